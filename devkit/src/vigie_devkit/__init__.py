@@ -1,0 +1,1 @@
+"""Dev kit of Vigie: command line, local edge hub, model import, benchmarks."""

@@ -1,0 +1,1 @@
+"""Vigie camera module: opens cameras, stamps frames, hands them to preprocess."""

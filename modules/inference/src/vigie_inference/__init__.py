@@ -1,0 +1,1 @@
+"""Vigie inference module: runs the model, decodes and filters detections."""

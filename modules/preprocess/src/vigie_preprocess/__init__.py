@@ -1,0 +1,1 @@
+"""Vigie preprocess module: fits frames to the serving model's input spec."""

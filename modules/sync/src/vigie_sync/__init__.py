@@ -1,0 +1,1 @@
+"""Vigie sync module: commits detections to a ledger and sends them upstream."""

@@ -1,0 +1,1 @@
+"""Vigie: quantized computer vision on Azure IoT Edge."""

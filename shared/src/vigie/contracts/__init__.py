@@ -1,0 +1,1 @@
+"""What crosses a process: messages, references, names. Frozen structs, no behaviour beyond checking themselves."""

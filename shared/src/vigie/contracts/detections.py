@@ -1,0 +1,41 @@
+"""What inference sends to sync, and sync to the cloud: one item per inferred frame, with what was seen in it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """One object. ``box_xyxy``: left, top, right, bottom in pixels of the captured frame; ``score`` in 0..1."""
+
+    label: str
+    class_id: int
+    score: float
+    box_xyxy: tuple[float, float, float, float]
+
+
+class StageTimings(msgspec.Struct, frozen=True):
+    """Milliseconds since capture at the end of each stage; ``inference_ms`` is the model's own time.
+
+    ``committed_ms`` is set by sync when the item is in its ledger.
+    """
+
+    preprocessed_ms: float
+    inferred_ms: float
+    inference_ms: float
+    committed_ms: float | None = None
+
+
+class DetectionsItem(msgspec.Struct, frozen=True):
+    """What was seen in one frame; an empty list is a result too. ``trace`` is the idempotency key."""
+
+    camera: str
+    seq: int
+    trace: str
+    captured_at: str
+    captured_ns: int
+    frame_hw: tuple[int, int]
+    model: str
+    detections: list[Detection]
+    timings: StageTimings
+    keep: bool = False

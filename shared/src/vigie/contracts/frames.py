@@ -1,0 +1,26 @@
+"""What camera sends to preprocess: one item per captured frame."""
+
+from __future__ import annotations
+
+import msgspec
+
+from vigie.contracts.pixels import Pixels
+
+
+class FrameItem(msgspec.Struct, frozen=True):
+    """One captured frame.
+
+    ``seq`` counts the frames of ``camera`` from 0 within one start of the camera module; ``trace`` is unique for ever
+    (``<camera>-<boot>-<seq>``) and goes along to the cloud as the idempotency key of what was seen in this frame.
+    ``captured_at`` is UTC ISO 8601 with microseconds; ``captured_ns`` is CLOCK_MONOTONIC of the capturing host.
+    ``keep``: every such frame must be inferred (a file at pace ``max``): nobody may drop it, senders wait instead.
+    """
+
+    camera: str
+    seq: int
+    trace: str
+    captured_at: str
+    captured_ns: int
+    frame_hw: tuple[int, int]
+    pixels: Pixels
+    keep: bool = False

@@ -1,0 +1,23 @@
+"""What inference wants its tensors to look like; preprocess follows it, every tensor is stamped with its version."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Fit = Literal["letterbox_center", "letterbox_top_left", "stretch"]
+
+
+class InputSpec(msgspec.Struct, frozen=True):
+    """The input of the serving model: an uint8 tensor (H, W, 3) in BGR.
+
+    Normalisation, channel order and layout are folded into the graph at import, so a resize is all there is to do.
+    ``version`` names the model and this layout; tensors of another version are dropped with their reason.
+    ``pad_value`` fills what the frame does not cover, 0..255.
+    """
+
+    version: str
+    size_hw: tuple[int, int]
+    fit: Fit
+    pad_value: int = 114

@@ -1,0 +1,17 @@
+"""Names of modules, outputs and inputs: one place, used by the modules and checked against the manifest by a test."""
+
+from __future__ import annotations
+
+CAMERA = "camera"
+PREPROCESS = "preprocess"
+INFERENCE = "inference"
+SYNC = "sync"
+
+FLOW = (CAMERA, PREPROCESS, INFERENCE, SYNC)
+
+FRAMES = "frames"
+TENSORS = "tensors"
+DETECTIONS = "detections"
+TELEMETRY = "telemetry"
+INPUT_SPEC = "inputspec"
+CREDIT = "credit"

@@ -1,0 +1,35 @@
+"""What preprocess sends to inference: one item per frame, fitted to the input spec."""
+
+from __future__ import annotations
+
+import msgspec
+
+from vigie.contracts.pixels import RingReference
+
+
+class FrameTransform(msgspec.Struct, frozen=True):
+    """Frame pixels to tensor pixels: ``x' = x * scale_x + left``, ``y' = y * scale_y + top``."""
+
+    scale_x: float
+    scale_y: float
+    left: int
+    top: int
+
+
+class TensorItem(msgspec.Struct, frozen=True):
+    """One tensor (H, W, 3) uint8 BGR, with what is needed to bring boxes back to frame pixels.
+
+    ``preprocessed_ms``: milliseconds since capture when the tensor was ready (same host clock).
+    """
+
+    camera: str
+    seq: int
+    trace: str
+    captured_at: str
+    captured_ns: int
+    frame_hw: tuple[int, int]
+    transform: FrameTransform
+    spec_version: str
+    pixels: RingReference
+    preprocessed_ms: float
+    keep: bool = False
