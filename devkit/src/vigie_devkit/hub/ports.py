@@ -1,0 +1,281 @@
+"""The seams of the hub: what its service side asks of it, and what it asks of the upstream record.
+
+Threads. Every `HubControl` member is called in the hub's asyncio loop and returns at once, except
+`invoke_method`, which is a coroutine of that loop. Every `UpstreamSink` member named "dedicated
+thread" is called from one thread of the hub only (never two calls at a time), so that a slow disk
+never holds the loop up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+Json = Any  # JSON of strangers (twins, manifests): its shape is theirs, not ours
+JsonObject = dict[str, Json]
+
+
+# --- what HubControl may raise -----------------------------------------------------------------
+
+
+class HubRefusal(Exception):
+    """The hub says no. ``http_status`` and ``error_code`` are those of the IoT Hub REST."""
+
+    http_status = 400
+    error_code = 400004  # ArgumentInvalid
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ModuleUnknown(HubRefusal):
+    """No module of that id in the manifest, nor added later."""
+
+    http_status = 404
+    error_code = 404010
+
+
+class EtagMismatch(HubRefusal):
+    """``if_match`` named another etag than the twin's."""
+
+    http_status = 412
+    error_code = 412001
+
+
+class TwinRefused(HubRefusal):
+    """A twin write beyond the limits (depth, key, value, size) or of a wrong shape."""
+
+
+class TwinTooLarge(TwinRefused):
+    http_status = 413
+    error_code = 413001
+
+
+class ManifestRefused(HubRefusal):
+    """The deployment content is wrong; the old one stays in force."""
+
+
+class MethodRefused(HubRefusal):
+    """Name, payload or time-outs of a direct method are outside the limits of section 6."""
+
+
+class TargetAbsent(HubRefusal):
+    """The module was not connected, or not subscribed to methods, within connectTimeout."""
+
+    http_status = 404
+    error_code = 404103
+
+
+class MethodTimeout(HubRefusal):
+    """The module gave no answer within responseTimeout."""
+
+    http_status = 504
+    error_code = 504101
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+class MethodResult(msgspec.Struct, frozen=True):
+    """``payload`` is the module's JSON, byte for byte (``b"null"`` when it sent none)."""
+
+    status: int
+    payload: bytes
+
+
+class ModuleIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """One module. Keys are base64; times are seconds since the epoch (0: never)."""
+
+    module_id: str
+    generation_id: str
+    primary_key: str
+    secondary_key: str
+    etag: str
+    managed_by: str = "iotEdge"
+    connected: bool = False
+    connection_state_updated_at: float = 0.0
+    last_activity_at: float = 0.0
+
+
+class Misbehaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the hub misbehaves from now on. The default is a well-behaved hub.
+
+    ``delivery_delay_ms`` is spent per message and receiving endpoint, one message at a time, as a
+    real hub does; ``ack_delay_ms`` holds PUBACKs back only. ``jitter`` (0..1) varies both by a
+    share drawn from ``seed``; ``drop_probability`` (0..1) closes the sender's connection after a
+    message, drawn from the same seed: the same traffic meets the same faults.
+    """
+
+    upstream_online: bool = True
+    ack_delay_ms: float = 0.0
+    delivery_delay_ms: float = 0.0
+    jitter: float = 0.0
+    drop_probability: float = 0.0
+    seed: int = 0
+
+
+class UpstreamMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One message for `$upstream`.
+
+    ``key`` is unique per message for ever: after a crash a message may come a second time, the
+    record keeps one. ``system_properties`` use the names of the hub (messageId, contentType,
+    connectionDeviceId, ...); ``stored_at`` is when the hub accepted it, seconds since the epoch.
+    """
+
+    key: str
+    source_module: str
+    output: str | None
+    message_source: Literal["Telemetry", "twinChangeEvents"]
+    body: bytes
+    system_properties: dict[str, str]
+    application_properties: dict[str, str]
+    stored_at: float
+
+
+# --- what the hub offers -----------------------------------------------------------------------
+
+
+class HubControl(Protocol):
+    """The running hub as its service side sees it. ``module=None`` means the device itself."""
+
+    @property
+    def device_id(self) -> str: ...
+
+    @property
+    def iothub_hostname(self) -> str:
+        """The invented name that stands in the modules' SAS tokens."""
+        ...
+
+    def modules(self) -> list[ModuleIdentity]: ...
+
+    def module(self, module: str) -> ModuleIdentity:
+        """Raises: ModuleUnknown."""
+        ...
+
+    def device(self) -> ModuleIdentity:
+        """The device's own identity (``module_id`` is empty)."""
+        ...
+
+    def create_module(
+        self, module: str, *, primary_key: str | None = None, secondary_key: str | None = None
+    ) -> ModuleIdentity:
+        """Add an identity, or change its keys. Keys that are None are kept or drawn anew."""
+        ...
+
+    def delete_module(self, module: str) -> None:
+        """Remove an identity with its twin, session and queues. Raises: ModuleUnknown."""
+        ...
+
+    def get_twin(self, module: str | None) -> JsonObject:
+        """The service view: ids, etag, version, tags, properties with $metadata and $version.
+
+        Raises: ModuleUnknown.
+        """
+        ...
+
+    def patch_twin(
+        self, module: str | None, body: JsonObject, if_match: str | None = None
+    ) -> JsonObject:
+        """Merge ``tags`` and ``properties.desired`` (null deletes); read-only members are ignored.
+
+        Args: if_match: the unquoted etag, ``*`` or None for unconditional.
+        Returns: the service view afterwards. The module gets one desired patch, with its nulls.
+        Raises: ModuleUnknown, EtagMismatch, TwinRefused, TwinTooLarge.
+        """
+        ...
+
+    def replace_twin(
+        self, module: str | None, body: JsonObject, if_match: str | None = None
+    ) -> JsonObject:
+        """Replace ``tags`` and ``properties.desired`` where given. As `patch_twin` otherwise."""
+        ...
+
+    async def invoke_method(
+        self,
+        module: str,
+        name: str,
+        payload_json: bytes,
+        response_timeout_s: float = 30.0,
+        connect_timeout_s: float = 0.0,
+    ) -> MethodResult:
+        """Call a direct method; ``payload_json`` reaches the module byte for byte (b"" = none).
+
+        Raises: ModuleUnknown, MethodRefused, TargetAbsent, MethodTimeout.
+        """
+        ...
+
+    def apply_configuration(self, content: JsonObject) -> None:
+        """Apply deployment content (any wrapper with ``modulesContent``) to the running hub.
+
+        Raises: ManifestRefused: nothing was changed.
+        """
+        ...
+
+    def misbehave(self, settings: Misbehaviour) -> None: ...
+
+    def misbehaviour(self) -> Misbehaviour: ...
+
+    def drop_connections(
+        self, modules: Sequence[str] | None = None, *, abrupt: bool = False
+    ) -> int:
+        """Close the connections of ``modules`` (None: all), drained unless ``abrupt``. How many."""
+        ...
+
+    def restart_listener(self) -> None:
+        """Drain every connection, close the MQTT port for a moment, open it again."""
+        ...
+
+    def stats(self) -> JsonObject:
+        """Counters, queue lengths and connections, as plain JSON."""
+        ...
+
+
+# --- what the hub needs ------------------------------------------------------------------------
+
+
+class UpstreamSink(Protocol):
+    """Where messages for `$upstream` end up. Built by `vigie_devkit.hub.upstream`."""
+
+    def append(self, messages: Sequence[UpstreamMessage]) -> None:
+        """Dedicated thread. Durable against ``kill -9`` on return; a known ``key`` is skipped.
+
+        An exception leaves the messages in the hub's queue; the hub tries again after a moment.
+        """
+        ...
+
+    def close(self) -> None:
+        """Dedicated thread, last call."""
+        ...
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service REST listens on and whom it believes. ``port`` 0 picks a free one."""
+
+    listen: str
+    port: int
+    policy_name: str
+    policy_key: str  # base64
+    hostnames: frozenset[str]  # accepted in a token's ``sr`` beside ``listen[:port]``
+
+
+class ServiceFactory(Protocol):
+    """`vigie_devkit.hub.service.open_service`: entered when it listens, yields the bound port.
+
+    ``sink`` is handed over so that the REST can query and export what it recorded.
+    """
+
+    def __call__(
+        self, control: HubControl, sink: UpstreamSink, settings: ServiceSettings, tls: SSLContext
+    ) -> AbstractAsyncContextManager[int]: ...
+
+
+class SinkFactory(Protocol):
+    """`vigie_devkit.hub.upstream.open_sink`: called in the loop's thread, before the first append."""
+
+    def __call__(self, folder: Path, settings: Mapping[str, Json]) -> UpstreamSink: ...
