@@ -78,3 +78,9 @@ class MessageRefusedError(PermanentError):
 
 
 # -- hub and dev kit --------------------------------------------------------------------------------------------------
+
+
+class HubStartError(PermanentError):
+    """The local edge hub cannot start (or cannot take a manifest): one sentence says what to change."""
+
+    slug: ClassVar[str] = "hub-start"

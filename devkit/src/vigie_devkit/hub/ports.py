@@ -23,7 +23,7 @@ JsonObject = dict[str, Json]
 # --- what HubControl may raise -----------------------------------------------------------------
 
 
-class HubRefusal(Exception):
+class HubRefusalError(Exception):
     """The hub says no. ``http_status`` and ``error_code`` are those of the IoT Hub REST."""
 
     http_status = 400
@@ -34,45 +34,45 @@ class HubRefusal(Exception):
         self.message = message
 
 
-class ModuleUnknown(HubRefusal):
+class ModuleUnknownError(HubRefusalError):
     """No module of that id in the manifest, nor added later."""
 
     http_status = 404
     error_code = 404010
 
 
-class EtagMismatch(HubRefusal):
+class EtagMismatchError(HubRefusalError):
     """``if_match`` named another etag than the twin's."""
 
     http_status = 412
     error_code = 412001
 
 
-class TwinRefused(HubRefusal):
+class TwinRefusedError(HubRefusalError):
     """A twin write beyond the limits (depth, key, value, size) or of a wrong shape."""
 
 
-class TwinTooLarge(TwinRefused):
+class TwinTooLargeError(TwinRefusedError):
     http_status = 413
     error_code = 413001
 
 
-class ManifestRefused(HubRefusal):
+class ManifestRefusedError(HubRefusalError):
     """The deployment content is wrong; the old one stays in force."""
 
 
-class MethodRefused(HubRefusal):
+class MethodRefusedError(HubRefusalError):
     """Name, payload or time-outs of a direct method are outside the limits of section 6."""
 
 
-class TargetAbsent(HubRefusal):
+class TargetAbsentError(HubRefusalError):
     """The module was not connected, or not subscribed to methods, within connectTimeout."""
 
     http_status = 404
     error_code = 404103
 
 
-class MethodTimeout(HubRefusal):
+class MethodTimeoutError(HubRefusalError):
     """The module gave no answer within responseTimeout."""
 
     http_status = 504
@@ -155,7 +155,7 @@ class HubControl(Protocol):
     def modules(self) -> list[ModuleIdentity]: ...
 
     def module(self, module: str) -> ModuleIdentity:
-        """Raises: ModuleUnknown."""
+        """Raises: ModuleUnknownError."""
         ...
 
     def device(self) -> ModuleIdentity:
@@ -169,30 +169,26 @@ class HubControl(Protocol):
         ...
 
     def delete_module(self, module: str) -> None:
-        """Remove an identity with its twin, session and queues. Raises: ModuleUnknown."""
+        """Remove an identity with its twin, session and queues. Raises: ModuleUnknownError."""
         ...
 
     def get_twin(self, module: str | None) -> JsonObject:
         """The service view: ids, etag, version, tags, properties with $metadata and $version.
 
-        Raises: ModuleUnknown.
+        Raises: ModuleUnknownError.
         """
         ...
 
-    def patch_twin(
-        self, module: str | None, body: JsonObject, if_match: str | None = None
-    ) -> JsonObject:
+    def patch_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
         """Merge ``tags`` and ``properties.desired`` (null deletes); read-only members are ignored.
 
         Args: if_match: the unquoted etag, ``*`` or None for unconditional.
         Returns: the service view afterwards. The module gets one desired patch, with its nulls.
-        Raises: ModuleUnknown, EtagMismatch, TwinRefused, TwinTooLarge.
+        Raises: ModuleUnknownError, EtagMismatchError, TwinRefusedError, TwinTooLargeError.
         """
         ...
 
-    def replace_twin(
-        self, module: str | None, body: JsonObject, if_match: str | None = None
-    ) -> JsonObject:
+    def replace_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
         """Replace ``tags`` and ``properties.desired`` where given. As `patch_twin` otherwise."""
         ...
 
@@ -206,14 +202,14 @@ class HubControl(Protocol):
     ) -> MethodResult:
         """Call a direct method; ``payload_json`` reaches the module byte for byte (b"" = none).
 
-        Raises: ModuleUnknown, MethodRefused, TargetAbsent, MethodTimeout.
+        Raises: ModuleUnknownError, MethodRefusedError, TargetAbsentError, MethodTimeoutError.
         """
         ...
 
     def apply_configuration(self, content: JsonObject) -> None:
         """Apply deployment content (any wrapper with ``modulesContent``) to the running hub.
 
-        Raises: ManifestRefused: nothing was changed.
+        Raises: ManifestRefusedError: nothing was changed.
         """
         ...
 
@@ -221,9 +217,7 @@ class HubControl(Protocol):
 
     def misbehaviour(self) -> Misbehaviour: ...
 
-    def drop_connections(
-        self, modules: Sequence[str] | None = None, *, abrupt: bool = False
-    ) -> int:
+    def drop_connections(self, modules: Sequence[str] | None = None, *, abrupt: bool = False) -> int:
         """Close the connections of ``modules`` (None: all), drained unless ``abrupt``. How many."""
         ...
 
