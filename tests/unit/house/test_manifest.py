@@ -1,0 +1,73 @@
+"""deployment.template.json agrees with the names in the code and with the published schemas' main rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from vigie.contracts import names
+
+ROOT = Path(__file__).parents[3]
+CONTENT: dict[str, Any] = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))["modulesContent"]
+ROUTES: dict[str, dict[str, Any]] = CONTENT["$edgeHub"]["properties.desired"]["routes"]
+ROUTE = re.compile(
+    r"FROM /messages/modules/(?P<source>\w+)/outputs/(?P<output>\w+) INTO "
+    r'(?:BrokeredEndpoint\("/modules/(?P<target>\w+)/inputs/(?P<input>\w+)"\)|\$upstream)'
+)
+
+
+def edges() -> set[tuple[str, str, str | None, str | None]]:
+    found = set()
+    for name, route in ROUTES.items():
+        match = ROUTE.fullmatch(route["route"])
+        assert match, f"route {name}: {route['route']}"
+        found.add((match["source"], match["output"], match["target"], match["input"]))
+    return found
+
+
+def test_routes_connect_the_flow_that_the_code_names() -> None:
+    assert {edge for edge in edges() if edge[1] != names.CREDIT} == {
+        (names.CAMERA, names.FRAMES, names.PREPROCESS, names.FRAMES),
+        (names.PREPROCESS, names.TENSORS, names.INFERENCE, names.TENSORS),
+        (names.INFERENCE, names.DETECTIONS, names.SYNC, names.DETECTIONS),
+        (names.INFERENCE, names.INPUT_SPEC, names.PREPROCESS, names.INPUT_SPEC),
+        (names.SYNC, names.TELEMETRY, None, None),
+    }
+
+
+def test_every_consumer_has_a_credit_route_back_to_its_sender() -> None:
+    forward = {(s, t) for s, o, t, _ in edges() if t and o in {names.FRAMES, names.TENSORS, names.DETECTIONS}}
+    assert {(t, s) for s, o, t, _ in edges() if o == names.CREDIT} == forward
+
+
+def test_references_to_pixels_do_not_pile_up_while_a_consumer_is_down() -> None:
+    assert all(ROUTES[name]["timeToLiveSecs"] <= 10 for name in ("frames", "tensors", "inputspec"))
+
+
+def test_what_was_seen_outlives_a_week_without_the_cloud() -> None:
+    assert ROUTES["telemetry"]["timeToLiveSecs"] >= 7 * 86400
+
+
+def test_no_camera_runs_by_default() -> None:
+    assert CONTENT["camera"]["properties.desired"]["cameras"] == {}
+
+
+@pytest.mark.parametrize("module", names.FLOW)
+def test_default_desired_properties_are_accepted_by_the_module(module: str) -> None:
+    config = __import__(f"vigie_{module}.config", fromlist=["config"])
+    schema = getattr(config, f"{module.capitalize()}Config")
+    msgspec.convert(CONTENT[module]["properties.desired"], schema)
+
+
+@pytest.mark.parametrize("module", names.FLOW)
+def test_containers_are_locked_down(module: str) -> None:
+    settings = CONTENT["$edgeAgent"]["properties.desired"]["modules"][module]["settings"]
+    host = settings["createOptions"]["HostConfig"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert len(json.dumps(settings["createOptions"], separators=(",", ":"))) <= 8 * 512
