@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Fit = Literal["letterbox_center", "letterbox_top_left", "stretch"]
+Align = Literal["centre", "top_left", "stretch"]
 
 
 class InputSpec(msgspec.Struct, frozen=True):
@@ -14,10 +14,11 @@ class InputSpec(msgspec.Struct, frozen=True):
 
     Normalisation, channel order and layout are folded into the graph at import, so a resize is all there is to do.
     ``version`` names the model and this layout; tensors of another version are dropped with their reason.
+    ``align``: ``centre`` and ``top_left`` keep the frame's aspect ratio and pad, ``stretch`` does not.
     ``pad_value`` fills what the frame does not cover, 0..255.
     """
 
     version: str
     size_hw: tuple[int, int]
-    fit: Fit
+    align: Align
     pad_value: int = 114

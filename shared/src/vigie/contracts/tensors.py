@@ -8,12 +8,12 @@ from vigie.contracts.pixels import RingReference
 
 
 class FrameTransform(msgspec.Struct, frozen=True):
-    """Frame pixels to tensor pixels: ``x' = x * scale_x + left``, ``y' = y * scale_y + top``."""
+    """Frame pixels to tensor pixels: ``x' = x * scale_x + pad_x``, ``y' = y * scale_y + pad_y``."""
 
     scale_x: float
     scale_y: float
-    left: int
-    top: int
+    pad_x: float
+    pad_y: float
 
 
 class TensorItem(msgspec.Struct, frozen=True):
