@@ -2,8 +2,11 @@
 
     VigieError
     |-- TransientError      try again: the world may change (hub away, camera silent)
+    |   |-- HubUnavailableError, HubCallHungError
     `-- PermanentError      do not try again: somebody has to change something
-        `-- ConfigRefusedError     a desired property, with its path
+        |-- EndpointError, MessageTooLargeError, MethodRefusedError, ThreadDiedError
+        |-- ConfigRefusedError     a desired property, with its path
+        `-- ModelError             card, bundle (path, size, sha256), model file, parity, outputs, engine (provider)
 
 A class holds facts and builds its text: what happened, where, what to do. Each has a slug that is its
 anchor in docs/errors.md; a test keeps the two equal.
@@ -68,10 +71,206 @@ class MessageRefusedError(PermanentError):
 # -- messaging --------------------------------------------------------------------------------------------------------
 
 
+class EndpointError(PermanentError):
+    """/metrics, /healthz and /readyz cannot be served, or nobody could be told where."""
+
+    slug: ClassVar[str] = "endpoint"
+
+    def __init__(self, where: str, reason: str, variable: str) -> None:
+        """``where``: address or file; ``variable``: the environment variable to change."""
+        super().__init__(f"cannot serve health and metrics at {where}: {reason}; set {variable} to another one")
+        self.where = where
+        self.reason = reason
+        self.variable = variable
+
+
+class HubUnavailableError(TransientError):
+    """The hub did not take a message or answer a request in time; it was not acknowledged, so send it again."""
+
+    slug: ClassVar[str] = "hub-unavailable"
+
+
+class HubCallHungError(TransientError):
+    """A call into the hub client did not return in time; the client is replaced by a new one."""
+
+    slug: ClassVar[str] = "hub-call-hung"
+
+    def __init__(self, call: str, deadline_s: float) -> None:
+        """``call``: what was asked of the client."""
+        super().__init__(f"{call}: no answer from the hub client within {deadline_s:g} s; it is replaced by a new one")
+        self.call = call
+        self.deadline_s = deadline_s
+
+
+class MessageTooLargeError(PermanentError):
+    """A message above what the hub takes (body and all properties): it would be acknowledged and dropped there."""
+
+    slug: ClassVar[str] = "message-too-large"
+
+    def __init__(self, output: str, size_bytes: int, limit_bytes: int) -> None:
+        """Sizes by the hub's arithmetic."""
+        super().__init__(
+            f"output '{output}': one item makes {size_bytes} bytes, the hub takes {limit_bytes}; send less"
+        )
+        self.output = output
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class MethodRefusedError(PermanentError):
+    """A direct method that a handler refuses: 400 bad request, 404 no such thing, 409 wrong state, 503 try again."""
+
+    slug: ClassVar[str] = "method-refused"
+
+    def __init__(self, status: int, reason: str) -> None:
+        """``reason`` goes to the caller."""
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class ThreadDiedError(PermanentError):
+    """A worker thread ended by an exception: the process ends too, for its supervisor to restart it."""
+
+    slug: ClassVar[str] = "thread-died"
+
+    def __init__(self, name: str, cause: BaseException) -> None:
+        """``name`` of the thread; ``cause`` is chained."""
+        super().__init__(f"thread '{name}' ended by {type(cause).__name__}: {cause}; the process ends to be restarted")
+        self.name = name
+
+
 # -- camera -----------------------------------------------------------------------------------------------------------
 
 
 # -- models and runtimes ----------------------------------------------------------------------------------------------
+
+
+class ModelError(PermanentError):
+    """A model, its card or its bundle cannot be used; what served before goes on."""
+
+    slug: ClassVar[str] = "model"
+
+
+class CardError(ModelError):
+    """card.yaml says something that cannot be: the JSON path and the reason."""
+
+    slug: ClassVar[str] = "model-card"
+
+    def __init__(self, card: str, path: str, reason: str) -> None:
+        """``card``: the model's name or the file; ``path``: ``$.decoder.family``; ``reason``: expected and found."""
+        super().__init__(f"model card '{card}': {path}: {reason}")
+        self.card = card
+        self.path = path
+        self.reason = reason
+
+
+class BundleError(ModelError):
+    """A bundle folder that is not whole, not its own, or not small enough to be trusted."""
+
+    slug: ClassVar[str] = "bundle"
+
+    def __init__(self, bundle: str, reason: str) -> None:
+        """``bundle``: its folder; ``reason``: what was found and what to do."""
+        super().__init__(f"model bundle '{bundle}': {reason}")
+        self.bundle = bundle
+        self.reason = reason
+
+
+class BundleIntegrityError(BundleError):
+    """A file's sha256 is not the one its card states."""
+
+    slug: ClassVar[str] = "bundle-integrity"
+
+    def __init__(self, bundle: str, file: str, *, expected: str, got: str) -> None:
+        """Both hashes are shown short; the attributes keep them whole."""
+        super().__init__(
+            bundle,
+            f"{file}: sha256 is {got[:12]}.., card.yaml says {expected[:12]}..; the file was changed or the copy broke: "
+            f"fetch or import the model again",
+        )
+        self.file = file
+        self.expected = expected
+        self.got = got
+
+
+class BundlePathError(BundleError):
+    """A file named by the bundle lies outside its folder, behind a link, or is no plain file."""
+
+    slug: ClassVar[str] = "bundle-path"
+
+
+class BundleSizeError(BundleError):
+    """A file of the bundle is larger than a model or card may be."""
+
+    slug: ClassVar[str] = "bundle-size"
+
+
+class ModelFileError(ModelError):
+    """An ONNX file that is damaged, hostile or beyond what the runtime takes."""
+
+    slug: ClassVar[str] = "model-file"
+
+    def __init__(self, file: str, reason: str) -> None:
+        """``file``: its path; ``reason``: what was found and what to do."""
+        super().__init__(f"model file '{file}': {reason}")
+        self.file = file
+        self.reason = reason
+
+
+class ModelUnrecognisedError(ModelError):
+    """No rule, or more than one, says how the outputs of a model are to be read."""
+
+    slug: ClassVar[str] = "model-unrecognised"
+
+    def __init__(self, file: str, reason: str) -> None:
+        """``reason`` ends with what to pass."""
+        super().__init__(f"model file '{file}': {reason}")
+        self.file = file
+        self.reason = reason
+
+
+class ModelParityError(ModelError):
+    """The imported model does not answer as the original file does."""
+
+    slug: ClassVar[str] = "model-parity"
+
+    def __init__(self, model: str, reason: str) -> None:
+        """``reason``: the measured difference and its limit."""
+        super().__init__(f"model '{model}': {reason}")
+        self.model = model
+        self.reason = reason
+
+
+class DecodeError(ModelError):
+    """The outputs of a run have other shapes than the card promises."""
+
+    slug: ClassVar[str] = "model-outputs"
+
+    def __init__(self, model: str, *, expected: tuple[tuple[int, ...], ...], got: tuple[tuple[int, ...], ...]) -> None:
+        """Shapes in the order of the graph's outputs."""
+        super().__init__(f"model '{model}': expected outputs {list(expected)}, got {list(got)}; card and file disagree")
+        self.model = model
+        self.expected = expected
+        self.got = got
+
+
+class EngineError(ModelError):
+    """The runtime cannot load a variant, or failed while it ran it."""
+
+    slug: ClassVar[str] = "engine"
+
+    def __init__(self, model: str, reason: str) -> None:
+        """``reason``: the runtime's own first line and what to do."""
+        super().__init__(f"model '{model}': {reason}")
+        self.model = model
+        self.reason = reason
+
+
+class ProviderError(EngineError):
+    """The execution provider that was asked for is not the one that would run."""
+
+    slug: ClassVar[str] = "engine-provider"
 
 
 # -- sync -------------------------------------------------------------------------------------------------------------

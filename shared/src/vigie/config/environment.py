@@ -1,0 +1,89 @@
+"""The environment of a module process, read once at start and passed on: nothing else reads ``os.environ``."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self, cast, get_args
+
+from vigie.errors import ConfigRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LogStyle = Literal["json", "console", "auto"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+_MODULE_ID = re.compile(r"[A-Za-z0-9_.:%-]{1,128}")
+
+
+def new_boot() -> str:
+    """Eight hex digits that name this start of the process; with ``sent`` they order messages and find duplicates."""
+    return secrets.token_hex(4)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleEnvironment:
+    """What the process was told at start. ``module_id`` is the deployed name; ``name`` says which module this code is.
+
+    ``state``: folder the module may write; ``frames``: shared folder of rings and cursors; ``http``: address and port
+    of /metrics, /healthz and /readyz (port 0: ephemeral, see ``http.json`` in ``state``).
+    """
+
+    name: str
+    module_id: str
+    device_id: str
+    state: Path
+    frames: Path
+    http: tuple[str, int]
+    secrets: Path
+    log_style: LogStyle = "auto"
+    log_level: LogLevel = "info"
+    boot: str = field(default_factory=new_boot)
+
+    @classmethod
+    def from_environ(cls, name: str, environ: Mapping[str, str]) -> Self:
+        """Read the variables that edgeAgent (or the local run) sets.
+
+        Raises: ConfigRefusedError: a variable that cannot be used, by its name.
+        """
+        device_id, module_id = _identity(name, environ)
+        return cls(
+            name=name,
+            module_id=module_id,
+            device_id=device_id,
+            state=Path(environ.get("VIGIE_STATE", "/var/lib/vigie")),
+            frames=Path(environ.get("VIGIE_FRAMES", "/dev/shm/vigie")),  # noqa: S108 - the documented tmpfs mount
+            http=_address(environ.get("VIGIE_HTTP", "0.0.0.0:9600")),  # noqa: S104 - a container's port is published by choice
+            secrets=Path(environ.get("VIGIE_SECRETS", "/run/secrets")),
+            log_style=cast("LogStyle", _one_of(environ, "VIGIE_LOG", get_args(LogStyle), "auto")),
+            log_level=cast("LogLevel", _one_of(environ, "VIGIE_LOG_LEVEL", get_args(LogLevel), "info")),
+        )
+
+
+def _identity(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    if "IOTEDGE_MODULEID" in environ:
+        device_id, module_id = environ.get("IOTEDGE_DEVICEID", ""), environ["IOTEDGE_MODULEID"]
+    else:
+        pairs = (part.partition("=") for part in environ.get("EdgeHubConnectionString", "").split(";"))
+        parts = {key: value for key, _, value in pairs}
+        device_id, module_id = parts.get("DeviceId", ""), parts.get("ModuleId", name)
+    if _MODULE_ID.fullmatch(module_id) is None:
+        raise ConfigRefusedError("IOTEDGE_MODULEID", f"expected a module id of IoT Edge, got {module_id[:80]!r}")
+    return device_id, module_id
+
+
+def _one_of(environ: Mapping[str, str], variable: str, choices: tuple[str, ...], default: str) -> str:
+    value = environ.get(variable, default).lower()
+    if value not in choices:
+        raise ConfigRefusedError(variable, f"expected one of {', '.join(choices)}, got {value[:40]!r}")
+    return value
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65_535:
+        raise ConfigRefusedError("VIGIE_HTTP", f"expected address:port, got {text[:80]!r}")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - an empty address means every address

@@ -1,0 +1,55 @@
+"""Desired properties to one frozen struct, with refusals that name the path; and the struct as JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from vigie.errors import ConfigRefusedError
+
+C = TypeVar("C")
+
+_AT_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"^Object contains unknown field `(?P<field>.*)`$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(?P<field>.*)`$", re.DOTALL)
+
+
+def decode_config(config_type: type[C], desired: dict[str, Any]) -> C:
+    """Decode a desired document (without ``$version``) into ``config_type``.
+
+    Raises: ConfigRefusedError: unknown key, wrong type, out of range; ``path`` like ``$.cameras.dock.fps``.
+    """
+    try:
+        return msgspec.convert(desired, config_type, strict=True)
+    except msgspec.ValidationError as error:
+        path, reason = explain(error)
+        raise ConfigRefusedError(path, reason) from error
+
+
+def config_schema(config_type: type[Any]) -> dict[str, Any]:
+    """The JSON Schema that operators and editors can check a twin with."""
+    return msgspec.json.schema(config_type)
+
+
+def config_defaults(config_type: type[C]) -> dict[str, Any]:
+    """The desired properties that mean "all defaults", as they stand in the manifest.
+
+    Raises: ConfigRefusedError: a property has no default.
+    """
+    builtins = msgspec.to_builtins(decode_config(config_type, {}))
+    if not isinstance(builtins, dict):
+        raise ConfigRefusedError("$", f"expected an object of properties, got {config_type.__name__}")
+    return builtins
+
+
+def explain(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Path and reason of a refusal of msgspec; an unknown key becomes part of the path."""
+    match = _AT_PATH.match(str(error))
+    what, path = (match["what"], match["path"] or "$") if match else (str(error), "$")
+    if unknown := _UNKNOWN.match(what):
+        return f"{path}.{unknown['field']}", "unknown property; remove it or correct its name"
+    if missing := _MISSING.match(what):
+        return f"{path}.{missing['field']}", "required property is missing"
+    return path, what[:1].lower() + what[1:]

@@ -1,0 +1,77 @@
+"""/metrics, /healthz and /readyz of a module, and the file that says where they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from vigie.config.atomic import write_atomically
+from vigie.errors import EndpointError
+from vigie.health import Health
+from vigie.metrics import CONTENT_TYPE, Metrics
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Content of ``http.json``: where this process answers, and which process that is."""
+
+    host: str
+    port: int
+    pid: int
+
+
+@asynccontextmanager
+async def serve_endpoints(
+    address: tuple[str, int], metrics: Metrics, health: Health, state: Path
+) -> AsyncIterator[Endpoint]:
+    """Serve until left; port 0 takes a free one. ``state/http.json`` names it and is removed on leaving.
+
+    Raises: EndpointError: the address cannot be bound, or the state folder cannot be written.
+    """
+
+    async def get_metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def get_health(_request: web.Request) -> web.Response:
+        return _verdict(health.stalled(), "stalled")
+
+    async def get_ready(_request: web.Request) -> web.Response:
+        return _verdict(health.missing(), "reasons")
+
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/metrics", get_metrics),
+            web.get("/healthz", get_health),
+            web.get("/readyz", get_ready),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+    await runner.setup()
+    host, port = address
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise EndpointError(f"{host}:{port}", error.strerror or str(error), "VIGIE_HTTP") from error
+        endpoint = Endpoint(host, runner.addresses[0][1], os.getpid())
+        path = state / "http.json"
+        try:
+            write_atomically(path, msgspec.json.encode(endpoint))
+        except OSError as error:
+            raise EndpointError(str(path), error.strerror or str(error), "VIGIE_STATE") from error
+        yield endpoint
+    finally:
+        (state / "http.json").unlink(missing_ok=True)
+        await runner.cleanup()
+
+
+def _verdict(problems: dict[str, str], name: str) -> web.Response:
+    body = {"ok": not problems, name: problems}
+    return web.Response(
+        body=msgspec.json.encode(body), status=503 if problems else 200, content_type="application/json"
+    )

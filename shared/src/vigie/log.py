@@ -1,0 +1,169 @@
+"""Logging: an event and fields, never prose; JSON lines in a container, a readable line on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import time
+from collections.abc import MutableMapping
+from typing import Any, Protocol, cast
+
+import structlog
+
+# user:password@ of any URL; the user stays, it helps to find the camera.
+_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/@:]*):(?P<password>[^\s/@]*)@")
+_SAS = re.compile(r"(?P<key>(?:sig|SharedAccessKey|SharedAccessSignature)=)[^&;\s]+")
+_STANDARD_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Redacted:
+    """A value that no log, error, twin or repr shows; ``reveal()`` is the one way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        """Hold ``value``."""
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<redacted>"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return "<redacted>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a redacted value is not pickled")
+
+
+class SecretUrl(Redacted):
+    """A URL with credentials: shown by its template (``rtsp://user:${DOCK}@host/``), revealed only to open it."""
+
+    __slots__ = ("template",)
+
+    def __init__(self, value: str, template: str) -> None:
+        """``template`` is what may be shown; a password in it is hidden as well."""
+        super().__init__(value)
+        self.template = redact(template)
+
+    def __repr__(self) -> str:
+        return self.template
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(self.template, spec)
+
+
+def redact(text: str) -> str:
+    """Hide passwords in URLs and shared access keys. ``${NAME}`` stays: it names a secret, it is none."""
+
+    def hide(match: re.Match[str]) -> str:
+        password = match["password"]
+        shown = password if password.startswith("${") and password.endswith("}") else "***"
+        return f"{match['scheme']}{match['user']}:{shown}@"
+
+    if "://" in text:
+        text = _CREDENTIALS.sub(hide, text)
+    return _SAS.sub(r"\g<key>***", text) if "=" in text else text
+
+
+class Logger(Protocol):
+    """What the house uses of a structlog logger."""
+
+    def debug(self, event: str, **fields: object) -> object: ...
+    def info(self, event: str, **fields: object) -> object: ...
+    def warning(self, event: str, **fields: object) -> object: ...
+    def error(self, event: str, **fields: object) -> object: ...
+    def exception(self, event: str, **fields: object) -> object: ...
+
+
+def get_logger(name: str) -> Logger:
+    """The logger of a Python module; it may be made at import, before ``configure_logging``."""
+    return cast("Logger", structlog.get_logger(logger=name))
+
+
+def configure_logging(module: str, *, style: str = "auto", level: str = "info") -> None:
+    """Set up the process's log on stderr: ``json``, ``console``, or ``auto`` (console on a terminal)."""
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    threshold = _STANDARD_LEVELS[level]
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    before_render: list[Any] = [] if console else [structlog.processors.format_exc_info]
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _named(module),
+        *before_render,
+        _redact_fields,
+    ]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=threshold, force=True)
+    # The SDK and paho tell of every packet; what matters of it is said by the link, with our words.
+    for noisy in ("azure", "paho"):
+        logging.getLogger(noisy).setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+
+
+class OncePer:
+    """Lets one of many equal lines through per interval, and says how many it held back."""
+
+    def __init__(self, interval_s: float = 10.0) -> None:
+        """Count per key; thread-safe."""
+        self._interval_s = interval_s
+        self._lock = threading.Lock()
+        self._last: dict[str, tuple[float, int]] = {}
+
+    def ready(self, key: str) -> int | None:
+        """None: stay quiet. Otherwise how many were held back since the last line of this ``key``."""
+        now = time.monotonic()
+        with self._lock:
+            last, held = self._last.get(key, (-self._interval_s, 0))
+            if now - last < self._interval_s:
+                self._last[key] = (last, held + 1)
+                return None
+            self._last[key] = (now, 0)
+            return held
+
+
+def _named(module: str) -> Any:
+    def name(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("module", module)
+        return event
+
+    return name
+
+
+def _redact_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        event[key] = _redact_value(value)
+    return event
+
+
+def _redact_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: _redact_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redact_value(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(str(value))

@@ -1,0 +1,68 @@
+"""Prometheus metrics of one process: an own registry, the names every module shares, and a way to add more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """Counters and gauges that read alike in all modules; thread-safe. One instance per process, none global."""
+
+    def __init__(self) -> None:
+        """Register what every module has."""
+        self.registry = CollectorRegistry()
+        self._dropped = self.counter("vigie_dropped_total", "Items dropped, by reason.", ("reason", "camera"))
+        self._lost = self.counter("vigie_messages_lost_total", "Messages that never came.", ("input",))
+        self._rejected = self.counter("vigie_messages_rejected_total", "Messages that do not decode.", ("input",))
+        self._duplicates = self.counter("vigie_messages_duplicate_total", "Messages received again.", ("input",))
+        self._received = self.counter("vigie_messages_received_total", "Messages received in order.", ("input",))
+        self._sent = self.counter("vigie_messages_sent_total", "Messages acknowledged by the hub.", ("output",))
+        self.hub_connected = self.gauge("vigie_hub_connected", "1 while the hub link is up.")
+        self.client_rebuilds = self.counter("vigie_client_rebuilds_total", "Hub clients replaced.", ("reason",))
+
+    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        return Counter(name, text, tuple(labels), registry=self.registry)
+
+    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, text, tuple(labels), registry=self.registry)
+
+    def histogram(self, name: str, text: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> Histogram:
+        return Histogram(name, text, tuple(labels), buckets=tuple(buckets), registry=self.registry)
+
+    def dropped(self, reason: str, camera: str, count: int = 1) -> None:
+        """Count items that will not go on; every drop has its reason."""
+        self._dropped.labels(reason, camera).inc(count)
+
+    def lost(self, input_name: str, count: int) -> None:
+        self._lost.labels(input_name).inc(count)
+
+    def rejected(self, input_name: str) -> None:
+        self._rejected.labels(input_name).inc()
+
+    def duplicate(self, input_name: str) -> None:
+        self._duplicates.labels(input_name).inc()
+
+    def received(self, input_name: str) -> None:
+        self._received.labels(input_name).inc()
+
+    def sent(self, output_name: str) -> None:
+        self._sent.labels(output_name).inc()
+
+    def exposition(self) -> bytes:
+        """The text of /metrics."""
+        return generate_latest(self.registry)
+
+    def values(self) -> dict[str, float]:
+        """Every sample as ``name{label="value"}``: what the ``get_status`` method shows."""
+        samples: dict[str, float] = {}
+        for family in self.registry.collect():
+            for sample in family.samples:
+                if sample.name.endswith("_created"):
+                    continue
+                labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
+                samples[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return samples
