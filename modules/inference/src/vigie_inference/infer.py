@@ -1,0 +1,126 @@
+"""The inference stage: tensors in, detections in frame pixels out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
+from vigie.contracts.tensors import TensorItem
+from vigie.errors import FrameGoneError, VigieError
+from vigie.frames import RingPool
+from vigie.log import get_logger
+from vigie.service import InputQueue, Output, Service
+from vigie.vision.detections import Detections
+from vigie.vision.transform import Transform
+from vigie_inference.config import InferenceConfig
+from vigie_inference.models_in_service import ModelsInService
+from vigie_inference.serving import ServingModel
+
+log = get_logger("inference")
+
+POLL_S = 0.2
+
+
+class InferStage:
+    """Runs the model on one worker thread."""
+
+    def __init__(
+        self,
+        service: Service[InferenceConfig],
+        tensors: InputQueue[TensorItem],
+        detections: Output[DetectionsItem],
+        models: ModelsInService,
+        folder: Path,
+    ) -> None:
+        self._service, self._tensors, self._detections, self._models = service, tensors, detections, models
+        self._folder = folder
+        self._inferred = service.metrics.counter("vigie_frames_inferred", "Frames inferred.", ("camera",))
+        self._seen = service.metrics.counter("vigie_detections", "Objects detected.", ("camera", "label"))
+        self._duration = service.metrics.histogram(
+            "vigie_inference_seconds",
+            "Time of the model alone.",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
+        )
+        # Read by the thread that publishes the input spec: quicker while tensors of another spec, or none, arrive.
+        self.fitting_tensor_seen_s = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set: the body of the worker thread."""
+        with RingPool(self._folder) as pool:
+            while not stop.is_set():
+                self._service.health.beat("inference.infer")
+                self._models.retire()
+                received = self._tensors.get(POLL_S)
+                if received is None:
+                    continue
+                for item in received.items:
+                    self._infer_or_drop(item, pool, stop)
+                if not stop.is_set():
+                    received.done()
+
+    def _infer_or_drop(self, item: TensorItem, pool: RingPool, stop: threading.Event) -> None:
+        answering = self._models.answering(item.spec_version)
+        if answering is None:
+            return self._drop(item, "no_model" if self._models.serving is None else "spec_mismatch")
+        if not self._room_downstream(item, stop):
+            return self._drop(item, "sync_behind")
+        model, wanted = answering
+        self.fitting_tensor_seen_s = time.monotonic()
+        try:
+            with pool.lease(item.pixels) as tensor_hwc:
+                # The engine copies into its bound input buffer: the slot is free again before the model runs.
+                model.engine.load(tensor_hwc)
+            begun_ns = time.monotonic_ns()
+            outputs = model.engine.infer()
+            took_ms = (time.monotonic_ns() - begun_ns) / 1e6
+            found = model.decoder(outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids)
+        except FrameGoneError as error:
+            return self._drop(item, error.reason)
+        except VigieError as error:
+            log.error("inference_failed", camera=item.camera, seq=item.seq, model=model.spec.version, reason=str(error))
+            return self._drop(item, "inference_failed")
+        self._duration.observe(took_ms / 1e3)
+        self._inferred.labels(item.camera).inc()
+        result = self._result(item, model, found, took_ms)
+        for detection in result.detections:
+            self._seen.labels(item.camera, detection.label).inc()
+        log.debug("frame_inferred", camera=item.camera, seq=item.seq, trace=item.trace)
+        return self._detections.offer(result, key=item.camera, keep=True)
+
+    def _room_downstream(self, item: TensorItem, stop: threading.Event) -> bool:
+        """Results are never overwritten by newer ones: without room a kept frame waits, another is not inferred."""
+        while not self._detections.wait_for_room(stop, POLL_S if item.keep else 0.0):
+            if stop.is_set() or not item.keep:
+                return False
+            self._service.health.beat("inference.infer")
+        return True
+
+    def _result(self, item: TensorItem, model: ServingModel, found: Detections, took_ms: float) -> DetectionsItem:
+        at = item.transform
+        transform = Transform(at.scale_x, at.scale_y, at.pad_x, at.pad_y)
+        boxes = transform.to_frame(found.boxes_xyxy, item.frame_hw).round(2).tolist()
+        return DetectionsItem(
+            camera=item.camera,
+            seq=item.seq,
+            trace=item.trace,
+            captured_at=item.captured_at,
+            captured_ns=item.captured_ns,
+            frame_hw=item.frame_hw,
+            model=model.spec.version,
+            detections=[
+                Detection(model.labels[class_id], class_id, round(score, 4), (box[0], box[1], box[2], box[3]))
+                for box, score, class_id in zip(boxes, found.scores.tolist(), found.class_ids.tolist(), strict=True)
+            ],
+            timings=StageTimings(
+                preprocessed_ms=item.preprocessed_ms,
+                inferred_ms=round((time.monotonic_ns() - item.captured_ns) / 1e6, 3),
+                inference_ms=round(took_ms, 3),
+            ),
+            keep=item.keep,
+        )
+
+    def _drop(self, item: TensorItem, reason: str) -> None:
+        self._service.metrics.dropped(reason, item.camera)
+        log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=reason)

@@ -1,0 +1,160 @@
+"""The preprocess stage: frames in, tensors fitted to the serving model's input spec out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.contracts.frames import FrameItem
+from vigie.contracts.inputspec import InputSpec
+from vigie.contracts.pixels import InlineJpeg
+from vigie.contracts.tensors import FrameTransform, TensorItem
+from vigie.errors import FrameGoneError, PermanentError, RingNoSpaceError
+from vigie.frames import RingPool, RingWriter
+from vigie.frames.inline import decode_inline
+from vigie.log import get_logger
+from vigie.service import InputQueue, Output, Service
+from vigie.vision.letterbox import letterbox_into
+from vigie_preprocess.config import PreprocessConfig
+from vigie_preprocess.tensors import CHANNELS, TensorRing
+
+log = get_logger("preprocess")
+
+# One wait for frames: also the reaction time to a new input spec or configuration when no frames flow.
+POLL_S = 0.2
+
+
+class FitStage:
+    """Fits frames on one worker thread; configuration is replaced as a whole, never patched."""
+
+    def __init__(
+        self,
+        service: Service[PreprocessConfig],
+        frames: InputQueue[FrameItem],
+        specs: InputQueue[InputSpec],
+        tensors: Output[TensorItem],
+        folder: Path,
+    ) -> None:
+        self._service = service
+        self._frames, self._specs, self._tensors = frames, specs, tensors
+        self._folder = folder
+        self._config = PreprocessConfig()
+        self._spec: InputSpec | None = None
+        self._fitted = service.metrics.counter("vigie_frames_preprocessed", "Frames fitted.", ("camera",))
+
+    def configure(self, config: PreprocessConfig) -> None:
+        self._config = config
+        self._tensors.configure(linger_ms=config.linger_ms, max_outstanding=config.slots - 2)
+
+    @property
+    def spec(self) -> InputSpec | None:
+        """The input spec followed now; ``None`` until inference has published one."""
+        return self._spec
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set: the body of the worker thread."""
+        with RingPool(self._folder) as pool, TensorRing(self._folder) as ring:
+            while not stop.is_set():
+                self._service.health.beat("preprocess.fit")
+                self._follow_specs()
+                received = self._frames.get(POLL_S)
+                if received is None:
+                    continue
+                for item in received.items:
+                    self._fit_or_drop(item, pool, ring, stop)
+                if not stop.is_set():
+                    received.done()
+
+    def _follow_specs(self) -> None:
+        while (received := self._specs.get(0.0)) is not None:
+            for spec in received.items:
+                if spec != self._spec:
+                    log.info("input_spec_followed", version=spec.version, size_hw=spec.size_hw, align=spec.align)
+                    self._service.twin.report({"input_spec": spec.version})
+                self._spec = spec
+            received.done()
+
+    def _fit_or_drop(self, item: FrameItem, pool: RingPool, ring: TensorRing, stop: threading.Event) -> None:
+        if not self._ready_for(item, stop):
+            return
+        spec = self._spec
+        if spec is None:
+            return self._drop(item, "no_input_spec")
+        try:
+            tensor_ring = ring.open(spec, self._config.slots)
+            with _pixels(item, pool) as frame_bgr:
+                tensor = self._fit(item, frame_bgr, spec, tensor_ring)
+        except FrameGoneError as error:
+            return self._drop(item, error.reason)
+        except RingNoSpaceError as error:
+            log.error("tensor_ring_refused", reason=str(error))
+            self._service.health.not_ready("preprocess.ring", str(error))
+            return self._drop(item, "no_space")
+        except PermanentError as error:
+            log.warning("frame_refused", camera=item.camera, seq=item.seq, reason=str(error))
+            return self._drop(item, "undecodable")
+        self._service.health.ready("preprocess.ring")
+        if tensor is None:
+            return self._drop(item, "ring_full")
+        self._fitted.labels(item.camera).inc()
+        return self._tensors.offer(tensor, key=item.camera, keep=item.keep)
+
+    def _ready_for(self, item: FrameItem, stop: threading.Event) -> bool:
+        """A frame to keep waits for an input spec and for room downstream; false only when stopping."""
+        while item.keep and not stop.is_set():
+            if self._spec is not None and self._tensors.wait_for_room(stop, POLL_S):
+                return True
+            self._service.health.beat("preprocess.fit")
+            self._follow_specs()
+            if self._spec is None:
+                stop.wait(0.02)
+        return not stop.is_set()
+
+    def _fit(
+        self, item: FrameItem, frame_bgr: NDArray[np.uint8], spec: InputSpec, ring: RingWriter
+    ) -> TensorItem | None:
+        with ring.slot((*spec.size_hw, CHANNELS)) as slot:
+            if slot is None:
+                return None
+            transform = letterbox_into(frame_bgr, slot.array, align=spec.align, pad_value=spec.pad_value)
+            reference = slot.commit()
+        # An inline frame may have been scaled down to fit a message; boxes are wanted in the captured frame's pixels.
+        down_y, down_x = frame_bgr.shape[0] / item.frame_hw[0], frame_bgr.shape[1] / item.frame_hw[1]
+        return TensorItem(
+            camera=item.camera,
+            seq=item.seq,
+            trace=item.trace,
+            captured_at=item.captured_at,
+            captured_ns=item.captured_ns,
+            frame_hw=item.frame_hw,
+            transform=FrameTransform(
+                transform.scale_x * down_x, transform.scale_y * down_y, transform.pad_x, transform.pad_y
+            ),
+            spec_version=spec.version,
+            pixels=reference,
+            preprocessed_ms=round((time.monotonic_ns() - item.captured_ns) / 1e6, 3),
+            keep=item.keep,
+        )
+
+    def _drop(self, item: FrameItem, reason: str) -> None:
+        self._service.metrics.dropped(reason, item.camera)
+        log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=reason)
+
+
+@contextmanager
+def _pixels(item: FrameItem, pool: RingPool) -> Iterator[NDArray[np.uint8]]:
+    """The frame's pixels: a leased view of its slot, or the decoded JPEG.
+
+    Raises: FrameGoneError: the slot holds another frame by now. FrameShapeError, InlineImageError: not a picture.
+    """
+    if isinstance(item.pixels, InlineJpeg):
+        yield decode_inline(item.pixels)
+    else:
+        with pool.lease(item.pixels) as frame_bgr:
+            yield frame_bgr

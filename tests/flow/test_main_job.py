@@ -1,0 +1,65 @@
+"""The main job on real input, against an independent single-process loop over the original model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.data import real_input
+from support.product import Home
+from support.reference_detector import ReferenceDetector
+
+FRAMES = 400
+
+
+@pytest.mark.parametrize(
+    ("clip", "label", "frames_with_it"),
+    [("bottle-detection.mp4", "bottle", 400), ("one-by-one-person-detection.mp4", "person", 304)],
+    ids=["bottles", "persons"],
+)
+@pytest.mark.timeout(300)
+def test_detections_that_arrive_upstream_are_those_of_an_independent_loop(
+    tmp_path: Path, clip: str, label: str, frames_with_it: int
+) -> None:
+    video, model = real_input(clip), real_input("yolox_nano.onnx")
+    home = Home(tmp_path / "home")
+
+    done = home.up(str(video), "--model", str(model), "--frames", str(FRAMES))
+
+    assert done.code == 0, done.stderr[-3000:]
+    summary = done.summary
+    assert summary["frames_captured"] == FRAMES
+    assert summary["frames_inferred"] >= 0.99 * FRAMES
+    assert summary["upstream_messages"] >= 1
+    ours = {item["seq"]: item for item in home.items()}
+    assert len(ours) >= 0.99 * FRAMES
+    reference = ReferenceDetector(model, score=0.4, iou=0.45).video(video, FRAMES)
+    compare(ours, reference)
+    seen = [seq for seq, item in ours.items() if any(found["label"] == label for found in item["detections"])]
+    assert abs(len(seen) - frames_with_it) <= 0.02 * FRAMES
+    assert summary["by_class"] == dict(
+        Counter(found["label"] for item in ours.values() for found in item["detections"])
+    )
+    assert summary["detections"] == sum(summary["by_class"].values())
+
+
+def compare(ours: dict[int, dict[str, Any]], reference: list[list[tuple[str, float, tuple[float, ...]]]]) -> None:
+    """Same classes, equal count in >= 98 % of frames, median box offset <= 2 px."""
+    offsets: list[float] = []
+    equal = 0
+    for seq, item in ours.items():
+        expected, found = reference[seq], item["detections"]
+        equal += Counter(label for label, _, _ in expected) == Counter(one["label"] for one in found)
+        for one in found:
+            same = [box for label, _, box in expected if label == one["label"]]
+            if same:
+                offsets.append(min(float(np.abs(np.subtract(box, one["box_xyxy"])).max()) for box in same))
+    assert equal >= 0.98 * len(ours), f"equal in {equal} of {len(ours)} frames"
+    assert {label for frame in reference for label, _, _ in frame} == {
+        one["label"] for item in ours.values() for one in item["detections"]
+    }
+    assert float(np.median(offsets)) <= 2.0

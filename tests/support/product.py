@@ -1,0 +1,135 @@
+"""Runs the product as a person does: `vigie up` and its other commands as processes, in a home of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+VIGIE = [sys.executable, "-m", "vigie_devkit"]
+
+
+@dataclass
+class Finished:
+    """A command that ended. ``summary`` is its one JSON object, when it was asked for one."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        lines = self.stdout.strip().splitlines()
+        assert len(lines) == 1, f"stdout holds more than one object:\n{self.stdout[:2000]}"
+        loaded: dict[str, Any] = json.loads(lines[0])
+        return loaded
+
+
+@dataclass
+class Home:
+    """A state folder of its own, so that runs of other tests are not disturbed."""
+
+    path: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "VIGIE_HOME": str(self.path), "NO_COLOR": "1"}
+
+    def run(self, *args: str, timeout_s: float = 120, **extra_environment: str) -> Finished:
+        done = subprocess.run(
+            [*VIGIE, *args],
+            env={**self.environment, **extra_environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def up(self, *args: str, timeout_s: float = 150, **extra_environment: str) -> Finished:
+        return self.run("up", *args, "--json", timeout_s=timeout_s, **extra_environment)
+
+    def upstream(self) -> list[dict[str, Any]]:
+        """All messages that arrived at $upstream, oldest first, as `upstream export` gives them."""
+        done = self.run("upstream", "export")
+        assert done.code == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def items(self) -> list[dict[str, Any]]:
+        """All items of all upstream messages, in order of arrival."""
+        return [item for message in self.upstream() for item in message["body"]["items"]]
+
+    @contextmanager
+    def running(self, *args: str, **extra_environment: str) -> Iterator[Running]:
+        """`vigie up` in the background; ended by SIGTERM, and by force if that does not help."""
+        log = self.path / "up.log"
+        self.path.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*VIGIE, "up", *args],
+                env={**self.environment, **extra_environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            yield Running(self, process, log)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait(10)
+
+
+@dataclass
+class Running:
+    """An `up` that is under way."""
+
+    home: Home
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.home.path / "runs" / "local"
+
+    def hub(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.folder / "hub" / "hub.json").read_text(encoding="utf-8"))
+        return loaded
+
+    def module_pid(self, module: str) -> int:
+        endpoint = json.loads((self.folder / "modules" / module / "http.json").read_text(encoding="utf-8"))
+        return int(endpoint["pid"])
+
+    def upstream_count(self) -> int:
+        done = self.home.run("upstream", "export")
+        return len(done.stdout.splitlines()) if done.code == 0 else 0
+
+    def last_item(self) -> dict[str, Any] | None:
+        done = self.home.run("upstream", "export")
+        lines = done.stdout.splitlines() if done.code == 0 else []
+        return json.loads(lines[-1])["body"]["items"][-1] if lines else None
+
+    def wait_until(self, condition: Callable[[], object], *, timeout_s: float, what: str) -> float:
+        """Seconds until ``condition`` holds; fails with the end of the run's log."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < timeout_s:
+            assert self.process.poll() is None, f"up ended with {self.process.returncode}:\n{self.tail()}"
+            if condition():
+                return time.monotonic() - begun
+            time.sleep(0.1)
+        raise AssertionError(f"not within {timeout_s} s: {what}\n{self.tail()}")
+
+    def tail(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")[-4000:]
