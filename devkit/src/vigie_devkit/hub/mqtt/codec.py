@@ -106,6 +106,9 @@ class PacketReader:
         try:
             while (packet := self._next()) is not None:
                 yield packet
+            if self._offset:  # once per drained read, so that the cost is not per packet
+                del self._buffer[: self._offset]
+                self._offset = 0
         except MalformedPacket as refusal:
             self._broken = refusal
             self._buffer = bytearray()
@@ -119,7 +122,7 @@ class PacketReader:
         start = self._offset
         available = len(buffer) - start
         if available < 2:
-            return self._wait()
+            return None
         first = buffer[start]
         remaining = buffer[start + 1]
         body = start + 2
@@ -127,7 +130,7 @@ class PacketReader:
             remaining &= 0x7F
             for shift in (7, 14, 21):
                 if body >= len(buffer):
-                    return self._wait()
+                    return None
                 byte = buffer[body]
                 body += 1
                 remaining |= (byte & 0x7F) << shift
@@ -139,7 +142,7 @@ class PacketReader:
             return self._publish(first, body, remaining)
         return self._control(first, body, remaining)
 
-    def _publish(self, first: int, body: int, remaining: int) -> Packet | Oversize | None:
+    def _publish(self, first: int, body: int, remaining: int) -> Packet | Oversize | None:  # noqa: C901 - the hot path
         qos = (first >> 1) & 3
         if qos == 3:
             raise MalformedPacket("PUBLISH with QoS 3 [MQTT-3.3.1-4]")
@@ -150,18 +153,18 @@ class PacketReader:
         end = body + remaining
         oversize = remaining > self._max_publish_bytes
         if not oversize and len(buffer) < end:
-            return self._wait()
+            return None
         if remaining > self._hard_cap_bytes:
             raise MalformedPacket(f"PUBLISH of {remaining} bytes; the most this hub reads is {self._hard_cap_bytes}")
         if len(buffer) < body + 2:
-            return self._wait()
+            return None
         payload = body + 2 + (buffer[body] << 8 | buffer[body + 1])
         packet_id = 0
         head = payload + 2 if qos else payload
         if head > end:
             raise MalformedPacket("PUBLISH ends inside its topic or packet id")
         if len(buffer) < head:
-            return self._wait()
+            return None
         topic = bodies.topic_name(buffer[body + 2 : payload])
         if qos:
             packet_id = buffer[payload] << 8 | buffer[payload + 1]
@@ -188,7 +191,7 @@ class PacketReader:
             raise MalformedPacket(f"packet type {first >> 4} of {remaining} bytes; at most {_MAX_CONTROL_BYTES}")
         end = body + remaining
         if len(self._buffer) < end:
-            return self._wait()
+            return None
         self._offset = end
         return decode(bytes(self._buffer[body:end]))
 
@@ -197,16 +200,9 @@ class PacketReader:
         self._offset += here
         self._skip_bytes -= here
         if self._skip_bytes:
-            self._wait()
             return None
         skipped, self._skipping = self._skipping, None
         return skipped
-
-    def _wait(self) -> None:
-        """Drop what was decoded; called once per drained read, so the cost is not per packet."""
-        if self._offset:
-            del self._buffer[: self._offset]
-            self._offset = 0
 
 
 def encode(packet: Packet) -> bytes:
