@@ -57,7 +57,7 @@ class CursorWriter:
         return cls(_path(folder, sender, output, consumer))
 
     def advance(self, boot: str, sent: int) -> None:
-        """Say that the messages of ``boot`` up to ``sent`` are processed; a lower ``sent`` of the same boot is no news."""
+        """Say that messages of ``boot`` up to ``sent`` are processed; a lower ``sent`` of the same boot is no news."""
         if boot == self._boot and sent <= self._sent:
             return
         if os.fstat(self._fd).st_nlink == 0:

@@ -103,9 +103,10 @@ def parse_header(raw: bytes, file_bytes: int, *, reads: int = VERSION) -> RingHe
         raise RingRefusedError(
             f"has version {version}, newer than {reads}, which this module reads; update this module"
         )
-    if version < max(1, reads - 1):
+    oldest = max(1, reads - 1)
+    if version < oldest:
         raise RingRefusedError(
-            f"has version {version}, older than {reads - 1}, which this module reads; update the writer's module"
+            f"has version {version}, older than {oldest}, which this module reads; update the writer's module"
         )
     geometry = RingGeometry(slots, slot_bytes, header_bytes, record_bytes)
     aligned = header_bytes % WORD_BYTES == 0 and record_bytes % WORD_BYTES == 0

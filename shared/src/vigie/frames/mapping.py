@@ -7,7 +7,7 @@ import errno
 import mmap
 import os
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,7 @@ class RingMapping:
         """One aligned 8-byte store."""
         self.words[self.word_of[slot]] = sequence
 
-    def array(self, slot: int, shape: tuple[int, ...], dtype: np.dtype[np.generic], count: int) -> NDArray[np.generic]:
+    def array(self, slot: int, shape: tuple[int, ...], dtype: np.dtype[np.generic], count: int) -> NDArray[Any]:
         """The slot's memory as an array; ``count`` is the product of ``shape``, checked by the caller."""
         flat = np.frombuffer(self.memory, dtype, count, self.geometry.slot_offset(slot))
         return flat.reshape(shape)

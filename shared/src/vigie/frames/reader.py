@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ class RingPool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def acquire(self, reference: RingReference) -> NDArray[np.generic]:
+    def acquire(self, reference: RingReference) -> NDArray[Any]:
         """Lock and check; see ``lease``, which unlocks by itself."""
         dtype = _DTYPES.get(reference.dtype)
         shape = reference.shape
@@ -81,7 +81,7 @@ class RingPool:
                 raise FrameGoneError(reference.ring, "overwritten", f"slot {slot} is being written")
             # Under the lock the writer is out of the slot, so this comparison holds until the lease ends.
             found = ring.sequence(slot)
-            if found != reference.sequence or found % 2:
+            if found != reference.sequence or found % 2 or not found:
                 if not leases:
                     ring.locks.unlock(slot)
                 raise FrameGoneError(
@@ -135,7 +135,7 @@ class FrameLease:
         self._reference = reference
         self._held = False
 
-    def __enter__(self) -> NDArray[np.generic]:
+    def __enter__(self) -> NDArray[Any]:
         array = self._pool.acquire(self._reference)
         self._held = True
         return array

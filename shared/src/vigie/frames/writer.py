@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +108,7 @@ class RingWriter:
             )
         return SlotLease(self, shape, element, count)
 
-    def write(self, array: NDArray[np.generic]) -> RingReference | None:
+    def write(self, array: NDArray[Any]) -> RingReference | None:
         """Copy ``array`` into the oldest free slot; None: readers hold every slot.
 
         Raises: FrameTooLargeError: a slot does not hold it.
@@ -196,7 +196,7 @@ class SlotView:
 
     __slots__ = ("_lease", "array")
 
-    def __init__(self, lease: SlotLease, array: NDArray[np.generic]) -> None:
+    def __init__(self, lease: SlotLease, array: NDArray[Any]) -> None:
         """Use ``RingWriter.slot``."""
         self._lease = lease
         self.array = array
