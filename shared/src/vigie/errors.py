@@ -215,6 +215,17 @@ class ThreadDiedError(PermanentError):
 # -- models and runtimes ----------------------------------------------------------------------------------------------
 
 
+class ImageShapeError(PermanentError):
+    """An array that is no picture of the expected shape and type."""
+
+    slug: ClassVar[str] = "image-shape"
+
+    def __init__(self, what: str, *, expected: str, got: str) -> None:
+        """``what``: which array (frame, tensor); shapes with their dtype."""
+        super().__init__(f"{what}: expected {expected}, got {got}")
+        self.what = what
+
+
 class ModelError(PermanentError):
     """A model, its card or its bundle cannot be used; what served before goes on."""
 
@@ -352,3 +363,34 @@ class HubStartError(PermanentError):
     """The local edge hub cannot start (or cannot take a manifest): one sentence says what to change."""
 
     slug: ClassVar[str] = "hub-start"
+
+
+class UpstreamUnreadableError(PermanentError):
+    """The record of `$upstream` is not there or not readable."""
+
+    slug: ClassVar[str] = "upstream-unreadable"
+
+    def __init__(self, file: object, reason: str) -> None:
+        """``file``: its path; ``reason``: what was found and what to do."""
+        super().__init__(f"upstream record {file}: {reason}")
+        self.file = file
+        self.reason = reason
+
+
+class HubAwayError(TransientError):
+    """No local hub answers where one was said to be."""
+
+    slug: ClassVar[str] = "hub-away"
+
+
+class HubAnswerError(PermanentError):
+    """The local hub answered a command with an error, in the form of IoT Hub's service REST."""
+
+    slug: ClassVar[str] = "hub-answer"
+
+    def __init__(self, status: int, error_code: int, message: str) -> None:
+        """``status`` is HTTP's, ``error_code`` IoT Hub's (404103 and the like)."""
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code
+        self.message = message
