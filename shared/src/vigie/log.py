@@ -86,7 +86,7 @@ class Logger(Protocol):
 
 def get_logger(name: str) -> Logger:
     """The logger of a Python module; it may be made at import, before ``configure_logging``."""
-    return cast("Logger", structlog.get_logger(logger=name))
+    return cast("Logger", structlog.get_logger(part=name.removeprefix("vigie.")))
 
 
 def configure_logging(module: str, *, style: str = "auto", level: str = "info") -> None:

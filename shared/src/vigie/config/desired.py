@@ -1,4 +1,4 @@
-"""A twin's desired side as values: merge patches, versions and gaps, Plug and Play acknowledgements. No clock, no I/O."""
+"""A twin's desired side as values: merge patches, versions, Plug and Play acknowledgements. No clock, no I/O."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class ModuleEnvironment:
             device_id=device_id,
             state=Path(environ.get("VIGIE_STATE", "/var/lib/vigie")),
             frames=Path(environ.get("VIGIE_FRAMES", "/dev/shm/vigie")),  # noqa: S108 - the documented tmpfs mount
-            http=_address(environ.get("VIGIE_HTTP", "0.0.0.0:9600")),  # noqa: S104 - a container's port is published by choice
+            http=_address(environ.get("VIGIE_HTTP", "0.0.0.0:9600")),
             secrets=Path(environ.get("VIGIE_SECRETS", "/run/secrets")),
             log_style=cast("LogStyle", _one_of(environ, "VIGIE_LOG", get_args(LogStyle), "auto")),
             log_level=cast("LogLevel", _one_of(environ, "VIGIE_LOG_LEVEL", get_args(LogLevel), "info")),

@@ -1,0 +1,177 @@
+"""One input of a module: from the client's unordered pool of threads to one worker thread, in order and bounded."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from vigie.config.schema import explain
+from vigie.contracts.envelope import Envelope, EnvelopeHead, Schema, check_schema
+from vigie.errors import MessageRefusedError
+from vigie.log import OncePer, get_logger
+from vigie.messaging.reorder import Reorder
+from vigie.messaging.session import RawMessage
+from vigie.metrics import Metrics
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+# Threads of the client's pool overtake each other by a few milliseconds, more on a busy two-core device.
+REORDER_WAIT_S = 0.03
+_SENDER_ID = re.compile(r"[A-Za-z0-9_.:%-]{1,128}")
+_BOOT = re.compile(r"[0-9a-f]{1,16}")
+
+_head_decoder = msgspec.json.Decoder(EnvelopeHead)
+
+
+class Acknowledge(Protocol):
+    """Tells senders how far this input has come: cursor or credit."""
+
+    def processed(self, sender: str, boot: str, sent: int, *, credit_wanted: bool) -> None: ...
+
+
+@dataclass(slots=True)
+class Received(Generic[T]):
+    """One message in order. ``received_ns`` is CLOCK_MONOTONIC when the client had it."""
+
+    envelope: Envelope[T]
+    received_ns: int
+    credit_wanted: bool
+    _acknowledge: Acknowledge
+
+    @property
+    def items(self) -> list[T]:
+        return self.envelope.items
+
+    def done(self) -> None:
+        """Say that every item is processed; the sender's window counts this, not the hub's acknowledgement."""
+        envelope = self.envelope
+        self._acknowledge.processed(envelope.module, envelope.boot, envelope.sent, credit_wanted=self.credit_wanted)
+
+
+class InputQueue(Generic[T]):
+    """``get`` from one worker thread. Full: the oldest message goes, counted; windows keep it from filling."""
+
+    def __init__(
+        self,
+        name: str,
+        item_type: type[T],
+        schema: Schema,
+        *,
+        capacity: int,
+        acknowledge: Acknowledge,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``schema``: what is read, in this version and the one before it."""
+        self.name = name
+        self._schema = schema
+        self._wire_schema = str(schema)
+        self._capacity = capacity
+        self._acknowledge = acknowledge
+        self._metrics = metrics
+        self._clock = clock
+        envelope_type: Any = Envelope[item_type]  # type: ignore[valid-type] # msgspec resolves it at run time
+        self._decoder: msgspec.json.Decoder[Envelope[T]] = msgspec.json.Decoder(envelope_type)
+        self._condition = threading.Condition()
+        self._raw: deque[RawMessage] = deque()
+        self._order: Reorder[Received[T]] = Reorder(REORDER_WAIT_S)
+        self._told = (0, 0)
+        self._quiet = OncePer()
+
+    def put(self, message: RawMessage) -> None:
+        """From the client's threads: as short as it can be."""
+        with self._condition:
+            full = len(self._raw) >= self._capacity
+            if full:
+                self._raw.popleft()
+            self._raw.append(message)
+            self._condition.notify()
+        if full:
+            self._metrics.dropped("input_full", "")
+
+    def get(self, timeout_s: float) -> Received[T] | None:
+        """The next message in order of (boot, sent), or None after ``timeout_s``. Call ``done()`` on it."""
+        deadline = self._clock() + timeout_s
+        while True:
+            with self._condition:
+                raw = self._raw.popleft() if self._raw else None
+            now = self._clock()
+            if raw is not None:
+                self._decode(raw, now)
+            received = self._order.pop(now)
+            self._count()
+            if received is not None:
+                self._metrics.received(self.name)
+                return received
+            if raw is not None:
+                continue
+            if now >= deadline:
+                return None
+            due = self._order.due()
+            until = deadline if due is None else min(deadline, due)
+            with self._condition:
+                if not self._raw:
+                    self._condition.wait(max(0.0, until - now))
+
+    def _decode(self, raw: RawMessage, now: float) -> None:
+        credit_wanted = raw.properties.get("credit") == "1"
+        try:
+            try:
+                envelope = self._decoder.decode(raw.body)
+            except msgspec.ValidationError as error:
+                # A newer schema is refused by its version, not by the shape of its items.
+                check_schema(_head_decoder.decode(raw.body).schema, self._schema)
+                path, reason = explain(error)
+                raise MessageRefusedError(path, reason) from error
+            if envelope.schema != self._wire_schema:
+                check_schema(envelope.schema, self._schema)
+            _check_sender(envelope)
+        except MessageRefusedError as error:
+            self._reject(raw, error.where, error.reason, credit_wanted=credit_wanted)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._reject(raw, "$", str(error), credit_wanted=credit_wanted)
+        else:
+            received = Received(envelope, raw.received_ns, credit_wanted, self._acknowledge)
+            if not self._order.push((envelope.module, envelope.boot), envelope.sent, received, now) and credit_wanted:
+                self._acknowledge.processed(envelope.module, envelope.boot, 0, credit_wanted=True)
+
+    def _reject(self, raw: RawMessage, where: str, reason: str, *, credit_wanted: bool) -> None:
+        self._metrics.rejected(self.name)
+        if (held := self._quiet.ready(where)) is not None:
+            log.warning("message_rejected", input=self.name, path=where, reason=reason, more=held)
+        # Whoever sent it waits for its number: dropped is processed too.
+        try:
+            head = _head_decoder.decode(raw.body)
+            _check_sender(head)
+        except (msgspec.MsgspecError, MessageRefusedError, UnicodeDecodeError):
+            return
+        self._acknowledge.processed(head.module, head.boot, head.sent, credit_wanted=credit_wanted)
+
+    def _count(self) -> None:
+        lost, duplicates = self._order.lost, self._order.duplicates
+        if (lost, duplicates) == self._told:
+            return
+        if lost > self._told[0]:
+            self._metrics.lost(self.name, lost - self._told[0])
+        for _ in range(duplicates - self._told[1]):
+            self._metrics.duplicate(self.name)
+        self._told = (lost, duplicates)
+
+
+def _check_sender(envelope: Envelope[Any] | EnvelopeHead) -> None:
+    # Both become part of a file's name.
+    if _SENDER_ID.fullmatch(envelope.module) is None or envelope.module.startswith("."):
+        raise MessageRefusedError("$.module", "expected a module id of IoT Edge")
+    if _BOOT.fullmatch(envelope.boot) is None:
+        raise MessageRefusedError("$.boot", "expected up to 16 hex digits")
+    if envelope.sent < 1:
+        raise MessageRefusedError("$.sent", "expected a number from 1")

@@ -1,0 +1,296 @@
+"""The link to the hub: opens a session, watches it, and replaces it when it is dead; for ever, or until stopped.
+
+What is watched, and why ``connected`` is not enough, is told in ADR 0007. The thread here never makes a call that
+may hang without a deadline, so it is the one place that can be relied on to notice.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from azure.iot.device import exceptions as sdk
+from azure.iot.device.common.pipeline import pipeline_thread
+
+from vigie.errors import HubCallHungError, HubUnavailableError, PermanentError
+from vigie.health import Health
+from vigie.log import OncePer, get_logger
+from vigie.messaging.calls import CALL_DEADLINE_S, CallThread
+from vigie.messaging.session import Handlers, Json, SdkSession, Session
+from vigie.metrics import Metrics
+
+log = get_logger(__name__)
+
+# After this long the link reconnects by itself: the client gives up for good after CONNACK 2, 4 or 5.
+DISCONNECTED_LIMIT_S = 5.0
+BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
+# So many calls hung one after the other, none answered: the process is beyond repair from inside.
+HUNG_LIMIT = 12
+_LOOK_EVERY_S = 0.25
+
+
+@dataclass(slots=True)
+class LinkContext:
+    """What a link works for: the service gives it, a real link or the one in memory takes it."""
+
+    handlers: Handlers
+    attach: Callable[[Session], None]
+    detach: Callable[[Session], None]
+    online: Callable[[], None]
+    fatal: Callable[[Exception], None]
+    metrics: Metrics
+    health: Health
+
+
+class Link(Protocol):
+    """The hub as the service sees it. All methods may be called from any thread."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    @property
+    def connected(self) -> bool: ...
+    def get_twin(self) -> Json:
+        """Raises: TransientError."""
+
+    def report(self, patch: Json) -> None:
+        """Raises: TransientError."""
+
+
+class HubLink:
+    """A link over azure-iot-device. ``start`` returns at once; sessions come and go on the thread ``hub.link``."""
+
+    def __init__(self, context: LinkContext) -> None:
+        """Nothing is opened before ``start``."""
+        self._context = context
+        self._calls = CallThread("hub.calls")
+        self._stop = threading.Event()
+        self._look = threading.Event()
+        self._session: SdkSession | None = None
+        self._hung_in_a_row = 0
+        self._quiet = OncePer(10.0)
+        self._thread = threading.Thread(target=self._run, name="hub.link", daemon=True)
+        self._watchdog = context.health.watch("hub.link", 30.0)
+        context.health.not_ready("hub", "not connected yet")
+        _watch_network_threads(self)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Retire the session and end the thread; bounded by a few seconds whatever hangs."""
+        self._stop.set()
+        self._look.set()
+        if self._thread.is_alive():
+            self._thread.join(CALL_DEADLINE_S)
+        self._calls.close()
+        self._context.health.forget(self._watchdog)
+
+    @property
+    def connected(self) -> bool:
+        session = self._session
+        return session is not None and session.usable
+
+    def get_twin(self) -> Json:
+        return self._current().get_twin()
+
+    def report(self, patch: Json) -> None:
+        self._current().report(patch)
+
+    def network_thread_died(self, cause: str) -> None:
+        """Told by the process's thread hook: the client still says it is connected, and will for ever."""
+        if (session := self._session) is not None:
+            session.vitals.fatal = f"network thread died: {cause}"
+            self._look.set()
+
+    def _current(self) -> SdkSession:
+        session = self._session
+        if session is None:
+            raise HubUnavailableError("not connected to the hub")
+        return session
+
+    def _run(self) -> None:
+        try:
+            fresh: SdkSession | None = None
+            while (session := self._open(fresh)) is not None:
+                reason, fresh = self._watch(session)
+                self._drop(session)
+                if reason:
+                    log.warning("hub_client_rebuilt", reason=reason)
+                    self._context.metrics.client_rebuilds.labels(reason.partition(":")[0]).inc()
+        except Exception as error:
+            log.exception("hub_link_failed", error=str(error))
+            self._context.fatal(error)
+
+    def _open(self, session: SdkSession | None) -> SdkSession | None:
+        """Create and connect until it works; None when stopped. ``session``: one already created."""
+        attempt = 0
+        while not self._stop.is_set():
+            self._watchdog.beat()
+            try:
+                session = session or self._create()
+                session.connect(self._context.handlers)
+            except Exception as error:
+                if session is not None and not self._may_try_again(session, error):
+                    session.retire()
+                    session = None
+                self._note_failure(error)
+            else:
+                self._hung_in_a_row = 0
+                self._session = session
+                self._context.attach(session)
+                return session
+            self._stop.wait(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
+            attempt += 1
+        if session is not None:
+            session.retire()
+        return None
+
+    def _create(self) -> SdkSession:
+        return SdkSession.create(self._calls, self._look.set)
+
+    @staticmethod
+    def _may_try_again(session: SdkSession, error: Exception) -> bool:
+        # A refused or dropped connection leaves the client as it was. After refused credentials it needs a new
+        # token, and after a call that hung nothing about it is known.
+        kinds = (sdk.ConnectionFailedError, sdk.ConnectionDroppedError, sdk.OperationTimeout, sdk.OperationCancelled)
+        return isinstance(error, kinds) and session.vitals.fatal is None
+
+    def _note_failure(self, error: Exception) -> None:
+        if isinstance(error, HubCallHungError):
+            self._hung_in_a_row += 1
+            _replace_stuck_executors()
+            if self._hung_in_a_row >= HUNG_LIMIT:
+                raise PermanentError(
+                    f"the hub client hung {HUNG_LIMIT} times in a row ({error}); the process ends to be restarted"
+                ) from error
+        elif (permanent := _explain_boot(error)) is not None:
+            raise permanent from error
+        else:
+            self._hung_in_a_row = 0
+        reason = _reason(error)
+        self._context.health.not_ready("hub", reason)
+        if (held := self._quiet.ready("hub_unreachable")) is not None:
+            log.warning("hub_unreachable", reason=reason, more=held)
+
+    def _watch(self, session: SdkSession) -> tuple[str, SdkSession | None]:
+        """Look until the session is dead (why, and the one to go on with if already made) or we are stopped ("")."""
+        was_up, since = False, time.monotonic()
+        threadless = 0
+        next_renewal = 0.0
+        while not self._stop.is_set():
+            self._watchdog.beat()
+            now = time.monotonic()
+            up = session.connected
+            if up != was_up:
+                was_up, since = up, now
+                self._say_state(up=up)
+            if (fatal := session.vitals.fatal) is not None:
+                return fatal, None
+            if any(now - start > CALL_DEADLINE_S for start in list(session.vitals.busy_since.values())):
+                return "send hung", None
+            if not up and now - since > DISCONNECTED_LIMIT_S:
+                return "disconnected", None
+            threadless = threadless + 1 if up and not _has_network_thread() else 0
+            if threadless >= 4:  # a reconnect has none for a moment
+                return "network thread gone", None
+            if session.vitals.renewal_failed and now >= next_renewal:
+                # The connection itself still works: it is given up only for one whose token could be signed.
+                try:
+                    return "token renewal failed", self._create()
+                except Exception as error:
+                    self._note_failure(error)
+                    next_renewal = now + 2.0
+            self._look.wait(_LOOK_EVERY_S)
+            self._look.clear()
+        return "", None
+
+    def _say_state(self, *, up: bool) -> None:
+        self._context.metrics.hub_connected.set(1 if up else 0)
+        log.info("hub_connected" if up else "hub_disconnected")
+        if up:
+            self._context.health.ready("hub")
+            self._context.online()
+        else:
+            self._context.health.not_ready("hub", "connection lost; reconnecting")
+
+    def _drop(self, session: SdkSession) -> None:
+        self._session = None
+        self._context.metrics.hub_connected.set(0)
+        self._context.health.not_ready("hub", "reconnecting")
+        self._context.detach(session)
+        session.retire()
+        _replace_stuck_executors()
+
+
+def _explain_boot(error: Exception) -> PermanentError | None:
+    """The failures that no waiting mends: a process started outside IoT Edge, or with a broken connection string."""
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return PermanentError(f"EdgeModuleCACertificateFile: no file {error.filename}; correct the variable")
+    if isinstance(error, OSError) and "not configured correctly" in str(error):
+        return PermanentError(
+            "neither the IOTEDGE_* variables nor EdgeHubConnectionString and EdgeModuleCACertificateFile are set; "
+            "start this module by IoT Edge or './vigie up'"
+        )
+    if isinstance(error, ValueError) and "onnection" in str(error):
+        return PermanentError(f"EdgeHubConnectionString cannot be used: {error}; correct the variable")
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    parts = [str(error) or type(error).__name__]
+    while (cause := error.__cause__) is not None and len(parts) < 4:
+        error = cause
+        parts.append(str(error) or type(error).__name__)
+    return ": ".join(dict.fromkeys(parts))
+
+
+def _replace_stuck_executors() -> None:
+    """Give the next client fresh threads if the old one's hang.
+
+    All clients of a process share two single-thread executors inside the SDK; one client stuck in a connect would
+    block every later one. There is no public way to replace them; if a later SDK has none, nothing happens.
+    """
+    executors: dict[str, Any] = getattr(pipeline_thread, "_executors", {})
+    for name in ("pipeline", "callback"):
+        executor = executors.get(name)
+        if executor is None:
+            continue
+        done = threading.Event()
+        executor.submit(done.set)
+        if not done.wait(0.5):
+            executors.pop(name, None)
+            log.warning("hub_client_thread_stuck", thread=name)
+
+
+def _has_network_thread() -> bool:
+    return any("_thread_main" in thread.name for thread in threading.enumerate())
+
+
+_links: weakref.WeakSet[HubLink] = weakref.WeakSet()
+_hook_lock = threading.Lock()
+_hooked = False
+
+
+def _watch_network_threads(link: HubLink) -> None:
+    """Hear of paho's thread dying: 1.6.1 does not catch ssl.SSLEOFError on a write, and nobody is told."""
+    global _hooked  # noqa: PLW0603 - threading.excepthook is one per process
+    with _hook_lock:
+        _links.add(link)
+        if _hooked:
+            return
+        _hooked = True
+        before = threading.excepthook
+
+        def hook(args: threading.ExceptHookArgs, /) -> None:
+            thread = args.thread
+            if thread is None or "_thread_main" not in thread.name:
+                before(args)
+                return
+            for living in list(_links):
+                living.network_thread_died(args.exc_type.__name__)
+
+        threading.excepthook = hook

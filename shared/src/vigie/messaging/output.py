@@ -1,0 +1,224 @@
+"""One output of a module: what waits, what is on its way, and how far the consumer has come."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from vigie.contracts.envelope import Schema
+from vigie.errors import MessageTooLargeError
+from vigie.log import OncePer, get_logger
+from vigie.messaging.pending import Pending, Waiting
+from vigie.messaging.size import body_limit_bytes
+from vigie.messaging.window import Flight, Window
+from vigie.metrics import Metrics
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+# Asks the consumer for credit messages: the sender sees no cursor of it (yet).
+CREDIT_WANTED = {"credit": "1"}
+_NO_PROPERTIES: dict[str, str] = {}
+
+_POLL_S = 0.0015  # a cursor is one mapped word; this is what a shut window costs in delay
+_SLOW_POLL_S = 0.01  # once the consumer has been quiet for a while
+_QUIET_AFTER_S = 0.5
+
+_encoder = msgspec.json.Encoder()
+
+
+class Progress(Protocol):
+    """Where the consumer is: a cursor in the shared frame folder."""
+
+    def position(self, boot: str) -> int | None:
+        """Highest processed ``sent``; None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """How an output sends.
+
+    ``window_messages``: in flight until the consumer has processed them. ``linger_ms``: wait for more items to join.
+    ``max_outstanding``: items pending or in flight above which ``wait_for_room`` waits. ``depth``: items without
+    ``keep`` that may wait per key; the default 1 means the newest wins. ``timeout_s``: least patience with a consumer.
+    """
+
+    name: str
+    schema: Schema
+    window_messages: int = 2
+    linger_ms: float = 0.0
+    max_outstanding: int = 16
+    depth: int = 1
+    timeout_s: float = 3.0
+
+
+class Output(Generic[T]):
+    """Offer items from worker threads; the outbox's thread sends them. Thread-safe."""
+
+    def __init__(
+        self,
+        settings: OutputSettings,
+        *,
+        module_id: str,
+        boot: str,
+        progress: Progress | None,
+        condition: threading.Condition,
+        metrics: Metrics,
+    ) -> None:
+        """``condition`` is the outbox's: one lock for all outputs. ``progress`` None: nothing is waited for."""
+        self.settings = settings
+        self.name = settings.name
+        self._boot = boot
+        self._progress = progress
+        self._condition = condition
+        self._metrics = metrics
+        self._pending: Pending[T] = Pending(settings.depth)
+        self._urgent: deque[Waiting[T]] = deque()
+        self._window = Window(settings.window_messages, settings.timeout_s)
+        self._again: deque[Flight] = deque()
+        self._credit = 0
+        self._sent = 0
+        self._oldest_at = 0.0
+        self._quiet = OncePer()
+        head = _encoder.encode({"schema": str(settings.schema), "module": module_id, "boot": boot})
+        self._head = head[:-1] + b',"sent":'
+        self._limit = body_limit_bytes(self.name, CREDIT_WANTED, None) - len(self._head) - 40  # number and brackets
+
+    @property
+    def outstanding(self) -> int:
+        """Items that wait or are on their way and not yet processed."""
+        with self._condition:
+            self._look(time.monotonic())
+            return len(self._pending) + self._window.items
+
+    def offer(self, item: T, *, key: str, keep: bool) -> None:
+        """Hand over ``item``. Without ``keep`` an older waiting item of the same ``key`` is dropped and counted."""
+        with self._condition:
+            if not len(self._pending):
+                self._oldest_at = time.monotonic()
+            dropped = self._pending.offer(item, key, keep=keep)
+            self._condition.notify_all()
+        if dropped is not None:
+            self._metrics.dropped("consumer_behind", key)
+
+    def send_now(self, item: T) -> None:
+        """Send ``item`` in a message of its own, whatever the window says: for small things said now and then."""
+        with self._condition:
+            self._urgent.append(Waiting(item, "", keep=False))
+            self._condition.notify_all()
+
+    def wait_for_room(self, stop: threading.Event, timeout_s: float = 1.0) -> bool:
+        """Block while ``max_outstanding`` items are outstanding. False: ``stop`` was set or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        with self._condition:
+            while True:
+                now = time.monotonic()
+                self._look(now)
+                if len(self._pending) + self._window.items < self.settings.max_outstanding:
+                    return True
+                if stop.is_set() or now >= deadline:
+                    return False
+                self._condition.wait(min(self._poll_s(now), deadline - now))
+
+    def credit(self, sent: int) -> None:
+        """The consumer says by message what its cursor cannot."""
+        with self._condition:
+            self._credit = max(self._credit, sent)
+            self._condition.notify_all()
+
+    # Below: for the outbox, with the condition held.
+
+    def next_flight(self, now: float) -> Flight | None:
+        """The next message to send, or None: nothing waits, the window is shut, or it lingers."""
+        if len(self._pending):
+            self._look(now)
+        if self._again:
+            return self._again.popleft()
+        if self._urgent:
+            return self._build([self._urgent.popleft()])
+        if not len(self._pending) or not self._window.is_open or now < self._oldest_at + self.settings.linger_ms / 1000:
+            return None
+        taken, too_large = self._pending.take(self._limit, _encoder.encode)
+        for waiting in too_large:
+            self._refuse(waiting)
+        if not taken:
+            return None
+        flight = self._build(taken)
+        if self._progress is not None:
+            self._window.add(flight)
+        return flight
+
+    def due_s(self, now: float) -> float | None:
+        """Seconds until ``next_flight`` may have something without a new offer; None: only an offer helps."""
+        if not len(self._pending) and not any(flight.keep for flight in self._window.flights):
+            return None
+        if not self._window.is_open:
+            return self._poll_s(now)
+        if len(self._pending):
+            return max(0.0, self._oldest_at + self.settings.linger_ms / 1000 - now)
+        return 0.2  # messages that must arrive are in flight: look now and then whether they are overdue
+
+    def finished(self, flight: Flight, now: float, *, acknowledged: bool) -> None:
+        """The send of ``flight`` is over; without an acknowledgement it goes again, before anything newer."""
+        flight.carrier = None
+        if acknowledged:
+            flight.sends += 1
+            flight.acknowledged_at = now
+            self._metrics.sent(self.name)
+        else:
+            self._again.appendleft(flight)
+
+    def give_up(self, flight: Flight, reason: str) -> None:
+        """``flight`` cannot be sent at all."""
+        if flight in self._window.flights:
+            self._window.flights.remove(flight)
+            self._window.items -= flight.items
+        self._count(flight, reason)
+
+    def overdue(self, now: float) -> None:
+        """Find lost messages even while nothing new is offered."""
+        self._look(now)
+
+    def _look(self, now: float) -> None:
+        window = self._window
+        if not window.flights or self._progress is None:
+            return
+        position = max(self._progress.position(self._boot) or 0, self._credit)
+        if window.confirm(position, now):
+            self._condition.notify_all()
+        again, lost = window.expire(now)
+        self._again.extend(again)
+        for flight in lost:
+            self._count(flight, "unconfirmed")
+        if (again or lost) and self._quiet.ready("overdue") is not None:
+            log.warning("messages_unconfirmed", output=self.name, again=len(again), given_up=len(lost))
+
+    def _poll_s(self, now: float) -> float:
+        overdue_at = self._window.overdue_at()
+        quiet = overdue_at is not None and now > overdue_at - self.settings.timeout_s + _QUIET_AFTER_S
+        return _SLOW_POLL_S if quiet else _POLL_S
+
+    def _build(self, taken: list[Waiting[T]]) -> Flight:
+        self._sent += 1
+        items = b",".join([waiting.encoded or _encoder.encode(waiting.item) for waiting in taken])
+        body = b'%b%d,"items":[%b]}' % (self._head, self._sent, items)
+        asks = self._progress is not None and self._progress.position(self._boot) is None
+        cameras = Counter(waiting.key for waiting in taken)
+        keep = any(waiting.keep for waiting in taken)
+        return Flight(self._sent, body, CREDIT_WANTED if asks else _NO_PROPERTIES, cameras, keep)
+
+    def _refuse(self, waiting: Waiting[T]) -> None:
+        self._metrics.dropped("too_large", waiting.key)
+        error = MessageTooLargeError(self.name, len(waiting.encoded), self._limit)
+        if (held := self._quiet.ready("too_large")) is not None:
+            log.error("item_too_large", output=self.name, camera=waiting.key, reason=str(error), more=held)
+
+    def _count(self, flight: Flight, reason: str) -> None:
+        for camera, count in flight.cameras.items():
+            self._metrics.dropped(reason, camera, count)

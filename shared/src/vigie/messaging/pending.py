@@ -1,0 +1,76 @@
+"""What waits to be sent: per key in order, keys in turn, the newest of a key wins unless it must be kept. No I/O."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Waiting(Generic[T]):
+    """One item with its key (the camera, usually); ``encoded`` once it had to be measured."""
+
+    item: T
+    key: str
+    keep: bool
+    encoded: bytes = b""
+
+
+class Pending(Generic[T]):
+    """A queue of queues. Not thread-safe: the outbox's lock guards it."""
+
+    def __init__(self, depth: int = 1) -> None:
+        """``depth``: items without ``keep`` that may wait per key."""
+        self._depth = depth
+        self._by_key: OrderedDict[str, deque[Waiting[T]]] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def offer(self, item: T, key: str, *, keep: bool) -> Waiting[T] | None:
+        """Add ``item``. Returns the older one of the same key that had to go for it, if any."""
+        queue = self._by_key.get(key)
+        if queue is None:
+            queue = self._by_key[key] = deque()
+        dropped = None
+        if not keep and sum(not waiting.keep for waiting in queue) >= self._depth:
+            dropped = next(waiting for waiting in queue if not waiting.keep)
+            queue.remove(dropped)
+            self._count -= 1
+        queue.append(Waiting(item, key, keep))
+        self._count += 1
+        return dropped
+
+    def take(self, limit_bytes: int, encode: Callable[[T], bytes]) -> tuple[list[Waiting[T]], list[Waiting[T]]]:
+        """What goes into the next message: one of each key in turn until all are in or ``limit_bytes`` is reached.
+
+        Commas between items are counted. The second list holds items that alone are above the limit; they are gone.
+        """
+        taken: list[Waiting[T]] = []
+        too_large: list[Waiting[T]] = []
+        size = 0
+        while self._count:
+            key, queue = next(iter(self._by_key.items()))
+            waiting = queue[0]
+            if not waiting.encoded:
+                waiting.encoded = encode(waiting.item)
+            length = len(waiting.encoded) + 1
+            if length > limit_bytes:
+                too_large.append(waiting)
+            elif size + length > limit_bytes:
+                break
+            else:
+                taken.append(waiting)
+                size += length
+            queue.popleft()
+            self._count -= 1
+            if queue:
+                self._by_key.move_to_end(key)
+            else:
+                del self._by_key[key]
+        return taken, too_large

@@ -1,0 +1,230 @@
+"""One hub client from creation to retirement, and the seams the rest of messaging stands on.
+
+A session is never repaired: when it is found dead the link retires it and opens the next (ADR 0007).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from azure.iot.device import IoTHubModuleClient, Message, MethodResponse
+from azure.iot.device import exceptions as sdk
+
+from vigie.contracts.envelope import CONTENT_ENCODING, CONTENT_TYPE
+from vigie.errors import HubUnavailableError
+from vigie.log import get_logger
+from vigie.messaging.calls import CallThread
+
+log = get_logger(__name__)
+
+Json = dict[str, Any]
+R = TypeVar("R")
+
+# First retry and every later one after a drop; the client's default of 10 s alone would break "flow back in 10 s".
+RECONNECT_INTERVAL_S = 1
+# Bounds a TLS handshake and finds a silent hub in two intervals; edgeHub closes at 1.5 of them.
+KEEP_ALIVE_S = 10
+
+
+@dataclass(slots=True)
+class RawMessage:
+    """A message as it left the client: ``received_ns`` is CLOCK_MONOTONIC at the handler."""
+
+    input_name: str
+    body: bytes
+    properties: Mapping[str, str]
+    received_ns: int
+
+
+@dataclass(slots=True)
+class MethodCall:
+    """A direct method as it came; ``reply(status, payload)`` may be called once, from any thread, and may block."""
+
+    name: str
+    payload: Any
+    reply: Callable[[int, Any], None]
+
+
+@dataclass(slots=True)
+class Handlers:
+    """What the hub delivers to us. Called on the client's threads, several at once, in no order: be quick."""
+
+    on_message: Callable[[RawMessage], None]
+    on_method: Callable[[MethodCall], None]
+    on_patch: Callable[[Json], None]
+
+
+class Session(Protocol):
+    """The seam: one connection to a hub, real (``SdkSession``) or in memory (``messaging.memory``)."""
+
+    @property
+    def usable(self) -> bool:
+        """Connected and not found dead."""
+
+    def send(self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None) -> None:
+        """Send and block until the hub has acknowledged. ``output`` None: a module's plain message, for ``$upstream``.
+
+        Raises: TransientError: not acknowledged, send it again. PermanentError: no hub would take it.
+        """
+
+
+@dataclass(slots=True)
+class Vitals:
+    """What the supervisor of the link looks at; written by whoever sees it, without a lock (single stores)."""
+
+    busy_since: dict[int, float] = field(default_factory=dict)
+    fatal: str | None = None
+    renewal_failed: bool = False
+    sends_done: int = 0
+
+
+class SdkSession:
+    """A session over the unmodified ``IoTHubModuleClient``; every call but ``send`` has a deadline of its own."""
+
+    def __init__(self, calls: CallThread, client: IoTHubModuleClient, changed: Callable[[], None]) -> None:
+        """``changed`` is called, from any thread, when the connection state or a vital sign may have changed."""
+        self._calls = calls
+        # Apart from the thread of create, connect and shutdown: a twin request that hangs must not hold up a rebuild.
+        self._requests = CallThread("hub.requests")
+        self._client = client
+        self._changed = changed
+        self.vitals = Vitals()
+        self.retired = threading.Event()
+
+    @classmethod
+    def create(cls, calls: CallThread, changed: Callable[[], None]) -> SdkSession:
+        """Make a client from the environment, not yet connected; asks the workload API for trust and a signature.
+
+        Raises: HubCallHungError; and what the client raises (OSError, ValueError: see ``explain_boot``).
+        """
+
+        def make() -> IoTHubModuleClient:
+            # ensure_desired_properties: the client's own twin request after a reconnect is repeated without pause
+            # while the hub answers with an error; the link asks by itself.
+            return IoTHubModuleClient.create_from_edge_environment(
+                connection_retry_interval=RECONNECT_INTERVAL_S,
+                keep_alive=KEEP_ALIVE_S,
+                ensure_desired_properties=False,
+                product_info="vigie",
+            )
+
+        session = cls(calls, calls.call("create client", make), changed)
+        session._client.on_connection_state_change = session._on_state  # type: ignore[assignment] # the SDK's alias says [None] for no argument
+        session._client.on_background_exception = session._on_background
+        return session
+
+    def connect(self, handlers: Handlers) -> None:
+        """Set the handlers; the first set connects. Inputs first: what arrives before its handler would be lost.
+
+        May be called again after it failed. Raises: HubCallHungError; and what the client raises.
+        """
+
+        def on_message(message: Message) -> None:
+            handlers.on_message(
+                RawMessage(
+                    message.input_name or "", _body(message.data), message.custom_properties, time.monotonic_ns()
+                )
+            )
+
+        def on_method(request: Any) -> None:
+            def reply(status: int, payload: Any) -> None:
+                self._answer(request, status, payload)
+
+            handlers.on_method(MethodCall(request.name, request.payload, reply))
+
+        client = self._client
+        for name, handler in (
+            ("on_message_received", on_message),
+            ("on_method_request_received", on_method),
+            ("on_twin_desired_properties_patch_received", handlers.on_patch),
+        ):
+            # Setting a handler also connects and subscribes, and blocks for both.
+            self._calls.call(f"set {name}", partial(setattr, client, name, handler))
+
+    @property
+    def connected(self) -> bool:
+        return bool(self._client.connected)
+
+    @property
+    def usable(self) -> bool:
+        return self.vitals.fatal is None and not self.retired.is_set() and bool(self._client.connected)
+
+    def send(self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None) -> None:
+        """See ``Session``. Runs on the caller's thread: the link's supervisor watches ``busy_since`` instead."""
+        message = Message(body, message_id, CONTENT_ENCODING, CONTENT_TYPE)  # type: ignore[no-untyped-call] # the SDK's
+        if properties:
+            message.custom_properties.update(properties)
+        busy, thread = self.vitals.busy_since, threading.get_ident()
+        busy[thread] = time.monotonic()
+        try:
+            if output is None:
+                self._client.send_message(message)
+            else:
+                self._client.send_message_to_output(message, output)
+        except ValueError:
+            raise  # the client's size check: our own arithmetic comes first, so this is a fault of ours
+        except Exception as error:
+            raise HubUnavailableError(f"message to {output or '$upstream'} was not acknowledged: {error}") from error
+        finally:
+            busy.pop(thread, None)
+        self.vitals.sends_done += 1
+
+    def get_twin(self) -> Json:
+        """The full twin. Raises: TransientError."""
+
+        def get() -> Json:
+            return dict(self._client.get_twin())
+
+        return self._request("get twin", get)
+
+    def report(self, patch: Json) -> None:
+        """Patch the reported properties. Raises: TransientError."""
+
+        def send() -> None:
+            self._client.patch_twin_reported_properties(patch)
+
+        self._request("report properties", send)
+
+    def retire(self) -> None:
+        """Shut the client down, in the background if it hangs. A retired session never comes back."""
+        self.retired.set()
+        # Nothing here is worth waiting for, but the old client must not reconnect beside the new one: the hub keeps
+        # one connection per module and would close them in turn.
+        with contextlib.suppress(Exception):
+            self._calls.call("shut down client", self._client.shutdown, deadline_s=2.0)
+        self._requests.close()
+
+    def _request(self, what: str, function: Callable[[], R]) -> R:
+        try:
+            return self._requests.call(what, function)
+        except (sdk.ClientError, sdk.ServiceError, sdk.OperationCancelled, sdk.OperationTimeout) as error:
+            raise HubUnavailableError(f"{what}: {error}") from error
+
+    def _answer(self, request: Any, status: int, payload: Any) -> None:
+        response = MethodResponse.create_from_method_request(request, status, payload)
+
+        def send() -> None:
+            self._client.send_method_response(response)
+
+        self._request(f"answer method {request.name}", send)
+
+    def _on_state(self) -> None:
+        self._changed()
+
+    def _on_background(self, error: Exception) -> None:
+        name = type(error).__name__
+        log.info("hub_client_background_error", error=f"{name}: {error}", cause=repr(error.__cause__))
+        if name == "SasTokenError":
+            # One failed signature ends the client's renewal for good (its alarm is not set again).
+            self.vitals.renewal_failed = True
+        self._changed()
+
+
+def _body(data: bytes | str) -> bytes:
+    return data.encode() if isinstance(data, str) else data

@@ -1,0 +1,91 @@
+"""The window of an output: messages sent and not yet *processed* by the consumer. No clock, no I/O.
+
+The hub's acknowledgement says "stored", so it opens nothing (docs/decisions/0002-send-on-progress.md). What opens the
+window is the consumer's position; a message that is never processed is given up after a time-out that follows the
+consumer's own pace, so that a slow consumer is not taken for a lost message.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_PACE_FACTOR = 4.0
+_RESENDS = 5
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One message on its way. ``acknowledged_at`` None: the hub has not confirmed it, it will be sent again."""
+
+    sent: int
+    body: bytes
+    properties: Mapping[str, str]
+    cameras: Counter[str]
+    keep: bool
+    carrier: object | None = None
+    acknowledged_at: float | None = None
+    sends: int = 0
+
+    @property
+    def items(self) -> int:
+        return self.cameras.total()
+
+
+@dataclass(slots=True)
+class Window:
+    """At most ``messages`` in flight. Flights are in order of ``sent``."""
+
+    messages: int
+    timeout_s: float
+    flights: deque[Flight] = field(default_factory=deque)
+    items: int = 0
+    _progress_at: float = 0.0
+    _slowest_s: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return len(self.flights) < self.messages
+
+    def add(self, flight: Flight) -> None:
+        self.flights.append(flight)
+        self.items += flight.items
+
+    def confirm(self, position: int, now: float) -> bool:
+        """The consumer has processed everything up to ``position``. True: something left the window."""
+        progressed = False
+        while self.flights and self.flights[0].sent <= position:
+            flight = self.flights.popleft()
+            self.items -= flight.items
+            started = max(self._progress_at, flight.acknowledged_at or now)
+            self._slowest_s = max(now - started, self._slowest_s * 0.9)
+            self._progress_at = now
+            progressed = True
+        return progressed
+
+    def overdue_at(self) -> float | None:
+        """When the oldest flight counts as lost; None: nothing is in flight, or the hub has not taken it yet."""
+        if not self.flights or self.flights[0].acknowledged_at is None:
+            return None
+        patience = max(self.timeout_s, _PACE_FACTOR * self._slowest_s)
+        return max(self.flights[0].acknowledged_at, self._progress_at) + patience
+
+    def expire(self, now: float) -> tuple[list[Flight], list[Flight]]:
+        """Split what is overdue into (to send again, given up).
+
+        If one of them carries items that must be kept, all are sent again under their old numbers and in order: the
+        consumer drops by number what it had after all.
+        """
+        overdue_at = self.overdue_at()
+        if overdue_at is None or now < overdue_at:
+            return [], []
+        acknowledged = [flight for flight in self.flights if flight.acknowledged_at is not None]
+        if any(flight.keep for flight in acknowledged) and all(flight.sends <= _RESENDS for flight in acknowledged):
+            for flight in acknowledged:
+                flight.acknowledged_at = None
+            return acknowledged, []
+        for flight in acknowledged:
+            self.flights.remove(flight)
+            self.items -= flight.items
+        return [], acknowledged

@@ -1,0 +1,90 @@
+"""The process around a module: logging, signals, a deadline for stopping, exit codes.
+
+Exit codes: 0 stopped on request; 1 failed (the supervisor restarts); 2 cannot start as configured; 3 did not stop in
+time and was ended hard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+from vigie.config.environment import ModuleEnvironment
+from vigie.errors import ConfigRefusedError, PermanentError, VigieError
+from vigie.log import configure_logging, get_logger
+
+log = get_logger(__name__)
+
+# Docker kills after 10 s; what is unsaved by then is lost without a word.
+STOP_DEADLINE_S = 8.0
+_EXIT_DEADLINE_S = 1.0
+
+OK, FAILED, MISCONFIGURED, STOPPED_HARD = 0, 1, 2, 3
+
+
+def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]]) -> int:
+    """Run ``main`` until it returns, fails, or SIGTERM or SIGINT cancels it; returns the exit code."""
+    try:
+        env = ModuleEnvironment.from_environ(name, os.environ)
+    except ConfigRefusedError as error:
+        configure_logging(name)
+        log.error("module_misconfigured", reason=str(error))  # noqa: TRY400 - a sentence for a person, no traceback
+        return MISCONFIGURED
+    configure_logging(env.module_id, style=env.log_style, level=env.log_level)
+    log.info("module_starting", boot=env.boot, pid=os.getpid())
+    code = asyncio.run(_supervise(env, main))
+    log.info("module_stopped", exit_code=code)
+    # A thread left behind in the hub client would keep the interpreter from ending.
+    _end_hard_after(_EXIT_DEADLINE_S, code)
+    return code
+
+
+async def _supervise(env: ModuleEnvironment, main: Callable[[ModuleEnvironment], Awaitable[None]]) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(main(env))
+    stopping = False
+
+    def stop(name: str) -> None:
+        nonlocal stopping
+        if stopping:
+            return
+        stopping = True
+        log.info("module_stopping", signal=name)
+        _end_hard_after(STOP_DEADLINE_S, STOPPED_HARD)
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number.name)
+    await asyncio.wait([task])
+    if not stopping:
+        _end_hard_after(STOP_DEADLINE_S, FAILED)
+    if task.cancelled():
+        return OK if stopping else FAILED
+    error = task.exception()
+    if error is None:
+        return OK
+    return _explain(error)
+
+
+def _explain(error: BaseException) -> int:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, VigieError):
+        log.error("module_failed", error=type(error).__name__, reason=str(error))
+        return MISCONFIGURED if isinstance(error, PermanentError) and error.__cause__ is None else FAILED
+    log.error("module_failed", error=type(error).__name__, reason=str(error), exc_info=error)
+    return FAILED
+
+
+def _end_hard_after(delay_s: float, code: int) -> None:
+    def end() -> None:
+        time.sleep(delay_s)
+        sys.stderr.flush()
+        os._exit(code)
+
+    threading.Thread(target=end, name="process.deadline", daemon=True).start()

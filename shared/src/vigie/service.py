@@ -1,0 +1,328 @@
+"""What a module stands on: hub, twin, inputs and outputs, methods, health and metrics, threads; opened and closed once.
+
+Data plane: dedicated threads (the SDK's synchronous client, ordered queues). Control plane: asyncio (ADR 0007).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Generic, TypeVar, overload
+
+import msgspec
+
+from vigie.config.environment import ModuleEnvironment
+from vigie.config.lastgood import LastGood
+from vigie.contracts import names
+from vigie.contracts.credit import Credit
+from vigie.contracts.envelope import CREDIT, Envelope, Schema
+from vigie.endpoints import serve_endpoints
+from vigie.errors import ThreadDiedError
+from vigie.health import Health
+from vigie.log import get_logger
+from vigie.messaging.feed import TwinFeed
+from vigie.messaging.inputs import InputQueue
+from vigie.messaging.link import HubLink, Link, LinkContext
+from vigie.messaging.methods import Handler, Methods, NoRequest
+from vigie.messaging.outbox import Outbox
+from vigie.messaging.output import Output, OutputSettings
+from vigie.messaging.progress import InputProgress, open_progress
+from vigie.messaging.reported import Reporter
+from vigie.messaging.schemas import schema_of
+from vigie.messaging.session import Handlers, MethodCall, RawMessage, Session
+from vigie.messaging.upstream import UpstreamOutput
+from vigie.metrics import Metrics
+from vigie.process import run_module
+
+__all__ = ["ModuleEnvironment", "Service", "open_service", "run_module"]
+
+log = get_logger(__name__)
+
+C = TypeVar("C")
+T = TypeVar("T")
+Q = TypeVar("Q")
+
+LinkFactory = Callable[[LinkContext], Link]
+
+_THREADS_STOP_S = 3.0
+
+
+class Service(Generic[C]):
+    """Declare inputs, outputs, methods; then ``start()``. Use ``open_service``."""
+
+    def __init__(
+        self, env: ModuleEnvironment, config_type: type[C], module_version: str, make_link: LinkFactory
+    ) -> None:
+        """Made on the event loop; nothing runs yet."""
+        self.env = env
+        self.module_version = module_version
+        self.metrics = Metrics()
+        self.health = Health()
+        self.failure: Exception | None = None
+        self._loop = asyncio.get_running_loop()
+        self._main = asyncio.current_task()
+        self._started_at = time.monotonic()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._methods = Methods()
+        self._outbox = Outbox()
+        self._upstreams: list[UpstreamOutput] = []
+        self._inputs: dict[str, InputQueue[Any]] = {}
+        self._progress: list[InputProgress] = []
+        self._by_consumer: dict[tuple[str, str], Output[Any]] = {}
+        self._credit_decoder = msgspec.json.Decoder(Envelope[Credit])
+        self._credits_out: Output[Credit] | None = None
+        self._replies: set[asyncio.Task[None]] = set()
+        self.hub = make_link(
+            LinkContext(
+                handlers=Handlers(self._on_message, self._on_method, self._on_patch),
+                attach=self._attach,
+                detach=self._detach,
+                online=self._on_online,
+                fatal=self.fail,
+                metrics=self.metrics,
+                health=self.health,
+            )
+        )
+        self._reporter = Reporter(self.hub.report)
+        self.twin: TwinFeed[C] = TwinFeed(
+            config_type, LastGood(env.state), self.hub.get_twin, self._reporter, self.health
+        )
+        self.method("get_status", NoRequest, self._status)
+
+    def input(
+        self, name: str, item_type: type[T], *, capacity: int = 64, schema: Schema | None = None
+    ) -> InputQueue[T]:
+        """Declare an input before ``start``. ``schema`` is known for the items of ``vigie.contracts``."""
+        if self._credits_out is None:
+            self._credits_out = self._make_output(OutputSettings(names.CREDIT, CREDIT), None)
+        progress = InputProgress(self.env.frames, self.env.module_id, name, self._credits_out)
+        queue: InputQueue[T] = InputQueue(
+            name, item_type, schema or schema_of(item_type), capacity=capacity, acknowledge=progress,
+            metrics=self.metrics,
+        )  # fmt: skip
+        self._progress.append(progress)
+        self._inputs[name] = queue
+        return queue
+
+    @overload
+    def output(self, name: str, consumer: None) -> UpstreamOutput: ...
+    @overload
+    def output(
+        self, name: str, consumer: tuple[str, str], *, schema: Schema | str, window_messages: int = 2,
+        linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1,
+    ) -> Output[Any]: ...  # fmt: skip
+
+    def output(
+        self,
+        name: str,
+        consumer: tuple[str, str] | None,
+        *,
+        schema: Schema | str | None = None,
+        window_messages: int = 2,
+        linger_ms: float = 0.0,
+        max_outstanding: int = 16,
+        depth: int = 1,
+    ) -> Output[Any] | UpstreamOutput:
+        """Declare an output; ``consumer`` is (module, input) at the other end of its route, None for ``$upstream``."""
+        if consumer is None:
+            upstream = UpstreamOutput(name, self.metrics)
+            self._upstreams.append(upstream)
+            return upstream
+        if schema is None:
+            raise TypeError(f"output '{name}' to a module needs a schema")
+        settings = OutputSettings(
+            name,
+            Schema.parse(schema) if isinstance(schema, str) else schema,
+            window_messages,
+            linger_ms,
+            max_outstanding,
+            depth,
+        )
+        output = self._make_output(settings, consumer)
+        self._by_consumer[consumer] = output
+        return output
+
+    def method(self, name: str, request_type: type[Q], handler: Handler[Q]) -> None:
+        """Answer direct method ``name``; see ``vigie.messaging.methods``."""
+        self._methods.register(name, request_type, handler)
+
+    async def start(self) -> None:
+        """Connect in the background; everything declared later than this may miss messages."""
+        self.hub.start()
+
+    def thread(self, name: str, target: Callable[[threading.Event], None]) -> threading.Thread:
+        """Run ``target(stop)`` on a thread of its own. If it raises, the process ends for its supervisor to restart.
+
+        ``target`` has to return soon after ``stop`` is set.
+        """
+
+        def run() -> None:
+            try:
+                target(self._stop)
+            except Exception as error:
+                log.exception("thread_died", thread=name)
+                failure = ThreadDiedError(name, error)
+                failure.__cause__ = error
+                self.fail(failure)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return thread
+
+    def fail(self, error: Exception) -> None:
+        """End the process with ``error``; from any thread."""
+        if self.failure is None:
+            self.failure = error
+        if self._main is not None:
+            self._loop.call_soon_threadsafe(self._main.cancel)
+
+    async def stop(self) -> None:
+        """Stop threads and link, each within its deadline."""
+        self._stop.set()
+        await asyncio.to_thread(self._join_threads)
+        await asyncio.to_thread(self.hub.stop)
+        for progress in self._progress:
+            progress.close()
+
+    async def background(self) -> None:
+        """The service's own tasks, for its life."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.twin.fetch(), name="twin.fetch")
+            tasks.create_task(self._reporter.run(), name="twin.report")
+
+    def _make_output(self, settings: OutputSettings, consumer: tuple[str, str] | None) -> Output[Any]:
+        env = self.env
+        output: Output[Any] = Output(
+            settings,
+            module_id=env.module_id,
+            boot=env.boot,
+            progress=None if consumer is None else open_progress(env.frames, env.module_id, consumer),
+            condition=self._outbox.condition,
+            metrics=self.metrics,
+        )
+        self._outbox.add(output)
+        return output
+
+    def _join_threads(self) -> None:
+        deadline = time.monotonic() + _THREADS_STOP_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                log.warning("thread_does_not_stop", thread=thread.name)
+
+    def _attach(self, session: Session) -> None:
+        self._outbox.attach(session)
+        for upstream in self._upstreams:
+            upstream.attach(session)
+
+    def _detach(self, session: Session) -> None:
+        self._outbox.detach(session)
+        for upstream in self._upstreams:
+            upstream.detach(session)
+
+    def _on_online(self) -> None:
+        self.twin.online()
+
+    def _on_patch(self, patch: dict[str, Any]) -> None:
+        self.twin.patched(patch)
+
+    def _on_message(self, message: RawMessage) -> None:
+        queue = self._inputs.get(message.input_name)
+        if queue is not None:
+            queue.put(message)
+        elif message.input_name == names.CREDIT:
+            self._take_credit(message)
+        else:
+            self.metrics.rejected(message.input_name)
+
+    def _take_credit(self, message: RawMessage) -> None:
+        try:
+            envelope = self._credit_decoder.decode(message.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            self.metrics.rejected(names.CREDIT)
+            return
+        for credit in envelope.items:
+            output = self._by_consumer.get((credit.consumer, credit.output))
+            if output is not None and credit.boot == self.env.boot and credit.sender == self.env.module_id:
+                output.credit(credit.sent)
+
+    def _on_method(self, call: MethodCall) -> None:
+        self._loop.call_soon_threadsafe(self._begin_method, call)
+
+    def _begin_method(self, call: MethodCall) -> None:
+        # Kept in a set: the loop holds tasks weakly. A TaskGroup would end the service with one failed answer.
+        task = self._loop.create_task(self._answer(call), name=f"method.{call.name}")
+        self._replies.add(task)
+        task.add_done_callback(self._replies.discard)
+
+    async def _answer(self, call: MethodCall) -> None:
+        status, payload = await self._methods.dispatch(call.name, call.payload)
+        try:
+            await asyncio.to_thread(call.reply, status, payload)
+        except Exception as error:
+            log.warning("method_not_answered", method=call.name, reason=str(error))
+
+    def _status(self, _request: NoRequest) -> dict[str, Any]:
+        missing = self.health.missing()
+        return {
+            "module": self.env.module_id,
+            "version": self.module_version,
+            "boot": self.env.boot,
+            "uptime_s": round(time.monotonic() - self._started_at, 1),
+            "ready": not missing,
+            "reasons": missing,
+            "twin_version": self.twin.version,
+            "versions": {"vigie": _version("vigie"), "python": platform.python_version()},
+            "metrics": self.metrics.values(),
+        }
+
+
+@asynccontextmanager
+async def open_service(
+    env: ModuleEnvironment,
+    config_type: type[C],
+    *,
+    module_version: str | None = None,
+    make_link: LinkFactory = HubLink,
+) -> AsyncIterator[Service[C]]:
+    """The service of this module until left. ``make_link``: the hub in memory, for tests.
+
+    Raises: EndpointError; whatever ended a thread or the hub link, as ThreadDiedError or PermanentError.
+    """
+    service = Service(env, config_type, module_version or _version(f"vigie-{env.name}"), make_link)
+    try:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(serve_endpoints(env.http, service.metrics, service.health, env.state))
+            background = asyncio.create_task(service.background(), name="service.background")
+            background.add_done_callback(lambda task: _end(service, task))
+            stack.push_async_callback(_cancel, background)
+            stack.push_async_callback(service.stop)
+            yield service
+    except asyncio.CancelledError:
+        if service.failure is not None:
+            raise service.failure from None
+        raise
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _end(service: Service[Any], task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        service.fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"
