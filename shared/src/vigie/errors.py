@@ -394,3 +394,28 @@ class HubAnswerError(PermanentError):
         self.status = status
         self.error_code = error_code
         self.message = message
+
+
+class RouteRefusedError(PermanentError):
+    """A route that edgeHub would refuse; the whole new configuration with it, the old one stays in force."""
+
+    slug: ClassVar[str] = "route-refused"
+
+    def __init__(self, route: str, column: int, reason: str) -> None:
+        """``column`` counts characters of ``route`` from 1; ``reason``: what was expected there."""
+        super().__init__(f"column {column}: {reason}")
+        self.route = route
+        self.column = column
+        self.reason = reason
+
+
+class HubConfigRefusedError(PermanentError):
+    """Desired properties of ``$edgeHub`` that cannot take effect."""
+
+    slug: ClassVar[str] = "hub-config-refused"
+
+    def __init__(self, path: str, reason: str) -> None:
+        """Keep the JSON ``path`` (``$.routes.cameraToSync``) and a ``reason`` that says what to do."""
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
