@@ -114,6 +114,11 @@ class Service(Generic[C]):
     def output(self, name: str, consumer: None) -> UpstreamOutput: ...
     @overload
     def output(
+        self, name: str, consumer: tuple[str, str], *, item_type: type[T], schema: Schema | str | None = None,
+        window_messages: int = 2, linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1,
+    ) -> Output[T]: ...  # fmt: skip
+    @overload
+    def output(
         self, name: str, consumer: tuple[str, str], *, schema: Schema | str, window_messages: int = 2,
         linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1,
     ) -> Output[Any]: ...  # fmt: skip
@@ -123,6 +128,7 @@ class Service(Generic[C]):
         name: str,
         consumer: tuple[str, str] | None,
         *,
+        item_type: type[Any] | None = None,
         schema: Schema | str | None = None,
         window_messages: int = 2,
         linger_ms: float = 0.0,
@@ -135,7 +141,9 @@ class Service(Generic[C]):
             self._upstreams.append(upstream)
             return upstream
         if schema is None:
-            raise TypeError(f"output '{name}' to a module needs a schema")
+            if item_type is None:
+                raise TypeError(f"output '{name}' to a module needs an item type or a schema")
+            schema = schema_of(item_type)
         settings = OutputSettings(
             name,
             Schema.parse(schema) if isinstance(schema, str) else schema,
