@@ -1,0 +1,11 @@
+"""Model bundles: the card, the verified folder, the reference pair, the store.
+
+Public: ``load_bundle``, ``Bundle``, ``Variant``, ``Card``.
+"""
+
+from __future__ import annotations
+
+from vigie.models.bundle import Bundle, Variant, load_bundle
+from vigie.models.card import Card
+
+__all__ = ["Bundle", "Card", "Variant", "load_bundle"]

@@ -1,0 +1,32 @@
+"""Pictures that look like something: shapes, shading, texture, noise. For parity, where blank or noise hides faults."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def scene(size_hw: tuple[int, int], *, seed: int = 7) -> NDArray[np.uint8]:
+    """A (H, W, 3) uint8 BGR picture, the same for the same seed on every machine: integers decide all of it."""
+    height, width = size_hw
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype(np.int64)
+    picture = np.stack([60 + (x * (3 + c) + y * (5 - c)) * 40 // (4 * (height + width)) for c in range(3)], axis=2)
+    for _ in range(24):
+        cx, cy = int(rng.integers(width)), int(rng.integers(height))
+        rx, ry = int(rng.integers(4, max(5, width // 6))), int(rng.integers(4, max(5, height // 6)))
+        colour = rng.integers(20, 236, 3)
+        inside = (
+            (abs(x - cx) <= rx) & (abs(y - cy) <= ry)
+            if rng.integers(2)
+            else ((x - cx) ** 2 * ry * ry + (y - cy) ** 2 * rx * rx <= rx * rx * ry * ry)
+        )
+        shade = (x[inside] - cx) * 30 // rx + (y[inside] - cy) * 20 // ry
+        picture[inside] = colour[None, :] + shade[:, None]
+    picture += rng.integers(-6, 7, picture.shape)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def parity_pictures(size_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """A scene, all black, all white: the last two catch NaN and saturation."""
+    return [scene(size_hw), np.zeros((*size_hw, 3), np.uint8), np.full((*size_hw, 3), 255, np.uint8)]

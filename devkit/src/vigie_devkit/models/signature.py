@@ -1,0 +1,77 @@
+"""What the outside of an ONNX graph says: inputs, outputs, metadata. Recognition looks at nothing else."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Ultralytics writes its names as the text of a Python dict; 80 names take 1.5 kB.
+_LITERAL_CHARS_MAX = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output: ``shape`` with -1 where it is not fixed, ``dtype`` as NumPy names it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The outside of a model; outputs have the shapes of a real run (-1 where they depend on the picture)."""
+
+    file: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    producer: str = ""
+
+    @property
+    def image(self) -> Port:
+        """The first input of rank 4 (or 3 for models without a batch): where the picture goes in."""
+        return next((port for port in self.inputs if len(port.shape) == 4), self.inputs[0])
+
+    @property
+    def nhwc(self) -> bool:
+        shape = self.image.shape
+        return len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+
+    @property
+    def input_hw(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        shape = self.image.shape
+        return (shape[1], shape[2]) if self.nhwc else (shape[-2], shape[-1])
+
+    def output(self, name: str) -> Port | None:
+        return next((port for port in self.outputs if port.name == name), None)
+
+    def anchors(self, strides: tuple[int, ...] = (8, 16, 32)) -> int:
+        """Grid cells over all strides, sides rounded up."""
+        height, width = self.input_hw
+        return sum(-(-height // stride) * -(-width // stride) for stride in strides)
+
+
+def read_literal(text: str) -> Any:
+    """A bounded ``ast.literal_eval`` of metadata text; ``None`` if it is no plain literal."""
+    if len(text) > _LITERAL_CHARS_MAX:
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
+
+
+def metadata_labels(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Class names in Ultralytics' ``names``: ``{0: 'person', ..}`` or a list; ``None`` if absent or odd."""
+    names = read_literal(metadata.get("names", ""))
+    if isinstance(names, dict):
+        if set(names) != set(range(len(names))):
+            return None
+        names = [names[index] for index in range(len(names))]
+    if not isinstance(names, list | tuple) or not names:
+        return None
+    return tuple(str(name)[:200] for name in names)

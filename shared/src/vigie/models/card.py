@@ -1,0 +1,197 @@
+"""The model card: what ``card.yaml`` may say, decoded once into frozen structs.
+
+Unknown keys are refused with their path, so that a typo never silently means the default.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from vigie.contracts.inputspec import Align
+from vigie.errors import CardError
+
+SCHEMA = "vigie.card/1"
+CARD_BYTES_MAX = 1 << 20
+
+Text = Annotated[str, msgspec.Meta(max_length=4096)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Side = Annotated[int, msgspec.Meta(ge=1, le=8192)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Precision = Literal["fp32", "fp16", "int8", "a16w8"]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A mapping of the card."""
+
+
+class CardInput(_Strict, frozen=True, kw_only=True):
+    """The folded input: always uint8 (1, height, width, 3), BGR. ``align`` and ``pad_value`` are preprocessing's work."""
+
+    name: Text
+    height: Side
+    width: Side
+    align: Align
+    pad_value: Annotated[int, msgspec.Meta(ge=0, le=255)] = 114
+
+
+class CardOutput(_Strict, frozen=True, kw_only=True):
+    """One output of the folded graph, in graph order, with its fixed shape."""
+
+    name: Text
+    shape: tuple[Annotated[int, msgspec.Meta(ge=0)], ...]
+
+
+class CardDecoder(_Strict, frozen=True, kw_only=True):
+    """``family`` is a file of ``vigie.vision.decoders``; ``params`` are that file's ``Params``."""
+
+    family: Name
+    params: dict[str, Any] = {}
+
+
+class Thresholds(_Strict, frozen=True, kw_only=True):
+    """Defaults that the twin may override."""
+
+    score_min: Share = 0.25
+    iou_max: Share = 0.45
+
+
+class Evidence(_Strict, frozen=True, kw_only=True):
+    """A measured figure: what, how much, on how many samples, where and when."""
+
+    metric: Text
+    value: float
+    samples: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    where: Text = ""
+    date: Text = ""
+
+
+class Calibration(_Strict, frozen=True, kw_only=True):
+    """How the ranges of a quantized variant were found."""
+
+    method: Text
+    samples: Annotated[int, msgspec.Meta(ge=1)]
+    dataset_sha256: Sha256 | None = None
+
+
+class CardVariant(_Strict, frozen=True, kw_only=True):
+    """One ONNX file of the bundle. ``form``: ``float``, or how integers are written (``qdq``, ``qoperator``)."""
+
+    file: FileName
+    sha256: Sha256
+    precision: Precision
+    form: Literal["float", "qdq", "qoperator"] = "float"
+    activations: Literal["float", "u8", "s8", "u16"] = "float"
+    weights: Literal["float", "s8", "u8"] = "float"
+    symmetric: bool | None = None
+    per_channel: bool | None = None
+    opset: Annotated[int, msgspec.Meta(ge=1)]
+    external_files: dict[FileName, Sha256] = {}
+    calibration: Calibration | None = None
+    targets: tuple[Text, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Reference(_Strict, frozen=True, kw_only=True):
+    """An input and the outputs it must give, for parity on the device; ``file`` is a plain npz without objects."""
+
+    file: FileName
+    sha256: Sha256
+    variant: Name
+    score_min: Share = 0.25
+    match_iou_min: Share = 0.5
+    score_tolerance: Share = 0.1
+
+
+class Source(_Strict, frozen=True, kw_only=True):
+    """Where the model came from and how it was read."""
+
+    file: Text = ""
+    sha256: Sha256 | None = None
+    producer: Text = ""
+    url: Text = ""
+    recognised_by: Text = ""
+    steps: tuple[Text, ...] = ()
+    metadata: dict[str, Text] = {}
+
+
+class Card(_Strict, frozen=True, kw_only=True):
+    """A decoded card.yaml. ``labels[i]`` names class id ``i``; ``labels_from`` says who named them."""
+
+    schema: Literal["vigie.card/1"]
+    name: Name
+    version: Name = "1"
+    task: Literal["detection", "classification"]
+    description: Text = ""
+    licence: Text = "unknown"
+    intended_use: Text = ""
+    limits: Text = ""
+    input: CardInput
+    outputs: tuple[CardOutput, ...]
+    decoder: CardDecoder
+    labels: tuple[Text, ...]
+    labels_from: Literal["card", "metadata", "file", "assumed-coco80", "family", "numbered"] = "card"
+    thresholds: Thresholds = Thresholds()
+    variants: Annotated[dict[Name, CardVariant], msgspec.Meta(min_length=1)]
+    reference: Reference | None = None
+    source: Source = Source()
+
+
+def read_card(text: bytes, *, where: str) -> Card:
+    """Decode the bytes of a card.yaml.
+
+    Args: where: the file, for the error's text.
+    Raises: CardError: not YAML, too large, an unknown key, a bad value; with the JSON path.
+    """
+    if len(text) > CARD_BYTES_MAX:
+        raise CardError(where, "$", f"is {len(text)} bytes, a card has at most {CARD_BYTES_MAX}")
+    try:
+        tree = _load_yaml(text)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CardError(where, "$", f"is not plain YAML: {first}") from error
+    if isinstance(tree, dict) and isinstance(tree.get("schema"), str) and tree["schema"] != SCHEMA:
+        raise CardError(where, "$.schema", f"is {tree['schema']!r}, this version reads {SCHEMA!r}; update the module")
+    try:
+        return msgspec.convert(tree, Card)
+    except msgspec.ValidationError as error:
+        raise card_error(where, error) from error
+
+
+def write_card(card: Card) -> bytes:
+    """The bytes of card.yaml: keys in the order of the schema, defaults that say nothing left out."""
+    tree = _prune(msgspec.to_builtins(card))
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100).encode()
+
+
+def card_error(card: str, error: msgspec.ValidationError, *, under: str = "$") -> CardError:
+    """msgspec's text taken apart into path and reason; ``under`` is where the converted part hangs in the card."""
+    reason, _, path = str(error).partition(" - at `")
+    path = path.rstrip("`") or "$"
+    return CardError(card, under + path.removeprefix("$"), reason)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """SafeLoader without aliases: a card needs none, and nested ones grow without limit when read."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not allowed in a card")
+        return super().compose_node(parent, index)
+
+
+def _load_yaml(text: bytes) -> Any:
+    return yaml.load(text.decode("utf-8"), _PlainLoader)  # noqa: S506  # a SafeLoader, narrowed
+
+
+def _prune(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        pruned = {key: _prune(value) for key, value in tree.items()}
+        return {key: value for key, value in pruned.items() if value not in (None, "", [], {})}
+    if isinstance(tree, list | tuple):
+        return [_prune(item) for item in tree]
+    return tree

@@ -1,0 +1,30 @@
+"""Run any ONNX graph once on the CPU: the reference that parity is measured against, and how import learns shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from vigie.errors import EngineError
+from vigie.runtimes.onnxruntime_engine import first_line, import_onnxruntime
+
+
+def run_reference(model: bytes | str, feeds: Mapping[str, NDArray[Any]], *, name: str) -> dict[str, NDArray[Any]]:
+    """Outputs by name of one run: CPU provider, BASIC optimisation, one thread, so that it repeats to the bit.
+
+    Args: model: a serialized ONNX file, or its path where it has external data. name: for the error's text.
+    Raises: EngineError: ONNX Runtime refuses the graph or fails in it; custom operators are never loaded.
+    """
+    runtime = import_onnxruntime()
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    except Exception as error:  # ONNX Runtime's own classes share no base
+        raise EngineError(name, f"ONNX Runtime refuses it: {first_line(error)}") from error

@@ -1,0 +1,51 @@
+"""Decoders: one file per model family, found by its name.
+
+A family file holds ``Params`` (a frozen struct: what ``card.decoder.params`` may say) and
+``make(params, facts) -> Decoder``. Adding a family is adding the file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+import msgspec
+
+from vigie.errors import CardError
+from vigie.models.card import Card, card_error
+from vigie.vision.detections import Decoder
+from vigie.vision.decoding import DecoderFacts
+
+__all__ = ["decoder_families", "make_decoder"]
+
+
+def decoder_families() -> tuple[str, ...]:
+    """Names that ``card.decoder.family`` may have."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def make_decoder(card: Card) -> Decoder:
+    """The decoder that ``card`` names, ready for its outputs.
+
+    Raises: CardError: an unknown family, or parameters that the family refuses, with their path.
+    """
+    family = card.decoder.family
+    if family not in decoder_families():
+        raise CardError(card.name, "$.decoder.family", f"unknown family {family!r}; known: {', '.join(decoder_families())}")
+    module: Any = importlib.import_module(f"{__name__}.{family}")
+    try:
+        params = msgspec.convert(card.decoder.params, module.Params)
+    except msgspec.ValidationError as error:
+        raise card_error(card.name, error, under="$.decoder.params") from error
+    facts = DecoderFacts(
+        model=card.name,
+        input_hw=(card.input.height, card.input.width),
+        class_count=len(card.labels),
+        output_shapes=tuple(output.shape for output in card.outputs),
+    )
+    try:
+        decoder: Decoder = module.make(params, facts)
+    except ValueError as error:
+        raise CardError(card.name, "$.decoder", str(error)) from error
+    return decoder

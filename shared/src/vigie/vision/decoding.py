@@ -1,0 +1,51 @@
+"""What a decoder is built from, and the one shape check at its edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from vigie.errors import DecodeError
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderFacts:
+    """The facts of a card that decoders need. ``input_hw`` in pixels; ``output_shapes`` in graph order."""
+
+    model: str
+    input_hw: tuple[int, int]
+    class_count: int
+    output_shapes: tuple[tuple[int, ...], ...]
+
+    def expect(self, outputs: Sequence[NDArray[Any]]) -> None:
+        """Refuse outputs of another shape than the card's; costs a tuple comparison a run.
+
+        Raises: DecodeError
+        """
+        shapes = tuple(output.shape for output in outputs)
+        if shapes != self.output_shapes:
+            raise DecodeError(self.model, expected=self.output_shapes, got=shapes)
+
+    def require(self, *expected: tuple[int | None, ...]) -> None:
+        """Check the card's own output shapes against what the family produces; ``None`` = any length.
+
+        Raises: ValueError: with both shapes.
+        """
+        fits = len(expected) == len(self.output_shapes) and all(
+            len(want) == len(have) and all(w is None or w == h for w, h in zip(want, have, strict=True))
+            for want, have in zip(expected, self.output_shapes, strict=True)
+        )
+        if not fits:
+            wanted = ", ".join(_show(shape) for shape in expected)
+            had = ", ".join(_show(shape) for shape in self.output_shapes)
+            raise ValueError(
+                f"this family needs outputs {wanted} for input {self.input_hw[0]}x{self.input_hw[1]} and "
+                f"{self.class_count} labels, the card has {had or 'none'}"
+            )
+
+
+def _show(shape: tuple[int | None, ...]) -> str:
+    return "[" + ",".join("?" if side is None else str(side) for side in shape) + "]"

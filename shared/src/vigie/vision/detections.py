@@ -1,0 +1,131 @@
+"""What a decoder returns, and the last steps every decoder shares."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.vision.nms import nms
+
+# More candidates than this are cut to the best ones before NMS, so that a frame full of noise costs
+# milliseconds, not seconds. Far above what a scene holds at any sensible score.
+CANDIDATES_MAX = 3000
+DETECTIONS_MAX = 300
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Detections of one tensor, best score first.
+
+    ``boxes_xyxy`` (N, 4) float32 in tensor pixels, not clipped; ``scores`` (N,) float32 in 0..1;
+    ``class_ids`` (N,) int32, indices into the card's labels.
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @classmethod
+    def none(cls) -> Detections:
+        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))
+
+
+class Decoder(Protocol):
+    """Turns the raw outputs of one model into detections; holds its grids, keeps no outputs, never changes them."""
+
+    def __call__(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        *,
+        score_min: float,
+        iou_max: float,
+        classes: Collection[int] | None = None,
+    ) -> Detections:
+        """Decode the outputs of one run, in the order of the graph.
+
+        Args: score_min: scores equal to it or above are kept. iou_max: see ``nms``; families whose graph
+            already suppresses ignore it. classes: class ids to keep, ``None`` = all.
+        Raises: DecodeError: an output has another shape than the card promises.
+        """
+
+
+def select(
+    boxes_xyxy: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.int32],
+    *,
+    iou_max: float | None,
+    classes: Collection[int] | None,
+) -> Detections:
+    """Filter by class, drop what is not finite, suppress, order: the tail of every decoder.
+
+    Args: iou_max: ``None`` = the graph has suppressed already; only order and cap.
+    """
+    sound = np.isfinite(boxes_xyxy).all(axis=1)
+    if classes is not None:
+        sound &= np.isin(class_ids, np.fromiter(classes, np.int32))
+    if not sound.all():
+        boxes_xyxy, scores, class_ids = boxes_xyxy[sound], scores[sound], class_ids[sound]
+    if len(scores) > CANDIDATES_MAX:
+        best = np.argsort(-scores, kind="stable")[:CANDIDATES_MAX]
+        boxes_xyxy, scores, class_ids = boxes_xyxy[best], scores[best], class_ids[best]
+    if iou_max is None:
+        kept = np.argsort(-scores, kind="stable")[:DETECTIONS_MAX]
+    else:
+        kept = nms(boxes_xyxy, scores, class_ids, iou_max=iou_max, limit=DETECTIONS_MAX)
+    return Detections(
+        np.ascontiguousarray(boxes_xyxy[kept], np.float32),
+        np.ascontiguousarray(scores[kept], np.float32),
+        np.ascontiguousarray(class_ids[kept], np.int32),
+    )
+
+
+def pick_rows(
+    rows: NDArray[np.float32], score_min: float
+) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.int32]]:
+    """Anchors worth decoding in (A, 5+C) rows of box, objectness, class scores (YOLOX, YOLOv5).
+
+    A score is objectness x class <= objectness, so the strided look at one column spares most rows.
+    Returns: indices (K,), scores (K,), class ids (K,).
+    """
+    objectness = rows[:, 4]
+    index = np.flatnonzero(objectness >= score_min)
+    per_class = rows[index, 5:]
+    class_ids = per_class.argmax(axis=1)
+    scores = per_class[np.arange(len(index)), class_ids] * objectness[index]
+    good = scores >= score_min
+    return index[good], scores[good].astype(np.float32, copy=False), class_ids[good].astype(np.int32)
+
+
+def pick_columns(
+    per_class: NDArray[np.float32], score_min: float
+) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.int32]]:
+    """Anchors worth decoding in (C, A) class scores without objectness (YOLOv8 and later).
+
+    The maximum over contiguous rows is vectorised by NumPy; the class is looked up for the survivors only.
+    """
+    best = per_class.max(axis=0)
+    index = np.flatnonzero(best >= score_min)
+    class_ids = per_class[:, index].argmax(axis=0).astype(np.int32)
+    return index, best[index].astype(np.float32, copy=False), class_ids
+
+
+def strided_grid(input_hw: tuple[int, int], strides: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cell corners (A, 2) as (x, y) in cells and strides (A, 1) in pixels; levels in order, rows before columns.
+
+    A side that a stride does not divide is rounded up, as padded convolutions do.
+    """
+    corners, sizes = [], []
+    for stride in strides:
+        rows, columns = -(-input_hw[0] // stride), -(-input_hw[1] // stride)
+        y, x = np.mgrid[0:rows, 0:columns]
+        corners.append(np.stack((x.ravel(), y.ravel()), axis=1))
+        sizes.append(np.full((rows * columns, 1), stride))
+    return np.concatenate(corners).astype(np.float32), np.concatenate(sizes).astype(np.float32)
