@@ -10,7 +10,8 @@ import threading
 import time
 
 from vigie.contracts.inputspec import InputSpec
-from vigie.service import Output, Service
+from vigie.messaging.output import Output
+from vigie.service import Service
 from vigie_inference.config import InferenceConfig
 from vigie_inference.infer import InferStage
 from vigie_inference.models_in_service import ModelsInService
@@ -18,6 +19,7 @@ from vigie_inference.models_in_service import ModelsInService
 QUICK_S = 0.25
 SLOW_S = 5.0
 FRESH_S = 2.0
+STALLED_AFTER_S = 30.0
 
 
 class Announcer:
@@ -30,7 +32,8 @@ class Announcer:
         models: ModelsInService,
         stage: InferStage,
     ) -> None:
-        self._service, self._output, self._models, self._stage = service, output, models, stage
+        self._output, self._models, self._stage = output, models, stage
+        self._alive = service.health.watch("inference.announce", STALLED_AFTER_S)
         self._changed = threading.Event()
 
     def model_changed(self) -> None:
@@ -39,7 +42,7 @@ class Announcer:
     def run(self, stop: threading.Event) -> None:
         announced_s = 0.0
         while not stop.is_set():
-            self._service.health.beat("inference.announce")
+            self._alive.beat()
             now_s = time.monotonic()
             flowing = now_s - self._stage.fitting_tensor_seen_s < FRESH_S
             changed = self._changed.is_set()
@@ -47,5 +50,5 @@ class Announcer:
             if model is not None and (changed or now_s - announced_s >= (SLOW_S if flowing else QUICK_S)):
                 self._changed.clear()
                 announced_s = now_s
-                self._output.offer(model.spec, key="spec", keep=False)
+                self._output.send_now(model.spec)
             self._changed.wait(QUICK_S)

@@ -51,7 +51,7 @@ class ApplyConfig:
         self._service.health.ready("inference.model")
         self._service.twin.report(
             {
-                "model_state": {"id": model.bundle.card.id, "input_spec": model.spec.version},
+                "model_state": {"id": model.bundle.card.name, "input_spec": model.spec.version},
                 "runtime": {"provider": model.engine.provider, "variant": model.engine.variant},
             }
         )

@@ -12,7 +12,9 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Which bundle serves."""
 
     path: Annotated[str, Meta(min_length=1, description="Folder of the model bundle (holds card.yaml).")]
-    variant: Annotated[str, Meta(min_length=1, description="Name of a variant of the bundle.")] = "fp32"
+    variant: Annotated[
+        str | None, Meta(min_length=1, description="Name of a variant of the bundle; absent: the card's first.")
+    ] = None
 
 
 class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -11,7 +11,9 @@ from vigie.contracts.tensors import TensorItem
 from vigie.errors import FrameGoneError, VigieError
 from vigie.frames import RingPool
 from vigie.log import get_logger
-from vigie.service import InputQueue, Output, Service
+from vigie.messaging.inputs import InputQueue
+from vigie.messaging.output import Output
+from vigie.service import Service
 from vigie.vision.detections import Detections
 from vigie.vision.transform import Transform
 from vigie_inference.config import InferenceConfig
@@ -21,6 +23,8 @@ from vigie_inference.serving import ServingModel
 log = get_logger("inference")
 
 POLL_S = 0.2
+# Longer than any model runs on one frame: only a runtime that hangs is silent this long.
+STALLED_AFTER_S = 60.0
 
 
 class InferStage:
@@ -36,6 +40,7 @@ class InferStage:
     ) -> None:
         self._service, self._tensors, self._detections, self._models = service, tensors, detections, models
         self._folder = folder
+        self._alive = service.health.watch("inference.infer", STALLED_AFTER_S)
         self._inferred = service.metrics.counter("vigie_frames_inferred", "Frames inferred.", ("camera",))
         self._seen = service.metrics.counter("vigie_detections", "Objects detected.", ("camera", "label"))
         self._duration = service.metrics.histogram(
@@ -50,7 +55,7 @@ class InferStage:
         """Work until ``stop`` is set: the body of the worker thread."""
         with RingPool(self._folder) as pool:
             while not stop.is_set():
-                self._service.health.beat("inference.infer")
+                self._alive.beat()
                 self._models.retire()
                 received = self._tensors.get(POLL_S)
                 if received is None:
@@ -61,40 +66,48 @@ class InferStage:
                     received.done()
 
     def _infer_or_drop(self, item: TensorItem, pool: RingPool, stop: threading.Event) -> None:
+        result = self._infer(item, pool, stop)
+        if isinstance(result, str):
+            self._service.metrics.dropped(result, item.camera)
+            log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=result)
+            return
+        self._inferred.labels(item.camera).inc()
+        for detection in result.detections:
+            self._seen.labels(item.camera, detection.label).inc()
+        log.debug("frame_inferred", camera=item.camera, seq=item.seq, trace=item.trace)
+        self._detections.offer(result, key=item.camera, keep=True)
+
+    def _infer(self, item: TensorItem, pool: RingPool, stop: threading.Event) -> DetectionsItem | str:
+        """What was seen, or the reason why the frame was not inferred."""
         answering = self._models.answering(item.spec_version)
         if answering is None:
-            return self._drop(item, "no_model" if self._models.serving is None else "spec_mismatch")
+            return "no_model" if self._models.serving is None else "spec_mismatch"
         if not self._room_downstream(item, stop):
-            return self._drop(item, "sync_behind")
+            return "sync_behind"
         model, wanted = answering
         self.fitting_tensor_seen_s = time.monotonic()
         try:
             with pool.lease(item.pixels) as tensor_hwc:
-                # The engine copies into its bound input buffer: the slot is free again before the model runs.
-                model.engine.load(tensor_hwc)
-            begun_ns = time.monotonic_ns()
-            outputs = model.engine.infer()
-            took_ms = (time.monotonic_ns() - begun_ns) / 1e6
+                begun_ns = time.monotonic_ns()
+                outputs = model.engine.run(tensor_hwc)
+                took_ms = (time.monotonic_ns() - begun_ns) / 1e6
             found = model.decoder(outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids)
         except FrameGoneError as error:
-            return self._drop(item, error.reason)
+            return error.reason
         except VigieError as error:
-            log.error("inference_failed", camera=item.camera, seq=item.seq, model=model.spec.version, reason=str(error))
-            return self._drop(item, "inference_failed")
+            log.warning(
+                "inference_failed", camera=item.camera, seq=item.seq, model=model.spec.version, reason=str(error)
+            )
+            return "inference_failed"
         self._duration.observe(took_ms / 1e3)
-        self._inferred.labels(item.camera).inc()
-        result = self._result(item, model, found, took_ms)
-        for detection in result.detections:
-            self._seen.labels(item.camera, detection.label).inc()
-        log.debug("frame_inferred", camera=item.camera, seq=item.seq, trace=item.trace)
-        return self._detections.offer(result, key=item.camera, keep=True)
+        return self._result(item, model, found, took_ms)
 
     def _room_downstream(self, item: TensorItem, stop: threading.Event) -> bool:
         """Results are never overwritten by newer ones: without room a kept frame waits, another is not inferred."""
         while not self._detections.wait_for_room(stop, POLL_S if item.keep else 0.0):
             if stop.is_set() or not item.keep:
                 return False
-            self._service.health.beat("inference.infer")
+            self._alive.beat()
         return True
 
     def _result(self, item: TensorItem, model: ServingModel, found: Detections, took_ms: float) -> DetectionsItem:
@@ -120,7 +133,3 @@ class InferStage:
             ),
             keep=item.keep,
         )
-
-    def _drop(self, item: TensorItem, reason: str) -> None:
-        self._service.metrics.dropped(reason, item.camera)
-        log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=reason)

@@ -18,7 +18,7 @@ class GetModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ModelReply(msgspec.Struct, frozen=True):
     """The serving model, what runs it, and what it can see."""
 
-    id: str
+    name: str
     path: str
     provider: str
     variant: str
@@ -32,7 +32,7 @@ def offer_methods(service: Service[InferenceConfig], models: ModelsInService) ->
         if model is None:
             raise MethodRefusedError(409, "no model is serving; set desired property 'model'")
         return ModelReply(
-            id=model.bundle.card.id,
+            name=model.bundle.card.name,
             path=model.wanted.path,
             provider=model.engine.provider,
             variant=model.engine.variant,

@@ -40,8 +40,8 @@ class ServingModel:
             raise ConfigRefusedError("$.model", str(error)) from error
         card = bundle.card
         spec = InputSpec(
-            version=f"{card.id}/{variant.sha256[:12]}",
-            size_hw=card.input.size_hw,
+            version=f"{card.name}-{card.version}/{variant.sha256[:12]}",
+            size_hw=(card.input.height, card.input.width),
             align=card.input.align,
             pad_value=card.input.pad_value,
         )
@@ -56,8 +56,8 @@ class Filter:
 
     def __init__(self, config: InferenceConfig, model: ServingModel) -> None:
         thresholds = model.bundle.card.thresholds
-        self.score_min = thresholds.score if config.score is None else config.score
-        self.iou_max = thresholds.iou if config.iou is None else config.iou
+        self.score_min = thresholds.score_min if config.score is None else config.score
+        self.iou_max = thresholds.iou_max if config.iou is None else config.iou
         self.class_ids = _class_ids(config.classes, model)
 
 
@@ -73,6 +73,6 @@ def _class_ids(wanted: list[str] | None, model: ServingModel) -> frozenset[int] 
         if label not in known:
             shown = ", ".join(model.labels[:12]) + (", ..." if len(model.labels) > 12 else "")
             raise ConfigRefusedError(
-                f"$.classes[{index}]", f"model {model.bundle.card.id} has no class {label!r}; it knows {shown}"
+                f"$.classes[{index}]", f"model {model.bundle.card.name} has no class {label!r}; it knows {shown}"
             )
     return frozenset(known[label] for label in wanted)

@@ -27,12 +27,9 @@ async def main(env: ModuleEnvironment) -> None:
         stage = FitStage(service, frames, specs, tensors, env.frames)
         offer_methods(service, stage)
 
-        async def apply(new: PreprocessConfig, previous: PreprocessConfig | None) -> None:
-            stage.configure(new)
-
         service.thread("preprocess.fit", stage.run)
         await service.start()
-        await service.twin.run(apply)
+        await service.twin.run(stage.apply)
 
 
 if __name__ == "__main__":

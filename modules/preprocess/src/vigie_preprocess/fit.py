@@ -15,11 +15,13 @@ from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.pixels import InlineJpeg
 from vigie.contracts.tensors import FrameTransform, TensorItem
-from vigie.errors import FrameGoneError, PermanentError, RingNoSpaceError
+from vigie.errors import FrameGoneError, PermanentError, RingBusyError, RingNoSpaceError
 from vigie.frames import RingPool, RingWriter
 from vigie.frames.inline import decode_inline
 from vigie.log import get_logger
-from vigie.service import InputQueue, Output, Service
+from vigie.messaging.inputs import InputQueue
+from vigie.messaging.output import Output
+from vigie.service import Service
 from vigie.vision.letterbox import letterbox_into
 from vigie_preprocess.config import PreprocessConfig
 from vigie_preprocess.tensors import CHANNELS, TensorRing
@@ -28,6 +30,8 @@ log = get_logger("preprocess")
 
 # One wait for frames: also the reaction time to a new input spec or configuration when no frames flow.
 POLL_S = 0.2
+# Far beyond any resize: only a thread that hangs is silent this long.
+STALLED_AFTER_S = 30.0
 
 
 class FitStage:
@@ -46,9 +50,11 @@ class FitStage:
         self._folder = folder
         self._config = PreprocessConfig()
         self._spec: InputSpec | None = None
+        self._alive = service.health.watch("preprocess.fit", STALLED_AFTER_S)
         self._fitted = service.metrics.counter("vigie_frames_preprocessed", "Frames fitted.", ("camera",))
 
-    def configure(self, config: PreprocessConfig) -> None:
+    async def apply(self, config: PreprocessConfig, _previous: PreprocessConfig | None) -> None:
+        """Take an accepted configuration; it counts from the next frame on."""
         self._config = config
         self._tensors.configure(linger_ms=config.linger_ms, max_outstanding=config.slots - 2)
 
@@ -61,7 +67,7 @@ class FitStage:
         """Work until ``stop`` is set: the body of the worker thread."""
         with RingPool(self._folder) as pool, TensorRing(self._folder) as ring:
             while not stop.is_set():
-                self._service.health.beat("preprocess.fit")
+                self._alive.beat()
                 self._follow_specs()
                 received = self._frames.get(POLL_S)
                 if received is None:
@@ -83,40 +89,47 @@ class FitStage:
     def _fit_or_drop(self, item: FrameItem, pool: RingPool, ring: TensorRing, stop: threading.Event) -> None:
         if not self._ready_for(item, stop):
             return
-        spec = self._spec
-        if spec is None:
-            return self._drop(item, "no_input_spec")
-        try:
-            tensor_ring = ring.open(spec, self._config.slots)
-            with _pixels(item, pool) as frame_bgr:
-                tensor = self._fit(item, frame_bgr, spec, tensor_ring)
-        except FrameGoneError as error:
-            return self._drop(item, error.reason)
-        except RingNoSpaceError as error:
-            log.error("tensor_ring_refused", reason=str(error))
-            self._service.health.not_ready("preprocess.ring", str(error))
-            return self._drop(item, "no_space")
-        except PermanentError as error:
-            log.warning("frame_refused", camera=item.camera, seq=item.seq, reason=str(error))
-            return self._drop(item, "undecodable")
-        self._service.health.ready("preprocess.ring")
-        if tensor is None:
-            return self._drop(item, "ring_full")
-        self._fitted.labels(item.camera).inc()
-        return self._tensors.offer(tensor, key=item.camera, keep=item.keep)
+        tensor = self._fit(item, pool, ring)
+        if isinstance(tensor, str):
+            self._service.metrics.dropped(tensor, item.camera)
+            log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=tensor)
+        else:
+            self._fitted.labels(item.camera).inc()
+            self._tensors.offer(tensor, key=item.camera, keep=item.keep)
 
     def _ready_for(self, item: FrameItem, stop: threading.Event) -> bool:
         """A frame to keep waits for an input spec and for room downstream; false only when stopping."""
         while item.keep and not stop.is_set():
             if self._spec is not None and self._tensors.wait_for_room(stop, POLL_S):
                 return True
-            self._service.health.beat("preprocess.fit")
+            self._alive.beat()
             self._follow_specs()
             if self._spec is None:
                 stop.wait(0.02)
         return not stop.is_set()
 
-    def _fit(
+    def _fit(self, item: FrameItem, pool: RingPool, ring: TensorRing) -> TensorItem | str:
+        """The fitted tensor, or the reason why there is none."""
+        spec = self._spec
+        if spec is None:
+            return "no_input_spec"
+        try:
+            tensor_ring = ring.open(spec, self._config.slots)
+            with _pixels(item, pool) as frame_bgr:
+                tensor = self._fill(item, frame_bgr, spec, tensor_ring)
+        except FrameGoneError as error:
+            return error.reason
+        except (RingNoSpaceError, RingBusyError) as error:
+            # An operator sees it in /readyz with the size needed or the other writer; per frame it is only counted.
+            self._service.health.not_ready("preprocess.ring", str(error))
+            return "no_space" if isinstance(error, RingNoSpaceError) else "ring_busy"
+        except PermanentError as error:
+            log.warning("frame_refused", camera=item.camera, seq=item.seq, reason=str(error))
+            return "undecodable"
+        self._service.health.ready("preprocess.ring")
+        return tensor or "ring_full"
+
+    def _fill(
         self, item: FrameItem, frame_bgr: NDArray[np.uint8], spec: InputSpec, ring: RingWriter
     ) -> TensorItem | None:
         with ring.slot((*spec.size_hw, CHANNELS)) as slot:
@@ -141,10 +154,6 @@ class FitStage:
             preprocessed_ms=round((time.monotonic_ns() - item.captured_ns) / 1e6, 3),
             keep=item.keep,
         )
-
-    def _drop(self, item: FrameItem, reason: str) -> None:
-        self._service.metrics.dropped(reason, item.camera)
-        log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=reason)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The tensor ring that preprocess writes: one file per tensor size, replaced when the serving model changes its size."""
+"""The tensor ring that preprocess writes: one file per tensor size, replaced when the model changes its size."""
 
 from __future__ import annotations
 
