@@ -6,6 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
+# Above the slowest honest step of a worker (loading a model, opening a camera), below what a person would wait.
+DEFAULT_LIMIT_S = 30.0
+
 
 class Watchdog:
     """One thread's or task's promise to move at least every ``limit_s``. ``beat()`` is one attribute write."""
@@ -43,6 +46,11 @@ class Health:
         with self._lock:
             self._watchdogs[name] = watchdog
         return watchdog
+
+    def beat(self, name: str) -> None:
+        """The same by name, for a loop that keeps no handle: the first beat is the promise."""
+        watchdog = self._watchdogs.get(name)
+        (watchdog or self.watch(name, DEFAULT_LIMIT_S)).beat()
 
     def forget(self, watchdog: Watchdog) -> None:
         """A thread that ends on purpose takes its promise back."""

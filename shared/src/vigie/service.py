@@ -26,7 +26,7 @@ from vigie.errors import ThreadDiedError
 from vigie.health import Health
 from vigie.log import get_logger
 from vigie.messaging.feed import TwinFeed
-from vigie.messaging.inputs import InputQueue
+from vigie.messaging.inputs import InputQueue, Received
 from vigie.messaging.link import HubLink, Link, LinkContext
 from vigie.messaging.methods import Handler, Methods, NoRequest
 from vigie.messaging.outbox import Outbox
@@ -39,7 +39,17 @@ from vigie.messaging.upstream import UpstreamOutput
 from vigie.metrics import Metrics
 from vigie.process import run_module
 
-__all__ = ["ModuleEnvironment", "Service", "open_service", "run_module"]
+__all__ = [
+    "InputQueue",
+    "ModuleEnvironment",
+    "Output",
+    "Received",
+    "Service",
+    "TwinFeed",
+    "UpstreamOutput",
+    "open_service",
+    "run_module",
+]
 
 log = get_logger(__name__)
 

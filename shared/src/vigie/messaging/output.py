@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -125,6 +125,16 @@ class Output(Generic[T]):
                 if stop.is_set() or now >= deadline:
                     return False
                 self._condition.wait(min(self._poll_s(now), deadline - now))
+
+    def configure(self, *, linger_ms: float | None = None, max_outstanding: int | None = None) -> None:
+        """Change at run time what the module's twin says."""
+        with self._condition:
+            self.settings = replace(
+                self.settings,
+                linger_ms=self.settings.linger_ms if linger_ms is None else linger_ms,
+                max_outstanding=self.settings.max_outstanding if max_outstanding is None else max_outstanding,
+            )
+            self._condition.notify_all()
 
     def credit(self, sent: int) -> None:
         """The consumer says by message what its cursor cannot."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _PACE_FACTOR = 4.0
-_RESENDS = 5
+_PATIENCE_MAX_S = 30.0
 
 
 @dataclass(slots=True, eq=False)
@@ -58,7 +58,8 @@ class Window:
         while self.flights and self.flights[0].sent <= position:
             flight = self.flights.popleft()
             self.items -= flight.items
-            started = max(self._progress_at, flight.acknowledged_at or now)
+            acknowledged_at = now if flight.acknowledged_at is None else flight.acknowledged_at
+            started = max(self._progress_at, acknowledged_at)
             self._slowest_s = max(now - started, self._slowest_s * 0.9)
             self._progress_at = now
             progressed = True
@@ -68,20 +69,23 @@ class Window:
         """When the oldest flight counts as lost; None: nothing is in flight, or the hub has not taken it yet."""
         if not self.flights or self.flights[0].acknowledged_at is None:
             return None
+        oldest = self.flights[0]
         patience = max(self.timeout_s, _PACE_FACTOR * self._slowest_s)
-        return max(self.flights[0].acknowledged_at, self._progress_at) + patience
+        # Sent again and still not processed: the consumer is away or waits itself; asking faster helps neither.
+        patience = max(patience, min(patience * 2 ** (oldest.sends - 1), _PATIENCE_MAX_S))
+        return max(oldest.acknowledged_at or 0.0, self._progress_at) + patience
 
     def expire(self, now: float) -> tuple[list[Flight], list[Flight]]:
         """Split what is overdue into (to send again, given up).
 
-        If one of them carries items that must be kept, all are sent again under their old numbers and in order: the
-        consumer drops by number what it had after all.
+        If one of them carries items that must be kept, all are sent again under their old numbers and in order, as
+        often as it takes: the consumer drops by number what it had after all.
         """
         overdue_at = self.overdue_at()
         if overdue_at is None or now < overdue_at:
             return [], []
         acknowledged = [flight for flight in self.flights if flight.acknowledged_at is not None]
-        if any(flight.keep for flight in acknowledged) and all(flight.sends <= _RESENDS for flight in acknowledged):
+        if any(flight.keep for flight in acknowledged):
             for flight in acknowledged:
                 flight.acknowledged_at = None
             return acknowledged, []

@@ -1,0 +1,87 @@
+"""Order, duplicates and gaps."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from vigie.messaging.reorder import Reorder
+
+A = ("camera", "00000001")
+WAIT = 0.03
+
+
+def drain(order: Reorder[int], now: float = 0.0) -> list[int]:
+    out = []
+    while (message := order.pop(now)) is not None:
+        out.append(message)
+    return out
+
+
+def push(order: Reorder[int], *numbers: int, now: float = 0.0, stream: tuple[str, str] = A) -> None:
+    for number in numbers:
+        order.push(stream, number, number, now)
+
+
+def test_messages_in_order_pass_at_once() -> None:
+    order: Reorder[int] = Reorder(WAIT)
+    push(order, 1, 2, 3)
+    assert drain(order) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_neighbours_that_overtook_each_other_come_out_in_order(seed: int) -> None:
+    order: Reorder[int] = Reorder(WAIT)
+    numbers = list(range(1, 201))
+    chance = random.Random(seed)
+    for start in range(0, 200, 4):
+        window = numbers[start : start + 4]
+        chance.shuffle(window)
+        numbers[start : start + 4] = window
+    out = []
+    for number in numbers:
+        push(order, number)
+        out += drain(order)
+    out += drain(order, now=WAIT)
+    assert out == list(range(1, 201))
+    assert (order.lost, order.duplicates) == (0, 0)
+
+
+def test_a_message_received_twice_is_given_once() -> None:
+    order: Reorder[int] = Reorder(WAIT)
+    push(order, 1, 2, 2, 1, 4, 4, 3)
+    assert drain(order) == [1, 2, 3, 4]
+    assert order.duplicates == 3
+
+
+def test_a_gap_is_waited_for_then_counted_and_passed() -> None:
+    order: Reorder[int] = Reorder(WAIT)
+    push(order, 1, 4, 5)
+    assert drain(order, now=WAIT / 2) == [1]
+    assert order.due() == WAIT
+    assert drain(order, now=WAIT) == [4, 5]
+    assert order.lost == 2
+
+
+def test_after_our_own_restart_the_stream_goes_on_where_it_is_without_counting_a_loss() -> None:
+    order: Reorder[int] = Reorder(WAIT)
+    push(order, 501, 500, 502)
+    assert drain(order) == []
+    assert drain(order, now=WAIT) == [500, 501, 502]
+    assert order.lost == 0
+
+
+def test_a_restarted_sender_begins_a_new_stream() -> None:
+    order: Reorder[int] = Reorder(WAIT)
+    push(order, 1, 2)
+    push(order, 1, stream=("camera", "00000002"))
+    assert drain(order) == [1, 2, 1]
+
+
+def test_many_restarts_of_a_sender_do_not_fill_the_memory() -> None:
+    order: Reorder[int] = Reorder(WAIT)
+    for boot in range(1000):
+        push(order, 1, 2, stream=("camera", f"{boot:08x}"))
+    assert len(drain(order)) == 2000
+    assert len(order._streams) <= 64

@@ -1,0 +1,77 @@
+"""The window of an output: what opens it, what expires, what is sent again."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from vigie.messaging.window import Flight, Window
+
+
+def flight(sent: int, *, items: int = 1, keep: bool = False, acknowledged_at: float | None = 0.0) -> Flight:
+    made = Flight(sent, b"", {}, Counter({"cam": items}), keep)
+    made.acknowledged_at = acknowledged_at
+    made.sends = 1
+    return made
+
+
+def test_an_acknowledgement_of_the_hub_opens_nothing() -> None:
+    window = Window(2, 3.0)
+    window.add(flight(1))
+    window.add(flight(2))
+    assert not window.is_open
+
+
+def test_a_position_confirms_everything_up_to_it() -> None:
+    window = Window(2, 3.0)
+    window.add(flight(1, items=2))
+    window.add(flight(2, items=3))
+    assert window.confirm(1, 0.1)
+    assert (window.is_open, window.items) == (True, 3)
+    assert not window.confirm(1, 0.2)
+    assert window.confirm(9, 0.3)
+    assert window.items == 0
+
+
+def test_a_message_never_processed_frees_the_window_after_the_timeout() -> None:
+    window = Window(1, 3.0)
+    window.add(flight(1, items=2))
+    assert window.expire(2.9) == ([], [])
+    again, lost = window.expire(3.1)
+    assert (again, [one.sent for one in lost]) == ([], [1])
+    assert window.is_open
+    assert window.items == 0
+
+
+def test_a_message_with_items_to_keep_is_sent_again_with_those_beside_it_and_never_given_up() -> None:
+    window = Window(2, 3.0)
+    window.add(flight(1))
+    window.add(flight(2, keep=True))
+    again, lost = window.expire(3.1)
+    assert ([one.sent for one in again], lost) == ([1, 2], [])
+    assert not window.is_open
+    assert window.overdue_at() is None  # not acknowledged yet: it is on its way, not lost
+
+
+def test_patience_doubles_with_each_time_the_same_message_is_sent() -> None:
+    window = Window(1, 3.0)
+    one = flight(1, keep=True)
+    window.add(one)
+    due = []
+    for _ in range(6):
+        due.append(window.overdue_at())
+        one.sends += 1
+    assert due == [3.0, 6.0, 12.0, 24.0, 30.0, 30.0]
+
+
+def test_a_slow_consumer_is_not_taken_for_a_lost_message() -> None:
+    window = Window(2, 3.0)
+    window.add(flight(1, acknowledged_at=0.0))
+    window.confirm(1, 2.5)  # 2.5 s a message
+    window.add(flight(2, acknowledged_at=2.5))
+    assert window.overdue_at() == 2.5 + 4 * 2.5
+
+
+def test_what_the_hub_has_not_taken_is_not_overdue() -> None:
+    window = Window(1, 3.0)
+    window.add(flight(1, acknowledged_at=None))
+    assert window.expire(1e9) == ([], [])
