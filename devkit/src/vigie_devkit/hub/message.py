@@ -1,0 +1,65 @@
+"""A message as the hub keeps it: between the sender's topic and the receivers' topics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+MAX_MESSAGE_BYTES = 262_144
+"""Body and all property keys and values, as edgeHub counts (edgehub.md section 4)."""
+
+UPSTREAM = "$upstream"
+"""Endpoint name of the cloud; every other endpoint is ``module/input``."""
+
+MessageSource = Literal["Telemetry", "twinChangeEvents"]
+
+
+class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True, array_like=True):
+    """``key`` is unique for ever (edgeMessageId); ``stored_at`` is in seconds since the epoch.
+
+    ``system`` has the hub's names (messageId, contentType, connectionModuleId, ...), never the
+    wire's (``$.mid``); ``application`` has the sender's own properties, in the sender's order.
+    """
+
+    key: str
+    stored_at: float
+    source_module: str
+    output: str | None
+    kind: MessageSource
+    system: dict[str, str]
+    application: dict[str, str]
+    body: bytes
+
+
+class Target(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Where one copy goes. ``expires_at``: seconds since the epoch, None for never."""
+
+    endpoint: str
+    priority: int
+    expires_at: float | None
+
+
+def message_bytes(message: Message) -> int:
+    """The size the 262,144-byte limit counts: body, and every key and value in UTF-8.
+
+    The sender's ids count, they are system properties by then; the message key does not.
+    """
+    total = len(message.body)
+    for properties in (message.system, message.application):
+        for key, value in properties.items():
+            total += _utf8(key) + _utf8(value)
+    return total
+
+
+def _utf8(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def input_endpoint(module: str, input_name: str) -> str:
+    return f"{module}/{input_name}"
+
+
+def endpoint_module(endpoint: str) -> str:
+    """The module of an input endpoint; `$upstream` has none and answers itself."""
+    return endpoint.partition("/")[0]

@@ -1,0 +1,1 @@
+"""The hub's rules, without socket, clock or disk: events and the time go in, effects come out."""

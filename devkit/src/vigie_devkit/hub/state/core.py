@@ -1,0 +1,319 @@
+"""The hub's rules in one place: every event of a client or an operator, turned into effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, UPSTREAM, Message, Target, message_bytes
+from vigie_devkit.hub.mqtt.packets import PubAck, Publish, SubAck, UnsubAck
+from vigie_devkit.hub.mqtt.topics import desired_patch_topic
+from vigie_devkit.hub.ports import JsonObject, Misbehaviour
+from vigie_devkit.hub.state.counters import Counters
+from vigie_devkit.hub.state.delivery import Delivery
+from vigie_devkit.hub.state.effects import Effect, Note, SaveSession, SaveTwin, Send, Settle, Store
+from vigie_devkit.hub.state.faults import Faults
+from vigie_devkit.hub.state.json_bytes import encode_json
+from vigie_devkit.hub.state.links import Links
+from vigie_devkit.hub.state.methods import Methods
+from vigie_devkit.hub.state.queues import Queues
+from vigie_devkit.hub.state.sessions import Link, Parked, Sessions, StoredSession
+from vigie_devkit.hub.state.settings import HubSettings
+from vigie_devkit.hub.state.timers import Timers
+from vigie_devkit.hub.state.twin_requests import TwinRequests
+from vigie_devkit.hub.state.twins import Twin, Twins
+from vigie_devkit.hub.state.uplink import Uplink
+
+
+class Match(Protocol):
+    """One endpoint that a message goes to."""
+
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def ttl_s(self) -> float | None: ...
+
+
+class RouteTable(Protocol):
+    """The routes in force, compiled. Pure: the same message goes the same ways."""
+
+    @property
+    def endpoints(self) -> frozenset[str]: ...
+
+    def match(self, message: Message) -> Sequence[Match]: ...
+
+
+class HubState:
+    """Time is an argument: seconds since the epoch that never run backwards while the hub lives.
+
+    After every call the shell takes `take_effects` and asks again at `next_at`.
+    """
+
+    def __init__(
+        self,
+        device_id: str,
+        routes: RouteTable,
+        settings: HubSettings,
+        *,
+        next_seq: int = 1,
+        sessions: Iterable[StoredSession] = (),
+        twins: Iterable[Twin] = (),
+    ) -> None:
+        self.settings = settings
+        self.counters = Counters()
+        self.queues = Queues()
+        self.timers = Timers()
+        self.faults = Faults()
+        self._out: list[Effect] = []
+        self._seq = next_seq
+        self._routes = routes
+        self._full = False
+        self.sessions = Sessions(device_id, sessions)
+        self.twins = Twins(twins)
+        self.delivery = Delivery(
+            queues=self.queues,
+            sessions=self.sessions,
+            timers=self.timers,
+            faults=self.faults,
+            settings=settings,
+            out=self._out,
+        )
+        self.uplink = Uplink(self.queues, self.timers, self.faults, settings, self._out)
+        self.methods = Methods(self.sessions, self.timers, self._out)
+        self.links = Links(
+            sessions=self.sessions,
+            delivery=self.delivery,
+            methods=self.methods,
+            timers=self.timers,
+            settings=settings,
+            out=self._out,
+        )
+        self.twin_requests = TwinRequests(self.twins, self.timers, settings, self.counters, self._out)
+
+    # --- for the shell ---
+
+    def take_effects(self) -> list[Effect]:
+        effects = self._out[:]
+        self._out.clear()
+        return effects
+
+    @property
+    def next_at(self) -> float | None:
+        return self.timers.next_at
+
+    def tick(self, now: float) -> None:
+        self.timers.run(now)
+
+    def restore(self, now: float, waiting: Iterable[tuple[int, int, Sequence[Target]]]) -> None:
+        """Messages (seq, size, targets) that a former hub process accepted and did not deliver."""
+        for seq, size, targets in waiting:
+            kept = [target for target in targets if target.endpoint in self._routes.endpoints]
+            for target in targets:
+                if target not in kept:
+                    self.counters.dropped_queue_removed += 1
+                    self._out.append(Settle(seq, target.endpoint))
+            if kept:
+                self.queues.add(seq, size, kept)
+        self.pump_all(now)
+        self.timers.at(now + self.settings.cleanup_interval_s, self._clean_up)
+
+    def pump_all(self, now: float) -> None:
+        for endpoint in list(self.queues.by_endpoint):
+            self._pump(now, endpoint)
+
+    # --- a client's packets ---
+
+    def subscribe(self, now: float, link: Link, packet_id: int, filters: Sequence[tuple[str, int]]) -> None:
+        session = link.session
+        before = dict(session.filters)
+        session.subscribe(filters)
+        self._out.append(Send(link.id, SubAck(packet_id, tuple(min(qos, 1) for _, qos in filters))))
+        if session.persistent and before != session.filters:
+            self._out.append(SaveSession(session.client_id))
+        if session.module is not None and session.link is link:
+            self.methods.flush(now, session.module)
+            self.delivery.pump_module(now, session.module)
+
+    def unsubscribe(self, link: Link, packet_id: int, filters: Sequence[str]) -> None:
+        link.session.unsubscribe(filters)
+        self._out.append(Send(link.id, UnsubAck(packet_id)))
+        if link.session.persistent:
+            self._out.append(SaveSession(link.session.client_id))
+
+    def publish(self, now: float, link: Link, packet_id: int, message: Message, *, dup: bool) -> None:
+        """A message for the routes. ``packet_id`` 0: QoS 0, nobody waits for an acknowledgement."""
+        if link.draining:
+            return  # neither stored nor acknowledged: it comes again over the next link
+        mark = hash((message.body, message.output))
+        if dup and packet_id and link.session.unacknowledged.pop(packet_id, None) == mark:
+            self.counters.duplicates += 1
+            self.acknowledge(now, link, packet_id)
+            return
+        self.counters.received += 1
+        if link.parked:
+            self._park(link, packet_id, message)
+            return
+        if self._accept(now, link, packet_id, message):
+            self.acknowledge(now, link, packet_id, mark)
+            if self.faults.drop_now():
+                self.links.drain(now, link)
+
+    def drop(self, now: float, link: Link, packet_id: int, reason: str, **facts: object) -> None:
+        """A publish that goes nowhere: read, acknowledged, counted, said; never a reason to close (2.9)."""
+        if link.draining:
+            return
+        name = f"dropped_{reason}"
+        setattr(self.counters, name, getattr(self.counters, name) + 1)
+        self._out.append(
+            Note("warning", "message_dropped", {"client": link.session.client_id, "reason": reason} | facts)
+        )
+        self.acknowledge(now, link, packet_id)
+
+    def acknowledge(self, now: float, link: Link, packet_id: int, mark: int = 0) -> None:
+        if not packet_id:
+            return
+        delay_s = self.faults.ack_delay_s()
+        if delay_s <= 0 and not link.delayed_acks:
+            self._out.append(Send(link.id, PubAck(packet_id)))
+            return
+        link.ack_at = max(link.ack_at, now + delay_s)  # in order, whatever the jitter
+        link.delayed_acks[packet_id] = mark
+        self.timers.at(link.ack_at, lambda _: self._acknowledge_late(link, packet_id))
+
+    def _acknowledge_late(self, link: Link, packet_id: int) -> None:
+        if link.open and link.id in self.sessions.links and link.delayed_acks.pop(packet_id, None) is not None:
+            self._out.append(Send(link.id, PubAck(packet_id)))
+
+    def acknowledged(self, now: float, link: Link, packet_id: int) -> None:
+        if self.delivery.acknowledged(now, link, packet_id):
+            self._made_room(now)
+
+    def unsendable(self, now: float, endpoint: str, seq: int, reason: str) -> None:
+        """A stored message cannot go out (its bytes are gone, its topic is too long)."""
+        self.counters.dropped_unsendable += 1
+        self._out.append(Note("error", "message_unsendable", {"endpoint": endpoint, "seq": seq, "reason": reason}))
+        self.delivery.skip(now, endpoint)
+
+    def report(self, now: float, link: Link, rid: str | None, body: bytes) -> None:
+        """A module's patch of its reported properties; what changed is a message, too."""
+        notification = self.twin_requests.report(now, link, rid, body)
+        if notification is not None:
+            self._accept(now, None, 0, notification)
+
+    def method_answered(self, link: Link, rid: str | None, status: int | None, body: bytes) -> None:
+        if status is None or not self.methods.answered(link, rid, status, body):
+            self.counters.methods_unmatched += 1
+
+    # --- the operator ---
+
+    def push_desired(self, module: str, patch: JsonObject) -> None:
+        """Tell the module, if it is there and asked to be told; never queued (5.1)."""
+        session = self.sessions.of_module(module)
+        if session is None or session.link is None or not session.wants_desired or not session.link.open:
+            return
+        version = self.twins.get(module).desired_version
+        body = encode_json({**patch, "$version": version})
+        packet_id = session.next_packet_id(session.link.deliveries)
+        self._out.append(Send(session.link.id, Publish(desired_patch_topic(version), body, 1, packet_id)))
+
+    def twin_changed(self, module: str, patch: JsonObject | None) -> None:
+        self._out.append(SaveTwin(module))
+        if patch is not None:
+            self.push_desired(module, patch)
+
+    def set_routes(self, now: float, routes: RouteTable) -> None:
+        """From now on. An endpoint that no route names any more loses its queue."""
+        self._routes = routes
+        for endpoint in list(self.queues.by_endpoint):
+            if endpoint not in routes.endpoints and endpoint != UPSTREAM:
+                gone = self.delivery.remove(endpoint)
+                self.counters.dropped_queue_removed += gone
+        self._made_room(now)
+
+    def misbehave(self, now: float, settings: Misbehaviour) -> None:
+        self.faults.set(settings)
+        self.uplink.pump(now)
+        self.pump_all(now)
+
+    def upstream_stored(self, now: float, *, ok: bool) -> None:
+        self.uplink.stored(now, ok=ok)
+        self._made_room(now)
+
+    # --- accepting ---
+
+    def _accept(self, now: float, link: Link | None, packet_id: int, message: Message) -> bool:
+        """Route and store. False: no room, parked."""
+        size = message_bytes(message)
+        if size > MAX_MESSAGE_BYTES:
+            self.counters.dropped_too_large += 1
+            self._out.append(Note("warning", "message_dropped", _facts(message, "too_large", size)))
+            return True
+        matches = self._routes.match(message)
+        if not matches:
+            self.counters.dropped_no_route += 1
+            self._out.append(Note("debug", "message_dropped", _facts(message, "no_route", size)))
+            return True
+        if link is not None and not self._has_room(size):
+            self._park(link, packet_id, message)
+            return False
+        seq = self._seq
+        self._seq += 1
+        targets = [
+            Target(match.endpoint, match.priority, None if match.ttl_s is None else now + match.ttl_s)
+            for match in matches
+        ]
+        self.counters.stored += 1
+        self.queues.add(seq, size, targets)
+        self._out.append(Store(seq, message, targets))
+        for target in targets:
+            self._pump(now, target.endpoint)
+        return True
+
+    def _pump(self, now: float, endpoint: str) -> None:
+        if endpoint == UPSTREAM:
+            self.uplink.pump(now)
+        else:
+            self.delivery.pump(now, endpoint)
+
+    def _has_room(self, size: int) -> bool:
+        queues, settings = self.queues, self.settings
+        fits = queues.stored_bytes + size <= settings.max_stored_bytes
+        return fits and queues.stored_messages < settings.max_stored_messages
+
+    def _park(self, link: Link, packet_id: int, message: Message) -> None:
+        if not self._full:
+            self._full = True
+            facts = {"stored_bytes": self.queues.stored_bytes, "stored_messages": self.queues.stored_messages}
+            self._out.append(Note("warning", "store_full", facts))
+        if len(link.parked) < self.settings.max_unacked_publishes:
+            self.counters.parked += 1
+            link.parked.append(Parked(packet_id, message))
+
+    def _made_room(self, now: float) -> None:
+        if not self._full:
+            return
+        self._full = False
+        for link in list(self.sessions.links.values()):
+            while link.parked and link.open:
+                first = link.parked[0]
+                if not self._has_room(message_bytes(first.message)):
+                    self._full = True
+                    return
+                del link.parked[0]
+                self._accept(now, link, first.packet_id, first.message)
+                self.acknowledge(now, link, first.packet_id)
+
+    def _clean_up(self, now: float) -> None:
+        for endpoint, queue in list(self.queues.by_endpoint.items()):
+            for copy in queue.sweep(now):
+                queue.expired += 1
+                self.queues.release(copy)
+                self._out.append(Settle(copy.held.seq, endpoint))
+        self._made_room(now)
+        self.timers.at(now + self.settings.cleanup_interval_s, self._clean_up)
+
+
+def _facts(message: Message, reason: str, size: int) -> dict[str, object]:
+    return {"module": message.source_module, "output": message.output, "reason": reason, "size_bytes": size}

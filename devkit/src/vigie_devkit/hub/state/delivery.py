@@ -1,0 +1,182 @@
+"""From the queues to the inputs: one message in flight per endpoint, again until acknowledged."""
+
+from __future__ import annotations
+
+from vigie_devkit.hub.message import endpoint_module
+from vigie_devkit.hub.state.effects import Deliver, Effect, Settle
+from vigie_devkit.hub.state.faults import Faults
+from vigie_devkit.hub.state.queues import Copy, EndpointQueue, Queues
+from vigie_devkit.hub.state.sessions import Link, Sessions
+from vigie_devkit.hub.state.settings import HubSettings
+from vigie_devkit.hub.state.timers import Timers
+
+
+class Slot:
+    """One input endpoint: what is on its way, to which link, since when."""
+
+    __slots__ = ("attempts", "copy", "delay_until", "link", "module", "packet_id", "queue", "sent_at", "watched")
+
+    def __init__(self, queue: EndpointQueue) -> None:
+        self.queue = queue
+        self.module = endpoint_module(queue.endpoint)
+        self.copy: Copy | None = None  # taken from the queue, not yet acknowledged
+        self.link: Link | None = None  # set while a PUBACK is awaited
+        self.packet_id = 0
+        self.sent_at = 0.0
+        self.attempts = 0
+        self.delay_until: float | None = None
+        self.watched = False  # a time-out check is in the timers
+
+
+class Delivery:
+    """Pumps every input endpoint. ``out`` collects the effects."""
+
+    def __init__(
+        self,
+        *,
+        queues: Queues,
+        sessions: Sessions,
+        timers: Timers,
+        faults: Faults,
+        settings: HubSettings,
+        out: list[Effect],
+    ) -> None:
+        self._queues = queues
+        self._sessions = sessions
+        self._timers = timers
+        self._faults = faults
+        self._settings = settings
+        self._out = out
+        self._slots: dict[str, Slot] = {}
+        self._of_module: dict[str, list[Slot]] = {}
+
+    def slot(self, endpoint: str) -> Slot:
+        slot = self._slots.get(endpoint)
+        if slot is None:
+            slot = self._slots[endpoint] = Slot(self._queues.queue(endpoint))
+            self._of_module.setdefault(slot.module, []).append(slot)
+        return slot
+
+    def slots(self) -> list[Slot]:
+        return list(self._slots.values())
+
+    def pump(self, now: float, endpoint: str) -> None:
+        self._pump(now, self.slot(endpoint))
+
+    def pump_module(self, now: float, module: str) -> None:
+        for slot in self._of_module.get(module, ()):
+            self._pump(now, slot)
+
+    def _pump(self, now: float, slot: Slot) -> None:
+        if slot.link is not None:
+            return  # one in flight
+        session = self._sessions.of_module(slot.module)
+        if session is None or session.link is None or not session.wants_inputs or not session.link.open:
+            return
+        if session.inputs_held_until > now:
+            return  # the shell was given a timer when the hold began
+        copy = self._next_copy(now, slot)
+        if copy is None:
+            return
+        if slot.delay_until is None:
+            delay_s = self._faults.delivery_delay_s()
+            if delay_s > 0:
+                slot.delay_until = now + delay_s
+                self._timers.at(slot.delay_until, lambda at: self._pump(at, slot))
+                return
+        elif slot.delay_until > now:
+            return
+        self._send(now, slot, session.link, copy)
+
+    def _next_copy(self, now: float, slot: Slot) -> Copy | None:
+        while True:
+            copy = slot.copy or slot.queue.pop()
+            if copy is None or not copy.expired(now):
+                slot.copy = copy
+                return copy
+            slot.queue.expired += 1
+            self._forget(slot)
+            self._settle(slot, copy)
+
+    def _send(self, now: float, slot: Slot, link: Link, copy: Copy) -> None:
+        if not slot.attempts or slot.packet_id in link.deliveries:
+            slot.packet_id = link.session.next_packet_id(link.deliveries)
+        slot.link = link
+        slot.sent_at = now
+        slot.attempts += 1
+        slot.delay_until = None
+        link.deliveries[slot.packet_id] = slot
+        self._out.append(Deliver(link.id, slot.packet_id, slot.attempts > 1, copy.held.seq, slot.queue.endpoint))
+        if not slot.watched:
+            slot.watched = True
+            self._timers.at(now + self._settings.ack_timeout_s, lambda at: self._watch(at, slot))
+
+    def _watch(self, now: float, slot: Slot) -> None:
+        """One timer per endpoint looks after whatever is in flight when it fires."""
+        slot.watched = False
+        if slot.link is None:
+            return
+        due = slot.sent_at + self._settings.ack_timeout_s
+        if due > now:
+            slot.watched = True
+            self._timers.at(due, lambda at: self._watch(at, slot))
+            return
+        self._return(slot)
+        self._pump(now, slot)
+
+    def acknowledged(self, now: float, link: Link, packet_id: int) -> bool:
+        """A PUBACK came. False: it was for nothing that waits here."""
+        slot = link.deliveries.pop(packet_id, None)
+        if slot is None or slot.copy is None:
+            return False
+        copy = slot.copy
+        slot.queue.delivered += 1
+        self._forget(slot)
+        self._settle(slot, copy)
+        self._pump(now, slot)
+        return True
+
+    def skip(self, now: float, endpoint: str) -> None:
+        """The message in flight cannot be sent at all (unreadable, or its topic too long): the next one may."""
+        slot = self.slot(endpoint)
+        if slot.link is not None:
+            self.acknowledged(now, slot.link, slot.packet_id)
+            slot.queue.delivered -= 1
+
+    def link_lost(self, link: Link) -> None:
+        """What was in flight goes again, first, as soon as the client is back."""
+        for slot in list(link.deliveries.values()):
+            self._return(slot)
+        link.deliveries.clear()
+
+    def _return(self, slot: Slot) -> None:
+        if slot.link is not None:
+            slot.link.deliveries.pop(slot.packet_id, None)
+        slot.link = None
+        slot.delay_until = None
+
+    def remove(self, endpoint: str) -> int:
+        """No route leads here any more: discard what waits. How many copies that was."""
+        slot = self._slots.pop(endpoint, None)
+        gone: list[Copy] = []
+        if slot is not None:
+            self._of_module[slot.module].remove(slot)
+            if slot.copy is not None:
+                gone.append(slot.copy)
+            self._return(slot)
+            slot.copy = None
+        queue = self._queues.by_endpoint.pop(endpoint, None)
+        gone += list(queue) if queue is not None else []
+        for copy in gone:
+            self._queues.release(copy)
+            self._out.append(Settle(copy.held.seq, endpoint))
+        return len(gone)
+
+    def _forget(self, slot: Slot) -> None:
+        self._return(slot)
+        slot.copy = None
+        slot.attempts = 0
+
+    def _settle(self, slot: Slot, copy: Copy) -> None:
+        self._queues.release(copy)
+        self._out.append(Settle(copy.held.seq, slot.queue.endpoint))

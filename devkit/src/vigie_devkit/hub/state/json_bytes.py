@@ -1,0 +1,20 @@
+"""JSON in and out as the wire has it."""
+
+from __future__ import annotations
+
+import json
+
+from vigie_devkit.hub.ports import Json
+
+
+def encode_json(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode_json(body: bytes) -> Json:
+    """Raises: ValueError: not JSON in UTF-8 (NaN and Infinity are none either)."""
+    return json.loads(body.decode(), parse_constant=_refuse)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
