@@ -1,0 +1,72 @@
+"""Who may operate the hub: shared access signatures of the policy iothubowner."""
+
+import stat
+
+import pytest
+from azure.iot.hub.sastoken import SasToken
+
+from vigie_devkit.hub.ports import ServiceSettings
+from vigie_devkit.hub.service.credentials import ConnectionString, UnauthorizedError, check_authorization
+
+KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+OTHER_KEY = "b3RoZXItb3RoZXItb3RoZXI="
+NOW = 1_700_000_000
+SETTINGS = ServiceSettings(
+    listen="127.0.0.1",
+    port=0,
+    policy_name="iothubowner",
+    policy_key=KEY,
+    hostnames=frozenset({"local.azure-devices.net"}),
+)
+
+
+def check(header, *, now=NOW):
+    check_authorization(header, SETTINGS, 8443, now)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8443", "127.0.0.1", "local.azure-devices.net", "LOCAL.azure-devices.net", "127.0.0.1/devices/d"]
+)
+def test_a_token_for_one_of_the_hubs_names_is_believed(host):
+    check(ConnectionString(host, "iothubowner", KEY).token(NOW + 60))
+
+
+def test_the_token_of_the_azure_package_is_believed():
+    check(str(SasToken("127.0.0.1:8443", KEY, "iothubowner")), now=0)
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (None, "no shared access signature"),
+        ("", "no shared access signature"),
+        ("Bearer abc", "no shared access signature"),
+        ("SharedAccessSignature", "has no se, sig, skn, sr"),
+        ("SharedAccessSignature sr=127.0.0.1&sig=x&se=99999999999", "has no skn"),
+        ("SharedAccessSignature sr=127.0.0.1&sig=x&se=soon&skn=iothubowner", "no number"),
+        (ConnectionString("127.0.0.1", "iothubowner", KEY).token(NOW - 5), "expired 5 s ago"),
+        (ConnectionString("127.0.0.1", "registryRead", KEY).token(NOW + 60), "policy 'registryRead'"),
+        (ConnectionString("example.com", "iothubowner", KEY).token(NOW + 60), "is for 'example.com'"),
+        (ConnectionString("127.0.0.1:9", "iothubowner", KEY).token(NOW + 60), "is for '127.0.0.1:9'"),
+        (ConnectionString("127.0.0.1", "iothubowner", OTHER_KEY).token(NOW + 60), "does not match"),
+        (ConnectionString("127.0.0.1", "iothubowner", KEY).token(NOW + 60).replace("&se=", "&se=1"), "does not match"),
+    ],
+)
+def test_any_other_header_is_refused_with_its_reason(header, reason):
+    with pytest.raises(UnauthorizedError, match=reason):
+        check(header)
+
+
+def test_the_connection_string_is_kept_private_and_read_back(tmp_path):
+    file = tmp_path / "service"
+    made = ConnectionString("127.0.0.1:8443", "iothubowner", KEY)
+    made.write(file)
+    made.write(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert ConnectionString.parse(file.read_text()) == made
+    assert KEY not in repr(made)
+
+
+def test_a_connection_string_without_a_key_is_refused():
+    with pytest.raises(ValueError, match="no SharedAccessKeyName"):
+        ConnectionString.parse("HostName=a;SharedAccessKey=b")
