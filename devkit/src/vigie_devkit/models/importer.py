@@ -76,8 +76,9 @@ def import_model(
 ) -> Path:
     """Recognise, normalise, fold, compare and write a bundle.
 
-    Args: output_dir: the parent; the bundle is ``output_dir/name``, replaced as a whole if it was there.
-        labels: class names, or a file of them. family: where recognition needs to be told.
+    Args: output_dir: the bundle's folder, made or replaced as a whole; never another folder's content.
+        name: of the card; the file's by default. labels: class names, or a file of them.
+        family: where recognition needs to be told.
         size_hw: for models whose input is open.
     Returns: the bundle's folder, verified.
     Raises: ModelFileError, ModelUnrecognisedError, ModelParityError, CardError; nothing is written then.
@@ -275,10 +276,10 @@ def _write(
     import msgspec
 
     variant, facts = next(iter(card.variants.items()))
-    target = output_dir.absolute() / card.name
+    target = output_dir.absolute()
     try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{card.name}-", dir=output_dir))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
         raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
     try:
@@ -303,8 +304,8 @@ def _write(
 
 def _put_in_place(staging: Path, target: Path) -> None:
     """Move the whole bundle in one step; only a bundle is ever replaced."""
-    if target.exists() and not (target / CARD_FILE).is_file():
-        raise BundleError(str(target), "exists and is no bundle; pass another --output or --name")
+    if target.exists() and not (target / CARD_FILE).is_file() and any(target.iterdir()):
+        raise BundleError(str(target), "exists and is no bundle; pass another --output")
     if target.exists():
         old = target.with_name(f".{target.name}-old-{os.getpid()}")
         target.rename(old)

@@ -35,7 +35,11 @@ def nms(
         return order
     boxes = boxes_xyxy[order]
     classes = class_ids[order]
-    kept = _walk_mask(boxes, classes, iou_max, limit) if count <= _PAIRWISE_LIMIT else _walk_rows(boxes, classes, iou_max, limit)
+    kept = (
+        _walk_mask(boxes, classes, iou_max, limit)
+        if count <= _PAIRWISE_LIMIT
+        else _walk_rows(boxes, classes, iou_max, limit)
+    )
     return order[kept]
 
 

@@ -32,7 +32,9 @@ def make_decoder(card: Card) -> Decoder:
     """
     family = card.decoder.family
     if family not in decoder_families():
-        raise CardError(card.name, "$.decoder.family", f"unknown family {family!r}; known: {', '.join(decoder_families())}")
+        raise CardError(
+            card.name, "$.decoder.family", f"unknown family {family!r}; known: {', '.join(decoder_families())}"
+        )
     module: Any = importlib.import_module(f"{__name__}.{family}")
     try:
         params = msgspec.convert(card.decoder.params, module.Params)
