@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         print("\nvigie: stopped during the installation; the next start goes on with it", file=sys.stderr)
         raise SystemExit(EXIT_ENVIRONMENT) from None
     # -I: somebody's PYTHONPATH or user packages must not change what the lock pins.
-    os.execv(python, [str(python), "-I", "-m", "vigie_devkit", *arguments])
+    os.execv(python, [str(python), "-I", "-m", "vigie_devkit", *arguments])  # noqa: S606  becomes it: no shell wanted
 
 
 def environment_folder() -> Path:
@@ -274,28 +274,36 @@ def _pip(python: Path, arguments: Sequence[str], log: object, progress: Progress
 
 
 # Most telling first: a name that does not resolve also ends in "no matching distribution".
-_REASONS = (
-    (r"DO NOT MATCH THE HASHES|hash(es)? (are|is) missing", "what the package index served does not match the hashes "
-     "that the lock pins: nothing of it was installed; ask who runs the index or mirror"),
-    (r"CERTIFICATE_VERIFY_FAILED|SSLCertVerification", "the package index's certificate is not trusted here; give pip "
-     "your CA (pip config set global.cert FILE, or PIP_CERT)"),
-    (r"ProxyError|Tunnel connection failed|407 Proxy", "the proxy that pip uses refused or did not answer; correct it "
-     "(pip config list; HTTPS_PROXY)"),
-    (r"No space left on device", "the disk is full"),
-    (r"Read-only file system|Permission denied", "a folder cannot be written; make it writable or set VIGIE_VENV"),
-    (r"401 Client Error|403 Client Error|User for ", "the package index wants credentials; put them where pip looks "
-     "(its index-url, keyring or .netrc)"),
-    (r"NewConnectionError|Temporary failure in name resolution|Name or service not known|Network is unreachable"
-     r"|Connection refused|ConnectTimeout|ReadTimeout|timed out|NameResolutionError|RemoteDisconnected"
-     r"|from versions: none", "no package index is in reach, and the first use needs one; connect to a network, or tell "
-     "pip of a mirror or a folder of wheels (pip config set global.index-url URL; PIP_FIND_LINKS=FOLDER)"),
-)  # fmt: skip
+_REASONS = {
+    r"DO NOT MATCH THE HASHES|hash(es)? (are|is) missing": (
+        "what the package index served does not match the hashes that the lock pins, and none of it was installed; "
+        "ask who runs the index or mirror"
+    ),
+    r"CERTIFICATE_VERIFY_FAILED|SSLCertVerification": (
+        "the package index's certificate is not trusted here; give pip your CA "
+        "(pip config set global.cert FILE, or PIP_CERT)"
+    ),
+    r"ProxyError|Tunnel connection failed|407 Proxy": (
+        "the proxy that pip uses refused or did not answer; correct it (pip config list; HTTPS_PROXY)"
+    ),
+    r"No space left on device": "the disk is full",
+    r"Read-only file system|Permission denied": "a folder cannot be written; make it writable or set VIGIE_VENV",
+    r"401 Client Error|403 Client Error|User for ": (
+        "the package index wants credentials; put them where pip looks (its index-url, keyring or .netrc)"
+    ),
+    r"NewConnectionError|NameResolutionError|Temporary failure in name resolution|Name or service not known"
+    r"|Network is unreachable|Connection refused|ConnectTimeout|ReadTimeout|timed out|RemoteDisconnected"
+    r"|from versions: none": (
+        "no package index is in reach, and the first use needs one; connect to a network, or tell pip of a mirror or "
+        "a folder of wheels (pip config set global.index-url URL; PIP_FIND_LINKS=FOLDER)"
+    ),
+}
 
 
 def explain(said: Sequence[str]) -> str:
     """One sentence for what pip met. Args: said: the lines that pip wrote."""
     text = "\n".join(said)
-    for pattern, sentence in _REASONS:
+    for pattern, sentence in _REASONS.items():
         if re.search(pattern, text):
             return sentence
     missing = re.search(r"No matching distribution found for (\S+)", text)

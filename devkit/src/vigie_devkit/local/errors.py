@@ -59,7 +59,7 @@ class SourceError(LocalError):
     exit_code = Exit.SOURCE
 
 
-class ModelError(LocalError):
+class NoModelError(LocalError):
     exit_code = Exit.MODEL
 
 

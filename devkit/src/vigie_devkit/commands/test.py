@@ -1,0 +1,46 @@
+"""``vigie test``: the whole default suite, hub and flow tests included."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from vigie_devkit import bootstrap
+from vigie_devkit.local.errors import Exit
+from vigie_devkit.local.paths import CHECKOUT
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "test",
+        help="run the tests",
+        description="Install what the tests need (first use), then run them; words after `test` go to pytest.",
+        epilog="examples:\n  ./vigie test\n  ./vigie test tests/unit/frames -x\n"
+        "  VIGIE_TEST_DATA=FOLDER ./vigie test      with the real videos and models",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prefix_chars="+",  # pytest's own options are not ours to read
+        add_help=False,
+    )
+    parser.add_argument("words", nargs="*", metavar="PYTEST_ARGUMENT")
+    parser.set_defaults(handler=test, takes_rest=True)
+
+
+def test(args: argparse.Namespace) -> int:
+    """Becomes pytest, whose exit code is then ours."""
+    words = [*args.words, *args.rest]
+    if words in (["--help"], ["-h"]):
+        print("usage: vigie test [PYTEST_ARGUMENT ...]\n\nexamples:\n  ./vigie test\n  ./vigie test tests/unit -x")
+        return Exit.OK
+    python = test_python()
+    os.chdir(CHECKOUT)
+    os.execv(python, [python, "-P", "-m", "pytest", *words])  # noqa: S606  becomes it: no shell wanted
+    return Exit.NO_FLOW
+
+
+def test_python() -> str:
+    """The Python of an environment that holds the test tools; installs them on first use.
+
+    Raises: BootstrapError.
+    """
+    return str(bootstrap.ensure_environment(with_tests=True))

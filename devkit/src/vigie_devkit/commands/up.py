@@ -1,0 +1,136 @@
+"""``vigie up``: the local hub and the four modules, a live status, one summary."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from vigie_devkit.local.errors import Exit, UsageError
+from vigie_devkit.local.paths import CHECKOUT, RunPaths, claim_run
+
+EPILOG = """examples:
+  ./vigie up --model yolox_nano.onnx                          the synthetic conveyor, until Ctrl-C
+  ./vigie up video.mp4 --model yolox_nano.onnx                every frame of a file, then a summary
+  ./vigie up video.mp4 --model yolox_nano.onnx --frames 400 --json
+  ./vigie up 'rtsp://viewer:${DOCK}@10.0.0.7/stream' --model yolox_nano.onnx    password from $DOCK
+  ./vigie up a.mp4 b.mp4 --pace realtime --loop               two cameras
+
+a source is a video file, rtsp://host/path or synthetic://conveyor?seed=1&fps=30; several are several cameras.
+Each start begins with an empty state (twins, ledger, upstream record); --keep goes on with the former run's.
+
+exit codes:
+  0  frames flowed through all four modules and reached upstream
+  1  it ran, but they did not
+  2  the command line is wrong
+  3  the environment: index, port, folder
+  4  a source does not open
+  5  the model is none, or none that is known
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "up",
+        help="run the four modules and a local hub on a video, a camera or the synthetic conveyor",
+        description="Start the local hub and the four modules, show how they do, stop all of them at the end.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "sources", nargs="*", metavar="SOURCE", help="what to look at (default: the synthetic conveyor)"
+    )
+    parser.add_argument("--model", metavar="FILE", help="an .onnx file, or the folder of a model bundle")
+    parser.add_argument(
+        "--pace",
+        choices=["realtime", "max"],
+        help="realtime: newest frame wins; max: every frame is inferred (default: max for files, else realtime)",
+    )
+    parser.add_argument("--loop", action="store_true", help="begin a file again at its end")
+    parser.add_argument("--seconds", type=positive_number, metavar="N", help="end N seconds after the first frame")
+    parser.add_argument("--frames", type=positive_count, metavar="N", help="end when each camera has captured N frames")
+    parser.add_argument("--json", action="store_true", help="print one summary object on stdout and nothing else")
+    parser.add_argument("--run", metavar="NAME", help="name of this run (default: local, or the next free one)")
+    parser.add_argument("--keep", action="store_true", help="go on with the state that the former run left")
+    parser.set_defaults(handler=up)
+
+
+def positive_number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"expected more than 0, got {text}")
+    return value
+
+
+def positive_count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
+    return value
+
+
+def up(args: argparse.Namespace) -> int:
+    """Check all that can be checked before anything starts, then run."""
+    from vigie_devkit.local.bundle import find_bundle
+    from vigie_devkit.local.sources import read_sources
+
+    cameras = read_sources(args.sources, os.environ)
+    if args.loop and all(camera.live for camera in cameras):
+        raise UsageError("--loop begins files again, and none of the sources is a file")
+    bundle = find_bundle(args.model)
+    run, lock = claim_run(args.run)
+    try:
+        return run_it(args, run, cameras, bundle)
+    finally:
+        os.close(lock)
+
+
+def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[Any], bundle: Path) -> int:
+    import asyncio
+
+    from vigie.contracts.names import FLOW
+    from vigie_devkit.local.address import choose_address
+    from vigie_devkit.local.leftovers import clear_leftovers
+    from vigie_devkit.local.manifest import flow_order, local_manifest
+    from vigie_devkit.local.prepare import prepare
+    from vigie_devkit.local.session import Plan, Session
+    from vigie_devkit.local.status import Status
+    from vigie_devkit.local.summary import describe
+
+    status = Status(sys.stderr, [camera.name for camera in cameras])
+    for found in clear_leftovers(run):
+        status.note(f"vigie: cleaned up after a run that was killed: {found}")
+    settings = {c.name: c.settings(pace=args.pace, loop=args.loop, frames=args.frames) for c in cameras}
+    manifest = local_manifest(os.environ, settings, bundle)
+    prepare(run, manifest, cameras, keep=args.keep)
+    plan = Plan(
+        run=run,
+        cameras=cameras,
+        modules=flow_order(manifest, FLOW),
+        bundle=bundle,
+        listen=choose_address(str(run.folder)),
+        seconds=args.seconds,
+        finite=args.frames is not None or not (args.loop or any(camera.live for camera in cameras)),
+    )
+    for camera in cameras:
+        status.note(f"vigie: {camera.name} = {camera.url}")
+    status.note(f"vigie: model {bundle.name}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
+    outcome = asyncio.run(Session(plan, status).go())
+    if outcome.complaint:
+        status.note(f"vigie: {outcome.complaint}")
+    if args.json:
+        sys.stdout.write(json.dumps(outcome.summary.as_json(), separators=(",", ":")) + "\n")
+    elif outcome.exit_code in {Exit.OK, Exit.NO_FLOW}:
+        sys.stdout.write(describe(outcome.summary) + "\n")
+    return outcome.exit_code
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said: relative to where the person is, or to the checkout."""
+    for base in (Path.cwd(), CHECKOUT):
+        if path.is_relative_to(base):
+            return str(path.relative_to(base))
+    return str(path)

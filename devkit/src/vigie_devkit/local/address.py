@@ -1,0 +1,43 @@
+"""The loopback address of a run: the SDK's ports are fixed at 8883 and 443, so each run has an address of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Iterator
+
+from vigie_devkit.local.errors import HubFailedError
+
+MQTT_PORT = 8883
+
+
+def choose_address(key: str) -> str:
+    """A loopback address on which 8883 is free; the same one for the same ``key`` whenever it is.
+
+    Raises: HubFailedError: none of many is free.
+    """
+    for address in candidates(key):
+        if is_free(address, MQTT_PORT):
+            return address
+    raise HubFailedError(
+        f"port {MQTT_PORT} is busy on every loopback address tried (first {next(candidates(key))}); "
+        f"something listens on all addresses: stop it (ss -ltnp 'sport = :{MQTT_PORT}')"
+    )
+
+
+def candidates(key: str, count: int = 20) -> Iterator[str]:
+    """Addresses in 127.64.0.0/10, away from 127.0.0.x that other programs use."""
+    for attempt in range(count):
+        digest = hashlib.sha256(f"{key}/{attempt}".encode()).digest()
+        yield f"127.{64 + digest[0] % 64}.{digest[1]}.{1 + digest[2] % 254}"
+
+
+def is_free(address: str, port: int) -> bool:
+    """True if one could listen there now. Both kinds of listener are noticed: on this address and on all."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True

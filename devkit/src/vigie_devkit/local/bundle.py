@@ -1,0 +1,82 @@
+"""Which model serves: a bundle, an ONNX file imported into one, or the bundle that ships."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from vigie_devkit.local.errors import NoModelError
+from vigie_devkit.local.paths import CHECKOUT, home_folder
+
+CARD = "card.yaml"
+
+
+def find_bundle(wanted: str | None) -> Path:
+    """The bundle folder to serve.
+
+    Args: wanted: an ``.onnx`` file, a bundle folder or its card, None for the one that ships.
+    Raises: NoModelError: none of these.
+    """
+    if wanted is None:
+        shipped = sorted(card.parent for card in (CHECKOUT / "shared/models").glob(f"*/{CARD}"))
+        if not shipped:
+            raise NoModelError(
+                "no detector ships yet; pass one: ./vigie up --model FILE.onnx (any YOLOX export will do)"
+            )
+        return shipped[0]
+    path = Path(wanted).expanduser().absolute()
+    if path.name == CARD:
+        path = path.parent
+    if path.is_dir():
+        if not (path / CARD).is_file():
+            raise NoModelError(f"{wanted} is a folder without {CARD}: pass a bundle folder or an .onnx file")
+        return path
+    if not path.is_file():
+        raise NoModelError(f"there is no model at {wanted}; pass an .onnx file or a bundle folder")
+    return import_once(path)
+
+
+def import_once(onnx_file: Path) -> Path:
+    """Import an ONNX file into the state folder, once per content and importer.
+
+    Raises: NoModelError: it cannot be read, or is no model that the importer knows; the text says why.
+    """
+    try:
+        digest = hashlib.sha256(onnx_file.read_bytes())
+    except OSError as error:
+        raise NoModelError(f"cannot read {onnx_file} ({error.strerror})") from error
+    digest.update(importer_fingerprint())
+    folder = home_folder() / "models" / digest.hexdigest()[:16]
+    done = [card.parent for card in (*folder.glob(CARD), *folder.glob(f"*/{CARD}"))]
+    if done:
+        return done[0]
+    from vigie.errors import VigieError
+    from vigie_devkit.models import import_model
+
+    # Imported beside and renamed when complete: an import that was cut off must not be taken for a bundle.
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        beside.mkdir(parents=True)
+        bundle = import_model(onnx_file, beside / onnx_file.stem)
+        inside = Path(bundle).relative_to(beside)
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+    except VigieError as error:
+        raise NoModelError(str(error)) from error
+    except OSError as error:
+        raise NoModelError(f"cannot import {onnx_file.name} into {folder} ({error.strerror})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder / inside
+
+
+def importer_fingerprint() -> bytes:
+    """Changes whenever the importer's sources do, so that a mended importer imports anew."""
+    from importlib.metadata import version
+
+    sources = sorted((CHECKOUT / "devkit/src/vigie_devkit/models").rglob("*.py"))
+    stamps = [f"{path.name}:{path.stat().st_mtime_ns}:{path.stat().st_size}" for path in sources]
+    return "\n".join([version("vigie-devkit"), *stamps]).encode()

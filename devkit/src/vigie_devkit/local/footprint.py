@@ -1,0 +1,47 @@
+"""What a process occupies: memory without the ring pages that all modules share, and the rings themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MEGABYTE = 1_000_000
+
+
+def pss_bytes(pid: int, frames: Path) -> int | None:
+    """Proportional set size in bytes without mappings of files in ``frames``, None for no such process.
+
+    smaps rather than smaps_rollup: only the former tells which pages are the ring's. Source: proc_pid_smaps(5).
+    """
+    try:
+        text = Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    prefix, total, counted = f"{frames}/", 0, True
+    for line in text.splitlines():
+        key, _, rest = line.partition(" ")
+        if key == "Pss:":
+            total += int(rest.split()[0]) * 1024 if counted else 0
+        elif not key.endswith(":"):  # "7f..-7f.. rw-s 00000000 00:19 123  /dev/shm/..": the next mapping
+            path = line.split(maxsplit=5)[5:]
+            counted = not (path and path[0].startswith(prefix))
+    # Some sandboxes have no Pss lines; what is resident is then the best upper bound at hand.
+    return total or _resident_bytes(pid)
+
+
+def _resident_bytes(pid: int) -> int | None:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:")), None)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Space that the files of a folder occupy, in bytes."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_blocks * 512
+        except OSError:
+            continue  # gone between listing and looking
+    return total

@@ -1,0 +1,64 @@
+"""Cleans up what an `up` that was killed left behind. The caller holds the run's lock, so nobody else uses it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.processes import ProcessId
+from vigie_devkit.local.record import read_record, workload_folder
+
+
+def clear_leftovers(run: RunPaths) -> list[str]:
+    """End orphans, remove the frame folder, sockets and stale endpoint files. Returns: what it removed, for people.
+
+    Safe to call on a run that ended well: there is nothing left then.
+    """
+    removed: list[str] = []
+    record = read_record(run.record)
+    if record is not None:
+        orphans = {name: one.identity() for name, one in record.processes.items()}
+        removed += [f"process {name} ({orphans[name].pid})" for name in kill_all(orphans.values(), orphans)]
+        run.record.unlink(missing_ok=True)
+    sockets = {record.workload if record else None, workload_folder(run.hub_json)} - {None}
+    removed += [f"sockets {folder}" for folder in sorted(map(str, sockets)) if remove_sockets(Path(folder))]
+    frames = {run.frames, *([Path(record.frames)] if record else [])}
+    for folder in frames:
+        if folder.name.startswith("vigie-") and folder.is_dir() and not folder.is_symlink():
+            if any(folder.iterdir()):
+                removed.append(f"frames {folder}")
+            shutil.rmtree(folder, ignore_errors=True)
+    run.hub_json.unlink(missing_ok=True)
+    for endpoint in run.modules.glob("*/http.json"):
+        endpoint.unlink(missing_ok=True)
+    return removed
+
+
+def kill_all(processes: Iterable[ProcessId], names: Iterable[str], *, within_s: float = 3.0) -> list[str]:
+    """SIGKILL those that still live (by pid and start time) and wait until they are gone. Returns: their names."""
+    living = [(name, process) for name, process in zip(names, processes, strict=True) if process.is_alive()]
+    for _, process in living:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + within_s
+    while any(process.is_alive() for _, process in living) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return [name for name, _ in living]
+
+
+def remove_sockets(folder: Path) -> bool:
+    """Remove a folder that holds nothing but sockets (and empty folders); anything else in it is left alone."""
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    found = [path for path in folder.rglob("*") if not path.is_dir()]
+    if not all(stat.S_ISSOCK(path.lstat().st_mode) for path in found):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True

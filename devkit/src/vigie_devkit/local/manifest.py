@@ -1,0 +1,76 @@
+"""Renders deployment.template.json for this machine: the one source of routes and desired properties."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from vigie_devkit.local.errors import UsageError
+from vigie_devkit.local.paths import CHECKOUT
+
+TEMPLATE = CHECKOUT / "deployment.template.json"
+_PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+
+
+def render(template: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """Fill ``${NAME}`` placeholders in the manifest's text.
+
+    Args: values: by name; ``MODULES.<module>`` may be left out, images play no part in a local run.
+    Raises: UsageError: a placeholder without a value, or no JSON afterwards.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in values:
+            return json.dumps(values[name])[1:-1]
+        if name.startswith("MODULES."):
+            return f"vigie-{name.removeprefix('MODULES.')}:{version('vigie-devkit')}"
+        raise UsageError(f"{TEMPLATE.name} needs a value for ${{{name}}}; set it in the environment")
+
+    try:
+        content = json.loads(_PLACEHOLDER.sub(fill, template))
+    except ValueError as error:
+        raise UsageError(f"{TEMPLATE.name} is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{TEMPLATE.name} holds no JSON object")
+    return content
+
+
+def modules_of(content: Mapping[str, Any]) -> list[str]:
+    """Names of the modules that the manifest deploys, in its order."""
+    return list(content["modulesContent"]["$edgeAgent"]["properties.desired"]["modules"])
+
+
+def override(content: dict[str, Any], module: str, desired: Mapping[str, Any]) -> None:
+    """Merge ``desired`` into the module's desired properties: objects are merged, all else replaced."""
+    properties = content["modulesContent"].setdefault(module, {}).setdefault("properties.desired", {})
+    _merge(properties, desired)
+
+
+def _merge(into: dict[str, Any], patch: Mapping[str, Any]) -> None:
+    for key, value in patch.items():
+        present = into.get(key)
+        if isinstance(value, Mapping) and isinstance(present, dict):
+            _merge(present, value)
+        else:
+            into[key] = value
+
+
+def local_manifest(
+    environ: Mapping[str, str], cameras: Mapping[str, Mapping[str, Any]], bundle: Path, template: Path = TEMPLATE
+) -> dict[str, Any]:
+    """The manifest of a local run: the template with these cameras and this model."""
+    content = render(template.read_text(encoding="utf-8"), environ)
+    override(content, "camera", {"cameras": dict(cameras)})
+    override(content, "inference", {"model": {"path": str(bundle)}})
+    return content
+
+
+def flow_order(content: Mapping[str, Any], flow: Sequence[str]) -> list[str]:
+    """The manifest's modules in the order of the flow, strangers last."""
+    modules = modules_of(content)
+    return [*(name for name in flow if name in modules), *(name for name in modules if name not in flow)]

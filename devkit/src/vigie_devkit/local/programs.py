@@ -1,0 +1,66 @@
+"""What runs: the hub and one process per module, with the environment that a device would give them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.supervisor import Program
+
+HUB = "hub"
+# Sync flushes its ledger last; the hub drains connections.
+_GRACE_S = {"camera": 1.2, "preprocess": 0.8, "inference": 0.8, "sync": 1.5, HUB: 1.2}
+
+
+def python(module: str) -> list[str]:
+    """-I: neither PYTHONPATH nor the working folder may change what was installed by hash."""
+    return [sys.executable, "-I", "-m", module]
+
+
+def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The person's environment without what would lead a module astray: another device's identity, proxies."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("IOTEDGE_")
+        and not name.lower().endswith("_proxy")
+        and name not in {"EdgeHubConnectionString", "EdgeModuleCACertificateFile"}
+    }
+
+
+def hub_program(run: RunPaths, listen: str) -> Program:
+    command = [*python("vigie_devkit.hub"), "run", "--manifest", str(run.manifest), "--state", str(run.hub)]
+    return Program(
+        name=HUB,
+        command=[*command, "--listen", listen],
+        environment=lambda: {"VIGIE_LOG": "json", **inherited_environment(os.environ)},
+        log=run.log(HUB),
+        grace_s=_GRACE_S[HUB],
+    )
+
+
+def module_program(run: RunPaths, module: str) -> Program:
+    return Program(
+        name=module,
+        command=python(f"vigie_{module}"),
+        environment=lambda: module_environment(run, module),
+        log=run.log(module),
+        grace_s=_GRACE_S.get(module, 1.0),
+    )
+
+
+def module_environment(run: RunPaths, module: str) -> dict[str, str]:
+    """What edgeAgent would inject, as the hub tells it, and where this run keeps the module's things."""
+    from vigie_devkit.hub.environment import module_environment as injected
+
+    return {
+        "VIGIE_LOG": "json",
+        **inherited_environment(os.environ),
+        "VIGIE_STATE": str(run.module(module)),
+        "VIGIE_FRAMES": str(run.frames),
+        "VIGIE_HTTP": "127.0.0.1:0",
+        "VIGIE_SECRETS": str(run.secrets),
+        **injected(run.hub_json, module),
+    }

@@ -1,0 +1,264 @@
+"""One `up`, from the first process started to the last one gone."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vigie_devkit.local import logfiles, summary
+from vigie_devkit.local.drain import Drain
+from vigie_devkit.local.errors import Exit, HubFailedError, LocalError, ModuleFailedError
+from vigie_devkit.local.footprint import folder_bytes, pss_bytes
+from vigie_devkit.local.leftovers import clear_leftovers
+from vigie_devkit.local.metrics import Tally, fetch_metrics
+from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.prepare import forget_secrets
+from vigie_devkit.local.processes import ProcessId, start_ticks
+from vigie_devkit.local.programs import HUB, hub_program, module_program
+from vigie_devkit.local.record import ProcessRecord, RunRecord, workload_folder, write_record
+from vigie_devkit.local.sources import CameraSource
+from vigie_devkit.local.status import Status, camera_states
+from vigie_devkit.local.twins import Twins
+from vigie_devkit.local.watch import Watch
+
+HUB_READY_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.25
+LOOK_EVERY_LIVE_S = 1.0
+CHORES_EVERY_S = 5.0
+QUICK_ENDS_ALLOWED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to run. ``seconds`` counts from the first frame captured."""
+
+    run: RunPaths
+    cameras: Sequence[CameraSource]
+    modules: Sequence[str]
+    bundle: Path
+    listen: str
+    seconds: float | None = None
+    finite: bool = False  # every camera ends by itself
+
+
+@dataclass(frozen=True)
+class Outcome:
+    summary: summary.Summary
+    exit_code: Exit
+    complaint: str | None = None
+
+
+class Session:
+    """Owns the processes of one run; `go` returns when all of them have ended."""
+
+    def __init__(self, plan: Plan, status: Status) -> None:
+        self._plan, self._run, self._status = plan, plan.run, status
+        from vigie_devkit.local.supervisor import Supervisor
+
+        self._supervisor = Supervisor(plan.run.folder)
+        self._tally = Tally()
+        self._twins = Twins(plan.run.hub)
+        self._watch = Watch(plan.cameras)
+        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
+        self._pss: dict[str, int] = {}
+        self._rings = 0
+        self._begun = time.monotonic()
+        self._chores_at = 0.0
+        self._complaint: LocalError | None = None
+
+    async def go(self) -> Outcome:
+        """Run to the end: sources finished, time over, a signal, or something that cannot work."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._asked_to_stop)
+        keeper: asyncio.Task[None] | None = None
+        try:
+            self._supervisor.on_change = self._write_record
+            self._supervisor.start(hub_program(self._run, self._plan.listen))
+            keeper = asyncio.create_task(self._supervisor.run(), name="local.supervisor")
+            await self._hub_ready()
+            for module in self._plan.modules:
+                if not self._stop.is_set():
+                    self._supervisor.start(module_program(self._run, module))
+            await self._until_done()
+        except LocalError as error:
+            self._complaint = error
+        finally:
+            await self._end(keeper)
+        return self._outcome()
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    # -- start --------------------------------------------------------------------------------------------------------
+
+    async def _hub_ready(self) -> None:
+        deadline = time.monotonic() + HUB_READY_WITHIN_S
+        hub = self._supervisor.programs[HUB]
+        while not self._stop.is_set():
+            if hub.child is not None and self._hub_pid() == hub.pid:
+                self._write_record()
+                return
+            if hub.last_exit is not None:
+                raise HubFailedError(
+                    f"the local hub did not start: {logfiles.last_words(self._run.log(HUB))} (log {self._run.log(HUB)})"
+                )
+            if time.monotonic() > deadline:
+                raise HubFailedError(
+                    f"the local hub was not ready within {HUB_READY_WITHIN_S:.0f} s; see {self._run.log(HUB)}"
+                )
+            await asyncio.sleep(0.02)
+
+    def _hub_pid(self) -> int | None:
+        import json
+
+        try:
+            found = json.loads(self._run.hub_json.read_text(encoding="utf-8")).get("pid")
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, int) else None
+
+    def _write_record(self) -> None:
+        import os
+
+        children = {name: one.child for name, one in self._supervisor.programs.items()}
+        own = ProcessId(os.getpid(), start_ticks(os.getpid()) or 0)
+        write_record(
+            self._run.record,
+            RunRecord(
+                up=ProcessRecord.of(own),
+                started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                listen=self._plan.listen,
+                frames=str(self._run.frames),
+                workload=workload_folder(self._run.hub_json),
+                sources={camera.name: camera.url for camera in self._plan.cameras},
+                bundle=str(self._plan.bundle),
+                processes={name: ProcessRecord.of(child.identity) for name, child in children.items() if child},
+            ),
+        )
+
+    # -- while it runs ------------------------------------------------------------------------------------------------
+
+    async def _until_done(self) -> None:
+        drain: Drain | None = None
+        while not self._stop.is_set():
+            await self._look("draining" if drain else "running")
+            now = time.monotonic()
+            if drain is None and self._capture_is_over():
+                drain = Drain()
+            elif drain is None and self._time_is_over(now):
+                await self._twins.remove_cameras([camera.name for camera in self._plan.cameras])
+                drain = Drain()
+            if drain is not None and drain.finished(self._tally, now, all_running=self._all_running()):
+                if drain.gave_up:
+                    self._status.note("vigie: nothing moved any longer; not every frame is accounted for")
+                return
+            await self._give_up_if_hopeless(now)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), self._look_every_s(draining=drain is not None))
+
+    async def _look(self, phase: str) -> None:
+        """Ask every module how far it is, show it, and do the chores that are due."""
+        programs = self._supervisor.programs
+        asked = [(module, programs[module].pid) for module in self._plan.modules if module in programs]
+        living = [(module, pid) for module, pid in asked if pid is not None]
+        answers = await asyncio.gather(*(fetch_metrics(self._run.module(module), pid) for module, pid in living))
+        for (module, pid), samples in zip(living, answers, strict=True):
+            if samples is not None:
+                self._tally.add(module, pid, samples)
+        now = time.monotonic()
+        self._watch.look(self._tally, now)
+        if now >= self._chores_at:
+            self._chores_at = now + CHORES_EVERY_S
+            self._chores()
+        flowing = summary.committed(self._tally) > 0
+        shown = phase if flowing or phase != "running" else "starting"
+        self._status.show(self._tally, phase=shown, seconds=now - self._begun, troubles=self._troubles())
+
+    def _chores(self) -> None:
+        for name, supervised in self._supervisor.programs.items():
+            logfiles.rotate(supervised.program.log)
+            occupied = pss_bytes(supervised.pid, self._run.frames) if supervised.pid else None
+            if occupied:
+                self._pss[name] = occupied
+        self._rings = folder_bytes(self._run.frames)
+
+    def _look_every_s(self, *, draining: bool) -> float:
+        # A look costs each module a millisecond or two: seldom while it runs for hours, often where the end is near.
+        settled = self._watch.first_captured_at is not None and summary.upstream(self._tally) > 0
+        return LOOK_EVERY_LIVE_S if settled and not draining and not self._plan.finite else LOOK_EVERY_S
+
+    def _all_running(self) -> bool:
+        return all(one.child is not None for one in self._supervisor.programs.values())
+
+    def _capture_is_over(self) -> bool:
+        states = camera_states(self._tally)
+        return bool(states) and all(states.get(camera.name) == "finished" for camera in self._plan.cameras)
+
+    def _time_is_over(self, now: float) -> bool:
+        first = self._watch.first_captured_at
+        return self._plan.seconds is not None and first is not None and now - first >= self._plan.seconds
+
+    def _troubles(self) -> list[str]:
+        down = [
+            f"{name} ended with {one.last_exit}, starting it again: {logfiles.last_words(one.program.log)}"
+            for name, one in self._supervisor.programs.items()
+            if one.child is None and one.quick_ends > 1
+        ]
+        return [*down, *self._watch.troubles]
+
+    async def _give_up_if_hopeless(self, now: float) -> None:
+        """Raises: SourceError, NoModelError, ModuleFailedError: it will not get better by itself."""
+        if summary.flowed(self._tally):
+            return
+        for name, one in self._supervisor.programs.items():
+            if one.quick_ends >= QUICK_ENDS_ALLOWED:
+                raise ModuleFailedError(
+                    f"{name} keeps ending (exit code {one.last_exit}): {logfiles.last_words(one.program.log)} "
+                    f"(log {one.program.log})"
+                )
+        if self._watch.wants_twins(now):
+            reported = await self._twins.reported(self._plan.modules)
+            self._watch.judge(self._tally, reported, now)
+
+    # -- end ----------------------------------------------------------------------------------------------------------
+
+    async def _end(self, keeper: asyncio.Task[None] | None) -> None:
+        """Stop everything and leave nothing behind, within 8 seconds also if a module hangs."""
+        if self._stop.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):  # the last word of each module, but a hung one is not waited for
+                    await self._look("stopping")
+        self._chores()
+        if keeper is not None:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+        killed = await self._supervisor.stop([*self._plan.modules, HUB], hurry=self._hurry)
+        if killed:
+            self._status.note(f"vigie: {', '.join(killed)} did not end when asked and had to be killed")
+        self._status.close()
+        forget_secrets(self._run.secrets)
+        clear_leftovers(self._run)
+
+    def _outcome(self) -> Outcome:
+        done = summary.summarise(
+            self._tally,
+            seconds=self._watch.seconds_of_flow,
+            pss_bytes=self._pss,
+            cpu_s={name: one.cpu_seconds() for name, one in self._supervisor.programs.items()},
+            rings_bytes=self._rings,
+        )
+        if self._complaint is not None:
+            return Outcome(done, self._complaint.exit_code, str(self._complaint))
+        if summary.flowed(self._tally):
+            return Outcome(done, Exit.OK)
+        return Outcome(done, Exit.NO_FLOW, f"no frame reached upstream; see ./vigie logs --run {self._run.name}")

@@ -1,0 +1,121 @@
+"""What a run did, in numbers: the object that ``--json`` prints, and the exit code that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from vigie_devkit.local.footprint import MEGABYTE
+from vigie_devkit.local.metrics import Tally
+
+
+@dataclass(frozen=True)
+class Cost:
+    """``pss_mb``: proportional memory without ring pages; ``cpu_s``: CPU time of all incarnations."""
+
+    pss_mb: float
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts are of this run, all cameras together; ``fps`` is frames inferred per second of capturing."""
+
+    frames_captured: int
+    frames_inferred: int
+    detections: int
+    by_class: dict[str, int]
+    upstream_messages: int
+    fps: float
+    latency_ms: dict[str, float | None]
+    dropped: dict[str, int]
+    runtime: dict[str, str | None]
+    modules: dict[str, Cost]
+    rings_mb: float
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def captured(tally: Tally) -> int:
+    return tally.total("vigie_frames_captured_total", "camera")
+
+
+def inferred(tally: Tally) -> int:
+    """What sync committed was inferred, whatever a killed inference module could no longer tell."""
+    return max(tally.total("vigie_frames_inferred_total", "inference"), committed(tally))
+
+
+def committed(tally: Tally) -> int:
+    return tally.total("vigie_items_committed_total", "sync")
+
+
+def upstream(tally: Tally) -> int:
+    return tally.total("vigie_upstream_messages_total", "sync")
+
+
+def backlog(tally: Tally) -> int:
+    return tally.total("vigie_ledger_backlog", "sync")
+
+
+def dropped(tally: Tally) -> dict[str, int]:
+    return tally.by("vigie_dropped_total", "reason")
+
+
+def latency_ms(tally: Tally) -> dict[str, float | None]:
+    """Capture to commit in sync, in milliseconds; None before the first."""
+    found = {sample.label("quantile"): round(sample.value, 1) for sample in tally.values("vigie_latency_ms", "sync")}
+    return {"p50": found.get("0.5"), "p95": found.get("0.95")}
+
+
+def runtime(tally: Tally) -> dict[str, str | None]:
+    for sample in tally.values("vigie_runtime_info", "inference"):
+        if sample.value:
+            return {"provider": sample.label("provider"), "variant": sample.label("variant")}
+    return {"provider": None, "variant": None}
+
+
+def flowed(tally: Tally) -> bool:
+    """Frames went through all four modules and reached upstream."""
+    preprocessed = tally.total("vigie_frames_preprocessed_total", "preprocess")
+    return min(captured(tally), preprocessed, inferred(tally), committed(tally), upstream(tally)) > 0
+
+
+def summarise(
+    tally: Tally, *, seconds: float, pss_bytes: Mapping[str, int], cpu_s: Mapping[str, float], rings_bytes: int
+) -> Summary:
+    """Args: seconds: from the first frame captured to the last inferred; the mappings are by process name."""
+    by_class = tally.by("vigie_detections_committed_total", "label", "sync")
+    return Summary(
+        frames_captured=captured(tally),
+        frames_inferred=inferred(tally),
+        detections=sum(by_class.values()),
+        by_class=by_class,
+        upstream_messages=upstream(tally),
+        fps=round(inferred(tally) / seconds, 1) if seconds > 0 else 0.0,
+        latency_ms=latency_ms(tally),
+        dropped=dropped(tally),
+        runtime=runtime(tally),
+        modules={
+            name: Cost(round(pss_bytes.get(name, 0) / MEGABYTE, 1), round(seconds_used, 2))
+            for name, seconds_used in cpu_s.items()
+        },
+        rings_mb=round(rings_bytes / MEGABYTE, 1),
+    )
+
+
+def describe(summary: Summary) -> str:
+    """The same for people, a few calm lines."""
+    classes = ", ".join(f"{label} {count}" for label, count in summary.by_class.items()) or "none"
+    drops = ", ".join(f"{reason} {count}" for reason, count in summary.dropped.items()) or "none"
+    p50, p95 = summary.latency_ms["p50"], summary.latency_ms["p95"]
+    latency = f", latency p50 {p50:g} / p95 {p95:g} ms" if p50 is not None and p95 is not None else ""
+    frames = f"{summary.frames_captured} captured, {summary.frames_inferred} inferred ({summary.fps:g}/s){latency}"
+    return "\n".join(
+        (
+            f"frames      {frames}",
+            f"detections  {summary.detections}  ({classes})",
+            f"upstream    {summary.upstream_messages} messages",
+            f"dropped     {drops}",
+        )
+    )

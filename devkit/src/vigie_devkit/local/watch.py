@@ -1,0 +1,100 @@
+"""Watches the start of the flow: when frames began, and which source or model will never work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vigie_devkit.local import summary
+from vigie_devkit.local.errors import NoModelError, SourceError
+from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.sources import CameraSource
+from vigie_devkit.local.status import camera_states
+from vigie_devkit.local.twins import refusals
+
+# A live source may take its time; a file that has failed stays failed.
+LIVE_OPENS_WITHIN_S = 20.0
+ASK_TWINS_EVERY_S = 2.0
+ASK_TWINS_AFTER_S = 2.0
+
+
+class Watch:
+    """Told what the modules count and report, it says what is wrong. Pure but for the clock it is given."""
+
+    def __init__(self, cameras: Sequence[CameraSource]) -> None:
+        self._cameras = cameras
+        self._served_at: float | None = None
+        self._twins_at: float | None = None
+        self._opened: set[str] = set()
+        self._inferred = 0
+        self._last_look: float | None = None
+        self._last_inferred_at: float | None = None
+        self.first_captured_at: float | None = None
+        self.troubles: list[str] = []
+
+    @property
+    def seconds_of_flow(self) -> float:
+        """From the first frame captured to the last inferred, as exactly as looking allows."""
+        if self.first_captured_at is None or self._last_inferred_at is None:
+            return 0.0
+        return self._last_inferred_at - self.first_captured_at
+
+    def look(self, tally: Tally, now: float) -> None:
+        """Take what ``tally`` holds at ``now`` (seconds, monotonic)."""
+        states = camera_states(tally)
+        if states and self._served_at is None:
+            self._served_at = now
+        self._opened |= {name for name, state in states.items() if state in {"streaming", "finished"}}
+        self._opened |= set(tally.by("vigie_frames_captured_total", "camera", "camera"))
+        if self.first_captured_at is None and summary.captured(tally) > 0:
+            # It happened between the look before and this one.
+            self.first_captured_at = now if self._last_look is None else (self._last_look + now) / 2
+        if summary.inferred(tally) > self._inferred:
+            self._inferred, self._last_inferred_at = summary.inferred(tally), now
+        self._last_look = now
+        self.troubles = [
+            f"{camera.name} does not open yet: {camera.url}"
+            for camera in self._cameras
+            if states.get(camera.name) == "failed" and camera.name not in self._opened
+        ]
+
+    def wants_twins(self, now: float) -> bool:
+        """True when nothing has flowed for so long that the reported twins should be asked why."""
+        if self._twins_at is None:
+            self._twins_at = now + ASK_TWINS_AFTER_S
+        if now < self._twins_at:
+            return False
+        self._twins_at = now + ASK_TWINS_EVERY_S
+        return True
+
+    def judge(self, tally: Tally, reported: Mapping[str, Mapping[str, Any]], now: float) -> None:
+        """Say so if it cannot work.
+
+        Raises: NoModelError: inference refuses the model; SourceError: a camera is refused or does not open.
+        """
+        refused = refusals(reported.get("inference", {}))
+        if "model" in refused:
+            raise NoModelError(f"inference refuses the model: {refused['model']}")
+        refused = refusals(reported.get("camera", {}))
+        if "cameras" in refused:
+            raise SourceError(f"camera refuses its sources: {refused['cameras']}")
+        states = camera_states(tally)
+        waited = 0.0 if self._served_at is None else now - self._served_at
+        shut = [
+            camera
+            for camera in self._cameras
+            if camera.name not in self._opened
+            and states.get(camera.name) != "streaming"
+            and (waited >= LIVE_OPENS_WITHIN_S or (not camera.live and states.get(camera.name) == "failed"))
+        ]
+        if shut:
+            why = why_not_open(reported.get("camera", {}), shut[0].name)
+            raise SourceError(f"{shut[0].url} does not open{f': {why}' if why else ''} (camera {shut[0].name})")
+
+
+def why_not_open(reported: Mapping[str, Any], camera: str) -> str:
+    """The reason that the camera module reports for one of its cameras, in its words."""
+    state = reported.get("camera_state") or reported.get("cameras_state") or {}
+    entry = state.get(camera) if isinstance(state, Mapping) else None
+    reason = (entry.get("reason") or entry.get("error")) if isinstance(entry, Mapping) else None
+    return reason if isinstance(reason, str) else ""
