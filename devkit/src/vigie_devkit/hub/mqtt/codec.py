@@ -156,6 +156,8 @@ class PacketReader:
             return None
         if remaining > self._hard_cap_bytes:
             raise MalformedPacket(f"PUBLISH of {remaining} bytes; the most this hub reads is {self._hard_cap_bytes}")
+        if remaining < 2:
+            raise MalformedPacket("PUBLISH ends inside its topic or packet id")
         if len(buffer) < body + 2:
             return None
         payload = body + 2 + (buffer[body] << 8 | buffer[body + 1])

@@ -1,8 +1,8 @@
 """edgeHub's topics: what a module publishes, taken apart; what it is sent, put together.
 
 Every part that strangers choose is percent-encoded with nothing left safe, because the SDK splits a
-topic on raw ``/`` and each property on raw ``=``. Device and module ids are the exception on the way
-out: the SDK encodes them when it sends and compares them unencoded when it receives.
+topic on raw ``/`` and each property on raw ``=``. Device and module ids are the exception: the SDK
+writes and compares them as they are.
 Source: edgeHub (appsettings_hub.json, MessageAddressConverter.cs, TwinAddressHelper.cs), azure-iot-device 2.14.0.
 """
 
@@ -97,14 +97,14 @@ def _telemetry(topic: str) -> Telemetry:
     if parts[-1] == "" and len(parts) > 1:
         parts.pop()  # both `.../events/{bag}/` and `.../events/` may end in one slash
     if len(parts) >= 6 and parts[2] == "modules" and parts[4:6] == ["messages", "events"]:
-        module: str | None = unquote(parts[3])
+        module: str | None = parts[3]
         bag = parts[6:]
     elif len(parts) >= 4 and parts[2:4] == ["messages", "events"]:
         module = None
         bag = parts[4:]
     else:
         raise TopicRefused(f"topic {_short(topic)} is none that edgeHub knows; telemetry goes to .../messages/events/")
-    device = unquote(parts[1])
+    device = parts[1]
     if len(bag) > 1 or not device or module == "":
         raise TopicRefused(f"topic {_short(topic)} has an empty id, or a '/' in a property that is not written %2F")
     app_properties: dict[str, str] = {}
@@ -151,7 +151,7 @@ def telemetry_topic(
 
     Args: system_properties: by the hub's names; ones that no sender can set are left out.
     """
-    base = f"devices/{quote(device, safe='')}/" + (f"modules/{quote(module, safe='')}/" if module is not None else "")
+    base = f"devices/{device}/" + (f"modules/{module}/" if module is not None else "")
     bag = {_WIRE_OF[name]: value for name, value in system_properties.items() if name in _WIRE_OF}
     bag.update(sorted(app_properties.items()))
     return f"{base}messages/events/{_encode(bag)}"
@@ -223,9 +223,9 @@ def subscription_of(topic_filter: str, device: str, module: str | None) -> Subsc
         module is not None
         and len(parts) >= 5
         and parts[0] == "devices"
-        and unquote(parts[1]) == device
+        and parts[1] == device
         and parts[2] == "modules"
-        and unquote(parts[3]) == module
+        and parts[3] == module
         and (parts[4:] == ["#"] or (parts[4] == "inputs" and parts[-1] == "#"))
     ):
         return Subscription.INPUTS
