@@ -1,0 +1,71 @@
+"""Pictures with truth, fitted to the network's input: rendered, or from a user's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.vision.letterbox import letterbox_into
+
+PAD_VALUE = 114
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture and its truth, in its own pixels: ``boxes_xyxy`` (N, 4), ``class_ids`` (N,), ``ignore`` (N,)."""
+
+    frame_bgr: NDArray[np.uint8]
+    boxes_xyxy: NDArray[np.float64]
+    class_ids: NDArray[np.int64]
+    ignore: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """``images`` (N, H, W, 3) uint8 BGR, letterboxed to the top left; per image boxes in its pixels, as in Picture."""
+
+    images: NDArray[np.uint8]
+    boxes_xyxy: list[NDArray[np.float32]]
+    class_ids: list[NDArray[np.int64]]
+    ignore: list[NDArray[np.bool_]]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def collect(pictures: Iterable[Picture], count: int, size_hw: tuple[int, int]) -> Dataset:
+    """Fit ``count`` pictures; what is shorter than a pixel or two after fitting is ignored, not taught.
+
+    Raises: ValueError: there are fewer pictures than ``count``.
+    """
+    images = np.empty((count, *size_hw, 3), np.uint8)
+    boxes: list[NDArray[np.float32]] = []
+    labels: list[NDArray[np.int64]] = []
+    ignore: list[NDArray[np.bool_]] = []
+    for picture in pictures:
+        transform = letterbox_into(picture.frame_bgr, images[len(boxes)], align="top_left", pad_value=PAD_VALUE)
+        fitted = transform.to_tensor(picture.boxes_xyxy.astype(np.float32).reshape(-1, 4))
+        sides = fitted[:, 2:] - fitted[:, :2]
+        boxes.append(fitted)
+        labels.append(picture.class_ids)
+        ignore.append(picture.ignore | (sides.min(axis=1) < 2.0))
+        if len(boxes) == count:
+            return Dataset(images, boxes, labels, ignore)
+    raise ValueError(f"expected {count} pictures, got {len(boxes)}")
+
+
+def read_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
+    """A user's folder: labels, pictures, how many.
+
+    ``annotations.json`` (COCO) beside ``images/``, or ``data.yaml`` or ``classes.txt`` (YOLO) beside ``images/`` and
+    ``labels/``.
+
+    Raises: DatasetError: neither, or a file that does not say what it should; with its path.
+    """
+    from vigie_devkit.train.folders import open_folder
+
+    return open_folder(folder)

@@ -1,0 +1,44 @@
+"""How good a bundle is on pictures with truth, by the same engine and decoder that serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from vigie.models import Bundle
+from vigie.runtimes import open_engine
+from vigie.vision.decoders import make_decoder
+from vigie.vision.letterbox import letterbox_into
+from vigie_devkit.accuracy.average_precision import Accuracy, FrameFound, FrameTruth, mean_average_precision
+from vigie_devkit.train.dataset import Picture
+
+# Low enough for the whole precision-recall curve, high enough that a frame stays cheap.
+SCORE_MIN = 0.01
+IOU_MAX = 0.6
+
+
+def evaluate(bundle: Bundle, pictures: Iterable[Picture], variant: str | None = None) -> Accuracy:
+    """Average precision over ``pictures``, in their own pixels."""
+    card = bundle.card
+    tensor = np.empty((card.input.height, card.input.width, 3), np.uint8)
+    decoder = make_decoder(card)
+    truth: list[FrameTruth] = []
+    found: list[FrameFound] = []
+    with open_engine(bundle, variant) as engine:
+        for picture in pictures:
+            transform = letterbox_into(
+                picture.frame_bgr, tensor, align=card.input.align, pad_value=card.input.pad_value
+            )
+            detections = decoder(engine.run(tensor), score_min=SCORE_MIN, iou_max=IOU_MAX)
+            height, width = picture.frame_bgr.shape[:2]
+            boxes = transform.to_frame(detections.boxes_xyxy, (height, width))
+            truth.append(FrameTruth(picture.boxes_xyxy, picture.class_ids, picture.ignore))
+            found.append(
+                FrameFound(
+                    boxes.astype(np.float64),
+                    detections.scores.astype(np.float64),
+                    detections.class_ids.astype(np.int64),
+                )
+            )
+    return mean_average_precision(truth, found, card.labels)
