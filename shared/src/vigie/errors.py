@@ -500,3 +500,15 @@ class HubConfigRefusedError(PermanentError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class DatasetError(PermanentError):
+    """A folder of pictures with truth that cannot be read."""
+
+    slug: ClassVar[str] = "dataset"
+
+    def __init__(self, where: str, reason: str) -> None:
+        """``where``: folder or file; ``reason``: what was expected and what was there."""
+        super().__init__(f"{where}: {reason}")
+        self.where = where
+        self.reason = reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def _yolo_labels(file: Path) -> list[str]:
     return [str(names[key]) for key in sorted(names)] if isinstance(names, dict) else [str(name) for name in names]
 
 
-def _picture(path: Path, boxes: list[tuple[float, ...]], classes: list[int], ignore: list[bool]) -> Picture:
+def _picture(path: Path, boxes: Sequence[tuple[float, ...]], classes: list[int], ignore: list[bool]) -> Picture:
     return Picture(
         _read(path),
         np.array(boxes, np.float64).reshape(-1, 4),

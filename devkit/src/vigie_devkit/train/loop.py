@@ -49,7 +49,7 @@ def train(data: Dataset, class_count: int, recipe: Recipe, on_progress: Callable
     """
     torch.manual_seed(recipe.seed)
     chance = np.random.default_rng(recipe.seed)
-    network = Detector(class_count).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = Detector(class_count).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     corners, strides = cells((data.images.shape[1], data.images.shape[2]))
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
@@ -75,7 +75,7 @@ def train(data: Dataset, class_count: int, recipe: Recipe, on_progress: Callable
                 raw = network(images)
             loss, parts = detection_loss(raw.float(), targets, corners, strides)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
             optimiser.step()
             step += 1

@@ -113,7 +113,7 @@ def _module(layer: Conv) -> nn.Module:
     )
     if not layer.relu:
         nn.init.normal_(convolution.weight, std=0.01)
-        nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]  # it has one: bias=True
+        nn.init.zeros_(convolution.bias)
         return convolution
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     return nn.Sequential(convolution, nn.BatchNorm2d(layer.outputs, eps=1e-3, momentum=0.03), nn.ReLU(inplace=True))
