@@ -22,6 +22,7 @@ class Metrics:
         self._received = self.counter("vigie_messages_received_total", "Messages received in order.", ("input",))
         self._sent = self.counter("vigie_messages_sent_total", "Messages acknowledged by the hub.", ("output",))
         self.hub_connected = self.gauge("vigie_hub_connected", "1 while the hub link is up.")
+        self.sign_failures = self.counter("vigie_hub_sign_failures_total", "Tokens that could not be renewed.")
         self.client_rebuilds = self.counter("vigie_client_rebuilds_total", "Hub clients replaced.", ("reason",))
 
     def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:

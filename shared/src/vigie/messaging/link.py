@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from azure.iot.device import exceptions as sdk
-from azure.iot.device.common.pipeline import pipeline_thread
+from azure.iot.device.common import transport_exceptions as transport
+from azure.iot.device.common.pipeline import pipeline_exceptions, pipeline_thread
 
 from vigie.errors import HubCallHungError, HubUnavailableError, PermanentError
 from vigie.health import Health
@@ -31,6 +32,18 @@ BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
 # So many calls hung one after the other, none answered: the process is beyond repair from inside.
 HUNG_LIMIT = 12
 _LOOK_EVERY_S = 0.25
+
+# Setting a handler raises what its inner layers raise; connecting raises the public errors.
+_CONNECTION_ERRORS: tuple[type[Exception], ...] = (
+    sdk.ConnectionFailedError,
+    sdk.ConnectionDroppedError,
+    sdk.NoConnectionError,
+    transport.ConnectionFailedError,
+    transport.ConnectionDroppedError,
+    transport.NoConnectionError,
+    pipeline_exceptions.OperationCancelled,
+    pipeline_exceptions.OperationTimeout,
+)
 
 
 @dataclass(slots=True)
@@ -156,8 +169,7 @@ class HubLink:
     def _may_try_again(session: SdkSession, error: Exception) -> bool:
         # A refused or dropped connection leaves the client as it was. After refused credentials it needs a new
         # token, and after a call that hung nothing about it is known.
-        kinds = (sdk.ConnectionFailedError, sdk.ConnectionDroppedError, sdk.OperationTimeout, sdk.OperationCancelled)
-        return isinstance(error, kinds) and session.vitals.fatal is None
+        return isinstance(error, _CONNECTION_ERRORS) and session.vitals.fatal is None
 
     def _note_failure(self, error: Exception) -> None:
         if isinstance(error, HubCallHungError):
@@ -202,7 +214,9 @@ class HubLink:
                 try:
                     return "token renewal failed", self._create()
                 except Exception as error:
-                    self._note_failure(error)
+                    self._context.metrics.sign_failures.inc()
+                    if (held := self._quiet.ready("renewal")) is not None:
+                        log.warning("token_renewal_failed", reason=_reason(error), more=held)
                     next_renewal = now + 2.0
             self._look.wait(_LOOK_EVERY_S)
             self._look.clear()

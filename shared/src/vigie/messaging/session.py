@@ -14,12 +14,12 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from azure.iot.device import IoTHubModuleClient, Message, MethodResponse
-from azure.iot.device import exceptions as sdk
 
 from vigie.contracts.envelope import CONTENT_ENCODING, CONTENT_TYPE
-from vigie.errors import HubUnavailableError
+from vigie.errors import HubCallHungError, HubUnavailableError
 from vigie.log import get_logger
 from vigie.messaging.calls import CallThread
+from vigie.messaging.nodelay import send_without_delay
 
 log = get_logger(__name__)
 
@@ -30,6 +30,8 @@ R = TypeVar("R")
 RECONNECT_INTERVAL_S = 1
 # Bounds a TLS handshake and finds a silent hub in two intervals; edgeHub closes at 1.5 of them.
 KEEP_ALIVE_S = 10
+# The SDK's default; it renews two minutes before the end.
+TOKEN_TTL_S = 3600
 
 
 @dataclass(slots=True)
@@ -110,6 +112,7 @@ class SdkSession:
             return IoTHubModuleClient.create_from_edge_environment(
                 connection_retry_interval=RECONNECT_INTERVAL_S,
                 keep_alive=KEEP_ALIVE_S,
+                sastoken_ttl=TOKEN_TTL_S,
                 ensure_desired_properties=False,
                 product_info="vigie",
             )
@@ -146,6 +149,7 @@ class SdkSession:
         ):
             # Setting a handler also connects and subscribes, and blocks for both.
             self._calls.call(f"set {name}", partial(setattr, client, name, handler))
+        send_without_delay()
 
     @property
     def connected(self) -> bool:
@@ -203,7 +207,10 @@ class SdkSession:
     def _request(self, what: str, function: Callable[[], R]) -> R:
         try:
             return self._requests.call(what, function)
-        except (sdk.ClientError, sdk.ServiceError, sdk.OperationCancelled, sdk.OperationTimeout) as error:
+        except HubCallHungError:
+            raise
+        except Exception as error:
+            # Not only the SDK's public errors: enabling a feature raises those of its inner layers as they are.
             raise HubUnavailableError(f"{what}: {error}") from error
 
     def _answer(self, request: Any, status: int, payload: Any) -> None:
@@ -215,6 +222,8 @@ class SdkSession:
         self._request(f"answer method {request.name}", send)
 
     def _on_state(self) -> None:
+        if self._client.connected:
+            send_without_delay()
         self._changed()
 
     def _on_background(self, error: Exception) -> None:

@@ -72,7 +72,7 @@ class Window:
         oldest = self.flights[0]
         patience = max(self.timeout_s, _PACE_FACTOR * self._slowest_s)
         # Sent again and still not processed: the consumer is away or waits itself; asking faster helps neither.
-        patience = max(patience, min(patience * 2 ** (oldest.sends - 1), _PATIENCE_MAX_S))
+        patience = max(patience, min(patience * (1 << max(0, min(oldest.sends - 1, 8))), _PATIENCE_MAX_S))
         return max(oldest.acknowledged_at or 0.0, self._progress_at) + patience
 
     def expire(self, now: float) -> tuple[list[Flight], list[Flight]]:
