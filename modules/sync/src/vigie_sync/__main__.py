@@ -1,0 +1,36 @@
+"""The sync module, as a table of contents."""
+
+from __future__ import annotations
+
+from vigie.config.environment import ModuleEnvironment
+from vigie.contracts import names
+from vigie.contracts.detections import DetectionsItem
+from vigie.service import open_service, run_module
+from vigie_sync.config import SyncConfig
+from vigie_sync.ledger_thread import LedgerThread
+from vigie_sync.methods import offer_methods
+from vigie_sync.outbox import Outbox
+from vigie_sync.receive import ReceiveStage
+
+
+async def main(env: ModuleEnvironment) -> None:
+    with LedgerThread(env.state) as ledger:
+        async with open_service(env, SyncConfig) as service:
+            detections = service.input(names.DETECTIONS, DetectionsItem)
+            telemetry = service.output(names.TELEMETRY, None)
+            outbox = Outbox(service, ledger, telemetry)
+            receive = ReceiveStage(service, detections, ledger, outbox)
+            offer_methods(service, ledger, outbox)
+
+            async def apply(new: SyncConfig, _previous: SyncConfig | None) -> None:
+                receive.configure(new)
+                outbox.configure(new)
+
+            service.thread("sync.receive", receive.run)
+            service.thread("sync.outbox", outbox.run)
+            await service.start()
+            await service.twin.run(apply)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_module(names.SYNC, main))

@@ -1,0 +1,249 @@
+"""What must not be lost, on disk: items in order of arrival, and the one batch that is on its way upstream. SQLite.
+
+Durability. WAL with synchronous=NORMAL: a commit is in the kernel's hands, so no ``kill -9`` of anything loses it. A
+power loss may take what was committed since the last fsync. A batch is committed with synchronous=FULL before it is sent,
+because a batch that is forgotten after it was sent would give its message id to another content; that fsync covers
+everything before it. While no batch is made (hub away), one commit a second is FULL. So: at most the last second.
+FULL for every commit would cost an fsync for every message, milliseconds each on flash.
+
+Rows leave ``items`` only from its oldest end, so ids are contiguous and counting them is two index look-ups.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from vigie.errors import LedgerRefusedError
+from vigie_sync import batch
+from vigie_sync.batch import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APPLICATION_ID = 0x56_49_47_4C
+VERSION = 1
+# Keys remembered to ignore what comes twice: about three minutes of four cameras at 30 fps. The hub sends again what
+# was not acknowledged when a connection broke, which is seconds old.
+REMEMBERED = 20_000
+SYNC_S = 1.0
+
+_SCHEMA = """
+CREATE TABLE meta(ledger TEXT NOT NULL, dropped INTEGER NOT NULL);
+CREATE TABLE items(id INTEGER PRIMARY KEY, trace TEXT NOT NULL, camera TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE batches(sent INTEGER PRIMARY KEY, items INTEGER NOT NULL, traces BLOB NOT NULL, body BLOB);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item to record; ``trace`` is its idempotency key, ``body`` its JSON."""
+
+    trace: str
+    camera: str
+    body: bytes
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What became of entries: ``new[i]`` is false for a key that was there; ``dropped`` counts old items by camera."""
+
+    new: list[bool]
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits: ``items`` not yet in a batch, ``in_flight`` in the batch on its way; disk in use; dropped ever."""
+
+    ledger: str
+    items: int
+    in_flight: int
+    used_bytes: int
+    dropped_total: int
+
+
+class Ledger:
+    """An open ledger file. Used from one thread, the one that opened it; see ``ledger_thread`` for the rest.
+
+    Errors are sqlite3's own; after one, close and open again: what was committed is there, nothing is half there.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Open or create.
+
+        Raises: sqlite3.Error: not writable, full, damaged, in use. LedgerRefusedError: of a newer version.
+        """
+        self._clock = clock
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
+        try:
+            self.id = self._prepare(path)
+            # Acknowledged batches whose keys are still on disk: (sent, items), and their items together.
+            self._sent: deque[tuple[int, int]] = deque()
+            self._sent_items = 0
+            self._remembered: dict[str, None] = {}
+            self._remember_from_disk()
+        except BaseException:
+            self._db.close()
+            raise
+        self._synced_at = clock()
+        self._unsynced = False
+
+    def record(self, entries: Sequence[Entry], limit_bytes: int) -> Recorded:
+        """Commit what is new; if it would take the ledger over ``limit_bytes``, the oldest items go first."""
+        recorded = Recorded([])
+        seen: set[str] = set()
+        for entry in entries:
+            recorded.new.append(entry.trace not in self._remembered and entry.trace not in seen)
+            seen.add(entry.trace)
+        fresh = [entry for entry, new in zip(entries, recorded.new, strict=True) if new]
+        if fresh:
+            incoming = sum(len(entry.body) + len(entry.trace) + len(entry.camera) for entry in fresh)
+            with self._transaction(full=self._clock() - self._synced_at >= SYNC_S):
+                self._make_room(limit_bytes - incoming, recorded.dropped)
+                self._db.executemany(
+                    "INSERT INTO items(trace, camera, body) VALUES (?, ?, ?)",
+                    [(entry.trace, entry.camera, entry.body) for entry in fresh],
+                )
+            self._remember(entry.trace for entry in fresh)
+        return recorded
+
+    def next_batch(self, module: str, most_items: int, body_limit: Callable[[str], int]) -> Batch | None:
+        """The batch on its way, or a new one of the oldest items; None: nothing waits.
+
+        ``body_limit`` gives the largest body for a message id. The batch is on disk, for good, before it is returned.
+        """
+        row = self._db.execute("SELECT sent, items, body FROM batches WHERE body IS NOT NULL ORDER BY sent").fetchone()
+        if row is not None:
+            return Batch(self.id, *row)
+        sent = (self._db.execute("SELECT max(sent) FROM batches").fetchone()[0] or 0) + 1
+        room = body_limit(batch.message_id(self.id, sent)) - batch.head_bytes(module, self.id, sent)
+        rows = self._oldest(most_items, room)
+        if not rows:
+            return None
+        body = batch.encode(module, self.id, sent, [row[2] for row in rows])
+        traces = msgspec.json.encode([row[1] for row in rows])
+        with self._transaction(full=True):
+            self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (sent, len(rows), traces, body))
+            self._db.execute("DELETE FROM items WHERE id <= ?", (rows[-1][0],))
+        return Batch(self.id, sent, len(rows), body)
+
+    def acknowledge(self, done: Batch) -> None:
+        """The hub has stored ``done``. Its keys stay for a while, so that its items are still known."""
+        self._sent.append((done.sent, done.items))
+        self._sent_items += done.items
+        forgettable = 0
+        while self._sent_items - self._sent[0][1] >= REMEMBERED:
+            forgettable, items = self._sent.popleft()
+            self._sent_items -= items
+        with self._transaction(full=False):
+            self._db.execute("UPDATE batches SET body = NULL WHERE sent = ?", (done.sent,))
+            self._db.execute("DELETE FROM batches WHERE sent <= ?", (forgettable,))
+
+    def settle(self) -> None:
+        """Bring to the disk what no FULL commit has yet; for when nothing more is being recorded."""
+        if self._unsynced and self._clock() - self._synced_at >= SYNC_S:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._synced()
+
+    def backlog(self) -> Backlog:
+        dropped = self._db.execute("SELECT dropped FROM meta").fetchone()[0]
+        in_flight = self._db.execute("SELECT sum(items) FROM batches WHERE body IS NOT NULL").fetchone()[0] or 0
+        return Backlog(self.id, self._count(), in_flight, self._used_bytes(), dropped)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _prepare(self, path: Path) -> str:
+        db = self._db
+        # One process, and no shared-memory file beside the ledger; a second process is refused as 'locked'.
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("PRAGMA journal_mode=WAL").fetchone()
+        db.execute("PRAGMA journal_size_limit=16777216")
+        db.execute("PRAGMA synchronous=NORMAL")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise LedgerRefusedError(str(path), version, VERSION)
+        if version == 0:
+            with self._transaction(full=True):
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    db.execute(statement)
+                db.execute("INSERT INTO meta VALUES (?, 0)", (secrets.token_hex(4),))
+                db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version={VERSION}")
+        return str(db.execute("SELECT ledger FROM meta").fetchone()[0])
+
+    def _oldest(self, most_items: int, room_bytes: int) -> list[tuple[int, str, bytes]]:
+        # Sizes first: a thousand large items are not read to send three of them.
+        query = "SELECT length(body) FROM items ORDER BY id LIMIT ?"
+        sizes = [row[0] for row in self._db.execute(query, (most_items,))]
+        taken = batch.fitting(sizes, room_bytes)
+        return self._db.execute("SELECT id, trace, body FROM items ORDER BY id LIMIT ?", (taken,)).fetchall()
+
+    def _make_room(self, limit_bytes: int, dropped: Counter[str]) -> None:
+        while (count := self._count()) and self._used_bytes() > limit_bytes:
+            last = self._db.execute("SELECT min(id) FROM items").fetchone()[0] + max(64, count // 64) - 1
+            by_camera = "SELECT camera, count(*) FROM items WHERE id <= ? GROUP BY camera"
+            gone = Counter(dict(self._db.execute(by_camera, (last,)).fetchall()))
+            self._db.execute("DELETE FROM items WHERE id <= ?", (last,))
+            self._db.execute("UPDATE meta SET dropped = dropped + ?", (gone.total(),))
+            dropped.update(gone)
+
+    def _count(self) -> int:
+        first, last = self._db.execute("SELECT (SELECT min(id) FROM items), (SELECT max(id) FROM items)").fetchone()
+        return 0 if first is None else last - first + 1
+
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    @contextmanager
+    def _transaction(self, *, full: bool) -> Iterator[None]:
+        if full:
+            self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._unsynced = True
+        if full:
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._synced()
+
+    def _synced(self) -> None:
+        self._synced_at = self._clock()
+        self._unsynced = False
+
+    def _remember_from_disk(self) -> None:
+        newest: list[str] = []
+        query = "SELECT trace FROM items ORDER BY id DESC LIMIT ?"
+        newest.extend(row[0] for row in self._db.execute(query, (REMEMBERED,)))
+        for sent, items, traces, unsent in self._db.execute(
+            "SELECT sent, items, traces, body IS NOT NULL FROM batches ORDER BY sent DESC"
+        ):
+            newest.extend(reversed(msgspec.json.decode(traces, type=list[str])))
+            if not unsent:
+                self._sent.appendleft((sent, items))
+                self._sent_items += items
+        self._remember(reversed(newest[:REMEMBERED]))
+
+    def _remember(self, traces: Iterator[str]) -> None:
+        for trace in traces:
+            self._remembered[trace] = None
+        while len(self._remembered) > REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]

@@ -1,0 +1,110 @@
+"""The ledger's own thread: every call to SQLite runs there; a ledger that failed is opened again by the next call."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self, TypeVar
+
+from vigie.errors import LedgerRefusedError, LedgerUnavailableError
+from vigie.log import get_logger
+from vigie_sync.batch import Batch
+from vigie_sync.ledger import Backlog, Entry, Ledger, Recorded
+
+log = get_logger("sync.ledger")
+
+T = TypeVar("T")
+
+FILE = "ledger.db"
+_PARTS = ("", "-wal", "-shm", "-journal")
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class LedgerThread:
+    """Blocks its callers, from any thread, until SQLite has answered.
+
+    Every method raises LedgerUnavailableError (disk full, not writable, in use: try again; nothing that was recorded is
+    lost) and LedgerRefusedError (a newer version's file: for good).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Opens nothing yet: a disk that is away at start must not keep the module from starting."""
+        self.path = folder / FILE
+        self._ledger: Ledger | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sync.ledger")
+
+    def record(self, entries: Sequence[Entry], limit_bytes: int) -> Recorded:
+        return self._call(lambda ledger: ledger.record(entries, limit_bytes))
+
+    def next_batch(self, module: str, most_items: int, body_limit: Callable[[str], int]) -> Batch | None:
+        return self._call(lambda ledger: ledger.next_batch(module, most_items, body_limit))
+
+    def acknowledge(self, done: Batch) -> None:
+        self._call(lambda ledger: ledger.acknowledge(done) if ledger.id == done.ledger else None)
+
+    def settle(self) -> None:
+        self._call(Ledger.settle)
+
+    def backlog(self) -> Backlog:
+        return self._call(Ledger.backlog)
+
+    def set_aside(self) -> list[str]:
+        """Names of damaged ledgers that wait beside the one in use; nobody deletes them."""
+        return sorted(path.name for path in self.path.parent.glob(f"{FILE}.damaged-*") if "-wal" not in path.name)
+
+    def close(self) -> None:
+        """Close the file; a disk that hangs is left to the process's own deadline."""
+        self._thread.submit(self._close)
+        self._thread.shutdown(wait=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _call(self, work: Callable[[Ledger], T]) -> T:
+        try:
+            answer = self._thread.submit(self._work, work)
+        except RuntimeError as error:
+            raise LedgerUnavailableError(str(self.path), "closed, the module is stopping") from error
+        return answer.result()
+
+    def _work(self, work: Callable[[Ledger], T]) -> T:
+        try:
+            if self._ledger is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._ledger = Ledger(self.path)
+            return work(self._ledger)
+        except LedgerRefusedError:
+            raise
+        except (sqlite3.Error, OSError) as error:
+            self._close()
+            if isinstance(error, sqlite3.Error) and _code(error) in _DAMAGED:
+                self._put_aside(str(error))
+            raise LedgerUnavailableError(str(self.path), str(error)) from error
+
+    def _put_aside(self, reason: str) -> None:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        aside = self.path.with_name(f"{FILE}.damaged-{stamp}")
+        for part in _PARTS:
+            source = self.path.with_name(FILE + part)
+            if source.exists():
+                source.rename(aside.with_name(aside.name + part))
+        log.error("ledger_set_aside", file=str(aside), reason=reason)
+
+    def _close(self) -> None:
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            try:
+                ledger.close()
+            except sqlite3.Error as error:
+                log.warning("ledger_not_closed", reason=str(error))
+
+
+def _code(error: sqlite3.Error) -> int:
+    # The low byte is the primary code; the rest tells variants apart.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
