@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vigie_devkit.local.leftovers import clear_leftovers
+from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.processes import ProcessId, start_ticks
+from vigie_devkit.local.record import ProcessRecord, RunRecord, read_record, write_record
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunPaths:
+    monkeypatch.setenv("VIGIE_FRAMES", str(tmp_path / "shm"))
+    run = RunPaths(tmp_path / "home", "local")
+    run.make()
+    return run
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-I", "-c", "import time\nwhile True: time.sleep(1)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def record_of(process: ProcessRecord, run: RunPaths, workload: Path | None = None) -> RunRecord:
+    return RunRecord(
+        up=ProcessRecord(2**22, 1),
+        started_at="2026-01-01T00:00:00+00:00",
+        listen="127.64.0.1",
+        frames=str(run.frames),
+        workload=str(workload) if workload else None,
+        processes={"camera": process},
+    )
+
+
+def test_orphans_frames_and_sockets_of_a_killed_run_go(
+    run: RunPaths, sleeper: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    identity = ProcessId(sleeper.pid, start_ticks(sleeper.pid) or 0)
+    workload = tmp_path / "w"
+    workload.mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(workload / "camera.sock"))
+    (run.frames / "camera.dock.ring").write_bytes(bytes(100))
+    run.module("camera").mkdir()
+    (run.module("camera") / "http.json").write_text("{}")
+    run.hub_json.write_text(json.dumps({"pid": 1, "workload_dir": str(workload)}))
+    write_record(run.record, record_of(ProcessRecord.of(identity), run, workload))
+
+    removed = clear_leftovers(run)
+
+    sleeper.wait(10)
+    assert not run.frames.exists()
+    assert not workload.exists()
+    assert not run.hub_json.exists()
+    assert not (run.module("camera") / "http.json").exists()
+    assert read_record(run.record) is None
+    assert [what.split()[0] for what in removed] == ["process", "sockets", "frames"]
+    assert clear_leftovers(run) == [], "cleaning twice finds something"
+
+
+def test_a_pid_that_now_belongs_to_somebody_else_is_left_alone(run: RunPaths, sleeper: subprocess.Popen[bytes]) -> None:
+    other_start = ProcessRecord(sleeper.pid, (start_ticks(sleeper.pid) or 0) - 1)
+    write_record(run.record, record_of(other_start, run))
+    assert clear_leftovers(run) == []
+    assert sleeper.poll() is None
+
+
+def test_a_folder_that_holds_more_than_sockets_is_left_alone(run: RunPaths, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("x")
+    write_record(run.record, record_of(ProcessRecord(os.getpid(), 1), run, precious))
+    clear_leftovers(run)
+    assert (precious / "thesis.txt").exists()
+
+
+def test_a_record_that_was_cut_off_does_not_stop_the_next_start(run: RunPaths) -> None:
+    run.record.write_text('{"up": {"pid"')
+    run.hub_json.write_text("")
+    assert clear_leftovers(run) == []
