@@ -1,0 +1,38 @@
+"""Which inputs, outputs, threads and methods the module has, and what connects them."""
+
+from __future__ import annotations
+
+from vigie.contracts import names
+from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.inputspec import InputSpec
+from vigie.contracts.tensors import TensorItem
+from vigie.service import Service
+from vigie_inference.announce import Announcer
+from vigie_inference.apply import ApplyConfig
+from vigie_inference.config import InferenceConfig
+from vigie_inference.infer import InferStage
+from vigie_inference.methods import offer_methods
+from vigie_inference.models_in_service import ModelsInService
+
+# Results waiting for sync: minutes of one camera, some megabytes.
+RESULTS_WAITING_MAX = 4000
+
+
+async def run_inference(service: Service[InferenceConfig], models: ModelsInService) -> None:
+    """Until cancelled. ``models`` is closed by the caller, after the service's threads have stopped."""
+    tensors = service.input(names.TENSORS, TensorItem)
+    detections = service.output(
+        names.DETECTIONS,
+        (names.SYNC, names.DETECTIONS),
+        item_type=DetectionsItem,
+        max_outstanding=RESULTS_WAITING_MAX,
+    )
+    specs = service.output(names.INPUT_SPEC, (names.PREPROCESS, names.INPUT_SPEC), item_type=InputSpec)
+    stage = InferStage(service, tensors, detections, models, service.env.frames)
+    announcer = Announcer(service, specs, models, stage)
+    offer_methods(service, models)
+
+    service.thread("inference.infer", stage.run)
+    service.thread("inference.announce", announcer.run)
+    await service.start()
+    await service.twin.run(ApplyConfig(service, models, announcer))

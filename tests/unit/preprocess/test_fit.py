@@ -1,0 +1,211 @@
+"""The preprocess module, whole, against a hub in memory and real rings."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from support.modules import Sender, environment, task, until
+from vigie.contracts import envelope
+from vigie.contracts.envelope import Envelope
+from vigie.contracts.frames import FrameItem
+from vigie.contracts.inputspec import InputSpec
+from vigie.contracts.pixels import InlineJpeg, RingReference
+from vigie.contracts.tensors import TensorItem
+from vigie.frames import RingPool, RingWriter
+from vigie.messaging.memory import UPSTREAM, MemoryHub
+from vigie.service import open_service
+from vigie_preprocess.config import PreprocessConfig
+from vigie_preprocess.wiring import run_preprocess
+
+SPEC = InputSpec("model-1/abc", (64, 96), "top_left", 114)
+FRAME_HW = (120, 160)
+
+
+@dataclass
+class Bench:
+    hub: MemoryHub
+    frames: Sender
+    specs: Sender
+    camera: RingWriter
+    folder: Path
+    metrics: dict[str, float]
+
+    def tensors(self) -> list[TensorItem]:
+        return [
+            item
+            for message in self.hub.upstream
+            if message.output == "tensors"
+            for item in msgspec.json.decode(message.body, type=Envelope[TensorItem]).items
+        ]
+
+    def send_frame(self, seq: int, frame_bgr: NDArray[np.uint8], *, keep: bool = False) -> RingReference:
+        reference = self.camera.write(frame_bgr)
+        assert reference is not None
+        self.frames.send(item(seq, reference, keep=keep))
+        return reference
+
+
+def item(seq: int, pixels: RingReference | InlineJpeg, *, keep: bool = False) -> FrameItem:
+    return FrameItem(
+        camera="dock",
+        seq=seq,
+        trace=f"dock-0badc0de-{seq}",
+        captured_at="2026-01-01T00:00:00.000000+00:00",
+        captured_ns=time.monotonic_ns(),
+        frame_hw=FRAME_HW,
+        pixels=pixels,
+        keep=keep,
+    )
+
+
+def picture(seed: int) -> NDArray[np.uint8]:
+    small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    return np.asarray(cv2.resize(small, FRAME_HW[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    # Nobody follows preprocess here: its tensors go where a test can read them.
+    hub = MemoryHub(
+        {
+            ("camera", "frames"): ("preprocess", "frames"),
+            ("inference", "inputspec"): ("preprocess", "inputspec"),
+            ("preprocess", "tensors"): UPSTREAM,
+        }
+    )
+    env = environment("preprocess", tmp_path)
+    camera = RingWriter.open(env.frames, "dock", slot_bytes=FRAME_HW[0] * FRAME_HW[1] * 3, slots=4)
+    async with open_service(env, PreprocessConfig, make_link=hub.link("preprocess")) as service:
+        async with task(run_preprocess(service)):
+            bench = Bench(
+                hub,
+                Sender(hub, "camera", "frames", str(envelope.FRAMES)),
+                Sender(hub, "inference", "inputspec", str(envelope.INPUT_SPEC)),
+                camera,
+                env.frames,
+                {},
+            )
+            bench.metrics = Metrics(service)  # type: ignore[assignment]
+            yield bench
+    camera.close()
+
+
+class Metrics:
+    def __init__(self, service: object) -> None:
+        self._service = service
+
+    def __getitem__(self, name: str) -> float:
+        return self._service.metrics.values().get(name, 0.0)  # type: ignore[attr-defined]
+
+
+async def test_a_frame_becomes_a_tensor_of_the_published_spec(bench: Bench) -> None:
+    bench.specs.send(SPEC)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    frame_bgr = picture(1)
+    bench.send_frame(0, frame_bgr)
+
+    [tensor] = await until(bench.tensors)
+
+    assert (tensor.camera, tensor.seq, tensor.trace, tensor.spec_version) == (
+        "dock",
+        0,
+        "dock-0badc0de-0",
+        SPEC.version,
+    )
+    with RingPool(bench.folder) as pool, pool.lease(tensor.pixels) as pixels:
+        assert pixels.shape == (64, 96, 3)
+        scale = min(64 / 120, 96 / 160)
+        expected = cv2.resize(frame_bgr, (round(160 * scale), 64), interpolation=cv2.INTER_LINEAR)
+        np.testing.assert_array_equal(pixels[:, : expected.shape[1]], expected)
+        assert (pixels[:, expected.shape[1] :] == 114).all()
+    assert tensor.transform.scale_y == pytest.approx(64 / 120)
+    assert tensor.preprocessed_ms >= 0
+
+
+async def test_without_a_spec_a_live_frame_is_dropped_with_its_reason(bench: Bench) -> None:
+    bench.send_frame(0, picture(1))
+    await until(lambda: bench.metrics['vigie_dropped_total{camera="dock",reason="no_input_spec"}'] == 1)
+    assert bench.tensors() == []
+
+
+async def test_a_frame_to_keep_waits_for_the_spec(bench: Bench) -> None:
+    bench.send_frame(0, picture(1), keep=True)
+    bench.specs.send(SPEC)
+    [tensor] = await until(bench.tensors)
+    assert tensor.keep
+
+
+async def test_a_new_spec_is_followed_from_the_next_frame_on(bench: Bench) -> None:
+    bench.specs.send(SPEC)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    bench.send_frame(0, picture(1))
+    await until(lambda: len(bench.tensors()) == 1)
+    other = InputSpec("model-2/def", (32, 32), "stretch", 0)
+    bench.specs.send(other)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == other.version)
+    bench.send_frame(1, picture(2))
+    first, second = await until(lambda: bench.tensors() if len(bench.tensors()) == 2 else None)
+    assert (first.pixels.shape, second.pixels.shape) == ((64, 96, 3), (32, 32, 3))
+    assert (first.spec_version, second.spec_version) == (SPEC.version, other.version)
+    with RingPool(bench.folder) as pool, pool.lease(first.pixels) as still_there:
+        assert still_there.shape == (64, 96, 3)
+
+
+async def test_a_frame_that_was_replaced_in_the_meantime_is_counted_not_used(bench: Bench) -> None:
+    bench.specs.send(SPEC)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    stale = bench.camera.write(picture(1))
+    assert stale is not None
+    for seed in range(2, 7):
+        bench.camera.write(picture(seed))
+    bench.frames.send(item(0, stale))
+    await until(lambda: bench.metrics['vigie_dropped_total{camera="dock",reason="overwritten"}'] == 1)
+    assert bench.tensors() == []
+
+
+async def test_boxes_of_a_scaled_inline_frame_map_to_the_captured_frame(bench: Bench) -> None:
+    bench.specs.send(SPEC)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    half = cv2.resize(picture(3), (80, 60))
+    jpeg = cv2.imencode(".jpg", half)[1].tobytes()
+    bench.frames.send(item(0, InlineJpeg(jpeg=jpeg, shape=(60, 80, 3), source_hw=FRAME_HW)))
+    [tensor] = await until(bench.tensors)
+    # The captured frame's right edge lies where the scaled picture's right edge does.
+    assert tensor.transform.scale_x * FRAME_HW[1] == pytest.approx(85, abs=1)
+
+
+async def test_a_picture_that_is_none_is_dropped_and_the_next_one_goes_through(bench: Bench) -> None:
+    bench.specs.send(SPEC)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    bench.frames.send(item(0, InlineJpeg(jpeg=b"no jpeg", shape=(60, 80, 3), source_hw=FRAME_HW)))
+    bench.send_frame(1, picture(1))
+    [tensor] = await until(bench.tensors)
+    assert tensor.seq == 1
+    assert bench.metrics['vigie_dropped_total{camera="dock",reason="undecodable"}'] == 1
+
+
+async def test_a_message_that_does_not_decode_is_counted_and_the_next_one_goes_through(bench: Bench) -> None:
+    bench.specs.send(SPEC)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    bench.frames.raw(b"{")
+    bench.frames.raw(b'{"schema":"vigie.frames/9","module":"camera","boot":"0badc0de","sent":77,"items":[]}')
+    bench.send_frame(1, picture(1))
+    await until(bench.tensors)
+    assert bench.metrics['vigie_messages_rejected_total{input="frames"}'] == 2
+
+
+async def test_the_method_tells_the_spec_that_is_followed(bench: Bench) -> None:
+    bench.specs.send(SPEC)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    status, reply = await asyncio.to_thread(bench.hub.invoke, "preprocess", "get_input_spec")
+    assert (status, msgspec.convert(msgspec.to_builtins(reply)["input_spec"], InputSpec)) == (200, SPEC)
