@@ -50,7 +50,7 @@ def train(data: Dataset, class_count: int, recipe: Recipe, on_progress: Callable
     torch.manual_seed(recipe.seed)
     chance = np.random.default_rng(recipe.seed)
     network = Detector(class_count).to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network).eval()
+    average: Detector = copy.deepcopy(network).eval()
     corners, strides = cells((data.images.shape[1], data.images.shape[2]))
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     plain = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
