@@ -1,0 +1,145 @@
+"""First use, without any network: what it makes, how it mends itself, and its sentences when it cannot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.checkout import SmallCheckout
+from vigie_devkit import bootstrap
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> SmallCheckout:
+    return SmallCheckout(tmp_path / "check out")
+
+
+def test_the_first_start_installs_the_second_does_not_and_a_broken_one_is_mended(checkout: SmallCheckout) -> None:
+    code, output, errors = checkout.run("up", "--json", "a b")
+    assert code == 0, errors
+    said = json.loads(output)
+    assert said["arguments"] == ["up", "--json", "a b"]
+    assert said["version"] == "1.0"
+    assert said["prefix"] == str(checkout.path / ".venv")
+    assert "installing what Vigie needs" in errors
+
+    code, output, errors = checkout.run("up")
+    assert (code, errors) == (0, ""), "the second start must be silent"
+
+    # Cut off in the middle: the marker is there, a package is half gone.
+    (checkout.path / ".venv" / bootstrap.INSTALLING).touch()
+    shutil.rmtree(next((checkout.path / ".venv").glob("lib/python3*/site-packages/vigie_devkit-1.0.dist-info")))
+    code, output, errors = checkout.run("up")
+    assert code == 0, errors
+    assert json.loads(output)["version"] == "1.0"
+
+    # A changed lock is installed anew; the checkout's other name too, because paths are part of what is installed.
+    (checkout.path / "requirements.lock").write_text("# still nothing\n")
+    assert "installing" in checkout.run("up")[2]
+    moved = checkout.path.with_name("moved")
+    checkout.path.rename(moved)
+    checkout.path = moved
+    code, output, errors = checkout.run("up")
+    assert code == 0, errors
+    assert json.loads(output)["prefix"] == str(moved / ".venv")
+
+
+def test_two_first_starts_at_once_install_once(checkout: SmallCheckout) -> None:
+    starts = [checkout.start("version") for _ in range(2)]
+    said = [start.communicate(timeout=120) for start in starts]
+    assert [start.returncode for start in starts] == [0, 0], said
+    assert sum("installing what Vigie needs" in errors for _, errors in said) == 1
+
+
+def test_without_an_index_in_reach_one_sentence_says_so(checkout: SmallCheckout) -> None:
+    (checkout.path / "requirements.lock").write_text(f"nothing-like-it==1.0 --hash=sha256:{'0' * 64}\n")
+    code, output, errors = checkout.run("up")
+    assert (code, output) == (3, "")
+    sentence = errors.splitlines()[-1]
+    assert sentence.startswith("vigie: no package index is in reach, and the first use needs one; connect to a network")
+    assert "Traceback" not in errors
+    assert (checkout.path / ".venv" / bootstrap.INSTALL_LOG).read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(checkout: SmallCheckout) -> None:
+    (checkout.path / "file").write_text("")
+    code, output, errors = checkout.run("up", VIGIE_VENV=str(checkout.path / "file" / "venv"))
+    assert (code, output) == (3, "")
+    assert errors.startswith("vigie: cannot write ")
+    assert "VIGIE_VENV" in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_folder_with_other_things_in_it_is_not_taken_for_an_environment(checkout: SmallCheckout) -> None:
+    precious = checkout.path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("x")
+    code, _, errors = checkout.run("up", VIGIE_VENV=str(precious))
+    assert code == 3
+    assert "holds other things (thesis.txt)" in errors
+    assert (precious / "thesis.txt").exists()
+
+
+def test_no_python_is_one_sentence(checkout: SmallCheckout, tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("sh", "readlink", "dirname"):
+        (tools / tool).symlink_to(shutil.which(tool) or "")
+    # A shim that is on the PATH and runs nothing, as version managers leave them.
+    (tools / "python3").write_text("#!/bin/sh\necho 'no version is set' >&2\nexit 127\n")
+    (tools / "python3").chmod(0o755)
+    code, output, errors = checkout.run("up", PATH=str(tools))
+    assert (code, output) == (3, "")
+    assert errors.startswith("vigie: no Python 3.11 or newer found; install one")
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_named_python_that_does_not_run_is_one_sentence(checkout: SmallCheckout) -> None:
+    code, _, errors = checkout.run("up", VIGIE_PYTHON="/nowhere/python3")
+    assert code == 3
+    assert errors.startswith("vigie: VIGIE_PYTHON is '/nowhere/python3', which does not run as Python 3.11 or newer")
+
+
+def test_a_python_without_its_venv_module_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = bootstrap.importlib.util.find_spec
+    monkeypatch.setattr(
+        bootstrap.importlib.util, "find_spec", lambda name: None if name == "ensurepip" else find_spec(name)
+    )
+    monkeypatch.setenv("VIGIE_VENV", str(tmp_path / "venv"))
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    with pytest.raises(bootstrap.BootstrapError, match=f"has no venv module.*apt install python{version}-venv"):
+        bootstrap.ensure_environment()
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("WARNING: Retrying ... NewConnectionError('...: [Errno -3] Temporary failure in name resolution')",
+         "no package index is in reach"),
+        ("ERROR: Could not find a version that satisfies the requirement x==1 (from versions: none)",
+         "no package index is in reach"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]'))", "certificate is not trusted"),
+        ("ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407'))", "the proxy that pip uses"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "does not match the hashes"),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "the disk is full"),
+        ("ERROR: No matching distribution found for onnxruntime==1.31.1", "index has no onnxruntime==1.31.1"),
+        ("ERROR: 401 Client Error: Unauthorized for url: https://index", "wants credentials"),
+        ("ERROR: something else", "pip could not install what the lock pins: ERROR: something else"),
+        ("", "no reason given"),
+    ],
+)  # fmt: skip
+def test_what_pip_met_becomes_one_sentence(said: str, sentence: str) -> None:
+    explained = bootstrap.explain(said.splitlines())
+    assert sentence in explained
+    assert "\n" not in explained
+
+
+def test_the_environment_folder_follows_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIGIE_VENV", raising=False)
+    assert bootstrap.environment_folder() == bootstrap.CHECKOUT / ".venv"
+    monkeypatch.setenv("VIGIE_VENV", "~/envs/vigie")
+    assert bootstrap.environment_folder() == Path.home() / "envs/vigie"

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from vigie_devkit import cli
+from vigie_devkit.local.errors import Exit, SourceError
+
+
+def vigie(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", "-m", "vigie_devkit", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert vigie("--version").stdout == vigie("version").stdout == "vigie 0.1.0\n"
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = vigie(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"./vigie {command}" in done.stdout
+
+
+def test_the_general_help_names_every_command_and_exit_code() -> None:
+    done = vigie("--help")
+    for command in cli.COMMANDS:
+        assert f"\n    {command} " in done.stdout
+    for code in Exit:
+        assert f"\n  {code.value}  " in done.stdout
+
+
+def test_a_command_that_does_not_exist_and_no_command_at_all_are_usage_errors() -> None:
+    assert vigie("frobnicate").returncode == Exit.USAGE
+    assert vigie().returncode == Exit.USAGE
+    done = vigie("down", "--frobnicate")
+    assert (done.returncode, done.stdout) == (Exit.USAGE, "")
+    assert "--frobnicate" in done.stderr
+
+
+def test_help_and_version_load_nothing_heavy() -> None:
+    program = (
+        "import sys; from vigie_devkit.cli import parser_for; parser_for([]); parser_for(['up']);"
+        "print(sorted(set(sys.modules) & {'numpy', 'cv2', 'onnx', 'onnxruntime', 'aiohttp', 'asyncio', 'azure'}))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_foreseen_failure_is_one_sentence_and_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(_args: argparse.Namespace) -> int:
+        raise SourceError("there is no file a.mp4")
+
+    assert cli.run_handler(argparse.Namespace(handler=fails)) == Exit.SOURCE
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "vigie: there is no file a.mp4\n")
+
+
+def test_an_error_of_the_library_is_one_sentence_too(capsys: pytest.CaptureFixture[str]) -> None:
+    from vigie.errors import ConfigRefusedError
+
+    def fails(_args: argparse.Namespace) -> int:
+        raise ConfigRefusedError("$.a", "expected 1")
+
+    assert cli.run_handler(argparse.Namespace(handler=fails)) == Exit.ENVIRONMENT
+    assert capsys.readouterr().err == "vigie: $.a: expected 1\n"
+
+
+def test_a_model_that_is_not_there_is_one_sentence() -> None:
+    done = vigie("up", "--model", "/nowhere/model.onnx", "--json")
+    assert (done.returncode, done.stdout) == (Exit.MODEL, "")
+    assert done.stderr == "vigie: there is no model at /nowhere/model.onnx; pass an .onnx file or a bundle folder\n"
