@@ -1,0 +1,111 @@
+"""From pictures to a bundle: render or read, train, write the graph, import it, measure it, note it in the card."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import onnx
+
+from vigie.models import load_bundle
+from vigie.models.card import Card, CardVariant, Evidence, write_card
+from vigie.synthetic import LABELS
+from vigie_devkit.accuracy.average_precision import Accuracy
+from vigie_devkit.models.importer import import_model
+from vigie_devkit.train.dataset import Dataset, Picture, collect, read_folder
+from vigie_devkit.train.evaluate import evaluate
+from vigie_devkit.train.export import to_onnx
+from vigie_devkit.train.loop import Progress, Recipe, train
+from vigie_devkit.train.rendered import TRAIN_SEED, VALID_SEED, rendered_pictures
+
+VALID_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to train: ``folder`` None = the renderer. ``size_hw``: multiples of 32. ``pictures``: rendered ones."""
+
+    name: str
+    output: Path
+    folder: Path | None = None
+    pictures: int = 3600
+    valid_pictures: int = 400
+    size_hw: tuple[int, int] = (384, 512)
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=22))
+    licence: str = "MIT"
+
+
+def train_bundle(wanted: Wanted, say: Callable[[str], None]) -> Path:
+    """Train and return the bundle's folder.
+
+    Raises: DatasetError: the user's folder cannot be read. ModelError: the trained graph is refused by the importer.
+    """
+    begun_s = time.monotonic()
+    labels, data, valid = _pictures(wanted, say)
+    say(f"training on {len(data)} pictures of {wanted.size_hw[1]}x{wanted.size_hw[0]}, {wanted.recipe.epochs} epochs")
+    network = train(data, len(labels), wanted.recipe, lambda progress: say(_line(progress)))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{wanted.name}.onnx"
+        onnx.save(to_onnx(network, wanted.size_hw, labels), file)
+        bundle_folder = import_model(
+            file, wanted.output, labels=labels, name=wanted.name, family="yolox", licence=wanted.licence
+        )
+    minutes = (time.monotonic() - begun_s) / 60
+    evidence = [Evidence(metric="training minutes", value=round(minutes, 1), where=platform.machine(), date=_today())]
+    for split, pictures in valid.items():
+        measured = evaluate(load_bundle(bundle_folder), pictures)
+        say(f"{split}: mAP50 {measured.map50:.3f}, mAP50-95 {measured.map50_95:.3f} over {measured.objects} objects")
+        evidence += _evidence(split, measured)
+    _note(bundle_folder, evidence)
+    load_bundle(bundle_folder)
+    return bundle_folder
+
+
+def _pictures(wanted: Wanted, say: Callable[[str], None]) -> tuple[list[str], Dataset, dict[str, Iterator[Picture]]]:
+    """Labels, what to train on, and by split what to measure on."""
+    if wanted.folder is None:
+        say(f"rendering {wanted.pictures} pictures")
+        data = collect(rendered_pictures(TRAIN_SEED), wanted.pictures, wanted.size_hw)
+        valid: dict[str, Iterator[Picture]] = {
+            split: islice(rendered_pictures(VALID_SEED, hard=split == "hard split"), wanted.valid_pictures)
+            for split in ("normal scenes", "hard split")
+        }
+        return list(LABELS), data, valid
+    labels, pictures, count = read_folder(wanted.folder)
+    held_back = max(1, round(VALID_SHARE * count))
+    say(f"reading {count} pictures from {wanted.folder}, {held_back} of them held back to measure")
+    data = collect(pictures, count - held_back, wanted.size_hw)
+    return labels, data, {"held-back pictures": pictures}
+
+
+def _line(progress: Progress) -> str:
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in progress.loss.items())
+    left_min = progress.elapsed_s / progress.epoch * (progress.epochs - progress.epoch) / 60
+    return f"epoch {progress.epoch}/{progress.epochs}: {losses}; about {left_min:.0f} min left"
+
+
+def _evidence(split: str, measured: Accuracy) -> list[Evidence]:
+    return [
+        Evidence(metric=f"{metric}, {split}", value=round(value, 4), samples=measured.objects, date=_today())
+        for metric, value in (("mAP50", measured.map50), ("mAP50-95", measured.map50_95))
+    ]
+
+
+def _note(folder: Path, evidence: list[Evidence]) -> None:
+    """Write the figures into the card of the first variant."""
+    bundle = load_bundle(folder)
+    name = bundle.variants[0]
+    variant: CardVariant = msgspec.structs.replace(bundle.card.variants[name], evidence=tuple(evidence))
+    card: Card = msgspec.structs.replace(bundle.card, variants={**bundle.card.variants, name: variant})
+    (folder / "card.yaml").write_bytes(write_card(card))
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
