@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError as ProtobufError
+from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]  # comes with onnx
 
 from vigie.errors import BundleError, ModelFileError
 from vigie.models.bundle import MODEL_BYTES_MAX, check_contained
@@ -207,12 +207,13 @@ def tensor_bytes(path: Path, tensor: onnx.TensorProto) -> int:
     if tensor.data_type == onnx.TensorProto.STRING:
         return 0
     if tensor.data_type in (onnx.TensorProto.UINT4, onnx.TensorProto.INT4):
-        return (math.prod(tensor.dims) + 1) // 2
+        return int(math.prod(tensor.dims) + 1) // 2
     try:
         item = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)).itemsize
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(str(path), f"weight '{tensor.name}' has the unknown type {tensor.data_type}") from error
-    return int(math.prod(tensor.dims)) * item
+    elements: int = math.prod(tensor.dims)
+    return elements * int(item)
 
 
 def all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:

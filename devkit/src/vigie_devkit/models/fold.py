@@ -6,8 +6,11 @@ Channel order and layout are moved while pixels are bytes: a quarter of the traf
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from vigie_devkit.models.normalise import image_input
@@ -56,7 +59,7 @@ class _Chain:
         self._graph, self._at = graph, start
         self._nodes: list[onnx.NodeProto] = []
 
-    def add(self, operator: str, constant: np.ndarray | None = None, **attributes: object) -> None:
+    def add(self, operator: str, constant: NDArray[Any] | None = None, **attributes: Any) -> None:
         number = len(self._nodes)
         inputs = [self._at]
         if constant is not None:
@@ -78,7 +81,7 @@ class _Chain:
         self._graph.node.extend([*self._nodes, *rest])
 
 
-def feed_original(frame_bgr: np.ndarray, feed: Feed, *, nhwc: bool, dtype: str, batch: bool) -> np.ndarray:
+def feed_original(frame_bgr: NDArray[Any], feed: Feed, *, nhwc: bool, dtype: str, batch: bool) -> NDArray[Any]:
     """What the original input would be fed for a resized frame (H, W, 3) uint8: NumPy in float64, for parity."""
     pixels = frame_bgr[..., ::-1] if feed.channels == "rgb" else frame_bgr
     if dtype == "uint8":

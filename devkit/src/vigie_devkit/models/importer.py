@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -34,6 +36,7 @@ from vigie.runtimes.reference_run import run_reference
 from vigie.vision.decoders import make_decoder
 from vigie_devkit.models.checks import open_model
 from vigie_devkit.models.fold import INPUT_NAME, feed_original, fold_input
+from vigie_devkit.models.given import read_given
 from vigie_devkit.models.labels import COCO80, read_labels
 from vigie_devkit.models.normalise import (
     bake_inputs,
@@ -48,7 +51,7 @@ from vigie_devkit.models.parity import compare
 from vigie_devkit.models.pictures import parity_pictures
 from vigie_devkit.models.recognise import recognise
 from vigie_devkit.models.recognition import Recognition
-from vigie_devkit.models.signature import Port, Signature
+from vigie_devkit.models.signature import Port, Signature, metadata_labels, read_literal
 
 VARIANT = "fp32"
 
@@ -71,6 +74,8 @@ def import_model(
     labels: Path | Sequence[str] | None = None,
     name: str | None = None,
     family: str | None = None,
+    given: Path | None = None,
+    feed: Mapping[str, Any] | None = None,
     size_hw: tuple[int, int] | None = None,
     licence: str = "unknown",
 ) -> Path:
@@ -78,21 +83,28 @@ def import_model(
 
     Args: output_dir: the bundle's folder, made or replaced as a whole; never another folder's content.
         name: of the card; the file's by default. labels: class names, or a file of them.
-        family: where recognition needs to be told.
+        family: where recognition needs to be told. given: a reading in YAML in place of recognition.
+        feed: fields of ``Feed`` that the user knows better.
         size_hw: for models whose input is open.
     Returns: the bundle's folder, verified.
     Raises: ModelFileError, ModelUnrecognisedError, ModelParityError, CardError; nothing is written then.
     """
-    prepared = prepare(Path(onnx_path), size_hw=size_hw)
-    reading = recognise(prepared.signature, family=family)
-    names, labels_from = choose_labels(prepared, reading, labels)
+    told = _told_labels(labels)
+    prepared = prepare(Path(onnx_path), size_hw=size_hw, labels=told)
+    reading = read_given(given) if given is not None else recognise(prepared.signature, family=family)
+    if feed:
+        reading = dataclasses.replace(reading, feed=dataclasses.replace(reading.feed, **feed))
+    names, labels_from = choose_labels(prepared, reading, told)
+    _check_reading(prepared, reading)
     signature = prepared.signature
     shapes = {port.name: port.shape for port in signature.outputs}
     baked = bake_inputs(prepared.model, reading.fixed_inputs)
     cut = keep_outputs(baked, reading.outputs, shapes)
     folded = fold_input(cut, reading.feed, nhwc=signature.nhwc, size_hw=signature.input_hw)
     folded_bytes = folded.SerializeToString()
-    card = _card(prepared, reading, name or bundle_name(prepared.file), names, labels_from, folded, folded_bytes, licence)
+    card = _card(
+        prepared, reading, name or bundle_name(prepared.file), names, labels_from, folded, folded_bytes, licence
+    )
     decoder = make_decoder(card)
     pictures = parity_pictures(signature.input_hw)
     answers = [_run_both(prepared, reading, folded_bytes, picture) for picture in pictures]
@@ -100,9 +112,10 @@ def import_model(
     return _write(Path(output_dir), card, folded_bytes, pictures[0], answers[0][1])
 
 
-def prepare(file: Path, *, size_hw: tuple[int, int] | None) -> Prepared:
+def prepare(file: Path, *, size_hw: tuple[int, int] | None = None, labels: tuple[str, ...] | None = None) -> Prepared:
     """Open, check, raise the opset, fix the shapes and look at the outside of a model.
 
+    Args: labels: known to the user; recognition may need their number.
     Raises: ModelFileError, ModelUnrecognisedError.
     """
     original = open_model(file)
@@ -112,32 +125,54 @@ def prepare(file: Path, *, size_hw: tuple[int, int] | None) -> Prepared:
         file=file,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         model=fixed,
-        signature=_signature(file, fixed),
+        signature=_signature(file, fixed, labels),
         steps=(opset_step, shape_step),
     )
 
 
 def choose_labels(
-    prepared: Prepared, reading: Recognition, labels: Path | Sequence[str] | None
+    prepared: Prepared, reading: Recognition, told: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], str]:
     """Labels and who named them. Raises: ModelUnrecognisedError: their count does not fit the model."""
-    count = reading.class_count
-    if labels is not None:
-        given = read_labels(labels) if isinstance(labels, Path) else tuple(labels)
-        if count is not None and len(given) != count:
-            raise ModelUnrecognisedError(
-                str(prepared.file), f"has {count} classes, the labels passed are {len(given)}; pass --labels with {count}"
-            )
-        return given, "file"
+    count, file = reading.class_count, str(prepared.file)
+    if told is not None:
+        if count is not None and len(told) != count:
+            raise ModelUnrecognisedError(file, f"has {count} classes, {len(told)} labels were passed; pass {count}")
+        return told, "file"
     if reading.labels is not None:
-        return reading.labels, "metadata" if prepared.signature.metadata.get("names") else "family"
+        return reading.labels, "family"
+    embedded = prepared.signature.labels
+    if embedded is not None and count in {None, len(embedded)}:
+        return embedded, "metadata"
     if count == len(COCO80):
         return COCO80, "assumed-coco80"
     if count is None:
-        raise ModelUnrecognisedError(
-            str(prepared.file), "does not say how many classes it has; pass --labels FILE with one name a line"
-        )
+        raise ModelUnrecognisedError(file, "does not say how many classes it has; pass --labels FILE, one name a line")
     return tuple(f"class-{index}" for index in range(count)), "numbered"
+
+
+def _told_labels(labels: Path | Sequence[str] | None) -> tuple[str, ...] | None:
+    if labels is None:
+        return None
+    return read_labels(labels) if isinstance(labels, Path) else tuple(labels)
+
+
+def _check_reading(prepared: Prepared, reading: Recognition) -> None:
+    """A reading names outputs and inputs that are there; only a given one, or --family, can be wrong."""
+    have = {port.name for port in prepared.signature.outputs}
+    missing = [name for name in reading.outputs if name not in have]
+    if missing:
+        raise ModelUnrecognisedError(
+            str(prepared.file), f"has no output {', '.join(missing)}; its outputs are {', '.join(sorted(have))}"
+        )
+    fed = {prepared.signature.image.name, *reading.fixed_inputs}
+    open_inputs = [port.name for port in prepared.signature.inputs if port.name not in fed]
+    if open_inputs:
+        raise ModelUnrecognisedError(
+            str(prepared.file),
+            f"has further inputs ({', '.join(open_inputs)}) that {reading.family} does not know; "
+            "pass --card with fixed_inputs",
+        )
 
 
 def bundle_name(file: Path) -> str:
@@ -147,8 +182,6 @@ def bundle_name(file: Path) -> str:
 
 
 def _size_from_metadata(model: onnx.ModelProto) -> tuple[int, int] | None:
-    from vigie_devkit.models.signature import read_literal
-
     image = image_input(model)
     if all(dim.dim_value for dim in image.type.tensor_type.shape.dim[1:]):
         return None
@@ -159,7 +192,7 @@ def _size_from_metadata(model: onnx.ModelProto) -> tuple[int, int] | None:
     return None
 
 
-def _signature(file: Path, model: onnx.ModelProto) -> Signature:
+def _signature(file: Path, model: onnx.ModelProto, labels: tuple[str, ...] | None) -> Signature:
     image = image_input(model)
     inputs = tuple(
         Port(
@@ -177,12 +210,15 @@ def _signature(file: Path, model: onnx.ModelProto) -> Signature:
     except EngineError as error:
         raise ModelFileError(str(file), f"does not run: {error.reason}") from error
     shapes = output_shapes(model, {name: array.shape for name, array in measured.items()})
+    metadata = {item.key: item.value for item in model.metadata_props}
     return Signature(
         file=str(file),
         inputs=inputs,
         outputs=tuple(Port(name, shapes[name], str(array.dtype)) for name, array in measured.items()),
-        metadata={item.key: item.value for item in model.metadata_props},
+        metadata=metadata,
         producer=f"{model.producer_name} {model.producer_version}".strip(),
+        probe=measured,
+        labels=labels if labels is not None else metadata_labels(metadata),
     )
 
 
@@ -226,8 +262,6 @@ def _card(
     folded_bytes: bytes,
     licence: str,
 ) -> Card:
-    import msgspec
-
     signature = prepared.signature
     height, width = signature.input_hw
     metadata = {key: value[:1000] for key, value in signature.metadata.items() if key != "names"}
@@ -273,8 +307,6 @@ def _card(
 def _write(
     output_dir: Path, card: Card, folded: bytes, picture: NDArray[np.uint8], outputs: list[NDArray[Any]]
 ) -> Path:
-    import msgspec
-
     variant, facts = next(iter(card.variants.items()))
     target = output_dir.absolute()
     try:

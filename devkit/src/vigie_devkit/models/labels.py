@@ -26,8 +26,12 @@ COCO80 = tuple(
 def read_labels(file: Path) -> tuple[str, ...]:
     """Names from a text file (one a line) or YAML (a list, or ``names:`` as a list or ``{0: name}``).
 
+    ``coco80`` in place of a file stands for the 80 classes of COCO.
+
     Raises: ModelUnrecognisedError: unreadable, empty, or not one of these forms.
     """
+    if str(file) == "coco80":
+        return COCO80
     try:
         if file.stat().st_size > _LABEL_FILE_BYTES_MAX:
             raise ModelUnrecognisedError(str(file), f"is larger than {_LABEL_FILE_BYTES_MAX} bytes; no label file is")

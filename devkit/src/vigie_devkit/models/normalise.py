@@ -122,9 +122,7 @@ def bake_inputs(model: onnx.ModelProto, values: Mapping[str, Any]) -> onnx.Model
     return baked
 
 
-def output_shapes(
-    model: onnx.ModelProto, measured: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[int, ...]]:
+def output_shapes(model: onnx.ModelProto, measured: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     """Shapes of the outputs: as inferred, else as measured in a run; -1 where the picture decides."""
     open_sizes = any(node.op_type in _DATA_DEPENDENT for node in model.graph.node)
     shapes = {}
@@ -186,4 +184,3 @@ def _keep_only(items: Any, names: set[str]) -> None:
     kept = [item for item in items if item.name in names]
     del items[:]
     items.extend(kept)
-

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from vigie.errors import ModelParityError
 from vigie.models.card import Card
-from vigie.vision.boxes import iou_matrix
 from vigie.vision.detections import Decoder, Detections
+from vigie.vision.matching import count_matched
 
 # Folding only reorders float32 additions: what is left is rounding, three orders below what a score shows.
 SCORE_DIFFERENCE_MAX = 0.01
@@ -34,28 +34,16 @@ def compare(card: Card, decoder: Decoder, answers: Sequence[Answers]) -> None:
         floor = max(card.thresholds.score_min, 0.05)
         strong, weak = floor + SCORE_MARGIN, max(floor - SCORE_MARGIN, 0.0)
         # What is clear of the threshold on one side must be there on the other, somewhat below it if need be.
-        left, left_weak = _decode(decoder, before, card, strong), _decode(decoder, before, card, weak)
-        right, right_weak = _decode(decoder, after, card, strong), _decode(decoder, after, card, weak)
-        for wanted, among, who in ((left, right_weak, "original"), (right, left_weak, "folded")):
-            lost = unmatched(wanted, among)
+        here, here_weak = _decode(decoder, before, card, strong), _decode(decoder, before, card, weak)
+        there, there_weak = _decode(decoder, after, card, strong), _decode(decoder, after, card, weak)
+        for wanted, among, who in ((here, there_weak, "original"), (there, here_weak, "folded")):
+            lost = len(wanted) - count_matched(wanted, among, iou_min=MATCH_IOU_MIN, score_within=SCORE_DIFFERENCE_MAX)
             if lost:
                 raise ModelParityError(
                     card.name,
                     f"{lost} of {len(wanted)} detections of the {who} graph have no counterpart "
                     f"(IoU >= {MATCH_IOU_MIN}, score within {SCORE_DIFFERENCE_MAX})",
                 )
-
-
-def unmatched(wanted: Detections, among: Detections) -> int:
-    """How many of ``wanted`` have no detection of the same class, place and score in ``among``."""
-    if not len(wanted):
-        return 0
-    if not len(among):
-        return len(wanted)
-    same = iou_matrix(wanted.boxes_xyxy, among.boxes_xyxy) >= MATCH_IOU_MIN
-    same &= wanted.class_ids[:, None] == among.class_ids
-    same &= np.abs(wanted.scores[:, None] - among.scores) <= SCORE_DIFFERENCE_MAX
-    return int((~same.any(axis=1)).sum())
 
 
 def _decode(decoder: Decoder, outputs: list[NDArray[Any]], card: Card, score_min: float) -> Detections:

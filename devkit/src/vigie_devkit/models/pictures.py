@@ -24,7 +24,7 @@ def scene(size_hw: tuple[int, int], *, seed: int = 7) -> NDArray[np.uint8]:
         shade = (x[inside] - cx) * 30 // rx + (y[inside] - cy) * 20 // ry
         picture[inside] = colour[None, :] + shade[:, None]
     picture += rng.integers(-6, 7, picture.shape)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture, 0, 255), np.uint8)
 
 
 def parity_pictures(size_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from vigie.errors import ModelUnrecognisedError
 from vigie_devkit.models import families
-from vigie_devkit.models.recognition import Recognition
+from vigie_devkit.models.recognition import Doubt, Recognition
 from vigie_devkit.models.signature import Signature
 
 STAGES = ("by_metadata", "by_names", "by_shape")
@@ -34,15 +34,21 @@ def recognise(signature: Signature, *, family: str | None = None) -> Recognition
             signature.file, f"there is no family {family!r}; pass --family with one of: {', '.join(family_names())}"
         )
     for stage in STAGES:
-        found = [reading for name in names for reading in _ask(name, stage, signature)]
+        answers = [answer for name in names for answer in _ask(name, stage, signature)]
+        found = [answer for answer in answers if isinstance(answer, Recognition)]
+        doubts = [answer for answer in answers if isinstance(answer, Doubt)]
         if len(found) == 1:
             return found[0]
         if found:
             raise ModelUnrecognisedError(signature.file, _ambiguous(found))
+        if doubts:
+            raise ModelUnrecognisedError(
+                signature.file, "; or ".join(f"{doubt.family}: {doubt.why}" for doubt in doubts)
+            )
     raise ModelUnrecognisedError(signature.file, _unknown(signature, family))
 
 
-def _ask(family: str, stage: str, signature: Signature) -> list[Recognition]:
+def _ask(family: str, stage: str, signature: Signature) -> list[Recognition | Doubt]:
     module: Any = importlib.import_module(f"{families.__name__}.{family}")
     rule = getattr(module, stage, None)
     return list(rule(signature)) if rule is not None else []

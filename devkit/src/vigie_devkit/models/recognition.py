@@ -27,9 +27,15 @@ class Feed:
 # The feeds that several families share; each family file cites where it is written down.
 UNIT_RGB = Feed("rgb", "centre", std=(255.0, 255.0, 255.0))
 UNIT_RGB_STRETCH = Feed("rgb", "stretch", std=(255.0, 255.0, 255.0))
-IMAGENET_RGB_STRETCH = Feed(
-    "rgb", "stretch", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
-)
+IMAGENET_RGB_STRETCH = Feed("rgb", "stretch", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A rule that nearly fits: ``why`` not, and what to pass."""
+
+    family: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Recognition:
     why: str
     class_count: int | None
     params: dict[str, Any] = field(default_factory=dict)
-    labels: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None  # of the family itself: an UltraFace finds faces
     task: Literal["detection", "classification"] = "detection"
     fixed_inputs: dict[str, list[int]] = field(default_factory=dict)
     score_min: float = 0.25

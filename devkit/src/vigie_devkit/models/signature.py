@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from numpy.typing import NDArray
+
 # Ultralytics writes its names as the text of a Python dict; 80 names take 1.5 kB.
 _LITERAL_CHARS_MAX = 64 << 10
 
@@ -22,13 +24,20 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The outside of a model; outputs have the shapes of a real run (-1 where they depend on the picture)."""
+    """The outside of a model.
+
+    ``outputs``: with the shapes of a real run (-1 where the picture decides). ``probe``: what that run gave, by
+    name, where values tell what shapes cannot. ``labels``: class names that are known already: told by the user,
+    else embedded in the file.
+    """
 
     file: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
     producer: str = ""
+    probe: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    labels: tuple[str, ...] | None = None
 
     @property
     def image(self) -> Port:
@@ -45,6 +54,15 @@ class Signature:
         """Height and width of the picture."""
         shape = self.image.shape
         return (shape[1], shape[2]) if self.nhwc else (shape[-2], shape[-1])
+
+    @property
+    def label_count(self) -> int | None:
+        return None if self.labels is None else len(self.labels)
+
+    @property
+    def task(self) -> str | None:
+        """Ultralytics' task (detect, segment, ..); ``None`` for other exports."""
+        return self.metadata.get("task") if "names" in self.metadata else None
 
     def output(self, name: str) -> Port | None:
         return next((port for port in self.outputs if port.name == name), None)

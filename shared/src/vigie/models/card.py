@@ -40,10 +40,10 @@ class CardInput(_Strict, frozen=True, kw_only=True):
 
 
 class CardOutput(_Strict, frozen=True, kw_only=True):
-    """One output of the folded graph, in graph order, with its fixed shape."""
+    """One output of the folded graph, in graph order; -1 where the picture decides how many."""
 
     name: Text
-    shape: tuple[Annotated[int, msgspec.Meta(ge=0)], ...]
+    shape: tuple[Annotated[int, msgspec.Meta(ge=-1)], ...]
 
 
 class CardDecoder(_Strict, frozen=True, kw_only=True):

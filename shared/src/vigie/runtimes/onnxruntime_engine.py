@@ -32,14 +32,19 @@ class OnnxRuntimeEngine:
         self.input_shape = (1, card.input.height, card.input.width, 3)
         # On the CPU an OrtValue made from a NumPy array shares its memory: the graph reads and writes these buffers.
         self._input = np.zeros(self.input_shape, np.uint8)
-        self._outputs = [
-            np.zeros(tuple(output.shape), _numpy_type(output.type)) for output in session.get_outputs()
-        ]
         self._binding = session.io_binding()
-        self._values = [runtime.OrtValue.ortvalue_from_numpy(array) for array in (self._input, *self._outputs)]
+        self._values = [runtime.OrtValue.ortvalue_from_numpy(self._input)]
         self._binding.bind_ortvalue_input(card.input.name, self._values[0])
-        for output, value in zip(session.get_outputs(), self._values[1:], strict=True):
-            self._binding.bind_ortvalue_output(output.name, value)
+        self._outputs: list[NDArray[Any]] = []
+        # Where the picture decides how many rows come, ONNX Runtime allocates the outputs of each run.
+        self._open_sizes = any(-1 in output.shape for output in card.outputs)
+        for output in session.get_outputs():
+            if self._open_sizes:
+                self._binding.bind_output(output.name, "cpu")
+                continue
+            self._outputs.append(np.zeros(tuple(output.shape), _numpy_type(output.type)))
+            self._values.append(runtime.OrtValue.ortvalue_from_numpy(self._outputs[-1]))
+            self._binding.bind_ortvalue_output(output.name, self._values[-1])
 
     @classmethod
     def open(cls, card: Card, variant: Variant, *, threads: int | None, provider: str) -> Self:
@@ -66,7 +71,7 @@ class OnnxRuntimeEngine:
             self._session.run_with_iobinding(self._binding)
         except Exception as error:  # ONNX Runtime's own classes share no base
             raise EngineError(self._model, f"the run failed: {first_line(error)}") from error
-        return self._outputs
+        return list(self._binding.copy_outputs_to_cpu()) if self._open_sizes else self._outputs
 
     def placement(self) -> dict[str, int]:
         if not hasattr(self._session, "get_provider_graph_assignment_info"):
@@ -125,7 +130,10 @@ def _check_signature(session: Any, card: Card, model: str) -> None:
     wanted = [(card.input.name, "tensor(uint8)", (1, card.input.height, card.input.width, 3))]
     if inputs != wanted:
         raise EngineError(model, f"expected the input {wanted[0]}, the file has {inputs}; import it again")
-    outputs = [(item.name, tuple(item.shape)) for item in session.get_outputs()]
+    outputs = [
+        (item.name, tuple(side if isinstance(side, int) else -1 for side in item.shape))
+        for item in session.get_outputs()
+    ]
     promised = [(output.name, output.shape) for output in card.outputs]
     if outputs != promised:
         raise EngineError(model, f"expected the outputs {promised}, the file has {outputs}; import it again")

@@ -45,4 +45,6 @@ def iou_matrix(left_xyxy: Boxes, right_xyxy: Boxes) -> NDArray[np.float32]:
     sides = np.maximum(high - low, 0.0)
     shared = sides[..., 0] * sides[..., 1]
     union = area_xyxy(left_xyxy)[:, None] + area_xyxy(right_xyxy)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    ratio: NDArray[np.float32] = np.zeros_like(shared)
+    np.divide(shared, union, out=ratio, where=union > 0)
+    return ratio

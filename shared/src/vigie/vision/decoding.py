@@ -13,7 +13,9 @@ from vigie.errors import DecodeError
 
 @dataclass(frozen=True, slots=True)
 class DecoderFacts:
-    """The facts of a card that decoders need. ``input_hw`` in pixels; ``output_shapes`` in graph order."""
+    """The facts of a card that decoders need. ``input_hw`` in pixels; ``output_shapes`` in graph order, -1 where the
+    picture decides how many.
+    """
 
     model: str
     input_hw: tuple[int, int]
@@ -26,8 +28,15 @@ class DecoderFacts:
         Raises: DecodeError
         """
         shapes = tuple(output.shape for output in outputs)
-        if shapes != self.output_shapes:
+        if shapes != self.output_shapes and not self._fits_open(shapes):
             raise DecodeError(self.model, expected=self.output_shapes, got=shapes)
+
+    def _fits_open(self, shapes: tuple[tuple[int, ...], ...]) -> bool:
+        """Whether the shapes differ only where the card leaves them open."""
+        return len(shapes) == len(self.output_shapes) and all(
+            len(want) == len(have) and all(w in {-1, h} for w, h in zip(want, have, strict=True))
+            for want, have in zip(self.output_shapes, shapes, strict=True)
+        )
 
     def require(self, *expected: tuple[int | None, ...]) -> None:
         """Check the card's own output shapes against what the family produces; ``None`` = any length.

@@ -129,3 +129,13 @@ def strided_grid(input_hw: tuple[int, int], strides: Sequence[int]) -> tuple[NDA
         corners.append(np.stack((x.ravel(), y.ravel()), axis=1))
         sizes.append(np.full((rows * columns, 1), stride))
     return np.concatenate(corners).astype(np.float32), np.concatenate(sizes).astype(np.float32)
+
+
+def sound_classes(raw: NDArray[Any], class_count: int, first: int = 0) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Class ids that a graph wrote as numbers, shifted so that ``first`` is label 0, and which of them exist.
+
+    Ids without a label (padding, background, a class list that is too short) are marked, never wrapped round.
+    """
+    shifted = np.nan_to_num(raw.astype(np.float64), nan=-1.0, posinf=-1.0, neginf=-1.0).round() - first
+    known = (shifted >= 0) & (shifted < class_count)
+    return np.where(known, shifted, 0).astype(np.int32), known

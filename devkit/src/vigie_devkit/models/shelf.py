@@ -1,0 +1,117 @@
+"""Bundles on this machine: the state folder's and those that ship; what they are, in lines for people."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from vigie.errors import BundleError
+from vigie.models import load_bundle
+from vigie.models.bundle import CARD_FILE
+from vigie.models.store import BundleStore
+from vigie_devkit.local.paths import CHECKOUT, home_folder
+from vigie_devkit.models.importer import choose_labels, prepare
+from vigie_devkit.models.labels import read_labels
+from vigie_devkit.models.recognise import recognise
+
+
+def shelf_folder() -> Path:
+    """Where ``import`` puts bundles unless told otherwise."""
+    return home_folder() / "bundles"
+
+
+def shelves() -> tuple[BundleStore, ...]:
+    return BundleStore(shelf_folder()), BundleStore(CHECKOUT / "shared/models")
+
+
+def find_on_shelf(wanted: str) -> Path:
+    """A bundle by its folder or its name. Raises: BundleError: neither."""
+    path = Path(wanted)
+    if path.name == CARD_FILE:
+        path = path.parent
+    if (path / CARD_FILE).is_file():
+        return path
+    for store in shelves():
+        if wanted in {folder.name for folder in store.folders()}:
+            return store.find(wanted)
+    known = sorted({folder.name for store in shelves() for folder in store.folders()})
+    raise BundleError(wanted, f"is no bundle folder and no name of: {', '.join(known) or 'none imported yet'}")
+
+
+def listing() -> list[str]:
+    """One line a bundle."""
+    lines = []
+    for store in shelves():
+        for shelved in store.list():
+            if shelved.card is None:
+                lines.append(f"{shelved.folder.name:24} refused: {shelved.refusal}")
+                continue
+            card = shelved.card
+            lines.append(
+                f"{shelved.folder.name:24} {card.task:14} {card.decoder.family:10} "
+                f"{card.input.height}x{card.input.width} {len(card.labels):4} classes  "
+                f"{', '.join(card.variants)}  {shelved.folder}"
+            )
+    return lines
+
+
+def summary(folder: Path) -> str:
+    """A verified bundle in a few lines. Raises: see ``load_bundle``."""
+    bundle = load_bundle(folder)
+    card = bundle.card
+    shown = ", ".join(card.labels[:8]) + (", ..." if len(card.labels) > 8 else "")
+    sizes = ", ".join(
+        f"{name} ({bundle.variant(name).file.stat().st_size / 1e6:.1f} MB, opset {facts.opset})"
+        for name, facts in card.variants.items()
+    )
+    lines = [
+        f"{card.name} {card.version}: {card.task}, {bundle.folder}",
+        f"  input      {card.input.height}x{card.input.width} uint8 BGR, {card.input.align}, pad {card.input.pad_value}",
+        f"  decoder    {card.decoder.family} {card.decoder.params or ''}".rstrip(),
+        f"  labels     {len(card.labels)} ({card.labels_from}): {shown}",
+        f"  thresholds score {card.thresholds.score_min}, IoU {card.thresholds.iou_max}",
+        f"  variants   {sizes}",
+        f"  recognised {card.source.recognised_by or 'not said'}",
+        f"  licence    {card.licence}",
+    ]
+    return "\n".join(lines)
+
+
+def describe_file(file: Path, *, labels: Path | None, family: str | None, size_hw: tuple[int, int] | None) -> str:
+    """What an ONNX file is and how it would be read, without writing anything. Raises: as ``import_model``."""
+    told = None if labels is None else read_labels(labels)
+    prepared = prepare(file, size_hw=size_hw, labels=told)
+    signature = prepared.signature
+    reading = recognise(signature, family=family)
+    names, labels_from = choose_labels(prepared, reading, told)
+    feed = reading.feed
+    ports = [f"  input      {port.name} {list(port.shape)} {port.dtype}" for port in signature.inputs]
+    ports += [f"  output     {port.name} {list(port.shape)} {port.dtype}" for port in signature.outputs]
+    lines = [
+        f"{file.name}: {reading.family} ({reading.why})",
+        *ports,
+        f"  feed       {feed.channels}, {feed.align}, mean {list(feed.mean)}, std {list(feed.std)}, pad {feed.pad_value}",
+        f"  labels     {len(names)} ({labels_from}): {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}",
+        f"  import     {'; '.join(prepared.steps)}",
+    ]
+    return "\n".join(lines)
+
+
+def export_bundle(folder: Path, output: Path | None) -> Path:
+    """Pack a verified bundle into a zip, the same bytes for the same bundle. Raises: BundleError: not writable."""
+    bundle = load_bundle(folder)
+    card = bundle.card
+    target = output or Path(f"{card.name}-{card.version}.zip")
+    names = [CARD_FILE, *(item.file for item in card.variants.values())]
+    names += [name for item in card.variants.values() for name in item.external_files]
+    names += [card.reference.file] if card.reference is not None else []
+    try:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in dict.fromkeys(names):
+                entry = zipfile.ZipInfo(f"{card.name}/{name}")  # its default date makes the archive reproducible
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, (bundle.folder / name).read_bytes())
+    except OSError as error:
+        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
+    return target

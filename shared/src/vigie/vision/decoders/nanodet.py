@@ -1,0 +1,65 @@
+"""NanoDet and NanoDet-Plus: one output [1, A, C + 4 * bins]; class scores sigmoided, sides as a distribution.
+
+A side's distance from the anchor is the mean of its softmaxed bins (0..bins-1) in strides. Anchors lie on the cell's
+corner (NanoDet-Plus, ``offset`` 0) or its centre (NanoDet, ``offset`` 0.5).
+
+Source: RangiLyu/nanodet, nanodet/model/head/nanodet_plus_head.py ``get_bboxes`` and ``get_single_level_center_priors``;
+gfl_head.py ``get_single_level_center_point``; Li et al., Generalized Focal Loss, 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.vision.decoding import DecoderFacts
+from vigie.vision.detections import Decoder, Detections, pick_columns, select, strided_grid
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``bins``: per side (reg_max + 1). ``offset``: of an anchor in its cell, in cells."""
+
+    strides: tuple[int, ...] = (8, 16, 32, 64)
+    bins: int = 8
+    offset: float = 0.0
+
+
+class NanoDet:
+    """See the module; holds its (A, 2) anchors in pixels."""
+
+    def __init__(self, params: Params, facts: DecoderFacts) -> None:
+        self._facts = facts
+        self._classes, self._bins = facts.class_count, params.bins
+        cells, self._strides = strided_grid(facts.input_hw, params.strides)
+        self._anchors = (cells + np.float32(params.offset)) * self._strides
+        self._steps = np.arange(params.bins, dtype=np.float32)
+        facts.require((1, len(cells), facts.class_count + 4 * params.bins))
+
+    def __call__(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        *,
+        score_min: float,
+        iou_max: float,
+        classes: Collection[int] | None = None,
+    ) -> Detections:
+        self._facts.expect(outputs)
+        rows = outputs[0][0]
+        index, scores, class_ids = pick_columns(rows[:, : self._classes].T, score_min)
+        if index.size == 0:
+            return Detections.none()
+        bins = rows[index, self._classes :].astype(np.float32).reshape(-1, 4, self._bins)
+        bins -= bins.max(axis=2, keepdims=True)
+        np.exp(bins, out=bins)
+        sides = (bins @ self._steps) / bins.sum(axis=2) * self._strides[index]
+        anchors = self._anchors[index]
+        boxes = np.concatenate((anchors - sides[:, :2], anchors + sides[:, 2:]), axis=1)
+        return select(boxes, scores, class_ids, iou_max=iou_max, classes=classes)
+
+
+def make(params: Params, facts: DecoderFacts) -> Decoder:
+    return NanoDet(params, facts)

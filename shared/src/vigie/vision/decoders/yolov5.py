@@ -1,0 +1,49 @@
+"""YOLOv5: one output [1, A, 5+C] of centre, size in pixels, objectness, class scores, all activated in the graph.
+
+Source: ultralytics/yolov5, models/yolo.py ``Detect.forward`` and utils/general.py ``non_max_suppression``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.vision.boxes import xywh_to_xyxy
+from vigie.vision.decoding import DecoderFacts
+from vigie.vision.detections import Decoder, Detections, pick_rows, select
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing to say: the graph does it all."""
+
+
+class Yolov5:
+    """See the module."""
+
+    def __init__(self, facts: DecoderFacts) -> None:
+        self._facts = facts
+        facts.require((1, None, 5 + facts.class_count))
+
+    def __call__(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        *,
+        score_min: float,
+        iou_max: float,
+        classes: Collection[int] | None = None,
+    ) -> Detections:
+        self._facts.expect(outputs)
+        rows = outputs[0][0]
+        index, scores, class_ids = pick_rows(rows, score_min)
+        if index.size == 0:
+            return Detections.none()
+        boxes = xywh_to_xyxy(rows[index, :4].astype(np.float32))
+        return select(boxes, scores, class_ids, iou_max=iou_max, classes=classes)
+
+
+def make(_params: Params, facts: DecoderFacts) -> Decoder:
+    return Yolov5(facts)

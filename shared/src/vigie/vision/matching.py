@@ -1,0 +1,21 @@
+"""Do two sets of detections show the same things?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vigie.vision.boxes import iou_matrix
+from vigie.vision.detections import Detections
+
+
+def count_matched(wanted: Detections, found: Detections, *, iou_min: float, score_within: float) -> int:
+    """How many of ``wanted`` have a detection of the same class, place (IoU) and score in ``found``.
+
+    Several may share one counterpart: this asks what is missing, not whether the counts agree.
+    """
+    if not len(wanted) or not len(found):
+        return 0
+    same = iou_matrix(wanted.boxes_xyxy, found.boxes_xyxy) >= iou_min
+    same &= wanted.class_ids[:, None] == found.class_ids
+    same &= np.abs(wanted.scores[:, None] - found.scores) <= score_within
+    return int(same.any(axis=1).sum())
