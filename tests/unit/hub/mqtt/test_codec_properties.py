@@ -11,8 +11,8 @@ from amqtt.mqtt import packet_class
 from amqtt.mqtt.packet import MQTTFixedHeader
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.mqtt_packets import packets, publishes
 
+from support.mqtt_packets import packets, publishes
 from vigie_devkit.hub.mqtt.codec import MalformedPacket, PacketReader, encode
 from vigie_devkit.hub.mqtt.packets import ConnAck, Connect, PubAck, Publish, SubAck, Subscribe, Unsubscribe
 
