@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from vigie_devkit.local.processes import ChildProcess
@@ -16,6 +16,7 @@ RESTART_FIRST_S = 0.1
 RESTART_MAX_S = 5.0
 # A process that lived this long was well: its next end is a new story and its restart is quick again.
 SETTLED_S = 10.0
+NOT_YET_S = 0.2
 # Docker gives 10 s; the house stops within 8 and keeps a margin for the kernel to tear down memory maps.
 STOP_WITHIN_S = 6.5
 
@@ -46,7 +47,6 @@ class Supervised:
     former_cpu_s: float = 0.0
     next_start_at: float = 0.0
     stopping: bool = False
-    on_start: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -80,7 +80,7 @@ class Supervisor:
     def start(self, program: Program) -> Supervised:
         """Start a program and keep it running from now on.
 
-        Raises: OSError: it cannot be started at all.
+        Raises: OSError, LookupError, ValueError: it cannot be started at all.
         """
         supervised = Supervised(program)
         self._programs[program.name] = supervised
@@ -100,7 +100,11 @@ class Supervisor:
             if child is not None and not child.poll():
                 self._ended(supervised, child, now)
             if supervised.child is None and not supervised.stopping and now >= supervised.next_start_at:
-                self._launch(supervised)
+                try:
+                    self._launch(supervised)
+                except (OSError, LookupError, ValueError):
+                    # No memory for a process, or the hub that tells the environment is itself just restarting.
+                    supervised.next_start_at = now + NOT_YET_S
 
     def _launch(self, supervised: Supervised) -> None:
         program = supervised.program
