@@ -63,6 +63,7 @@ def _add_import(verbs: Any) -> None:
     verb.add_argument("model", type=Path, help="an .onnx file")
     verb.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
     verb.add_argument("--name", help="of the bundle (default: the file's)")
+    verb.add_argument("--picture", type=Path, help="of the reference pair: something the model should see")
     verb.add_argument("--licence", default="unknown", help="of the weights, for the card")
     verb.add_argument("--card", type=Path, help="a YAML file that says how to read it, in place of recognition")
     verb.add_argument("--channels", choices=("rgb", "bgr"), help="the order the model was trained with")
@@ -92,8 +93,8 @@ def _usage(parser: argparse.ArgumentParser) -> int:
 
 def _import(args: argparse.Namespace) -> int:
     from vigie_devkit.models import import_model
-    from vigie_devkit.models.importer import bundle_name
     from vigie_devkit.models.shelf import shelf_folder, summary
+    from vigie_devkit.models.writer import bundle_name
 
     feed = {key: getattr(args, key) for key in ("channels", "align") if getattr(args, key) is not None}
     feed |= {key: tuple(getattr(args, key)) for key in ("mean", "std") if getattr(args, key) is not None}
@@ -110,6 +111,7 @@ def _import(args: argparse.Namespace) -> int:
         given=args.card,
         feed=feed,
         size_hw=args.size,
+        picture=args.picture,
         licence=args.licence,
     )
     print(summary(folder))

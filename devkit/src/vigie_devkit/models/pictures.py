@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
+
+from vigie.errors import ModelFileError
+from vigie_devkit.models.recognition import Feed
 
 
 def scene(size_hw: tuple[int, int], *, seed: int = 7) -> NDArray[np.uint8]:
@@ -30,3 +35,17 @@ def scene(size_hw: tuple[int, int], *, seed: int = 7) -> NDArray[np.uint8]:
 def parity_pictures(size_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
     """A scene, all black, all white: the last two catch NaN and saturation."""
     return [scene(size_hw), np.zeros((*size_hw, 3), np.uint8), np.full((*size_hw, 3), 255, np.uint8)]
+
+
+def read_picture(file: Path, size_hw: tuple[int, int], feed: Feed) -> NDArray[np.uint8]:
+    """A user's picture fitted as preprocess would: (H, W, 3) uint8 BGR. Raises: ModelFileError: it is no picture."""
+    import cv2
+
+    from vigie.vision.letterbox import letterbox_into
+
+    frame_bgr = cv2.imread(str(file))
+    if frame_bgr is None:
+        raise ModelFileError(str(file), "is no picture that OpenCV reads; pass a JPEG or PNG")
+    tensor_hwc = np.empty((*size_hw, 3), np.uint8)
+    letterbox_into(np.asarray(frame_bgr, np.uint8), tensor_hwc, align=feed.align, pad_value=feed.pad_value)
+    return tensor_hwc

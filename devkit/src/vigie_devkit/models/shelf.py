@@ -10,8 +10,8 @@ from vigie.models import load_bundle
 from vigie.models.bundle import CARD_FILE
 from vigie.models.store import BundleStore
 from vigie_devkit.local.paths import CHECKOUT, home_folder
-from vigie_devkit.models.importer import choose_labels, prepare
-from vigie_devkit.models.labels import read_labels
+from vigie_devkit.models.labels import choose_labels, read_labels
+from vigie_devkit.models.prepare import prepare
 from vigie_devkit.models.recognise import recognise
 
 
@@ -64,9 +64,10 @@ def summary(folder: Path) -> str:
         f"{name} ({bundle.variant(name).file.stat().st_size / 1e6:.1f} MB, opset {facts.opset})"
         for name, facts in card.variants.items()
     )
+    size = f"{card.input.height}x{card.input.width}"
     lines = [
         f"{card.name} {card.version}: {card.task}, {bundle.folder}",
-        f"  input      {card.input.height}x{card.input.width} uint8 BGR, {card.input.align}, pad {card.input.pad_value}",
+        f"  input      {size} uint8 BGR, {card.input.align}, pad {card.input.pad_value}",
         f"  decoder    {card.decoder.family} {card.decoder.params or ''}".rstrip(),
         f"  labels     {len(card.labels)} ({card.labels_from}): {shown}",
         f"  thresholds score {card.thresholds.score_min}, IoU {card.thresholds.iou_max}",
@@ -83,14 +84,14 @@ def describe_file(file: Path, *, labels: Path | None, family: str | None, size_h
     prepared = prepare(file, size_hw=size_hw, labels=told)
     signature = prepared.signature
     reading = recognise(signature, family=family)
-    names, labels_from = choose_labels(prepared, reading, told)
+    names, labels_from = choose_labels(signature, reading, told)
     feed = reading.feed
     ports = [f"  input      {port.name} {list(port.shape)} {port.dtype}" for port in signature.inputs]
     ports += [f"  output     {port.name} {list(port.shape)} {port.dtype}" for port in signature.outputs]
     lines = [
         f"{file.name}: {reading.family} ({reading.why})",
         *ports,
-        f"  feed       {feed.channels}, {feed.align}, mean {list(feed.mean)}, std {list(feed.std)}, pad {feed.pad_value}",
+        f"  feed       {feed.channels}, {feed.align}, pad {feed.pad_value}, mean {feed.mean}, std {feed.std}",
         f"  labels     {len(names)} ({labels_from}): {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}",
         f"  import     {'; '.join(prepared.steps)}",
     ]

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from vigie.errors import BundleError, BundleIntegrityError, BundlePathError, BundleSizeError
 from vigie.models.card import CARD_BYTES_MAX, Card, CardVariant, read_card
@@ -121,7 +122,7 @@ class _open_contained:  # noqa: N801  # reads as the function it is
         self._folder, self._name, self._limit = folder, name, limit
         self.number = -1
 
-    def __enter__(self) -> _open_contained:
+    def __enter__(self) -> Self:
         parts = _contained_parts(self._folder, self._name)
         at = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -30,7 +30,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class CardInput(_Strict, frozen=True, kw_only=True):
-    """The folded input: always uint8 (1, height, width, 3), BGR. ``align`` and ``pad_value`` are preprocessing's work."""
+    """The folded input: always uint8 (1, height, width, 3), BGR; ``align`` and ``pad_value`` are for preprocess."""
 
     name: Text
     height: Side
@@ -169,7 +169,7 @@ def write_card(card: Card) -> bytes:
 
 
 def card_error(card: str, error: msgspec.ValidationError, *, under: str = "$") -> CardError:
-    """msgspec's text taken apart into path and reason; ``under`` is where the converted part hangs in the card."""
+    """The text of msgspec taken apart into path and reason; ``under`` is where the converted part hangs in the card."""
     reason, _, path = str(error).partition(" - at `")
     path = path.rstrip("`") or "$"
     return CardError(card, under + path.removeprefix("$"), reason)

@@ -93,7 +93,7 @@ class OnnxRuntimeEngine:
 
 
 def import_onnxruntime() -> ModuleType:
-    """onnxruntime with its telemetry off; the variable is read at import, so it must be set before."""
+    """ONNX Runtime with its telemetry off; the variable is read at import, so it must be set before."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 

@@ -45,7 +45,7 @@ def boxes_to_frame(
 
 
 def boxes_to_tensor(boxes_xyxy: NDArray[np.float32], transform: FrameTransform) -> NDArray[np.float32]:
-    """Boxes in frame pixels -> boxes in tensor pixels, not clipped: the inverse of ``boxes_to_frame`` inside the frame."""
+    """Boxes in frame pixels -> boxes in tensor pixels, not clipped: the inverse inside the frame."""
     boxes = boxes_xyxy * np.array([transform.scale_x, transform.scale_y] * 2, np.float32)
     boxes += np.array([transform.pad_x, transform.pad_y] * 2, np.float32)
     return boxes

@@ -14,8 +14,8 @@ import msgspec
 
 from vigie.errors import CardError
 from vigie.models.card import Card, card_error
-from vigie.vision.detections import Decoder
 from vigie.vision.decoding import DecoderFacts
+from vigie.vision.detections import Decoder
 
 __all__ = ["decoder_families", "make_decoder"]
 

@@ -1,4 +1,6 @@
-"""RT-DETR, D-FINE and their like: a fixed number of queries, no suppression. Three ways to write the result:
+"""RT-DETR, D-FINE and their like: a fixed number of queries, no suppression.
+
+Three ways to write the result:
 
 - ``labels_boxes_scores``: labels [1, Q], boxes [1, Q, 4] as x1, y1, x2, y2 in pixels, scores [1, Q] (in this order).
 - ``ultralytics``: [1, Q, 4+C] of centre, size in 0..1 and sigmoided class scores.

@@ -1,4 +1,6 @@
-"""SSD-type detectors, whose graphs suppress already. Three ways to write the result:
+"""SSD-type detectors, whose graphs suppress already.
+
+Three ways to write the result:
 
 - ``detection_output``: [1, 1, N, 7] of image, label, score, x1, y1, x2, y2 in 0..1; image -1 ends the list.
 - ``tensorflow``: boxes [1, N, 4] as y1, x1, y2, x2 in 0..1, classes [1, N], scores [1, N] (in this order).

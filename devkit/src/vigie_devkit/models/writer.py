@@ -1,0 +1,148 @@
+"""Write a bundle: the card from what import found, the files in a staging folder, one rename."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from vigie.errors import BundleError
+from vigie.models.bundle import CARD_FILE, load_bundle
+from vigie.models.card import SCHEMA, Card, Reference, card_error, write_card
+from vigie.models.reference import write_reference
+from vigie_devkit.models.fold import INPUT_NAME
+from vigie_devkit.models.prepare import Prepared
+from vigie_devkit.models.recognition import Recognition
+
+VARIANT = {"float32": "fp32", "float16": "fp16"}
+REFERENCE_FILE = "reference.npz"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Folded:
+    """The graph that the device runs, and its bytes."""
+
+    model: onnx.ModelProto
+    content: bytes
+
+    @property
+    def opset(self) -> int:
+        return next(int(item.version) for item in self.model.opset_import if item.domain in {"", "ai.onnx"})
+
+
+def bundle_name(file: Path) -> str:
+    """A bundle's name from a file's: letters, digits, dot, dash, underscore."""
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-._")[:80]
+    return cleaned or "model"
+
+
+def build_card(
+    prepared: Prepared,
+    reading: Recognition,
+    folded: Folded,
+    *,
+    name: str,
+    labels: tuple[str, ...],
+    labels_from: str,
+    licence: str,
+) -> Card:
+    """The card without its reference pair. Raises: CardError: a name or label that no card may hold."""
+    signature, feed = prepared.signature, reading.feed
+    height, width = signature.input_hw
+    embedded = {key: value[:1000] for key, value in signature.metadata.items() if key != "names"}
+    precision = VARIANT.get(signature.image.dtype, "fp32")
+    tree = {
+        "schema": SCHEMA,
+        "name": name,
+        "task": reading.task,
+        "description": embedded.get("description", ""),
+        "licence": licence if licence != "unknown" else embedded.get("license", licence),
+        "input": {
+            "name": INPUT_NAME,
+            "height": height,
+            "width": width,
+            "align": feed.align,
+            "pad_value": feed.pad_value,
+        },
+        "outputs": [
+            {"name": port.name, "shape": port.shape}
+            for port in (signature.output(output) for output in reading.outputs)
+            if port is not None
+        ],
+        "decoder": {"family": reading.decoder, "params": reading.params},
+        "labels": labels,
+        "labels_from": labels_from,
+        "thresholds": {"score_min": reading.score_min, "iou_max": reading.iou_max},
+        "variants": {
+            precision: {
+                "file": f"{precision}.onnx",
+                "sha256": hashlib.sha256(folded.content).hexdigest(),
+                "precision": precision,
+                "opset": folded.opset,
+            }
+        },
+        "source": {
+            "file": prepared.file.name,
+            "sha256": prepared.sha256,
+            "producer": signature.producer[:1000],
+            "recognised_by": f"{reading.family}: {reading.why}",
+            "steps": [*prepared.steps, f"input folded: uint8 BGR (1, {height}, {width}, 3)"],
+            "metadata": dict(sorted(embedded.items())[:32]),
+        },
+    }
+    try:
+        return msgspec.convert(tree, Card)
+    except msgspec.ValidationError as error:
+        raise card_error(name, error) from error
+
+
+def write_bundle(
+    folder: Path, card: Card, folded: Folded, tensor_hwc: NDArray[np.uint8], outputs: list[NDArray[Any]]
+) -> Path:
+    """Write the bundle as a whole or not at all, then load it once as a device would.
+
+    Raises: BundleError: the folder cannot be written, or holds something that is no bundle.
+    """
+    variant, facts = next(iter(card.variants.items()))
+    target = folder.absolute()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
+    try:
+        (staging / facts.file).write_bytes(folded.content)
+        sha256 = write_reference(staging / REFERENCE_FILE, tensor_hwc, outputs)
+        reference = Reference(file=REFERENCE_FILE, sha256=sha256, variant=variant, score_min=card.thresholds.score_min)
+        (staging / CARD_FILE).write_bytes(write_card(msgspec.structs.replace(card, reference=reference)))
+        staging.chmod(0o755)
+        load_bundle(staging)
+        _put_in_place(staging, target)
+    except OSError as error:
+        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+def _put_in_place(staging: Path, target: Path) -> None:
+    """Move the whole bundle in one step; only a bundle is ever replaced."""
+    if target.exists() and not (target / CARD_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise BundleError(str(target), "exists and is no bundle; pass another --output")
+    if target.exists():
+        old = target.with_name(f".{target.name}-old-{os.getpid()}")
+        target.rename(old)
+        staging.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        staging.rename(target)
