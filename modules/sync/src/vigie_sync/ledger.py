@@ -1,10 +1,10 @@
 """What must not be lost, on disk: items in order of arrival, and the one batch that is on its way upstream. SQLite.
 
 Durability. WAL with synchronous=NORMAL: a commit is in the kernel's hands, so no ``kill -9`` of anything loses it. A
-power loss may take what was committed since the last fsync. A batch is committed with synchronous=FULL before it is sent,
-because a batch that is forgotten after it was sent would give its message id to another content; that fsync covers
-everything before it. While no batch is made (hub away), one commit a second is FULL. So: at most the last second.
-FULL for every commit would cost an fsync for every message, milliseconds each on flash.
+power loss may take what was committed since the last fsync. A batch is committed with synchronous=FULL before it is
+sent, because a batch that is forgotten after it was sent would give its message id to another content; that fsync
+covers everything before it. While no batch is made (hub away), one commit a second is FULL. So: at most the last
+second. FULL for every commit would cost an fsync for every message, milliseconds each on flash.
 
 Rows leave ``items`` only from its oldest end, so ids are contiguous and counting them is two index look-ups.
 """
@@ -59,6 +59,7 @@ class Recorded:
 
     new: list[bool]
     dropped: Counter[str] = field(default_factory=Counter)
+    dropped_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ class Ledger:
                     [(entry.trace, entry.camera, entry.body) for entry in fresh],
                 )
             self._remember(entry.trace for entry in fresh)
+        if recorded.dropped:
+            recorded.dropped_total = self._dropped_total()
         return recorded
 
     def next_batch(self, module: str, most_items: int, body_limit: Callable[[str], int]) -> Batch | None:
@@ -156,9 +159,8 @@ class Ledger:
             self._synced()
 
     def backlog(self) -> Backlog:
-        dropped = self._db.execute("SELECT dropped FROM meta").fetchone()[0]
         in_flight = self._db.execute("SELECT sum(items) FROM batches WHERE body IS NOT NULL").fetchone()[0] or 0
-        return Backlog(self.id, self._count(), in_flight, self._used_bytes(), dropped)
+        return Backlog(self.id, self._count(), in_flight, self._used_bytes(), self._dropped_total())
 
     def close(self) -> None:
         self._db.close()
@@ -201,6 +203,9 @@ class Ledger:
     def _count(self) -> int:
         first, last = self._db.execute("SELECT (SELECT min(id) FROM items), (SELECT max(id) FROM items)").fetchone()
         return 0 if first is None else last - first + 1
+
+    def _dropped_total(self) -> int:
+        return int(self._db.execute("SELECT dropped FROM meta").fetchone()[0])
 
     def _used_bytes(self) -> int:
         pages, free, size = (

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
+
+import msgspec
 
 from vigie.errors import LedgerRefusedError, LedgerUnavailableError
 from vigie.log import get_logger
@@ -20,7 +23,21 @@ T = TypeVar("T")
 
 FILE = "ledger.db"
 _PARTS = ("", "-wal", "-shm", "-journal")
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# What the world does to a sound file. Everything else that SQLite or a decoder says is about the file's content.
+_WORLD = (
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_AUTH,
+)
 
 
 class LedgerThread:
@@ -33,6 +50,7 @@ class LedgerThread:
     def __init__(self, folder: Path) -> None:
         """Opens nothing yet: a disk that is away at start must not keep the module from starting."""
         self.path = folder / FILE
+        self.times_set_aside = 0
         self._ledger: Ledger | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sync.ledger")
 
@@ -57,7 +75,8 @@ class LedgerThread:
 
     def close(self) -> None:
         """Close the file; a disk that hangs is left to the process's own deadline."""
-        self._thread.submit(self._close)
+        with contextlib.suppress(RuntimeError):  # closed already
+            self._thread.submit(self._close)
         self._thread.shutdown(wait=False)
 
     def __enter__(self) -> Self:
@@ -81,9 +100,9 @@ class LedgerThread:
             return work(self._ledger)
         except LedgerRefusedError:
             raise
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
             self._close()
-            if isinstance(error, sqlite3.Error) and _code(error) in _DAMAGED:
+            if not isinstance(error, OSError) and _code(error) not in _WORLD:
                 self._put_aside(str(error))
             raise LedgerUnavailableError(str(self.path), str(error)) from error
 
@@ -94,6 +113,7 @@ class LedgerThread:
             source = self.path.with_name(FILE + part)
             if source.exists():
                 source.rename(aside.with_name(aside.name + part))
+        self.times_set_aside += 1
         log.error("ledger_set_aside", file=str(aside), reason=reason)
 
     def _close(self) -> None:
@@ -105,6 +125,6 @@ class LedgerThread:
                 log.warning("ledger_not_closed", reason=str(error))
 
 
-def _code(error: sqlite3.Error) -> int:
-    # The low byte is the primary code; the rest tells variants apart.
+def _code(error: Exception) -> int:
+    # The low byte is the primary code; the rest tells variants apart. Undecodable text comes without any.
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -51,12 +51,12 @@ def offer_methods(service: Service[SyncConfig], ledger: LedgerThread, outbox: Ou
         return reply(ledger.backlog())
 
     def flush(request: Flush) -> BacklogReply:
-        left = outbox.flush(request.timeout_s)
-        if left.items or left.in_flight:
-            raise MethodRefusedError(
-                503, f"{left.items + left.in_flight} items are left after {request.timeout_s:g} s; try again"
-            )
-        return reply(left)
+        done = outbox.flush(request.timeout_s)
+        backlog = ledger.backlog()
+        if not done:
+            left = backlog.items + backlog.in_flight
+            raise MethodRefusedError(503, f"{left} items are left after {request.timeout_s:g} s; try again")
+        return reply(backlog)
 
     service.method("get_backlog", GetBacklog, get_backlog)
     service.method("flush", Flush, flush)

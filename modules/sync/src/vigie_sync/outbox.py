@@ -6,13 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from vigie.errors import LedgerUnavailableError, PermanentError, TransientError
+from vigie.errors import PermanentError, TransientError
 from vigie.log import OncePer, get_logger
 from vigie.messaging.upstream import UpstreamOutput
 from vigie.service import Service
 from vigie_sync.batch import Batch
 from vigie_sync.config import SyncConfig
-from vigie_sync.ledger import Backlog
 from vigie_sync.ledger_thread import LedgerThread
 
 log = get_logger("sync.outbox")
@@ -44,12 +43,14 @@ class Outbox:
         self._config = SyncConfig()
         self._condition = threading.Condition()
         self._waiting = 0
+        self._recorded_ever = 0
+        self._shown_at = 0.0
         # None: nothing waits. What a former start left has waited long enough.
         self._due_at: float | None = clock()
         self._flushing = False
         self._quiet = OncePer()
         self._messages = service.metrics.counter("vigie_upstream_messages_total", "Messages acknowledged upstream.")
-        self._backlog = service.metrics.gauge("vigie_ledger_backlog", "Items in the ledger, not yet acknowledged.")
+        self._backlog = service.metrics.gauge("vigie_ledger_backlog", "Items recorded, not yet acknowledged upstream.")
         self._used = service.metrics.gauge("vigie_ledger_bytes", "Disk that the ledger takes.")
 
     def configure(self, config: SyncConfig) -> None:
@@ -60,21 +61,26 @@ class Outbox:
     def recorded(self, items: int) -> None:
         """``items`` more are in the ledger."""
         with self._condition:
-            if self._due_at is None:
+            first, before = self._due_at is None, self._waiting
+            if first:
                 self._due_at = self._clock() + self._config.batch_seconds
             self._waiting += items
-            self._condition.notify_all()
+            self._recorded_ever += items
+            # The thread is not woken for every frame: only when a time is set, or the batch has become full.
+            if first or before < self._config.batch_items <= self._waiting:
+                self._condition.notify_all()
 
-    def flush(self, timeout_s: float) -> Backlog:
-        """Send what waits now, whatever the batch limits say, and return what is left when nothing or time is."""
+    def flush(self, timeout_s: float) -> bool:
+        """Send what waits, whatever the batch limits say; whether nothing was left within ``timeout_s``."""
         deadline = self._clock() + timeout_s
         with self._condition:
             self._flushing = True
             self._condition.notify_all()
             while self._flushing and self._clock() < deadline:
                 self._condition.wait(deadline - self._clock())
+            done = not self._flushing
             self._flushing = False
-        return self._ledger.backlog()
+            return done
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set, then try once more to send what is left."""
@@ -104,9 +110,11 @@ class Outbox:
     def _wait(self) -> None:
         with self._condition:
             until = _WAIT_S if self._due_at is None else min(_WAIT_S, self._due_at - self._clock())
+            due = self._flushing or until <= 0 or self._waiting >= self._config.batch_items
             # Due, but not connected: nothing will say when it is, so look again soon.
-            self._condition.wait(until if until > 0 else _LOOK_S)
-        self._show()
+            self._condition.wait(_LOOK_S if due else until)
+        if self._clock() - self._shown_at >= _WAIT_S:
+            self._show()
 
     def _send_next(self) -> None:
         config = self._config
@@ -126,12 +134,17 @@ class Outbox:
         self._health.ready("upstream")
 
     def _look_again(self) -> None:
+        with self._condition:
+            before = self._recorded_ever
         left = self._ledger.backlog().items
         with self._condition:
+            # Items that came meanwhile may be counted twice: that is one look too many, the other way one is forgotten.
+            left += self._recorded_ever - before
             self._waiting = left
             self._due_at = self._clock() + self._config.batch_seconds if left else None
 
     def _show(self) -> None:
+        self._shown_at = self._clock()
         backlog = self._ledger.backlog()
         self._backlog.set(backlog.items + backlog.in_flight)
         self._used.set(backlog.used_bytes)
@@ -153,5 +166,5 @@ class Outbox:
     def _explain(self, error: Exception) -> None:
         if (held := self._quiet.ready(type(error).__name__)) is not None:
             log.warning("upstream_waits", error=type(error).__name__, reason=str(error), more=held)
-        if isinstance(error, PermanentError) and not isinstance(error, LedgerUnavailableError):
+        if isinstance(error, PermanentError):
             self._health.not_ready("upstream", str(error))

@@ -10,6 +10,7 @@ import msgspec
 
 from vigie.contracts.detections import DetectionsItem
 from vigie.errors import LedgerUnavailableError
+from vigie.health import Watchdog
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
 from vigie_sync.batch import ITEM_LIMIT_BYTES
@@ -26,8 +27,6 @@ _SHOW_S = 0.5
 _RETRY_S = (0.1, 2.0)
 # Messages that share one commit when they are there already; nobody waits for more to come.
 _GATHER = 16
-
-Message = tuple[DetectionsItem, float | None]
 
 
 class ReceiveStage:
@@ -51,7 +50,7 @@ class ReceiveStage:
         self._quiet = metrics.counter("vigie_items_not_reported_total", "Empty items that 'report' leaves out.")
         self._seen = metrics.counter("vigie_detections_committed_total", "Objects in committed items.", ("label",))
         self._latency_ms = metrics.gauge("vigie_latency_ms", "Capture to commit, newest items.", ("quantile",))
-        self._dropped_ever = 0
+        self._told: tuple[str, str | None, int] | None = None
 
     def configure(self, config: SyncConfig) -> None:
         self._config = config
@@ -66,13 +65,13 @@ class ReceiveStage:
             while together and len(together) < _GATHER and (more := self._detections.get(0.0)) is not None:
                 together.append(more)
             items = [item for message in together for item in message.items]
-            if not self._keep_trying(items, stop, alive.beat):
+            if not self._keep_trying(items, stop, alive):
                 return
             for message in together:
                 message.done()
             self._show()
 
-    def _keep_trying(self, items: list[DetectionsItem], stop: threading.Event, beat: object) -> bool:
+    def _keep_trying(self, items: list[DetectionsItem], stop: threading.Event, alive: Watchdog) -> bool:
         """Commit ``items``, or settle the ledger if there are none; false only when stopping without success."""
         messages = self._to_record(items)
         retry_s, longest_s = _RETRY_S
@@ -87,8 +86,7 @@ class ReceiveStage:
                 if stop.wait(retry_s):
                     return False
                 retry_s = min(2 * retry_s, longest_s)
-                if callable(beat):
-                    beat()
+                alive.beat()
             else:
                 self._report_available()
                 return True
@@ -131,25 +129,26 @@ class ReceiveStage:
     def _report_full(self, recorded: Recorded) -> None:
         for camera, count in recorded.dropped.items():
             self._service.metrics.dropped("ledger_full", camera, count)
-        self._dropped_ever = self._ledger.backlog().dropped_total
-        log.warning("ledger_full", dropped=recorded.dropped.total(), dropped_ever=self._dropped_ever)
-        self._service.twin.report({"ledger_full": {"dropped": self._dropped_ever}})
+        log.warning("ledger_full", dropped=recorded.dropped.total(), dropped_total=recorded.dropped_total)
+        self._service.twin.report({"ledger_full": {"dropped": recorded.dropped_total}})
 
     def _report_unavailable(self, error: LedgerUnavailableError) -> None:
         self._service.health.not_ready("ledger", str(error))
-        self._tell({"state": "unavailable", "reason": error.reason})
+        self._tell("unavailable", error.reason)
 
     def _report_available(self) -> None:
         self._service.health.ready("ledger")
-        self._tell({"state": "ok", "reason": None})
+        self._tell("ok", None)
 
-    def _tell(self, state: dict[str, str | None]) -> None:
+    def _tell(self, state: str, reason: str | None) -> None:
         """Log and report a change of the ledger's state, with the damaged files that were set aside."""
-        report = {"ledger": {**state, "set_aside": self._ledger.set_aside() or None}}
-        if report == self._told:
+        told = (state, reason, self._ledger.times_set_aside)
+        if told == self._told:
             return
-        self._told: dict[str, object] = report
-        self._service.twin.report(report)
+        self._told = told
+        aside = self._ledger.set_aside()
+        log.info("ledger_state", state=state, reason=reason, set_aside=aside)
+        self._service.twin.report({"ledger": {"state": state, "reason": reason, "set_aside": aside or None}})
 
     def _show(self) -> None:
         now = time.monotonic()
