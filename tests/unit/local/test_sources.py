@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vigie_devkit.local.errors import SourceError
-from vigie_devkit.local.sources import DEFAULT_SOURCE, hide_passwords, name_for, read_sources
+from vigie_devkit.local.sources import DEFAULT_SOURCE, CameraSource, hide_passwords, name_for, read_sources
 
 
 @pytest.fixture
@@ -47,6 +47,8 @@ def test_the_same_source_twice_is_two_cameras(video: Path) -> None:
         ),
         ("rtsp://viewer:${DOCK}@host/a", "rtsp://viewer:${DOCK}@host/a", {}),
         ("rtsp://viewer@host/a", "rtsp://viewer@host/a", {}),
+        ("rtsp://u:a%40b@host/a", "rtsp://u:${CAMERA_DOCK_PASSWORD}@host/a", {"CAMERA_DOCK_PASSWORD": "a@b"}),
+        ("rtsp://h/a;token=x1", "rtsp://h/a;token=${CAMERA_DOCK_PASSWORD}", {"CAMERA_DOCK_PASSWORD": "x1"}),
         ("rtsp://host/a@b", "rtsp://host/a@b", {}),
         ("rtsp://:pw@host", "rtsp://:${CAMERA_DOCK_PASSWORD}@host", {"CAMERA_DOCK_PASSWORD": "pw"}),
         (
@@ -125,3 +127,28 @@ def test_a_folder_is_refused_for_now(tmp_path: Path) -> None:
 )
 def test_camera_names_are_plain(word: str, name: str) -> None:
     assert name_for(word) == name
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "rtsp://u:secret@h/a",
+        "rtsp://h/a?password=secret",
+        "rtsp://h/a;token=secret",
+        "/videos/Été.mp4",
+        "rtsp://[::1]:8/x",
+    ],
+)
+def test_what_up_writes_into_the_twin_is_what_the_camera_module_accepts(word: str) -> None:
+    import msgspec
+
+    from vigie_camera.config import CameraConfig
+    from vigie_camera.secrets import holds_plain_password
+
+    name = name_for(word)
+    url, _ = hide_passwords(word, name)
+    camera = CameraSource(name, url, live=True)
+    for pace in (None, "max", "realtime"):
+        settings = camera.settings(pace=pace, loop=True, frames=3)  # type: ignore[arg-type]
+        msgspec.convert({"cameras": {name: settings}}, CameraConfig)
+    assert not holds_plain_password(url)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from vigie_devkit.local.errors import SourceError
 
@@ -18,7 +18,7 @@ _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _USER = re.compile(
     r"^(?P<head>[a-z]+://[^/?#:@]*:)(?P<password>[^/?#]*)@(?P<rest>[^/?#@]*(?:[/?#].*)?)$", re.IGNORECASE
 )
-_QUERY = re.compile(r"(?P<head>[?&/](?:password|passwd|pwd|pass)=)(?P<password>[^&#/]+)", re.IGNORECASE)
+_QUERY = re.compile(r"(?P<head>[?&/;](?:password|passwd|pwd|pass|token)=)(?P<password>[^&#/;]+)", re.IGNORECASE)
 _NAMED_SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 # Beginnings of containers and raw streams, (offset, bytes): what begins otherwise is opened to make sure.
@@ -98,9 +98,9 @@ def hide_passwords(url: str, name: str) -> tuple[str, dict[str, str]]:
     base = f"CAMERA_{re.sub('[^A-Z0-9]', '_', name.upper())}_PASSWORD"
 
     def hide(match: re.Match[str]) -> str:
-        password = match["password"]
-        if not password or _NAMED_SECRET.fullmatch(password):
+        if not match["password"] or _NAMED_SECRET.fullmatch(match["password"]):
             return match[0]
+        password = unquote(match["password"])  # the camera encodes a secret's value when it puts it into the URL
         secret = next((key for key, value in secrets.items() if value == password), None)
         secret = secret or (f"{base}_{len(secrets) + 1}" if secrets else base)
         secrets[secret] = password
