@@ -47,28 +47,48 @@ def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]]) 
 async def _supervise(env: ModuleEnvironment, main: Callable[[ModuleEnvironment], Awaitable[None]]) -> int:
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(main(env))
-    stopping = False
+    stopping = threading.Event()
 
     def stop(name: str) -> None:
-        nonlocal stopping
-        if stopping:
+        # On the signal thread: the deadline runs even if the event loop hangs.
+        if stopping.is_set():
             return
-        stopping = True
-        log.info("module_stopping", signal=name)
+        stopping.set()
         _end_hard_after(STOP_DEADLINE_S, STOPPED_HARD)
-        task.cancel()
+        log.info("module_stopping", signal=name)
+        loop.call_soon_threadsafe(task.cancel)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number.name)
+    _on_signals(stop)
     await asyncio.wait([task])
-    if not stopping:
+    if not stopping.is_set():
         _end_hard_after(STOP_DEADLINE_S, FAILED)
     if task.cancelled():
-        return OK if stopping else FAILED
+        return OK if stopping.is_set() else FAILED
     error = task.exception()
     if error is None:
         return OK
     return _explain(error)
+
+
+def _on_signals(stop: Callable[[str], None]) -> None:
+    """Call ``stop`` on a thread of its own for SIGTERM and SIGINT.
+
+    Python's handlers, and asyncio's, wait for the main thread; the interpreter writes to this pipe at once, also
+    while the main thread hangs in a library.
+    """
+    ours, interpreters = os.pipe()
+    os.set_blocking(interpreters, False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    signal.set_wakeup_fd(interpreters, warn_on_full_buffer=False)
+
+    def read() -> None:
+        while received := os.read(ours, 16):
+            for number in received:
+                if number in (signal.SIGTERM, signal.SIGINT):
+                    stop(signal.Signals(number).name)
+
+    threading.Thread(target=read, name="process.signals", daemon=True).start()
 
 
 def _explain(error: BaseException) -> int:

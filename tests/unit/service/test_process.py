@@ -1,0 +1,71 @@
+"""The process around a module: signals, deadlines, exit codes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MODULE = """
+import asyncio, sys, threading, time
+from vigie.process import run_module
+
+async def main(env):
+    print("up", flush=True)
+    what = sys.argv[1]
+    if what == "hangs":
+        time.sleep(60)
+    if what == "fails":
+        raise RuntimeError("rtsp://user:geheim@cam/ does not open")
+    if what == "thread":
+        threading.Thread(target=time.sleep, args=(60,)).start()
+    await asyncio.Event().wait()
+
+raise SystemExit(run_module("camera", main))
+"""
+
+
+def start(tmp_path: Path, what: str, **environment: str) -> subprocess.Popen[str]:
+    script = tmp_path / "module.py"
+    script.write_text(MODULE)
+    return subprocess.Popen(
+        [sys.executable, str(script), what],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"VIGIE_LOG": "json", **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["waits", "thread"], ids=["a task", "and a thread that does not end"])
+def test_a_module_stops_on_request_with_exit_code_0(tmp_path: Path, what: str) -> None:
+    process = start(tmp_path, what)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+
+
+def test_a_module_that_hangs_is_ended_within_the_deadline(tmp_path: Path) -> None:
+    process = start(tmp_path, "hangs")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 3
+
+
+def test_a_module_that_fails_says_why_without_the_password(tmp_path: Path) -> None:
+    process = start(tmp_path, "fails")
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert '"event": "module_failed"' in errors
+    assert "user:***@cam" in errors
+    assert "geheim" not in errors
+
+
+def test_a_misconfigured_module_is_one_line(tmp_path: Path) -> None:
+    process = start(tmp_path, "waits", VIGIE_HTTP="nowhere")
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "VIGIE_HTTP: expected address:port, got 'nowhere'" in errors
+    assert len(errors.splitlines()) == 1
