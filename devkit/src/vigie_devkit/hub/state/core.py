@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, UPSTREAM, Message, Target, message_bytes
+from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, UPSTREAM, Message, Target, endpoint_module, message_bytes
 from vigie_devkit.hub.mqtt.packets import PubAck, Publish, SubAck, UnsubAck
 from vigie_devkit.hub.mqtt.topics import desired_patch_topic
 from vigie_devkit.hub.ports import JsonObject, Misbehaviour
@@ -222,6 +222,25 @@ class HubState:
         self._out.append(SaveTwin(module))
         if patch is not None:
             self.push_desired(module, patch)
+
+    def report_own(self, now: float, module: str, patch: JsonObject) -> None:
+        """What the hub itself reports as `$edgeHub` and `$edgeAgent`; no message is made of it."""
+        self.twins.report_own(now, module, patch)
+        self._out.append(SaveTwin(module))
+
+    def remove_module(self, now: float, module: str) -> None:
+        """An identity that is no more: its link, session, twin and waiting messages."""
+        session = self.sessions.of_module(module)
+        if session is not None:
+            if session.link is not None:
+                self.links.drain(now, session.link)
+            session.persistent = False
+            self.sessions.by_client.pop(session.client_id, None)
+            self._out.append(SaveSession(session.client_id))
+        for endpoint in list(self.queues.by_endpoint):
+            if endpoint != UPSTREAM and endpoint_module(endpoint) == module:
+                self.counters.dropped_queue_removed += self.delivery.remove(endpoint)
+        self.twins.by_module.pop(module, None)
 
     def set_routes(self, now: float, routes: RouteTable) -> None:
         """From now on. An endpoint that no route names any more loses its queue."""

@@ -90,15 +90,22 @@ class Links:
         self._out.append(Close(link.id, abrupt=True))
 
     def drain_all(self, now: float, modules: Iterable[str] | None = None) -> int:
-        wanted = None if modules is None else set(modules)
-        links = [
-            link
-            for link in self._sessions.links.values()
-            if not link.draining and (wanted is None or link.session.module in wanted)
-        ]
+        """Drain the links of ``modules`` (None: all). How many."""
+        links = self._links_of(modules)
         for link in links:
             self.drain(now, link)
         return len(links)
+
+    def drop_all(self, modules: Iterable[str] | None = None) -> int:
+        links = self._links_of(modules)
+        for link in links:
+            self.drop(link)
+        return len(links)
+
+    def _links_of(self, modules: Iterable[str] | None) -> list[Link]:
+        wanted = None if modules is None else set(modules)
+        links = (link for link in self._sessions.links.values() if not link.draining)
+        return [link for link in links if wanted is None or link.session.module in wanted]
 
     def lost(self, now: float, link_id: int) -> None:
         """The connection is gone, whoever closed it."""
@@ -111,7 +118,7 @@ class Links:
         if session.link is link:
             self._detach(now, link)
             if not session.persistent:
-                del self._sessions.by_client[session.client_id]
+                self._sessions.by_client.pop(session.client_id, None)
                 self._out.append(SaveSession(session.client_id))
         elif session.module is not None:
             self._delivery.pump_module(now, session.module)  # the new link may have waited for the old one

@@ -31,6 +31,11 @@ class Uplink:
     def waiting(self) -> int:
         return len(self._queue) + len(self._batch)
 
+    @property
+    def busy(self) -> bool:
+        """A batch is with the sink."""
+        return bool(self._batch)
+
     def pump(self, now: float) -> None:
         if self._batch or not self._faults.settings.upstream_online:
             return

@@ -1,0 +1,111 @@
+"""A deployment template or manifest, read: which modules there are and what each is to be told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vigie_devkit.hub.ports import Json, JsonObject, ManifestRefusedError, TwinRefusedError
+from vigie_devkit.hub.state.twin_limits import check_patch, check_size
+
+EDGE_AGENT = "$edgeAgent"
+EDGE_HUB = "$edgeHub"
+_DESIRED = "properties.desired"
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """``desired`` by module id; its keys are the identities of the device, `$edgeAgent` and `$edgeHub` among them."""
+
+    desired: dict[str, dict[str, Any]]
+
+    @property
+    def modules(self) -> list[str]:
+        return [name for name in self.desired if not name.startswith("$")]
+
+
+def read_manifest_file(path: Path) -> JsonObject:
+    """Raises: ManifestRefusedError: no such file, or no JSON object in it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ManifestRefusedError(f"manifest {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ManifestRefusedError(f"manifest {path} is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ManifestRefusedError(f"manifest {path}: expected a JSON object, got {type(content).__name__}")
+    return content
+
+
+def parse_manifest(content: Mapping[str, Json]) -> Manifest:
+    """Take any wrapper with ``modulesContent`` apart. Raises: ManifestRefusedError, with the path."""
+    modules_content = _modules_content(content)
+    desired: dict[str, dict[str, Any]] = {}
+    for module, section in modules_content.items():
+        desired[module] = _desired(module, section)
+    agent = desired.get(EDGE_AGENT, {})
+    for place in ("systemModules", "modules"):
+        listed = agent.get(place) or {}
+        if not isinstance(listed, dict):
+            raise ManifestRefusedError(f"$edgeAgent: {place} is not an object")
+        for name in listed:
+            desired.setdefault(f"${name}" if place == "systemModules" else name, {})
+    desired.setdefault(EDGE_HUB, {})
+    desired.setdefault(EDGE_AGENT, {})
+    if "schemaVersion" not in desired[EDGE_HUB]:
+        raise ManifestRefusedError("modulesContent has no '$edgeHub' with 'properties.desired' (schemaVersion, routes)")
+    for module, section in desired.items():
+        try:
+            if module not in (
+                EDGE_AGENT,
+                EDGE_HUB,
+            ):  # environment names and routes obey other rules than a module's keys
+                check_patch(section, what=f"{module}: properties.desired")
+            check_size(section, what=f"{module}: properties.desired")
+        except TwinRefusedError as refusal:
+            raise ManifestRefusedError(str(refusal)) from refusal
+    return Manifest(desired)
+
+
+def _modules_content(content: Mapping[str, Json]) -> dict[str, Json]:
+    inner: Json = content
+    for wrapper in ("content", "configuration"):
+        if isinstance(inner, dict) and isinstance(inner.get(wrapper), dict):
+            inner = inner[wrapper]
+    for name in ("modulesContent", "moduleContent"):
+        if isinstance(inner, dict) and isinstance(inner.get(name), dict):
+            found: dict[str, Json] = inner[name]
+            return found
+    raise ManifestRefusedError("expected an object with 'modulesContent', as a deployment manifest or template has")
+
+
+def _desired(module: str, section: Json) -> dict[str, Any]:
+    """``properties.desired`` and the dotted keys of layered deployments, which replace a subtree each."""
+    if not isinstance(section, dict):
+        raise ManifestRefusedError(f"modulesContent.{module}: expected an object, got {type(section).__name__}")
+    whole = section.get(_DESIRED, {})
+    if not isinstance(whole, dict):
+        raise ManifestRefusedError(f"modulesContent.{module}.{_DESIRED}: expected an object")
+    desired: dict[str, Any] = json.loads(json.dumps(whole))
+    for key, value in section.items():
+        if key.startswith(_DESIRED + "."):
+            *parents, last = key[len(_DESIRED) + 1 :].split(".")
+            place = desired
+            for parent in parents:
+                below = place.setdefault(parent, {})
+                if not isinstance(below, dict):
+                    raise ManifestRefusedError(f"modulesContent.{module}.{key}: {parent!r} is no object")
+                place = below
+            place[last] = value
+    return _without_nulls(desired)
+
+
+def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_nulls(child) if isinstance(child, dict) else child
+        for key, child in value.items()
+        if child is not None
+    }

@@ -1,0 +1,68 @@
+"""Who may connect: user name, client id, identity and token, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from vigie_devkit.hub.mqtt.packets import Connect
+from vigie_devkit.hub.mqtt.usernames import UsernameRefused, parse_username
+from vigie_devkit.hub.shell.keys import Keys
+from vigie_devkit.hub.shell.tokens import TokenRefusedError, check_token
+
+
+class AdmissionRefusedError(Exception):
+    """CONNACK 5; the text is for the log and never holds a token."""
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """``module`` None: the device itself."""
+
+    module: str | None
+    expires_at: float
+    agent: str
+
+
+class Admission:
+    """Judges CONNECTs. ``keys_of`` answers None for an identity that is not there."""
+
+    def __init__(
+        self,
+        device_id: str,
+        hostnames: Collection[str],
+        keys_of: Callable[[str | None], Keys | None],
+        *,
+        token_grace_s: float,
+    ) -> None:
+        self._device_id = device_id
+        self._hostnames = hostnames
+        self._keys_of = keys_of
+        self._token_grace_s = token_grace_s
+
+    def check(self, packet: Connect, now: float) -> Admitted:
+        """Raises: AdmissionRefusedError."""
+        try:
+            user = parse_username(packet.username or "")
+        except UsernameRefused as refusal:
+            raise AdmissionRefusedError(str(refusal)) from refusal
+        if user.client_id != packet.client_id:
+            raise AdmissionRefusedError(f"client id {packet.client_id!r} is not {user.client_id!r} of the user name")
+        if user.device != self._device_id:
+            raise AdmissionRefusedError(f"device {user.device!r} is not this one, {self._device_id!r}")
+        keys = self._keys_of(user.module)
+        if keys is None:
+            raise AdmissionRefusedError(f"module {user.module!r} is not in the manifest")
+        try:
+            expires_at = check_token(
+                (packet.password or b"").decode("utf-8", "replace"),
+                hostnames=self._hostnames,
+                device=user.device,
+                module=user.module,
+                keys=(keys.primary, keys.secondary),
+                now=now,
+                grace_s=self._token_grace_s,
+            )
+        except TokenRefusedError as refusal:
+            raise AdmissionRefusedError(str(refusal)) from refusal
+        return Admitted(user.module, expires_at, user.client_type)

@@ -1,0 +1,318 @@
+"""`HubControl`: what the service side may ask of the running hub. Every change goes through the rules."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from vigie.errors import HubConfigRefusedError
+from vigie_devkit.hub.manifest import EDGE_AGENT, EDGE_HUB, Manifest, parse_manifest
+from vigie_devkit.hub.message import UPSTREAM
+from vigie_devkit.hub.ports import (
+    JsonObject,
+    ManifestRefusedError,
+    MethodResult,
+    Misbehaviour,
+    ModuleIdentity,
+    ModuleUnknownError,
+    TwinRefusedError,
+)
+from vigie_devkit.hub.routes.config import parse_edgehub_desired
+from vigie_devkit.hub.routing import Routing
+from vigie_devkit.hub.shell.clock import Clock
+from vigie_devkit.hub.shell.keys import Keys, KeyStore
+from vigie_devkit.hub.shell.performer import Performer
+from vigie_devkit.hub.state.core import HubState
+from vigie_devkit.hub.state.method_limits import check_method
+from vigie_devkit.hub.state.sessions import Session
+from vigie_devkit.hub.state.twins import etag_text, service_properties, timestamp
+from vigie_devkit.hub.store.documents import DocumentStore
+from vigie_devkit.hub.store.messages import MessageStore
+
+_EPOCH = 0.0
+
+
+class Control:
+    """Lives in the hub's loop. ``on_modules`` is called when identities came or went."""
+
+    def __init__(
+        self,
+        state: HubState,
+        performer: Performer,
+        store: MessageStore,
+        documents: DocumentStore,
+        keys: KeyStore,
+        *,
+        clock: Clock,
+        iothub_hostname: str,
+        on_modules: Callable[[], None],
+        on_restart: Callable[[], None],
+    ) -> None:
+        self._state = state
+        self._performer = performer
+        self._store = store
+        self._documents = documents
+        self._keys = keys
+        self._clock = clock
+        self._iothub_hostname = iothub_hostname
+        self._on_modules = on_modules
+        self._on_restart = on_restart
+        self._identities: set[str] = set()
+
+    # --- identities ---
+
+    @property
+    def device_id(self) -> str:
+        return self._state.sessions.device_id
+
+    @property
+    def iothub_hostname(self) -> str:
+        return self._iothub_hostname
+
+    def keys_of(self, module: str | None) -> Keys | None:
+        if module is None:
+            return self._keys.content.device
+        return self._keys.content.modules.get(module) if module in self._identities else None
+
+    def module_ids(self) -> list[str]:
+        return sorted(self._identities)
+
+    def modules(self) -> list[ModuleIdentity]:
+        return [self.module(module) for module in self.module_ids()]
+
+    def module(self, module: str) -> ModuleIdentity:
+        self._known(module)
+        return self._identity(module, self._keys.of(module), self._state.sessions.of_module(module))
+
+    def device(self) -> ModuleIdentity:
+        session = self._state.sessions.by_client.get(self.device_id)
+        return self._identity("", self._keys.content.device, session)
+
+    def create_module(
+        self, module: str, *, primary_key: str | None = None, secondary_key: str | None = None
+    ) -> ModuleIdentity:
+        if not module or len(module) > 128 or any(character in module for character in "/\\ #+?") or module.isspace():
+            raise TwinRefusedError(f"moduleId {module!r} is no module id")
+        keys = self._keys.of(module)
+        self._keys.content.modules[module] = Keys(
+            primary_key or keys.primary, secondary_key or keys.secondary, keys.generation_id, keys.etag + 1
+        )
+        self._identities.add(module)
+        self._keys.save()
+        self._on_modules()
+        return self.module(module)
+
+    def delete_module(self, module: str) -> None:
+        self._known(module)
+        self._remove(module)
+        self._keys.save()
+        self._performer.run()
+        self._on_modules()
+
+    # --- twins ---
+
+    def get_twin(self, module: str | None) -> JsonObject:
+        self._known(module)
+        twin = self._state.twins.get(module or "")
+        identity = self.device() if module is None else self.module(module)
+        view: JsonObject = {"deviceId": self.device_id}
+        if module is not None:
+            view["moduleId"] = module
+        return view | {
+            "etag": etag_text(twin.etag),
+            "deviceEtag": identity.etag,
+            "version": twin.version,
+            "status": "enabled",
+            "statusUpdateTime": "0001-01-01T00:00:00Z",
+            "connectionState": "Connected" if identity.connected else "Disconnected",
+            "lastActivityTime": _time(identity.last_activity_at),
+            "cloudToDeviceMessageCount": 0,
+            "authenticationType": "sas",
+            "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
+            "modelId": "",
+            "tags": twin.tags,
+            "properties": service_properties(twin),
+        }
+
+    def patch_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
+        return self._write_twin(module, body, if_match, replace=False)
+
+    def replace_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
+        return self._write_twin(module, body, if_match, replace=True)
+
+    def _write_twin(self, module: str | None, body: JsonObject, if_match: str | None, *, replace: bool) -> JsonObject:
+        self._known(module)
+        push = self._state.twins.write(self._clock.now(), module or "", body, if_match, replace=replace)
+        self._state.twin_changed(module or "", push)
+        if module == EDGE_HUB and push is not None:
+            self._take_routes()
+        self._performer.run()
+        return self.get_twin(module)
+
+    # --- the manifest ---
+
+    def apply_configuration(self, content: JsonObject) -> None:
+        manifest = parse_manifest(content)
+        try:
+            routing = Routing(parse_edgehub_desired(manifest.desired[EDGE_HUB]))
+        except HubConfigRefusedError as refusal:
+            self._report_status(400, str(refusal))
+            self._performer.run()
+            raise ManifestRefusedError(f"$edgeHub: {refusal}") from refusal
+        self.deploy(manifest, routing)
+
+    def deploy(self, manifest: Manifest, routing: Routing) -> None:
+        """Make ``manifest`` the one in force: identities, desired properties, routes."""
+        now = self._clock.now()
+        for module in self._identities - manifest.desired.keys():
+            self._remove(module)
+        self._identities = set(manifest.desired)
+        for module, desired in manifest.desired.items():
+            self._keys.of(module)
+            push = self._state.twins.deploy(now, module, desired)
+            if push is not None:
+                self._state.twin_changed(module, push)
+        self._keys.save()
+        self._state.set_routes(now, routing)
+        self._report_status(200, "")
+        self._performer.run()
+        self._on_modules()
+
+    def _take_routes(self) -> None:
+        """An operator wrote to `$edgeHub`'s twin: in force if it is right, otherwise reported and ignored."""
+        try:
+            routing = Routing(parse_edgehub_desired(self._state.twins.get(EDGE_HUB).desired))
+        except HubConfigRefusedError as refusal:
+            self._report_status(400, str(refusal))
+            return
+        self._state.set_routes(self._clock.now(), routing)
+        self._report_status(200, "")
+
+    def _report_status(self, code: int, description: str) -> None:
+        for module in (EDGE_HUB, EDGE_AGENT):
+            own = module == EDGE_HUB
+            status = {"code": code if own else 200, "description": description if own else ""}
+            report = {
+                "schemaVersion": "1.0" if own else "1.1",
+                "lastDesiredVersion": self._state.twins.get(module).desired_version,
+                "lastDesiredStatus": status,
+            }
+            self._state.report_own(self._clock.now(), module, report)
+
+    def report_clients(self) -> None:
+        """`$edgeHub`'s reported ``clients``: who is connected, since when."""
+        clients: JsonObject = {}
+        for client_id, session in self._state.sessions.by_client.items():
+            connected = session.link is not None
+            stamp = "lastConnectedTimeUtc" if connected else "lastDisconnectedTimeUtc"
+            clients[client_id] = {
+                "status": "Connected" if connected else "Disconnected",
+                stamp: timestamp(session.connection_changed_at),
+            }
+        self._state.report_own(self._clock.now(), EDGE_HUB, {"clients": clients})
+        self._performer.run()
+
+    # --- methods ---
+
+    async def invoke_method(
+        self,
+        module: str,
+        name: str,
+        payload_json: bytes,
+        response_timeout_s: float = 30.0,
+        connect_timeout_s: float = 0.0,
+    ) -> MethodResult:
+        check_method(name, payload_json, response_timeout_s, connect_timeout_s)
+        self._known(module)
+        rid = str(uuid.uuid4())
+        answer: asyncio.Future[MethodResult] = asyncio.get_running_loop().create_future()
+        self._performer.answers[rid] = answer
+        self._state.counters.methods_called += 1
+        try:
+            self._state.methods.invoke(
+                self._clock.now(),
+                rid,
+                module,
+                name,
+                payload_json,
+                response_timeout_s=response_timeout_s,
+                connect_timeout_s=connect_timeout_s,
+            )
+            self._performer.run()
+            return await answer
+        finally:
+            self._performer.answers.pop(rid, None)
+            self._state.methods.forget(rid)
+
+    # --- faults and figures ---
+
+    def misbehave(self, settings: Misbehaviour) -> None:
+        self._state.misbehave(self._clock.now(), settings)
+        self._performer.run()
+
+    def misbehaviour(self) -> Misbehaviour:
+        return self._state.faults.settings
+
+    def drop_connections(self, modules: Sequence[str] | None = None, *, abrupt: bool = False) -> int:
+        links = self._state.links
+        dropped = links.drop_all(modules) if abrupt else links.drain_all(self._clock.now(), modules)
+        self._performer.run()
+        return dropped
+
+    def restart_listener(self) -> None:
+        self._on_restart()
+
+    def stats(self) -> JsonObject:
+        state = self._state
+        endpoints = {
+            endpoint: {"waiting": len(queue), "delivered": queue.delivered, "expired": queue.expired}
+            for endpoint, queue in state.queues.by_endpoint.items()
+        }
+        for slot in state.delivery.slots():
+            endpoints[slot.queue.endpoint]["waiting"] += slot.copy is not None
+        endpoints.setdefault(UPSTREAM, {"delivered": 0, "expired": 0})["waiting"] = state.uplink.waiting
+        return {
+            "counters": msgspec.to_builtins(state.counters),
+            "endpoints": endpoints,
+            "stored_messages": state.queues.stored_messages,
+            "stored_bytes": state.queues.stored_bytes,
+            "disk_bytes": self._store.disk_bytes,
+            "methods_pending": state.methods.pending,
+            "connections": len(state.sessions.links),
+            "clients": {
+                client: {"connected": session.link is not None, "subscriptions": sorted(session.filters)}
+                for client, session in state.sessions.by_client.items()
+            },
+        }
+
+    # --- helpers ---
+
+    def _known(self, module: str | None) -> None:
+        if module is not None and module not in self._identities:
+            raise ModuleUnknownError(f"module {module!r} is not on device {self.device_id!r}")
+
+    def _remove(self, module: str) -> None:
+        now = self._clock.now()
+        self._state.remove_module(now, module)
+        self._documents.delete_twin(module)
+        self._identities.discard(module)
+        self._keys.content.modules.pop(module, None)
+
+    def _identity(self, module: str, keys: Keys, session: Session | None) -> ModuleIdentity:
+        return ModuleIdentity(
+            module_id=module,
+            generation_id=keys.generation_id,
+            primary_key=keys.primary,
+            secondary_key=keys.secondary,
+            etag=etag_text(keys.etag),
+            connected=session is not None and session.link is not None,
+            connection_state_updated_at=session.connection_changed_at if session is not None else _EPOCH,
+            last_activity_at=session.last_activity_at if session is not None else _EPOCH,
+        )
+
+
+def _time(when: float) -> str:
+    return timestamp(when) if when else "0001-01-01T00:00:00Z"

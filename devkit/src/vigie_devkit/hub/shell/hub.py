@@ -1,0 +1,321 @@
+"""The whole hub: what is opened, in which order, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from ssl import SSLContext
+
+import msgspec
+import structlog
+
+from vigie.errors import HubConfigRefusedError, HubStartError
+from vigie_devkit.hub.manifest import EDGE_HUB, Manifest, parse_manifest, read_manifest_file
+from vigie_devkit.hub.ports import JsonObject, ManifestRefusedError, ServiceFactory, ServiceSettings, SinkFactory
+from vigie_devkit.hub.routes.config import parse_edgehub_desired
+from vigie_devkit.hub.routing import Routing
+from vigie_devkit.hub.shell.admission import Admission
+from vigie_devkit.hub.shell.broker import Broker
+from vigie_devkit.hub.shell.certificates import Certificates
+from vigie_devkit.hub.shell.clock import Clock
+from vigie_devkit.hub.shell.control import Control
+from vigie_devkit.hub.shell.edge_http import HTTPS_PORT, open_edge_http
+from vigie_devkit.hub.shell.keys import KeyStore
+from vigie_devkit.hub.shell.listen import MQTT_PORT, choose_address, listen_error
+from vigie_devkit.hub.shell.performer import Performer
+from vigie_devkit.hub.shell.upstream_feed import UpstreamFeed
+from vigie_devkit.hub.shell.workload import WorkloadApi, private_folder
+from vigie_devkit.hub.state.core import HubState
+from vigie_devkit.hub.state.settings import HubSettings
+from vigie_devkit.hub.store.documents import DocumentStore, write_atomically
+from vigie_devkit.hub.store.messages import MessageStore
+
+log = structlog.get_logger("hub")
+_RESTART_S = 0.2  # how long the MQTT port stays closed when a restart is played
+_POLICY = "iothubowner"
+
+
+class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and as whom a hub runs. ``listen`` None: the address of the last run, or a free one."""
+
+    manifest: Path
+    state: Path
+    listen: str | None = None
+    service_port: int = 0
+    gateway_hostname: str | None = None
+    device_id: str = "vigie-device"
+    iothub_hostname: str = "local.azure-devices.net"
+    settings: HubSettings = HubSettings()
+
+
+async def run_hub(
+    options: HubOptions, stop: asyncio.Event, *, open_service: ServiceFactory, open_sink: SinkFactory
+) -> None:
+    """Serve until ``stop`` is set, then drain every client. Raises: HubStartError, with one sentence."""
+    manifest, routing = load_manifest(options.manifest)
+    with _own(options.state):
+        async with _Running.open(options, manifest, routing, open_service, open_sink):
+            await stop.wait()
+            log.info("hub_stopping")
+
+
+def load_manifest(path: Path) -> tuple[Manifest, Routing]:
+    """Raises: HubStartError."""
+    try:
+        manifest = parse_manifest(read_manifest_file(path))
+        return manifest, Routing(parse_edgehub_desired(manifest.desired[EDGE_HUB]))
+    except ManifestRefusedError as refusal:
+        raise HubStartError(str(refusal)) from refusal
+    except HubConfigRefusedError as refusal:
+        raise HubStartError(f"manifest {path}: $edgeHub: {refusal}") from refusal
+
+
+@contextmanager
+def _own(state: Path) -> Iterator[None]:
+    """One hub per state folder; the kernel frees the lock of a killed one."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(state / "hub.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HubStartError(
+            f"state folder {state} cannot be written ({error.strerror}); pass another --state"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise HubStartError(f"another hub runs on state folder {state}; stop it or pass another --state") from error
+    finally:
+        os.close(descriptor)
+
+
+class _Running:
+    """Everything between start and stop. One owner for each resource: `open`, from outside in."""
+
+    def __init__(self, options: HubOptions, listen: str, tls: SSLContext, workload: WorkloadApi) -> None:
+        self.options = options
+        self.listen = listen
+        self.tls = tls
+        self.workload = workload
+        self.server: asyncio.Server | None = None
+        self.modules_changed = asyncio.Event()
+        self.restart_wanted = asyncio.Event()
+        self.service_port = 0
+        self.https_port: int | None = None
+        self.ready = False
+        self.control: Control
+        self.broker: Broker
+        self.state: HubState
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        options: HubOptions,
+        manifest: Manifest,
+        routing: Routing,
+        open_service: ServiceFactory,
+        open_sink: SinkFactory,
+    ) -> AsyncIterator[_Running]:
+        folder, clock = options.state, Clock()
+        keys = KeyStore(folder / "keys.json")
+        listen = choose_address(options.listen, keys.content.listen)
+        keys.content.listen = listen
+        gateway = options.gateway_hostname or listen
+        certificates = Certificates(folder / "ca")
+        certificates.prepare(list(dict.fromkeys((gateway, listen, "localhost"))))
+        tls = certificates.context()
+        store = MessageStore(folder / "messages")
+        documents = DocumentStore(folder)
+        waiting = store.recover()
+        state = HubState(
+            options.device_id,
+            routing,
+            _bounded(options.settings, routing),
+            next_seq=store.next_seq,
+            sessions=documents.load_sessions(),
+            twins=documents.load_twins(),
+        )
+        performer = Performer(state, store, documents, clock)
+        trust = certificates.ca_file.read_text(encoding="ascii")
+        workload = WorkloadApi(
+            private_folder(folder), lambda: trust, lambda module: keys.content.modules[module].primary
+        )
+        self = cls(options, listen, tls, workload)
+        control = Control(
+            state,
+            performer,
+            store,
+            documents,
+            keys,
+            clock=clock,
+            iothub_hostname=options.iothub_hostname,
+            on_modules=self.modules_changed.set,
+            on_restart=self.restart_wanted.set,
+        )
+        hostnames = frozenset({options.iothub_hostname, gateway})
+        admission = Admission(
+            options.device_id, hostnames, control.keys_of, token_grace_s=options.settings.token_grace_s
+        )
+        self.state, self.control = state, control
+        self.broker = Broker(state, performer, admission, clock)
+        sink = open_sink(folder / "upstream", {})
+        feed = UpstreamFeed(state, store, performer, sink, clock)
+        performer.on_upstream = feed.send
+        performer.on_sessions = control.report_clients
+        service = ServiceSettings(
+            listen=listen,
+            port=options.service_port,
+            policy_name=_POLICY,
+            policy_key=keys.content.service,
+            hostnames=hostnames | {"localhost"},
+        )
+        try:
+            control.deploy(manifest, routing)
+            state.restore(clock.now(), waiting)
+            performer.run()
+            async with (
+                open_service(control, sink, service, tls) as self.service_port,
+                open_edge_http(
+                    control, listen=listen, port=HTTPS_PORT, hostnames=hostnames, tls=tls, clock=clock
+                ) as self.https_port,
+                self._workload_sockets(),
+                self._listening(),
+            ):
+                self._write_connection_string(keys.content.service)
+                self._describe(gateway, certificates.ca_file)
+                async with self._keeping_up(gateway, certificates.ca_file):
+                    yield self
+                await self._drain()
+        finally:
+            (folder / "hub.json").unlink(missing_ok=True)
+            await feed.close()
+            store.close()
+
+    @asynccontextmanager
+    async def _workload_sockets(self) -> AsyncIterator[None]:
+        try:
+            for module in self.control.module_ids():
+                await self.workload.open(module)
+            yield
+        finally:
+            await self.workload.close_all()
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[None]:
+        try:
+            await self._listen()
+            yield
+        finally:
+            await self._stop_listening()
+
+    async def _listen(self) -> None:
+        try:
+            self.server = await asyncio.get_running_loop().create_server(
+                self.broker.new_connection,
+                self.listen,
+                MQTT_PORT,
+                ssl=self.tls,
+                ssl_handshake_timeout=10,
+                ssl_shutdown_timeout=2,
+                backlog=256,
+            )
+        except OSError as error:
+            raise listen_error(self.listen, MQTT_PORT, error) from error
+
+    async def _stop_listening(self) -> None:
+        server, self.server = self.server, None
+        if server is not None:
+            server.close()
+
+    async def _drain(self) -> None:
+        """Refuse new connections, let every client's writes succeed until it is quiet, then close (2.9)."""
+        await self._stop_listening()
+        self.control.drop_connections()
+        settings = self.options.settings
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.drain_limit_s + 1):
+                while self.broker.connections or self.state.uplink.busy:
+                    await self.broker.next_close(0.05)
+
+    @asynccontextmanager
+    async def _keeping_up(self, gateway: str, ca_file: Path) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as tasks:
+            followers = [
+                tasks.create_task(self._follow_modules(gateway, ca_file), name="hub.modules"),
+                tasks.create_task(self._follow_restarts(), name="hub.restarts"),
+            ]
+            try:
+                yield
+            finally:
+                for follower in followers:
+                    follower.cancel()
+
+    async def _follow_modules(self, gateway: str, ca_file: Path) -> None:
+        while True:
+            await self.modules_changed.wait()
+            self.modules_changed.clear()
+            wanted = set(self.control.module_ids())
+            for module in wanted:
+                await self.workload.open(module)
+            for module in self.workload.modules() - wanted:
+                await self.workload.close(module)
+            self._describe(gateway, ca_file)
+
+    async def _follow_restarts(self) -> None:
+        while True:
+            await self.restart_wanted.wait()
+            self.restart_wanted.clear()
+            log.info("listener_restarting")
+            await self._drain()
+            await asyncio.sleep(_RESTART_S)
+            await self._listen()
+
+    def _write_connection_string(self, key: str) -> None:
+        text = f"HostName={self.listen}:{self.service_port};SharedAccessKeyName={_POLICY};SharedAccessKey={key}\n"
+        write_atomically(self._connection_string_file, text.encode())
+
+    @property
+    def _connection_string_file(self) -> Path:
+        return self.options.state / "service-connection-string"
+
+    def _describe(self, gateway: str, ca_file: Path) -> None:
+        """``hub.json``: written when everything answers, and again when the modules change."""
+        description: JsonObject = {
+            "pid": os.getpid(),
+            "listen": self.listen,
+            "mqtt_port": MQTT_PORT,
+            "https_port": self.https_port,
+            "service_url": f"https://{self.listen}:{self.service_port}",
+            "iothub_hostname": self.options.iothub_hostname,
+            "device_id": self.options.device_id,
+            "gateway_hostname": gateway,
+            "workload_dir": str(self.workload.folder),
+            "ca_file": str(ca_file),
+            "service_connection_string_file": str(self._connection_string_file),
+            "modules": {
+                identity.module_id: {
+                    "generation_id": identity.generation_id,
+                    "workload_uri": self.workload.uri(identity.module_id),
+                }
+                for identity in self.control.modules()
+            },
+        }
+        write_atomically(
+            self.options.state / "hub.json", msgspec.json.format(msgspec.json.encode(description)), mode=0o644
+        )
+        if not self.ready:
+            self.ready = True
+            log.info(
+                "hub_ready", listen=self.listen, service=description["service_url"], modules=len(description["modules"])
+            )
+
+
+def _bounded(settings: HubSettings, routing: Routing) -> HubSettings:
+    limit = routing.config.max_store_bytes
+    return settings if limit is None else msgspec.structs.replace(settings, max_stored_bytes=limit)

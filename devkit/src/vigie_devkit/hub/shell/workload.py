@@ -1,0 +1,116 @@
+"""The workload API: one unix socket per module, which is how a caller is known (edgehub.md 1.2)."""
+
+from __future__ import annotations
+
+import binascii
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+from base64 import b64decode
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from vigie.errors import HubStartError
+from vigie_devkit.hub.shell.tokens import sign
+
+log = structlog.get_logger("hub")
+_MAX_SOCKET_PATH = 100  # the kernel takes 107
+
+
+class WorkloadApi:
+    """Serves `sign` and `trust-bundle` to each module.
+
+    `sign` asks for nothing it does not need: one failed call at a renewal ends a client's renewals for ever (0.8).
+    """
+
+    def __init__(self, folder: Path, trust_bundle: Callable[[], str], key_of: Callable[[str], str]) -> None:
+        """Args: key_of: the primary key of a module, base64; KeyError when it is gone."""
+        self.folder = folder
+        self._trust_bundle = trust_bundle
+        self._key_of = key_of
+        self._runners: dict[str, web.AppRunner] = {}
+
+    def uri(self, module: str) -> str:
+        return f"unix://{self._socket(module)}"
+
+    def modules(self) -> set[str]:
+        return set(self._runners)
+
+    async def open(self, module: str) -> None:
+        if module in self._runners:
+            return
+        path = self._socket(module)
+        path.unlink(missing_ok=True)  # of a hub that was killed; the lock on the state folder says it is ours
+        runner = web.AppRunner(self._app(module), access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        self._runners[module] = runner
+        await web.UnixSite(runner, str(path)).start()
+        path.chmod(0o600)
+
+    async def close(self, module: str) -> None:
+        runner = self._runners.pop(module, None)
+        if runner is not None:
+            await runner.cleanup()
+            self._socket(module).unlink(missing_ok=True)
+
+    async def close_all(self) -> None:
+        for module in list(self._runners):
+            await self.close(module)
+        with contextlib.suppress(OSError):  # somebody keeps a file of his own in it
+            self.folder.rmdir()
+
+    def _socket(self, module: str) -> Path:
+        name = (
+            module if len(module) <= 20 and module.isidentifier() else hashlib.sha256(module.encode()).hexdigest()[:12]
+        )
+        return self.folder / f"{name}.sock"
+
+    def _app(self, module: str) -> web.Application:
+        app = web.Application()
+
+        async def trust_bundle(_: web.Request) -> web.Response:
+            return web.json_response({"certificate": self._trust_bundle()})
+
+        async def sign_data(request: web.Request) -> web.Response:
+            try:
+                body = await request.json()
+                content = b64decode(body["data"])
+                digest = sign(self._key_of(module), content)
+            except (ValueError, TypeError, KeyError, binascii.Error) as error:
+                log.error("sign_refused", module=module, reason=repr(error))  # noqa: TRY400 - a caller's mistake
+                return web.json_response({"message": f"no data to sign: {error!r}"}, status=400)
+            return web.json_response({"digest": digest})
+
+        async def list_modules(_: web.Request) -> web.Response:
+            return web.json_response({"modules": [{"name": module, "id": module, "type": "docker"}]})
+
+        app.router.add_get("/trust-bundle", trust_bundle)
+        app.router.add_get("/modules", list_modules)
+        app.router.add_post("/modules/{module}/genid/{generation}/sign", sign_data)
+        return app
+
+
+def private_folder(state: Path) -> Path:
+    """A folder for sockets that only this user enters: in ``state``, or where that path is too long, in /tmp.
+
+    The same for the same ``state``: a module that lives longer than its hub finds its socket again.
+    Raises: HubStartError.
+    """
+    folder = state / "workload"
+    if len(os.fsencode(folder)) + 26 > _MAX_SOCKET_PATH:
+        mark = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir()) / f"vigie-{os.getuid()}-{mark}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            raise HubStartError(f"{folder} belongs to somebody else; remove it or pass another --state")
+        folder.chmod(0o700)
+    except OSError as error:
+        raise HubStartError(f"the folder for workload sockets {folder} cannot be made: {error.strerror}") from error
+    return folder

@@ -1,0 +1,1 @@
+"""What outlives the hub's process: accepted messages, twins, sessions, keys."""

@@ -1,0 +1,69 @@
+"""Small JSON files that change as a whole: written beside, then renamed over."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+import structlog
+
+from vigie_devkit.hub.state.sessions import StoredSession
+from vigie_devkit.hub.state.twins import Twin
+
+T = TypeVar("T")
+
+log = structlog.get_logger("hub")
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """A reader sees the old content or the new, also after a kill at any moment."""
+    beside = path.with_name(f".{path.name}.new")
+    descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+class DocumentStore:
+    """Twins (one file each) and sessions (one file). A file that does not decode is set aside and said."""
+
+    def __init__(self, folder: Path) -> None:
+        self._twins = folder / "twins"
+        self._sessions = folder / "sessions.json"
+        self._twins.mkdir(parents=True, exist_ok=True)
+
+    def load_twins(self) -> list[Twin]:
+        twins = (self._load(path, Twin) for path in sorted(self._twins.glob("*.json")))
+        return [twin for twin in twins if twin is not None]
+
+    def save_twin(self, twin: Twin) -> None:
+        write_atomically(self._twin_path(twin.module), msgspec.json.encode(twin))
+
+    def delete_twin(self, module: str) -> None:
+        self._twin_path(module).unlink(missing_ok=True)
+
+    def load_sessions(self) -> list[StoredSession]:
+        if not self._sessions.exists():
+            return []
+        return self._load(self._sessions, list[StoredSession]) or []
+
+    def save_sessions(self, sessions: list[StoredSession]) -> None:
+        write_atomically(self._sessions, msgspec.json.encode(sessions))
+
+    def _twin_path(self, module: str) -> Path:
+        return self._twins / f"{quote(module or '.device', safe='$')}.json"
+
+    def _load(self, path: Path, kind: type[T]) -> T | None:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except (msgspec.MsgspecError, OSError, ValueError) as error:
+            log.error("document_unreadable", file=str(path), reason=str(error))  # noqa: TRY400 - the reason says it all
+            path.replace(path.with_suffix(".damaged"))
+            return None
