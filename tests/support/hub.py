@@ -213,7 +213,12 @@ def running_hub(folder: Path, content: Json, **options: Any) -> Iterator[HubProc
 
 def shut_down(client: Any) -> None:
     """End an SDK client, also one whose hub is gone: its shutdown may then wait for ever."""
-    thread = threading.Thread(target=contextlib.suppress(Exception)(client.shutdown), daemon=True)
+
+    def end() -> None:
+        with contextlib.suppress(Exception):
+            client.shutdown()
+
+    thread = threading.Thread(target=end, daemon=True)
     thread.start()
     thread.join(5)
 
