@@ -22,6 +22,7 @@ log = get_logger("sync.ledger")
 T = TypeVar("T")
 
 FILE = "ledger.db"
+_CLOSE_S = 1.0
 _PARTS = ("", "-wal", "-shm", "-journal")
 # What the world does to a sound file. Everything else that SQLite or a decoder says is about the file's content.
 _WORLD = (
@@ -74,9 +75,9 @@ class LedgerThread:
         return sorted(path.name for path in self.path.parent.glob(f"{FILE}.damaged-*") if "-wal" not in path.name)
 
     def close(self) -> None:
-        """Close the file; a disk that hangs is left to the process's own deadline."""
-        with contextlib.suppress(RuntimeError):  # closed already
-            self._thread.submit(self._close)
+        """Close the file and wait for it a moment; a disk that hangs is left to the process's own deadline."""
+        with contextlib.suppress(RuntimeError, TimeoutError):  # closed already; or hanging
+            self._thread.submit(self._close).result(_CLOSE_S)
         self._thread.shutdown(wait=False)
 
     def __enter__(self) -> Self:

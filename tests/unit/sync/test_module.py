@@ -1,0 +1,251 @@
+"""The sync module as its ``__main__`` wires it, against the hub in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.detections import detections_message, make_item
+from vigie.config.environment import ModuleEnvironment
+from vigie.contracts.envelope import MESSAGE_LIMIT_BYTES
+from vigie.frames.cursor import CursorReader
+from vigie.messaging.memory import UPSTREAM, MemoryHub, UpstreamMessage
+from vigie.service import open_service
+from vigie_sync import __main__ as sync
+
+DEADLINE_S = 30.0
+ROUTES = {("inference", "detections"): ("sync", "detections"), ("sync", "telemetry"): UPSTREAM}
+BOOT = "1badcafe"
+
+
+class Device:
+    """A hub in memory and the sync module on it, which can be stopped and started."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.hub = MemoryHub(ROUTES)
+        self.service = None
+        self._task: asyncio.Task[None] | None = None
+        self._sent = 0
+        self.cursor = CursorReader.open(folder / "frames", sender="inference", output="detections", consumer="sync")
+        monkeypatch.setattr(sync, "open_service", self._open_service)
+
+    @contextlib.asynccontextmanager
+    async def _open_service(self, env, config_type):
+        make = functools.partial(open_service, make_link=self.hub.link("sync"))
+        async with make(env, config_type) as service:
+            self.service = service
+            yield service
+
+    async def start(self) -> None:
+        env = ModuleEnvironment(
+            name="sync",
+            module_id="sync",
+            device_id="device",
+            state=self.folder / "state",
+            frames=self.folder / "frames",
+            http=("127.0.0.1", 0),
+            secrets=self.folder,
+        )
+        self._task = asyncio.create_task(sync.main(env))
+        await self.until(lambda: self.service is not None and self.service.hub.connected)
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self.service = None
+
+    def feed(self, items, *, sent: int | None = None) -> int:
+        self._sent = self._sent + 1 if sent is None else sent
+        body = detections_message(self._sent, items, boot=BOOT)
+        self.hub.store("inference", "detections", UpstreamMessage("inference", "detections", body, {}, None))
+        return self._sent
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            if self._task.done():
+                self._task.result()
+            assert time.monotonic() < deadline, "condition not met in time"
+            await asyncio.sleep(0.01)
+
+    async def until_processed(self, sent: int) -> None:
+        await self.until(lambda: self.cursor.position(BOOT) == sent)
+
+    async def method(self, name: str, payload=None):
+        return await asyncio.to_thread(self.hub.invoke, "sync", name, payload, DEADLINE_S)
+
+    async def configure(self, **wanted) -> None:
+        """Set desired properties and wait until they are in force and what was due before is gone."""
+        self.hub.set_desired("sync", wanted)
+        await self.until(lambda: self.service.twin.current is not None)
+        await self.until(lambda: all(getattr(self.service.twin.current, key) == wanted[key] for key in wanted))
+        assert (await self.method("flush"))[0] == 200
+
+    def upstream(self) -> list[dict]:
+        return [json.loads(message.body) for message in self.hub.upstream]
+
+    def upstream_seqs(self) -> list[int]:
+        return [item["seq"] for envelope in self.upstream() for item in envelope["items"]]
+
+    def metric(self, name: str) -> float:
+        return self.service.metrics.values().get(name, 0.0)
+
+
+@pytest.fixture
+async def device(tmp_path, monkeypatch):
+    device = Device(tmp_path, monkeypatch)
+    await device.start()
+    yield device
+    await device.stop()
+
+
+async def test_detections_arrive_upstream_in_order_in_one_envelope_each_batch(device):
+    last = 0
+    for n in range(5):
+        last = device.feed([make_item(2 * n), make_item(2 * n + 1, labels=("bottle", "person"))])
+    await device.until_processed(last)
+    assert (await device.method("flush"))[0] == 200
+    assert device.upstream_seqs() == list(range(10))
+    for number, (message, envelope) in enumerate(zip(device.hub.upstream, device.upstream(), strict=True), start=1):
+        assert (envelope["schema"], envelope["module"], envelope["sent"]) == ("vigie.telemetry/1", "sync", number)
+        assert message.message_id == f"{envelope['boot']}-{number}"
+        assert all(item["timings"]["committed_ms"] > 0 for item in envelope["items"])
+    assert device.metric("vigie_items_committed_total") == 10
+    assert device.metric('vigie_detections_committed_total{label="bottle"}') == 10
+    assert device.metric('vigie_detections_committed_total{label="person"}') == 5
+    assert device.metric("vigie_upstream_messages_total") == len(device.hub.upstream)
+    await device.until(lambda: device.metric('vigie_latency_ms{quantile="0.95"}') > 0)
+
+
+async def test_what_is_recorded_survives_an_outage_and_restarts_and_goes_in_order(device):
+    device.hub.set_reachable(reachable=False)
+    await device.until(lambda: not device.service.hub.connected)
+    device.hub.set_reachable(reachable=True)
+    last = device.feed([make_item(n) for n in range(3)])
+    await device.until_processed(last)
+    device.hub.set_reachable(reachable=False)
+    await device.stop()
+    already = device.upstream_seqs()
+    device.hub.set_reachable(reachable=True)
+    await device.start()
+    last = device.feed([make_item(3)])
+    await device.until_processed(last)
+    assert (await device.method("flush"))[0] == 200
+    assert device.upstream_seqs() == [0, 1, 2, 3]
+    assert already in ([], [0, 1, 2])
+
+
+async def test_an_item_that_comes_twice_in_two_starts_is_recorded_once(device):
+    await device.until_processed(device.feed([make_item(1), make_item(2)]))
+    await device.stop()
+    await device.start()
+    await device.until_processed(device.feed([make_item(2), make_item(3)]))
+    assert (await device.method("flush"))[0] == 200
+    assert device.upstream_seqs() == [1, 2, 3]
+    assert device.metric("vigie_items_duplicate_total") == 1
+
+
+async def test_empty_frames_are_left_out_when_only_detections_are_wanted(device):
+    await device.configure(report="with_detections")
+    await device.until_processed(device.feed([make_item(1, labels=()), make_item(2), make_item(3, labels=())]))
+    assert (await device.method("flush"))[0] == 200
+    assert device.upstream_seqs() == [2]
+    assert device.metric("vigie_items_not_reported_total") == 2
+
+
+async def test_a_bad_twin_is_refused_with_its_path_and_the_old_one_runs_on(device):
+    await device.configure(batch_items=7)
+    device.hub.set_desired("sync", {"batch_items": 0})
+    await device.until(lambda: device.hub.reported("sync").get("batch_items", {}).get("ac") == 400)
+    refused = device.hub.reported("sync")["batch_items"]
+    assert (refused["value"], refused["ad"].startswith("$.batch_items: ")) == (7, True)
+    assert device.service.twin.current.batch_items == 7
+
+
+async def test_a_batch_goes_when_it_is_full_and_not_before_its_time(device):
+    await device.configure(batch_items=4, batch_seconds=3600)
+    await device.until_processed(device.feed([make_item(n) for n in range(3)]))
+    status, backlog = await device.method("get_backlog")
+    assert (status, backlog["items"], backlog["in_flight"], device.hub.upstream) == (200, 3, 0, [])
+    await device.until_processed(device.feed([make_item(n) for n in range(3, 6)]))
+    await device.until(lambda: device.upstream_seqs() == [0, 1, 2, 3])
+    assert (await device.method("flush"))[0] == 200
+    assert device.upstream_seqs() == [0, 1, 2, 3, 4, 5]
+
+
+async def test_messages_stay_below_the_hubs_limit_however_large_the_items(device):
+    await device.configure(batch_items=1000, batch_seconds=3600)
+    items = [make_item(n, labels=("bottle",) * 900) for n in range(8)]
+    await device.until_processed(device.feed(items))
+    assert (await device.method("flush"))[0] == 200
+    assert device.upstream_seqs() == list(range(8))
+    assert len(device.hub.upstream) > 1
+    assert all(len(message.body) < MESSAGE_LIMIT_BYTES - 512 for message in device.hub.upstream)
+
+
+async def test_an_item_that_fits_no_message_is_dropped_counted_and_does_not_stop_the_rest(device):
+    items = [make_item(1, labels=("bottle",) * 4000), make_item(2)]
+    await device.until_processed(device.feed(items))
+    assert (await device.method("flush"))[0] == 200
+    assert device.upstream_seqs() == [2]
+    assert device.metric('vigie_dropped_total{camera="dock",reason="too_large"}') == 1
+
+
+async def test_a_ledger_that_cannot_be_written_holds_messages_back_and_loses_none(device):
+    await device.until_processed(device.feed([make_item(1)]))
+    assert (await device.method("flush"))[0] == 200
+    await device.stop()
+    ledger = device.folder / "state/ledger.db"
+    ledger.rename(ledger.with_name("kept"))
+    ledger.mkdir()
+    await device.start()
+    sent = device.feed([make_item(2)])
+    await device.until(lambda: "ledger" in device.service.health.missing())
+    await device.until(lambda: device.hub.reported("sync").get("ledger", {}).get("state") == "unavailable")
+    assert device.cursor.position(BOOT) == sent - 1
+    assert (await device.method("get_backlog"))[0] == 503
+    ledger.rmdir()
+    ledger.with_name("kept").rename(ledger)
+    await device.until_processed(sent)
+    assert (await device.method("flush"))[0] == 200
+    assert device.upstream_seqs() == [1, 2]
+    await device.until(lambda: device.hub.reported("sync")["ledger"]["state"] == "ok")
+
+
+async def test_a_damaged_ledger_is_set_aside_reported_and_flow_goes_on(device):
+    await device.until_processed(device.feed([make_item(1)]))
+    await device.stop()
+    (device.folder / "state/ledger.db").write_bytes(b"no database" * 1000)
+    await device.start()
+    await device.until_processed(device.feed([make_item(2)]))
+    status, backlog = await device.method("get_backlog")
+    assert (status, len(backlog["set_aside"])) == (200, 1)
+    await device.until(lambda: device.hub.reported("sync").get("ledger", {}).get("set_aside") == backlog["set_aside"])
+
+
+async def test_flush_says_what_is_left_when_the_hub_stores_nothing(device, monkeypatch):
+    await device.configure(batch_seconds=3600)
+    await device.until_processed(device.feed([make_item(1), make_item(2)]))
+    device.hub.routes[("sync", "telemetry")] = ("nobody", "nothing")
+    monkeypatch.setattr(type(device.hub), "store", _refuse)
+    status, body = await device.method("flush", {"timeout_s": 0.3})
+    assert (status, body["error"]) == (503, "2 items are left after 0.3 s; try again")
+
+
+async def test_a_flush_request_with_a_bad_time_is_refused_with_its_path(device):
+    status, body = await device.method("flush", {"timeout_s": 0})
+    assert (status, body["path"]) == (400, "$.timeout_s")
+
+
+def _refuse(*_args):
+    from vigie.errors import HubUnavailableError
+
+    raise HubUnavailableError("the hub takes nothing")
