@@ -15,7 +15,7 @@ from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.sources import CameraSource
 
 # The hub's CA and keys outlive a run: making them anew costs time, and a person may have come to trust the CA.
-HUB_KEEPS = ("ca", "pki", "tls", "certificates")
+HUB_KEEPS = ("ca", "keys.json")
 
 
 def prepare(run: RunPaths, manifest: Mapping[str, Any], cameras: Sequence[CameraSource], *, keep: bool) -> None:

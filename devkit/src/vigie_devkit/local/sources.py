@@ -73,7 +73,7 @@ def read_sources(words: Sequence[str], environ: Mapping[str, str]) -> list[Camer
 def read_source(word: str, name: str, environ: Mapping[str, str]) -> CameraSource:
     scheme = _SCHEME.match(word)
     if scheme is None or scheme[1] == "file":
-        path = Path(word.removeprefix("file://")).expanduser().absolute()
+        path = Path(word.removeprefix("file://")).expanduser().resolve()
         check_video(word, path)
         return CameraSource(name, str(path), live=False)
     match scheme[1].lower():
