@@ -1,0 +1,35 @@
+"""The camera module, as a table of contents."""
+
+from __future__ import annotations
+
+import os
+
+from vigie.config import ModuleEnvironment
+from vigie.contracts import envelope, names
+from vigie.contracts.frames import FrameItem
+from vigie.service import open_service, run_module
+from vigie_camera.cameras import Cameras
+from vigie_camera.config import CameraConfig
+from vigie_camera.methods import offer_methods
+from vigie_camera.sources.opencv import prepare_opencv
+
+
+async def main(env: ModuleEnvironment) -> None:
+    prepare_opencv()
+    async with open_service(env, CameraConfig) as service:
+        frames = service.output(
+            names.FRAMES,
+            consumer=(names.PREPROCESS, names.FRAMES),
+            item_type=FrameItem,
+            schema=envelope.FRAMES,
+        )
+        cameras = Cameras(service, frames, os.environ)
+        offer_methods(service, cameras)
+
+        service.thread("camera.watch", cameras.watch)
+        await service.start()
+        await service.twin.run(cameras.apply)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_module(names.CAMERA, main))

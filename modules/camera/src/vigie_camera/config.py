@@ -1,0 +1,58 @@
+"""Desired properties of the camera module."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Pace = Literal["auto", "realtime", "max"]
+Transport = Literal["shared", "inline"]
+CameraName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+
+CAMERAS_MAX = 64
+
+
+class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One camera. Changing any property reopens this camera and no other."""
+
+    source: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2048,
+            description="Absolute path of a video file, rtsp:// or rtsps:// URL (passwords as ${SECRET_NAME}), "
+            "or synthetic://conveyor?seed=1&fps=30.",
+        ),
+    ]
+    pace: Annotated[
+        Pace,
+        Meta(
+            description="max: every frame, as fast as inference takes them, none dropped; realtime: by the frames' "
+            "times, the newest wins; auto: max for files, realtime for the rest. Live sources set their own pace.",
+        ),
+    ] = "auto"
+    loop: Annotated[bool, Meta(description="Begin again at the end of a file.")] = False
+    frames: Annotated[int, Meta(ge=1, description="Stop after this many captured frames.")] | None = None
+    fps: Annotated[float, Meta(gt=0, le=240, description="Take at most this many frames a second.")] | None = None
+    transport: Annotated[
+        Transport,
+        Meta(description="shared: pixels in the shared frame folder; inline: as JPEG in the message (other host)."),
+    ] = "shared"
+    slots: Annotated[
+        int, Meta(ge=4, le=64, description="Frames of this camera in shared memory; each takes width x height x 3.")
+    ] = 8
+
+
+class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All cameras by name: lower-case letters, digits, dash and underscore."""
+
+    cameras: Annotated[
+        dict[CameraName, CameraSettings],
+        Meta(max_length=CAMERAS_MAX, description="Cameras by name; none by default, so none runs unseen."),
+    ] = {}
+    linger_ms: Annotated[
+        float,
+        Meta(ge=0, le=200, description="Wait this long for more frames to join a message: less CPU, more delay."),
+    ] = 0.0

@@ -1,0 +1,82 @@
+"""Direct methods of the camera module."""
+
+from __future__ import annotations
+
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from vigie.errors import MethodRefusedError
+from vigie.frames.inline import encode_inline
+from vigie.messaging.methods import NoRequest
+from vigie.service import Service
+from vigie_camera.cameras import Cameras
+from vigie_camera.config import CameraConfig
+
+# A method's reply may hold 128 KB; base64 takes four characters for three bytes, and the rest is small.
+SNAPSHOT_LIMIT_BYTES = 100_000
+_SNAPSHOT_WAIT_S = 5.0
+
+
+class SnapshotRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``width``: of the picture sent back, at most."""
+
+    camera: str
+    width: Annotated[int, Meta(ge=32, le=1280)] = 480
+
+
+class SnapshotReply(msgspec.Struct, frozen=True):
+    """``jpeg`` is base64 in JSON; ``frame_hw`` the size of the frame it was made from."""
+
+    camera: str
+    frame_hw: tuple[int, int]
+    jpeg: bytes
+
+
+class ReconnectRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    camera: str
+
+
+class ReconnectReply(msgspec.Struct, frozen=True):
+    """``state`` before the source is opened again."""
+
+    camera: str
+    state: str
+
+
+def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
+    """Answer ``list_cameras``, ``snapshot`` and ``reconnect``."""
+
+    def list_cameras(_request: NoRequest) -> dict[str, Any]:
+        return {"cameras": cameras.describe()}
+
+    def snapshot(request: SnapshotRequest) -> SnapshotReply:
+        capture = cameras.find(request.camera)
+        if capture.status.state != "streaming":
+            raise MethodRefusedError(409, _no_picture(request.camera, capture.status.state, capture.status.reason))
+        answer = capture.snapshots.request(request.width)
+        try:
+            taken = answer.result(_SNAPSHOT_WAIT_S)
+        except FutureTimeoutError:
+            answer.cancel()
+            raise MethodRefusedError(
+                503, f"camera '{request.camera}' gave no frame for {_SNAPSHOT_WAIT_S:g} s"
+            ) from None
+        inline = encode_inline(taken.small_bgr, SNAPSHOT_LIMIT_BYTES)
+        return SnapshotReply(request.camera, taken.frame_hw, inline.jpeg)
+
+    def reconnect(request: ReconnectRequest) -> ReconnectReply:
+        capture = cameras.find(request.camera)
+        state = capture.status.state
+        capture.reconnect()
+        return ReconnectReply(request.camera, state)
+
+    service.method("list_cameras", NoRequest, list_cameras)
+    service.method("snapshot", SnapshotRequest, snapshot)
+    service.method("reconnect", ReconnectRequest, reconnect)
+
+
+def _no_picture(camera: str, state: str, reason: str) -> str:
+    return f"camera '{camera}' is {state}{f': {reason}' if reason else ''}"

@@ -1,0 +1,128 @@
+"""Which family a source belongs to. A new family is one file here and one line in the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from vigie.errors import SourceRefusedError
+from vigie.log import redact
+from vigie.synthetic.url import parse_url
+from vigie_camera.secrets import holds_plain_password, names_secret
+from vigie_camera.sources.source import Source
+
+Kind = Literal["file", "rtsp", "synthetic"]
+SUPPORTED: Final = "an absolute path of a video file, rtsp://host/path, or synthetic://conveyor?seed=1&fps=30"
+_SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
+_LATER: Final = {
+    "http": "MJPEG over HTTP",
+    "https": "MJPEG over HTTP",
+    "v4l2": "V4L2 cameras",
+    "usb": "V4L2 cameras",
+    "rtmp": "RTMP",
+    "srt": "SRT",
+    "onvif": "ONVIF discovery",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenContext:
+    """What opening needs besides the source. ``patience_s``: after how long without a frame it is lost."""
+
+    secrets: Path
+    environ: Mapping[str, str]
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """A source that has been understood and not yet opened. ``shown`` never holds a secret.
+
+    ``live``: sets its own pace, comes back after being lost; ``endless``: has no end of its own;
+    ``size_hw``: known before opening, for the check of shared memory.
+    """
+
+    kind: Kind
+    shown: str
+    live: bool
+    endless: bool
+    open: Callable[[OpenContext], Source]
+    size_hw: tuple[int, int] | None = None
+
+
+def plan_source(source: str) -> SourcePlan:
+    """Understand ``source``; nothing is opened, no secret is read.
+
+    Raises: SourceRefusedError, SyntheticSourceError: it can never be opened as it stands.
+    """
+    shown = redact(source)
+    if holds_plain_password(source):
+        raise SourceRefusedError(
+            _without_authority(source),
+            "holds a password; put it into a secret file or variable and write ${SECRET_NAME} in its place",
+        )
+    scheme = _SCHEME.match(source)
+    match scheme[1].lower() if scheme else "":
+        case "" | "file":
+            return _plan_file(source, shown)
+        case "rtsp" | "rtsps":
+            return _plan_rtsp(source, shown)
+        case "synthetic":
+            return _plan_synthetic(source, shown)
+        case other if other in _LATER:
+            raise SourceRefusedError(shown, f"{_LATER[other]} cannot be opened by this version; use {SUPPORTED}")
+        case other:
+            raise SourceRefusedError(shown, f"'{other}://' is not known; use {SUPPORTED}")
+
+
+def _plan_file(source: str, shown: str) -> SourcePlan:
+    from vigie_camera.sources.file import FileSource
+
+    path = Path(source.removeprefix("file://") if source.startswith("file://") else source)
+    if not path.is_absolute():
+        raise SourceRefusedError(shown, f"is not an absolute path; use {SUPPORTED}")
+    if names_secret(source):
+        raise SourceRefusedError(shown, "secrets are for URLs; a path is written as it is")
+    if str(path).startswith("/dev/video"):
+        raise SourceRefusedError(shown, f"V4L2 cameras cannot be opened by this version; use {SUPPORTED}")
+    if path.is_dir():
+        raise SourceRefusedError(shown, f"folders of pictures cannot be opened by this version; use {SUPPORTED}")
+    return SourcePlan("file", shown, live=False, endless=False, open=lambda _context: FileSource(path))
+
+
+def _plan_rtsp(source: str, shown: str) -> SourcePlan:
+    from urllib.parse import urlsplit
+
+    from vigie_camera.secrets import reveal
+    from vigie_camera.sources.rtsp import RtspSource
+
+    try:
+        host = urlsplit(source).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise SourceRefusedError(shown, "names no host; expected rtsp://host[:port]/path")
+
+    def open_rtsp(context: OpenContext) -> Source:
+        return RtspSource(reveal(source, context.secrets, context.environ), context.patience_s)
+
+    return SourcePlan("rtsp", shown, live=True, endless=True, open=open_rtsp)
+
+
+def _plan_synthetic(source: str, shown: str) -> SourcePlan:
+    from vigie_camera.sources.synthetic import SyntheticSource
+
+    spec = parse_url(source)
+    size_hw = (spec.size_wh[1], spec.size_wh[0])
+    return SourcePlan(
+        "synthetic", shown, live=False, endless=True, open=lambda _context: SyntheticSource(spec), size_hw=size_hw
+    )
+
+
+def _without_authority(source: str) -> str:
+    """For a source that is refused because it holds a password: not even its shape is echoed."""
+    scheme = _SCHEME.match(source)
+    return f"{scheme[1]}://..." if scheme else "..."

@@ -1,0 +1,146 @@
+"""What is known about one camera: written by its thread, read by reports, metrics and methods."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from vigie.log import redact
+from vigie.metrics import Metrics
+from vigie_camera.frozen import FrozenPicture
+from vigie_camera.pace import Rhythm
+from vigie_camera.sources import SourcePlan
+
+State = Literal["connecting", "streaming", "failed", "finished"]
+STATES: tuple[State, ...] = ("connecting", "streaming", "failed", "finished")
+
+_REASON_LIMIT = 400
+
+
+class CameraMetrics:
+    """The camera module's own metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Register them."""
+        self.dropped = metrics.dropped
+        self.captured = metrics.counter("vigie_frames_captured", "Frames captured.", ("camera",))
+        self.state = metrics.gauge("vigie_camera_state", "1 for the state a camera is in.", ("camera", "state"))
+        self.frozen = metrics.gauge("vigie_camera_frozen", "1 while a live picture does not change.", ("camera",))
+        self.opened = metrics.counter("vigie_camera_opened", "Times a source was opened.", ("camera",))
+
+    def forget(self, camera: str) -> None:
+        """A camera left the twin: its states go, its counts stay."""
+        for state in STATES:
+            self.state.remove(camera, state)
+        self.frozen.remove(camera)
+
+
+class CameraStatus:
+    """Thread-safe. ``changed`` is called, without the lock, when something worth reporting changed."""
+
+    def __init__(
+        self, name: str, plan: SourcePlan, rhythm: Rhythm, metrics: CameraMetrics, changed: Callable[[], None]
+    ) -> None:
+        """Begins as ``connecting``."""
+        self.name = name
+        self.plan = plan
+        self._rhythm = rhythm
+        self._metrics = metrics
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._retired = False
+        self._state: State = "connecting"
+        self._reason = ""
+        self._size_hw: tuple[int, int] | None = None
+        self._frozen = False
+        self._period_s = 1 / 25
+        self._frame_at = time.monotonic()
+        self._frames = 0
+        self._counted_at, self._counted = self._frame_at, 0
+        self._fps = 0.0
+        self.captured = metrics.captured.labels(name)
+        self._frozen_gauge = metrics.frozen.labels(name)
+        self._opened = metrics.opened.labels(name)
+        self._show(self._state)
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def reason(self) -> str:
+        return self._reason
+
+    def enter(self, state: State, reason: str = "") -> None:
+        """Change state; ``reason`` is for an operator and holds no secret."""
+        reason = redact(reason)[:_REASON_LIMIT]
+        with self._lock:
+            if self._retired or (state, reason) == (self._state, self._reason):
+                return
+            self._state, self._reason = state, reason
+            if state != "streaming":
+                self._fps, self._frozen = 0.0, False
+        self._frozen_gauge.set(1 if self._frozen else 0)
+        self._show(state)
+        self._changed()
+
+    def retire(self) -> None:
+        """The camera left the twin or got a new configuration: what its thread still does shows nowhere."""
+        with self._lock:
+            self._retired = True
+
+    def opened(self, period_s: float) -> None:
+        """The source opened; the first frame makes it ``streaming``."""
+        self._opened.inc()
+        with self._lock:
+            self._period_s = period_s
+            self._frame_at = time.monotonic()
+
+    def frame(self, size_hw: tuple[int, int], still_s: float) -> None:
+        """A frame was captured; ``still_s``: for how long the picture has not changed (live sources)."""
+        self.captured.inc()
+        self._frame_at = time.monotonic()
+        self._frames += 1
+        if self._retired:
+            return
+        frozen = still_s >= FrozenPicture.limit_s(self._period_s)
+        if self._state == "streaming" and size_hw == self._size_hw and frozen == self._frozen:
+            return
+        with self._lock:
+            self._size_hw, self._frozen = size_hw, frozen
+        self._frozen_gauge.set(1 if frozen else 0)
+        if self._state != "streaming":
+            self.enter("streaming")
+        else:
+            self._changed()
+
+    def look(self, now_s: float) -> None:
+        """Called twice a second by the watching thread, so that a source whose read hangs is noticed as well."""
+        with self._lock:
+            state, silent_s, limit_s = self._state, now_s - self._frame_at, FrozenPicture.limit_s(self._period_s)
+            if now_s - self._counted_at >= 1.0:
+                self._fps = (self._frames - self._counted) / (now_s - self._counted_at)
+                self._counted_at, self._counted = now_s, self._frames
+        if self.plan.live and state == "streaming" and silent_s > limit_s:
+            self.enter("failed", f"no picture for {limit_s:.0f} s")
+
+    def describe(self) -> dict[str, Any]:
+        """For reported properties and ``list_cameras``; None stands for "nothing to say"."""
+        with self._lock:
+            size = self._size_hw
+            return {
+                "state": self._state,
+                "reason": self._reason or None,
+                "kind": self.plan.kind,
+                "source": self.plan.shown,
+                "pace": self._rhythm,
+                "fps": round(self._fps, 1),
+                "size": None if size is None else f"{size[1]}x{size[0]}",
+                "frozen": self._frozen,
+            }
+
+    def _show(self, state: State) -> None:
+        for one in STATES:
+            self._metrics.state.labels(self.name, one).set(1 if one == state else 0)

@@ -1,0 +1,160 @@
+"""The camera module in this process, on the hub in memory, with its frames read as preprocess would."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.config import ModuleEnvironment
+from vigie.contracts import names
+from vigie.contracts.envelope import Envelope
+from vigie.contracts.frames import FrameItem
+from vigie.contracts.pixels import InlineJpeg
+from vigie.errors import FrameGoneError
+from vigie.frames import CursorWriter, RingPool
+from vigie.frames.inline import decode_inline
+from vigie.messaging.memory import MemoryHub
+from vigie.service import Service, open_service
+from vigie_camera.cameras import Cameras
+from vigie_camera.config import CameraConfig
+from vigie_camera.methods import offer_methods
+from vigie_camera.sources.opencv import prepare_opencv
+
+DEADLINE_S = 30.0
+
+
+async def until(condition: Callable[[], Any], what: str, timeout_s: float = DEADLINE_S) -> Any:
+    """Wait for ``condition`` to be true; returns its value."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"not within {timeout_s} s: {what}")
+
+
+@dataclass
+class Consumer:
+    """Stands where preprocess is: takes each message in order, reads its frames, then moves its cursor."""
+
+    hub: MemoryHub
+    folder: Path
+    paused: bool = False
+    items: list[FrameItem] = field(default_factory=list)
+    gone: list[FrameItem] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)
+    last: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        decoder = msgspec.json.Decoder(Envelope[FrameItem])
+        waiting = self.hub.module(names.PREPROCESS).waiting
+        cursor = CursorWriter.open(self.folder, sender=names.CAMERA, output=names.FRAMES, consumer=names.PREPROCESS)
+        pool = RingPool(self.folder)
+        try:
+            while True:
+                if self.paused or not waiting:
+                    await asyncio.sleep(0.002)
+                    continue
+                envelope = decoder.decode(waiting.popleft().body)
+                for item in envelope.items:
+                    self._read(item, pool)
+                cursor.advance(envelope.boot, envelope.sent)
+        finally:
+            pool.close()
+
+    def _read(self, item: FrameItem, pool: RingPool) -> None:
+        try:
+            if isinstance(item.pixels, InlineJpeg):
+                self.last[item.camera] = decode_inline(item.pixels)
+            else:
+                with pool.lease(item.pixels) as frame_bgr:
+                    self.last[item.camera] = frame_bgr.copy()
+        except FrameGoneError:
+            self.gone.append(item)
+            return
+        self.means.append(float(self.last[item.camera].mean()))
+        self.items.append(item)
+
+    def of(self, camera: str) -> list[FrameItem]:
+        return [item for item in self.items if item.camera == camera]
+
+
+@dataclass
+class CameraModule:
+    """A running module. ``set`` replaces all cameras, as a deployment does."""
+
+    hub: MemoryHub
+    service: Service[CameraConfig]
+    cameras: Cameras
+    consumer: Consumer
+
+    def set(self, **cameras: dict[str, Any]) -> int:
+        return self.hub.set_desired(names.CAMERA, {"cameras": cameras})
+
+    def state(self, camera: str) -> dict[str, Any]:
+        return self.hub.reported(names.CAMERA).get("camera_state", {}).get(camera, {})
+
+    def acknowledgement(self) -> dict[str, Any]:
+        return self.hub.reported(names.CAMERA).get("cameras", {})
+
+    async def invoke(self, method: str, payload: Any = None) -> tuple[int, Any]:
+        return await asyncio.to_thread(self.hub.invoke, names.CAMERA, method, payload)
+
+    def metric(self, sample: str) -> float:
+        return self.service.metrics.values().get(sample, 0.0)
+
+
+@asynccontextmanager
+async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraModule]:
+    """Start it with state and frames under ``folder``; ``environ`` adds to the process's environment."""
+    variables = {
+        "IOTEDGE_MODULEID": names.CAMERA,
+        "IOTEDGE_DEVICEID": "device",
+        "VIGIE_STATE": str(folder / "state"),
+        "VIGIE_FRAMES": str(folder / "frames"),
+        "VIGIE_SECRETS": str(folder / "secrets"),
+        "VIGIE_HTTP": "127.0.0.1:0",
+    }
+    (folder / "state").mkdir(parents=True, exist_ok=True)
+    env = ModuleEnvironment.from_environ(names.CAMERA, variables)
+    hub = MemoryHub({(names.CAMERA, names.FRAMES): (names.PREPROCESS, names.FRAMES)})
+    prepare_opencv()
+    consumer = Consumer(hub, env.frames)
+    consuming = asyncio.create_task(consumer.run())
+    try:
+        async with open_service(env, CameraConfig, make_link=hub.link(names.CAMERA)) as service:
+            output = service.output(names.FRAMES, (names.PREPROCESS, names.FRAMES), item_type=FrameItem)
+            cameras = Cameras(service, output, {**os.environ, **environ})
+            offer_methods(service, cameras)
+            service.thread("camera.watch", cameras.watch)
+            await service.start()
+            following = asyncio.create_task(service.twin.run(cameras.apply))
+            try:
+                yield CameraModule(hub, service, cameras, consumer)
+            finally:
+                following.cancel()
+                await asyncio.wait([following])
+    finally:
+        consuming.cancel()
+        await asyncio.wait([consuming])
+
+
+def make_video(path: Path, *, frames: int = 30, fps: float = 10.0, size_wh: tuple[int, int] = (64, 48)) -> Path:
+    """A small Motion-JPEG video whose n-th frame is grey of level 4 n + 10: the mean tells the frame's number."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, size_wh)
+    assert writer.isOpened()
+    for number in range(frames):
+        writer.write(np.full((size_wh[1], size_wh[0], 3), (4 * number + 10) % 250, np.uint8))
+    writer.release()
+    return path

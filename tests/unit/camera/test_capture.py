@@ -1,0 +1,202 @@
+"""The camera module on real files and scenes: what it captures, keeps, drops and reports."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.camera_module import camera_module, make_video, until
+from support.data import real_input
+from vigie.contracts.pixels import InlineJpeg
+from vigie.synthetic import open_scene
+
+
+async def test_a_file_gives_every_frame_in_order_once_and_is_then_finished(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "grey.avi", frames=40)
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(video)})
+        await until(lambda: module.state("belt").get("state") == "finished", "finished")
+        await until(lambda: len(module.consumer.items) == 40, "all frames read")
+        items = module.consumer.items
+        assert [item.seq for item in items] == list(range(40))
+        assert all(item.keep and item.frame_hw == (48, 64) for item in items)
+        assert np.allclose(module.consumer.means, [(4 * n + 10) % 250 for n in range(40)], atol=2)
+        assert module.consumer.gone == []
+        assert module.metric('vigie_frames_captured_total{camera="belt"}') == 40
+        assert module.metric('vigie_camera_state{camera="belt",state="finished"}') == 1
+        state = module.state("belt")
+        assert (state["kind"], state["source"], state["size"], state["pace"]) == ("file", str(video), "64x48", "max")
+
+
+async def test_frames_to_keep_wait_for_a_consumer_that_pauses_and_none_is_lost(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "grey.avi", frames=60)
+    async with camera_module(tmp_path) as module:
+        module.consumer.paused = True
+        module.set(belt={"source": str(video), "slots": 4})
+        await until(lambda: module.metric('vigie_frames_captured_total{camera="belt"}') >= 2, "begun")
+        await asyncio.sleep(0.3)
+        assert module.metric('vigie_frames_captured_total{camera="belt"}') == 2  # slots less the two spare ones
+        module.consumer.paused = False
+        await until(lambda: len(module.consumer.items) == 60, "all frames")
+        assert module.consumer.gone == []
+
+
+async def test_several_files_at_once_lose_nothing(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "grey.avi", frames=50)
+    async with camera_module(tmp_path) as module:
+        module.set(**{f"c{n}": {"source": str(video)} for n in range(4)})
+        await until(lambda: len(module.consumer.items) == 200, "all frames")
+        for n in range(4):
+            assert [item.seq for item in module.consumer.of(f"c{n}")] == list(range(50))
+        assert module.consumer.gone == []
+
+
+async def test_real_video_is_decoded_in_full(tmp_path: Path) -> None:
+    video = real_input("one-by-one-person-detection.mp4")
+    async with camera_module(tmp_path) as module:
+        module.set(door={"source": str(video), "frames": 100})
+        await until(lambda: module.state("door").get("state") == "finished", "finished")
+        await until(lambda: len(module.consumer.items) == 100, "100 frames")
+        assert {item.frame_hw for item in module.consumer.items} == {(432, 768)}
+        assert module.state("door")["size"] == "768x432"
+
+
+async def test_a_frame_limit_and_a_loop(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "grey.avi", frames=10)
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(video), "loop": True, "frames": 25})
+        await until(lambda: module.state("belt").get("state") == "finished", "finished")
+        await until(lambda: len(module.consumer.items) == 25, "25 frames")
+        assert np.allclose(module.consumer.means, [4 * (n % 10) + 10 for n in range(25)], atol=2)
+        assert [item.seq for item in module.consumer.items] == list(range(25))
+
+
+async def test_a_cap_on_the_rate_takes_frames_evenly(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "grey.avi", frames=40, fps=20)
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(video), "fps": 5})
+        await until(lambda: module.state("belt").get("state") == "finished", "finished")
+        await until(lambda: len(module.consumer.items) == 10, "10 frames")
+        assert np.allclose(module.consumer.means, [4 * n + 10 for n in range(0, 40, 4)], atol=2)
+
+
+async def test_a_synthetic_camera_shows_the_scene_and_says_that_it_is_one(tmp_path: Path) -> None:
+    url = "synthetic://conveyor?seed=3&fps=60&size=160x120"
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": url, "pace": "max", "frames": 12})
+        await until(lambda: len(module.consumer.items) == 12, "12 frames")
+        assert np.array_equal(module.consumer.last["belt"], open_scene(url).render(11))
+        await until(lambda: module.state("belt").get("kind") == "synthetic", "reported")
+        assert module.state("belt")["source"] == url
+
+
+async def test_stamps_are_utc_and_monotonic_and_traces_unique(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "grey.avi", frames=15)
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(video)})
+        await until(lambda: len(module.consumer.items) == 15, "frames")
+        items = module.consumer.items
+        assert all(item.captured_at.endswith("Z") for item in items)
+        assert [item.captured_ns for item in items] == sorted(item.captured_ns for item in items)
+        assert len({item.trace for item in items}) == 15
+        assert items[0].trace == f"belt-{module.service.env.boot}-0"
+
+
+async def test_a_changed_camera_starts_anew_with_numbers_that_go_on_and_the_other_is_not_touched(
+    tmp_path: Path,
+) -> None:
+    one, two = make_video(tmp_path / "one.avi", frames=10), make_video(tmp_path / "two.avi", frames=12)
+    scene = {"source": "synthetic://conveyor?size=64x64&fps=50"}
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(one)}, other=scene)
+        await until(lambda: len(module.consumer.of("belt")) == 10, "first file")
+        module.set(belt={"source": str(two)}, other=scene)
+        await until(lambda: len(module.consumer.of("belt")) == 22, "second file")
+        assert [item.seq for item in module.consumer.of("belt")] == list(range(22))
+        assert len({item.trace for item in module.consumer.items}) == len(module.consumer.items)
+        assert module.metric('vigie_camera_opened_total{camera="other"}') == 1
+        module.set(other=scene)
+        await until(lambda: module.state("belt") == {}, "removed from the report")
+        before = len(module.consumer.of("other"))
+        await until(lambda: len(module.consumer.of("other")) > before + 5, "the other goes on")
+        assert module.metric('vigie_camera_opened_total{camera="other"}') == 1
+
+
+async def test_newest_wins_for_a_scene_in_real_time_and_drops_are_counted(tmp_path: Path) -> None:
+    async with camera_module(tmp_path) as module:
+        module.consumer.paused = True
+        module.set(belt={"source": "synthetic://conveyor?size=64x64&fps=100"})
+        dropped = 'vigie_dropped_total{camera="belt",reason="consumer_behind"}'
+        await until(lambda: module.metric(dropped) > 20, "drops")
+        module.consumer.paused = False
+        captured = module.metric('vigie_frames_captured_total{camera="belt"}')
+        await until(lambda: module.consumer.items and module.consumer.items[-1].seq > captured, "new frames arrive")
+
+
+async def test_pixels_travel_inside_the_message_when_asked_for(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "grey.avi", frames=8)
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(video), "transport": "inline"})
+        await until(lambda: len(module.consumer.items) == 8, "frames")
+        assert all(isinstance(item.pixels, InlineJpeg) for item in module.consumer.items)
+        assert np.allclose(module.consumer.means, [4 * n + 10 for n in range(8)], atol=3)
+        assert not list((tmp_path / "frames").glob("*.ring"))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: None, "No such file or directory; check the path"),
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(500)), "is no video that FFmpeg can decode"),
+        (lambda path: path.write_text("hello, I am text\n" * 100), "is no video that FFmpeg can decode"),
+    ],
+    ids=["missing", "empty", "broken header", "text"],
+)
+async def test_a_file_that_does_not_open_fails_with_its_reason_while_another_camera_works(
+    tmp_path: Path, make: Any, reason: str
+) -> None:
+    make(tmp_path / "bad.mp4")
+    good = make_video(tmp_path / "good.avi", frames=5)
+    async with camera_module(tmp_path) as module:
+        module.set(bad={"source": str(tmp_path / "bad.mp4")}, good={"source": str(good)})
+        await until(lambda: module.state("bad").get("state") == "failed", "failed")
+        assert reason in module.state("bad")["reason"]
+        assert module.metric('vigie_camera_state{camera="bad",state="failed"}') == 1
+        await until(lambda: len(module.consumer.of("good")) == 5, "the good one")
+
+
+async def test_a_file_that_appears_later_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "late.avi"
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(path)})
+        await until(lambda: module.state("belt").get("state") == "failed", "failed")
+        make_video(tmp_path / "ready.avi", frames=5).rename(path)
+        await until(lambda: len(module.consumer.items) == 5, "frames")
+        await until(lambda: module.state("belt").get("state") == "finished", "finished")
+        assert module.state("belt").get("reason") == "all frames were captured"
+
+
+async def test_a_truncated_file_gives_what_it_has_and_finishes(tmp_path: Path) -> None:
+    whole = make_video(tmp_path / "whole.avi", frames=60)
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(cut)})
+        await until(lambda: module.state("belt").get("state") == "finished", "finished")
+        await until(lambda: 10 < len(module.consumer.items) < 60, "some frames")
+
+
+async def test_rings_of_a_former_configuration_do_not_keep_a_smaller_one_from_starting(tmp_path: Path) -> None:
+    large = make_video(tmp_path / "large.avi", frames=5, size_wh=(320, 240))
+    small = make_video(tmp_path / "small.avi", frames=5)
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(large)})
+        await until(lambda: len(module.consumer.items) == 5, "large frames")
+        module.set(belt={"source": str(small)})
+        await until(lambda: len(module.consumer.items) == 10, "small frames")
+        assert len(list((tmp_path / "frames").glob("camera.belt.*.ring"))) == 1
