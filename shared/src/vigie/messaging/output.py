@@ -113,14 +113,19 @@ class Output(Generic[T]):
             self._urgent.append(Waiting(item, "", keep=False))
             self._condition.notify_all()
 
-    def wait_for_room(self, stop: threading.Event, timeout_s: float = 1.0) -> bool:
-        """Block while ``max_outstanding`` items are outstanding. False: ``stop`` was set or the time is over."""
+    def wait_for_room(
+        self, stop: threading.Event, timeout_s: float = 1.0, *, key: str | None = None, limit: int | None = None
+    ) -> bool:
+        """Block while ``limit`` items (default ``max_outstanding``) are outstanding; with ``key``, only its own count.
+
+        False: ``stop`` was set or the time is over.
+        """
         deadline = time.monotonic() + timeout_s
         with self._condition:
             while True:
                 now = time.monotonic()
                 self._look(now)
-                if len(self._pending) + self._window.items < self.settings.max_outstanding:
+                if self._outstanding(key) < (self.settings.max_outstanding if limit is None else limit):
                     return True
                 if stop.is_set() or now >= deadline:
                     return False
@@ -208,6 +213,11 @@ class Output(Generic[T]):
             self._count(flight, "unconfirmed")
         if (again or lost) and self._quiet.ready("overdue") is not None:
             log.warning("messages_unconfirmed", output=self.name, again=len(again), given_up=len(lost))
+
+    def _outstanding(self, key: str | None) -> int:
+        if key is None:
+            return len(self._pending) + self._window.items
+        return self._pending.waiting(key) + sum(flight.cameras[key] for flight in self._window.flights)
 
     def _poll_s(self, now: float) -> float:
         overdue_at = self._window.overdue_at()

@@ -32,6 +32,10 @@ class Pending(Generic[T]):
     def __len__(self) -> int:
         return self._count
 
+    def waiting(self, key: str) -> int:
+        """How many items of ``key`` wait."""
+        return len(self._by_key.get(key, ()))
+
     def offer(self, item: T, key: str, *, keep: bool) -> Waiting[T] | None:
         """Add ``item``. Returns the older one of the same key that had to go for it, if any."""
         queue = self._by_key.get(key)
