@@ -7,8 +7,8 @@ import stat
 import pytest
 
 from vigie_devkit.cli import main
-from vigie_devkit.commands.hub import lint_manifest
 from vigie_devkit.commands.twin import acknowledgements, read_json_object
+from vigie_devkit.hub.lint import lint_manifest
 from vigie_devkit.hub.ports import UpstreamMessage
 from vigie_devkit.hub.upstream import open_sink, record_file
 from vigie_devkit.local.errors import UsageError
@@ -45,8 +45,8 @@ def recorded(state, count):
 
 @pytest.mark.parametrize(
     "words",
-    ["twin", "twin get", "twin set", "method", "upstream", "upstream tail", "upstream export", "hub", "hub run", "hub env",
-     "hub status", "hub apply", "hub misbehave", "hub lint"],
+    ["twin", "twin get", "twin set", "method", "upstream", "upstream tail", "upstream export", "hub", "hub run",
+     "hub env", "hub status", "hub apply", "hub misbehave", "hub lint"],
 )  # fmt: skip
 def test_every_help_text_has_an_example(words, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -92,7 +92,7 @@ def test_acknowledgements_are_found_below_the_patched_keys_only():
 
 
 def test_lint_reports_every_bad_route_and_what_the_hub_would_accept_in_silence():
-    refused, findings = lint_manifest(
+    findings = lint_manifest(
         content(
             {
                 "one": "FROM /messages/modules/A/outputs/x WHERE temp == 3 INTO $upstream",
@@ -101,14 +101,14 @@ def test_lint_reports_every_bad_route_and_what_the_hub_would_accept_in_silence()
             }
         )
     )
-    assert [reason.split(":")[0] for reason in refused] == ["$.routes.one", "$.routes.two"]
-    assert "column 48" in refused[0]
-    assert [finding.code for finding in findings] == ["unknown-source-module"]
+    assert [finding.code for finding in findings] == ["config-refused", "config-refused", "unknown-source-module"]
+    assert "$.routes.one: column 48" in str(findings[0])
+    assert "$.routes.two: column 1" in str(findings[1])
 
 
 def test_lint_reports_a_wrong_schema_once_not_for_every_route():
-    refused, _ = lint_manifest(content({"a": "FROM /* INTO $upstream", "b": "FROM /* INTO $upstream"}, version="2.0"))
-    assert refused == ["$.schemaVersion: expected 1.0 to 1.3, got 2.0"]
+    findings = lint_manifest(content({"a": "FROM /* INTO $upstream", "b": "FROM /* INTO $upstream"}, version="2.0"))
+    assert [finding.message for finding in findings] == ["$.schemaVersion: expected 1.0 to 1.3, got 2.0"]
 
 
 def test_lint_ends_with_1_when_something_is_wrong_and_0_when_not(tmp_path, capsys):
@@ -118,7 +118,7 @@ def test_lint_ends_with_1_when_something_is_wrong_and_0_when_not(tmp_path, capsy
     assert main(["hub", "lint", str(good)]) == 0
     assert "nothing to say" in capsys.readouterr().out
     assert main(["hub", "lint", str(bad)]) == 1
-    assert "refused: expected an object with 'modulesContent'" in capsys.readouterr().out
+    assert "error: $edgeHub: expected an object with 'modulesContent'" in capsys.readouterr().out
 
 
 def test_a_command_without_a_hub_says_so_with_exit_code_3(tmp_path, capsys):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vigie_devkit.hub.ports import JsonObject
-    from vigie_devkit.hub.routes import Finding
 
 _EXAMPLES = """examples:
   ./vigie hub lint deployment.template.json                 what the real hub would accept in silence
@@ -236,57 +235,12 @@ def _misbehave(args: argparse.Namespace) -> int:
 
 def _lint(args: argparse.Namespace) -> int:
     from vigie_devkit.commands.twin import read_json_object
-    from vigie_devkit.hub.ports import ManifestRefusedError
+    from vigie_devkit.hub.lint import lint_manifest
 
-    try:
-        refused, findings = lint_manifest(read_json_object(str(args.manifest)))
-    except ManifestRefusedError as error:
-        refused, findings = [str(error)], []
-    for reason in refused:
-        print(f"refused: {reason}")
+    findings = lint_manifest(read_json_object(str(args.manifest)))
     for finding in findings:
         print(f"{finding.severity}: {finding}")
-    if not refused and not findings:
+    if not findings:
         print(f"{args.manifest}: nothing to say")
     bad = {"error", "warning"} if args.strict else {"error"}
-    return 1 if refused or any(finding.severity in bad for finding in findings) else Exit.OK
-
-
-def lint_manifest(content: JsonObject) -> tuple[list[str], list[Finding]]:
-    """Check the routes of a manifest one by one, so that one mistake does not hide the next.
-
-    Returns: what edgeHub would refuse (with the whole configuration), and what it would accept in silence.
-    Raises: ManifestRefusedError: the content is no manifest.
-    """
-    from vigie.errors import HubConfigRefusedError
-    from vigie_devkit.hub.manifest import EDGE_HUB, parse_manifest
-    from vigie_devkit.hub.routes import lint_config, parse_edgehub_desired
-
-    manifest = parse_manifest(content)
-    desired = manifest.desired[EDGE_HUB]
-    routes = desired.get("routes")
-    if not isinstance(routes, dict):
-        routes = {}
-    elif reason := _refusal({**desired, "routes": {}}):
-        return [reason], []
-    each = {name: _refusal({**desired, "routes": {name: route}}) for name, route in routes.items()}
-    refused = [error for error in each.values() if error]
-    sound = {name: route for name, route in routes.items() if not each[name]}
-    try:
-        config = parse_edgehub_desired({**desired, "routes": sound} if routes else desired)
-    except HubConfigRefusedError as error:
-        return [str(error)], []
-    findings = lint_config(config, manifest.modules)
-    # The route that a refused text was meant to be is not known: an output may not be dead at all.
-    return refused, [finding for finding in findings if not (refused and finding.code == "dead-output")]
-
-
-def _refusal(desired: JsonObject) -> str | None:
-    from vigie.errors import HubConfigRefusedError
-    from vigie_devkit.hub.routes import parse_edgehub_desired
-
-    try:
-        parse_edgehub_desired(desired)
-    except HubConfigRefusedError as error:
-        return str(error)
-    return None
+    return 1 if any(finding.severity in bad for finding in findings) else Exit.OK

@@ -6,19 +6,35 @@ from collections.abc import Mapping
 
 from vigie.errors import HubConfigRefusedError
 from vigie_devkit.hub.manifest import EDGE_HUB, parse_manifest
-from vigie_devkit.hub.ports import Json, ManifestRefusedError
-from vigie_devkit.hub.routes.config import parse_edgehub_desired
+from vigie_devkit.hub.ports import Json, JsonObject, ManifestRefusedError
+from vigie_devkit.hub.routes.config import HubConfig, parse_edgehub_desired
 from vigie_devkit.hub.routes.lint import Finding, Severity, lint_config
+
+_REMEDY = "correct it: edgeHub refuses the whole configuration"
 
 
 def lint_manifest(content: Mapping[str, Json]) -> list[Finding]:
-    """Everything worth saying; what edgeHub would refuse outright is the only finding then."""
+    """Everything worth saying. Routes are read one by one, so that one mistake does not hide the next."""
     try:
         manifest = parse_manifest(content)
-        config = parse_edgehub_desired(manifest.desired[EDGE_HUB])
     except ManifestRefusedError as refusal:
         return [Finding("manifest-refused", Severity.ERROR, "", 0, refusal.message, "correct the manifest")]
+    desired = manifest.desired[EDGE_HUB]
+    routes = desired.get("routes")
+    if not isinstance(routes, dict) or isinstance(_read({**desired, "routes": {}}), Finding):
+        config = _read(desired)
+        return [config] if isinstance(config, Finding) else lint_config(config, manifest.modules)
+    each = {name: _read({**desired, "routes": {name: route}}) for name, route in routes.items()}
+    refused = [found for found in each.values() if isinstance(found, Finding)]
+    sound = {name: route for name, route in routes.items() if isinstance(each[name], HubConfig)}
+    config = _read({**desired, "routes": sound})
+    findings = [config] if isinstance(config, Finding) else lint_config(config, manifest.modules)
+    # What a refused route was meant to take is not known: an output may not be dead at all.
+    return [*refused, *(finding for finding in findings if not (refused and finding.code == "dead-output"))]
+
+
+def _read(desired: JsonObject) -> HubConfig | Finding:
+    try:
+        return parse_edgehub_desired(desired)
     except HubConfigRefusedError as refusal:
-        remedy = "correct it: edgeHub refuses the whole configuration"
-        return [Finding("config-refused", Severity.ERROR, "", 0, str(refusal), remedy)]
-    return lint_config(config, manifest.modules)
+        return Finding("config-refused", Severity.ERROR, "", 0, str(refusal), _REMEDY)
