@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+
 from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
 from vigie.contracts.tensors import TensorItem
 from vigie.errors import FrameGoneError, VigieError
@@ -113,7 +115,8 @@ class InferStage:
     def _result(self, item: TensorItem, model: ServingModel, found: Detections, took_ms: float) -> DetectionsItem:
         at = item.transform
         transform = Transform(at.scale_x, at.scale_y, at.pad_x, at.pad_y)
-        boxes = transform.to_frame(found.boxes_xyxy, item.frame_hw).round(2).tolist()
+        # In double precision, so that 286.57 is written as that and not with twelve digits more.
+        boxes = transform.to_frame(found.boxes_xyxy, item.frame_hw).astype(np.float64).round(2).tolist()
         return DetectionsItem(
             camera=item.camera,
             seq=item.seq,

@@ -56,7 +56,7 @@ class CardDecoder(_Strict, frozen=True, kw_only=True):
 class Thresholds(_Strict, frozen=True, kw_only=True):
     """Defaults that the twin may override."""
 
-    score_min: Share = 0.25
+    score_min: Share = 0.4
     iou_max: Share = 0.45
 
 
