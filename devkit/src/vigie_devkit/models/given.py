@@ -41,7 +41,7 @@ class _Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     params: dict[str, Any] = {}
     task: Literal["detection", "classification"] = "detection"
     fixed_inputs: dict[str, list[int]] = {}
-    score_min: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.25
+    score_min: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.4
     iou_max: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.45
 
 

@@ -56,5 +56,5 @@ class Recognition:
     labels: tuple[str, ...] | None = None  # of the family itself: an UltraFace finds faces
     task: Literal["detection", "classification"] = "detection"
     fixed_inputs: dict[str, list[int]] = field(default_factory=dict)
-    score_min: float = 0.25
+    score_min: float = 0.4
     iou_max: float = 0.45
