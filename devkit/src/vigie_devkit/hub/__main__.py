@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="change a time-out or bound, e.g. ack_timeout_s=2",
+        help="change a time-out or bound, e.g. ack_timeout_s=2 or upstream.max_bytes=50000000",
     )
     return parser
 
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 def _hub_options(options: argparse.Namespace) -> HubOptions:
     """Raises: HubStartError: a --set that is none."""
     pairs = dict(pair.split("=", 1) if "=" in pair else (pair, "") for pair in options.set)
+    upstream = {name.removeprefix("upstream."): pairs.pop(name) for name in [*pairs] if name.startswith("upstream.")}
     try:
         settings = msgspec.convert(pairs, HubSettings, strict=False)
     except msgspec.ValidationError as error:
@@ -75,6 +76,7 @@ def _hub_options(options: argparse.Namespace) -> HubOptions:
         device_id=options.device_id,
         iothub_hostname=options.iothub_hostname,
         settings=settings,
+        upstream=dict(upstream),
     )
 
 

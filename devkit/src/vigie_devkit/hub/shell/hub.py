@@ -16,7 +16,7 @@ import structlog
 
 from vigie.errors import HubConfigRefusedError, HubStartError
 from vigie_devkit.hub.manifest import EDGE_HUB, Manifest, parse_manifest, read_manifest_file
-from vigie_devkit.hub.ports import JsonObject, ManifestRefusedError, ServiceFactory, ServiceSettings, SinkFactory
+from vigie_devkit.hub.ports import Json, JsonObject, ManifestRefusedError, ServiceFactory, ServiceSettings, SinkFactory
 from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.hub.routing import Routing
 from vigie_devkit.hub.shell.admission import Admission
@@ -51,6 +51,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str = "vigie-device"
     iothub_hostname: str = "local.azure-devices.net"
     settings: HubSettings = HubSettings()
+    upstream: dict[str, Json] = {}  # fields of UpstreamSettings
 
 
 async def run_hub(
@@ -164,7 +165,7 @@ class _Running:
         )
         self.state, self.control = state, control
         self.broker = Broker(state, performer, admission, clock)
-        sink = open_sink(folder / "upstream", {})
+        sink = open_sink(folder / "upstream", options.upstream)
         feed = UpstreamFeed(state, store, performer, sink, clock)
         performer.on_upstream = feed.send
         performer.on_sessions = control.report_clients
@@ -227,6 +228,7 @@ class _Running:
             )
         except OSError as error:
             raise listen_error(self.listen, MQTT_PORT, error) from error
+        self.broker.accepting = True
 
     async def _stop_listening(self) -> None:
         server, self.server = self.server, None
@@ -235,6 +237,7 @@ class _Running:
 
     async def _drain(self) -> None:
         """Refuse new connections, let every client's writes succeed until it is quiet, then close (2.9)."""
+        self.broker.accepting = False
         await self._stop_listening()
         self.control.drop_connections()
         settings = self.options.settings
@@ -274,7 +277,12 @@ class _Running:
             log.info("listener_restarting")
             await self._drain()
             await asyncio.sleep(_RESTART_S)
-            await self._listen()
+            while self.server is None:
+                try:
+                    await self._listen()
+                except HubStartError as error:  # somebody took the port in between
+                    log.error("listener_waits", reason=str(error))  # noqa: TRY400 - the reason says it all
+                    await asyncio.sleep(_RESTART_S)
 
     def _write_connection_string(self, key: str) -> None:
         text = f"HostName={self.listen}:{self.service_port};SharedAccessKeyName={_POLICY};SharedAccessKey={key}\n"

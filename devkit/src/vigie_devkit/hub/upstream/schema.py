@@ -50,7 +50,7 @@ def open_for_writing(file: Path, *, power_safe: bool) -> sqlite3.Connection:
     Raises: HubStartError: the file is none of ours, newer than this program, or cannot be written.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what modules see is nobody else's
         db = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
         try:
             _prepare(db, file, power_safe=power_safe)

@@ -33,7 +33,7 @@ def open_sink(folder: Path, settings: Mapping[str, Any]) -> SqliteSink:
     Raises: HubStartError: bad settings, or a file that cannot be written.
     """
     try:
-        checked = msgspec.convert(dict(settings), UpstreamSettings)
+        checked = msgspec.convert(dict(settings), UpstreamSettings, strict=False)  # also as text of a command line
     except msgspec.ValidationError as error:
         raise HubStartError(f"settings of the upstream record: {error}") from error
     return SqliteSink(folder / FILE_NAME, checked)
