@@ -109,7 +109,7 @@ class HubState:
     def restore(self, now: float, waiting: Iterable[tuple[int, int, Sequence[Target]]]) -> None:
         """Messages (seq, size, targets) that a former hub process accepted and did not deliver."""
         for seq, size, targets in waiting:
-            kept = [target for target in targets if target.endpoint in self._routes.endpoints]
+            kept = [target for target in targets if self._routed(target.endpoint)]
             for target in targets:
                 if target not in kept:
                     self.counters.dropped_queue_removed += 1
@@ -246,7 +246,7 @@ class HubState:
         """From now on. An endpoint that no route names any more loses its queue."""
         self._routes = routes
         for endpoint in list(self.queues.by_endpoint):
-            if endpoint not in routes.endpoints and endpoint != UPSTREAM:
+            if not self._routed(endpoint):
                 gone = self.delivery.remove(endpoint)
                 self.counters.dropped_queue_removed += gone
         self._made_room(now)
@@ -289,6 +289,10 @@ class HubState:
         for target in targets:
             self._pump(now, target.endpoint)
         return True
+
+    def _routed(self, endpoint: str) -> bool:
+        """What waits for the cloud is kept even when no route leads there any more: it was promised to go."""
+        return endpoint == UPSTREAM or endpoint in self._routes.endpoints
 
     def _pump(self, now: float, endpoint: str) -> None:
         if endpoint == UPSTREAM:

@@ -75,18 +75,25 @@ class Delivery:
             return
         if session.inputs_held_until > now:
             return  # the shell was given a timer when the hold began
+        if slot.delay_until is not None and slot.delay_until > now:
+            return  # its timer is set
+        if slot.delay_until is None and self._delayed(now, slot):
+            return
+        slot.delay_until = None
         copy = self._next_copy(now, slot)
-        if copy is None:
-            return
-        if slot.delay_until is None:
-            delay_s = self._faults.delivery_delay_s()
-            if delay_s > 0:
-                slot.delay_until = now + delay_s
-                self._timers.at(slot.delay_until, lambda at: self._pump(at, slot))
-                return
-        elif slot.delay_until > now:
-            return
-        self._send(now, slot, session.link, copy)
+        if copy is not None:
+            self._send(now, slot, session.link, copy)
+
+    def _delayed(self, now: float, slot: Slot) -> bool:
+        """Slow delivery was asked for. The message itself is chosen afterwards: a more urgent one may come."""
+        if slot.copy is None and slot.queue.empty:
+            return False
+        delay_s = self._faults.delivery_delay_s()
+        if delay_s <= 0:
+            return False
+        slot.delay_until = now + delay_s
+        self._timers.at(slot.delay_until, lambda at: self._pump(at, slot))
+        return True
 
     def _next_copy(self, now: float, slot: Slot) -> Copy | None:
         while True:
@@ -104,7 +111,6 @@ class Delivery:
         slot.link = link
         slot.sent_at = now
         slot.attempts += 1
-        slot.delay_until = None
         link.deliveries[slot.packet_id] = slot
         self._out.append(Deliver(link.id, slot.packet_id, slot.attempts > 1, copy.held.seq, slot.queue.endpoint))
         if not slot.watched:

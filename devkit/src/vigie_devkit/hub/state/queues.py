@@ -49,6 +49,10 @@ class EndpointQueue:
         for priority in sorted(self._lanes):
             yield from self._lanes[priority]
 
+    @property
+    def empty(self) -> bool:
+        return not any(self._lanes.values())
+
     def push(self, copy: Copy) -> None:
         lane = self._lanes.get(copy.priority)
         if lane is None:

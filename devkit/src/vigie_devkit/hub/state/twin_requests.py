@@ -22,6 +22,9 @@ from vigie_devkit.hub.state.timers import Timers
 from vigie_devkit.hub.state.twins import Twins, client_view, timestamp
 
 
+_MOST_DELAYED_S = 30.0
+
+
 class TwinRequests:
     """Answers also a draining link: a twin request that is never answered blocks the SDK for ever (2.8)."""
 
@@ -51,6 +54,8 @@ class TwinRequests:
             self._answer_get(link, rid)
             return
         self._counters.twin_gets_delayed += 1
+        if due - now > _MOST_DELAYED_S:
+            return  # no SDK asks a thousand times without waiting for an answer
         self._timers.at(due, lambda _: self._answer_get(link, rid))
 
     def report(self, now: float, link: Link, rid: str | None, body: bytes) -> Message | None:

@@ -1,0 +1,231 @@
+"""Twins: merging, versions, etags, limits, and what a module is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.hub_rules import Rules, Store, To, of_kind, published
+from vigie_devkit.hub.ports import EtagMismatchError, TwinRefusedError, TwinTooLargeError
+from vigie_devkit.hub.state.twin_limits import check_reported, section_bytes
+from vigie_devkit.hub.state.twin_merge import difference, merge
+from vigie_devkit.hub.state.twins import Twins, client_view, etag_text, service_properties
+
+ONE = {"out": [To("b/in")], "twin": [To("c/changes")]}
+DESIRED = "$iothub/twin/PATCH/properties/desired/#"
+KEYS = st.text(st.characters(codec="utf-8", exclude_characters=".$# "), min_size=1, max_size=4)
+LEAVES = st.booleans() | st.integers(-1000, 1000) | st.text(max_size=5) | st.lists(st.integers(0, 3), max_size=3)
+DOCUMENTS = st.dictionaries(
+    KEYS, st.recursive(LEAVES, lambda inner: st.dictionaries(KEYS, inner, max_size=3)), max_size=4
+)
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_the_difference_of_two_documents_merged_into_the_first_gives_the_second(old, new):
+    merged = merge(old, difference(old, new))
+    assert json.dumps(merged, sort_keys=True) == json.dumps(new, sort_keys=True)
+
+
+@given(DOCUMENTS)
+def test_a_document_differs_from_itself_in_nothing(document):
+    assert difference(document, document) == {}
+
+
+@pytest.mark.parametrize(
+    ("patch", "expected"),
+    [
+        ({"b": {"c": None}}, {"a": 1, "b": {"d": 3}}),
+        ({"x": None}, {"a": 1, "b": {"c": 2, "d": 3}}),
+        ({"b": 5}, {"a": 1, "b": 5}),
+        ({"a": {"n": 1}}, {"a": {"n": 1}, "b": {"c": 2, "d": 3}}),
+        ({"b": {"c": [1, 2]}}, {"a": 1, "b": {"c": [1, 2], "d": 3}}),
+    ],
+    ids=["null removes", "null of an absent key", "value for object", "object for value", "array replaces whole"],
+)
+def test_merge(patch, expected):
+    assert merge({"a": 1, "b": {"c": 2, "d": 3}}, patch) == expected
+
+
+def test_true_is_not_one():
+    assert difference({"a": 1}, {"a": True}) == {"a": True}
+
+
+def nested(levels: int) -> dict:
+    document: dict = {"leaf": 1}
+    for _ in range(levels - 1):
+        document = {"n": document}
+    return document
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"big": ["x" * 4000] * 9},
+        nested(11),
+        {"a.b": 1},
+        {"$a": 1},
+        {"a#": 1},
+        {"a b": 1},
+        {"a\x01": 1},
+        {"k" * 1025: 1},
+        {"s": "x" * 4097},
+        {"i": 4503599627370496},
+        {"i": -4503599627370497},
+        {"l": [1, None]},
+        {"l": [{"x": None}]},
+        ["no object"],
+        None,
+    ],
+    ids=[
+        "36 KB", "11 levels", "dot", "dollar", "hash", "space", "control", "long key", "long string",
+        "large integer", "small integer", "null in array", "null in object in array", "array", "null",
+    ],
+)  # fmt: skip
+def test_a_reported_patch_against_the_rules_is_refused(patch):
+    with pytest.raises(TwinRefusedError):
+        check_reported(patch)
+
+
+def test_a_reported_patch_at_the_limits_is_taken():
+    check_reported(nested(10) | {"k" * 1024: "x" * 4096, "i": 4503599627370495, "j": -4503599627370496, "l": [1, [2]]})
+
+
+def test_sizes_are_counted_as_iot_hub_counts():
+    assert section_bytes({"key": "é", "n": 1, "b": True, "l": [1, 2]}) == 3 + 2 + 1 + 8 + 1 + 4 + 1 + 16
+
+
+def write(twins: Twins, body: dict, if_match: str | None = None, *, replace: bool = False):
+    return twins.write(1000.0, "b", body, if_match, replace=replace)
+
+
+def desired(**members) -> dict:
+    return {"properties": {"desired": members}}
+
+
+def test_each_operators_change_raises_the_version_by_one_also_when_nothing_changes_in_value():
+    twins = Twins()
+    for expected in (2, 3, 4):
+        write(twins, desired(a=1))
+        assert twins.get("b").desired_version == expected
+
+
+def test_what_the_module_is_told_is_the_change_with_its_nulls():
+    twins = Twins()
+    write(twins, desired(a=1, b={"c": 2}))
+    assert write(twins, desired(b={"c": None}, z=None)) == {"b": {"c": None}, "z": None}
+    assert write(twins, desired(a=2), replace=True) == {"a": 2, "b": None}
+
+
+def test_an_etag_that_does_not_match_changes_nothing():
+    twins = Twins()
+    etag = etag_text(twins.get("b").etag)
+    write(twins, desired(a=1), etag)
+    with pytest.raises(EtagMismatchError):
+        write(twins, desired(a=2), etag)
+    assert twins.get("b").desired == {"a": 1}
+    write(twins, desired(a=2), f'"{etag_text(twins.get("b").etag)}"')
+    write(twins, desired(a=3), "*")
+
+
+def test_read_only_members_of_a_whole_twin_are_ignored():
+    twins = Twins()
+    write(
+        twins,
+        {
+            "deviceId": "other",
+            "properties": {"desired": {"a": 1, "$version": 99, "$metadata": {}}, "reported": {"x": 1}},
+        },
+    )
+    twin = twins.get("b")
+    assert (twin.desired, twin.reported, twin.desired_version) == ({"a": 1}, {}, 2)
+
+
+def test_too_much_is_refused_and_leaves_everything_as_it_was():
+    twins = Twins()
+    with pytest.raises(TwinTooLargeError):
+        write(twins, desired(**{f"k{n}": "x" * 4000 for n in range(9)}))
+    with pytest.raises(TwinTooLargeError):
+        write(twins, {"tags": {f"k{n}": "x" * 4000 for n in range(3)}} | desired(a=1))
+    assert client_view(twins.get("b"))["desired"] == {"$version": 1}
+
+
+def test_metadata_mirrors_the_tree_and_stays_out_of_the_modules_view():
+    twins = Twins()
+    write(twins, desired(a={"b": 1}))
+    write(twins, desired(c=2))
+    metadata = service_properties(twins.get("b"))["desired"]["$metadata"]
+    assert metadata["a"]["b"]["$lastUpdatedVersion"] == 2
+    assert metadata["c"]["$lastUpdatedVersion"] == 3
+    assert metadata["$lastUpdated"] == "1970-01-01T00:16:40.0000000Z"
+    assert "$metadata" not in client_view(twins.get("b"))["desired"]
+
+
+def test_a_manifest_replaces_desired_once_and_an_unchanged_one_leaves_the_operators_changes():
+    twins = Twins()
+    assert twins.deploy(0, "b", {"a": 1}) == {"a": 1}
+    write(twins, desired(a=7))
+    assert twins.deploy(0, "b", {"a": 1}) is None
+    assert twins.get("b").desired == {"a": 7}
+    assert twins.deploy(0, "b", {"a": 2, "n": 1}) == {"a": 2, "n": 1}
+    assert twins.get("b").desired_version == 4
+
+
+def report(rules: Rules, link, body: bytes, rid: str | None = "r"):
+    rules.state.report(1, link, rid, body)
+    return rules.collect()
+
+
+def test_a_report_is_answered_204_with_its_request_id_and_becomes_a_message():
+    rules = Rules(ONE)
+    b = rules.connect(0, "b")
+    effects = report(rules, b, b'{"speed":3}')
+    assert [packet.topic for packet in published(effects)] == ["$iothub/twin/res/204/?$rid=r"]
+    stored = of_kind(effects, Store)[0]
+    assert stored.message.body == b'{"speed":3}'
+    assert stored.message.system["connectionModuleId"] == "b"
+
+
+def test_a_report_without_a_request_id_is_applied_in_silence():
+    rules = Rules(ONE)
+    b = rules.connect(0, "b")
+    assert published(report(rules, b, b'{"a":1}', None)) == []
+    assert rules.state.twins.get("b").reported == {"a": 1}
+
+
+@pytest.mark.parametrize("body", [b"", b"no json", b'{"a":NaN}', b'{"a.b":1}', b"\xff\xfe", b"[" * 5000])
+def test_a_bad_report_is_answered_400_and_changes_nothing(body):
+    rules = Rules(ONE)
+    b = rules.connect(0, "b")
+    effects = report(rules, b, body)
+    assert [packet.topic for packet in published(effects)] == ["$iothub/twin/res/400/?$rid=r"]
+    assert of_kind(effects, Store) == []
+    assert rules.state.twins.get("b").reported == {}
+
+
+def test_a_flood_of_gets_is_answered_200_and_slowed_down():
+    rules = Rules(ONE, twin_gets_per_s=10)
+    b = rules.connect(0, "b")
+    for number in range(30):
+        rules.state.twin_requests.get(100, b, str(number))
+    assert len(published(rules.collect())) == 10
+    assert len(published(rules.tick(101))) == 10
+    late = published(rules.tick(102))
+    assert {packet.topic.split("/")[3] for packet in late} == {"200"}
+
+
+def test_a_desired_change_is_pushed_only_to_a_connected_module_that_asked_for_it():
+    rules = Rules(ONE)
+    b = rules.connect(0, "b")
+    rules.state.push_desired("b", {"a": 1})
+    assert published(rules.collect()) == []
+    rules.state.subscribe(1, b, 2, [(DESIRED, 1)])
+    rules.collect()
+    rules.state.push_desired("b", {"a": None})
+    push = published(rules.collect())[0]
+    assert json.loads(push.payload) == {"a": None, "$version": 1}
+    rules.lose(2, b)
+    rules.state.push_desired("b", {"a": 2})
+    assert published(rules.collect()) == []
