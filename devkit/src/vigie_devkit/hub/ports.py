@@ -79,6 +79,13 @@ class MethodTimeoutError(HubRefusalError):
     error_code = 504101
 
 
+class MethodAnswerError(HubRefusalError):
+    """The module answered with a payload that is no JSON."""
+
+    http_status = 502
+    error_code = 502000
+
+
 # --- values ------------------------------------------------------------------------------------
 
 
@@ -202,7 +209,7 @@ class HubControl(Protocol):
     ) -> MethodResult:
         """Call a direct method; ``payload_json`` reaches the module byte for byte (b"" = none).
 
-        Raises: ModuleUnknownError, MethodRefusedError, TargetAbsentError, MethodTimeoutError.
+        Raises: ModuleUnknownError, MethodRefusedError, TargetAbsentError, MethodTimeoutError, MethodAnswerError.
         """
         ...
 

@@ -28,6 +28,7 @@ _NAMES = {
     413001: "MessageTooLarge",
     500001: "ServerError",
     501000: "NotEmulated",
+    502000: "ModuleAnswerNotJson",
     504101: "GatewayTimeout",
 }
 

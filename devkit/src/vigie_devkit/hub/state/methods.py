@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from vigie_devkit.hub.mqtt.packets import Publish
 from vigie_devkit.hub.mqtt.topics import method_request_topic
-from vigie_devkit.hub.ports import MethodResult, MethodTimeoutError, TargetAbsentError
+from vigie_devkit.hub.ports import (
+    HubRefusalError,
+    MethodAnswerError,
+    MethodResult,
+    MethodTimeoutError,
+    TargetAbsentError,
+)
 from vigie_devkit.hub.state.effects import Answer, Effect, Send
 from vigie_devkit.hub.state.sessions import Link, Session, Sessions
 from vigie_devkit.hub.state.timers import Timers
@@ -77,7 +85,7 @@ class Methods:
         if call is None or call.sent_to is None or call.module != link.session.module:
             return False
         del self._calls[call.rid]
-        self._out.append(Answer(call.rid, MethodResult(status, payload or b"null")))
+        self._out.append(Answer(call.rid, _outcome(call, status, payload or b"null")))
         return True
 
     def forget(self, rid: str) -> None:
@@ -108,3 +116,12 @@ class Methods:
             del self._calls[call.rid]
             text = f"module {call.module!r} did not answer {call.name!r} within {call.response_timeout_s:g} s"
             self._out.append(Answer(call.rid, MethodTimeoutError(text)))
+
+
+def _outcome(call: Call, status: int, payload: bytes) -> MethodResult | HubRefusalError:
+    """What is no JSON would break the answer that it is put into."""
+    try:
+        msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return MethodAnswerError(f"module '{call.module}' answered method '{call.name}' with what is no JSON")
+    return MethodResult(status, payload)
