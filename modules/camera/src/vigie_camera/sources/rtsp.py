@@ -24,7 +24,9 @@ class RtspSource:
         """
         self._shown = str(url)
         self._patience_s = patience_s
-        self._video = OpencvVideo(url.reveal(), open_timeout_s=_OPEN_TIMEOUT_S, read_timeout_s=patience_s)
+        # A little less, so that the loss is told within the patience, not after it.
+        self._read_timeout_s = 0.9 * patience_s
+        self._video = OpencvVideo(url.reveal(), open_timeout_s=_OPEN_TIMEOUT_S, read_timeout_s=self._read_timeout_s)
         if not self._video.opened:
             self._video.close()
             raise SourceOpenError(
@@ -33,7 +35,10 @@ class RtspSource:
         self.period_s = self._video.period_s
 
     def grab(self) -> float | None:
-        if not self._video.grab():
+        began = time.monotonic()
+        grabbed = self._video.grab()
+        # After a read that timed out FFmpeg still hands out, one time-out each, the frames its decoder held back.
+        if not grabbed or time.monotonic() - began >= self._read_timeout_s:
             raise SourceOpenError(self._shown, f"lost: the connection ended, or no picture for {self._patience_s:g} s")
         # The camera's own clock may jump; the moment of arrival does not.
         return time.monotonic()

@@ -1,0 +1,97 @@
+"""The camera module against a real RTSP server that is killed, hangs, asks for a password, or shows a still picture."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from support.camera_module import camera_module, until
+from support.data import real_input
+from support.rtsp import rtsp_server
+from vigie_camera.frozen import FrozenPicture
+
+SCENE = {"source": "synthetic://conveyor?size=160x120&fps=15"}
+# A password with every character that means something in a URL.
+PASSWORD = "p@ss:w/rd?#%41 ü"
+
+
+async def test_a_camera_that_is_killed_and_comes_back_is_captured_again(tmp_path: Path) -> None:
+    video = real_input("one-by-one-person-detection.mp4")
+    with rtsp_server(f"file:{video}") as server:
+        async with camera_module(tmp_path) as module:
+            module.set(door={"source": f"rtsp://{server.address}"}, belt=SCENE)
+            await until(lambda: len(module.consumer.of("door")) > 10, "frames over RTSP")
+            assert module.state("door")["pace"] == "live"
+            assert module.consumer.last["door"].shape == (432, 768, 3)
+
+            server.kill()
+            killed = time.monotonic()
+            await until(lambda: module.state("door").get("state") == "failed", "noticed")
+            print(f"noticed after {time.monotonic() - killed:.2f} s")
+            assert "rtsp://127.0.0.1" in module.state("door")["reason"]
+            before, others = len(module.consumer.of("door")), len(module.consumer.of("belt"))
+            await until(lambda: len(module.consumer.of("belt")) > others + 10, "the other camera goes on")
+
+            server.start()
+            back = time.monotonic()
+            await until(lambda: len(module.consumer.of("door")) > before + 10, "frames again", 60)
+            print(f"frames again {time.monotonic() - back:.2f} s after the server was back")
+            assert module.state("door")["state"] == "streaming"
+            numbers = [item.seq for item in module.consumer.of("door")]
+            assert numbers == sorted(set(numbers))
+            assert module.metric('vigie_camera_opened_total{camera="belt"}') == 1
+
+
+async def test_a_camera_that_hangs_with_its_connection_open_is_noticed_and_taken_up_again(tmp_path: Path) -> None:
+    video = real_input("one-by-one-person-detection.mp4")
+    with rtsp_server(f"file:{video}") as server:
+        async with camera_module(tmp_path) as module:
+            module.set(door={"source": f"rtsp://{server.address}"})
+            await until(lambda: len(module.consumer.items) > 10, "frames")
+            server.hang()
+            hung = time.monotonic()
+            await until(lambda: module.state("door").get("state") == "failed", "noticed")
+            print(f"noticed after {time.monotonic() - hung:.2f} s")
+            # What the server sent before it hung is captured in no time, so this counts from the last frame.
+            silent_s = time.monotonic() - module.consumer.items[-1].captured_ns / 1e9
+            assert silent_s <= FrozenPicture.limit_s(0.1) + 3.0  # the bar, and patience with a busy machine
+            before = len(module.consumer.items)
+            server.wake()
+            await until(lambda: len(module.consumer.items) > before + 10, "frames again", 60)
+
+
+async def test_the_password_is_used_and_never_shown(tmp_path: Path, capfd) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "DOOR").write_text("wrong-one\n", encoding="utf-8")
+    with rtsp_server("pattern:ball", f"guard:{PASSWORD}") as server:
+        async with camera_module(tmp_path) as module:
+            module.set(door={"source": f"rtsp://guard:${{DOOR}}@{server.address}"})
+            await until(lambda: module.state("door").get("state") == "failed", "refused by the camera")
+            assert "${DOOR}" in module.state("door")["reason"]
+            (folder / "DOOR").write_text(PASSWORD + "\n", encoding="utf-8")
+            await module.invoke("reconnect", {"camera": "door"})
+            await until(lambda: len(module.consumer.items) > 5, "frames with the right password")
+            await until(lambda: module.state("door").get("state") == "streaming", "streaming")
+            shown = repr(module.hub.reported("camera")) + repr(await module.invoke("list_cameras"))
+            shown += module.service.metrics.exposition().decode() + "".join(
+                path.read_text(errors="replace") for path in (tmp_path / "state").rglob("*") if path.is_file()
+            )
+    printed = capfd.readouterr()
+    shown += printed.out + printed.err
+    assert "${DOOR}" in shown
+    for secret in ("wrong-one", PASSWORD, "p%40ss", "w/rd"):
+        assert secret not in shown
+
+
+async def test_a_still_picture_is_reported_as_frozen(tmp_path: Path) -> None:
+    with rtsp_server("pattern:blue") as still, rtsp_server("pattern:ball") as moving:
+        async with camera_module(tmp_path) as module:
+            module.set(
+                still={"source": f"rtsp://{still.address}"},
+                moving={"source": f"rtsp://{moving.address}"},
+            )
+            await until(lambda: module.state("still").get("frozen"), "frozen")
+            assert module.state("still")["state"] == "streaming"
+            assert module.metric('vigie_camera_frozen{camera="still"}') == 1
+            assert module.state("moving")["frozen"] is False
