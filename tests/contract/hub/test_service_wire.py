@@ -6,9 +6,9 @@ from queue import Empty
 from urllib.parse import unquote
 
 import pytest
+
 from support.raw_mqtt import raw_client
 from support.service_side import DEADLINE_S, manifest, served_hub, wait_until
-
 from vigie.errors import HubAnswerError
 
 
