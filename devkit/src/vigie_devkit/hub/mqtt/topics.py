@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote, unquote
 
@@ -22,6 +23,9 @@ from vigie_devkit.hub.mqtt.system_properties import (
     TWIN_REPORTER_DEVICE_ID,
     TWIN_REPORTER_MODULE_ID,
 )
+
+_REMEMBERED_CHARS = 64
+"""Longer pieces are coded anew each time: keys and most values are few and short, and memory stays bounded."""
 
 _TWIN_GET = "$iothub/twin/GET/"
 _TWIN_REPORT = "$iothub/twin/PATCH/properties/reported/"
@@ -113,8 +117,10 @@ def _telemetry(topic: str) -> Telemetry:
         if not pair:
             continue
         key, _, value = pair.partition("=")
-        if "%" in pair:
-            key, value = unquote(key), unquote(value)
+        if "%" in key:
+            key = _decoded(key)
+        if "%" in value:
+            value = _decoded(value)
         system_name = FROM_WIRE.get(key)
         target, name = (app_properties, key) if system_name is None else (system_properties, system_name)
         if name in target:
@@ -176,11 +182,29 @@ def input_topic(
     for name in (TWIN_REPORTER_DEVICE_ID, TWIN_REPORTER_MODULE_ID):
         if name in system_properties:
             bag[TO_WIRE[name]] = system_properties[name]
-    return f"devices/{device}/modules/{module}/inputs/{quote(input_name, safe='')}/{_encode(bag)}"
+    return f"devices/{device}/modules/{module}/inputs/{_encoded(input_name)}/{_encode(bag)}"
 
 
 def _encode(bag: Mapping[str, str]) -> str:
-    return "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in bag.items())
+    return "&".join([f"{_encoded(key)}={_encoded(value)}" for key, value in bag.items()])
+
+
+def _encoded(text: str) -> str:
+    return _short_encoded(text) if len(text) <= _REMEMBERED_CHARS else quote(text, safe="")
+
+
+def _decoded(text: str) -> str:
+    return _short_decoded(text) if len(text) <= _REMEMBERED_CHARS else unquote(text)
+
+
+@lru_cache(maxsize=4_096)
+def _short_encoded(text: str) -> str:
+    return quote(text, safe="")
+
+
+@lru_cache(maxsize=4_096)
+def _short_decoded(text: str) -> str:
+    return unquote(text)
 
 
 def twin_answer_topic(status: int, rid: str, version: int | None = None) -> str:
