@@ -16,47 +16,15 @@ import pytest
 
 import vigie.messaging.session as session_module
 from support.mean_hub import MeanHub, WorkloadApi, until
-from support.module_a import Config, ignore, module
+from support.module_a import Config, Flow, ignore, module, rebuilds
 from vigie.contracts.envelope import INPUT_SPEC, Envelope
 from vigie.contracts.inputspec import InputSpec
-from vigie.service import InputQueue, Output, Service
 
 SPEC = InputSpec("v1", (4, 4), "stretch")
 
 
 def envelope(sent: int, boot: str = "00000001") -> bytes:
     return msgspec.json.encode(Envelope(str(INPUT_SPEC), "b", boot, sent, [SPEC]))
-
-
-def rebuilds(service: Service[Config]) -> dict[str, float]:
-    name = "vigie_client_rebuilds_total"
-    return {key: value for key, value in service.metrics.values().items() if key.startswith(name)}
-
-
-class Flow:
-    """Module ``a`` sending to itself: an item offered comes back as an item received."""
-
-    def __init__(self, service: Service[Config]) -> None:
-        self.received: list[str] = []
-        self.input: InputQueue[InputSpec] = service.input("i", InputSpec)
-        self.output: Output[InputSpec] = service.output("o", ("a", "i"), item_type=InputSpec)
-        self.offered = 0
-        service.thread("consumer", self.consume)
-
-    def consume(self, stop: threading.Event) -> None:
-        while not stop.is_set():
-            if (message := self.input.get(0.1)) is not None:
-                self.received += [item.version for item in message.items]
-                message.done()
-
-    def offer(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.offered += 1
-            self.output.offer(InputSpec(str(self.offered), (4, 4), "stretch"), key="x", keep=True)
-
-    @property
-    def complete(self) -> bool:
-        return self.received == [str(number + 1) for number in range(self.offered)]
 
 
 async def test_a_hub_that_is_not_there_at_first_is_waited_for(
