@@ -47,9 +47,7 @@ class Graph:
         spread = self.add("Add", self.add("ReduceMax", self.add("Abs", image), keepdims=1), self.constant([1e-3]))
         level = self.add("Div", self.add("Sub", image, mean), spread)
         for stride in strides:
-            pooled = self.add(
-                "AveragePool", level, kernel_shape=[stride] * 2, strides=[stride] * 2, ceil_mode=1
-            )
+            pooled = self.add("AveragePool", level, kernel_shape=[stride] * 2, strides=[stride] * 2, ceil_mode=1)
             kernel = self.constant(self.rng.normal(0, 4 * scale, (channels, 3, 1, 1)))
             bias = self.constant(self.rng.normal(0, 0.5 * scale, channels))
             drawn = self.add("Conv", pooled, kernel, bias)
@@ -263,9 +261,7 @@ def rtdetr_ultralytics(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
     g = Graph(16)
     rows = g.features("images", (16,), 4 + CLASSES)
     g.add("Transpose", g.add("Sigmoid", rows), perm=[0, 2, 1], name="output0")
-    return g.model(
-        [image(hw)], [tensor("output0", [1, 16, 4 + CLASSES])], metadata=ultralytics_metadata(stride="32")
-    )
+    return g.model([image(hw)], [tensor("output0", [1, 16, 4 + CLASSES])], metadata=ultralytics_metadata(stride="32"))
 
 
 def classifier(hw: tuple[int, int] = (32, 32), classes: int = 5, *, softmax: bool = False) -> onnx.ModelProto:

@@ -95,9 +95,7 @@ def tensorflow(outputs: list[Any], hw: tuple[int, int], score_min: float, *, fir
     for box, label, score in zip(outputs[0][0], outputs[1][0], outputs[2][0], strict=True):
         if score >= score_min and score > 0 and round(float(label)) >= first:
             y1, x1, y2, x2 = (float(value) for value in box)
-            found.append(
-                (round(float(label)) - first, float(score), (x1 * hw[1], y1 * hw[0], x2 * hw[1], y2 * hw[0]))
-            )
+            found.append((round(float(label)) - first, float(score), (x1 * hw[1], y1 * hw[0], x2 * hw[1], y2 * hw[0])))
     return found
 
 

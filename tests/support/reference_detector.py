@@ -13,14 +13,15 @@ import cv2
 import numpy as np
 import onnxruntime
 
-NAMES = (
-    "person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter "
-    "bench bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis "
-    "snowboard sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle wine_glass cup "
-    "fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch "
-    "potted_plant bed dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink "
-    "refrigerator book clock vase scissors teddy_bear hair_drier toothbrush"
-).split()
+_NAMES = """
+person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter bench
+bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis snowboard
+sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle wine_glass cup fork knife spoon
+bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch potted_plant bed dining_table
+toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink refrigerator book clock vase scissors
+teddy_bear hair_drier toothbrush
+"""
+NAMES = [name.replace("_", " ") for name in _NAMES.split()]
 
 Found = tuple[str, float, tuple[float, ...]]
 
@@ -80,7 +81,7 @@ class ReferenceDetector:
                     corners = ((x - w / 2) / ratio, (y - h / 2) / ratio, (x + w / 2) / ratio, (y + h / 2) / ratio)
                     limits = (width, height, width, height)
                     box = tuple(min(max(side, 0.0), limit) for side, limit in zip(corners, limits, strict=True))
-                    found.append((NAMES[best - 5].replace("_", " "), float(score), box))
+                    found.append((NAMES[best - 5], float(score), box))
         assert anchor == len(rows)
         return found
 

@@ -36,12 +36,14 @@ class OnnxRuntimeEngine:
         self._values = [runtime.OrtValue.ortvalue_from_numpy(self._input)]
         self._binding.bind_ortvalue_input(card.input.name, self._values[0])
         self._outputs: list[NDArray[Any]] = []
-        # Where the picture decides how many rows come, ONNX Runtime allocates the outputs of each run.
-        self._open_sizes = any(-1 in output.shape for output in card.outputs)
-        for output in session.get_outputs():
-            if self._open_sizes:
-                self._binding.bind_output(output.name, "cpu")
-                continue
+        self._open_names: list[str] = []
+        if any(-1 in output.shape for output in card.outputs):
+            self._open_names = [output.name for output in session.get_outputs()]
+        else:
+            self._bind_outputs(runtime)
+
+    def _bind_outputs(self, runtime: ModuleType) -> None:
+        for output in self._session.get_outputs():
             self._outputs.append(np.zeros(tuple(output.shape), _numpy_type(output.type)))
             self._values.append(runtime.OrtValue.ortvalue_from_numpy(self._outputs[-1]))
             self._binding.bind_ortvalue_output(output.name, self._values[-1])
@@ -68,10 +70,13 @@ class OnnxRuntimeEngine:
         # 0.5 MB at 416: 20 us, against binding the caller's memory anew for each frame.
         self._input[0] = tensor_hwc
         try:
+            # Where the picture decides how many rows come, a former run's output must not be reused: bound anew.
+            for name in self._open_names:
+                self._binding.bind_output(name, "cpu")
             self._session.run_with_iobinding(self._binding)
         except Exception as error:  # ONNX Runtime's own classes share no base
             raise EngineError(self._model, f"the run failed: {first_line(error)}") from error
-        return list(self._binding.copy_outputs_to_cpu()) if self._open_sizes else self._outputs
+        return list(self._binding.copy_outputs_to_cpu()) if self._open_names else self._outputs
 
     def placement(self) -> dict[str, int]:
         if not hasattr(self._session, "get_provider_graph_assignment_info"):

@@ -1,0 +1,167 @@
+"""The ONNX Runtime engine on real tiny graphs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from vigie.errors import BundleError, EngineError, ImageShapeError, ProviderError
+from vigie.models import Bundle, load_bundle
+from vigie.models.card import Card, write_card
+from vigie.runtimes import open_engine
+from vigie.runtimes.reference_run import run_reference
+
+
+def tiny_bundle(folder: Path, *, output_shape: list[Any] | None = None, hw: tuple[int, int] = (4, 6)) -> Bundle:
+    """uint8 (1, H, W, 3) -> the mean of each channel (1, 3), or the bright pixels (n, 3)."""
+    pixels = helper.make_tensor_value_info("image_bgr", TensorProto.UINT8, [1, *hw, 3])
+    nodes = [helper.make_node("Cast", ["image_bgr"], ["f"], to=TensorProto.FLOAT)]
+    shape = output_shape or [1, 3]
+    if shape[0] == -1:
+        nodes += [
+            helper.make_node("Reshape", ["f", "flat"], ["rows"]),
+            helper.make_node("ReduceMax", ["rows"], ["best"], axes=[1], keepdims=0),
+            helper.make_node("Greater", ["best", "limit"], ["bright"]),
+            helper.make_node("Compress", ["rows", "bright"], ["out"], axis=0),
+        ]
+    else:
+        nodes.append(helper.make_node("ReduceMean", ["f"], ["out"], axes=[1, 2], keepdims=0))
+    weights = [
+        onnx.numpy_helper.from_array(np.array([-1, 3], np.int64), "flat"),
+        onnx.numpy_helper.from_array(np.array(100, np.float32), "limit"),
+    ]
+    outputs = [helper.make_tensor_value_info("out", TensorProto.FLOAT, [s if s > 0 else "n" for s in shape])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "tiny", [pixels], outputs, weights),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    folder.mkdir()
+    (folder / "fp32.onnx").write_bytes(model.SerializeToString())
+    digest = hashlib.sha256((folder / "fp32.onnx").read_bytes()).hexdigest()
+    tree = {
+        "schema": "vigie.card/1",
+        "name": "tiny",
+        "task": "classification",
+        "input": {"name": "image_bgr", "height": hw[0], "width": hw[1], "align": "stretch"},
+        "outputs": [{"name": "out", "shape": shape}],
+        "decoder": {"family": "classifier"},
+        "labels": ["blue", "green", "red"],
+        "variants": {"fp32": {"file": "fp32.onnx", "sha256": digest, "precision": "fp32", "opset": 17}},
+    }
+    (folder / "card.yaml").write_bytes(write_card(msgspec.convert(tree, Card)))
+    return load_bundle(folder)
+
+
+def test_the_engine_runs_what_it_is_fed(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "b")
+    with open_engine(bundle, "fp32", threads=1) as engine:
+        assert (engine.provider, engine.variant, engine.threads) == ("CPUExecutionProvider", "fp32", 1)
+        assert engine.input_shape == (1, 4, 6, 3)
+        for seed in range(3):
+            tensor = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), np.uint8)
+            assert engine.run(tensor)[0][0] == pytest.approx(tensor.mean(axis=(0, 1)), abs=1e-3)
+        assert sum(engine.placement().values()) >= 2
+        assert set(engine.placement()) == {"CPUExecutionProvider"}
+
+
+def test_a_strided_view_is_taken_and_outputs_are_the_engine_s_own_buffers(tmp_path: Path) -> None:
+    with open_engine(tiny_bundle(tmp_path / "b")) as engine:
+        wide = np.zeros((4, 12, 3), np.uint8)
+        wide[:, ::2] = 50
+        first = engine.run(wide[:, ::2])[0]
+        assert first[0].tolist() == [50, 50, 50]
+        assert engine.run(wide[:, 1::2])[0] is first
+        assert first[0].tolist() == [0, 0, 0]
+
+
+def test_as_many_rows_come_as_the_picture_has(tmp_path: Path) -> None:
+    with open_engine(tiny_bundle(tmp_path / "b", output_shape=[-1, 3])) as engine:
+        tensor = np.zeros((4, 6, 3), np.uint8)
+        assert engine.run(tensor)[0].shape == (0, 3)
+        tensor[1, 2:5] = 200
+        assert engine.run(tensor)[0].shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "tensor", [np.zeros((4, 6, 4), np.uint8), np.zeros((1, 4, 6, 3), np.uint8), np.zeros((4, 6, 3), np.float32)]
+)
+def test_another_shape_or_type_is_refused(tmp_path: Path, tensor: np.ndarray) -> None:
+    with (
+        open_engine(tiny_bundle(tmp_path / "b")) as engine,
+        pytest.raises(ImageShapeError, match=r"tensor: expected \(4, 6, 3\) uint8, got"),
+    ):
+        engine.run(tensor)
+
+
+@pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "NoSuchExecutionProvider"])
+def test_a_provider_that_is_not_here_is_an_error_and_no_fall_back(tmp_path: Path, provider: str) -> None:
+    import onnxruntime
+
+    if provider in onnxruntime.get_available_providers():
+        pytest.skip(f"{provider} is here")
+    with pytest.raises(ProviderError, match=f"model 'tiny/fp32': {provider} is not installed here; available: "):
+        open_engine(tiny_bundle(tmp_path / "b"), provider=provider)
+
+
+def test_a_variant_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="has no variant 'int8'"):
+        open_engine(tiny_bundle(tmp_path / "b"), "int8")
+
+
+def test_a_file_that_is_not_what_its_card_says_is_refused(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "b")
+    wider = msgspec.structs.replace(bundle.card, input=msgspec.structs.replace(bundle.card.input, width=8))
+    with pytest.raises(EngineError, match=r"expected the input .*; import it again"):
+        open_engine(Bundle(bundle.folder, wider, ""))
+    longer = msgspec.structs.replace(
+        bundle.card, outputs=(msgspec.structs.replace(bundle.card.outputs[0], shape=(1, 4)),)
+    )
+    with pytest.raises(EngineError, match=r"expected the outputs .*; import it again"):
+        open_engine(Bundle(bundle.folder, longer, ""))
+
+
+def test_a_file_that_the_runtime_refuses_is_one_line(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "b")
+    bundle.variant().file.write_bytes(b"rubbish")
+    with pytest.raises(EngineError) as refused:
+        open_engine(bundle)
+    assert str(refused.value).startswith("model 'tiny/fp32': ONNX Runtime refuses it: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_the_reference_run_names_its_outputs_and_says_what_it_refuses(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "b")
+    content = bundle.variant().file.read_bytes()
+    outputs = run_reference(content, {"image_bgr": np.full((1, 4, 6, 3), 9, np.uint8)}, name="tiny")
+    assert outputs["out"].tolist() == [[9, 9, 9]]
+    with pytest.raises(EngineError, match="model 'tiny': ONNX Runtime refuses it"):
+        run_reference(content, {"image_bgr": np.zeros((1, 4, 6, 3), np.float32)}, name="tiny")
+
+
+def test_opening_an_engine_starts_no_telemetry(tmp_path: Path) -> None:
+    """The variable is read at import: a fresh process shows what a module gets."""
+    tiny_bundle(tmp_path / "b")
+    code = (
+        "import sys; from vigie.models import load_bundle; from vigie.runtimes import open_engine\n"
+        "assert 'onnxruntime' not in sys.modules\n"
+        f"open_engine(load_bundle({str(tmp_path / 'b')!r})).close()\n"
+        "import os; print(os.environ['ORT_DISABLE_TELEMETRY'], 'cv2' in sys.modules)"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home/.cache")}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.split() == ["1", "False"]
+    assert not list((tmp_path / "home").rglob("*onnxruntime*"))
