@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vigie.config import ModuleEnvironment
+from vigie.config.environment import check_boot_variables
 from vigie.errors import ConfigRefusedError
 
 
@@ -36,3 +37,40 @@ def test_a_bad_variable_is_refused_by_its_name(variable: str, value: str) -> Non
     with pytest.raises(ConfigRefusedError) as refused:
         ModuleEnvironment.from_environ("camera", {variable: value})
     assert refused.value.path == variable
+
+
+EDGE = {
+    f"IOTEDGE_{name}": "x"
+    for name in (
+        "IOTHUBHOSTNAME",
+        "DEVICEID",
+        "MODULEID",
+        "GATEWAYHOSTNAME",
+        "MODULEGENERATIONID",
+        "WORKLOADURI",
+        "APIVERSION",
+    )
+}
+TEXT = "HostName=h;GatewayHostName=g;DeviceId=d;ModuleId=m;SharedAccessKey=k"
+
+
+@pytest.mark.parametrize(
+    ("environ", "at_fault"),
+    [
+        ({}, "IOTEDGE_IOTHUBHOSTNAME"),
+        ({name: "x" for name in EDGE if name != "IOTEDGE_WORKLOADURI"}, "IOTEDGE_WORKLOADURI"),
+        ({"EdgeHubConnectionString": TEXT}, "IOTEDGE_IOTHUBHOSTNAME"),
+        ({"EdgeHubConnectionString": "HostName=h", "EdgeModuleCACertificateFile": __file__}, "EdgeHubConnectionString"),
+        ({"EdgeHubConnectionString": TEXT, "EdgeModuleCACertificateFile": "/no/such"}, "EdgeModuleCACertificateFile"),
+    ],
+    ids=["nothing", "one missing", "half", "incomplete", "no file"],
+)
+def test_a_process_not_started_as_a_module_is_told_what_is_missing(environ: dict[str, str], at_fault: str) -> None:
+    with pytest.raises(ConfigRefusedError) as refused:
+        check_boot_variables(environ)
+    assert refused.value.path == at_fault
+
+
+def test_both_ways_to_boot_are_taken() -> None:
+    check_boot_variables(EDGE)
+    check_boot_variables({"EdgeHubConnectionString": TEXT, "EdgeModuleCACertificateFile": __file__})

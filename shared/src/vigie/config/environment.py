@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 LogStyle = Literal["json", "console", "auto"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
+# The SDK boots from the workload API only if all of these are there (azure-iot-device 2.14, abstract_clients.py).
+_EDGE_VARIABLES = (
+    "IOTEDGE_IOTHUBHOSTNAME",
+    "IOTEDGE_DEVICEID",
+    "IOTEDGE_MODULEID",
+    "IOTEDGE_GATEWAYHOSTNAME",
+    "IOTEDGE_MODULEGENERATIONID",
+    "IOTEDGE_WORKLOADURI",
+    "IOTEDGE_APIVERSION",
+)
+_CONNECTION_KEYS = ("HostName", "GatewayHostName", "DeviceId", "ModuleId", "SharedAccessKey")
+
 _MODULE_ID = re.compile(r"[A-Za-z0-9_.:%-]{1,128}")
 
 
@@ -61,6 +73,28 @@ class ModuleEnvironment:
             log_style=cast("LogStyle", _one_of(environ, "VIGIE_LOG", get_args(LogStyle), "auto")),
             log_level=cast("LogLevel", _one_of(environ, "VIGIE_LOG_LEVEL", get_args(LogLevel), "info")),
         )
+
+
+def check_boot_variables(environ: Mapping[str, str]) -> None:
+    """What the SDK needs to make a client, checked before it is asked, so that the reason is one sentence.
+
+    Raises: ConfigRefusedError: a variable is missing or cannot be used; no waiting mends it.
+    """
+    if all(name in environ for name in _EDGE_VARIABLES):
+        return
+    text, ca_file = environ.get("EdgeHubConnectionString"), environ.get("EdgeModuleCACertificateFile")
+    if text is None or ca_file is None:
+        missing = next(name for name in _EDGE_VARIABLES if name not in environ)
+        raise ConfigRefusedError(
+            missing,
+            "not set, nor are EdgeHubConnectionString and EdgeModuleCACertificateFile; "
+            "start this module by IoT Edge or './vigie up'",
+        )
+    lacking = [key for key in _CONNECTION_KEYS if f"{key}=" not in text]
+    if lacking:
+        raise ConfigRefusedError("EdgeHubConnectionString", f"lacks {', '.join(lacking)}")
+    if not Path(ca_file).is_file():
+        raise ConfigRefusedError("EdgeModuleCACertificateFile", f"there is no file {ca_file}")
 
 
 def _identity(name: str, environ: Mapping[str, str]) -> tuple[str, str]:

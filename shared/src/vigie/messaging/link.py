@@ -6,21 +6,23 @@ may hang without a deadline, so it is the one place that can be relied on to not
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from azure.iot.device import exceptions as sdk
 from azure.iot.device.common import transport_exceptions as transport
-from azure.iot.device.common.pipeline import pipeline_exceptions, pipeline_thread
+from azure.iot.device.common.pipeline import pipeline_exceptions
 
+from vigie.config.environment import check_boot_variables
 from vigie.errors import HubCallHungError, HubUnavailableError, PermanentError
 from vigie.health import Health
 from vigie.log import OncePer, get_logger
 from vigie.messaging.calls import CALL_DEADLINE_S, CallThread
+from vigie.messaging.sdk_threads import has_network_thread, replace_stuck_executors, watch_network_threads
 from vigie.messaging.session import Handlers, Json, SdkSession, Session
 from vigie.metrics import Metrics
 
@@ -29,8 +31,8 @@ log = get_logger(__name__)
 # After this long the link reconnects by itself: the client gives up for good after CONNACK 2, 4 or 5.
 DISCONNECTED_LIMIT_S = 5.0
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
-# So many calls hung one after the other, none answered: the process is beyond repair from inside.
-HUNG_LIMIT = 12
+# So many calls hung one after the other, none answered (minutes): the process is beyond repair from inside.
+HUNG_LIMIT = 40
 _LOOK_EVERY_S = 0.25
 
 # Setting a handler raises what its inner layers raise; connecting raises the public errors.
@@ -88,9 +90,11 @@ class HubLink:
         self._thread = threading.Thread(target=self._run, name="hub.link", daemon=True)
         self._watchdog = context.health.watch("hub.link", 30.0)
         context.health.not_ready("hub", "not connected yet")
-        _watch_network_threads(self)
+        watch_network_threads(self)
 
     def start(self) -> None:
+        """Raises: PermanentError: this process was started neither by IoT Edge nor by the local run."""
+        check_boot_variables(os.environ)
         self._thread.start()
 
     def stop(self) -> None:
@@ -174,13 +178,11 @@ class HubLink:
     def _note_failure(self, error: Exception) -> None:
         if isinstance(error, HubCallHungError):
             self._hung_in_a_row += 1
-            _replace_stuck_executors()
+            replace_stuck_executors()
             if self._hung_in_a_row >= HUNG_LIMIT:
                 raise PermanentError(
                     f"the hub client hung {HUNG_LIMIT} times in a row ({error}); the process ends to be restarted"
                 ) from error
-        elif (permanent := _explain_boot(error)) is not None:
-            raise permanent from error
         else:
             self._hung_in_a_row = 0
         reason = _reason(error)
@@ -206,7 +208,7 @@ class HubLink:
                 return "send hung", None
             if not up and now - since > DISCONNECTED_LIMIT_S:
                 return "disconnected", None
-            threadless = threadless + 1 if up and not _has_network_thread() else 0
+            threadless = threadless + 1 if up and not has_network_thread() else 0
             if threadless >= 4:  # a reconnect has none for a moment
                 return "network thread gone", None
             if session.vitals.renewal_failed and now >= next_renewal:
@@ -237,21 +239,7 @@ class HubLink:
         self._context.health.not_ready("hub", "reconnecting")
         self._context.detach(session)
         session.retire()
-        _replace_stuck_executors()
-
-
-def _explain_boot(error: Exception) -> PermanentError | None:
-    """The failures that no waiting mends: a process started outside IoT Edge, or with a broken connection string."""
-    if isinstance(error, FileNotFoundError) and error.filename:
-        return PermanentError(f"EdgeModuleCACertificateFile: no file {error.filename}; correct the variable")
-    if isinstance(error, OSError) and "not configured correctly" in str(error):
-        return PermanentError(
-            "neither the IOTEDGE_* variables nor EdgeHubConnectionString and EdgeModuleCACertificateFile are set; "
-            "start this module by IoT Edge or './vigie up'"
-        )
-    if isinstance(error, ValueError) and "onnection" in str(error):
-        return PermanentError(f"EdgeHubConnectionString cannot be used: {error}; correct the variable")
-    return None
+        replace_stuck_executors()
 
 
 def _reason(error: BaseException) -> str:
@@ -260,51 +248,3 @@ def _reason(error: BaseException) -> str:
         error = cause
         parts.append(str(error) or type(error).__name__)
     return ": ".join(dict.fromkeys(parts))
-
-
-def _replace_stuck_executors() -> None:
-    """Give the next client fresh threads if the old one's hang.
-
-    All clients of a process share two single-thread executors inside the SDK; one client stuck in a connect would
-    block every later one. There is no public way to replace them; if a later SDK has none, nothing happens.
-    """
-    executors: dict[str, Any] = getattr(pipeline_thread, "_executors", {})
-    for name in ("pipeline", "callback"):
-        executor = executors.get(name)
-        if executor is None:
-            continue
-        done = threading.Event()
-        executor.submit(done.set)
-        if not done.wait(0.5):
-            executors.pop(name, None)
-            log.warning("hub_client_thread_stuck", thread=name)
-
-
-def _has_network_thread() -> bool:
-    return any("_thread_main" in thread.name for thread in threading.enumerate())
-
-
-_links: weakref.WeakSet[HubLink] = weakref.WeakSet()
-_hook_lock = threading.Lock()
-_hooked = False
-
-
-def _watch_network_threads(link: HubLink) -> None:
-    """Hear of paho's thread dying: 1.6.1 does not catch ssl.SSLEOFError on a write, and nobody is told."""
-    global _hooked  # noqa: PLW0603 - threading.excepthook is one per process
-    with _hook_lock:
-        _links.add(link)
-        if _hooked:
-            return
-        _hooked = True
-        before = threading.excepthook
-
-        def hook(args: threading.ExceptHookArgs, /) -> None:
-            thread = args.thread
-            if thread is None or "_thread_main" not in thread.name:
-                before(args)
-                return
-            for living in list(_links):
-                living.network_thread_died(args.exc_type.__name__)
-
-        threading.excepthook = hook

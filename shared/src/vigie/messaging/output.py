@@ -151,12 +151,16 @@ class Output(Generic[T]):
 
     def next_flight(self, now: float) -> Flight | None:
         """The next message to send, or None: nothing waits, the window is shut, or it lingers."""
-        if len(self._pending):
+        if len(self._pending) or self._again:
             self._look(now)
-        if self._again:
-            return self._again.popleft()
+        while self._again:
+            flight = self._again.popleft()
+            if flight.in_window or self._unwatched(flight):
+                return flight  # otherwise: processed after all, while it waited to be sent again
         if self._urgent:
-            return self._build([self._urgent.popleft()])
+            flight = self._build([self._urgent.popleft()])
+            flight.urgent = True
+            return flight
         if not len(self._pending) or not self._window.is_open or now < self._oldest_at + self.settings.linger_ms / 1000:
             return None
         taken, too_large = self._pending.take(self._limit, _encoder.encode)
@@ -191,14 +195,16 @@ class Output(Generic[T]):
 
     def give_up(self, flight: Flight, reason: str) -> None:
         """``flight`` cannot be sent at all."""
-        if flight in self._window.flights:
-            self._window.flights.remove(flight)
-            self._window.items -= flight.items
+        if flight.in_window:
+            self._window.remove(flight)
         self._count(flight, reason)
 
     def overdue(self, now: float) -> None:
         """Find lost messages even while nothing new is offered."""
         self._look(now)
+
+    def _unwatched(self, flight: Flight) -> bool:
+        return flight.urgent or self._progress is None
 
     def _look(self, now: float) -> None:
         window = self._window

@@ -17,13 +17,18 @@ _PATIENCE_MAX_S = 30.0
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """One message on its way. ``acknowledged_at`` None: the hub has not confirmed it, it will be sent again."""
+    """One message on its way. ``acknowledged_at`` None: the hub has not confirmed it, it will be sent again.
+
+    ``urgent``: sent past the window, which does not know it.
+    """
 
     sent: int
     body: bytes
     properties: Mapping[str, str]
     cameras: Counter[str]
     keep: bool
+    in_window: bool = False
+    urgent: bool = False
     carrier: object | None = None
     acknowledged_at: float | None = None
     sends: int = 0
@@ -51,13 +56,20 @@ class Window:
     def add(self, flight: Flight) -> None:
         self.flights.append(flight)
         self.items += flight.items
+        flight.in_window = True
+
+    def remove(self, flight: Flight) -> None:
+        """Forget ``flight``; its place is free."""
+        self.flights.remove(flight)
+        self.items -= flight.items
+        flight.in_window = False
 
     def confirm(self, position: int, now: float) -> bool:
         """The consumer has processed everything up to ``position``. True: something left the window."""
         progressed = False
         while self.flights and self.flights[0].sent <= position:
-            flight = self.flights.popleft()
-            self.items -= flight.items
+            flight = self.flights[0]
+            self.remove(flight)
             acknowledged_at = now if flight.acknowledged_at is None else flight.acknowledged_at
             started = max(self._progress_at, acknowledged_at)
             self._slowest_s = max(now - started, self._slowest_s * 0.9)
@@ -90,6 +102,5 @@ class Window:
                 flight.acknowledged_at = None
             return acknowledged, []
         for flight in acknowledged:
-            self.flights.remove(flight)
-            self.items -= flight.items
+            self.remove(flight)
         return [], acknowledged
