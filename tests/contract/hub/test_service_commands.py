@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,7 +27,10 @@ MODULE = textwrap.dedent(
         client.patch_twin_reported_properties({"threshold": {"value": value, "ac": code, "av": version}})
 
     def asked(request):
-        status = 200 if request.name == "echo" else 404
+        status = 200 if request.name in {"echo", "send"} else 404
+        if request.name == "send":
+            client.send_message_to_output(Message("waits"), "out")
+            client.send_message_to_output(Message("x"), "nowhere")
         client.send_method_response(MethodResponse.create_from_method_request(request, status, request.payload))
 
     client.on_twin_desired_properties_patch_received = changed
@@ -44,7 +48,7 @@ MODULE = textwrap.dedent(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("commands")
-    content = manifest("filter", "other", routes={"up": "FROM /messages/modules/filter INTO $upstream"})
+    content = manifest("filter", "other", routes={"up": "FROM /messages/modules/filter/outputs/out INTO $upstream"})
     (folder / "manifest.json").write_text(json.dumps(content))
     (folder / "module.py").write_text(MODULE)
     return folder
@@ -172,9 +176,13 @@ def test_an_unknown_module_has_no_environment(vigie):
     assert "knows no module 'nobody'" in error
 
 
-def test_misbehave_changes_reports_and_resets(vigie):
+def test_misbehave_changes_reports_and_resets(vigie, module):
     assert "upstream_online=False" in vigie("hub", "misbehave", "--upstream", "offline", "--jitter", "0.2")[1]
-    assert "misbehaves: upstream_online=False, jitter=0.2" in vigie("hub", "status")[1]
+    assert vigie("method", "filter", "send")[0] == 0
+    status = vigie("hub", "status")[1]
+    assert "misbehaves: upstream_online=False, jitter=0.2" in status
+    assert "waiting: 1 for $upstream" in status
+    assert re.search(r"dropped: \d+ no_route", status)  # reported patches are messages too, and nobody asked for them
     assert "not at all" in vigie("hub", "misbehave", "--reset")[1]
     assert vigie("hub", "misbehave", "--jitter", "7")[0] == 1
 

@@ -171,6 +171,12 @@ def _show_status(args: argparse.Namespace) -> int:
         print(f"  {'connected   ' if module['connected'] else 'disconnected'}  {name}")
     upstream = status["upstream"]
     print(f"upstream: {upstream.get('messages', 0)} messages kept, {upstream.get('bytes', 0) / 1e6:.1f} MB")
+    for endpoint, queue in status["hub"]["endpoints"].items():
+        if queue["waiting"]:
+            print(f"waiting: {queue['waiting']} for {endpoint}")
+    counted = {name: n for name, n in status["hub"]["counters"].items() if name.startswith("dropped_") and n}
+    if counted:
+        print("dropped: " + ", ".join(f"{n} {name.removeprefix('dropped_')}" for name, n in counted.items()))
     if faults := _faults_in_force(status["misbehaviour"]):
         print(f"misbehaves: {faults}")
     return Exit.OK
