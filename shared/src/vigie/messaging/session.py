@@ -30,6 +30,8 @@ R = TypeVar("R")
 RECONNECT_INTERVAL_S = 1
 # Bounds a TLS handshake and finds a silent hub in two intervals; edgeHub closes at 1.5 of them.
 KEEP_ALIVE_S = 10
+# An orderly shutdown takes milliseconds; that of a client whose network thread died never returns.
+SHUTDOWN_DEADLINE_S = 1.0
 # The SDK's default; it renews two minutes before the end.
 TOKEN_TTL_S = 3600
 
@@ -201,7 +203,7 @@ class SdkSession:
         # Nothing here is worth waiting for, but the old client must not reconnect beside the new one: the hub keeps
         # one connection per module and would close them in turn.
         with contextlib.suppress(Exception):
-            self._calls.call("shut down client", self._client.shutdown, deadline_s=2.0)
+            self._calls.call("shut down client", self._client.shutdown, deadline_s=SHUTDOWN_DEADLINE_S)
         self._requests.close()
 
     def _request(self, what: str, function: Callable[[], R]) -> R:
