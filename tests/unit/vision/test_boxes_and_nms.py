@@ -54,12 +54,12 @@ def test_suppression_keeps_what_the_loop_keeps(count: int, seed: int, iou_max: f
     assert [float(scores[index]) for index in kept] == [score for _, score, _ in expected]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_both_ways_to_walk_keep_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    boxes, scores, classes = random_boxes(150, seed, spread=200.0)
-    pairwise = nms(boxes, scores, classes, iou_max=0.45)
-    monkeypatch.setattr(nms_file, "_PAIRWISE_LIMIT", 0)
-    assert nms(boxes, scores, classes, iou_max=0.45).tolist() == pairwise.tolist()
+@pytest.mark.parametrize("block", [1, 7, 128, 1000])
+def test_the_size_of_a_block_changes_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes, scores, classes = random_boxes(500, 6, spread=300.0)
+    expected = nms(boxes, scores, classes, iou_max=0.45, limit=90).tolist()
+    monkeypatch.setattr(nms_file, "_BLOCK", block)
+    assert nms(boxes, scores, classes, iou_max=0.45, limit=90).tolist() == expected
 
 
 def test_a_crowd_of_thousands_keeps_what_the_loop_keeps() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Above this many boxes the pairwise mask costs more than walking the kept ones (0.5 MB of bool at 700).
-_PAIRWISE_LIMIT = 160
+# Candidates are taken in blocks of this many: the pairwise mask of a block stays in the cache (16 kB a plane), and a
+# crowd costs kept x candidates in a few large operations instead of one small one for each kept box.
+_BLOCK = 64
 
 
 def nms(
@@ -33,55 +34,55 @@ def nms(
     order = np.argsort(-scores, kind="stable")
     if count == 1:
         return order
-    boxes = boxes_xyxy[order]
+    sides = np.ascontiguousarray(boxes_xyxy[order].T, np.float32)
     classes = class_ids[order]
-    kept = (
-        _walk_mask(boxes, classes, iou_max, limit)
-        if count <= _PAIRWISE_LIMIT
-        else _walk_rows(boxes, classes, iou_max, limit)
-    )
-    return order[kept]
-
-
-def _walk_mask(boxes: NDArray[np.float32], classes: NDArray[np.int32], iou_max: float, limit: int) -> list[int]:
-    x1, y1, x2, y2 = boxes.T
-    area = np.maximum(x2 - x1, 0.0) * np.maximum(y2 - y1, 0.0)
-    shared = np.minimum(x2[:, None], x2)
-    shared -= np.maximum(x1[:, None], x1)
-    np.maximum(shared, 0.0, out=shared)
-    high = np.minimum(y2[:, None], y2)
-    high -= np.maximum(y1[:, None], y1)
-    np.maximum(high, 0.0, out=high)
-    shared *= high
-    np.add(area[:, None], area, out=high)
-    high -= shared
-    high *= np.float32(iou_max)
-    falls = shared > high
-    falls &= classes[:, None] == classes
     kept: list[int] = []
-    gone = np.zeros(len(boxes), bool)
-    for index in range(len(boxes)):
-        if gone[index]:
-            continue
-        kept.append(index)
-        if len(kept) == limit:
+    for start in range(0, count, _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, count))
+        if kept:
+            block = block[~_falls(sides, classes, kept, block, iou_max).any(axis=0)]
+        kept += _walk(block, _falls(sides, classes, block, block, iou_max))
+        if len(kept) >= limit:
             break
-        gone |= falls[index]
-    return kept
+    return order[kept[:limit]]
 
 
-def _walk_rows(boxes: NDArray[np.float32], classes: NDArray[np.int32], iou_max: float, limit: int) -> list[int]:
-    x1, y1, x2, y2 = np.ascontiguousarray(boxes.T)
-    area = np.maximum(x2 - x1, 0.0) * np.maximum(y2 - y1, 0.0)
-    left = np.arange(len(boxes))
+def _walk(block: NDArray[np.intp], falls: NDArray[np.bool_]) -> list[int]:
+    """The greedy choice within a block: each box still standing stays and fells those after it."""
     kept: list[int] = []
-    while left.size and len(kept) < limit:
-        best, left = int(left[0]), left[1:]
-        kept.append(best)
-        wide = np.minimum(x2[left], x2[best]) - np.maximum(x1[left], x1[best])
-        high = np.minimum(y2[left], y2[best]) - np.maximum(y1[left], y1[best])
-        shared = np.maximum(wide, 0.0) * np.maximum(high, 0.0)
-        falls = shared > np.float32(iou_max) * (area[left] + area[best] - shared)
-        falls &= classes[left] == classes[best]
-        left = left[~falls]
+    gone = np.zeros(len(block), bool)
+    for at, index in enumerate(block.tolist()):
+        if not gone[at]:
+            kept.append(index)
+            gone |= falls[at]
     return kept
+
+
+def _falls(
+    sides: NDArray[np.float32],
+    classes: NDArray[np.int32],
+    better: list[int] | NDArray[np.intp],
+    worse: NDArray[np.intp],
+    iou_max: float,
+) -> NDArray[np.bool_]:
+    """(len(better), len(worse)): whether the one fells the other. ``sides`` (4, N): x1, y1, x2, y2."""
+    left, right = sides[:, better], sides[:, worse]
+    shared = np.minimum(left[2][:, None], right[2])
+    shared -= np.maximum(left[0][:, None], right[0])
+    np.maximum(shared, 0.0, out=shared)
+    other = np.minimum(left[3][:, None], right[3])
+    other -= np.maximum(left[1][:, None], right[1])
+    np.maximum(other, 0.0, out=other)
+    shared *= other
+    np.add(_areas(left)[:, None], _areas(right), out=other)
+    other -= shared
+    other *= np.float32(iou_max)
+    # Compared as products: a division would make 0/0 of two empty boxes.
+    falls: NDArray[np.bool_] = shared > other
+    falls &= classes[better][:, None] == classes[worse]
+    return falls
+
+
+def _areas(sides: NDArray[np.float32]) -> NDArray[np.float32]:
+    areas: NDArray[np.float32] = np.maximum(sides[2] - sides[0], 0.0) * np.maximum(sides[3] - sides[1], 0.0)
+    return areas
