@@ -39,11 +39,6 @@ def reveal(template: str, folder: Path, environ: Mapping[str, str]) -> SecretUrl
     return SecretUrl(_SECRET.sub(lambda match: quote(_value(match[1], folder, environ), safe=""), template), template)
 
 
-def hide_in(text: str, revealed: SecretUrl) -> str:
-    """``text`` (a library's message) without the revealed URL, should it quote it."""
-    return text.replace(revealed.reveal(), revealed.template)
-
-
 def _value(name: str, folder: Path, environ: Mapping[str, str]) -> str:
     try:
         with (folder / name).open("r", encoding="utf-8") as file:

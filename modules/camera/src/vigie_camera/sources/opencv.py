@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -37,7 +38,10 @@ class OpencvVideo:
             cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(read_timeout_s * 1000),
             cv2.CAP_PROP_N_THREADS, 1,
         ]  # fmt: skip
-        self._capture: Any = cv2.VideoCapture(address, cv2.CAP_FFMPEG, options)
+        self._capture: Any = cv2.VideoCapture()
+        # An exception of OpenCV may quote the address: it is swallowed here, "not opened" says enough.
+        with contextlib.suppress(cv2.error):
+            self._capture.open(address, cv2.CAP_FFMPEG, options)
         self.opened = bool(self._capture.isOpened())
         self._last_shape: tuple[int, int] | None = None
 
