@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -112,13 +113,14 @@ def _follow(average: Detector, network: Detector, decay: float) -> None:
 
 
 def _batch(data: Dataset, chosen: NDArray[np.int64], chance: np.random.Generator) -> tuple[Tensor, Targets]:
-    """Pictures flipped and re-lit at random, float 0..255, channels last in memory; their truth, padded."""
+    """Pictures flipped and re-lit at random, uint8, channels last in memory; their truth, padded."""
     height, width = data.images.shape[1:3]
     most = max(1, *(len(data.class_ids[index]) for index in chosen))
     boxes = np.zeros((len(chosen), most, 4), np.float32)
     labels = np.zeros((len(chosen), most), np.int64)
     kind = np.zeros((len(chosen), most), np.int64)
-    images = np.empty((len(chosen), height, width, 3), np.float32)
+    images = np.empty((len(chosen), height, width, 3), np.uint8)
+    levels = np.arange(256, dtype=np.float64)[:, None]
     for row, index in enumerate(chosen):
         picture, own = data.images[index], data.boxes_xyxy[index].copy()
         if chance.random() < 0.5:
@@ -126,12 +128,10 @@ def _batch(data: Dataset, chosen: NDArray[np.int64], chance: np.random.Generator
         if chance.random() < 0.5:
             picture, own[:, [1, 3]] = picture[::-1], height - own[:, [3, 1]]
         gain = chance.uniform(0.75, 1.25) * chance.uniform(0.92, 1.08, 3)
-        images[row] = picture
-        images[row] *= gain.astype(np.float32)
-        images[row] += np.float32(chance.uniform(-15, 15))
+        table = np.clip(levels * gain + chance.uniform(-15, 15), 0, 255).astype(np.uint8)
+        cv2.LUT(np.ascontiguousarray(picture), table.reshape(256, 1, 3), dst=images[row])
         count = len(own)
         boxes[row, :count], labels[row, :count] = own, data.class_ids[index]
         kind[row, :count] = np.where(data.ignore[index], -1, 1)
-    np.clip(images, 0, 255, out=images)
     tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
     return tensor, Targets(torch.from_numpy(boxes), torch.from_numpy(labels), torch.from_numpy(kind))

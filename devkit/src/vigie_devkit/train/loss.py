@@ -59,33 +59,46 @@ def detection_loss(raw: Tensor, targets: Targets, corners: Tensor, strides: Tens
 
 
 def assign(raw: Tensor, boxes: Tensor, targets: Targets, corners: Tensor, strides: Tensor) -> tuple[Tensor, Tensor]:
-    """For each cell the object it answers for, (B, A) or -1, and the quality asked of it, (B, A) in 0..1."""
-    real = targets.kind > 0
+    """For each cell the object it answers for, (B, A) or -1, and the quality asked of it, (B, A) in 0..1.
+
+    Image by image: a batch padded to its fullest picture would multiply the work by three.
+    """
+    chosen = torch.full(raw.shape[:2], -1, dtype=torch.long)
+    quality = torch.zeros(raw.shape[:2])
     centres = corners + strides / 2
-    half = ((targets.boxes[..., 2:] - targets.boxes[..., :2]) / 2).unsqueeze(2)
-    middle = ((targets.boxes[..., 2:] + targets.boxes[..., :2]) / 2).unsqueeze(2)
-    reach = torch.maximum(half, LEAST_HALF_SIDE * strides)
-    candidate = ((centres - middle).abs() < reach).all(-1) & real.unsqueeze(2)
-    score = raw[..., 5:].sigmoid() * raw[..., 4:5].sigmoid()
-    labels = targets.labels.clamp(min=0).unsqueeze(2).expand(-1, -1, raw.shape[1])
-    own_score = score.transpose(1, 2).gather(1, labels)
-    overlap = iou(targets.boxes.unsqueeze(2), boxes.unsqueeze(1)).clamp(min=0.0)
+    for image in range(len(raw)):
+        real = torch.nonzero(targets.kind[image] > 0).squeeze(1)
+        if len(real):
+            truth, labels = targets.boxes[image, real], targets.labels[image, real]
+            winner, wanted = _assign_image(raw[image], boxes[image], truth, labels, centres, strides)
+            chosen[image] = torch.where(winner >= 0, real[winner.clamp(min=0)], winner)
+            quality[image] = wanted
+    return chosen, quality
+
+
+def _assign_image(
+    raw: Tensor, boxes: Tensor, truth: Tensor, labels: Tensor, centres: Tensor, strides: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One image: raw (A, 5 + classes), boxes (A, 4), truth (N, 4), labels (N,) -> winner (A,), quality (A,)."""
+    half = (truth[:, 2:] - truth[:, :2]).unsqueeze(1) / 2
+    middle = (truth[:, 2:] + truth[:, :2]).unsqueeze(1) / 2
+    away = centres - middle
+    candidate = (away.abs() < torch.maximum(half, LEAST_HALF_SIDE * strides)).all(-1)
+    own_score = raw[:, 5:].sigmoid().t()[labels] * raw[:, 4].sigmoid()
+    overlap = iou(truth.unsqueeze(1), boxes).clamp(min=0.0)
     # A first guess overlaps with nothing: the small term lets the nearest cells begin.
-    nearness = 1e-6 / (1.0 + ((centres - middle) / strides).square().sum(-1))
+    nearness = 1e-6 / (1.0 + (away / strides).square().sum(-1))
     alignment = (own_score.pow(SCORE_POWER) * overlap.pow(OVERLAP_POWER) + nearness) * candidate
-    count = min(TOP_CELLS, alignment.shape[-1])
-    best = alignment.topk(count, dim=-1)
-    taken = torch.zeros_like(alignment).scatter_(2, best.indices, (best.values > 0).to(alignment.dtype)) > 0
+    best = alignment.topk(min(TOP_CELLS, alignment.shape[1]), dim=1)
+    taken = torch.zeros_like(alignment).scatter_(1, best.indices, (best.values > 0).to(alignment.dtype)) > 0
     # A cell wanted by two objects answers for the one it overlaps more.
-    contested = torch.where(taken, overlap + 1e-9, overlap.new_zeros(()))
-    winner = contested.argmax(dim=1)
-    positive = taken.any(dim=1)
-    kept = taken & (torch.arange(taken.shape[1]).view(1, -1, 1) == winner.unsqueeze(1))
+    winner = torch.where(taken, overlap + 1e-9, overlap.new_zeros(())).argmax(dim=0)
+    kept = taken & (torch.arange(len(truth)).unsqueeze(1) == winner)
     strength = alignment * kept
-    top = strength.amax(dim=2, keepdim=True).clamp(min=1e-12)
-    best_overlap = (overlap * kept).amax(dim=2, keepdim=True)
-    quality = (strength / top * best_overlap.clamp(min=0.05)).amax(dim=1)
-    return torch.where(positive, winner, -1), quality
+    top = strength.amax(dim=1, keepdim=True).clamp(min=1e-12)
+    best_overlap = (overlap * kept).amax(dim=1, keepdim=True).clamp(min=0.05)
+    quality = (strength / top * best_overlap).amax(dim=0)
+    return torch.where(taken.any(dim=0), winner, -1), quality
 
 
 def iou(first: Tensor, second: Tensor) -> Tensor:
@@ -112,6 +125,10 @@ def _areas(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 def _inside(centres: Tensor, boxes: Tensor, wanted: Tensor) -> Tensor:
     """(B, A): the cell's centre lies in one of the wanted boxes."""
-    lower = (centres >= boxes[..., None, :2]).all(-1)
-    upper = (centres <= boxes[..., None, 2:]).all(-1)
-    return (lower & upper & wanted.unsqueeze(2)).any(dim=1)
+    inside = torch.zeros((len(boxes), len(centres)), dtype=torch.bool)
+    for image, number in torch.nonzero(wanted).tolist():
+        left, top, right, bottom = boxes[image, number]
+        inside[image] |= (
+            (centres[:, 0] >= left) & (centres[:, 0] <= right) & (centres[:, 1] >= top) & (centres[:, 1] <= bottom)
+        )
+    return inside

@@ -55,7 +55,7 @@ def train_bundle(wanted: Wanted, say: Callable[[str], None]) -> Path:
         file = Path(folder) / f"{wanted.name}.onnx"
         onnx.save(to_onnx(network, wanted.size_hw, labels), file)
         bundle_folder = import_model(
-            file, wanted.output, labels=labels, name=wanted.name, family="yolox", licence=wanted.licence
+            file, wanted.output / wanted.name, labels=labels, name=wanted.name, family="yolox", licence=wanted.licence
         )
     minutes = (time.monotonic() - begun_s) / 60
     evidence = [Evidence(metric="training minutes", value=round(minutes, 1), where=platform.machine(), date=_today())]
