@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 
@@ -45,8 +44,7 @@ def parser_for(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and end")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     asked = next((word for word in argv if not word.startswith("-")), None)
-    names = [name for name in COMMANDS if importlib.util.find_spec(f"vigie_devkit.commands.{name}")]
-    for name in [asked] if asked in names else names:
+    for name in [asked] if asked in COMMANDS else COMMANDS:
         importlib.import_module(f"vigie_devkit.commands.{name}").add_parser(subparsers)
     return parser
 

@@ -40,8 +40,10 @@ def stop(run: RunPaths) -> bool:
     from vigie_devkit.local.leftovers import clear_leftovers
     from vigie_devkit.local.record import read_record
 
-    record = read_record(run.record)
     was_up = is_running(run)
+    record = read_record(run.record)
+    while was_up and record is None and not gone(run, 0.1):  # it has only just begun
+        record = read_record(run.record)
     if was_up and record is not None and record.up.identity().is_alive():
         for number, patience_s in ((signal.SIGTERM, ASK_S), (signal.SIGKILL, 3.0)):
             with suppress(ProcessLookupError):

@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vigie_devkit.local.errors import Exit, UsageError
+from vigie_devkit.local.errors import UsageError
 from vigie_devkit.local.paths import CHECKOUT, RunPaths, claim_run
+
+if TYPE_CHECKING:
+    from vigie_devkit.local.session import Plan
+    from vigie_devkit.local.sources import CameraSource
 
 EPILOG = """examples:
   ./vigie up --model yolox_nano.onnx                          the synthetic conveyor, until Ctrl-C
@@ -81,6 +86,8 @@ def up(args: argparse.Namespace) -> int:
     if args.loop and all(camera.live for camera in cameras):
         raise UsageError("--loop begins files again, and none of the sources is a file")
     bundle = find_bundle(args.model)
+    # Until the session takes the signals over, SIGTERM ends as Ctrl-C does: through every `finally`.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run, lock = claim_run(args.run)
     try:
         return run_it(args, run, cameras, bundle)
@@ -88,44 +95,55 @@ def up(args: argparse.Namespace) -> int:
         os.close(lock)
 
 
-def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[Any], bundle: Path) -> int:
+def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource], bundle: Path) -> int:
     import asyncio
 
     from vigie.contracts.names import FLOW
-    from vigie_devkit.local.address import choose_address
     from vigie_devkit.local.leftovers import clear_leftovers
     from vigie_devkit.local.manifest import flow_order, local_manifest
-    from vigie_devkit.local.prepare import prepare
-    from vigie_devkit.local.session import Plan, Session
+    from vigie_devkit.local.prepare import forget_secrets, prepare
+    from vigie_devkit.local.session import Session
     from vigie_devkit.local.status import Status
     from vigie_devkit.local.summary import describe
 
     status = Status(sys.stderr, [camera.name for camera in cameras])
+    for camera in cameras:
+        status.note(f"vigie: {camera.name} = {camera.url}")
+    status.note(f"vigie: model {bundle.name}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
     for found in clear_leftovers(run):
         status.note(f"vigie: cleaned up after a run that was killed: {found}")
     settings = {c.name: c.settings(pace=args.pace, loop=args.loop, frames=args.frames) for c in cameras}
     manifest = local_manifest(os.environ, settings, bundle)
-    prepare(run, manifest, cameras, keep=args.keep)
-    plan = Plan(
+    try:
+        prepare(run, manifest, cameras, keep=args.keep)
+        outcome = asyncio.run(Session(plan_for(args, run, cameras, bundle, flow_order(manifest, FLOW)), status).go())
+    finally:
+        forget_secrets(run.secrets)
+        clear_leftovers(run)
+    if outcome.complaint:
+        status.note(f"vigie: {outcome.complaint}")
+    if args.json:
+        sys.stdout.write(json.dumps(outcome.summary.as_json(), separators=(",", ":")) + "\n")
+    elif outcome.summary.frames_captured:
+        sys.stdout.write(describe(outcome.summary) + "\n")
+    return outcome.exit_code
+
+
+def plan_for(
+    args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource], bundle: Path, modules: list[str]
+) -> Plan:
+    from vigie_devkit.local.address import choose_address
+    from vigie_devkit.local.session import Plan
+
+    return Plan(
         run=run,
         cameras=cameras,
-        modules=flow_order(manifest, FLOW),
+        modules=modules,
         bundle=bundle,
         listen=choose_address(str(run.folder)),
         seconds=args.seconds,
         finite=args.frames is not None or not (args.loop or any(camera.live for camera in cameras)),
     )
-    for camera in cameras:
-        status.note(f"vigie: {camera.name} = {camera.url}")
-    status.note(f"vigie: model {bundle.name}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
-    outcome = asyncio.run(Session(plan, status).go())
-    if outcome.complaint:
-        status.note(f"vigie: {outcome.complaint}")
-    if args.json:
-        sys.stdout.write(json.dumps(outcome.summary.as_json(), separators=(",", ":")) + "\n")
-    elif outcome.exit_code in {Exit.OK, Exit.NO_FLOW}:
-        sys.stdout.write(describe(outcome.summary) + "\n")
-    return outcome.exit_code
 
 
 def shown(path: Path) -> str:

@@ -107,8 +107,13 @@ class Tally:
 
     def by(self, name: str, label: str, module: str | None = None) -> dict[str, int]:
         """Sums by one label, largest first; zero is left out."""
-        sums: dict[str, float] = {}
-        for sample in self.values(name, module):
-            sums[sample.label(label)] = sums.get(sample.label(label), 0.0) + sample.value
-        ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
-        return {key: round(value) for key, value in ordered if round(value)}
+        return sums_by(self.values(name, module), label)
+
+
+def sums_by(samples: Iterable[Sample], label: str) -> dict[str, int]:
+    """Sums by one label, largest first; zero is left out."""
+    sums: dict[str, float] = {}
+    for sample in samples:
+        sums[sample.label(label)] = sums.get(sample.label(label), 0.0) + sample.value
+    ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+    return {key: round(value) for key, value in ordered if round(value)}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from vigie_devkit.local import logfiles, summary
 from vigie_devkit.local.drain import Drain
@@ -24,10 +27,13 @@ from vigie_devkit.local.programs import HUB, hub_program, module_program
 from vigie_devkit.local.record import ProcessRecord, RunRecord, workload_folder, write_record
 from vigie_devkit.local.sources import CameraSource
 from vigie_devkit.local.status import Status, camera_states
+from vigie_devkit.local.supervisor import Supervisor
 from vigie_devkit.local.twins import Twins
 from vigie_devkit.local.watch import Watch
 
-HUB_READY_WITHIN_S = 30.0
+T = TypeVar("T")
+
+HUB_READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.25
 LOOK_EVERY_LIVE_S = 1.0
 CHORES_EVERY_S = 5.0
@@ -59,8 +65,6 @@ class Session:
 
     def __init__(self, plan: Plan, status: Status) -> None:
         self._plan, self._run, self._status = plan, plan.run, status
-        from vigie_devkit.local.supervisor import Supervisor
-
         self._supervisor = Supervisor(plan.run.folder)
         self._tally = Tally()
         self._twins = Twins(plan.run.hub)
@@ -76,7 +80,8 @@ class Session:
         """Run to the end: sources finished, time over, a signal, or something that cannot work."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._asked_to_stop)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means to go on
+                loop.add_signal_handler(number, self._asked_to_stop)
         keeper: asyncio.Task[None] | None = None
         try:
             self._supervisor.on_change = self._write_record
@@ -118,8 +123,6 @@ class Session:
             await asyncio.sleep(0.02)
 
     def _hub_pid(self) -> int | None:
-        import json
-
         try:
             found = json.loads(self._run.hub_json.read_text(encoding="utf-8")).get("pid")
         except (OSError, ValueError):
@@ -127,8 +130,6 @@ class Session:
         return found if isinstance(found, int) else None
 
     def _write_record(self) -> None:
-        import os
-
         children = {name: one.child for name, one in self._supervisor.programs.items()}
         own = ProcessId(os.getpid(), start_ticks(os.getpid()) or 0)
         write_record(
@@ -155,7 +156,8 @@ class Session:
             if drain is None and self._capture_is_over():
                 drain = Drain()
             elif drain is None and self._time_is_over(now):
-                await self._twins.remove_cameras([camera.name for camera in self._plan.cameras])
+                names = [camera.name for camera in self._plan.cameras]
+                await self._unless_stopped(self._twins.remove_cameras(names))
                 drain = Drain()
             if drain is not None and drain.finished(self._tally, now, all_running=self._all_running()):
                 if drain.gave_up:
@@ -226,8 +228,20 @@ class Session:
                     f"(log {one.program.log})"
                 )
         if self._watch.wants_twins(now):
-            reported = await self._twins.reported(self._plan.modules)
-            self._watch.judge(self._tally, reported, now)
+            reported = await self._unless_stopped(self._twins.reported(self._plan.modules))
+            if reported is not None:
+                self._watch.judge(self._tally, reported, now)
+
+    async def _unless_stopped(self, asking: Coroutine[Any, Any, T]) -> T | None:
+        """What ``asking`` returns, None as soon as the run is to stop: a hung hub must not hold the end up."""
+        asked = asyncio.create_task(asking, name="local.twins")
+        stopped = asyncio.create_task(self._stop.wait(), name="local.stop")
+        try:
+            await asyncio.wait({asked, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return asked.result() if asked.done() else None
+        finally:
+            asked.cancel()
+            stopped.cancel()
 
     # -- end ----------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from vigie_devkit.local.footprint import MEGABYTE
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import Tally, sums_by
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def backlog(tally: Tally) -> int:
 
 
 def dropped(tally: Tally) -> dict[str, int]:
-    return tally.by("vigie_dropped_total", "reason")
+    """Frames dropped, by reason. A camera's name holds no slash: what does is a message about messages, no frame."""
+    frames = (one for one in tally.values("vigie_dropped_total") if "/" not in one.label("camera"))
+    return sums_by(frames, "reason")
 
 
 def latency_ms(tally: Tally) -> dict[str, float | None]:

@@ -18,7 +18,7 @@ RESTART_MAX_S = 5.0
 SETTLED_S = 10.0
 NOT_YET_S = 0.2
 # Docker gives 10 s; the house stops within 8 and keeps a margin for the kernel to tear down memory maps.
-STOP_WITHIN_S = 6.5
+STOP_WITHIN_S = 6.0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 from vigie.errors import HubAnswerError, HubAwayError
 
+ANSWER_WITHIN_S = 2.0
+
 
 class Twins:
     """Twins of the run's hub, by its service REST. Each call opens its own connection: calls are rare."""
@@ -31,10 +33,10 @@ class Twins:
 
     def _reported(self, modules: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
-        with suppress(HubAwayError):
+        with suppress(HubAwayError):  # nobody answers for one module: asking for the next would only take time
             client = self._client()
             for module in modules:
-                with suppress(HubAwayError, HubAnswerError):
+                with suppress(HubAnswerError):
                     found[module] = client.twin(module)["properties"].get("reported", {})
         return found
 
@@ -46,7 +48,7 @@ class Twins:
         # Late: the client brings http and ssl, which a start does not need.
         from vigie_devkit.hub.service.client import ServiceClient
 
-        return ServiceClient.open(self._hub, timeout_s=5.0)
+        return ServiceClient.open(self._hub, timeout_s=ANSWER_WITHIN_S)
 
 
 def refusals(reported: Mapping[str, Any]) -> dict[str, str]:
