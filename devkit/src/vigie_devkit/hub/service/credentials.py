@@ -10,9 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Self
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -55,14 +53,6 @@ class ConnectionString(msgspec.Struct, frozen=True):
         resource = quote_plus(self.host)
         signature = quote(_signature(self.key, resource, str(expires_at)), safe="")
         return f"SharedAccessSignature sr={resource}&sig={signature}&se={expires_at}&skn={self.policy}"
-
-    def write(self, file: Path) -> None:
-        """Keep it in ``file``, mode 0600, replaced as a whole."""
-        fresh = file.with_name(f".{file.name}.new")
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(f"{self}\n")
-        fresh.replace(file)
 
 
 def check_authorization(header: str | None, settings: ServiceSettings, port: int, now: float) -> None:
