@@ -34,7 +34,7 @@ def opened(folder, **options) -> MessageStore:
 
 def fill(store: MessageStore, count: int, *, endpoints=("b/in",), body: bytes | None = None) -> None:
     for number in range(store.next_seq, store.next_seq + count):
-        store.put(number, message(number, body), [Target(endpoint, 5, None) for endpoint in endpoints])
+        store.put(number, 10, message(number, body), [Target(endpoint, 5, None) for endpoint in endpoints])
     assert store.flush()
 
 
@@ -130,7 +130,7 @@ def test_bodies_beyond_the_memory_bound_are_read_back_from_disk(tmp_path):
 def test_files_of_settled_messages_are_deleted(tmp_path):
     store = opened(tmp_path, segment_bytes=20_000)
     for number in range(1, 1001):
-        store.put(number, message(number, b"x" * 500), [Target("b/in", 5, None)])
+        store.put(number, 10, message(number, b"x" * 500), [Target("b/in", 5, None)])
         store.flush()
         store.settle(number, "b/in")
     store.flush()
@@ -141,10 +141,10 @@ def test_files_of_settled_messages_are_deleted(tmp_path):
 
 def test_one_message_that_waits_for_ever_does_not_keep_every_later_file(tmp_path):
     store = opened(tmp_path, segment_bytes=20_000)
-    store.put(1, message(1), [Target("away/in", 5, None), Target("b/in", 5, None)])
+    store.put(1, 10, message(1), [Target("away/in", 5, None), Target("b/in", 5, None)])
     store.settle(1, "b/in")
     for number in range(2, 1001):
-        store.put(number, message(number, b"x" * 500), [Target("b/in", 5, None)])
+        store.put(number, 10, message(number, b"x" * 500), [Target("b/in", 5, None)])
         store.flush()
         store.settle(number, "b/in")
     store.flush()
@@ -157,7 +157,7 @@ def test_one_message_that_waits_for_ever_does_not_keep_every_later_file(tmp_path
 
 def test_a_full_disk_takes_nothing_and_later_takes_all(tmp_path, monkeypatch):
     store = opened(tmp_path)
-    store.put(1, message(1), [Target("b/in", 5, None)])
+    store.put(1, 10, message(1), [Target("b/in", 5, None)])
     real = os.pwrite
     monkeypatch.setattr(os, "pwrite", _no_space)
     assert not store.flush()

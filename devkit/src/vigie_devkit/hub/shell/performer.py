@@ -165,7 +165,7 @@ class Performer:
 
     def _put(self, effect: Store) -> None:
         self._stored = True
-        self._store.put(effect.seq, effect.message, effect.targets)
+        self._store.put(effect.seq, effect.size, effect.message, effect.targets)
 
     def _settle(self, effect: Settle) -> None:
         self._store.settle(effect.seq, effect.endpoint)

@@ -146,8 +146,7 @@ class HubState:
         """A message for the routes. ``packet_id`` 0: QoS 0, nobody waits for an acknowledgement."""
         if link.draining:
             return  # neither stored nor acknowledged: it comes again over the next link
-        mark = hash((message.body, message.output))
-        if dup and packet_id and link.session.unacknowledged.pop(packet_id, None) == mark:
+        if dup and packet_id and link.session.unacknowledged.pop(packet_id, None) == _mark(message):
             self.counters.duplicates += 1
             self.acknowledge(now, link, packet_id)
             return
@@ -156,7 +155,7 @@ class HubState:
             self._park(link, packet_id, message)
             return
         if self._accept(now, link, packet_id, message):
-            self.acknowledge(now, link, packet_id, mark)
+            self.acknowledge(now, link, packet_id, message)
             if self.faults.drop_now():
                 self.links.drain(now, link)
 
@@ -171,7 +170,7 @@ class HubState:
         )
         self.acknowledge(now, link, packet_id)
 
-    def acknowledge(self, now: float, link: Link, packet_id: int, mark: int = 0) -> None:
+    def acknowledge(self, now: float, link: Link, packet_id: int, message: Message | None = None) -> None:
         if not packet_id:
             return
         delay_s = self.faults.ack_delay_s()
@@ -179,7 +178,7 @@ class HubState:
             self._out.append(Send(link.id, PubAck(packet_id)))
             return
         link.ack_at = max(link.ack_at, now + delay_s)  # in order, whatever the jitter
-        link.delayed_acks[packet_id] = mark
+        link.delayed_acks[packet_id] = 0 if message is None else _mark(message)
         self.timers.at(link.ack_at, lambda _: self._acknowledge_late(link, packet_id))
 
     def _acknowledge_late(self, link: Link, packet_id: int) -> None:
@@ -285,7 +284,7 @@ class HubState:
         ]
         self.counters.stored += 1
         self.queues.add(seq, size, targets)
-        self._out.append(Store(seq, message, targets))
+        self._out.append(Store(seq, size, message, targets))
         for target in targets:
             self._pump(now, target.endpoint)
         return True
@@ -336,6 +335,11 @@ class HubState:
                 self._out.append(Settle(copy.held.seq, endpoint))
         self._made_room(now)
         self.timers.at(now + self.settings.cleanup_interval_s, self._clean_up)
+
+
+def _mark(message: Message) -> int:
+    """What tells a message that is sent again from another one with its packet id."""
+    return hash((message.body, message.output))
 
 
 def _facts(message: Message, reason: str, size: int) -> dict[str, object]:

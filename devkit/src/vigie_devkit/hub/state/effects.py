@@ -39,6 +39,7 @@ class Store(msgspec.Struct, frozen=True, gc=False):
     """Keep ``message`` for ``targets``, on disk, before anything that follows is sent."""
 
     seq: int
+    size: int
     message: Message
     targets: list[Target]
 

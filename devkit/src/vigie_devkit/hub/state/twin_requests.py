@@ -21,7 +21,6 @@ from vigie_devkit.hub.state.settings import HubSettings
 from vigie_devkit.hub.state.timers import Timers
 from vigie_devkit.hub.state.twins import Twins, client_view, timestamp
 
-
 _MOST_DELAYED_S = 30.0
 
 

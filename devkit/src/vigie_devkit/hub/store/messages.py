@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from vigie_devkit.hub.message import Message, Target, message_bytes
+from vigie_devkit.hub.message import Message, Target
 from vigie_devkit.hub.store.records import MAGIC, Put, decode_put, encode_put, encode_settled, scan
 
 log = structlog.get_logger("hub")
@@ -73,8 +73,8 @@ class MessageStore:
         self._drop_dead()
         return [(seq, entry.size, list(entry.targets)) for seq, entry in sorted(self._entries.items())]
 
-    def put(self, seq: int, message: Message, targets: list[Target]) -> None:
-        size = message_bytes(message)
+    def put(self, seq: int, size: int, message: Message, targets: list[Target]) -> None:
+        """Args: size: as `message_bytes` counts."""
         if self._sizes[self._segment] + self._buffered_bytes >= self._segment_bytes and self.flush():
             self._roll()
             self._compact()
