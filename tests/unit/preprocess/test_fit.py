@@ -85,18 +85,20 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     )
     env = environment("preprocess", tmp_path)
     camera = RingWriter.open(env.frames, "dock", slot_bytes=FRAME_HW[0] * FRAME_HW[1] * 3, slots=4)
-    async with open_service(env, PreprocessConfig, make_link=hub.link("preprocess")) as service:
-        async with task(run_preprocess(service)):
-            bench = Bench(
-                hub,
-                Sender(hub, "camera", "frames", str(envelope.FRAMES)),
-                Sender(hub, "inference", "inputspec", str(envelope.INPUT_SPEC)),
-                camera,
-                env.frames,
-                {},
-            )
-            bench.metrics = Metrics(service)  # type: ignore[assignment]
-            yield bench
+    async with (
+        open_service(env, PreprocessConfig, make_link=hub.link("preprocess")) as service,
+        task(run_preprocess(service)),
+    ):
+        bench = Bench(
+            hub,
+            Sender(hub, "camera", "frames", str(envelope.FRAMES)),
+            Sender(hub, "inference", "inputspec", str(envelope.INPUT_SPEC)),
+            camera,
+            env.frames,
+            {},
+        )
+        bench.metrics = Metrics(service)  # type: ignore[assignment]
+        yield bench
     camera.close()
 
 
