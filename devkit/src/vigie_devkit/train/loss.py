@@ -70,14 +70,14 @@ def assign(raw: Tensor, boxes: Tensor, targets: Targets, corners: Tensor, stride
         real = torch.nonzero(targets.kind[image] > 0).squeeze(1)
         if len(real):
             truth, labels = targets.boxes[image, real], targets.labels[image, real]
-            winner, wanted = _assign_image(raw[image], boxes[image], truth, labels, centres, strides)
+            winner, wanted = _assign_image(raw[image], boxes[image], truth, labels, centres=centres, strides=strides)
             chosen[image] = torch.where(winner >= 0, real[winner.clamp(min=0)], winner)
             quality[image] = wanted
     return chosen, quality
 
 
 def _assign_image(
-    raw: Tensor, boxes: Tensor, truth: Tensor, labels: Tensor, centres: Tensor, strides: Tensor
+    raw: Tensor, boxes: Tensor, truth: Tensor, labels: Tensor, *, centres: Tensor, strides: Tensor
 ) -> tuple[Tensor, Tensor]:
     """One image: raw (A, 5 + classes), boxes (A, 4), truth (N, 4), labels (N,) -> winner (A,), quality (A,)."""
     half = (truth[:, 2:] - truth[:, :2]).unsqueeze(1) / 2
