@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 MEGABYTE = 1_000_000
@@ -13,15 +14,14 @@ def pss_bytes(pid: int, frames: Path) -> int | None:
     smaps rather than smaps_rollup: only the former tells which pages are the ring's. Source: proc_pid_smaps(5).
     """
     try:
-        text = Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8", errors="replace")
+        lines = Path(f"/proc/{pid}/smaps").read_bytes().splitlines()
     except OSError:
         return None
-    prefix, total, counted = f"{frames}/", 0, True
-    for line in text.splitlines():
-        key, _, rest = line.partition(" ")
-        if key == "Pss:":
-            total += int(rest.split()[0]) * 1024 if counted else 0
-        elif not key.endswith(":"):  # "7f..-7f.. rw-s 00000000 00:19 123  /dev/shm/..": the next mapping
+    prefix, total, counted = b"%s/" % os.fsencode(frames), 0, True
+    for line in lines:
+        if line.startswith(b"Pss:"):
+            total += int(line.split()[1]) * 1024 if counted else 0
+        elif line[:1] in b"0123456789abcdef":  # "7f..-7f.. rw-s 00000000 00:19 123  /dev/shm/..": the next mapping
             path = line.split(maxsplit=5)[5:]
             counted = not (path and path[0].startswith(prefix))
     # Some sandboxes have no Pss lines; what is resident is then the best upper bound at hand.

@@ -37,6 +37,8 @@ HUB_READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.25
 LOOK_EVERY_LIVE_S = 1.0
 CHORES_EVERY_S = 5.0
+# The kernel walks every page for it, some 20 ms a process; the last look is at the end anyway.
+FOOTPRINT_EVERY_S = 30.0
 QUICK_ENDS_ALLOWED = 5
 
 
@@ -74,6 +76,7 @@ class Session:
         self._rings = 0
         self._begun = time.monotonic()
         self._chores_at = 0.0
+        self._footprint_at = self._begun + FOOTPRINT_EVERY_S
         self._complaint: LocalError | None = None
 
     async def go(self) -> Outcome:
@@ -186,8 +189,14 @@ class Session:
         self._status.show(self._tally, phase=shown, seconds=now - self._begun, troubles=self._troubles())
 
     def _chores(self) -> None:
-        for name, supervised in self._supervisor.programs.items():
+        for supervised in self._supervisor.programs.values():
             logfiles.rotate(supervised.program.log)
+        if time.monotonic() >= self._footprint_at:
+            self._footprint()
+
+    def _footprint(self) -> None:
+        self._footprint_at = time.monotonic() + FOOTPRINT_EVERY_S
+        for name, supervised in self._supervisor.programs.items():
             occupied = pss_bytes(supervised.pid, self._run.frames) if supervised.pid else None
             if occupied:
                 self._pss[name] = occupied
@@ -251,7 +260,7 @@ class Session:
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.5):  # the last word of each module, but a hung one is not waited for
                     await self._look("stopping")
-        self._chores()
+        self._footprint()
         if keeper is not None:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
