@@ -177,6 +177,16 @@ class HubProcess:
         client.connect()
         return client
 
+    @contextlib.contextmanager
+    def sdk(self, module: str, on_message: Callable[[Any], None] | None = None, **options: Any) -> Iterator[Any]:
+        """A connected SDK client that is gone after the block, and does not come back."""
+        client = self.connected(module, on_message, **options)
+        try:
+            yield client
+        finally:
+            self._clients.remove(client)
+            shut_down(client)
+
 
 class Inbox:
     """A message handler that keeps what came, in the order it came."""

@@ -85,22 +85,19 @@ def test_odd_property_values_pass_from_sdk_to_sdk_unchanged(hub):  # 28
     from azure.iot.device import Message
 
     inbox = Inbox()
-    hub.connected("b", inbox)
-    sender = hub.connected("a")
     message = Message("täxt ✓")
     wanted = {"a/b&c=d?": "x/y&z=1?%+ é日", "plain": "v", "plus+": "+", "per%cent": "%2F", "empty": ""}
     message.custom_properties.update(wanted)
     message.message_id = "id/1"
     message.content_type = "application/json"
     message.content_encoding = "utf-8"
-    sender.send_message_to_output(message, "out")
-    got = inbox.wait_for(1)[0]
+    with hub.sdk("b", inbox), hub.sdk("a") as sender:
+        sender.send_message_to_output(message, "out")
+        got = inbox.wait_for(1)[0]
     assert got.data.decode() == "täxt ✓"
     assert {key: value for key, value in got.custom_properties.items() if not key.startswith("$")} == wanted
     assert (got.message_id, got.content_type, got.content_encoding) == ("id/1", "application/json", "utf-8")
     assert got.input_name == "in"
-    for client in (sender,):
-        client.disconnect()
 
 
 @pytest.mark.parametrize("excess", [0, 1])
@@ -128,13 +125,10 @@ def test_an_sdk_string_that_slips_past_the_sdks_own_check_does_not_hurt_the_clie
     from azure.iot.device import Message
 
     inbox = Inbox()
-    receiver = hub.connected("b", inbox)
-    sender = hub.connected("a")
-    sender.send_message_to_output(Message("日" * 130_000), "out")
-    sender.send_message_to_output(Message("small"), "out")
-    assert inbox.wait_for(1)[0].data == b"small"
-    sender.disconnect()
-    receiver.disconnect()
+    with hub.sdk("b", inbox), hub.sdk("a") as sender:
+        sender.send_message_to_output(Message("日" * 130_000), "out")
+        sender.send_message_to_output(Message("small"), "out")
+        assert inbox.wait_for(1)[0].data == b"small"
 
 
 def test_qos_0_is_taken_without_an_acknowledgement(a, b):

@@ -297,6 +297,7 @@ class Control:
     def _remove(self, module: str) -> None:
         now = self._clock.now()
         self._state.remove_module(now, module)
+        self._state.report_own(now, EDGE_HUB, {"clients": {f"{self.device_id}/{module}": None}})
         self._documents.delete_twin(module)
         self._identities.discard(module)
         self._keys.content.modules.pop(module, None)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -127,9 +128,9 @@ class _Running:
         keys = KeyStore(folder / "keys.json")
         listen = choose_address(options.listen, keys.content.listen)
         keys.content.listen = listen
-        gateway = options.gateway_hostname or listen
+        gateway = options.gateway_hostname or (socket.gethostname() if _everywhere(listen) else listen)
         certificates = Certificates(folder / "ca")
-        certificates.prepare(list(dict.fromkeys((gateway, listen, "localhost"))))
+        certificates.prepare(list(dict.fromkeys((gateway, _reachable(listen), "localhost"))))
         tls = certificates.context()
         store = MessageStore(folder / "messages")
         documents = DocumentStore(folder)
@@ -285,7 +286,8 @@ class _Running:
                     await asyncio.sleep(_RESTART_S)
 
     def _write_connection_string(self, key: str) -> None:
-        text = f"HostName={self.listen}:{self.service_port};SharedAccessKeyName={_POLICY};SharedAccessKey={key}\n"
+        host = f"{_reachable(self.listen)}:{self.service_port}"
+        text = f"HostName={host};SharedAccessKeyName={_POLICY};SharedAccessKey={key}\n"
         write_atomically(self._connection_string_file, text.encode())
 
     @property
@@ -299,7 +301,7 @@ class _Running:
             "listen": self.listen,
             "mqtt_port": MQTT_PORT,
             "https_port": self.https_port,
-            "service_url": f"https://{self.listen}:{self.service_port}",
+            "service_url": f"https://{_reachable(self.listen)}:{self.service_port}",
             "iothub_hostname": self.options.iothub_hostname,
             "device_id": self.options.device_id,
             "gateway_hostname": gateway,
@@ -322,6 +324,15 @@ class _Running:
             log.info(
                 "hub_ready", listen=self.listen, service=description["service_url"], modules=len(description["modules"])
             )
+
+
+def _everywhere(listen: str) -> bool:
+    return listen in ("0.0.0.0", "::")  # noqa: S104 - asked for by whoever started the hub
+
+
+def _reachable(listen: str) -> str:
+    """The address under which this machine itself finds the hub."""
+    return "127.0.0.1" if _everywhere(listen) else listen
 
 
 def _bounded(settings: HubSettings, routing: Routing) -> HubSettings:

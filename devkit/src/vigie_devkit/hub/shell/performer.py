@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from vigie.log import OncePer
 from vigie_devkit.hub.mqtt.codec import encode
 from vigie_devkit.hub.mqtt.packets import PubAck, Publish
 from vigie_devkit.hub.mqtt.topics import input_topic
@@ -33,6 +34,7 @@ from vigie_devkit.hub.store.messages import MessageStore
 log = structlog.get_logger("hub")
 _SETTLE_FLUSH_S = 0.05  # what a kill in this window leaves unsaid is delivered twice, never lost
 _STORE_RETRY_S = 1.0
+_SAY_AGAIN_S = 1.0
 
 
 class Performer:
@@ -63,6 +65,7 @@ class Performer:
         self._stored = False
         self._sessions_changed = False
         self._running = False
+        self._once_per = OncePer(_SAY_AGAIN_S)
         self._topics: dict[str, tuple[dict[str, str], dict[str, str], str]] = {}
         self._performers: dict[type, Callable[[Any], None]] = {
             Send: self._send,
@@ -74,7 +77,7 @@ class Performer:
             Upstream: lambda effect: self.on_upstream(effect.seqs),
             Answer: self._answer,
             Close: self._close,
-            Note: lambda effect: getattr(log, effect.level)(effect.event, **effect.fields),
+            Note: self._note,
         }
 
     def run(self) -> None:
@@ -83,12 +86,12 @@ class Performer:
             return  # a hook called back; the loop below sees its effects
         self._running = True
         try:
-            while effects := self._state.take_effects():
+            while (effects := self._state.take_effects()) or self._sessions_changed:
                 for effect in effects:
                     self._performers[type(effect)](effect)
-            if self._sessions_changed:
-                self._sessions_changed = False
-                self._save_sessions()
+                if not effects:  # once, after all of them
+                    self._sessions_changed = False
+                    self._save_sessions()
         finally:
             self._running = False
         self._acknowledge()
@@ -160,6 +163,15 @@ class Performer:
             future.set_exception(effect.outcome)
         else:
             future.set_result(effect.outcome)
+
+    def _note(self, effect: Note) -> None:
+        """A client that errs a thousand times a second is said once in a while, with how often it was."""
+        key = f"{effect.event} {effect.fields.get('client')} {effect.fields.get('reason')}"
+        held_back = self._once_per.ready(key)
+        if held_back is None:
+            return
+        more = {"held_back": held_back} if held_back else {}
+        getattr(log, effect.level)(effect.event, **effect.fields, **more)
 
     # --- to disk ---
 

@@ -33,15 +33,16 @@ class UpstreamFeed:
         self._closed = False
 
     def send(self, seqs: list[int]) -> None:
+        if self._closed:
+            return  # they stay in the store, and go at the next start
         messages = [message for seq in seqs if (message := self._message(seq)) is not None]
         future = self._thread.submit(self._sink.append, messages)
         future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._done, done))
 
     async def close(self) -> None:
         """Finish the batch in hand, then close the sink in its own thread."""
-        await self._loop.run_in_executor(self._thread, self._sink.close)
-        await asyncio.sleep(0)  # the last batch's outcome was queued before
         self._closed = True
+        await self._loop.run_in_executor(self._thread, self._sink.close)
         self._thread.shutdown()
 
     def _message(self, seq: int) -> UpstreamMessage | None:
@@ -64,8 +65,6 @@ class UpstreamFeed:
         )
 
     def _done(self, future: Future[None]) -> None:
-        if self._closed:
-            return
         error = future.exception()
         if error is not None:
             log.error("upstream_append_failed", reason=repr(error))

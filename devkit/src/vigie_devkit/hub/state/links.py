@@ -114,7 +114,7 @@ class Links:
             return
         self._delivery.link_lost(link)
         session = link.session
-        session.unacknowledged.update(link.delayed_acks)
+        session.unacknowledged = link.delayed_acks
         if session.link is link:
             self._detach(now, link)
             if not session.persistent:

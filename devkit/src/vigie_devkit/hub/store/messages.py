@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -76,8 +77,7 @@ class MessageStore:
     def put(self, seq: int, size: int, message: Message, targets: list[Target]) -> None:
         """Args: size: as `message_bytes` counts."""
         if self._sizes[self._segment] + self._buffered_bytes >= self._segment_bytes and self.flush():
-            self._roll()
-            self._compact()
+            self._begin_segment()
         framed = encode_put(Put(seq, size, targets, message))
         entry = Entry(
             self._segment, self._sizes[self._segment] + self._buffered_bytes, len(framed), size, list(targets)
@@ -167,15 +167,29 @@ class MessageStore:
     def _numbers(self) -> list[int]:
         return [int(path.stem) for path in self._folder.glob("*.log") if path.stem.isdigit()]
 
+    def _begin_segment(self) -> None:
+        try:
+            self._roll()
+        except OSError as error:  # a full disk: the present file grows on, if it can
+            log.error("store_segment_not_begun", reason=str(error))  # noqa: TRY400 - the reason says it all
+            return
+        self._compact()
+
     def _roll(self) -> None:
+        number = self._segment + 1
+        flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC
+        fresh = os.open(self._path(number), flags, 0o600)
+        try:
+            os.pwrite(fresh, MAGIC, 0)
+        except OSError:
+            os.close(fresh)
+            raise
         if self._file >= 0:
             os.close(self._file)
-        self._segment += 1
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-        self._file = os.open(self._path(self._segment), flags, 0o600)
-        os.pwrite(self._file, MAGIC, 0)
-        self._sizes[self._segment] = len(MAGIC)
-        self._live[self._segment] = 0
+        self._file = fresh
+        self._segment = number
+        self._sizes[number] = len(MAGIC)
+        self._live[number] = 0
 
     def _drop_dead(self) -> None:
         """Delete from the oldest on only: a newer segment holds what was settled of older ones."""
@@ -185,7 +199,8 @@ class MessageStore:
             reader = self._readers.pop(oldest, None)
             if reader is not None:
                 os.close(reader)
-            self._path(oldest).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it is empty of meaning; the next start tries again
+                self._path(oldest).unlink(missing_ok=True)
             del self._sizes[oldest], self._live[oldest]
 
     def _compact(self) -> None:
