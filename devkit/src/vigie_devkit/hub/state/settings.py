@@ -30,8 +30,8 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_stored_bytes: int = 1 << 30
     """Bodies and properties of all waiting messages; above it PUBLISHes are not acknowledged."""
 
-    max_stored_messages: int = 1_000_000
-    """The same for their number: each costs about 200 bytes of memory."""
+    max_stored_messages: int = 250_000
+    """The same for their number: each costs about 600 bytes of memory."""
 
     max_unacked_publishes: int = 256
     """Publishes one link may have waiting for room; the SDK keeps at most 20 in flight."""
