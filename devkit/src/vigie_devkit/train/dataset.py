@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,16 +55,3 @@ def collect(pictures: Iterable[Picture], count: int, size_hw: tuple[int, int]) -
         if len(boxes) == count:
             return Dataset(images, boxes, labels, ignore)
     raise ValueError(f"expected {count} pictures, got {len(boxes)}")
-
-
-def read_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
-    """A user's folder: labels, pictures, how many.
-
-    ``annotations.json`` (COCO) beside ``images/``, or ``data.yaml`` or ``classes.txt`` (YOLO) beside ``images/`` and
-    ``labels/``.
-
-    Raises: DatasetError: neither, or a file that does not say what it should; with its path.
-    """
-    from vigie_devkit.train.folders import open_folder
-
-    return open_folder(folder)

@@ -18,7 +18,12 @@ PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 def open_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
-    """Labels, pictures in a fixed order, and how many. Raises: DatasetError."""
+    """Labels, pictures in a fixed order, and how many.
+
+    ``annotations.json`` (COCO) beside ``images/``, or ``data.yaml`` or ``classes.txt`` (YOLO) beside ``images/`` and
+    ``labels/``.
+    Raises: DatasetError: neither, or a file that does not say what it should; with its path.
+    """
     images = folder / "images"
     if not images.is_dir():
         raise DatasetError(str(folder), "has no folder 'images'; put the pictures there")

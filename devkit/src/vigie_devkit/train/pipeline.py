@@ -19,9 +19,10 @@ from vigie.models.card import Card, CardVariant, Evidence, write_card
 from vigie.synthetic import LABELS
 from vigie_devkit.accuracy.average_precision import Accuracy
 from vigie_devkit.models.importer import import_model
-from vigie_devkit.train.dataset import Dataset, Picture, collect, read_folder
+from vigie_devkit.train.dataset import Dataset, Picture, collect
 from vigie_devkit.train.evaluate import evaluate
 from vigie_devkit.train.export import to_onnx
+from vigie_devkit.train.folders import open_folder
 from vigie_devkit.train.loop import Progress, Recipe, train
 from vigie_devkit.train.rendered import TRAIN_SEED, VALID_SEED, rendered_pictures
 
@@ -78,7 +79,7 @@ def _pictures(wanted: Wanted, say: Callable[[str], None]) -> tuple[list[str], Da
             for split in ("normal scenes", "hard split")
         }
         return list(LABELS), data, valid
-    labels, pictures, count = read_folder(wanted.folder)
+    labels, pictures, count = open_folder(wanted.folder)
     held_back = max(1, round(VALID_SHARE * count))
     say(f"reading {count} pictures from {wanted.folder}, {held_back} of them held back to measure")
     data = collect(pictures, count - held_back, wanted.size_hw)
