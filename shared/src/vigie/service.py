@@ -38,6 +38,7 @@ from vigie.messaging.session import Handlers, MethodCall, RawMessage, Session
 from vigie.messaging.upstream import UpstreamOutput
 from vigie.metrics import Metrics
 from vigie.process import run_module
+from vigie.thread_names import show_thread_name
 
 __all__ = [
     "InputQueue",
@@ -181,6 +182,7 @@ class Service(Generic[C]):
         """
 
         def run() -> None:
+            show_thread_name(name)
             try:
                 target(self._stop)
             except Exception as error:

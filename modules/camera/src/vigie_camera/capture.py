@@ -15,6 +15,7 @@ from vigie.contracts.frames import FrameItem
 from vigie.errors import VigieError
 from vigie.log import get_logger
 from vigie.messaging.output import Output
+from vigie.thread_names import show_thread_name
 from vigie_camera.backoff import Backoff
 from vigie_camera.config import CameraSettings
 from vigie_camera.frozen import FrozenPicture
@@ -86,6 +87,7 @@ class Capture:
 
     def run(self, predecessor: threading.Thread | None = None) -> None:
         """Work until ``stop``. ``predecessor``: this camera's thread before; it has the ring until it ends."""
+        show_thread_name(f"camera.{self._name}")
         if predecessor is not None:
             predecessor.join()
         backoff = Backoff(random.random)

@@ -50,6 +50,9 @@ class InferStage:
             "Time of the model alone.",
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
         )
+        self._cpu = service.metrics.counter(
+            "vigie_inference_cpu_seconds", "CPU time of this thread inside the model; the runtime's own come on top."
+        )
         # Read by the thread that publishes the input spec: quicker while tensors of another spec, or none, arrive.
         self.fitting_tensor_seen_s = 0.0
 
@@ -90,9 +93,10 @@ class InferStage:
         self.fitting_tensor_seen_s = time.monotonic()
         try:
             with pool.lease(item.pixels) as tensor_hwc:
-                begun_ns = time.monotonic_ns()
+                begun_ns, cpu_begun_ns = time.monotonic_ns(), time.thread_time_ns()
                 outputs = model.engine.run(tensor_hwc)
                 took_ms = (time.monotonic_ns() - begun_ns) / 1e6
+                self._cpu.inc((time.thread_time_ns() - cpu_begun_ns) / 1e9)
             found = model.decoder(outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids)
         except FrameGoneError as error:
             return error.reason

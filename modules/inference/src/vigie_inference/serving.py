@@ -9,6 +9,7 @@ from vigie.contracts.inputspec import InputSpec
 from vigie.errors import ConfigRefusedError, VigieError
 from vigie.models import Bundle, load_bundle
 from vigie.runtimes import Engine, open_engine
+from vigie.thread_names import ENGINE, threads_started_as
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Decoder
 from vigie_inference.config import InferenceConfig, ModelConfig
@@ -34,7 +35,8 @@ class ServingModel:
         try:
             bundle = load_bundle(Path(wanted.path))
             variant = bundle.variant(wanted.variant)
-            engine = open_engine(bundle, variant.name, threads=threads)
+            with threads_started_as(ENGINE):
+                engine = open_engine(bundle, variant.name, threads=threads)
             decoder = make_decoder(bundle.card)
         except VigieError as error:
             raise ConfigRefusedError("$.model", str(error)) from error

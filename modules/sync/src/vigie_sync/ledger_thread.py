@@ -14,6 +14,7 @@ import msgspec
 
 from vigie.errors import LedgerRefusedError, LedgerUnavailableError
 from vigie.log import get_logger
+from vigie.thread_names import show_thread_name
 from vigie_sync.batch import Batch
 from vigie_sync.ledger import Backlog, Entry, Ledger, Recorded
 
@@ -53,7 +54,9 @@ class LedgerThread:
         self.path = folder / FILE
         self.times_set_aside = 0
         self._ledger: Ledger | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sync.ledger")
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="sync.ledger", initializer=show_thread_name, initargs=("sync.ledger",)
+        )
 
     def record(self, entries: Sequence[Entry], limit_bytes: int) -> Recorded:
         return self._call(lambda ledger: ledger.record(entries, limit_bytes))

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from vigie.errors import HubCallHungError
+from vigie.thread_names import show_thread_name
 
 R = TypeVar("R")
 
@@ -39,7 +40,7 @@ class CallThread:
         with self._lock:
             if self._work is None:
                 self._work = queue.SimpleQueue()
-                threading.Thread(target=_run, args=(self._work,), name=self._name, daemon=True).start()
+                threading.Thread(target=_run, args=(self._work, self._name), name=self._name, daemon=True).start()
             work = self._work
         work.put((function, future))
         try:
@@ -62,7 +63,8 @@ class CallThread:
             work.put(None)
 
 
-def _run(work: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None]) -> None:
+def _run(work: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None], name: str) -> None:
+    show_thread_name(name)
     while (job := work.get()) is not None:
         function, future = job
         try:

@@ -15,6 +15,7 @@ from vigie.log import OncePer, get_logger
 from vigie.messaging.output import Output
 from vigie.messaging.session import Session
 from vigie.messaging.window import Flight
+from vigie.thread_names import show_thread_name
 
 log = get_logger(__name__)
 
@@ -58,6 +59,7 @@ class Outbox:
             self.condition.notify_all()
 
     def _run(self, session: Session) -> None:
+        show_thread_name("outbox")
         while (job := self._next(session)) is not None:
             output, flight = job
             try:
