@@ -221,8 +221,17 @@ def test_a_twin_request_is_answered_while_the_link_is_drained(hub):  # 2.8
         assert a.closed()
 
 
-@pytest.mark.parametrize("senders", [4])
-def test_graceful_restarts_under_load_bring_every_client_back_and_lose_nothing_acknowledged(hub, senders):  # 62
+@pytest.mark.parametrize(
+    ("senders", "restarts"),
+    [
+        (4, 3),
+        pytest.param(4, 100, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+        pytest.param(20, 30, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+    ],
+)
+def test_graceful_restarts_under_load_bring_every_client_back_and_lose_nothing_acknowledged(
+    hub, senders, restarts
+):  # 62
     from azure.iot.device import Message
 
     acknowledged: list[list[str]] = [[] for _ in range(senders)]
@@ -245,7 +254,7 @@ def test_graceful_restarts_under_load_bring_every_client_back_and_lose_nothing_a
         for number in range(senders):
             pool.submit(send, number)
         try:
-            for _ in range(3):
+            for _ in range(restarts):
                 _progress(acknowledged, 20)
                 hub.service().restart_listener()
             _progress(acknowledged, 20)

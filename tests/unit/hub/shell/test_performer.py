@@ -1,0 +1,100 @@
+"""Storing comes before answering, also when the disk takes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from support.hub_rules import DEVICE, INPUTS, Table, To
+from vigie_devkit.hub.mqtt.codec import PacketReader, encode
+from vigie_devkit.hub.mqtt.packets import Connect, PubAck, Publish, Subscribe
+from vigie_devkit.hub.shell.admission import Admitted
+from vigie_devkit.hub.shell.broker import Broker
+from vigie_devkit.hub.shell.clock import Clock
+from vigie_devkit.hub.shell.performer import Performer
+from vigie_devkit.hub.state.core import HubState
+from vigie_devkit.hub.state.settings import HubSettings
+from vigie_devkit.hub.store.documents import DocumentStore
+from vigie_devkit.hub.store.messages import MessageStore
+
+
+class Everybody:
+    """Admits any client: who may connect is tested elsewhere."""
+
+    def check(self, packet: Connect, now: float) -> Admitted:
+        return Admitted(packet.client_id.partition("/")[2], now + 3600, "test")
+
+
+class Written(asyncio.Transport):
+    """A transport whose far end is this list of packets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.packets: list = []
+        self._reader = PacketReader()
+
+    def write(self, data) -> None:
+        self._reader.feed(data)
+        self.packets += self._reader.packets()
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def bench(tmp_path):
+    clock = Clock()
+    store = MessageStore(tmp_path / "messages")
+    store.recover()
+    state = HubState(DEVICE, Table({"out": [To("b/in")]}), HubSettings(hold_grace_s=0))
+    performer = Performer(state, store, DocumentStore(tmp_path), clock)
+    broker = Broker(state, performer, Everybody(), clock)
+
+    def link(module: str):
+        connection, written = broker.new_connection(), Written()
+        connection.connection_made(written)
+        connection.data_received(encode(Connect(f"{DEVICE}/{module}", "u", b"p")))
+        return connection, written
+
+    yield link, performer
+    store.close()
+
+
+def message(packet_id: int) -> bytes:
+    return encode(Publish(f"devices/{DEVICE}/modules/a/messages/events/%24.on=out", b"x", 1, packet_id))
+
+
+async def test_without_disk_nobody_is_acknowledged_and_with_it_everybody_is(bench, monkeypatch):
+    link, performer = bench
+    sender, seen = link("a")
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", _full)
+    sender.data_received(message(1))
+    sender.data_received(message(2))
+    assert not [packet for packet in seen.packets if isinstance(packet, PubAck)]
+    monkeypatch.setattr(os, "pwrite", real)
+    performer._retry_store()
+    assert [packet.packet_id for packet in seen.packets if isinstance(packet, PubAck)] == [1, 2]
+
+
+async def test_many_messages_in_one_read_are_written_once_and_answered_once(bench, monkeypatch):
+    link, _ = bench
+    sender, seen = link("a")
+    receiver, got = link("b")
+    receiver.data_received(encode(Subscribe(1, ((INPUTS.format("b"), 1),))))
+    writes = []
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda *arguments: writes.append(1) or real(*arguments))
+    sender.data_received(b"".join(message(number) for number in range(1, 11)))
+    assert len([packet for packet in seen.packets if isinstance(packet, PubAck)]) == 10
+    assert len(writes) == 1
+    assert len([packet for packet in got.packets if isinstance(packet, Publish)]) == 1, "one in flight"
+
+
+def _full(*_):
+    raise OSError(28, "No space left on device")
