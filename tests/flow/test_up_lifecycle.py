@@ -123,7 +123,7 @@ def test_after_kill_9_no_orphan_lives_and_the_next_up_starts_cleanly(home: Home,
             assert time.monotonic() < deadline, processes_of(home)
             time.sleep(0.05)
         assert frames.exists(), "a killed up cannot have cleaned: this test would prove nothing"
-    done = home.up(SOURCE, "--model", model, "--frames", "5")
+    done = home.up(SOURCE, "--model", model, "--frames", "5", "--pace", "max")
     assert done.code == 0, done.stderr
     assert "cleaned up after a run that was killed: frames" in done.stderr
     nothing_is_left(home, frames, sockets)
@@ -187,7 +187,7 @@ def test_seconds_ends_the_capture_and_what_was_captured_still_arrives(home: Home
 
 @pytest.mark.timeout(120)
 def test_logs_and_clean_after_a_run(home: Home, model: str) -> None:
-    assert home.up(SOURCE, "--model", model, "--frames", "3").code == 0
+    assert home.up(SOURCE, "--model", model, "--frames", "3", "--pace", "max").code == 0
     logs = home.run("logs", "hub")
     assert logs.code == 0
     assert "hub_ready" in logs.stdout

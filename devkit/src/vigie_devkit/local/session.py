@@ -173,12 +173,10 @@ class Session:
     async def _look(self, phase: str) -> None:
         """Ask every module how far it is, show it, and do the chores that are due."""
         programs = self._supervisor.programs
-        asked = [(module, programs[module].pid) for module in self._plan.modules if module in programs]
-        living = [(module, pid) for module, pid in asked if pid is not None]
-        answers = await asyncio.gather(*(fetch_metrics(self._run.module(module), pid) for module, pid in living))
-        for (module, pid), samples in zip(living, answers, strict=True):
-            if samples is not None:
-                self._tally.add(module, pid, samples)
+        async with asyncio.TaskGroup() as asking:
+            for module in self._plan.modules:
+                if module in programs and (pid := programs[module].pid) is not None:
+                    asking.create_task(self._ask(module, pid), name=f"local.ask.{module}")
         now = time.monotonic()
         self._watch.look(self._tally, now)
         if now >= self._chores_at:
@@ -187,6 +185,12 @@ class Session:
         flowing = summary.committed(self._tally) > 0
         shown = phase if flowing or phase != "running" else "starting"
         self._status.show(self._tally, phase=shown, seconds=now - self._begun, troubles=self._troubles())
+
+    async def _ask(self, module: str, pid: int) -> None:
+        # Added by itself, not after all have answered: one hung module must not hide what the others counted.
+        samples = await fetch_metrics(self._run.module(module), pid)
+        if samples is not None:
+            self._tally.add(module, pid, samples)
 
     def _chores(self) -> None:
         for supervised in self._supervisor.programs.values():
