@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -13,10 +14,13 @@ import pytest
 from support import models
 from vigie.errors import BundleError, CardError, ModelParityError
 from vigie.models import load_bundle
+from vigie.models.card import Card, read_card, write_card
 from vigie.models.reference import read_reference
 from vigie.runtimes import open_engine
+from vigie.vision.decoders import make_decoder
 from vigie_devkit.cli import main
 from vigie_devkit.models import import_model
+from vigie_devkit.models.parity import SINGLE, Answers, require_same
 from vigie_devkit.models.pictures import scene
 
 
@@ -144,3 +148,35 @@ def test_verify_finds_a_file_that_was_changed(tmp_path: Path, capsys: pytest.Cap
     (folder / "fp32.onnx").write_bytes((folder / "fp32.onnx").read_bytes() + b"\0")
     assert main(["models", "verify", str(folder)]) != 0
     assert "fp32.onnx: sha256 is" in capsys.readouterr().err
+
+
+def test_verify_finds_a_model_that_answers_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bundle whose card and checksums are in order, and whose reference pair another model made."""
+    folder = import_model(models.save(models.yolox(), tmp_path), tmp_path / "b")
+    other = import_model(models.save(models.yolox(decoded=True), tmp_path, "other.onnx"), tmp_path / "c")
+    (folder / "reference.npz").write_bytes((other / "reference.npz").read_bytes())
+    foreign = load_bundle(other).card.reference
+    mixed = msgspec.structs.replace(
+        load_bundle_unverified(folder), reference=msgspec.structs.replace(foreign, variant="fp32")
+    )
+    (folder / "card.yaml").write_bytes(write_card(mixed))
+    assert main(["models", "verify", str(folder)]) != 0
+    assert "have no counterpart" in capsys.readouterr().err
+
+
+def load_bundle_unverified(folder: Path) -> Card:
+    return read_card((folder / "card.yaml").read_bytes(), where="card.yaml")
+
+
+def test_a_saturated_crowd_passes_where_only_the_order_differs() -> None:
+    """Hundreds of equal scores and a list that holds 20: which are in it is rounding, not a fault."""
+    rng = np.random.default_rng(3)
+    rows = np.concatenate((rng.uniform(0, 30, (40, 2)), rng.uniform(31, 60, (40, 2)), np.ones((40, 1))), axis=1)
+    rows = np.concatenate((rows, rng.integers(0, 3, (40, 1))), axis=1).astype(np.float32)
+    card = models.make_card("end2end", [(1, 20, 6)])
+    decoder = make_decoder(card)
+    left, right = rows[None, :20], rows[None, 20:]
+    require_same(card, decoder, Answers(flat=False, original=[left], folded=[right]), SINGLE)
+    left[0, :5, 4] = 1.5
+    with pytest.raises(ModelParityError, match="5 of 5 detections of the original graph have no counterpart"):
+        require_same(card, decoder, Answers(flat=False, original=[left], folded=[right]), SINGLE)

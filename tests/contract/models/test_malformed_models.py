@@ -121,6 +121,11 @@ def loose_end(model: onnx.ModelProto) -> None:
     model.graph.node[-1].input[0] = "nowhere"
 
 
+def ring(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Add", ["ring_b", "ring_b"], ["ring_a"]))
+    model.graph.node.append(helper.make_node("Relu", ["ring_a"], ["ring_b"]))
+
+
 def memory_bomb(model: onnx.ModelProto) -> None:
     size = onnx.numpy_helper.from_array(np.array([1 << 20, 1 << 20], np.int64), "bomb_size")
     model.graph.initializer.append(size)
@@ -191,6 +196,7 @@ MALFORMED = [
     ("grey-input", graph(set_input(1, 1, 64, 96)), "pictures have 3 channels"),
     ("flat-input", graph(set_input(1, 10)), "axes; a picture has three or, with a batch, four"),
     ("loose-end", graph(loose_end), "is no valid ONNX graph"),
+    ("ring", graph(ring), "holds a ring of nodes that wait for each other"),
     ("memory-bomb", graph(memory_bomb), "tensors have at most 536870912 elements"),
     ("contradiction", graph(contradiction), "does not run: ONNX Runtime refuses it"),
     ("external-absolute", external("/etc/passwd"), "names '/etc/passwd', which lies outside the bundle"),
@@ -226,6 +232,14 @@ def test_an_external_weight_inside_the_folder_is_read(tmp_path: Path) -> None:
     folder.mkdir()
     bundle = import_model(external("weights.bin")(folder), tmp_path / "bundle")
     assert sorted(path.name for path in bundle.iterdir()) == ["card.yaml", "fp32.onnx", "reference.npz"]
+
+
+def test_nodes_in_any_order_are_sorted(tmp_path: Path) -> None:
+    model = models.yolox()
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(nodes))
+    import_model(models.save(model, tmp_path), tmp_path / "bundle")
 
 
 def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError as ProtobufError  # type: ignore
 
 from vigie.errors import BundleError, ModelFileError
 from vigie.models.bundle import MODEL_BYTES_MAX, check_contained
+from vigie_devkit.models.order import sort_nodes
 
 # A picture of 8192 x 8192 is beyond every detector; a tensor of 2**29 floats is 2 GiB, beyond every box it runs on.
 SIDE_MAX = 8192
@@ -182,6 +183,8 @@ def _check_weights(path: Path, model: onnx.ModelProto) -> None:
 
 
 def _check_structure(path: Path, model: onnx.ModelProto) -> None:
+    if not sort_nodes(model):
+        raise ModelFileError(str(path), "holds a ring of nodes that wait for each other")
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:

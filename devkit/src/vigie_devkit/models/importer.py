@@ -17,7 +17,7 @@ from vigie_devkit.models.fold import INPUT_NAME, feed_original, fold_input
 from vigie_devkit.models.given import read_given
 from vigie_devkit.models.labels import choose_labels, read_labels
 from vigie_devkit.models.normalise import bake_inputs, keep_outputs
-from vigie_devkit.models.parity import compare
+from vigie_devkit.models.parity import HALF, SINGLE, Answers, compare
 from vigie_devkit.models.pictures import parity_pictures, read_picture
 from vigie_devkit.models.prepare import Prepared, prepare
 from vigie_devkit.models.recognise import recognise
@@ -69,8 +69,8 @@ def import_model(
     if picture is not None:
         pictures.insert(0, read_picture(picture, prepared.signature.input_hw, reading.feed))
     answers = [_run_both(prepared, reading, folded, shown) for shown in pictures]
-    compare(card, make_decoder(card), answers)
-    return write_bundle(Path(output_dir), card, folded, pictures[0], answers[0][1])
+    compare(card, make_decoder(card), answers, HALF if prepared.signature.image.dtype == "float16" else SINGLE)
+    return write_bundle(Path(output_dir), card, folded, pictures[0], answers[0].folded)
 
 
 def fold(prepared: Prepared, reading: Recognition) -> Folded:
@@ -101,9 +101,7 @@ def _check_reading(prepared: Prepared, reading: Recognition) -> None:
         )
 
 
-def _run_both(
-    prepared: Prepared, reading: Recognition, folded: Folded, picture: NDArray[np.uint8]
-) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+def _run_both(prepared: Prepared, reading: Recognition, folded: Folded, picture: NDArray[np.uint8]) -> Answers:
     """Outputs in decoder order: of the file as it was given, and of the folded graph."""
     signature = prepared.signature
     image = signature.image
@@ -117,4 +115,8 @@ def _run_both(
             feeds[port.name] = np.array(reading.fixed_inputs[port.name], port.dtype).reshape(port.shape)
     before: Mapping[str, NDArray[Any]] = run_reference(str(prepared.file), feeds, name=prepared.file.name)
     after = run_reference(folded.content, {INPUT_NAME: picture[None]}, name="the folded graph")
-    return [before[name] for name in reading.outputs], [after[name] for name in reading.outputs]
+    return Answers(
+        flat=bool(picture.min() == picture.max()),
+        original=[before[name] for name in reading.outputs],
+        folded=[after[name] for name in reading.outputs],
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 
 from vigie.errors import ModelUnrecognisedError
+from vigie_devkit.models.order import reads
 
 # Quantization needs QDQ with an axis (13) and LayerNormalization as one node (17).
 OPSET_MIN = 17
@@ -160,7 +161,7 @@ def _prune(model: onnx.ModelProto) -> None:
         if needed.isdisjoint(node.output):
             continue
         kept.append(node)
-        needed.update(_reads(node))
+        needed.update(reads(node))
     del model.graph.node[:]
     model.graph.node.extend(reversed(kept))
     _keep_only(model.graph.initializer, needed)
@@ -169,15 +170,6 @@ def _prune(model: onnx.ModelProto) -> None:
     weights = {tensor.name for tensor in model.graph.initializer}
     for item in [item for item in model.graph.input if item.name in weights]:
         model.graph.input.remove(item)
-
-
-def _reads(node: onnx.NodeProto) -> Iterable[str]:
-    yield from node.input
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for inner in graph.node:
-                yield from _reads(inner)
-            yield from (item.name for item in graph.output)
 
 
 def _keep_only(items: Any, names: set[str]) -> None:

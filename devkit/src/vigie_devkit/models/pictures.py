@@ -33,8 +33,9 @@ def scene(size_hw: tuple[int, int], *, seed: int = 7) -> NDArray[np.uint8]:
 
 
 def parity_pictures(size_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """A scene, all black, all white: the last two catch NaN and saturation."""
-    return [scene(size_hw), np.zeros((*size_hw, 3), np.uint8), np.full((*size_hw, 3), 255, np.uint8)]
+    """Two scenes, all black, all white: the last two catch NaN and saturation."""
+    flat = [np.full((*size_hw, 3), value, np.uint8) for value in (0, 255)]
+    return [scene(size_hw), scene(size_hw, seed=8), *flat]
 
 
 def read_picture(file: Path, size_hw: tuple[int, int], feed: Feed) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from vigie.models import load_bundle
 from vigie.models.reference import read_reference
 from vigie.runtimes import open_engine
 from vigie.vision.decoders import make_decoder
-from vigie.vision.matching import count_matched
+from vigie_devkit.models.parity import Answers, Tolerance, require_same
 
 
 def verify_bundle(folder: Path) -> Iterator[str]:
@@ -35,15 +35,7 @@ def verify_bundle(folder: Path) -> Iterator[str]:
         for output, values in zip(card.outputs, outputs, strict=True):
             if not np.isfinite(values).all():
                 raise ModelParityError(card.name, f"{where}: output '{output.name}' holds NaN or infinity")
-        iou_max = card.thresholds.iou_max
-        wanted = decoder(pair.outputs, score_min=facts.score_min, iou_max=iou_max)
-        # A detection just above the threshold may fall below it by rounding: that is no difference.
-        found = decoder(outputs, score_min=max(0.0, facts.score_min - facts.score_tolerance), iou_max=iou_max)
-        missed = len(wanted) - count_matched(
-            wanted, found, iou_min=facts.match_iou_min, score_within=facts.score_tolerance
-        )
-        if missed:
-            raise ModelParityError(
-                card.name, f"{where}: {missed} of {len(wanted)} detections of the reference input are not found"
-            )
+        answer = Answers(flat=False, original=pair.outputs, folded=outputs)
+        require_same(card, decoder, answer, Tolerance(1e-3, facts.score_tolerance, facts.match_iou_min), who=where)
+        wanted = decoder(pair.outputs, score_min=facts.score_min, iou_max=card.thresholds.iou_max)
         yield f"{where}: answers the reference input ({len(wanted)} detections) as stored"
