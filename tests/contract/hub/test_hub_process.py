@@ -199,3 +199,13 @@ def test_a_sign_request_without_data_is_400_and_hurts_nobody(hub, body):
     status, answer = workload(hub, "a", "POST", "/modules/a/genid/1/sign?api-version=x", body)
     assert status == 400
     assert "message" in answer
+
+
+def test_routes_that_an_operator_wrote_to_the_twin_are_in_force_after_a_restart_too(tmp_path):
+    with running_hub(tmp_path, manifest(OUT)) as hub:
+        change = {"routes": {"out": route("a/out", "c/in")}}
+        hub.service().patch_twin("$edgeHub", {"properties": {"desired": change}})
+        hub.restart()
+        with wire(hub, "a") as a, wire(hub, "c", listen=True) as c:
+            a.output("out", b"by the twin")
+            assert c.message().payload == b"by the twin"

@@ -109,7 +109,7 @@ def test_a_later_change_of_a_routes_time_to_live_does_not_touch_what_waits():
     rules = Rules({"out": [To("b/in", 5, 100.0)]})
     a = rules.connect(0, "a")
     rules.send(0, a)
-    rules.state.set_routes(1, type(rules.state._routes)({"out": [To("b/in", 5, 1.0)]}))
+    rules.state.set_routes(1, type(rules.state.intake.routes)({"out": [To("b/in", 5, 1.0)]}))
     b = rules.connect(50, "b")
     assert drain(rules, 50, b) == [1]
 
@@ -127,7 +127,7 @@ def test_removing_a_route_discards_that_queue_and_keeps_other_copies():
     rules = Rules({"out": [To("b/in"), To("c/in")]})
     a = rules.connect(0, "a")
     rules.send(0, a)
-    rules.state.set_routes(1, type(rules.state._routes)({"out": [To("c/in")]}))
+    rules.state.set_routes(1, type(rules.state.intake.routes)({"out": [To("c/in")]}))
     assert of_kind(rules.collect(), Settle) == [Settle(1, "b/in")]
     c = rules.connect(2, "c")
     assert drain(rules, 2, c) == [1]
@@ -244,3 +244,11 @@ def test_thirty_thousand_messages_leave_nothing_behind_in_the_rules():
     assert rules.state.queues.stored_messages == 0
     assert len(rules.state.timers._heap) < 20
     assert not b.deliveries
+
+
+def test_a_bound_below_the_size_of_one_message_does_not_stop_everything():
+    rules = Rules(ONE, max_stored_bytes=10)
+    a, b = rules.connect(0, "a"), rules.connect(0, "b")
+    assert pubacks(rules.send(1, a, body=b"x" * 100, packet_id=1)) == [1]
+    assert pubacks(rules.send(1, a, body=b"y" * 100, packet_id=2)) == []
+    assert pubacks(rules.ack(2, b, deliveries(rules.done)[-1].packet_id)) == [2]

@@ -165,7 +165,7 @@ class Control:
         self.deploy(manifest, routing)
 
     def deploy(self, manifest: Manifest, routing: Routing) -> None:
-        """Make ``manifest`` the one in force: identities, desired properties, routes."""
+        """Make ``manifest`` the one in force: identities, desired properties, routes (``routing`` is its own)."""
         now = self._clock.now()
         for module in self._identities - manifest.desired.keys():
             self._remove(module)
@@ -176,20 +176,26 @@ class Control:
             if push is not None:
                 self._state.twin_changed(module, push)
         self._keys.save()
-        self._state.set_routes(now, routing)
-        self._report_status(200, "")
+        self._take_routes(otherwise=routing)
         self._performer.run()
         self._on_modules()
 
-    def _take_routes(self) -> None:
-        """An operator wrote to `$edgeHub`'s twin: in force if it is right, otherwise reported and ignored."""
+    def _take_routes(self, *, otherwise: Routing | None = None) -> None:
+        """Put in force what `$edgeHub`'s twin says, which an operator may have written since the manifest.
+
+        If it is wrong, that is reported, and what was in force (or ``otherwise``) goes on.
+        """
         try:
             routing = Routing(parse_edgehub_desired(self._state.twins.get(EDGE_HUB).desired))
         except HubConfigRefusedError as refusal:
             self._report_status(400, str(refusal))
-            return
-        self._state.set_routes(self._clock.now(), routing)
-        self._report_status(200, "")
+            if otherwise is None:
+                return
+            routing = otherwise
+        else:
+            self._report_status(200, "")
+        limit = routing.config.max_store_bytes
+        self._state.set_routes(self._clock.now(), routing, max_stored_bytes=limit)
 
     def _report_status(self, code: int, description: str) -> None:
         for module in (EDGE_HUB, EDGE_AGENT):

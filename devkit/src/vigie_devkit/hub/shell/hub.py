@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from ssl import SSLContext
 
 import msgspec
 import structlog
@@ -27,7 +25,8 @@ from vigie_devkit.hub.shell.clock import Clock
 from vigie_devkit.hub.shell.control import Control
 from vigie_devkit.hub.shell.edge_http import HTTPS_PORT, open_edge_http
 from vigie_devkit.hub.shell.keys import KeyStore
-from vigie_devkit.hub.shell.listen import MQTT_PORT, choose_address, listen_error
+from vigie_devkit.hub.shell.listen import MQTT_PORT, choose_address
+from vigie_devkit.hub.shell.listener import Listener
 from vigie_devkit.hub.shell.performer import Performer
 from vigie_devkit.hub.shell.upstream_feed import UpstreamFeed
 from vigie_devkit.hub.shell.workload import WorkloadApi, private_folder
@@ -37,7 +36,6 @@ from vigie_devkit.hub.store.documents import DocumentStore, write_atomically
 from vigie_devkit.hub.store.messages import MessageStore
 
 log = structlog.get_logger("hub")
-_RESTART_S = 0.2  # how long the MQTT port stays closed when a restart is played
 _POLICY = "iothubowner"
 
 
@@ -99,20 +97,17 @@ def _own(state: Path) -> Iterator[None]:
 class _Running:
     """Everything between start and stop. One owner for each resource: `open`, from outside in."""
 
-    def __init__(self, options: HubOptions, listen: str, tls: SSLContext, workload: WorkloadApi) -> None:
+    def __init__(self, options: HubOptions, listen: str, workload: WorkloadApi) -> None:
         self.options = options
         self.listen = listen
-        self.tls = tls
         self.workload = workload
-        self.server: asyncio.Server | None = None
         self.modules_changed = asyncio.Event()
         self.restart_wanted = asyncio.Event()
         self.service_port = 0
         self.https_port: int | None = None
         self.ready = False
         self.control: Control
-        self.broker: Broker
-        self.state: HubState
+        self.listener: Listener
 
     @classmethod
     @asynccontextmanager
@@ -138,7 +133,7 @@ class _Running:
         state = HubState(
             options.device_id,
             routing,
-            _bounded(options.settings, routing),
+            options.settings,
             next_seq=store.next_seq,
             sessions=documents.load_sessions(),
             twins=documents.load_twins(),
@@ -148,7 +143,7 @@ class _Running:
         workload = WorkloadApi(
             private_folder(folder), lambda: trust, lambda module: keys.content.modules[module].primary
         )
-        self = cls(options, listen, tls, workload)
+        self = cls(options, listen, workload)
         control = Control(
             state,
             performer,
@@ -164,8 +159,9 @@ class _Running:
         admission = Admission(
             options.device_id, hostnames, control.keys_of, token_grace_s=options.settings.token_grace_s
         )
-        self.state, self.control = state, control
-        self.broker = Broker(state, performer, admission, clock)
+        self.control = control
+        broker = Broker(state, performer, admission, clock)
+        self.listener = Listener(broker, control, listen=listen, tls=tls, drain_limit_s=options.settings.drain_limit_s)
         sink = open_sink(folder / "upstream", options.upstream)
         feed = UpstreamFeed(state, store, performer, sink, clock)
         performer.on_upstream = feed.send
@@ -187,13 +183,13 @@ class _Running:
                     control, listen=listen, port=HTTPS_PORT, hostnames=hostnames, tls=tls, clock=clock
                 ) as self.https_port,
                 self._workload_sockets(),
-                self._listening(),
+                self.listener.opened(),
             ):
                 self._write_connection_string(keys.content.service)
                 self._describe(gateway, certificates.ca_file)
                 async with self._keeping_up(gateway, certificates.ca_file):
                     yield self
-                await self._drain()
+                await self.listener.drain()
         finally:
             (folder / "hub.json").unlink(missing_ok=True)
             await feed.close()
@@ -209,50 +205,11 @@ class _Running:
             await self.workload.close_all()
 
     @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[None]:
-        try:
-            await self._listen()
-            yield
-        finally:
-            await self._stop_listening()
-
-    async def _listen(self) -> None:
-        try:
-            self.server = await asyncio.get_running_loop().create_server(
-                self.broker.new_connection,
-                self.listen,
-                MQTT_PORT,
-                ssl=self.tls,
-                ssl_handshake_timeout=10,
-                ssl_shutdown_timeout=2,
-                backlog=256,
-            )
-        except OSError as error:
-            raise listen_error(self.listen, MQTT_PORT, error) from error
-        self.broker.accepting = True
-
-    async def _stop_listening(self) -> None:
-        server, self.server = self.server, None
-        if server is not None:
-            server.close()
-
-    async def _drain(self) -> None:
-        """Refuse new connections, let every client's writes succeed until it is quiet, then close (2.9)."""
-        self.broker.accepting = False
-        await self._stop_listening()
-        self.control.drop_connections()
-        settings = self.options.settings
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(settings.drain_limit_s + 1):
-                while self.broker.connections or self.state.uplink.busy:
-                    await self.broker.next_close(0.05)
-
-    @asynccontextmanager
     async def _keeping_up(self, gateway: str, ca_file: Path) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
             followers = [
                 tasks.create_task(self._follow_modules(gateway, ca_file), name="hub.modules"),
-                tasks.create_task(self._follow_restarts(), name="hub.restarts"),
+                tasks.create_task(self.listener.follow(self.restart_wanted), name="hub.restarts"),
             ]
             try:
                 yield
@@ -270,20 +227,6 @@ class _Running:
             for module in self.workload.modules() - wanted:
                 await self.workload.close(module)
             self._describe(gateway, ca_file)
-
-    async def _follow_restarts(self) -> None:
-        while True:
-            await self.restart_wanted.wait()
-            self.restart_wanted.clear()
-            log.info("listener_restarting")
-            await self._drain()
-            await asyncio.sleep(_RESTART_S)
-            while self.server is None:
-                try:
-                    await self._listen()
-                except HubStartError as error:  # somebody took the port in between
-                    log.error("listener_waits", reason=str(error))  # noqa: TRY400 - the reason says it all
-                    await asyncio.sleep(_RESTART_S)
 
     def _write_connection_string(self, key: str) -> None:
         host = f"{_reachable(self.listen)}:{self.service_port}"
@@ -333,8 +276,3 @@ def _everywhere(listen: str) -> bool:
 def _reachable(listen: str) -> str:
     """The address under which this machine itself finds the hub."""
     return "127.0.0.1" if _everywhere(listen) else listen
-
-
-def _bounded(settings: HubSettings, routing: Routing) -> HubSettings:
-    limit = routing.config.max_store_bytes
-    return settings if limit is None else msgspec.structs.replace(settings, max_stored_bytes=limit)

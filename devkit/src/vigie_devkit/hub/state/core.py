@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
-from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, UPSTREAM, Message, Target, endpoint_module, message_bytes
-from vigie_devkit.hub.mqtt.packets import PubAck, Publish, SubAck, UnsubAck
+from vigie_devkit.hub.message import UPSTREAM, Message, Target, endpoint_module
+from vigie_devkit.hub.mqtt.packets import Publish, SubAck, UnsubAck
 from vigie_devkit.hub.mqtt.topics import desired_patch_topic
 from vigie_devkit.hub.ports import JsonObject, Misbehaviour
 from vigie_devkit.hub.state.counters import Counters
 from vigie_devkit.hub.state.delivery import Delivery
-from vigie_devkit.hub.state.effects import Effect, Note, SaveSession, SaveTwin, Send, Settle, Store
+from vigie_devkit.hub.state.effects import Effect, Note, SaveSession, SaveTwin, Send, Settle
 from vigie_devkit.hub.state.faults import Faults
+from vigie_devkit.hub.state.intake import Intake, RouteTable
 from vigie_devkit.hub.state.json_bytes import encode_json
 from vigie_devkit.hub.state.links import Links
 from vigie_devkit.hub.state.methods import Methods
 from vigie_devkit.hub.state.queues import Queues
-from vigie_devkit.hub.state.sessions import Link, Parked, Sessions, StoredSession
+from vigie_devkit.hub.state.sessions import Link, Sessions, StoredSession
 from vigie_devkit.hub.state.settings import HubSettings
 from vigie_devkit.hub.state.timers import Timers
 from vigie_devkit.hub.state.twin_requests import TwinRequests
 from vigie_devkit.hub.state.twins import Twin, Twins
 from vigie_devkit.hub.state.uplink import Uplink
-
-
-class Match(Protocol):
-    """One endpoint that a message goes to."""
-
-    @property
-    def endpoint(self) -> str: ...
-    @property
-    def priority(self) -> int: ...
-    @property
-    def ttl_s(self) -> float | None: ...
-
-
-class RouteTable(Protocol):
-    """The routes in force, compiled. Pure: the same message goes the same ways."""
-
-    @property
-    def endpoints(self) -> frozenset[str]: ...
-
-    def match(self, message: Message) -> Sequence[Match]: ...
 
 
 class HubState:
@@ -67,9 +47,6 @@ class HubState:
         self.timers = Timers()
         self.faults = Faults()
         self._out: list[Effect] = []
-        self._seq = next_seq
-        self._routes = routes
-        self._full = False
         self.sessions = Sessions(device_id, sessions)
         self.twins = Twins(twins)
         self.delivery = Delivery(
@@ -88,6 +65,18 @@ class HubState:
             methods=self.methods,
             timers=self.timers,
             settings=settings,
+            out=self._out,
+        )
+        self.intake = Intake(
+            routes=routes,
+            next_seq=next_seq,
+            queues=self.queues,
+            sessions=self.sessions,
+            timers=self.timers,
+            faults=self.faults,
+            settings=settings,
+            counters=self.counters,
+            pump=self._pump,
             out=self._out,
         )
         self.twin_requests = TwinRequests(self.twins, self.timers, settings, self.counters, self._out)
@@ -144,20 +133,8 @@ class HubState:
 
     def publish(self, now: float, link: Link, packet_id: int, message: Message, *, dup: bool) -> None:
         """A message for the routes. ``packet_id`` 0: QoS 0, nobody waits for an acknowledgement."""
-        if link.draining:
-            return  # neither stored nor acknowledged: it comes again over the next link
-        if dup and packet_id and link.session.unacknowledged.pop(packet_id, None) == _mark(message):
-            self.counters.duplicates += 1
-            self.acknowledge(now, link, packet_id)
-            return
-        self.counters.received += 1
-        if link.parked:
-            self._park(link, packet_id, message)
-            return
-        if self._accept(now, link, packet_id, message):
-            self.acknowledge(now, link, packet_id, message)
-            if self.faults.drop_now():
-                self.links.drain(now, link)
+        if self.intake.publish(now, link, packet_id, message, dup=dup) and self.faults.drop_now():
+            self.links.drain(now, link)
 
     def drop(self, now: float, link: Link, packet_id: int, reason: str, **facts: object) -> None:
         """A publish that goes nowhere: read, acknowledged, counted, said; never a reason to close (2.9)."""
@@ -168,26 +145,11 @@ class HubState:
         self._out.append(
             Note("warning", "message_dropped", {"client": link.session.client_id, "reason": reason} | facts)
         )
-        self.acknowledge(now, link, packet_id)
-
-    def acknowledge(self, now: float, link: Link, packet_id: int, message: Message | None = None) -> None:
-        if not packet_id:
-            return
-        delay_s = self.faults.ack_delay_s()
-        if delay_s <= 0 and not link.delayed_acks:
-            self._out.append(Send(link.id, PubAck(packet_id)))
-            return
-        link.ack_at = max(link.ack_at, now + delay_s)  # in order, whatever the jitter
-        link.delayed_acks[packet_id] = 0 if message is None else _mark(message)
-        self.timers.at(link.ack_at, lambda _: self._acknowledge_late(link, packet_id))
-
-    def _acknowledge_late(self, link: Link, packet_id: int) -> None:
-        if link.open and link.id in self.sessions.links and link.delayed_acks.pop(packet_id, None) is not None:
-            self._out.append(Send(link.id, PubAck(packet_id)))
+        self.intake.acknowledge(now, link, packet_id)
 
     def acknowledged(self, now: float, link: Link, packet_id: int) -> None:
         if self.delivery.acknowledged(now, link, packet_id):
-            self._made_room(now)
+            self.intake.made_room(now)
 
     def unsendable(self, now: float, endpoint: str, seq: int, reason: str) -> None:
         """A stored message cannot go out (its bytes are gone, its topic is too long)."""
@@ -199,7 +161,7 @@ class HubState:
         """A module's patch of its reported properties; what changed is a message, too."""
         notification = self.twin_requests.report(now, link, rid, body)
         if notification is not None:
-            self._accept(now, None, 0, notification)
+            self.intake.accept(now, None, 0, notification)
 
     def method_answered(self, link: Link, rid: str | None, status: int | None, body: bytes) -> None:
         if status is None or not self.methods.answered(link, rid, status, body):
@@ -241,14 +203,15 @@ class HubState:
                 self.counters.dropped_queue_removed += self.delivery.remove(endpoint)
         self.twins.by_module.pop(module, None)
 
-    def set_routes(self, now: float, routes: RouteTable) -> None:
+    def set_routes(self, now: float, routes: RouteTable, *, max_stored_bytes: int | None = None) -> None:
         """From now on. An endpoint that no route names any more loses its queue."""
-        self._routes = routes
+        self.intake.max_stored_bytes = max_stored_bytes or self.settings.max_stored_bytes
+        self.intake.routes = routes
         for endpoint in list(self.queues.by_endpoint):
             if not self._routed(endpoint):
                 gone = self.delivery.remove(endpoint)
                 self.counters.dropped_queue_removed += gone
-        self._made_room(now)
+        self.intake.made_room(now)
 
     def misbehave(self, now: float, settings: Misbehaviour) -> None:
         self.faults.set(settings)
@@ -257,41 +220,13 @@ class HubState:
 
     def upstream_stored(self, now: float, *, ok: bool) -> None:
         self.uplink.stored(now, ok=ok)
-        self._made_room(now)
+        self.intake.made_room(now)
 
-    # --- accepting ---
-
-    def _accept(self, now: float, link: Link | None, packet_id: int, message: Message) -> bool:
-        """Route and store. False: no room, parked."""
-        size = message_bytes(message)
-        if size > MAX_MESSAGE_BYTES:
-            self.counters.dropped_too_large += 1
-            self._out.append(Note("warning", "message_dropped", _facts(message, "too_large", size)))
-            return True
-        matches = self._routes.match(message)
-        if not matches:
-            self.counters.dropped_no_route += 1
-            self._out.append(Note("debug", "message_dropped", _facts(message, "no_route", size)))
-            return True
-        if link is not None and not self._has_room(size):
-            self._park(link, packet_id, message)
-            return False
-        seq = self._seq
-        self._seq += 1
-        targets = [
-            Target(match.endpoint, match.priority, None if match.ttl_s is None else now + match.ttl_s)
-            for match in matches
-        ]
-        self.counters.stored += 1
-        self.queues.add(seq, size, targets)
-        self._out.append(Store(seq, size, message, targets))
-        for target in targets:
-            self._pump(now, target.endpoint)
-        return True
+    # --- helpers ---
 
     def _routed(self, endpoint: str) -> bool:
         """What waits for the cloud is kept even when no route leads there any more: it was promised to go."""
-        return endpoint == UPSTREAM or endpoint in self._routes.endpoints
+        return endpoint == UPSTREAM or endpoint in self.intake.routes.endpoints
 
     def _pump(self, now: float, endpoint: str) -> None:
         if endpoint == UPSTREAM:
@@ -299,48 +234,11 @@ class HubState:
         else:
             self.delivery.pump(now, endpoint)
 
-    def _has_room(self, size: int) -> bool:
-        queues, settings = self.queues, self.settings
-        fits = queues.stored_bytes + size <= settings.max_stored_bytes
-        return fits and queues.stored_messages < settings.max_stored_messages
-
-    def _park(self, link: Link, packet_id: int, message: Message) -> None:
-        if not self._full:
-            self._full = True
-            facts = {"stored_bytes": self.queues.stored_bytes, "stored_messages": self.queues.stored_messages}
-            self._out.append(Note("warning", "store_full", facts))
-        if len(link.parked) < self.settings.max_unacked_publishes:
-            self.counters.parked += 1
-            link.parked.append(Parked(packet_id, message))
-
-    def _made_room(self, now: float) -> None:
-        if not self._full:
-            return
-        self._full = False
-        for link in list(self.sessions.links.values()):
-            while link.parked and link.open:
-                first = link.parked[0]
-                if not self._has_room(message_bytes(first.message)):
-                    self._full = True
-                    return
-                del link.parked[0]
-                self._accept(now, link, first.packet_id, first.message)
-                self.acknowledge(now, link, first.packet_id)
-
     def _clean_up(self, now: float) -> None:
         for endpoint, queue in list(self.queues.by_endpoint.items()):
             for copy in queue.sweep(now):
                 queue.expired += 1
                 self.queues.release(copy)
                 self._out.append(Settle(copy.held.seq, endpoint))
-        self._made_room(now)
+        self.intake.made_room(now)
         self.timers.at(now + self.settings.cleanup_interval_s, self._clean_up)
-
-
-def _mark(message: Message) -> int:
-    """What tells a message that is sent again from another one with its packet id."""
-    return hash((message.body, message.output))
-
-
-def _facts(message: Message, reason: str, size: int) -> dict[str, object]:
-    return {"module": message.source_module, "output": message.output, "reason": reason, "size_bytes": size}

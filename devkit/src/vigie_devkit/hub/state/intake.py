@@ -1,0 +1,167 @@
+"""A message comes in: routed, stored and acknowledged, or parked while there is no room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, Message, Target, message_bytes
+from vigie_devkit.hub.mqtt.packets import PubAck
+from vigie_devkit.hub.state.counters import Counters
+from vigie_devkit.hub.state.effects import Effect, Note, Send, Store
+from vigie_devkit.hub.state.faults import Faults
+from vigie_devkit.hub.state.queues import Queues
+from vigie_devkit.hub.state.sessions import Link, Parked, Sessions
+from vigie_devkit.hub.state.settings import HubSettings
+from vigie_devkit.hub.state.timers import Timers
+
+
+class Match(Protocol):
+    """One endpoint that a message goes to."""
+
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def ttl_s(self) -> float | None: ...
+
+
+class RouteTable(Protocol):
+    """The routes in force, compiled. Pure: the same message goes the same ways."""
+
+    @property
+    def endpoints(self) -> frozenset[str]: ...
+
+    def match(self, message: Message) -> Sequence[Match]: ...
+
+
+class Intake:
+    """The only place where a message gets its sequence number. ``pump`` is told which endpoints got one."""
+
+    def __init__(
+        self,
+        *,
+        routes: RouteTable,
+        next_seq: int,
+        queues: Queues,
+        sessions: Sessions,
+        timers: Timers,
+        faults: Faults,
+        settings: HubSettings,
+        counters: Counters,
+        pump: Callable[[float, str], None],
+        out: list[Effect],
+    ) -> None:
+        self.routes = routes
+        self.max_stored_bytes = settings.max_stored_bytes
+        self._seq = next_seq
+        self._queues = queues
+        self._sessions = sessions
+        self._timers = timers
+        self._faults = faults
+        self._settings = settings
+        self._counters = counters
+        self._pump = pump
+        self._out = out
+        self._full = False
+
+    def publish(self, now: float, link: Link, packet_id: int, message: Message, *, dup: bool) -> bool:
+        """Take a client's message. True: it was dealt with and acknowledged; False: it waits or comes again."""
+        if link.draining:
+            return False  # neither stored nor acknowledged: it comes again over the next link
+        if dup and packet_id and link.session.unacknowledged.pop(packet_id, None) == _mark(message):
+            self._counters.duplicates += 1
+            self.acknowledge(now, link, packet_id)
+            return True
+        self._counters.received += 1
+        if link.parked:
+            self._park(link, packet_id, message)
+            return False
+        if not self.accept(now, link, packet_id, message):
+            return False
+        self.acknowledge(now, link, packet_id, message)
+        return True
+
+    def accept(self, now: float, link: Link | None, packet_id: int, message: Message) -> bool:
+        """Route and store. False: no room, parked."""
+        size = message_bytes(message)
+        if size > MAX_MESSAGE_BYTES:
+            self._counters.dropped_too_large += 1
+            self._out.append(Note("warning", "message_dropped", _facts(message, "too_large", size)))
+            return True
+        matches = self.routes.match(message)
+        if not matches:
+            self._counters.dropped_no_route += 1
+            self._out.append(Note("debug", "message_dropped", _facts(message, "no_route", size)))
+            return True
+        if link is not None and not self._has_room(size):
+            self._park(link, packet_id, message)
+            return False
+        seq = self._seq
+        self._seq += 1
+        targets = [
+            Target(match.endpoint, match.priority, None if match.ttl_s is None else now + match.ttl_s)
+            for match in matches
+        ]
+        self._counters.stored += 1
+        self._queues.add(seq, size, targets)
+        self._out.append(Store(seq, size, message, targets))
+        for target in targets:
+            self._pump(now, target.endpoint)
+        return True
+
+    def acknowledge(self, now: float, link: Link, packet_id: int, message: Message | None = None) -> None:
+        """PUBACK, at once or as late as the faults in force want it; ``packet_id`` 0 wants none."""
+        if not packet_id:
+            return
+        delay_s = self._faults.ack_delay_s()
+        if delay_s <= 0 and not link.delayed_acks:
+            self._out.append(Send(link.id, PubAck(packet_id)))
+            return
+        link.ack_at = max(link.ack_at, now + delay_s)  # in order, whatever the jitter
+        link.delayed_acks[packet_id] = 0 if message is None else _mark(message)
+        self._timers.at(link.ack_at, lambda _: self._acknowledge_late(link, packet_id))
+
+    def made_room(self, now: float) -> None:
+        """Messages were delivered, expired or discarded: parked ones may come in, in their order."""
+        if not self._full:
+            return
+        self._full = False
+        for link in list(self._sessions.links.values()):
+            while link.parked and link.open:
+                first = link.parked[0]
+                if not self._has_room(message_bytes(first.message)):
+                    self._full = True
+                    return
+                del link.parked[0]
+                self.accept(now, link, first.packet_id, first.message)
+                self.acknowledge(now, link, first.packet_id)
+
+    def _acknowledge_late(self, link: Link, packet_id: int) -> None:
+        if link.open and link.id in self._sessions.links and link.delayed_acks.pop(packet_id, None) is not None:
+            self._out.append(Send(link.id, PubAck(packet_id)))
+
+    def _has_room(self, size: int) -> bool:
+        if not self._queues.stored_messages:
+            return True  # a bound below the size of one message must not stop everything for ever
+        fits = self._queues.stored_bytes + size <= self.max_stored_bytes
+        return fits and self._queues.stored_messages < self._settings.max_stored_messages
+
+    def _park(self, link: Link, packet_id: int, message: Message) -> None:
+        if not self._full:
+            self._full = True
+            facts = {"stored_bytes": self._queues.stored_bytes, "stored_messages": self._queues.stored_messages}
+            self._out.append(Note("warning", "store_full", facts))
+        if len(link.parked) < self._settings.max_unacked_publishes:
+            self._counters.parked += 1
+            link.parked.append(Parked(packet_id, message))
+
+
+def _mark(message: Message) -> int:
+    """What tells a message that is sent again from another one with its packet id."""
+    return hash((message.body, message.output))
+
+
+def _facts(message: Message, reason: str, size: int) -> dict[str, object]:
+    return {"module": message.source_module, "output": message.output, "reason": reason, "size_bytes": size}
