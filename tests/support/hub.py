@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,7 +120,10 @@ class HubProcess:
             shut_down(client)
         self._clients.clear()
         if self._process is not None and self._process.poll() is None:
-            self.kill9()
+            sockets = self.description["workload_dir"] if self.hub_json.exists() else None
+            self.kill9()  # quicker than a drain, but it leaves its sockets behind
+            if sockets is not None:
+                shutil.rmtree(sockets, ignore_errors=True)
 
     # --- what it says ---
 
