@@ -211,3 +211,13 @@ async def test_the_method_tells_the_spec_that_is_followed(bench: Bench) -> None:
     await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
     status, reply = await asyncio.to_thread(bench.hub.invoke, "preprocess", "get_input_spec")
     assert (status, msgspec.convert(msgspec.to_builtins(reply)["input_spec"], InputSpec)) == (200, SPEC)
+
+
+async def test_a_ring_that_a_former_start_left_under_another_size_is_removed(bench: Bench) -> None:
+    RingWriter.open(bench.folder, "tensors-9x9-4", slot_bytes=243, slots=4).close()
+    assert list(bench.folder.glob("tensors-9x9-4*"))
+    bench.specs.send(SPEC)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    bench.send_frame(0, picture(1))
+    await until(bench.tensors)
+    assert not list(bench.folder.glob("tensors-9x9-4*"))

@@ -64,6 +64,7 @@ class InferStage:
                 self._models.retire()
                 received = self._tensors.get(POLL_S)
                 if received is None:
+                    pool.sweep()  # rings whose writer has moved on would keep their memory
                     continue
                 for item in received.items:
                     self._infer_or_drop(item, pool, stop)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Self
 
 from vigie.contracts.inputspec import InputSpec
-from vigie.frames import RingWriter
+from vigie.frames import RingWriter, remove_dead_rings
 
 CHANNELS = 3
+PREFIX = "tensors-"
 
 
 class TensorRing:
@@ -32,9 +33,10 @@ class TensorRing:
         if self._serving is not None and self._key == (spec.size_hw, slots):
             return self._serving
         height, width = spec.size_hw
-        ring = RingWriter.open(
-            self._folder, f"tensors-{height}x{width}-{slots}", slot_bytes=height * width * CHANNELS, slots=slots
-        )
+        name = f"{PREFIX}{height}x{width}-{slots}"
+        # What a former start left under another size only takes space; rings that are written are left alone.
+        remove_dead_rings(self._folder, PREFIX, keep={name})
+        ring = RingWriter.open(self._folder, name, slot_bytes=height * width * CHANNELS, slots=slots)
         if self._former is not None:
             self._former.close()
         self._former, self._serving, self._key = self._serving, ring, (spec.size_hw, slots)

@@ -27,7 +27,10 @@ CREDIT_WANTED = {"credit": "1"}
 _NO_PROPERTIES: dict[str, str] = {}
 
 _POLL_S = 0.0015  # a cursor is one mapped word; this is what a shut window costs in delay
-_SLOW_POLL_S = 0.01  # once the consumer has been quiet for a while
+_SLOW_POLL_S = 0.01  # at most, also once the consumer has been quiet for a while
+# Looks per message of a slow consumer. While the window is shut it still has a message to work on, so that looking
+# later delays nothing; looking every 1.5 ms cost a busy sender 0.5 ms of CPU a frame.
+_LOOKS_PER_MESSAGE = 8
 _QUIET_AFTER_S = 0.5
 
 _encoder = msgspec.json.Encoder()
@@ -104,7 +107,8 @@ class Output(Generic[T]):
                 self._oldest_at = time.monotonic()
             dropped = self._pending.offer(item, key, keep=keep)
             self._condition.notify_all()
-        if dropped is not None:
+        # Without a consumer to wait for (credit) the newer item says all that the older one did: nothing is lost.
+        if dropped is not None and self._progress is not None:
             self._metrics.dropped("consumer_behind", key)
 
     def send_now(self, item: T) -> None:
@@ -200,8 +204,9 @@ class Output(Generic[T]):
         self._count(flight, reason)
 
     def overdue(self, now: float) -> None:
-        """Find lost messages even while nothing new is offered."""
-        self._look(now)
+        """Find lost messages even while nothing new is offered; else ``next_flight`` has just looked."""
+        if not len(self._pending):
+            self._look(now)
 
     def _unwatched(self, flight: Flight) -> bool:
         return flight.urgent or self._progress is None
@@ -228,7 +233,9 @@ class Output(Generic[T]):
     def _poll_s(self, now: float) -> float:
         overdue_at = self._window.overdue_at()
         quiet = overdue_at is not None and now > overdue_at - self.settings.timeout_s + _QUIET_AFTER_S
-        return _SLOW_POLL_S if quiet else _POLL_S
+        if quiet:
+            return _SLOW_POLL_S
+        return max(_POLL_S, min(_SLOW_POLL_S, self._window.slowest_s / _LOOKS_PER_MESSAGE))
 
     def _build(self, taken: list[Waiting[T]]) -> Flight:
         self._sent += 1

@@ -50,6 +50,11 @@ class Window:
     _slowest_s: float = 0.0
 
     @property
+    def slowest_s(self) -> float:
+        """The longest that the consumer took for a message of late."""
+        return self._slowest_s
+
+    @property
     def is_open(self) -> bool:
         return len(self.flights) < self.messages
 
