@@ -85,13 +85,11 @@ def module_name(path: Path, root: Path) -> str:
 
 
 def top_level_imports(path: Path, package: str) -> Iterator[str]:
-    """Only what runs at import time makes a cycle: functions and TYPE_CHECKING blocks are left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    for node in body:
+    """Imports outside functions; those under ``if TYPE_CHECKING`` tie two files together as much as any other."""
+    for node in outside_functions(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        else:
+        elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parts = package.split(".")
@@ -99,6 +97,13 @@ def top_level_imports(path: Path, package: str) -> Iterator[str]:
             for alias in node.names:
                 yield f"{base}.{alias.name}"
             yield base
+
+
+def outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    for inner in ast.iter_child_nodes(node):
+        yield inner
+        if not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from outside_functions(inner)
 
 
 def cycles(graph: dict[str, set[str]]) -> list[list[str]]:

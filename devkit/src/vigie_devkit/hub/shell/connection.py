@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from vigie_devkit.hub.mqtt.codec import PacketReader
 from vigie_devkit.hub.state.sessions import Link
-
-if TYPE_CHECKING:
-    from vigie_devkit.hub.shell.broker import Broker
 
 # Linux only; elsewhere the delayed acknowledgement costs what it costs.
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
-class Connection(asyncio.Protocol):
-    """Owned by the event loop; known to the broker by ``id`` from its first byte to its end."""
+class ConnectionOwner(Protocol):
+    """Who is told what happens to a connection, in the event loop."""
 
-    def __init__(self, broker: Broker, connection_id: int) -> None:
+    def opened(self, connection: Connection) -> None: ...
+    def received(self, connection: Connection, data: bytes) -> None: ...
+    def closed(self, connection: Connection, error: Exception | None) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Owned by the event loop; known to its owner by ``id`` from its first byte to its end."""
+
+    def __init__(self, owner: ConnectionOwner, connection_id: int) -> None:
         self.id = connection_id
         self.reader = PacketReader()
         self.link: Link | None = None  # once its CONNECT was accepted
@@ -28,7 +33,7 @@ class Connection(asyncio.Protocol):
         self.known_system: dict[str, str] = {}
         self.known_application: dict[str, str] = {}
         self.known_output: str | None = None
-        self._broker = broker
+        self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
 
@@ -42,19 +47,19 @@ class Connection(asyncio.Protocol):
         self._socket = transport.get_extra_info("socket")
         if self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._broker.opened(self)
+        self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if _QUICKACK is not None and self._socket is not None:
             # The kernel forgets it again and again. Without it a client's segment waits 40 ms for the
             # acknowledgement of the one before: 23 messages of 50 KB a second instead of 2,600.
             self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        self._broker.received(self, data)
+        self._owner.received(self, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._socket = None
-        self._broker.closed(self, exc)
+        self._owner.closed(self, exc)
 
     def flush(self) -> None:
         if self.out and self._transport is not None and not self._transport.is_closing():

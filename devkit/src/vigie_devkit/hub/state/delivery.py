@@ -111,7 +111,7 @@ class Delivery:
         slot.link = link
         slot.sent_at = now
         slot.attempts += 1
-        link.deliveries[slot.packet_id] = slot
+        link.deliveries[slot.packet_id] = slot.queue.endpoint
         self._out.append(Deliver(link.id, slot.packet_id, slot.attempts > 1, copy.held.seq, slot.queue.endpoint))
         if not slot.watched:
             slot.watched = True
@@ -132,7 +132,8 @@ class Delivery:
 
     def acknowledged(self, now: float, link: Link, packet_id: int) -> bool:
         """A PUBACK came. False: it was for nothing that waits here."""
-        slot = link.deliveries.pop(packet_id, None)
+        endpoint = link.deliveries.pop(packet_id, None)
+        slot = None if endpoint is None else self._slots.get(endpoint)
         if slot is None or slot.copy is None:
             return False
         copy = slot.copy
@@ -151,8 +152,8 @@ class Delivery:
 
     def link_lost(self, link: Link) -> None:
         """What was in flight goes again, first, as soon as the client is back."""
-        for slot in list(link.deliveries.values()):
-            self._return(slot)
+        for endpoint in list(link.deliveries.values()):
+            self._return(self._slots[endpoint])
         link.deliveries.clear()
 
     def _return(self, slot: Slot) -> None:

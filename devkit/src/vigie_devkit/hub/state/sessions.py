@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from vigie_devkit.hub.message import Message
 from vigie_devkit.hub.mqtt.topics import Subscription, subscription_of
-
-if TYPE_CHECKING:
-    from vigie_devkit.hub.state.delivery import Slot
 
 
 class StoredSession(msgspec.Struct, frozen=True):
@@ -85,7 +82,7 @@ class Link:
         self.last_seen = now
         self.draining = False
         self.drain_since = 0.0
-        self.deliveries: dict[int, Slot] = {}  # packet id -> who waits for its PUBACK
+        self.deliveries: dict[int, str] = {}  # packet id -> the endpoint that waits for its PUBACK
         self.parked: list[Parked] = []  # publishes without room, in order
         self.delayed_acks: dict[int, int] = {}  # packet id -> content hash
         self.ack_at = 0.0
