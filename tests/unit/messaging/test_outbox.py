@@ -80,6 +80,35 @@ def spec(version: str, text: str = "stretch") -> InputSpec:
     return InputSpec(version, (4, 4), text)  # type: ignore[arg-type]
 
 
+def test_results_of_one_batch_leave_in_one_message(rig: Rig) -> None:
+    output = rig.output()
+    rig.outbox.attach(rig.hub)
+    with output.together(3, within_s=30.0):
+        for number in (1, 2, 3):
+            output.offer(spec(str(number)), key=f"camera-{number}", keep=False)
+        assert rig.hub.sent == []
+    wait_until(lambda: rig.hub.bodies)
+    assert rig.hub.sent == [(1, ["1", "2", "3"])]
+
+
+def test_a_slow_stage_does_not_hold_its_first_result_for_its_last(rig: Rig) -> None:
+    output = rig.output()
+    rig.outbox.attach(rig.hub)
+    with output.together(2, within_s=0.01):
+        output.offer(spec("1"), key="a", keep=False)
+        wait_until(lambda: rig.hub.bodies)
+        output.offer(spec("2"), key="b", keep=False)
+    wait_until(lambda: len(rig.hub.bodies) == 2)
+
+
+def test_a_batch_of_one_is_not_held(rig: Rig) -> None:
+    output = rig.output()
+    rig.outbox.attach(rig.hub)
+    with output.together(1, within_s=30.0):
+        output.offer(spec("1"), key="a", keep=False)
+        wait_until(lambda: rig.hub.bodies)
+
+
 def test_light_load_sends_one_item_a_message_at_once(rig: Rig) -> None:
     output = rig.output()
     rig.outbox.attach(rig.hub)

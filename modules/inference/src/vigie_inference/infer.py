@@ -66,8 +66,9 @@ class InferStage:
                 if received is None:
                     pool.sweep()  # rings whose writer has moved on would keep their memory
                     continue
-                for item in received.items:
-                    self._infer_or_drop(item, pool, stop)
+                with self._detections.together(len(received.items)):
+                    for item in received.items:
+                        self._infer_or_drop(item, pool, stop)
                 if not stop.is_set():
                     received.done()
 

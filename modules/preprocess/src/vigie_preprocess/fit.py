@@ -77,8 +77,9 @@ class FitStage:
                 if received is None:
                     pool.sweep()  # rings whose writer has moved on would keep their memory
                     continue
-                for item in received.items:
-                    self._fit_or_drop(item, pool, ring, stop)
+                with self._tensors.together(len(received.items)):
+                    for item in received.items:
+                        self._fit_or_drop(item, pool, ring, stop)
                 if not stop.is_set():
                     received.done()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
@@ -32,6 +34,8 @@ _SLOW_POLL_S = 0.01  # at most, also once the consumer has been quiet for a whil
 # later delays nothing; looking every 1.5 ms cost a busy sender 0.5 ms of CPU a frame.
 _LOOKS_PER_MESSAGE = 8
 _QUIET_AFTER_S = 0.5
+# What a batch takes where it is quick; a slow stage's first result does not wait for its last.
+_TOGETHER_S = 0.005
 
 _encoder = msgspec.json.Encoder()
 
@@ -88,6 +92,7 @@ class Output(Generic[T]):
         self._credit = 0
         self._sent = 0
         self._oldest_at = 0.0
+        self._held_until = 0.0
         self._quiet = OncePer()
         head = _encoder.encode({"schema": str(settings.schema), "module": module_id, "boot": boot})
         self._head = head[:-1] + b',"sent":'
@@ -99,6 +104,26 @@ class Output(Generic[T]):
         with self._condition:
             self._look(time.monotonic())
             return len(self._pending) + self._window.items
+
+    @contextmanager
+    def together(self, items: int, within_s: float = _TOGETHER_S) -> Iterator[None]:
+        """What is offered inside leaves in one message, at the end or when ``within_s`` is over.
+
+        For a stage that works through a received batch of ``items``: otherwise its first result goes ahead alone and
+        every stage makes more messages out of fewer. A batch of one is not held.
+        """
+        if items < 2:
+            yield
+            return
+        with self._condition:
+            self._held_until = time.monotonic() + within_s
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._held_until = 0.0
+                if len(self._pending):
+                    self._condition.notify_all()
 
     def offer(self, item: T, *, key: str, keep: bool) -> None:
         """Hand over ``item``. Without ``keep`` an older waiting item of the same ``key`` is dropped and counted."""
@@ -165,7 +190,7 @@ class Output(Generic[T]):
             flight = self._build([self._urgent.popleft()])
             flight.urgent = True
             return flight
-        if not len(self._pending) or not self._window.is_open or now < self._oldest_at + self.settings.linger_ms / 1000:
+        if not len(self._pending) or not self._window.is_open or now < self._leaves_at():
             return None
         taken, too_large = self._pending.take(self._limit, _encoder.encode)
         for waiting in too_large:
@@ -184,7 +209,7 @@ class Output(Generic[T]):
         if not self._window.is_open:
             return self._poll_s(now)
         if len(self._pending):
-            return max(0.0, self._oldest_at + self.settings.linger_ms / 1000 - now)
+            return max(0.0, self._leaves_at() - now)
         return 0.2  # messages that must arrive are in flight: look now and then whether they are overdue
 
     def finished(self, flight: Flight, now: float, *, acknowledged: bool) -> None:
@@ -229,6 +254,9 @@ class Output(Generic[T]):
         if key is None:
             return len(self._pending) + self._window.items
         return self._pending.waiting(key) + sum(flight.cameras[key] for flight in self._window.flights)
+
+    def _leaves_at(self) -> float:
+        return max(self._oldest_at + self.settings.linger_ms / 1000, self._held_until)
 
     def _poll_s(self, now: float) -> float:
         overdue_at = self._window.overdue_at()
