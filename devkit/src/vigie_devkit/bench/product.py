@@ -1,0 +1,164 @@
+"""The real product under measurement: `vigie up` as a process in a home of its own, seen from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.envelope import Envelope
+from vigie.contracts.names import FLOW, SYNC
+from vigie_devkit.bench.cpu import ProcessTime, read_process
+from vigie_devkit.hub.service.client import ServiceClient
+from vigie_devkit.hub.upstream import UpstreamReader, record_file
+from vigie_devkit.local.metrics import Tally, fetch_metrics
+from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.programs import HUB
+from vigie_devkit.local.record import read_record
+
+_RUN = "bench"
+_decode = msgspec.json.Decoder(Envelope[DetectionsItem]).decode
+
+
+class BenchError(Exception):
+    """The product did not do what is to be measured."""
+
+
+class Product:
+    """One `up` under way. Times are CLOCK_MONOTONIC, as the items' ``captured_ns`` is."""
+
+    def __init__(self, home: Path, run: RunPaths, process: subprocess.Popen[bytes], log: Path, begun_ns: int) -> None:
+        self.home, self.run, self.process, self.begun_ns = home, run, process, begun_ns
+        self._log = log
+
+    def pids(self) -> dict[str, int]:
+        """Hub and modules by name, as `up` records them."""
+        record = read_record(self.run.record)
+        return {} if record is None else {name: one.pid for name, one in record.processes.items()}
+
+    def look(self) -> Tally:
+        """All modules' metrics now; a module that does not answer is missing."""
+        tally = Tally()
+        pids = self.pids()
+
+        async def fetch() -> None:
+            for module in FLOW:
+                if module in pids:
+                    samples = await fetch_metrics(self.run.module(module), pids[module])
+                    if samples is not None:
+                        tally.add(module, pids[module], samples)
+
+        asyncio.run(fetch())
+        return tally
+
+    def cpu(self) -> dict[str, ProcessTime]:
+        """CPU so far of hub, modules and `up` itself."""
+        return {name: read_process(pid) for name, pid in {**self.pids(), "up": self.process.pid}.items()}
+
+    def hub(self) -> ServiceClient:
+        return ServiceClient.open(self.run.hub)
+
+    def wait_until(self, condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
+        """Raises: BenchError: not within ``within_s``, or `up` ended."""
+        deadline = time.monotonic() + within_s
+        while not condition():
+            if self.process.poll() is not None:
+                raise BenchError(f"up ended with {self.process.returncode} before: {what}\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise BenchError(f"not within {within_s:.0f} s: {what}\n{self.tail()}")
+            time.sleep(0.1)
+
+    def wait_for_flow(self, items: int = 1) -> None:
+        """Until sync has committed ``items``."""
+        self.wait_until(
+            lambda: self.look().total("vigie_items_committed_total", "sync") >= items, f"{items} items committed"
+        )
+
+    def kill(self, name: str) -> int:
+        """``kill -9`` of a process by its name; returns when (ns)."""
+        pid = self.pids()[name]
+        at_ns = time.monotonic_ns()
+        os.kill(pid, signal.SIGKILL)
+        return at_ns
+
+    def stop(self) -> dict[str, Any]:
+        """End `up` and return its summary.
+
+        Raises: BenchError: it does not end, or without a summary.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self, within_s: float = 180.0) -> dict[str, Any]:
+        """Until `up` ends by itself; its summary."""
+        try:
+            out, _ = self.process.communicate(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"up did not end within {within_s:.0f} s\n{self.tail()}") from None
+        try:
+            summary: dict[str, Any] = json.loads(out)
+        except ValueError as error:
+            raise BenchError(f"up ended with {self.process.returncode} and no summary\n{self.tail()}") from error
+        return summary
+
+    def items(self) -> Iterator[DetectionsItem]:
+        """Every item that reached upstream, in order of arrival; also after the end."""
+        with UpstreamReader(record_file(self.run.hub)) as reader:
+            for record in reader.read():
+                if record.module == SYNC:
+                    yield from _decode(record.body_bytes()).items
+
+    def tail(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
+
+@contextmanager
+def up(folder: Path, launcher: Sequence[str], *arguments: str) -> Iterator[Product]:
+    """Start `up` with ``arguments`` in the home ``folder``; what is left of it at the end is killed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "up.log"
+    with log.open("wb") as output:
+        begun_ns = time.monotonic_ns()
+        process = subprocess.Popen(
+            [*launcher, "up", *arguments, "--json", "--run", _RUN],
+            env={**os.environ, "VIGIE_HOME": str(folder), "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+        )
+    product = Product(folder, RunPaths(folder, _RUN), process, log, begun_ns)
+    try:
+        yield product
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.communicate(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+def installed_launcher() -> list[str]:
+    """This environment's `vigie`, as ``./vigie`` becomes it once everything is installed."""
+    return [sys.executable, "-I", "-m", "vigie_devkit"]
+
+
+def module_programs(product: Product) -> dict[str, dict[str, str]]:
+    """The environment of each module of the running product, for starting it again without hub."""
+    from vigie_devkit.local.programs import module_environment
+
+    return {module: module_environment(product.run, module) for module in product.pids() if module != HUB}

@@ -1,0 +1,132 @@
+"""Figures beside their bars, medians of repeats, and the Markdown table that docs/benchmarks keeps."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured value. ``bar``: the highest value allowed; None: reported for information."""
+
+    case: str
+    name: str
+    value: float
+    unit: str
+    bar: float | None = None
+    note: str = ""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """The repeats of one figure; ``median`` is compared with the bar."""
+
+    case: str
+    name: str
+    median: float
+    lowest: float
+    highest: float
+    repeats: int
+    unit: str
+    bar: float | None
+    note: str
+
+    @property
+    def verdict(self) -> str:
+        if self.bar is None:
+            return ""
+        return "met" if self.median <= self.bar else "MISSED"
+
+
+def fold(repeats: Iterable[Sequence[Figure]]) -> list[Row]:
+    """Medians over the repeats of a case, in the order in which the figures first came; the last note stands."""
+    gathered: dict[tuple[str, str], list[Figure]] = {}
+    for figures in repeats:
+        for figure in figures:
+            gathered.setdefault((figure.case, figure.name), []).append(figure)
+    rows = []
+    for (case, name), same in gathered.items():
+        values = [figure.value for figure in same]
+        rows.append(
+            Row(
+                case=case,
+                name=name,
+                median=statistics.median(values),
+                lowest=min(values),
+                highest=max(values),
+                repeats=len(values),
+                unit=same[-1].unit,
+                bar=same[-1].bar,
+                note=same[-1].note,
+            )
+        )
+    return rows
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Nearest-rank quantile.
+
+    Raises: ValueError: no values.
+    """
+    if not values:
+        raise ValueError("no values to take a quantile of")
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def markdown(rows: Sequence[Row], *, machine: str, date: str, command: str) -> str:
+    """The page: what was measured where, when and how, then a table."""
+    lines = [
+        "# The whole product, measured",
+        "",
+        f"{date}, {machine}.",
+        "",
+        f"    {command}",
+        "",
+        "Medians; the range in brackets is over the repeats. What each case does and how CPU is counted stands in",
+        "`devkit/src/vigie_devkit/bench/flow_cases.py`.",
+        "",
+        "| case | figure | median | bar | | note |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.case} | {row.name} | {_value(row)} | {_bar(row)} | {row.verdict} | {row.note.replace('|', '/')} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def plain(rows: Sequence[Row]) -> str:
+    """The same for a terminal."""
+    return "\n".join(
+        f"{row.case:18} {row.name:44} {_value(row):>26}  {_bar(row):>12} {row.verdict:7} {row.note}" for row in rows
+    )
+
+
+def _value(row: Row) -> str:
+    spread = f" [{_number(row.lowest)}..{_number(row.highest)}]" if row.repeats > 1 else ""
+    return f"{_number(row.median)} {row.unit}{spread}".replace(" [", " [", 1)
+
+
+def _bar(row: Row) -> str:
+    return "" if row.bar is None else f"<= {_number(row.bar)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def machine(proc: Path = Path("/proc")) -> str:
+    """CPU model, cores that may be used, kernel, Python."""
+    model = "unknown CPU"
+    for line in (proc / "cpuinfo").read_text(errors="replace").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in {"model name", "Model"} and value.strip():
+            model = value.strip()
+            break
+    cores = len(os.sched_getaffinity(0))
+    return f"{model}, {cores} cores, Linux {platform.release()}, Python {platform.python_version()}"
