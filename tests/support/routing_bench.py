@@ -78,7 +78,10 @@ class RoutingBench:
         return self.service.twin("$edgeHub")["properties"]["reported"]["lastDesiredStatus"]
 
     def dropped(self, reason: str) -> int:
-        return self.service.status()["hub"]["counters"][f"dropped_{reason}"]
+        return self.counters()[f"dropped_{reason}"]
+
+    def counters(self) -> dict[str, int]:
+        return self.service.status()["hub"]["counters"]
 
 
 @contextmanager

@@ -36,6 +36,15 @@ def test_a_reported_patch_reaches_the_route_with_the_reporter_as_its_sender(hub,
     assert message.properties["$.cdid"] == hub.description["device_id"]
 
 
+def test_a_twin_change_that_no_route_asks_for_is_no_dropped_message(hub, bench):
+    bench.route("FROM /messages/modules/nobody INTO $upstream")
+    before = bench.counters()
+    hub.connected("reporter").patch_twin_reported_properties({"unrouted": 1})
+    after = bench.counters()
+    assert after["unrouted_twin_changes"] == before["unrouted_twin_changes"] + 1
+    assert after["dropped_no_route"] == before["dropped_no_route"]
+
+
 def test_a_condition_may_ask_the_body_of_a_twin_change(hub, bench):  # 10
     bench.route(
         "FROM /twinChangeNotifications WHERE $body.fps > 20 INTO BrokeredEndpoint('/modules/mod1/inputs/fast')",

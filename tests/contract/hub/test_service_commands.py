@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -182,7 +181,6 @@ def test_misbehave_changes_reports_and_resets(vigie, module):
     status = vigie("hub", "status")[1]
     assert "misbehaves: upstream_online=False, jitter=0.2" in status
     assert "waiting: 1 for $upstream" in status
-    assert re.search(r"dropped: \d+ no_route", status)  # reported patches are messages too, and nobody asked for them
     assert "not at all" in vigie("hub", "misbehave", "--reset")[1]
     assert vigie("hub", "misbehave", "--jitter", "7")[0] == 1
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from support.hub_rules import Rules, Store, To, of_kind, published
 from vigie_devkit.hub.ports import EtagMismatchError, TwinRefusedError, TwinTooLargeError
+from vigie_devkit.hub.state.effects import Note
 from vigie_devkit.hub.state.twin_limits import check_reported, section_bytes
 from vigie_devkit.hub.state.twin_merge import difference, merge
 from vigie_devkit.hub.state.twins import Twins, client_view, etag_text, service_properties
@@ -186,6 +187,14 @@ def test_a_report_is_answered_204_with_its_request_id_and_becomes_a_message():
     stored = of_kind(effects, Store)[0]
     assert stored.message.body == b'{"speed":3}'
     assert stored.message.system["connectionModuleId"] == "b"
+
+
+def test_a_report_that_no_route_asks_for_is_counted_apart_from_dropped_messages():
+    rules = Rules({"out": [To("b/in")]})
+    effects = report(rules, rules.connect(0, "b"), b'{"speed":3}')
+    assert of_kind(effects, Store) == of_kind(effects, Note) == []
+    assert rules.state.counters.unrouted_twin_changes == 1
+    assert rules.state.counters.dropped_no_route == 0
 
 
 def test_a_report_without_a_request_id_is_applied_in_silence():

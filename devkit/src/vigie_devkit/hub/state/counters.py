@@ -16,6 +16,8 @@ class Counters(msgspec.Struct):
     dropped_expired: int = 0
     dropped_unsendable: int = 0
     dropped_queue_removed: int = 0
+    unrouted_twin_changes: int = 0
+    """Notifications of reported patches that no route asks for: the usual case, nothing a module sent is lost."""
     duplicates: int = 0
     parked: int = 0
     """Publishes that had to wait, unacknowledged, for room in the store."""

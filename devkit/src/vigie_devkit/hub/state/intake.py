@@ -92,8 +92,7 @@ class Intake:
             return True
         matches = self.routes.match(message)
         if not matches:
-            self._counters.dropped_no_route += 1
-            self._out.append(Note("debug", "message_dropped", _facts(message, "no_route", size)))
+            self._unrouted(message, size)
             return True
         if link is not None and not self._has_room(size):
             self._park(link, packet_id, message)
@@ -137,6 +136,13 @@ class Intake:
                 del link.parked[0]
                 self.accept(now, link, first.packet_id, first.message)
                 self.acknowledge(now, link, first.packet_id)
+
+    def _unrouted(self, message: Message, size: int) -> None:
+        if message.kind == "twinChangeEvents":
+            self._counters.unrouted_twin_changes += 1
+            return
+        self._counters.dropped_no_route += 1
+        self._out.append(Note("debug", "message_dropped", _facts(message, "no_route", size)))
 
     def _acknowledge_late(self, link: Link, packet_id: int) -> None:
         if link.open and link.id in self._sessions.links and link.delayed_acks.pop(packet_id, None) is not None:
