@@ -318,8 +318,8 @@ class BundleIntegrityError(BundleError):
         """Both hashes are shown short; the attributes keep them whole."""
         super().__init__(
             bundle,
-            f"{file}: sha256 is {got[:12]}.., card.yaml says {expected[:12]}..; the file was changed or the copy broke: "
-            f"fetch or import the model again",
+            f"{file}: sha256 is {got[:12]}.., card.yaml says {expected[:12]}..; the file was changed or the copy "
+            f"broke: fetch or import the model again",
         )
         self.file = file
         self.expected = expected
@@ -499,6 +499,42 @@ class HubConfigRefusedError(PermanentError):
         """Keep the JSON ``path`` (``$.routes.cameraToSync``) and a ``reason`` that says what to do."""
         super().__init__(f"{path}: {reason}")
         self.path = path
+        self.reason = reason
+
+
+class CatalogueError(PermanentError):
+    """A catalogue of models that cannot be read, or that lacks the model asked for."""
+
+    slug: ClassVar[str] = "catalogue"
+
+    def __init__(self, file: str, reason: str) -> None:
+        """``file``: its path; ``reason``: what was found and what to do."""
+        super().__init__(f"catalogue {file}: {reason}")
+        self.file = file
+        self.reason = reason
+
+
+class DownloadError(TransientError):
+    """A download that was interrupted or found nobody; the next one goes on where it stopped."""
+
+    slug: ClassVar[str] = "download"
+
+    def __init__(self, url: str, reason: str) -> None:
+        """``url``: without secrets; ``reason``: what happened."""
+        super().__init__(f"{url}: {reason}; run it again, it goes on where it stopped")
+        self.url = url
+        self.reason = reason
+
+
+class DownloadRefusedError(PermanentError):
+    """A download that cannot become the file that the catalogue means, or has no place to go."""
+
+    slug: ClassVar[str] = "download-refused"
+
+    def __init__(self, what: str, reason: str) -> None:
+        """``what``: the URL without secrets, or the folder; ``reason``: what was found and what to do."""
+        super().__init__(f"{what}: {reason}")
+        self.what = what
         self.reason = reason
 
 

@@ -40,7 +40,9 @@ def fields(kind: msgspec.inspect.Type, path: str = "", *, open_field: bool = Fal
 
 
 def test_the_page_lists_every_field_of_the_card_and_no_other() -> None:
-    listed = [(name, bool(mark)) for name, mark in re.findall(r"^\| `([^`]+)` (\? )?\|", section("The card"), re.M)]
+    listed = [
+        (name, bool(mark)) for name, mark in re.findall(r"^\| `([^`]+)` (\? )?\|", section("The card"), re.MULTILINE)
+    ]
     assert listed == list(fields(msgspec.inspect.type_info(Card)))
 
 

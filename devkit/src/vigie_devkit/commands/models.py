@@ -1,8 +1,9 @@
-"""``vigie models``: import an ONNX export, look at it, list, verify and export bundles."""
+"""``vigie models``: import an ONNX export, fetch one, look at it, list, verify and export bundles."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ EXAMPLES = """examples:
   ./vigie models verify bundles/best                          checksums, then the reference pair on this machine
   ./vigie models list
   ./vigie models export bundles/best --output best.zip
+  ./vigie models fetch best --catalogue models.yaml           resumable, verified, then unpacked or imported
 """
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "models",
-        help="import, inspect, list, verify and export model bundles",
+        help="import, fetch, inspect, list, verify and export model bundles",
         description="Model bundles: an ONNX export with everything needed to run and trust it.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -38,6 +40,16 @@ def add_parser(subparsers: Any) -> None:
     )
     export.add_argument("bundle", help="a bundle folder or a name from 'list'")
     export.add_argument("--output", type=Path, help="the archive (default: NAME-VERSION.zip here)")
+    fetch = _verb(
+        verbs,
+        "fetch",
+        "download a model of a catalogue",
+        "./vigie models fetch best --catalogue models.yaml",
+        _fetch,
+    )
+    fetch.add_argument("name", help="of the model in the catalogue")
+    fetch.add_argument("--catalogue", type=Path, help="a YAML file of URL, sha256, size and licence (docs/models.md)")
+    fetch.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
 
 
 def _verb(verbs: Any, name: str, text: str, example: str, handler: Any) -> Any:
@@ -152,3 +164,22 @@ def _export(args: argparse.Namespace) -> int:
 
     print(export_bundle(find_on_shelf(args.bundle), args.output))
     return 0
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    from vigie_devkit.local.paths import home_folder
+    from vigie_devkit.models.catalogue import SHIPPED, find_entry
+    from vigie_devkit.models.fetch import fetch_bundle
+    from vigie_devkit.models.shelf import shelf_folder, summary
+
+    entry = find_entry(args.name, args.catalogue or SHIPPED)
+    target = args.output or shelf_folder() / args.name
+    folder = fetch_bundle(args.name, entry, target, home_folder() / "downloads", _say)
+    print(summary(folder))
+    print(f"  next       ./vigie up --model {folder}")
+    return 0
+
+
+def _say(line: str) -> None:
+    """Progress goes to stderr: stdout belongs to results."""
+    print(line, file=sys.stderr, flush=True)

@@ -37,6 +37,7 @@ def import_model(
     size_hw: tuple[int, int] | None = None,
     picture: Path | None = None,
     licence: str = "unknown",
+    url: str = "",
 ) -> Path:
     """Recognise, normalise, fold, compare and write a bundle.
 
@@ -44,7 +45,7 @@ def import_model(
         name: of the card; the file's by default. labels: class names, or a file of them.
         family: where recognition needs to be told. given: a reading in YAML in place of recognition.
         feed: fields of ``Feed`` that the user knows better. size_hw: for models whose input is open.
-        picture: what the reference pair shows; a drawn scene otherwise.
+        picture: what the reference pair shows; a drawn scene otherwise. url: where the file was fetched, for the card.
     Returns: the bundle's folder, verified.
     Raises: ModelFileError, ModelUnrecognisedError, ModelParityError, CardError, BundleError; nothing is written then.
     """
@@ -64,6 +65,7 @@ def import_model(
         labels=names,
         labels_from=labels_from,
         licence=licence,
+        url=url,
     )
     pictures = parity_pictures(prepared.signature.input_hw)
     if picture is not None:

@@ -55,6 +55,7 @@ def build_card(
     labels: tuple[str, ...],
     labels_from: str,
     licence: str,
+    url: str = "",
 ) -> Card:
     """The card without its reference pair. Raises: CardError: a name or label that no card may hold."""
     signature, feed = prepared.signature, reading.feed
@@ -95,6 +96,7 @@ def build_card(
             "file": prepared.file.name,
             "sha256": prepared.sha256,
             "producer": signature.producer[:1000],
+            "url": url,
             "recognised_by": f"{reading.family}: {reading.why}",
             "steps": [*prepared.steps, f"input folded: uint8 BGR (1, {height}, {width}, 3)"],
             "metadata": dict(sorted(embedded.items())[:32]),
@@ -127,7 +129,7 @@ def write_bundle(
         (staging / CARD_FILE).write_bytes(write_card(msgspec.structs.replace(card, reference=reference)))
         staging.chmod(0o755)
         load_bundle(staging)
-        _put_in_place(staging, target)
+        put_in_place(staging, target)
     except OSError as error:
         raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
     finally:
@@ -135,7 +137,7 @@ def write_bundle(
     return target
 
 
-def _put_in_place(staging: Path, target: Path) -> None:
+def put_in_place(staging: Path, target: Path) -> None:
     """Move the whole bundle in one step; only a bundle is ever replaced."""
     if target.exists() and not (target / CARD_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise BundleError(str(target), "exists and is no bundle; pass another --output")

@@ -1,0 +1,75 @@
+"""``models fetch``: from a name in a catalogue to a bundle in its place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from vigie.errors import BundleError
+from vigie.models import load_bundle
+from vigie_devkit.models.archive import unpack_bundle
+from vigie_devkit.models.catalogue import Entry
+from vigie_devkit.models.download import Wanted, download
+from vigie_devkit.models.importer import import_model
+from vigie_devkit.models.labels import COCO80
+from vigie_devkit.models.link import shown
+from vigie_devkit.models.writer import bundle_name, put_in_place
+
+_ZIP = b"PK\x03\x04"
+
+
+def fetch_bundle(name: str, entry: Entry, target: Path, downloads: Path, say: Callable[[str], None]) -> Path:
+    """Download, verify and put in place; ``target`` is made or replaced as a whole, or not touched.
+
+    Args: downloads: folder of what has come so far; emptied of this file once the bundle is in its place.
+    Raises: DownloadError, DownloadRefusedError, any error of ``import_model`` and ``load_bundle``.
+    """
+    say(f"fetching {name} ({entry.size_bytes / 1e6:.1f} MB, licence {entry.licence}) from {shown(entry.url)}")
+    file = download(Wanted(entry.url, entry.sha256, entry.size_bytes), downloads, say)
+    say(f"sha256 {entry.sha256[:12]}.. as the catalogue says")
+    with file.open("rb") as content:
+        packed = content.read(len(_ZIP)) == _ZIP
+    folder = _place_archive(name, file, target) if packed else _place_model(name, entry, file, target)
+    file.unlink(missing_ok=True)
+    return folder
+
+
+def _place_archive(name: str, file: Path, target: Path) -> Path:
+    target = target.absolute()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
+            staging = Path(beside) / "bundle"
+            staging.mkdir(mode=0o755)
+            unpack_bundle(file, staging, name=name)
+            load_bundle(staging)
+            put_in_place(staging, target)
+    except OSError as error:
+        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
+    return target
+
+
+def _place_model(name: str, entry: Entry, file: Path, target: Path) -> Path:
+    labels = COCO80 if entry.labels == "coco80" else entry.labels
+    # Under the name it has at its source, which the card and every error then show.
+    stem = bundle_name(Path(PurePosixPath(unquote(urlsplit(entry.url).path)).name or name))
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=file.parent) as folder:
+        named = Path(folder) / f"{stem}.onnx"
+        try:
+            os.link(file, named)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(file, named)
+        return import_model(
+            named,
+            target,
+            labels=labels,
+            name=name,
+            family=entry.family,
+            size_hw=entry.input_hw,
+            licence=entry.licence,
+            url=shown(entry.url),
+        )

@@ -1,0 +1,353 @@
+"""`models fetch` against servers that break off, lie and serve bombs: the right bytes arrive, or one sentence does."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support import models
+from support.file_server import Behaviour, serve
+from vigie.errors import BundleError, BundlePathError, BundleSizeError, DownloadError, DownloadRefusedError
+from vigie.models import load_bundle
+from vigie_devkit.cli import main
+from vigie_devkit.models import import_model
+from vigie_devkit.models.archive import unpack_bundle
+from vigie_devkit.models.catalogue import read_catalogue
+from vigie_devkit.models.download import Wanted, download
+from vigie_devkit.models.shelf import export_bundle
+
+CONTENT = random.Random(1).randbytes(700_000)
+
+
+def quiet(_line: str) -> None:
+    """Progress nobody looks at."""
+
+
+def get(url: str, folder: Path, content: bytes = CONTENT) -> bytes:
+    wanted = Wanted(url, hashlib.sha256(content).hexdigest(), len(content))
+    return download(wanted, folder, quiet, pause=lambda _s: None).read_bytes()
+
+
+def test_a_file_is_fetched_whole(tmp_path: Path) -> None:
+    with serve(Behaviour(CONTENT)) as url:
+        assert get(url, tmp_path) == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == [hashlib.sha256(CONTENT).hexdigest()]
+
+
+def test_a_connection_cut_midway_goes_on_where_it_broke(tmp_path: Path) -> None:
+    does = Behaviour(CONTENT, cuts=[300_000, 100_000])
+    with serve(does) as url:
+        assert get(url, tmp_path) == CONTENT
+    assert [asked.get("range") for asked in does.asked] == [None, "bytes=300000-", "bytes=400000-"]
+    assert [asked.get("if-range") for asked in does.asked] == [None, '"v1"', '"v1"']
+
+
+def test_a_later_call_goes_on_where_an_earlier_one_gave_up(tmp_path: Path) -> None:
+    does = Behaviour(CONTENT, cuts=[300_000, 0, 0])
+    with serve(does) as url:
+        with pytest.raises(DownloadError, match=r"broke after 300000 of 700000 bytes; run it again, it goes on where"):
+            get(url, tmp_path)
+        assert get(url, tmp_path) == CONTENT
+    assert does.asked[-1]["range"] == "bytes=300000-"
+
+
+def test_a_server_that_ignores_ranges_begins_again(tmp_path: Path) -> None:
+    does = Behaviour(CONTENT, cuts=[300_000], ranges=False)
+    with serve(does) as url:
+        assert get(url, tmp_path) == CONTENT
+    assert len(does.asked) == 2
+
+
+def test_a_file_that_changed_meanwhile_begins_again(tmp_path: Path) -> None:
+    does = Behaviour(bytes(700_000), cuts=[300_000, 0, 0])
+    with serve(does) as url:
+        with pytest.raises(DownloadError):
+            get(url, tmp_path)
+        does.content, does.etag = CONTENT, '"v2"'
+        assert get(url, tmp_path) == CONTENT
+    assert does.asked[-1]["if-range"] == '"v1"'
+
+
+def test_halves_of_two_versions_are_thrown_away_and_the_whole_is_fetched(tmp_path: Path) -> None:
+    does = Behaviour(bytes(700_000), cuts=[300_000, 0, 0], honest_if_range=False)
+    with serve(does) as url:
+        with pytest.raises(DownloadError):
+            get(url, tmp_path)
+        does.content = CONTENT
+        assert get(url, tmp_path) == CONTENT
+    assert "range" not in does.asked[-1]
+
+
+def test_too_much_from_before_is_thrown_away(tmp_path: Path) -> None:
+    (tmp_path / f"{hashlib.sha256(CONTENT).hexdigest()}.part").write_bytes(bytes(800_000))
+    with serve(Behaviour(CONTENT)) as url:
+        assert get(url, tmp_path) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        (Behaviour(CONTENT[:-1] + b"\0"), "is another file than the catalogue means (sha256 does not match"),
+        (Behaviour(CONTENT, content_length=700_001), "has 700001 bytes, the catalogue says 700000"),
+        (Behaviour(CONTENT + b"x", no_length=True), "goes on after the 700000 bytes that the catalogue says"),
+        (Behaviour(CONTENT, encoding="gzip"), "comes compressed although that was not asked for"),
+        (Behaviour(CONTENT, statuses=[404]), "the server answers 404; correct the URL"),
+        (Behaviour(CONTENT, statuses=[204]), "answers 204 where a file was expected"),
+        (Behaviour(CONTENT, location="http://192.0.2.1/x"), "is not https"),
+        (Behaviour(CONTENT, location="file:///etc/passwd"), "the server answers 302"),
+    ],
+    ids=["wrong-bytes", "wrong-length", "endless", "compressed", "missing", "empty", "away", "to-a-file"],
+)
+def test_what_cannot_become_the_file_is_refused_and_not_kept(tmp_path: Path, does: Behaviour, said: str) -> None:
+    with serve(does) as url, pytest.raises(DownloadRefusedError) as refused:
+        get(url, tmp_path)
+    assert said in str(refused.value)
+    assert len(does.asked) == 1
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
+
+
+def test_a_range_of_another_size_is_refused(tmp_path: Path) -> None:
+    with (
+        serve(Behaviour(CONTENT, cuts=[9], range_total=5)) as url,
+        pytest.raises(DownloadRefusedError, match="has 5 b"),
+    ):
+        get(url, tmp_path)
+
+
+def test_a_file_that_is_shorter_than_its_stated_length_is_refused(tmp_path: Path) -> None:
+    said = "has 1000 bytes, the catalogue says 700000"
+    does = Behaviour(CONTENT[:1000], content_length=700_000)
+    with serve(does) as url, pytest.raises(DownloadRefusedError, match=said):
+        get(url, tmp_path)
+
+
+def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
+    does = Behaviour(CONTENT, statuses=[503, 429])
+    with serve(does) as url:
+        assert get(url, tmp_path) == CONTENT
+    assert len(does.asked) == 3
+
+
+def test_nobody_there_is_one_sentence(tmp_path: Path) -> None:
+    with serve(Behaviour(CONTENT)) as url:
+        pass
+    with pytest.raises(DownloadError, match=r"model.zip: no answer \(.*refused.*\); run it again"):
+        get(url, tmp_path)
+
+
+def test_redirects_on_this_machine_are_followed(tmp_path: Path) -> None:
+    with serve(Behaviour(CONTENT, location="/moved")) as url:
+        assert get(url, tmp_path) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://example.org/m.zip", "http://example.org/m.zip: is not https"),
+        ("ftp://example.org/m.zip", "is not https"),
+        ("file:///etc/passwd", "is not https"),
+        ("https:///m.zip", "is not https"),
+        ("http://127.0.0.1.example.org/m", "is not https"),
+        ("http://[::1/m", "cannot be read"),
+        ("https://me:word@example.org/m?sig=1", "https://example.org/m: holds a password"),
+    ],
+)
+def test_links_that_are_not_safe_are_never_asked(tmp_path: Path, url: str, said: str) -> None:
+    with pytest.raises(DownloadRefusedError) as refused:
+        get(url, tmp_path)
+    assert said in str(refused.value)
+    assert "word" not in str(refused.value).replace("password", "")
+
+
+def test_loopback_goes_past_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with serve(Behaviour(CONTENT)) as url:
+        assert get(url, tmp_path) == CONTENT
+
+
+def test_https_goes_through_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with serve(Behaviour(CONTENT)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.removesuffix("/model.zip"))
+        # This proxy knows no CONNECT: that it was asked is all that matters here.
+        with pytest.raises(DownloadError, match="Tunnel connection failed: 501"):
+            get("https://models.invalid/m.zip", tmp_path)
+
+
+def test_ca_files_that_are_none_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    with pytest.raises(DownloadRefusedError, match="cannot be read as certificates"):
+        get("https://models.invalid/m.zip", tmp_path)
+
+
+# -- archives ---------------------------------------------------------------------------------------------------------
+
+
+def zipped(*entries: tuple[str, bytes], mode: int = 0o100644, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in entries:
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = mode << 16
+            entry.compress_type = method
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def lying_about_size() -> bytes:
+    packed = bytearray(zipped(("card.yaml", b"a: 1"), ("big.onnx", bytes(40 << 20))))
+    size = (40 << 20).to_bytes(4, "little")
+    assert packed.count(size) == 2
+    return bytes(packed.replace(size, (1000).to_bytes(4, "little")))
+
+
+BAD_ARCHIVES: list[tuple[str, Callable[[], bytes], type[BundleError], str]] = [
+    ("above", lambda: zipped(("card.yaml", b"a"), ("../out", b"b")), BundlePathError, "lies outside the bundle"),
+    ("absolute", lambda: zipped(("card.yaml", b"a"), ("/etc/x", b"b")), BundlePathError, "lies outside the bundle"),
+    ("backslash", lambda: zipped(("card.yaml", b"a"), ("..\\x", b"b")), BundlePathError, "lies outside the bundle"),
+    ("drive", lambda: zipped(("card.yaml", b"a"), ("c:x", b"b")), BundlePathError, "lies outside the bundle"),
+    ("link", lambda: zipped(("card.yaml", b"/etc"), mode=stat.S_IFLNK | 0o777), BundlePathError, "is a link or a"),
+    ("device", lambda: zipped(("card.yaml", b""), mode=stat.S_IFCHR | 0o666), BundlePathError, "is a link or a device"),
+    ("twice", lambda: zipped(("card.yaml", b"a"), ("Card.yaml", b"b")), BundlePathError, "twice"),
+    ("many", lambda: zipped(*((f"f{n}", b"") for n in range(300))), BundleSizeError, "holds 300 files"),
+    ("bomb", lambda: zipped(("card.yaml", bytes(40 << 20))), BundleSizeError, "unpacks to 41943040 bytes, at most"),
+    ("lying-bomb", lying_about_size, BundleError, "is a damaged archive"),
+    ("no-card", lambda: zipped(("model.onnx", b"a")), BundleError, "holds no card.yaml at its top"),
+    ("two-cards", lambda: zipped(("a/card.yaml", b""), ("b/card.yaml", b"")), BundleError, "holds 2 card.yaml"),
+    ("beside", lambda: zipped(("a/card.yaml", b""), ("x.sh", b"")), BundleError, "holds x.sh beside the bundle a"),
+    ("method", lambda: zipped(("card.yaml", b"a"), method=zipfile.ZIP_LZMA), BundleError, "method than deflate"),
+    ("cut", lambda: zipped(("card.yaml", b"a" * 99))[:60], BundleError, "is a damaged archive"),
+    (
+        "flipped",
+        lambda: zipped(("card.yaml", b"abcd"), method=0).replace(b"abcd", b"abce"),
+        BundleError,
+        "is a damaged",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "said"), [row[1:] for row in BAD_ARCHIVES], ids=[row[0] for row in BAD_ARCHIVES]
+)
+def test_a_hostile_archive_is_refused(
+    tmp_path: Path, make: Callable[[], bytes], kind: type[BundleError], said: str
+) -> None:
+    (tmp_path / "a.zip").write_bytes(make())
+    folder = tmp_path / "into"
+    folder.mkdir()
+    with pytest.raises(BundleError) as refused:
+        unpack_bundle(tmp_path / "a.zip", folder, name="a")
+    assert type(refused.value) is kind
+    assert said in str(refused.value)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.zip", "into"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 17 << 20
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VIGIE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def write_catalogue(folder: Path, url: str, content: bytes, **more: object) -> str:
+    entry = {
+        "url": url,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size_bytes": len(content),
+        "licence": "MIT",
+        **more,
+    }
+    file = folder / "models.yaml"
+    file.write_text(yaml.safe_dump({"schema": "vigie.catalogue/1", "models": {"best": entry}}))
+    return str(file)
+
+
+def packed_bundle(folder: Path) -> bytes:
+    bundle = import_model(models.save(models.yolox(), folder), folder / "made")
+    return export_bundle(bundle, folder / "made.zip").read_bytes()
+
+
+def test_a_bundle_is_fetched_unpacked_verified_and_serves_by_its_name(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = packed_bundle(tmp_path)
+    with serve(Behaviour(content, cuts=[2000])) as url:
+        assert main(["models", "fetch", "best", "--catalogue", write_catalogue(tmp_path, url, content)]) == 0
+    out = capsys.readouterr()
+    assert f"next       ./vigie up --model {home / 'bundles/best'}" in out.out
+    assert "the connection broke after 2000 of" in out.err
+    assert "as the catalogue says" in out.err
+    load_bundle(home / "bundles/best")
+    assert main(["models", "verify", "best"]) == 0
+    assert list((home / "downloads").iterdir()) == []
+
+
+def test_an_onnx_file_is_fetched_and_imported_as_the_catalogue_says(tmp_path: Path, home: Path) -> None:
+    content = models.yolox().SerializeToString()
+    with serve(Behaviour(content), "yolox%20tiny.onnx") as url:
+        catalogue = write_catalogue(tmp_path, url, content, labels=list(models.NAMES), family="yolox")
+        assert main(["models", "fetch", "best", "--catalogue", catalogue, "--output", str(tmp_path / "b")]) == 0
+    card = load_bundle(tmp_path / "b").card
+    assert (card.name, card.licence, card.labels, card.labels_from) == ("best", "MIT", models.NAMES, "file")
+    assert card.source.url == url
+    assert card.source.file == "yolox-tiny.onnx"
+
+
+def test_a_fetch_that_fails_leaves_the_former_bundle(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = packed_bundle(tmp_path)
+    with serve(Behaviour(content)) as url:
+        assert main(["models", "fetch", "best", "--catalogue", write_catalogue(tmp_path, url, content)]) == 0
+        former = load_bundle(home / "bundles/best").digest
+    bad = zipped(("card.yaml", b"schema: vigie.card/1"))
+    with serve(Behaviour(bad)) as url:
+        assert main(["models", "fetch", "best", "--catalogue", write_catalogue(tmp_path, url, bad)]) == 3
+    assert "vigie: model card" in capsys.readouterr().err
+    assert load_bundle(home / "bundles/best").digest == former
+    assert [path.name for path in (home / "bundles").iterdir()] == ["best"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("schema: vigie.catalogue/1\nmodels: {}", "has no model 'best'; it has none yet; pass --catalogue FILE"),
+        ("models: {}", "missing required field `schema`"),
+        ("{", "is not plain YAML (ParserError)"),
+        (
+            "schema: vigie.catalogue/1\nmodels: {best: {url: https://x.org, sha256: 00, size_bytes: 1, licence: MIT}}",
+            "$.models[...].sha256",
+        ),
+        ("schema: vigie.catalogue/1\nmodels: {best: {url: https://x.org/m, size_bytes: 1, licence: MIT}}", "`sha256`"),
+    ],
+    ids=["unknown", "no-schema", "no-yaml", "bad-hash", "no-hash"],
+)
+def test_a_catalogue_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    assert main(["models", "fetch", "best", "--catalogue", str(tmp_path / "c.yaml")]) == 3
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
+
+
+def test_the_catalogue_that_ships_can_be_read() -> None:
+    assert (
+        read_catalogue(Path(models.__file__).parents[2] / "devkit/src/vigie_devkit/models/catalogue.yaml").models == {}
+    )

@@ -1,0 +1,93 @@
+"""An HTTP server on loopback that serves one file, well or badly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Behaviour:
+    """What the server does. ``cuts``: after how many body bytes the next answers break off, one per answer."""
+
+    content: bytes
+    cuts: list[int] = field(default_factory=list)
+    etag: str | None = '"v1"'
+    ranges: bool = True
+    honest_if_range: bool = True
+    content_length: int | None = None  # what it says, if not the truth
+    range_total: int | None = None
+    no_length: bool = False
+    encoding: str | None = None
+    statuses: list[int] = field(default_factory=list)  # answered first, one per request
+    location: str | None = None
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        does = self.server.does
+        does.asked.append({key.lower(): value for key, value in self.headers.items()} | {"path": self.path})
+        if does.location is not None and self.path != "/moved":
+            self._head(302, {"Location": does.location, "Content-Length": "0"})
+            return
+        if does.statuses:
+            self._head(does.statuses.pop(0), {"Content-Length": "0"})
+            return
+        start = self._start(does)
+        if start is not None and start >= len(does.content):
+            self._head(416, {"Content-Range": f"bytes */{len(does.content)}", "Content-Length": "0"})
+            return
+        body = does.content[start or 0 :]
+        headers = {"ETag": does.etag} if does.etag else {}
+        if does.encoding:
+            headers["Content-Encoding"] = does.encoding
+        if start is not None:
+            total = does.range_total or len(does.content)
+            headers["Content-Range"] = f"bytes {start}-{len(does.content) - 1}/{total}"
+        if not does.no_length:
+            headers["Content-Length"] = str(does.content_length or len(body))
+        self._head(200 if start is None else 206, headers)
+        self.wfile.write(body[: does.cuts.pop(0)] if does.cuts else body)
+
+    def _start(self, does: Behaviour) -> int | None:
+        wanted = self.headers.get("Range")
+        if wanted is None or not does.ranges:
+            return None
+        condition = self.headers.get("If-Range")
+        if condition is not None and condition != does.etag and does.honest_if_range:
+            return None
+        return int(wanted.removeprefix("bytes=").partition("-")[0])
+
+    def _head(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    does: Behaviour
+
+
+@contextmanager
+def serve(does: Behaviour, name: str = "model.zip") -> Iterator[str]:
+    """The URL of the file while it is served."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.does = does
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/{name}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
