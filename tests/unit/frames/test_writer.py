@@ -51,6 +51,28 @@ def test_leaving_without_commit_discards_and_the_former_frame_of_that_slot_is_go
         assert ring.write(PIXELS.frame(2)).sequence > former.sequence
 
 
+def test_the_slot_of_a_frame_that_was_never_sent_is_written_before_one_that_is_on_its_way(tmp_path):
+    with open_ring(tmp_path) as ring, RingPool(tmp_path) as pool:
+        on_its_way = ring.write(PIXELS.frame(1))
+        for number in range(2, 20):
+            ring.release(ring.write(PIXELS.frame(number)))
+        with pool.lease(on_its_way) as frame:
+            assert np.array_equal(frame, PIXELS.frame(1))
+
+
+def test_releasing_a_reference_whose_slot_was_written_again_changes_nothing(tmp_path):
+    with open_ring(tmp_path, slots=2) as ring, RingPool(tmp_path) as pool:
+        former = ring.write(PIXELS.frame(1))
+        ring.write(PIXELS.frame(2))
+        newer = ring.write(PIXELS.frame(3))
+        assert newer.slot == former.slot
+        ring.release(former)
+        ring.release(RingReference("camera-dock~gone", former.slot, former.sequence, former.shape, former.dtype))
+        ring.write(PIXELS.frame(4))
+        with pool.lease(newer) as frame:
+            assert np.array_equal(frame, PIXELS.frame(3))
+
+
 def test_an_exception_inside_the_block_frees_the_slot(tmp_path):
     with open_ring(tmp_path, slots=1) as ring:
         with pytest.raises(RuntimeError, match="camera broke"), ring.slot(SHAPE):

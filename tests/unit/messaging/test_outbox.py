@@ -80,6 +80,13 @@ def spec(version: str, text: str = "stretch") -> InputSpec:
     return InputSpec(version, (4, 4), text)  # type: ignore[arg-type]
 
 
+def test_who_offers_learns_what_was_dropped_for_it(rig: Rig) -> None:
+    output = rig.output()
+    assert output.offer(spec("1"), key="c", keep=False) is None
+    assert output.offer(spec("2"), key="c", keep=True) is None
+    assert output.offer(spec("3"), key="c", keep=False) == spec("1")
+
+
 def test_results_of_one_batch_leave_in_one_message(rig: Rig) -> None:
     output = rig.output()
     rig.outbox.attach(rig.hub)

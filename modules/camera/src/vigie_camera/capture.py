@@ -188,7 +188,9 @@ class Capture:
             pixels=pixels,
             keep=self._keep,
         )
-        self._output.offer(item, key=self._name, keep=self._keep)
+        superseded = self._output.offer(item, key=self._name, keep=self._keep)
+        if superseded is not None:
+            self._port.release(superseded.pixels)
 
     def _look(self, frame_bgr: NDArray[np.uint8]) -> None:
         self.snapshots.look(frame_bgr)

@@ -33,6 +33,9 @@ class Port(Protocol):
         width. None: no room now; the source still holds the frame.
         """
 
+    def release(self, pixels: Pixels) -> None:
+        """What ``put`` returned was not sent: its place may be used again."""
+
     def close(self) -> None: ...
 
 
@@ -60,6 +63,10 @@ class RingPort:
         reference = self._ring_for(hw).write(frame_bgr)
         return None if reference is None else (reference, hw)
 
+    def release(self, pixels: Pixels) -> None:
+        if self._ring is not None and isinstance(pixels, RingReference):
+            self._ring.release(pixels)
+
     def close(self) -> None:
         if self._ring is not None:
             self._ring.close()
@@ -86,6 +93,9 @@ class InlinePort:
         frame_bgr = self._buffer = source.read(self._buffer)
         look(frame_bgr)
         return encode_inline(frame_bgr), (frame_bgr.shape[0], frame_bgr.shape[1])
+
+    def release(self, pixels: Pixels) -> None:
+        """Nothing to do: the pixels went with the item."""
 
     def close(self) -> None:
         self._buffer = None

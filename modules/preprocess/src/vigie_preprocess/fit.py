@@ -101,7 +101,9 @@ class FitStage:
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=tensor)
         else:
             self._fitted.labels(item.camera).inc()
-            self._tensors.offer(tensor, key=item.camera, keep=item.keep)
+            superseded = self._tensors.offer(tensor, key=item.camera, keep=item.keep)
+            if superseded is not None:
+                ring.release(superseded.pixels)
 
     def _ready_for(self, item: FrameItem, stop: threading.Event) -> bool:
         """A frame to keep waits for an input spec and for room downstream; false only when stopping."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from vigie.contracts.inputspec import InputSpec
+from vigie.contracts.pixels import RingReference
 from vigie.frames import RingWriter, remove_dead_rings
 
 CHANNELS = 3
@@ -41,6 +42,11 @@ class TensorRing:
             self._former.close()
         self._former, self._serving, self._key = self._serving, ring, (spec.size_hw, slots)
         return ring
+
+    def release(self, tensor: RingReference) -> None:
+        """A tensor that was not sent, because a newer one took its place."""
+        if self._serving is not None:
+            self._serving.release(tensor)
 
     def close(self) -> None:
         for ring in (self._former, self._serving):

@@ -119,6 +119,13 @@ class RingWriter:
             np.copyto(view.array, array)
             return view.commit()
 
+    def release(self, reference: RingReference) -> None:
+        """``reference`` was never sent and never will be: its slot goes before any that somebody may still want."""
+        slot = reference.slot
+        if reference.ring == self._ring.file_id and self._ring.sequence(slot) == reference.sequence:
+            self._oldest_first.remove(slot)
+            self._oldest_first.insert(0, slot)
+
     def close(self) -> None:
         """Stop writing; the file stays for its readers and for the next writer."""
         if self._writer_fd >= 0:

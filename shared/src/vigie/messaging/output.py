@@ -125,8 +125,11 @@ class Output(Generic[T]):
                 if len(self._pending):
                     self._condition.notify_all()
 
-    def offer(self, item: T, *, key: str, keep: bool) -> None:
-        """Hand over ``item``. Without ``keep`` an older waiting item of the same ``key`` is dropped and counted."""
+    def offer(self, item: T, *, key: str, keep: bool) -> T | None:
+        """Hand over ``item``. Without ``keep`` an older waiting item of the same ``key`` is dropped and counted.
+
+        Returns: what was dropped; it was never sent, so its slot in a ring can be used again at once.
+        """
         with self._condition:
             if not len(self._pending):
                 self._oldest_at = time.monotonic()
@@ -135,6 +138,7 @@ class Output(Generic[T]):
         # Without a consumer to wait for (credit) the newer item says all that the older one did: nothing is lost.
         if dropped is not None and self._progress is not None:
             self._metrics.dropped("consumer_behind", key)
+        return None if dropped is None else dropped.item
 
     def send_now(self, item: T) -> None:
         """Send ``item`` in a message of its own, whatever the window says: for small things said now and then."""
