@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vigie_devkit import bootstrap
+from vigie_devkit.hub.shell.socket_folder import dead_folders, remove_dead_folder
 from vigie_devkit.local.errors import Exit, NoRunError, StateFolderError
 from vigie_devkit.local.hub_option import hub_is_alive, lone_hub_state
 from vigie_devkit.local.paths import home_folder, is_running, known_runs
@@ -36,17 +37,20 @@ def clean(args: argparse.Namespace) -> int:
     if hub_is_alive(lone_hub_state()):
         raise NoRunError(f"a hub is up in {lone_hub_state()}; stop it first (Ctrl-C where it runs)")
     targets = what_there_is(keep_environment=args.keep_environment)
-    if not targets:
+    sockets = dead_folders()
+    if not targets and not sockets:
         print("vigie: nothing to remove")
         return Exit.OK
     print("vigie: this will be removed:")
-    for path, meaning in targets:
+    for path, meaning in [*targets, *((path, "sockets of a hub that was killed") for path in sockets)]:
         print(f"  {path}  ({meaning})")
     if not args.yes and not agreed():
         print("vigie: nothing was removed; to agree without being asked: ./vigie clean --yes")
         return Exit.USAGE
     for path, _ in targets:
         remove(path)
+    for path in sockets:
+        remove_dead_folder(path)
     with suppress(OSError):
         home_folder().rmdir()  # only if nothing else lies in it
     print("vigie: removed")

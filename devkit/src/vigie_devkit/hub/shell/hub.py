@@ -28,8 +28,9 @@ from vigie_devkit.hub.shell.keys import KeyStore
 from vigie_devkit.hub.shell.listen import MQTT_PORT, choose_address
 from vigie_devkit.hub.shell.listener import Listener
 from vigie_devkit.hub.shell.performer import Performer
+from vigie_devkit.hub.shell.socket_folder import claimed_folder, remove_dead_folders
 from vigie_devkit.hub.shell.upstream_feed import UpstreamFeed
-from vigie_devkit.hub.shell.workload import WorkloadApi, private_folder
+from vigie_devkit.hub.shell.workload import WorkloadApi
 from vigie_devkit.hub.state.core import HubState
 from vigie_devkit.hub.state.settings import HubSettings
 from vigie_devkit.hub.store.documents import DocumentStore, write_atomically
@@ -58,8 +59,10 @@ async def run_hub(
 ) -> None:
     """Serve until ``stop`` is set, then drain every client. Raises: HubStartError, with one sentence."""
     manifest, routing = load_manifest(options.manifest)
-    with _own(options.state):
-        async with _Running.open(options, manifest, routing, open_service, open_sink):
+    with _own(options.state), claimed_folder(options.state) as sockets:
+        for folder in remove_dead_folders():
+            log.info("sockets_of_a_killed_hub_removed", folder=str(folder))
+        async with _Running.open(options, manifest, routing, sockets, open_service=open_service, open_sink=open_sink):
             await stop.wait()
             log.info("hub_stopping")
 
@@ -116,6 +119,8 @@ class _Running:
         options: HubOptions,
         manifest: Manifest,
         routing: Routing,
+        sockets: Path,
+        *,
         open_service: ServiceFactory,
         open_sink: SinkFactory,
     ) -> AsyncIterator[_Running]:
@@ -140,9 +145,7 @@ class _Running:
         )
         performer = Performer(state, store, documents, clock)
         trust = certificates.ca_file.read_text(encoding="ascii")
-        workload = WorkloadApi(
-            private_folder(folder), lambda: trust, lambda module: keys.content.modules[module].primary
-        )
+        workload = WorkloadApi(sockets, lambda: trust, lambda module: keys.content.modules[module].primary)
         self = cls(options, listen, workload)
         control = Control(
             state,

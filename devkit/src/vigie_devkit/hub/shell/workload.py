@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import binascii
-import contextlib
 import hashlib
-import os
-import stat
-import tempfile
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +11,9 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from vigie.errors import HubStartError
 from vigie_devkit.hub.shell.tokens import sign
 
 log = structlog.get_logger("hub")
-_MAX_SOCKET_PATH = 100  # the kernel takes 107
 
 
 class WorkloadApi:
@@ -61,8 +55,6 @@ class WorkloadApi:
     async def close_all(self) -> None:
         for module in list(self._runners):
             await self.close(module)
-        with contextlib.suppress(OSError):  # somebody keeps a file of his own in it
-            self.folder.rmdir()
 
     def _socket(self, module: str) -> Path:
         name = (
@@ -93,24 +85,3 @@ class WorkloadApi:
         app.router.add_get("/modules", list_modules)
         app.router.add_post("/modules/{module}/genid/{generation}/sign", sign_data)
         return app
-
-
-def private_folder(state: Path) -> Path:
-    """A folder for sockets that only this user enters: in ``state``, or where that path is too long, in /tmp.
-
-    The same for the same ``state``: a module that lives longer than its hub finds its socket again.
-    Raises: HubStartError.
-    """
-    folder = state / "workload"
-    if len(os.fsencode(folder)) + 26 > _MAX_SOCKET_PATH:
-        mark = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir()) / f"vigie-{os.getuid()}-{mark}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise HubStartError(f"{folder} belongs to somebody else; remove it or pass another --state")
-        folder.chmod(0o700)
-    except OSError as error:
-        raise HubStartError(f"the folder for workload sockets {folder} cannot be made: {error.strerror}") from error
-    return folder
