@@ -1,8 +1,9 @@
-"""``vigie models``: import an ONNX export, fetch one, look at it, list, verify and export bundles."""
+"""``vigie models``: import an ONNX export, fetch or train one, look at it, list, verify, export."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ EXAMPLES = """examples:
   ./vigie models list
   ./vigie models export bundles/best --output best.zip
   ./vigie models fetch best --catalogue models.yaml           resumable, verified, then unpacked or imported
+  ./vigie models train --data my-parts --epochs 60            a detector of your own pictures (needs PyTorch)
 """
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "models",
-        help="import, fetch, inspect, list, verify and export model bundles",
+        help="import, fetch, train, inspect, list, verify and export model bundles",
         description="Model bundles: an ONNX export with everything needed to run and trust it.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -50,6 +52,7 @@ def add_parser(subparsers: Any) -> None:
     fetch.add_argument("name", help="of the model in the catalogue")
     fetch.add_argument("--catalogue", type=Path, help="a YAML file of URL, sha256, size and licence (docs/models.md)")
     fetch.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
+    _add_train(verbs)
 
 
 def _verb(verbs: Any, name: str, text: str, example: str, handler: Any) -> Any:
@@ -85,6 +88,24 @@ def _add_import(verbs: Any) -> None:
     _recognition_options(verb)
 
 
+def _add_train(verbs: Any) -> None:
+    verb = _verb(
+        verbs,
+        "train",
+        "train the detector on rendered pictures or your own; needs PyTorch",
+        "./vigie models train --data my-parts --name my-parts --epochs 60",
+        _train,
+    )
+    verb.add_argument("--data", type=Path, help="a folder in COCO or YOLO format (default: the synthetic conveyor)")
+    verb.add_argument("--name", type=_name, help="of the bundle (default: the folder's, or conveyor-parts)")
+    verb.add_argument("--output", type=Path, help="where the bundle's folder is made (default: in the state folder)")
+    verb.add_argument("--epochs", type=_count, metavar="N", help="how often every picture is seen")
+    verb.add_argument("--pictures", type=_count, metavar="N", help="how many are rendered")
+    verb.add_argument("--size", type=_trained_size, metavar="HxW", help="of the input, multiples of 32")
+    verb.add_argument("--threads", type=_count, metavar="N", help="that compute (default: PyTorch's choice)")
+    verb.add_argument("--licence", help="of the weights, for the card (default: MIT if rendered, else unknown)")
+
+
 def _recognition_options(parser: Any) -> None:
     parser.add_argument("--labels", type=Path, help="class names: a text or YAML file, or 'coco80'")
     parser.add_argument("--family", help="where recognition needs to be told")
@@ -96,6 +117,25 @@ def _size(text: str) -> tuple[int, int]:
     if not times or not height.isdecimal() or not width.isdecimal() or not int(height) or not int(width):
         raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 640x640, got {text!r}")
     return int(height), int(width)
+
+
+def _trained_size(text: str) -> tuple[int, int]:
+    height, width = _size(text)
+    if height % 32 or width % 32:
+        raise argparse.ArgumentTypeError(f"expected multiples of 32 such as 384x512, got {text!r}")
+    return height, width
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
+    return int(text)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise argparse.ArgumentTypeError(f"expected letters, digits, '.', '-', '_', got {text!r}")
+    return text
 
 
 def _usage(parser: argparse.ArgumentParser) -> int:
@@ -175,6 +215,31 @@ def _fetch(args: argparse.Namespace) -> int:
     entry = find_entry(args.name, args.catalogue or SHIPPED)
     target = args.output or shelf_folder() / args.name
     folder = fetch_bundle(args.name, entry, target, home_folder() / "downloads", _say)
+    print(summary(folder))
+    print(f"  next       ./vigie up --model {folder}")
+    return 0
+
+
+def _train(args: argparse.Namespace) -> int:
+    if args.data is not None and args.pictures is not None:
+        print("vigie: --pictures is how many are rendered; with --data all of the folder are used", file=sys.stderr)
+        return 2
+    from vigie_devkit.models.shelf import shelf_folder, summary
+    from vigie_devkit.train.torch_needed import require_torch
+
+    require_torch(args.threads)
+    from vigie_devkit.train.pipeline import train_bundle, wanted_training
+
+    wanted = wanted_training(
+        args.output or shelf_folder(),
+        name=args.name,
+        folder=args.data,
+        epochs=args.epochs,
+        pictures=args.pictures,
+        size_hw=args.size,
+        licence=args.licence,
+    )
+    folder = train_bundle(wanted, _say)
     print(summary(folder))
     print(f"  next       ./vigie up --model {folder}")
     return 0

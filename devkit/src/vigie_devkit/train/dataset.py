@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.errors import DatasetError
 from vigie.vision.letterbox import letterbox_into
 
 PAD_VALUE = 114
@@ -55,3 +58,19 @@ def collect(pictures: Iterable[Picture], count: int, size_hw: tuple[int, int]) -
         if len(boxes) == count:
             return Dataset(images, boxes, labels, ignore)
     raise ValueError(f"expected {count} pictures, got {len(boxes)}")
+
+
+def check_memory(what: str, count: int, size_hw: tuple[int, int], meminfo: Path = Path("/proc/meminfo")) -> None:
+    """Say before the work begins that the pictures will not fit, rather than be killed in its middle.
+
+    Raises: DatasetError: ``count`` fitted pictures are larger than the memory that is free.
+    """
+    needed_mib = count * size_hw[0] * size_hw[1] * 3 >> 20
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(encoding="ascii"), re.MULTILINE)
+    free_mib = int(found[1]) >> 10 if found else needed_mib
+    if needed_mib > free_mib:
+        raise DatasetError(
+            what,
+            f"{count} pictures of {size_hw[0]}x{size_hw[1]} need {needed_mib} MiB, {free_mib} are free; "
+            "pass a smaller --size or take fewer",
+        )

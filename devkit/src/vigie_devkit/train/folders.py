@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,15 @@ from typing import Any
 import cv2
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from vigie.errors import DatasetError
 from vigie_devkit.train.dataset import Picture
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+NAME_FILES = ("annotations.json", "data.yaml", "classes.txt")
+
+Box = tuple[float, float, float, float]
 
 
 def open_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
@@ -27,20 +32,23 @@ def open_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
     images = folder / "images"
     if not images.is_dir():
         raise DatasetError(str(folder), "has no folder 'images'; put the pictures there")
-    if (folder / "annotations.json").is_file():
-        return _coco(folder)
-    for name in ("data.yaml", "classes.txt"):
-        if (folder / name).is_file():
-            return _yolo(folder, folder / name)
-    raise DatasetError(
-        str(folder), "has neither annotations.json (COCO) nor data.yaml or classes.txt (YOLO) beside images/"
-    )
+    names = next((folder / name for name in NAME_FILES if (folder / name).is_file()), None)
+    if names is None:
+        raise DatasetError(
+            str(folder), "has neither annotations.json (COCO) nor data.yaml or classes.txt (YOLO) beside images/"
+        )
+    labels, pictures, count = _coco(folder) if names.name == NAME_FILES[0] else _yolo(folder, names)
+    if not labels or not all(labels):
+        raise DatasetError(str(names), "names no class, or one of them has an empty name")
+    if not count:
+        raise DatasetError(str(images), f"holds no picture ({', '.join(sorted(PICTURES))})")
+    return labels, pictures, count
 
 
 def _coco(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
     file = folder / "annotations.json"
     try:
-        tree: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        tree: dict[str, Any] = json.loads(_text(file))
         categories = {int(one["id"]): str(one["name"]) for one in tree["categories"]}
         pictures = [(int(one["id"]), str(one["file_name"])) for one in tree["images"]]
         by_picture: dict[int, list[dict[str, Any]]] = {}
@@ -54,12 +62,22 @@ def _coco(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
     def read() -> Iterator[Picture]:
         for picture_id, name in pictures:
             rows = by_picture.get(picture_id, [])
-            try:
-                boxes = [(box[0], box[1], box[0] + box[2], box[1] + box[3]) for box in (row["bbox"] for row in rows)]
-                classes = [position[int(row["category_id"])] for row in rows]
-            except (KeyError, IndexError, TypeError) as error:
-                raise DatasetError(str(file), f"picture {name}: an annotation lacks {error}") from error
-            yield _picture(folder / "images" / name, boxes, classes, [bool(row.get("iscrowd")) for row in rows])
+            where = f"picture {name}"
+            boxes, classes = [], []
+            for row in rows:
+                try:
+                    x, y, width, height = (float(value) for value in row["bbox"])
+                    category = int(row["category_id"])
+                except (KeyError, TypeError, ValueError) as error:
+                    raise DatasetError(
+                        str(file), f"{where}: expected an annotation with bbox [x, y, width, height] and category_id"
+                    ) from error
+                if category not in position:
+                    raise DatasetError(str(file), f"{where}: category {category} is not among the categories")
+                boxes.append(_checked((x, y, x + width, y + height), file, where))
+                classes.append(position[category])
+            frame_bgr = _read(folder / "images" / name)
+            yield _picture(frame_bgr, boxes, classes, [bool(row.get("iscrowd")) for row in rows])
 
     return labels, read(), len(pictures)
 
@@ -70,49 +88,79 @@ def _yolo(folder: Path, names: Path) -> tuple[list[str], Iterator[Picture], int]
 
     def read() -> Iterator[Picture]:
         for path in pictures:
-            text = (folder / "labels" / path.relative_to(folder / "images")).with_suffix(".txt")
-            rows = text.read_text(encoding="utf-8").split("\n") if text.is_file() else []
+            file = (folder / "labels" / path.relative_to(folder / "images")).with_suffix(".txt")
+            rows = _text(file).splitlines() if file.is_file() else []
             frame_bgr = _read(path)
-            height, width = frame_bgr.shape[:2]
             boxes, classes = [], []
-            for number, row in enumerate((row for row in rows if row.strip()), start=1):
-                try:
-                    class_id, x, y, w, h = row.split()[:5]
-                    centre_x, centre_y = float(x) * width, float(y) * height
-                    half_w, half_h = float(w) * width / 2, float(h) * height / 2
-                except ValueError as error:
-                    raise DatasetError(str(text), f"line {number}: expected 'class x y width height'") from error
-                if not 0 <= int(class_id) < len(labels):
-                    raise DatasetError(str(text), f"line {number}: class {class_id}, but there are {len(labels)}")
-                boxes.append((centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h))
-                classes.append(int(class_id))
-            yield _picture(path, boxes, classes, [False] * len(boxes))
+            for number, row in enumerate(rows, start=1):
+                if row.strip():
+                    class_id, box = _yolo_row(row, frame_bgr.shape, len(labels), file, f"line {number}")
+                    boxes.append(box)
+                    classes.append(class_id)
+            yield _picture(frame_bgr, boxes, classes, [False] * len(boxes))
 
     return labels, read(), len(pictures)
 
 
+def _yolo_row(row: str, shape: tuple[int, ...], label_count: int, file: Path, where: str) -> tuple[int, Box]:
+    """Class and box in pixels of one line: ``class x y width height``, centre and size as shares of the picture."""
+    words = row.split()
+    try:
+        class_id, (x, y, w, h) = int(words[0]), (float(word) for word in words[1:])
+    except ValueError as error:
+        raise DatasetError(
+            str(file), f"{where}: expected 'class x y width height', got {row.strip()[:60]!r}"
+        ) from error
+    if not 0 <= class_id < label_count:
+        raise DatasetError(str(file), f"{where}: class {class_id}, but there are {label_count}, numbered from 0")
+    if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= w <= 1 and 0 <= h <= 1):
+        raise DatasetError(str(file), f"{where}: x, y, width and height are shares of the picture, 0 to 1")
+    height, width = shape[:2]
+    half_w, half_h = w * width / 2, h * height / 2
+    box = (x * width - half_w, y * height - half_h, x * width + half_w, y * height + half_h)
+    return class_id, _checked(box, file, where)
+
+
+def _checked(box: Box, file: Path, where: str) -> Box:
+    if not all(math.isfinite(side) for side in box) or box[2] <= box[0] or box[3] <= box[1]:
+        raise DatasetError(str(file), f"{where}: a box has no size")
+    return box
+
+
 def _yolo_labels(file: Path) -> list[str]:
-    text = file.read_text(encoding="utf-8")
+    text = _text(file)
     if file.suffix == ".txt":
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
-        names = yaml.safe_load(text)["names"]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise DatasetError(str(file), "has no list 'names'") from error
-    return [str(names[key]) for key in sorted(names)] if isinstance(names, dict) else [str(name) for name in names]
+        tree = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DatasetError(str(file), "is not plain YAML") from error
+    names = tree.get("names") if isinstance(tree, dict) else None
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
+        names = [names[key] for key in sorted(names)]
+    if not isinstance(names, list):
+        raise DatasetError(str(file), "has no list 'names'; write 'names: [first, second]'")
+    return [str(name) for name in names]
 
 
-def _picture(path: Path, boxes: Sequence[tuple[float, ...]], classes: list[int], ignore: list[bool]) -> Picture:
-    return Picture(
-        _read(path),
-        np.array(boxes, np.float64).reshape(-1, 4),
-        np.array(classes, np.int64),
-        np.array(ignore, bool),
-    )
+def _picture(
+    frame_bgr: NDArray[np.uint8], boxes: Sequence[Box], classes: Sequence[int], ignore: Sequence[bool]
+) -> Picture:
+    height, width = frame_bgr.shape[:2]
+    # Annotation tools round; what sticks out of the picture cannot be seen.
+    inside = np.clip(np.array(boxes, np.float64).reshape(-1, 4), 0, (width, height, width, height))
+    return Picture(frame_bgr, inside, np.array(classes, np.int64), np.array(ignore, bool))
 
 
-def _read(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _read(path: Path) -> NDArray[np.uint8]:
     frame_bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if frame_bgr is None:
         raise DatasetError(str(path), "is missing or is no picture")
     return np.asarray(frame_bgr, np.uint8)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(str(file), f"cannot be read as text ({type(error).__name__})") from error

@@ -59,16 +59,17 @@ def train(data: Dataset, class_count: int, recipe: Recipe, on_progress: Callable
         [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}],
         lr=recipe.learning_rate,
     )
-    steps = recipe.epochs * (len(data) // recipe.batch)
+    size = min(recipe.batch, len(data))  # of a batch; a handful of pictures is one
+    steps = recipe.epochs * (len(data) // size)
     fast = has_bfloat16()
     begun_s, step = time.monotonic(), 0
     for epoch in range(recipe.epochs):
         network.train()
         sums: dict[str, float] = {}
         order = chance.permutation(len(data))
-        batches = len(data) // recipe.batch
+        batches = len(data) // size
         for number in range(batches):
-            chosen = order[number * recipe.batch : (number + 1) * recipe.batch]
+            chosen = order[number * size : (number + 1) * size]
             images, targets = _batch(data, chosen, chance)
             for group in optimiser.param_groups:
                 group["lr"] = _learning_rate(recipe, step, steps)
@@ -97,9 +98,10 @@ def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def _learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    if step < recipe.warm_up_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warm_up_steps
-    share = (step - recipe.warm_up_steps) / max(1, steps - recipe.warm_up_steps)
+    warm_up = max(1, min(recipe.warm_up_steps, steps // 4))  # a short training must not end while it warms up
+    if step < warm_up:
+        return recipe.learning_rate * (step + 1) / warm_up
+    share = (step - warm_up) / max(1, steps - warm_up)
     return recipe.learning_rate * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * share)))
 
 

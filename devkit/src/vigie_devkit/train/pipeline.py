@@ -6,7 +6,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -14,19 +14,23 @@ from pathlib import Path
 import msgspec
 import onnx
 
+from vigie.errors import DatasetError
 from vigie.models import load_bundle
 from vigie.models.card import Card, CardVariant, Evidence, write_card
 from vigie.synthetic import LABELS
 from vigie_devkit.accuracy.average_precision import Accuracy
 from vigie_devkit.models.importer import import_model
-from vigie_devkit.train.dataset import Dataset, Picture, collect
+from vigie_devkit.models.writer import bundle_name
+from vigie_devkit.train.dataset import Dataset, Picture, check_memory, collect
 from vigie_devkit.train.evaluate import evaluate
 from vigie_devkit.train.export import to_onnx
 from vigie_devkit.train.folders import open_folder
 from vigie_devkit.train.loop import Progress, Recipe, train
 from vigie_devkit.train.rendered import TRAIN_SEED, VALID_SEED, rendered_pictures
 
+RENDERED_NAME = "conveyor-parts"
 VALID_SHARE = 0.1
+PICTURES_MIN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,34 @@ class Wanted:
     size_hw: tuple[int, int] = (384, 512)
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=22))
     licence: str = "MIT"
+
+
+def wanted_training(
+    output: Path,
+    *,
+    name: str | None = None,
+    folder: Path | None = None,
+    epochs: int | None = None,
+    pictures: int | None = None,
+    size_hw: tuple[int, int] | None = None,
+    licence: str | None = None,
+) -> Wanted:
+    """What a person asked for, the rest as the shipped detector was trained.
+
+    A licence is only known of what is rendered here.
+    """
+    default = Wanted(name=RENDERED_NAME, output=output)
+    return Wanted(
+        name=name or (RENDERED_NAME if folder is None else bundle_name(Path(f"{folder.resolve().name}.folder"))),
+        output=output,
+        folder=folder,
+        pictures=pictures or default.pictures,
+        # A short try is measured shortly too.
+        valid_pictures=default.valid_pictures if pictures is None else max(1, round(VALID_SHARE * pictures)),
+        size_hw=size_hw or default.size_hw,
+        recipe=default.recipe if epochs is None else replace(default.recipe, epochs=epochs),
+        licence=licence or (default.licence if folder is None else "unknown"),
+    )
 
 
 def train_bundle(wanted: Wanted, say: Callable[[str], None]) -> Path:
@@ -72,6 +104,7 @@ def train_bundle(wanted: Wanted, say: Callable[[str], None]) -> Path:
 def _pictures(wanted: Wanted, say: Callable[[str], None]) -> tuple[list[str], Dataset, dict[str, Iterator[Picture]]]:
     """Labels, what to train on, and by split what to measure on."""
     if wanted.folder is None:
+        check_memory("the rendered pictures", wanted.pictures, wanted.size_hw)
         say(f"rendering {wanted.pictures} pictures")
         data = collect(rendered_pictures(TRAIN_SEED), wanted.pictures, wanted.size_hw)
         valid: dict[str, Iterator[Picture]] = {
@@ -80,7 +113,10 @@ def _pictures(wanted: Wanted, say: Callable[[str], None]) -> tuple[list[str], Da
         }
         return list(LABELS), data, valid
     labels, pictures, count = open_folder(wanted.folder)
+    if count < PICTURES_MIN:
+        raise DatasetError(str(wanted.folder), f"has {count} pictures; training needs {PICTURES_MIN}, better hundreds")
     held_back = max(1, round(VALID_SHARE * count))
+    check_memory(str(wanted.folder), count, wanted.size_hw)
     say(f"reading {count} pictures from {wanted.folder}, {held_back} of them held back to measure")
     data = collect(pictures, count - held_back, wanted.size_hw)
     return labels, data, {"held-back pictures": pictures}
