@@ -20,6 +20,12 @@ def test_the_local_manifest_is_the_template_with_these_cameras_and_this_model() 
     assert content["sync"] == template["sync"]
 
 
+def test_a_score_is_set_only_where_one_is_asked_for() -> None:
+    plain, asked = (local_manifest({}, {}, Path("/x"), score=score) for score in (None, 0.05))
+    assert "score" not in plain["modulesContent"]["inference"]["properties.desired"]
+    assert asked["modulesContent"]["inference"]["properties.desired"]["score"] == 0.05
+
+
 def test_modules_come_in_flow_order() -> None:
     content = local_manifest({}, {}, Path("/x"))
     assert flow_order(content, FLOW)[: len(FLOW)] == list(FLOW)

@@ -65,6 +65,7 @@ def what_there_is(*, keep_environment: bool) -> list[tuple[Path, str]]:
         (home / "runs", "state, logs, CA and upstream record of every run"),
         (lone_hub_state(), "state, CA and upstream record of the hub that ran alone"),
         (home / "models", "imported models"),
+        (home / "downloads", "downloads under way"),
         (home / "frames", "frames"),
     ]
     venv = bootstrap.environment_folder()

@@ -50,6 +50,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--model", metavar="FILE", help="an .onnx file, or the folder of a model bundle")
     parser.add_argument(
+        "--score", type=share, metavar="S", help="drop detections below S, 0 to 1 (default: what the model's card says)"
+    )
+    parser.add_argument(
         "--pace",
         choices=["realtime", "max"],
         help="realtime: newest frame wins; max: every frame is inferred (default: max for files, else realtime)",
@@ -74,6 +77,13 @@ def positive_count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
+    return value
+
+
+def share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected 0 to 1, got {text}")
     return value
 
 
@@ -113,7 +123,7 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     for found in clear_leftovers(run):
         status.note(f"vigie: cleaned up after a run that was killed: {found}")
     settings = {c.name: c.settings(pace=args.pace, loop=args.loop, frames=args.frames) for c in cameras}
-    manifest = local_manifest(os.environ, settings, bundle)
+    manifest = local_manifest(os.environ, settings, bundle, score=args.score)
     try:
         prepare(run, manifest, cameras, keep=args.keep)
         outcome = asyncio.run(Session(plan_for(args, run, cameras, bundle, flow_order(manifest, FLOW)), status).go())

@@ -61,12 +61,19 @@ def _merge(into: dict[str, Any], patch: Mapping[str, Any]) -> None:
 
 
 def local_manifest(
-    environ: Mapping[str, str], cameras: Mapping[str, Mapping[str, Any]], bundle: Path, template: Path = TEMPLATE
+    environ: Mapping[str, str],
+    cameras: Mapping[str, Mapping[str, Any]],
+    bundle: Path,
+    *,
+    score: float | None = None,
+    template: Path = TEMPLATE,
 ) -> dict[str, Any]:
-    """The manifest of a local run: the template with these cameras and this model."""
+    """The manifest of a local run: the template with these cameras and this model. ``score`` None: the model's own."""
     content = render(template.read_text(encoding="utf-8"), environ)
     override(content, "camera", {"cameras": dict(cameras)})
     override(content, "inference", {"model": {"path": str(bundle)}})
+    if score is not None:
+        override(content, "inference", {"score": score})
     return content
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vigie.synthetic import LABELS, SceneSpec, open_scene
-from vigie.synthetic.truth import MIN_VISIBLE
+from vigie.synthetic import SceneSpec, open_scene
+from vigie_devkit.accuracy.scene_truth import frame_truth
 from vigie_devkit.train.dataset import Picture
 
 # Far from what people type: the scenes of tests and demonstrations are never trained on.
@@ -41,11 +41,5 @@ def _looks(spec: SceneSpec, offset: int) -> Iterator[Picture]:
     else:
         indices = [look * FRAMES_BETWEEN_LOOKS + offset for look in range(LOOKS_PER_SCENE)]
     for index in indices:
-        parts = scene.truth(index, min_visible=0.0)
-        visible = set(scene.truth(index, min_visible=MIN_VISIBLE))
-        yield Picture(
-            frame_bgr=scene.render(index).copy(),
-            boxes_xyxy=np.array([part.box_xyxy for part in parts], np.float64).reshape(-1, 4),
-            class_ids=np.array([LABELS.index(part.label) for part in parts], np.int64),
-            ignore=np.array([part not in visible for part in parts], bool),
-        )
+        truth = frame_truth(scene, index)
+        yield Picture(scene.render(index), truth.boxes_xyxy, truth.class_ids, truth.ignore)

@@ -1,0 +1,75 @@
+"""How well the shipped detector sees the conveyor: through the running system, against the renderer's truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.product import Home
+from vigie.synthetic import LABELS, open_scene
+from vigie_devkit.accuracy.average_precision import Accuracy, FrameFound, FrameTruth, mean_average_precision
+from vigie_devkit.accuracy.scene_truth import frame_truth
+
+ROOT = Path(__file__).parents[2]
+# Low enough for the whole precision-recall curve, high enough that a message stays small.
+SCORE = 0.05
+
+
+@pytest.fixture
+def shipped() -> None:
+    if not list((ROOT / "shared/models").glob("*/card.yaml")):
+        pytest.skip("no detector ships yet")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("sources", "frames", "map50_min"),
+    [
+        # Seeds that people type; training takes its own from a billion on. One scene shows few parts: several seeds.
+        ([f"synthetic://conveyor?seed={seed}&fps=30" for seed in (7, 11, 23)], 150, 0.95),
+        # Three shots of 90 frames are one round of the hard split: occluded, blurred, small.
+        ([f"synthetic://conveyor?seed={seed}&fps=30&difficulty=hard" for seed in (7, 11)], 270, 0.80),
+    ],
+    ids=["normal", "hard"],
+)
+def test_the_shipped_detector_is_accurate_through_the_running_system(
+    tmp_path: Path, shipped: None, sources: list[str], frames: int, map50_min: float
+) -> None:
+    accuracy = through_the_system(tmp_path, sources, frames)
+
+    print(f"\nmAP50 {accuracy.map50:.3f}, mAP50-95 {accuracy.map50_95:.3f} over {accuracy.objects} objects")
+    print(", ".join(f"{label} {ap50:.3f}" for label, ap50 in accuracy.ap50.items()))
+    assert accuracy.map50 >= map50_min
+
+
+def through_the_system(folder: Path, sources: list[str], frames: int, *options: str) -> Accuracy:
+    """Average precision over what arrived upstream of ``frames`` frames of each source, one run after the other."""
+    truth: list[FrameTruth] = []
+    found: list[FrameFound] = []
+    for number, source in enumerate(sources):
+        home = Home(folder / f"home-{number}")
+        words = ("--pace", "max", "--frames", str(frames), "--score", str(SCORE), *options)
+        done = home.up(source, *words, timeout_s=280)
+        assert done.code == 0, done.stderr[-3000:]
+        assert done.summary["frames_captured"] == frames
+        items = {item["seq"]: item for item in home.items()}
+        # seq numbers captured frames; at pace max the n-th captured frame is frame n of the scene.
+        assert set(items) <= set(range(frames))
+        assert len(items) >= 0.99 * frames
+        scene = open_scene(source)
+        for seq, item in items.items():
+            truth.append(frame_truth(scene, seq))
+            found.append(frame_found(item))
+    return mean_average_precision(truth, found, LABELS)
+
+
+def frame_found(item: dict[str, Any]) -> FrameFound:
+    rows = item["detections"]
+    return FrameFound(
+        np.array([row["box_xyxy"] for row in rows], np.float64).reshape(-1, 4),
+        np.array([row["score"] for row in rows], np.float64),
+        np.array([LABELS.index(row["label"]) for row in rows], np.int64),
+    )

@@ -1,0 +1,39 @@
+"""Which model `up` serves when none is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vigie_devkit.local import bundle
+from vigie_devkit.local.errors import NoModelError
+
+
+def test_the_bundle_that_ships_serves_when_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "CHECKOUT", tmp_path)
+    shipped = tmp_path / "shared/models/conveyor-parts"
+    shipped.mkdir(parents=True)
+    (shipped / "card.yaml").write_text("schema: vigie.card/1\n")
+    (tmp_path / "shared/models/zebra").mkdir()
+    assert bundle.find_bundle(None) == shipped
+
+
+def test_none_that_ships_is_one_sentence_that_says_what_to_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "CHECKOUT", tmp_path)
+    with pytest.raises(NoModelError, match=r"no detector ships yet; pass one: \./vigie up --model FILE\.onnx"):
+        bundle.find_bundle(None)
+
+
+def test_a_card_names_its_bundle(tmp_path: Path) -> None:
+    (tmp_path / "card.yaml").write_text("schema: vigie.card/1\n")
+    assert bundle.find_bundle(str(tmp_path / "card.yaml")) == tmp_path
+
+
+@pytest.mark.parametrize(("name", "said"), [("folder", "is a folder without card.yaml"), ("none", "there is no model")])
+def test_what_is_no_model_is_one_sentence(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(NoModelError, match=said):
+        bundle.find_bundle(str(tmp_path / name))
