@@ -80,3 +80,20 @@ def test_everything_to_keep_comes_out_once_in_order_of_its_key(offers: list[tupl
     for key, expected in kept.items():
         assert [item for item in out if item in expected and item[0] == key] == expected
     assert len(out) == len(set(out))
+
+
+def test_what_may_be_replaced_stays_where_it_can_be_and_its_key_is_next() -> None:
+    pending = Pending[str]()
+    for key in ("a", "b", "c"):
+        pending.offer(f"{key}1", key, keep=False)
+    assert [waiting.item for waiting in pending.take(1000, encode, 2)[0]] == ["a1", "b1"]
+    pending.offer("a2", "a", keep=False)
+    pending.offer("c2", "c", keep=False)
+    assert [waiting.item for waiting in pending.take(1000, encode, 1)[0]] == ["c2"]
+
+
+def test_what_must_be_kept_goes_along_whatever_the_limit_of_newest_is() -> None:
+    pending = Pending[str](depth=9)
+    for number in range(4):
+        pending.offer(str(number), "a", keep=True)
+    assert len(pending.take(1000, encode, 1)[0]) == 4

@@ -75,3 +75,39 @@ def test_what_the_hub_has_not_taken_is_not_overdue() -> None:
     window = Window(1, 3.0)
     window.add(flight(1, acknowledged_at=None))
     assert window.expire(1e9) == ([], [])
+
+
+def processed(sizes: list[int], *, message_s: float, item_s: float) -> Window:
+    window = Window(2, 3.0)
+    now = 0.0
+    for sent, items in enumerate(sizes, 1):
+        window.add(flight(sent, items=items, acknowledged_at=now))
+        now += message_s + items * item_s
+        window.confirm(sent, now)
+    return window
+
+
+def test_a_slow_consumer_gets_one_item_in_work_and_one_at_hand() -> None:
+    window = processed([1, 4] * 10, message_s=0.003, item_s=0.03)
+    assert window.room_for_newest() == 2
+    window.add(flight(99, items=2))
+    assert window.room_for_newest() == 1
+
+
+def test_a_slow_hub_is_no_reason_for_small_messages() -> None:
+    assert processed([1, 4, 8, 2] * 10, message_s=0.04, item_s=0.001).room_for_newest() > 16
+
+
+def test_a_consumer_that_became_quick_gets_whatever_waits_again() -> None:
+    window = processed([1, 4] * 10, message_s=0.003, item_s=0.03)
+    now = 100.0
+    for sent in range(100, 160):
+        window.add(flight(sent, items=2, acknowledged_at=now))
+        now += 0.005
+        window.confirm(sent, now)
+    assert window.room_for_newest() > 16
+
+
+def test_nothing_known_limits_nothing() -> None:
+    assert Window(2, 3.0).room_for_newest() == 1000
+    assert processed([1] * 50, message_s=0.0, item_s=0.1).room_for_newest() == 1000

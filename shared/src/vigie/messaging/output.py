@@ -196,7 +196,7 @@ class Output(Generic[T]):
             return flight
         if not len(self._pending) or not self._window.is_open or now < self._leaves_at():
             return None
-        taken, too_large = self._pending.take(self._limit, _encoder.encode)
+        taken, too_large = self._pending.take(self._limit, _encoder.encode, self._window.room_for_newest())
         for waiting in too_large:
             self._refuse(waiting)
         if not taken:

@@ -50,10 +50,13 @@ class Pending(Generic[T]):
         self._count += 1
         return dropped
 
-    def take(self, limit_bytes: int, encode: Callable[[T], bytes]) -> tuple[list[Waiting[T]], list[Waiting[T]]]:
+    def take(
+        self, limit_bytes: int, encode: Callable[[T], bytes], most_newest: int | None = None
+    ) -> tuple[list[Waiting[T]], list[Waiting[T]]]:
         """What goes into the next message: one of each key in turn until all are in or ``limit_bytes`` is reached.
 
         Commas between items are counted. The second list holds items that alone are above the limit; they are gone.
+        Items without ``keep`` stay once ``most_newest`` items are in; their keys are the first next time.
         """
         taken: list[Waiting[T]] = []
         too_large: list[Waiting[T]] = []
@@ -61,6 +64,8 @@ class Pending(Generic[T]):
         while self._count:
             key, queue = next(iter(self._by_key.items()))
             waiting = queue[0]
+            if most_newest is not None and len(taken) >= most_newest and not waiting.keep:
+                break
             if not waiting.encoded:
                 waiting.encoded = encode(waiting.item)
             length = len(waiting.encoded) + 1

@@ -11,8 +11,13 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vigie.messaging.pace import Pace
+
 _PACE_FACTOR = 4.0
 _PATIENCE_MAX_S = 30.0
+# Items in flight: as many as the consumer works through in this time, but one in work and one at hand.
+_AHEAD_S = 0.06
+_AHEAD_MIN, _AHEAD_MAX = 2, 1000
 
 
 @dataclass(slots=True, eq=False)
@@ -48,11 +53,22 @@ class Window:
     items: int = 0
     _progress_at: float = 0.0
     _slowest_s: float = 0.0
+    _pace: Pace = field(default_factory=Pace)
 
     @property
     def slowest_s(self) -> float:
         """The longest that the consumer took for a message of late."""
         return self._slowest_s
+
+    def room_for_newest(self) -> int:
+        """How many more items may join without making each other old: at least one.
+
+        What is in flight can no longer be replaced by something newer. Four frames a message to a model of 30 ms
+        would have each frame wait for seven others.
+        """
+        item_s = self._pace.item_s
+        worth = _AHEAD_MAX if item_s * _AHEAD_MAX <= _AHEAD_S else int(_AHEAD_S / item_s)
+        return max(1, max(_AHEAD_MIN, worth) - self.items)
 
     @property
     def is_open(self) -> bool:
@@ -78,6 +94,7 @@ class Window:
             acknowledged_at = now if flight.acknowledged_at is None else flight.acknowledged_at
             started = max(self._progress_at, acknowledged_at)
             self._slowest_s = max(now - started, self._slowest_s * 0.9)
+            self._pace.observe(flight.items, max(0.0, now - started))
             self._progress_at = now
             progressed = True
         return progressed
