@@ -61,7 +61,7 @@ class Performer:
         self._settle_timer: asyncio.TimerHandle | None = None
         self._acknowledgements: list[tuple[int, bytes]] = []
         self._withheld: list[tuple[int, bytes]] = []  # acknowledgements of what the disk did not take yet
-        self._touched: set[Connection] = set()
+        self._touched: dict[Connection, None] = {}  # in order: a delivery leaves before the PUBACK of its sender
         self._stored = False
         self._sessions_changed = False
         self._running = False
@@ -132,7 +132,7 @@ class Performer:
         connection = self.connections.get(link_id)
         if connection is not None:
             connection.out.append(data)
-            self._touched.add(connection)
+            self._touched[connection] = None
 
     def _acknowledge(self) -> None:
         """PUBACKs leave once the operating system has the messages; otherwise the senders keep theirs."""
