@@ -185,4 +185,6 @@ def test_rendered_pictures_become_a_bundle_with_its_figures(tmp_path: Path) -> N
     folder = train_bundle(wanted_training(tmp_path, pictures=12, epochs=1, size_hw=(96, 128)), said.append)
     card = load_bundle(folder).card
     assert (folder.name, card.licence, card.input.align) == ("conveyor-parts", "MIT", "top_left")
+    assert "rendered pictures only" in card.limits
+    assert "synthetic://conveyor" in card.intended_use
     assert [one.metric for one in card.variants["fp32"].evidence][1::2] == ["mAP50, normal scenes", "mAP50, hard split"]
