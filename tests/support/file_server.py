@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,16 +78,23 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     does: Behaviour
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up are what these tests are about."""
+
 
 @contextmanager
-def serve(does: Behaviour, name: str = "model.zip") -> Iterator[str]:
-    """The URL of the file while it is served."""
+def serve(does: Behaviour, name: str = "model.zip", *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The URL of the file while it is served; with ``tls`` at https://localhost."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.does = does
+    if tls is not None:
+        # The handshake belongs into the request's own thread: a client that breaks it off must not end the server.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/{name}"
+        origin = "http://127.0.0.1" if tls is None else "https://localhost"
+        yield f"{origin}:{server.server_port}/{name}"
     finally:
         server.shutdown()
         server.server_close()

@@ -18,6 +18,7 @@ from support.file_server import Behaviour, serve
 from vigie.errors import BundleError, BundlePathError, BundleSizeError, DownloadError, DownloadRefusedError
 from vigie.models import load_bundle
 from vigie_devkit.cli import main
+from vigie_devkit.hub.shell.certificates import Certificates
 from vigie_devkit.models import import_model
 from vigie_devkit.models.archive import unpack_bundle
 from vigie_devkit.models.catalogue import read_catalogue
@@ -190,6 +191,46 @@ def test_ca_files_that_are_none_are_one_sentence(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     with pytest.raises(DownloadRefusedError, match="cannot be read as certificates"):
         get("https://models.invalid/m.zip", tmp_path)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certificates:
+    """A CA that nobody trusts yet, and a server certificate for localhost."""
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    monkeypatch.setenv("no_proxy", "localhost")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    made = Certificates(tmp_path / "ca")
+    made.prepare(["localhost"])
+    return made
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_ca_of_ones_own_is_trusted_by_the_usual_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificates: Certificates, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(certificates.ca_file))
+    with serve(Behaviour(CONTENT, cuts=[300_000]), tls=certificates.context()) as url:
+        assert url.startswith("https://localhost:")
+        assert get(url, tmp_path / "downloads") == CONTENT
+
+
+def test_a_certificate_that_nobody_vouches_for_is_one_sentence(tmp_path: Path, certificates: Certificates) -> None:
+    said = r"its certificate is not trusted \(.*\); if a proxy inspects the traffic, set SSL_CERT_FILE or REQUESTS_CA"
+    does, tls = Behaviour(CONTENT), certificates.context()
+    with serve(does, tls=tls) as url, pytest.raises(DownloadRefusedError, match=said):
+        get(url, tmp_path / "downloads")
+    assert does.asked == []
+
+
+def test_https_never_redirects_to_plain_http(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificates: Certificates
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates.ca_file))
+    does, tls = Behaviour(CONTENT, location="http://127.0.0.1:9/moved"), certificates.context()
+    said = r"redirects to http://127\.0\.0\.1:9/moved, which is not https"
+    with serve(does, tls=tls) as url, pytest.raises(DownloadRefusedError, match=said):
+        get(url, tmp_path / "downloads")
 
 
 # -- archives ---------------------------------------------------------------------------------------------------------
