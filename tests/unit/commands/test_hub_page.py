@@ -16,7 +16,8 @@ CASES = re.findall(r"^\| (\d+) \| [^|]+ \| (.+) \|$", PAGE, flags=re.MULTILINE)
 
 
 def command_lines():
-    for block in re.findall(r"^```\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL):
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    for block in [text for language, text in blocks if not language]:
         for line in block.splitlines():
             for found in re.findall(r"\./vigie ([^#|>)&;]+)", line):
                 yield found.strip().rstrip('"').strip()

@@ -70,10 +70,14 @@ async def run_hub(
 def load_manifest(path: Path) -> tuple[Manifest, Routing]:
     """Raises: HubStartError."""
     try:
-        manifest = parse_manifest(read_manifest_file(path))
-        return manifest, Routing(parse_edgehub_desired(manifest.desired[EDGE_HUB]))
+        content = read_manifest_file(path)
     except ManifestRefusedError as refusal:
         raise HubStartError(str(refusal)) from refusal
+    try:
+        manifest = parse_manifest(content)
+        return manifest, Routing(parse_edgehub_desired(manifest.desired[EDGE_HUB]))
+    except ManifestRefusedError as refusal:
+        raise HubStartError(f"manifest {path}: {refusal}") from refusal
     except HubConfigRefusedError as refusal:
         raise HubStartError(f"manifest {path}: $edgeHub: {refusal}") from refusal
 
