@@ -24,9 +24,9 @@ from vigie_devkit.train.network import Detector, cells
 class Recipe:
     """Everything that decides the weights, apart from the data."""
 
-    epochs: int = 30
-    batch: int = 16
-    learning_rate: float = 2e-3
+    epochs: int = 12
+    batch: int = 8
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.02
     warm_up_steps: int = 300
     average_decay: float = 0.998

@@ -26,6 +26,7 @@ from vigie_devkit.train.evaluate import evaluate
 from vigie_devkit.train.export import to_onnx
 from vigie_devkit.train.folders import open_folder
 from vigie_devkit.train.loop import Progress, Recipe, train
+from vigie_devkit.train.network import Detector
 from vigie_devkit.train.rendered import TRAIN_SEED, VALID_SEED, rendered_pictures
 
 RENDERED_NAME = "conveyor-parts"
@@ -47,10 +48,10 @@ class Wanted:
     name: str
     output: Path
     folder: Path | None = None
-    pictures: int = 3600
+    pictures: int = 2400
     valid_pictures: int = 400
     size_hw: tuple[int, int] = (384, 512)
-    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=22))
+    recipe: Recipe = field(default_factory=Recipe)
     licence: str = "MIT"
 
 
@@ -91,13 +92,26 @@ def train_bundle(wanted: Wanted, say: Callable[[str], None]) -> Path:
     labels, data, valid = _pictures(wanted, say)
     say(f"training on {len(data)} pictures of {wanted.size_hw[1]}x{wanted.size_hw[0]}, {wanted.recipe.epochs} epochs")
     network = train(data, len(labels), wanted.recipe, lambda progress: say(_line(progress)))
+    minutes = (time.monotonic() - begun_s) / 60
+    return bundle_network(network, labels, wanted, valid=valid, minutes=minutes, say=say)
+
+
+def bundle_network(
+    network: Detector,
+    labels: list[str],
+    wanted: Wanted,
+    *,
+    valid: dict[str, Iterator[Picture]],
+    minutes: float,
+    say: Callable[[str], None],
+) -> Path:
+    """Write, import and measure a trained network; the figures go into the card. ``minutes``: what training took."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{wanted.name}.onnx"
         onnx.save(to_onnx(network, wanted.size_hw, labels), file)
         bundle_folder = import_model(
             file, wanted.output / wanted.name, labels=labels, name=wanted.name, family="yolox", licence=wanted.licence
         )
-    minutes = (time.monotonic() - begun_s) / 60
     evidence = [Evidence(metric="training minutes", value=round(minutes, 1), where=platform.machine(), date=_today())]
     for split, pictures in valid.items():
         measured = evaluate(load_bundle(bundle_folder), pictures)
