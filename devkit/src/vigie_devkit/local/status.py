@@ -41,6 +41,7 @@ class Status:
     def __init__(self, stream: TextIO, cameras: Sequence[str]) -> None:
         self._stream = stream
         self._cameras = cameras
+        self._column = max(24, *(len(name) for name in cameras)) if cameras else 24
         self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._colour = self._live and "NO_COLOR" not in os.environ
         self._shown = 0
@@ -111,14 +112,15 @@ class Status:
         return " | ".join(parts)
 
     def _row(self, name: str, text: str) -> str:
-        return f"  {self._paint(_DIM, f'{name:<24}')} {text}"
+        return f"  {self._paint(_DIM, f'{name:<{self._column}}')} {text}"
 
     def _paint(self, code: str, text: str) -> str:
         return f"{code}{text}{_PLAIN}" if self._colour else text
 
     def _erase(self) -> None:
         if self._shown:
-            self._write(f"\033[{self._shown}A\033[J")
+            # To the first column: the terminal echoes Ctrl-C as ^C and leaves the cursor behind it.
+            self._write(f"\r\033[{self._shown}A\033[J")
             self._shown = 0
 
     def _write(self, text: str) -> None:
