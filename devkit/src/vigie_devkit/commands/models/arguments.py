@@ -1,0 +1,56 @@
+"""What verbs of ``vigie models`` share: how a verb is added, how its arguments are read, where progress is printed."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def add_verb_parser(
+    verbs: Any, name: str, text: str, example: str, handler: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """A verb with ``text`` as its help and description; ``handler`` returns the exit code."""
+    verb: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.set_defaults(handler=handler)
+    return verb
+
+
+def add_recognition_options(parser: argparse.ArgumentParser) -> None:
+    """What helps to recognise a file, the same for ``import`` and ``inspect``."""
+    parser.add_argument("--labels", type=Path, help="class names: a text or YAML file, or 'coco80'")
+    parser.add_argument("--family", help="where recognition needs to be told")
+    parser.add_argument("--size", type=size_hw, metavar="HxW", help="for models whose input is open")
+
+
+def size_hw(text: str) -> tuple[int, int]:
+    height, times, width = text.lower().partition("x")
+    if not times or not height.isdecimal() or not width.isdecimal() or not int(height) or not int(width):
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 640x640, got {text!r}")
+    return int(height), int(width)
+
+
+def count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
+    return int(text)
+
+
+def bundle_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise argparse.ArgumentTypeError(f"expected letters, digits, '.', '-', '_', got {text!r}")
+    return text
+
+
+def say(line: str) -> None:
+    """Progress goes to stderr: stdout belongs to results."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,24 @@
+"""``vigie models export``: a verified bundle as one zip."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from vigie_devkit.commands.models.arguments import add_verb_parser
+
+EXAMPLE = "./vigie models export bundles/best --output best.zip"
+
+
+def add_verb(verbs: Any) -> None:
+    verb = add_verb_parser(verbs, "export", "pack a bundle into one zip", EXAMPLE, _export)
+    verb.add_argument("bundle", help="a bundle folder or a name from 'list'")
+    verb.add_argument("--output", type=Path, help="the archive (default: NAME-VERSION.zip here)")
+
+
+def _export(args: argparse.Namespace) -> int:
+    from vigie_devkit.models.shelf import export_bundle, find_on_shelf
+
+    print(export_bundle(find_on_shelf(args.bundle), args.output))
+    return 0

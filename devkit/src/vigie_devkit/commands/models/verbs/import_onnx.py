@@ -1,0 +1,54 @@
+"""``vigie models import``: an ONNX export becomes a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from vigie_devkit.commands.models.arguments import add_recognition_options, add_verb_parser
+
+EXAMPLE = "./vigie models import best.onnx --labels names.txt --output bundles/best"
+
+
+def add_verb(verbs: Any) -> None:
+    verb = add_verb_parser(verbs, "import", "turn an ONNX export into a bundle", EXAMPLE, _import)
+    verb.add_argument("model", type=Path, help="an .onnx file")
+    verb.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
+    verb.add_argument("--name", help="of the bundle (default: the file's)")
+    verb.add_argument("--picture", type=Path, help="of the reference pair: something the model should see")
+    verb.add_argument("--licence", default="unknown", help="of the weights, for the card")
+    verb.add_argument("--card", type=Path, help="a YAML file that says how to read it, in place of recognition")
+    verb.add_argument("--channels", choices=("rgb", "bgr"), help="the order the model was trained with")
+    verb.add_argument("--align", choices=("centre", "top_left", "stretch"), help="how pictures are fitted")
+    verb.add_argument("--mean", type=float, nargs=3, metavar="M", help="subtracted per channel, in 0..255")
+    verb.add_argument("--std", type=float, nargs=3, metavar="S", help="divided by per channel, in 0..255")
+    add_recognition_options(verb)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from vigie_devkit.models import import_model
+    from vigie_devkit.models.shelf import shelf_folder, summary
+    from vigie_devkit.models.writer import bundle_name
+
+    feed = {key: getattr(args, key) for key in ("channels", "align") if getattr(args, key) is not None}
+    feed |= {key: tuple(getattr(args, key)) for key in ("mean", "std") if getattr(args, key) is not None}
+    if 0.0 in feed.get("std", ()):
+        print("--std: a deviation of 0 divides by nothing")
+        return 2
+    name = args.name or bundle_name(args.model)
+    folder = import_model(
+        args.model,
+        args.output or shelf_folder() / name,
+        labels=args.labels,
+        name=name,
+        family=args.family,
+        given=args.card,
+        feed=feed,
+        size_hw=args.size,
+        picture=args.picture,
+        licence=args.licence,
+    )
+    print(summary(folder))
+    print(f"  next       ./vigie up --model {folder}")
+    return 0

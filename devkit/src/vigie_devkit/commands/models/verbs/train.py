@@ -1,0 +1,57 @@
+"""``vigie models train``: a detector of rendered pictures or one's own; needs PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from vigie_devkit.commands.models.arguments import add_verb_parser, bundle_name, count, say, size_hw
+
+EXAMPLE = "./vigie models train --data my-parts --name my-parts --epochs 60"
+
+
+def add_verb(verbs: Any) -> None:
+    text = "train the detector on rendered pictures or your own; needs PyTorch"
+    verb = add_verb_parser(verbs, "train", text, EXAMPLE, _train)
+    verb.add_argument("--data", type=Path, help="a folder in COCO or YOLO format (default: the synthetic conveyor)")
+    verb.add_argument("--name", type=bundle_name, help="of the bundle (default: the folder's, or conveyor-parts)")
+    verb.add_argument("--output", type=Path, help="where the bundle's folder is made (default: in the state folder)")
+    verb.add_argument("--epochs", type=count, metavar="N", help="how often every picture is seen")
+    verb.add_argument("--pictures", type=count, metavar="N", help="how many are rendered")
+    verb.add_argument("--size", type=_trained_size, metavar="HxW", help="of the input, multiples of 32")
+    verb.add_argument("--threads", type=count, metavar="N", help="that compute (default: PyTorch's choice)")
+    verb.add_argument("--licence", help="of the weights, for the card (default: MIT if rendered, else unknown)")
+
+
+def _trained_size(text: str) -> tuple[int, int]:
+    height, width = size_hw(text)
+    if height % 32 or width % 32:
+        raise argparse.ArgumentTypeError(f"expected multiples of 32 such as 384x512, got {text!r}")
+    return height, width
+
+
+def _train(args: argparse.Namespace) -> int:
+    if args.data is not None and args.pictures is not None:
+        print("vigie: --pictures is how many are rendered; with --data all of the folder are used", file=sys.stderr)
+        return 2
+    from vigie_devkit.models.shelf import shelf_folder, summary
+    from vigie_devkit.train.torch_needed import require_torch
+
+    require_torch(args.threads)
+    from vigie_devkit.train.pipeline import train_bundle, wanted_training
+
+    wanted = wanted_training(
+        args.output or shelf_folder(),
+        name=args.name,
+        folder=args.data,
+        epochs=args.epochs,
+        pictures=args.pictures,
+        size_hw=args.size,
+        licence=args.licence,
+    )
+    folder = train_bundle(wanted, say)
+    print(summary(folder))
+    print(f"  next       ./vigie up --model {folder}")
+    return 0
