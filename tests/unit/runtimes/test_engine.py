@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from vigie.errors import BundleError, EngineError, ImageShapeError, ProviderError
 from vigie.models import Bundle, load_bundle
 from vigie.models.card import Card, write_card
-from vigie.runtimes import open_engine
+from vigie.runtimes import Candidate, open_engine
 from vigie.runtimes.reference_run import run_reference
 
 
@@ -111,7 +111,7 @@ def test_a_provider_that_is_not_here_is_an_error_and_no_fall_back(tmp_path: Path
     if provider in onnxruntime.get_available_providers():
         pytest.skip(f"{provider} is here")
     with pytest.raises(ProviderError, match=f"model 'tiny/fp32': {provider} is not installed here; available: "):
-        open_engine(tiny_bundle(tmp_path / "b"), provider=provider)
+        open_engine(tiny_bundle(tmp_path / "b"), Candidate("onnxruntime", provider, "GPU", "fp32", 1))
 
 
 def test_a_variant_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_opening_an_engine_starts_no_telemetry(tmp_path: Path) -> None:
     """The variable is read at import: a fresh process shows what a module gets."""
     tiny_bundle(tmp_path / "b")
     code = (
-        "import sys; from vigie.models import load_bundle; from vigie.runtimes import open_engine\n"
+        "import sys; from vigie.models import load_bundle; from vigie.runtimes import Candidate, open_engine\n"
         "assert 'onnxruntime' not in sys.modules\n"
         f"open_engine(load_bundle({str(tmp_path / 'b')!r})).close()\n"
         "import os; print(os.environ['ORT_DISABLE_TELEMETRY'], 'cv2' in sys.modules)"

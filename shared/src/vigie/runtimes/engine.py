@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.models.bundle import Bundle, Variant
+from vigie.errors import ProviderError
+from vigie.models.bundle import Bundle
+from vigie.runtimes.candidate import Candidate, cpu_candidate
+from vigie.runtimes.plugged_in import engine_factory
+from vigie.runtimes.proof import Proof
+from vigie.runtimes.threads import threads_available
 
 CPU = "CPUExecutionProvider"
 
 
-class Engine(Protocol):
-    """A loaded variant. Used by one thread at a time.
+class EngineSettings(msgspec.Struct, frozen=True):
+    """How to open an engine, beyond what it is.
 
-    ``provider``: the execution provider that was asked for and is in force. ``threads``: of one run.
+    ``spin``: threads burn CPU between runs to start the next one sooner (latency and throughput objectives).
+    ``strict``: not a single node may run on the CPU when another provider was asked for.
+    ``cache``: a writable folder for compiled models; ``None`` = compile at every start.
+    """
+
+    spin: bool = False
+    strict: bool = False
+    cache: Path | None = None
+
+
+class Engine(Protocol):
+    """A loaded candidate. Used by one thread at a time.
+
+    ``candidate``: exactly what was opened. ``provider``: the full name of what is in force
+    (``CPUExecutionProvider``, ``QNNExecutionProvider``, ``OpenVINO:GPU``). ``threads``: of one run.
     ``input_shape``: (1, H, W, 3), uint8 BGR.
     """
 
+    candidate: Candidate
     provider: str
     variant: str
     threads: int
@@ -34,6 +56,12 @@ class Engine(Protocol):
     def placement(self) -> dict[str, int]:
         """Graph nodes per execution provider; empty where the runtime does not tell."""
 
+    def prove(self) -> Proof:
+        """Find out what really runs. Takes as long as loading the model once more; the engine stays usable.
+
+        Raises: EngineError: the runtime failed meanwhile.
+        """
+
     def close(self) -> None:
         """Free the model; ``run`` must not be called again."""
 
@@ -43,16 +71,29 @@ class Engine(Protocol):
 
 
 def open_engine(
-    bundle: Bundle, variant: str | None = None, *, threads: int | None = None, provider: str = CPU
+    bundle: Bundle,
+    wanted: Candidate | str | None = None,
+    *,
+    threads: int | None = None,
+    settings: EngineSettings | None = None,
 ) -> Engine:
-    """Load a variant of a verified bundle.
+    """Load a candidate of a verified bundle: exactly it, or an error says why; nothing falls back.
 
-    Args: variant: its name; ``None`` = the card's first. threads: ``None`` = what affinity and CPU quota allow.
-        provider: an ONNX Runtime execution provider's full name; it runs or an error says why, nothing falls back.
-    Raises: BundleError: no such variant. ProviderError: the provider is not available here.
+    Args: wanted: a candidate; or a variant's name (ONNX Runtime on the CPU); ``None`` = the card's first variant.
+        threads: with a variant only; ``None`` = what affinity and CPU quota allow.
+    Raises: BundleError: no such variant. ProviderError: no such engine, or it is not available here; with the remedy.
         EngineError: the runtime refuses the file, or it does not have the input that the card promises.
     """
-    from vigie.runtimes.onnxruntime_engine import OnnxRuntimeEngine
-
-    chosen: Variant = bundle.variant(variant)
-    return OnnxRuntimeEngine.open(bundle.card, chosen, threads=threads, provider=provider)
+    if isinstance(wanted, Candidate):
+        candidate = wanted
+    else:
+        count = threads_available() if threads is None else max(1, threads)
+        candidate = cpu_candidate(bundle.variant(wanted).name, count)
+    variant = bundle.variant(candidate.variant)
+    factory = engine_factory(candidate.engine)
+    if factory is None:
+        raise ProviderError(
+            f"{bundle.card.name}/{variant.name}", f"no engine is called {candidate.engine!r}; see VIGIE_ENGINES"
+        )
+    engine: Engine = factory(bundle, candidate, settings or EngineSettings())
+    return engine

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.errors import EngineError, ImageShapeError, ProviderError
-from vigie.models.bundle import Variant
+from vigie.models.bundle import Bundle
 from vigie.models.card import Card
-from vigie.runtimes.threads import threads_available
+from vigie.runtimes.candidate import Candidate
+from vigie.runtimes.engine import EngineSettings
+from vigie.runtimes.proof import Proof
 
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
@@ -23,11 +25,12 @@ _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 class OnnxRuntimeEngine:
     """See ``vigie.runtimes.Engine``."""
 
-    def __init__(self, session: Any, runtime: ModuleType, card: Card, variant: Variant, threads: int) -> None:
+    def __init__(self, session: Any, runtime: ModuleType, card: Card, candidate: Candidate) -> None:
         self._session = session
-        self._model = f"{card.name}/{variant.name}"
-        self.variant = variant.name
-        self.threads = threads
+        self._model = f"{card.name}/{candidate.variant}"
+        self.candidate = candidate
+        self.variant = candidate.variant
+        self.threads = candidate.threads
         self.provider: str = session.get_providers()[0]
         self.input_shape = (1, card.input.height, card.input.width, 3)
         # On the CPU an OrtValue made from a NumPy array shares its memory: the graph reads and writes these buffers.
@@ -47,21 +50,6 @@ class OnnxRuntimeEngine:
             self._outputs.append(np.zeros(tuple(output.shape), _numpy_type(output.type)))
             self._values.append(runtime.OrtValue.ortvalue_from_numpy(self._outputs[-1]))
             self._binding.bind_ortvalue_output(output.name, self._values[-1])
-
-    @classmethod
-    def open(cls, card: Card, variant: Variant, *, threads: int | None, provider: str) -> Self:
-        """See ``open_engine``."""
-        model = f"{card.name}/{variant.name}"
-        runtime = import_onnxruntime()
-        count = threads_available() if threads is None else max(1, threads)
-        available = runtime.get_available_providers()
-        if provider not in available:
-            raise ProviderError(model, f"{provider} is not installed here; available: {', '.join(available)}")
-        session = _open_session(runtime, model, variant.file, count, provider)
-        if session.get_providers()[0] != provider:
-            raise ProviderError(model, f"{provider} was asked for, {session.get_providers()[0]} would run")
-        _check_signature(session, card, model)
-        return cls(session, runtime, card, variant, count)
 
     def run(self, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
         if tensor_hwc.shape != self.input_shape[1:] or tensor_hwc.dtype != np.uint8:
@@ -86,6 +74,11 @@ class OnnxRuntimeEngine:
             counted[str(part.ep_name)] += len(part.get_nodes())
         return dict(counted)
 
+    def prove(self) -> Proof:
+        placed = self.placement()
+        verdict = "full" if set(placed) == {self.provider} else "partial" if self.provider in placed else "none"
+        return Proof(verdict, self.candidate.key, placed, None, None, "nodes as the runtime assigned them", "")  # type: ignore[arg-type]
+
     def close(self) -> None:
         self._binding = self._session = None
         self._values = []
@@ -95,6 +88,24 @@ class OnnxRuntimeEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def open_onnxruntime(bundle: Bundle, candidate: Candidate, settings: EngineSettings) -> OnnxRuntimeEngine:
+    """See ``open_engine``."""
+    card, variant = bundle.card, bundle.variant(candidate.variant)
+    model = f"{card.name}/{variant.name}"
+    runtime = import_onnxruntime()
+    provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(
+        candidate.provider, candidate.provider
+    )
+    available = runtime.get_available_providers()
+    if provider not in available:
+        raise ProviderError(model, f"{provider} is not installed here; available: {', '.join(available)}")
+    session = _open_session(runtime, model, variant.file, candidate.threads, provider, settings=settings)
+    if session.get_providers()[0] != provider:
+        raise ProviderError(model, f"{provider} was asked for, {session.get_providers()[0]} would run")
+    _check_signature(session, card, model)
+    return OnnxRuntimeEngine(session, runtime, card, candidate)
 
 
 def import_onnxruntime() -> ModuleType:
@@ -111,14 +122,17 @@ def first_line(error: BaseException) -> str:
     return lines[0][:300] if lines else type(error).__name__
 
 
-def _open_session(runtime: ModuleType, model: str, file: Path, threads: int, provider: str) -> Any:
+def _open_session(
+    runtime: ModuleType, model: str, file: Path, threads: int, provider: str, *, settings: EngineSettings
+) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Spinning between frames burns CPU that the other modules need (vigie.runtimes is told when it may).
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # Spinning between frames burns CPU that the other modules need; the objective says when it may.
+    spin = "1" if settings.spin else "0"
+    options.add_session_config_entry("session.intra_op.allow_spinning", spin)
+    options.add_session_config_entry("session.inter_op.allow_spinning", spin)
     options.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
     try:
         with warnings.catch_warnings():
