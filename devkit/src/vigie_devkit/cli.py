@@ -14,7 +14,21 @@ from collections.abc import Sequence
 
 from vigie_devkit.local.errors import Exit, LocalError
 
-COMMANDS = ("up", "upstream", "twin", "method", "logs", "down", "clean", "hub", "models", "test", "check", "version")
+COMMANDS = (
+    "up",
+    "upstream",
+    "twin",
+    "method",
+    "logs",
+    "down",
+    "clean",
+    "hub",
+    "manifest",
+    "models",
+    "test",
+    "check",
+    "version",
+)
 
 EXIT_CODES = """exit codes:
   0  frames flowed through all four modules and reached upstream (other commands: done)

@@ -209,3 +209,18 @@ def test_routes_that_an_operator_wrote_to_the_twin_are_in_force_after_a_restart_
         with wire(hub, "a") as a, wire(hub, "c", listen=True) as c:
             a.output("out", b"by the twin")
             assert c.message().payload == b"by the twin"
+
+
+def test_each_module_can_have_its_workload_socket_in_a_folder_of_its_own(tmp_path):
+    """As compose.yaml mounts them: a container that gets its own folder can't sign as another module."""
+    folder = tmp_path / "workload"
+    folder.mkdir()
+    with running_hub(tmp_path / "hub", manifest(OUT), options=["--workload", str(folder)]) as hub:
+        assert sorted(path.name for path in folder.iterdir()) == ["a", "b", "c"]
+        assert hub.environment("a")["IOTEDGE_WORKLOADURI"] == f"unix://{folder}/a/workload.sock"
+        assert stat.S_IMODE((folder / "a").stat().st_mode) == 0o700
+        with hub.sdk("a") as client:
+            client.send_message_to_output("hello", "out")
+        hub.stop()
+        assert not [*folder.glob("*/*")]
+        assert folder.is_dir()

@@ -44,6 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--listen", help="address to serve on; default: the last run's, or a free one in 127/8")
     run.add_argument("--service-port", type=int, default=0, help="port of the service REST; 0 picks a free one")
     run.add_argument("--gateway-hostname", help="name that modules use for this hub; default: the address")
+    run.add_argument(
+        "--workload",
+        type=Path,
+        metavar="DIR",
+        help="workload sockets as DIR/MODULE/workload.sock, so that each module's container gets its own folder only",
+    )
     run.add_argument("--device-id", default="vigie-device")
     run.add_argument("--iothub-hostname", default="local.azure-devices.net")
     run.add_argument(
@@ -73,6 +79,7 @@ def _hub_options(options: argparse.Namespace) -> HubOptions:
         listen=options.listen,
         service_port=options.service_port,
         gateway_hostname=options.gateway_hostname,
+        workload=options.workload,
         device_id=options.device_id,
         iothub_hostname=options.iothub_hostname,
         settings=settings,

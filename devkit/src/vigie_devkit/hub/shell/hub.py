@@ -7,7 +7,7 @@ import fcntl
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -48,6 +48,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     listen: str | None = None
     service_port: int = 0
     gateway_hostname: str | None = None
+    workload: Path | None = None  # a folder of folders, one a module; None: one folder beside the state
     device_id: str = "vigie-device"
     iothub_hostname: str = "local.azure-devices.net"
     settings: HubSettings = HubSettings()
@@ -59,7 +60,7 @@ async def run_hub(
 ) -> None:
     """Serve until ``stop`` is set, then drain every client. Raises: HubStartError, with one sentence."""
     manifest, routing = load_manifest(options.manifest)
-    with _own(options.state), claimed_folder(options.state) as sockets:
+    with _own(options.state), _socket_root(options) as sockets:
         for folder in remove_dead_folders():
             log.info("sockets_of_a_killed_hub_removed", folder=str(folder))
         async with _Running.open(options, manifest, routing, sockets, open_service=open_service, open_sink=open_sink):
@@ -99,6 +100,11 @@ def _own(state: Path) -> Iterator[None]:
         raise HubStartError(f"another hub runs on state folder {state}; stop it or pass another --state") from error
     finally:
         os.close(descriptor)
+
+
+def _socket_root(options: HubOptions) -> AbstractContextManager[Path]:
+    # A folder that was named belongs to whoever named it: neither claimed nor removed.
+    return claimed_folder(options.state) if options.workload is None else nullcontext(options.workload)
 
 
 class _Running:
@@ -149,7 +155,12 @@ class _Running:
         )
         performer = Performer(state, store, documents, clock)
         trust = certificates.ca_file.read_text(encoding="ascii")
-        workload = WorkloadApi(sockets, lambda: trust, lambda module: keys.content.modules[module].primary)
+        workload = WorkloadApi(
+            sockets,
+            lambda: trust,
+            lambda module: keys.content.modules[module].primary,
+            folder_each=options.workload is not None,
+        )
         self = cls(options, listen, workload)
         control = Control(
             state,

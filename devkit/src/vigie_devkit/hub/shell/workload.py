@@ -22,9 +22,17 @@ class WorkloadApi:
     `sign` asks for nothing it does not need: one failed call at a renewal ends a client's renewals for ever (0.8).
     """
 
-    def __init__(self, folder: Path, trust_bundle: Callable[[], str], key_of: Callable[[str], str]) -> None:
-        """Args: key_of: the primary key of a module, base64; KeyError when it is gone."""
+    def __init__(
+        self,
+        folder: Path,
+        trust_bundle: Callable[[], str],
+        key_of: Callable[[str], str],
+        *,
+        folder_each: bool = False,
+    ) -> None:
+        """Args: key_of: the primary key of a module, base64; KeyError when it is gone. folder_each: see `_socket`."""
         self.folder = folder
+        self._folder_each = folder_each
         self._trust_bundle = trust_bundle
         self._key_of = key_of
         self._runners: dict[str, web.AppRunner] = {}
@@ -36,9 +44,16 @@ class WorkloadApi:
         return set(self._runners)
 
     async def open(self, module: str) -> None:
-        if module in self._runners:
-            return
+        if module in self._runners or (self._folder_each and module.startswith("$")):
+            return  # the agent and the hub themselves run in no container that mounts a folder here
         path = self._socket(module)
+        if self._folder_each:
+            try:
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+            except OSError as error:
+                # In a container only the folders that are mounted can be written: no reason to fail the other modules.
+                log.error("workload_not_served", module=module, folder=str(path.parent), reason=error.strerror)  # noqa: TRY400
+                return
         path.unlink(missing_ok=True)  # of a hub that was killed; the lock on the state folder says it is ours
         runner = web.AppRunner(self._app(module), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
@@ -57,6 +72,9 @@ class WorkloadApi:
             await self.close(module)
 
     def _socket(self, module: str) -> Path:
+        """Where ``module``'s socket is: with ``folder_each`` in a folder of its own, which its container can mount."""
+        if self._folder_each:
+            return self.folder / module / "workload.sock"
         name = (
             module if len(module) <= 20 and module.isidentifier() else hashlib.sha256(module.encode()).hexdigest()[:12]
         )

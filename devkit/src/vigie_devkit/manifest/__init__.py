@@ -1,0 +1,1 @@
+"""Tools around `deployment.template.json`: render, lint, route and compose (docs/manifest.md)."""

@@ -1,0 +1,225 @@
+"""`compose.yaml` out of the manifest: the same images, limits, volumes and environment, with the local hub as edgeHub.
+
+For `docker compose` and for docker-compose 1.29. What a createOptions member becomes is one table; a member without a
+counterpart is refused, so that nothing that the device gets is silently missing here. Networks are this file's own:
+each module shares one with the hub and with nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vigie.contracts.names import CAMERA, SYNC
+from vigie_devkit.hub.environment import API_VERSION
+from vigie_devkit.local.container import (
+    CAMERA_SECRETS,
+    DEFAULT_MODEL,
+    DEVICE,
+    HOME,
+    IOTHUB,
+    MANIFEST,
+    MODULE_WORKLOAD,
+    WORKLOAD,
+)
+from vigie_devkit.local.sources import DEFAULT_SOURCE
+from vigie_devkit.manifest.content import HostOptions, edge_modules, host_options, module_environment
+from vigie_devkit.manifest.errors import ManifestError
+from vigie_devkit.manifest.images import ModuleFile
+
+HUB = "hub"
+OUTSIDE = "outside"
+SECRETS = "camera-secrets"
+SECRETS_TARGET = "/run/secrets"
+"""In the camera: on a device a folder of the host, here the volume that the hub fills from ``VIGIE_CAMERA``."""
+_USER = 1250
+_ARCHITECTURES = ("amd64", "arm64v8")
+_HUB_MEMORY = "384m"
+_TMPFS_SMALL = {"type": "tmpfs", "device": "tmpfs", "o": f"size=1m,uid={_USER},gid={_USER},mode=0700"}
+# Where a module opens connections of its own: cameras on the network; what sync is configured for.
+_REACHES_OUTSIDE = frozenset({CAMERA, SYNC})
+_RESTART = {"always": "always", "on-unhealthy": "always", "on-failure": "on-failure", "never": "no"}
+_HEADER = """\
+# Generated from deployment.template.json by ./vigie manifest compose; change that and run it again (a test compares).
+# Hub and modules as on a device, without Azure: docker compose up  (docker-compose 1.29 works too).
+#
+#   VIGIE_CAMERA     what the cameras are, separated by blanks   rtsp://operator:secret@192.0.2.10/stream1
+#   VIGIE_MODEL      bundle folder inside the inference image     /models/conveyor-parts
+#   VIGIE_PLATFORM   key of the images; VIGIE_ARCH the part before its dash: amd64 or arm64v8
+#   VIGIE_IMAGES     prefix of the images, with its slash         registry.example.com/
+#   VIGIE_TAG        version of the images
+"""
+
+
+def compose_text(content: Mapping[str, Any], files: Mapping[str, ModuleFile]) -> str:
+    """The file's text. Raises: ManifestError: the manifest holds what compose has no counterpart for."""
+    document = compose_document(content, files)
+    body = yaml.safe_dump(document, sort_keys=False, width=120, default_flow_style=False)
+    return f"{_HEADER}\n{body}"
+
+
+def compose_document(content: Mapping[str, Any], files: Mapping[str, ModuleFile]) -> dict[str, Any]:
+    """Services, networks and volumes. Raises: ManifestError."""
+    volumes: dict[str, Any] = {"hub": {}}
+    services: dict[str, Any] = {HUB: _hub(files)}
+    networks: dict[str, Any] = {OUTSIDE: {}}
+    for name, module in edge_modules(content).items():
+        if name not in files:
+            raise ManifestError(f"module {name}", "has no module.json", "compose knows the modules of this checkout")
+        options = host_options(name, module)
+        services[name] = _service(name, module, options, files[name])
+        for mount in options.mounts:
+            volumes.setdefault(mount.source, {"driver_opts": mount.driver_options} if mount.driver_options else {})
+        volumes[f"workload-{name}"] = {"driver_opts": dict(_TMPFS_SMALL)}
+        networks[f"edge-{name}"] = {"internal": True}
+        services[HUB]["networks"].append(f"edge-{name}")
+        services[HUB]["volumes"].append(_volume(f"workload-{name}", f"{WORKLOAD}/{name}"))
+    volumes[SECRETS] = {"driver_opts": dict(_TMPFS_SMALL)}
+    return {"services": services, "networks": networks, "volumes": volumes}
+
+
+def _hub(files: Mapping[str, ModuleFile]) -> dict[str, Any]:
+    return {
+        "image": _image("vigie-hub", next(iter(files.values())).image.tag.version),
+        "build": {"context": ".", "dockerfile": "devkit/Dockerfile.${VIGIE_ARCH:-amd64}"},
+        "entrypoint": ["python", "-m", "vigie_devkit.local.container"],
+        "environment": {
+            "VIGIE_HOME": HOME,
+            "VIGIE_LOG": "json",
+            "VIGIE_CAMERA": f"${{VIGIE_CAMERA:-{DEFAULT_SOURCE}}}",
+            "VIGIE_MODEL": f"${{VIGIE_MODEL:-{DEFAULT_MODEL}}}",
+        },
+        "user": f"{_USER}:{_USER}",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "mem_limit": _HUB_MEMORY,
+        "tmpfs": ["/tmp:size=16m,mode=1777"],  # noqa: S108 - in the container, whose root is read-only
+        "networks": [],
+        "volumes": [
+            {"type": "bind", "source": "./deployment.template.json", "target": MANIFEST, "read_only": True},
+            _volume("hub", HOME),
+            _volume(SECRETS, CAMERA_SECRETS),
+        ],
+        "healthcheck": {
+            "test": ["CMD", "python", "-c", "import socket; socket.create_connection(('127.0.0.1', 8883), 2)"],
+            "interval": "5s",
+            "timeout": "5s",
+            "retries": 24,
+        },
+        "restart": "always",
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+    }
+
+
+def _service(name: str, module: Mapping[str, Any], options: HostOptions, file: ModuleFile) -> dict[str, Any]:
+    # Only inference is built differently for each class of hardware.
+    one_each = len(set(file.image.tag.platforms.values())) > len(_ARCHITECTURES)
+    dockerfile = "${VIGIE_PLATFORM:-amd64}" if one_each else "${VIGIE_ARCH:-amd64}"
+    service: dict[str, Any] = {
+        "image": _image(Path(file.image.repository).name, file.image.tag.version),
+        "build": {"context": ".", "dockerfile": f"modules/{name}/Dockerfile.{dockerfile}"},
+        "environment": {
+            **{key: _escaped(value) for key, value in module_environment(module, options).items()},
+            **_injected(name),
+        },
+        "depends_on": {HUB: {"condition": "service_healthy"}},
+    }
+    for member, value in options.host.items():
+        if member in _IGNORED:
+            continue
+        if member not in _COUNTERPARTS:
+            raise ManifestError(
+                f"module {name}",
+                f"createOptions HostConfig.{member} has no counterpart in compose",
+                "add it to compose.py",
+            )
+        key, convert = _COUNTERPARTS[member]
+        service[key] = convert(value)
+    if options.user:
+        service["user"] = options.user
+    service["networks"] = [f"edge-{name}", *([OUTSIDE] if name in _REACHES_OUTSIDE else [])]
+    service["volumes"] = [
+        *(_volume(mount.source, mount.target, read_only=mount.read_only) for mount in options.mounts),
+        *(_bind(bind) for bind in options.host.get("Binds", []) if bind.split(":")[1] != SECRETS_TARGET),
+        _volume(f"workload-{name}", MODULE_WORKLOAD, read_only=True),
+        *([_volume(SECRETS, SECRETS_TARGET, read_only=True)] if name == CAMERA else []),
+    ]
+    service["restart"] = _RESTART[module.get("restartPolicy", "always")]
+    return service
+
+
+def _injected(name: str) -> dict[str, str]:
+    """What edgeAgent would put into the container; the socket is this module's own, as on a device."""
+    return {
+        "IOTEDGE_IOTHUBHOSTNAME": IOTHUB,
+        "IOTEDGE_DEVICEID": DEVICE,
+        "IOTEDGE_MODULEID": name,
+        "IOTEDGE_GATEWAYHOSTNAME": HUB,
+        "IOTEDGE_MODULEGENERATIONID": "1",
+        "IOTEDGE_WORKLOADURI": f"unix://{MODULE_WORKLOAD}/workload.sock",
+        "IOTEDGE_APIVERSION": API_VERSION,
+        "IOTEDGE_AUTHSCHEME": "sasToken",
+    }
+
+
+def _image(name: str, version: str) -> str:
+    return f"${{VIGIE_IMAGES:-}}{name}:${{VIGIE_TAG:-{version}}}-${{VIGIE_PLATFORM:-amd64}}"
+
+
+def _volume(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]:
+    volume: dict[str, Any] = {"type": "volume", "source": source, "target": target}
+    return {**volume, "read_only": True} if read_only else volume
+
+
+def _bind(text: str) -> dict[str, Any]:
+    source, target, *options = text.split(":")
+    bind: dict[str, Any] = {"type": "bind", "source": source, "target": target}
+    return {**bind, "read_only": True} if "ro" in options else bind
+
+
+def _escaped(value: Any) -> str:
+    return str(value).replace("$", "$$")
+
+
+def _megabytes(value: int) -> str:
+    return f"{value >> 20}m" if value % (1 << 20) == 0 else f"{value}b"
+
+
+def _logging(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {"driver": value["Type"], "options": dict(value.get("Config", {}))}
+
+
+def _devices(value: list[Mapping[str, str]]) -> list[str]:
+    return [
+        f"{device['PathOnHost']}:{device['PathInContainer']}:{device.get('CgroupPermissions', 'rwm')}"
+        for device in value
+    ]
+
+
+def _tmpfs(value: Mapping[str, str]) -> list[str]:
+    return [f"{path}:{options}" if options else path for path, options in value.items()]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_IGNORED = frozenset({"Mounts", "Binds"})  # volumes, handled with their driver options
+_COUNTERPARTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "ReadonlyRootfs": ("read_only", _same),
+    "CapDrop": ("cap_drop", _same),
+    "CapAdd": ("cap_add", _same),
+    "SecurityOpt": ("security_opt", _same),
+    "Memory": ("mem_limit", _megabytes),
+    "LogConfig": ("logging", _logging),
+    "Devices": ("devices", _devices),
+    "GroupAdd": ("group_add", _same),
+    "Runtime": ("runtime", _same),
+    "Tmpfs": ("tmpfs", _tmpfs),
+    "Init": ("init", _same),
+    "PidsLimit": ("pids_limit", _same),
+}
