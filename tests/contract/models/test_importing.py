@@ -1,4 +1,4 @@
-"""What the importer promises beyond recognition: opsets, folding, replacement, the reference pair, the commands."""
+"""What the importer promises beyond recognition: opsets, folding, replacement, the reference frames, the commands."""
 
 from __future__ import annotations
 
@@ -62,21 +62,26 @@ def test_outputs_that_nobody_reads_are_cut_with_what_makes_them(tmp_path: Path) 
     assert "num_detections" not in names
 
 
-def test_the_reference_pair_is_what_the_engine_answers(tmp_path: Path) -> None:
+def test_the_reference_frames_are_what_the_engine_answers(tmp_path: Path) -> None:
     bundle = load_bundle(import_model(models.save(models.yolox(), tmp_path), tmp_path / "b"))
-    pair = read_reference(bundle)
+    pairs = read_reference(bundle)
+    assert len(pairs) == 2, "two drawn scenes, and not the flat pictures"
     with open_engine(bundle) as engine:
-        outputs = engine.run(pair.tensor_hwc)
-        for stored, ran in zip(pair.outputs, outputs, strict=True):
-            assert ran == pytest.approx(stored, abs=1e-4)
+        for pair in pairs:
+            for stored, ran in zip(pair.outputs, engine.run(pair.tensor_hwc), strict=True):
+                assert ran == pytest.approx(stored, abs=1e-4)
 
 
-def test_a_users_picture_becomes_the_reference_input(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "p.png"), scene((64, 96), seed=40))
-    bundle = load_bundle(
-        import_model(models.save(models.yolox(), tmp_path), tmp_path / "b", picture=tmp_path / "p.png")
-    )
-    assert np.array_equal(read_reference(bundle).tensor_hwc, scene((64, 96), seed=40))
+def test_a_users_pictures_become_the_reference_frames(tmp_path: Path) -> None:
+    files = []
+    for seed in (40, 41, 42):
+        files.append(tmp_path / f"{seed}.png")
+        cv2.imwrite(str(files[-1]), scene((64, 96), seed=seed))
+    bundle = load_bundle(import_model(models.save(models.yolox(), tmp_path), tmp_path / "b", pictures=files))
+    assert bundle.card.reference is not None
+    assert bundle.card.reference.samples == 3
+    for pair, seed in zip(read_reference(bundle), (40, 41, 42), strict=True):
+        assert np.array_equal(pair.tensor_hwc, scene((64, 96), seed=seed))
 
 
 def test_an_import_replaces_a_bundle_and_nothing_else(tmp_path: Path) -> None:
@@ -151,7 +156,7 @@ def test_verify_finds_a_file_that_was_changed(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_verify_finds_a_model_that_answers_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A bundle whose card and checksums are in order, and whose reference pair another model made."""
+    """A bundle whose card and checksums are in order, and whose reference frames another model answered."""
     folder = import_model(models.save(models.yolox(), tmp_path), tmp_path / "b")
     other = import_model(models.save(models.yolox(decoded=True), tmp_path, "other.onnx"), tmp_path / "c")
     (folder / "reference.npz").write_bytes((other / "reference.npz").read_bytes())

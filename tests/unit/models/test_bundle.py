@@ -17,8 +17,8 @@ from support.models import make_card
 from vigie.errors import BundleError, BundleIntegrityError, BundlePathError, BundleSizeError, CardError
 from vigie.models import load_bundle
 from vigie.models.bundle import CARD_FILE
-from vigie.models.card import Card, Reference, write_card
-from vigie.models.reference import read_reference, write_reference
+from vigie.models.card import Card, CardOutput, Reference, write_card
+from vigie.models.reference import ReferencePair, read_reference, write_reference
 from vigie.models.store import BundleStore
 
 MODEL = b"not really a model, but with a checksum"
@@ -130,21 +130,46 @@ def test_external_data_are_verified_too(tmp_path: Path) -> None:
         load_bundle(folder)
 
 
-def with_reference(folder: Path, content: bytes) -> Path:
+def with_reference(folder: Path, content: bytes, *, samples: int = 1, outputs: int = 1) -> Path:
     make_bundle(folder)
     (folder / "reference.npz").write_bytes(content)
     card = load_bundle(folder).card
-    reference = Reference(file="reference.npz", sha256=sha256(content), variant="fp32")
-    write(folder, msgspec.structs.replace(card, reference=reference))
+    reference = Reference(file="reference.npz", sha256=sha256(content), variant="fp32", samples=samples)
+    shapes = tuple(CardOutput(name=f"o{index}", shape=(-1,)) for index in range(outputs))
+    write(folder, msgspec.structs.replace(card, reference=reference, outputs=shapes))
     return folder
 
 
-def test_a_reference_pair_reads_back(tmp_path: Path) -> None:
-    tensor, outputs = np.full((64, 64, 3), 7, np.uint8), [np.arange(6, dtype=np.float32), np.zeros(2, np.int64)]
-    write_reference(tmp_path / "r.npz", tensor, outputs)
-    pair = read_reference(load_bundle(with_reference(tmp_path / "b", (tmp_path / "r.npz").read_bytes())))
-    assert np.array_equal(pair.tensor_hwc, tensor)
-    assert all(np.array_equal(left, right) for left, right in zip(pair.outputs, outputs, strict=True))
+def pair(value: int, *outputs: Any) -> ReferencePair:
+    return ReferencePair(np.full((64, 64, 3), value, np.uint8), list(outputs))
+
+
+FIXED = [pair(7, np.arange(6, dtype=np.float32), np.zeros(2, np.int64)), pair(8, np.ones(6, np.float32), np.ones(2))]
+OPEN = [pair(7, np.zeros((4, 6), np.float32), np.ones(2)), pair(8, np.ones((0, 6), np.float32), np.zeros(2))]
+
+
+@pytest.mark.parametrize("pairs", [FIXED[:1], FIXED, OPEN], ids=["one", "many", "open-shape"])
+def test_reference_frames_read_back(tmp_path: Path, pairs: list[ReferencePair]) -> None:
+    write_reference(tmp_path / "r.npz", pairs)
+    content = (tmp_path / "r.npz").read_bytes()
+    read = read_reference(load_bundle(with_reference(tmp_path / "b", content, samples=len(pairs), outputs=2)))
+    for had, wanted in zip(read, pairs, strict=True):
+        assert np.array_equal(had.tensor_hwc, wanted.tensor_hwc)
+        assert all(np.array_equal(left, right) for left, right in zip(had.outputs, wanted.outputs, strict=True))
+        assert [array.shape for array in had.outputs] == [array.shape for array in wanted.outputs]
+
+
+def test_the_single_pair_of_older_bundles_is_one_frame(tmp_path: Path) -> None:
+    former = archive({"tensor": np.full((64, 64, 3), 7, np.uint8), "output_0": np.arange(6)})
+    (read,) = read_reference(load_bundle(with_reference(tmp_path / "b", former)))
+    assert read.tensor_hwc.shape == (64, 64, 3)
+    assert np.array_equal(read.outputs[0], np.arange(6))
+
+
+@pytest.mark.parametrize("pairs", [[], [pair(7), pair(8, np.zeros(3))]], ids=["none", "unlike"])
+def test_frames_that_do_not_belong_together_are_not_written(tmp_path: Path, pairs: list[ReferencePair]) -> None:
+    with pytest.raises(ValueError, match="expected at least one frame and all alike"):
+        write_reference(tmp_path / "r.npz", pairs)
 
 
 def archive(arrays: dict[str, Any], *, allow_pickle: bool = False) -> bytes:
@@ -156,7 +181,7 @@ def archive(arrays: dict[str, Any], *, allow_pickle: bool = False) -> bytes:
 def bomb() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("tensor.npy", bytes(70 << 20))
+        packed.writestr("input.npy", bytes(70 << 20))
     return buffer.getvalue()
 
 
@@ -164,14 +189,17 @@ def bomb() -> bytes:
     ("content", "said"),
     [
         (bomb(), "unpacks to 73400320 bytes"),
-        (b"nonsense", "is no reference pair"),
-        (archive({"tensor": np.array([{}], object)}, allow_pickle=True), "is no reference pair: Object arrays cannot"),
-        (archive({"other": np.zeros(3)}), "is no reference pair"),
-        (archive({"tensor": np.zeros((2, 2, 3), np.uint8)}), "expected an input (64, 64, 3) uint8, got (2, 2, 3)"),
+        (b"nonsense", "holds no reference frames"),
+        (archive({"input": np.array([{}], object)}, allow_pickle=True), "no reference frames: Object arrays cannot"),
+        (archive({"other": np.zeros(3)}), "holds no reference frames"),
+        (archive({"input": np.zeros((1, 2, 2, 3), np.uint8), "output_0": np.zeros((1, 3))}), "got (1, 2, 2, 3)"),
+        (archive({"input": np.zeros((2, 64, 64, 3), np.uint8), "output_0": np.zeros((2, 3))}), "got (2, 64, 64, 3)"),
+        (archive({"input": np.zeros((2, 64, 64, 3), np.uint8), "output_0": np.zeros((1, 3))}), "has 1 frames"),
+        (archive({"input": np.zeros((1, 64, 64, 3), np.float32), "output_0": np.zeros((1, 3))}), "got (1, 64, 64, 3)"),
     ],
-    ids=["bomb", "nonsense", "pickle", "no-tensor", "shape"],
+    ids=["bomb", "nonsense", "pickle", "no-input", "shape", "more-than-the-card-says", "fewer-outputs", "no-bytes"],
 )
-def test_a_reference_that_is_no_plain_pair_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_reference_that_holds_no_plain_frames_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     bundle = load_bundle(with_reference(tmp_path / "b", content))
     with pytest.raises(BundleError) as refused:
         read_reference(bundle)
@@ -179,7 +207,7 @@ def test_a_reference_that_is_no_plain_pair_is_refused(tmp_path: Path, content: b
 
 
 def test_a_bundle_without_a_reference_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="has no reference pair; import the model again"):
+    with pytest.raises(BundleError, match="has no reference frames; import the model again"):
         read_reference(load_bundle(make_bundle(tmp_path / "b")))
 
 

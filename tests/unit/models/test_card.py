@@ -29,6 +29,16 @@ def test_a_card_reads_back_as_it_was_written() -> None:
     assert read_card(write_card(CARD), where="card.yaml") == CARD
 
 
+def test_a_quantized_variant_says_what_it_is_worth() -> None:
+    parity = {"metric": "f1", "value": 0.981, "minimum": 0.95, "samples": 40}
+    facts = {"precision": "int8", "integer_share": 0.9, "cpus": ["x86-vnni"], "reduce_range": False, "parity": parity}
+    card = read_card(changed(**{f"variants__fp32__{name}": value for name, value in facts.items()}), where="card.yaml")
+    variant = card.variants["fp32"]
+    assert variant.parity is not None
+    assert (variant.parity.value, variant.parity.minimum, variant.reduce_range) == (0.981, 0.95, False)
+    assert read_card(write_card(card), where="card.yaml") == card
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -41,6 +51,7 @@ def test_a_card_reads_back_as_it_was_written() -> None:
         (changed(variants={}), "$.variants: Expected `object` of length >= 1"),
         (changed(variants__fp32__sha256="12"), "$.variants[...].sha256: Expected `str` matching regex"),
         (changed(variants__fp32__precision="fp8"), "$.variants[...].precision: Invalid enum value 'fp8'"),
+        (changed(variants__fp32__parity={"metric": "feel", "value": 1, "minimum": 1}), ".parity.metric: Invalid enum"),
         (changed(thresholds__score_min=2), "$.thresholds.score_min: Expected `float` <= 1.0"),
         (changed(labels="abc"), "$.labels: Expected `array`, got `str`"),
         (changed(schema="vigie.card/2"), "$.schema: is 'vigie.card/2', this version reads 'vigie.card/1'"),
@@ -55,7 +66,8 @@ def test_a_card_reads_back_as_it_was_written() -> None:
     ],
     ids=[
         "unknown-key", "unknown-inner-key", "zero", "huge", "enum", "name", "no-variants", "hash", "precision",
-        "threshold", "labels", "schema", "empty", "list", "broken", "bytes", "python-tag", "alias", "deep", "large",
+        "parity", "threshold", "labels", "schema", "empty", "list", "broken", "bytes", "python-tag", "alias", "deep",
+        "large",
     ],
 )  # fmt: skip
 def test_a_card_that_says_what_it_must_not_is_refused_with_the_path(text: bytes, said: str) -> None:

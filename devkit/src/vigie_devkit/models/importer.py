@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.errors import ModelUnrecognisedError
+from vigie.models.reference import ReferencePair
 from vigie.runtimes.reference_run import run_reference
 from vigie.vision.decoders import make_decoder
 from vigie_devkit.models.fold import INPUT_NAME, feed_original, fold_input
@@ -35,7 +36,7 @@ def import_model(
     given: Path | None = None,
     feed: Mapping[str, Any] | None = None,
     size_hw: tuple[int, int] | None = None,
-    picture: Path | None = None,
+    pictures: Sequence[Path] = (),
     licence: str = "unknown",
     url: str = "",
 ) -> Path:
@@ -45,7 +46,7 @@ def import_model(
         name: of the card; the file's by default. labels: class names, or a file of them.
         family: where recognition needs to be told. given: a reading in YAML in place of recognition.
         feed: fields of ``Feed`` that the user knows better. size_hw: for models whose input is open.
-        picture: what the reference pair shows; a drawn scene otherwise. url: where the file was fetched, for the card.
+        pictures: what the reference frames show; drawn scenes otherwise. url: where the file was fetched, for the card.
     Returns: the bundle's folder, verified.
     Raises: ModelFileError, ModelUnrecognisedError, ModelParityError, CardError, BundleError; nothing is written then.
     """
@@ -67,12 +68,14 @@ def import_model(
         licence=licence,
         url=url,
     )
-    pictures = parity_pictures(prepared.signature.input_hw)
-    if picture is not None:
-        pictures.insert(0, read_picture(picture, prepared.signature.input_hw, reading.feed))
-    answers = [_run_both(prepared, reading, folded, shown) for shown in pictures]
+    shown = [read_picture(file, prepared.signature.input_hw, reading.feed) for file in pictures]
+    shown += parity_pictures(prepared.signature.input_hw)
+    answers = [_run_both(prepared, reading, folded, picture) for picture in shown]
     compare(card, make_decoder(card), answers, HALF if prepared.signature.image.dtype == "float16" else SINGLE)
-    return write_bundle(Path(output_dir), card, folded, pictures[0], answers[0].folded)
+    pairs = [ReferencePair(picture, answer.folded) for picture, answer in zip(shown, answers, strict=True)]
+    # What the user chose says more of the model than what was drawn; flat pictures say nothing.
+    kept = pairs[: len(pictures)] or [pair for pair, answer in zip(pairs, answers, strict=True) if not answer.flat]
+    return write_bundle(Path(output_dir), card, folded, kept)
 
 
 def fold(prepared: Prepared, reading: Recognition) -> Folded:

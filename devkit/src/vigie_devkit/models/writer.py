@@ -7,19 +7,17 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from vigie.errors import BundleError
 from vigie.models.bundle import CARD_FILE, load_bundle
 from vigie.models.card import SCHEMA, Card, Reference, card_error, write_card
-from vigie.models.reference import write_reference
+from vigie.models.reference import ReferencePair, write_reference
 from vigie_devkit.models.fold import INPUT_NAME
 from vigie_devkit.models.prepare import Prepared
 from vigie_devkit.models.recognition import Recognition
@@ -57,7 +55,7 @@ def build_card(
     licence: str,
     url: str = "",
 ) -> Card:
-    """The card without its reference pair. Raises: CardError: a name or label that no card may hold."""
+    """The card without its reference frames. Raises: CardError: a name or label that no card may hold."""
     signature, feed = prepared.signature, reading.feed
     height, width = signature.input_hw
     embedded = {key: value[:1000] for key, value in signature.metadata.items() if key != "names"}
@@ -108,11 +106,10 @@ def build_card(
         raise card_error(name, error) from error
 
 
-def write_bundle(
-    folder: Path, card: Card, folded: Folded, tensor_hwc: NDArray[np.uint8], outputs: list[NDArray[Any]]
-) -> Path:
+def write_bundle(folder: Path, card: Card, folded: Folded, pairs: Sequence[ReferencePair]) -> Path:
     """Write the bundle as a whole or not at all, then load it once as a device would.
 
+    Args: pairs: the reference frames, at least one.
     Raises: BundleError: the folder cannot be written, or holds something that is no bundle.
     """
     variant, facts = next(iter(card.variants.items()))
@@ -124,8 +121,13 @@ def write_bundle(
         raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
     try:
         (staging / facts.file).write_bytes(folded.content)
-        sha256 = write_reference(staging / REFERENCE_FILE, tensor_hwc, outputs)
-        reference = Reference(file=REFERENCE_FILE, sha256=sha256, variant=variant, score_min=card.thresholds.score_min)
+        reference = Reference(
+            file=REFERENCE_FILE,
+            sha256=write_reference(staging / REFERENCE_FILE, pairs),
+            variant=variant,
+            samples=len(pairs),
+            score_min=card.thresholds.score_min,
+        )
         (staging / CARD_FILE).write_bytes(write_card(msgspec.structs.replace(card, reference=reference)))
         staging.chmod(0o755)
         load_bundle(staging)

@@ -1,4 +1,4 @@
-"""Model bundles: the card, the verified folder, the reference pair, the store.
+"""Model bundles: the card, the verified folder, the reference frames, the store.
 
 Public: ``load_bundle``, ``Bundle``, ``Variant``, ``Card``.
 """

@@ -78,8 +78,25 @@ class Calibration(_Strict, frozen=True, kw_only=True):
     dataset_sha256: Sha256 | None = None
 
 
+class Parity(_Strict, frozen=True, kw_only=True):
+    """Agreement of a variant with the reference variant, measured where the bundle was made.
+
+    ``metric``: ``f1`` of detections at the reference's ``score_min`` and ``match_iou_min``, same class; ``top1`` of a
+    classifier. 1 is full agreement. ``minimum``: what a device must reach over the reference frames.
+    """
+
+    metric: Literal["f1", "top1"]
+    value: Share
+    minimum: Share
+    samples: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
 class CardVariant(_Strict, frozen=True, kw_only=True):
-    """One ONNX file of the bundle. ``form``: ``float``, or how integers are written (``qdq``, ``qoperator``)."""
+    """One ONNX file of the bundle. ``form``: ``float``, or how integers are written (``qdq``, ``qoperator``).
+
+    ``integer_share``: of the multiply-adds. ``float_layers``: nodes that were kept in higher precision.
+    ``cpus``: kinds of CPU whose integer arithmetic gives these answers; empty where it does not matter.
+    """
 
     file: FileName
     sha256: Sha256
@@ -89,19 +106,25 @@ class CardVariant(_Strict, frozen=True, kw_only=True):
     weights: Literal["float", "s8", "u8"] = "float"
     symmetric: bool | None = None
     per_channel: bool | None = None
+    reduce_range: bool | None = None
+    integer_share: Share | None = None
+    float_layers: tuple[Text, ...] = ()
     opset: Annotated[int, msgspec.Meta(ge=1)]
     external_files: dict[FileName, Sha256] = {}
     calibration: Calibration | None = None
     targets: tuple[Text, ...] = ()
+    cpus: tuple[Literal["x86-avx2", "x86-vnni", "arm64"], ...] = ()
+    parity: Parity | None = None
     evidence: tuple[Evidence, ...] = ()
 
 
 class Reference(_Strict, frozen=True, kw_only=True):
-    """An input and the outputs it must give, for parity on the device; ``file`` is a plain npz without objects."""
+    """Frames and the outputs they must give, for parity on the device; ``file`` is a plain npz without objects."""
 
     file: FileName
     sha256: Sha256
     variant: Name
+    samples: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
     score_min: Share = 0.25
     match_iou_min: Share = 0.5
     score_tolerance: Share = 0.1

@@ -16,7 +16,13 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("model", type=Path, help="an .onnx file")
     verb.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
     verb.add_argument("--name", help="of the bundle (default: the file's)")
-    verb.add_argument("--picture", type=Path, help="of the reference pair: something the model should see")
+    verb.add_argument(
+        "--picture",
+        type=Path,
+        action="append",
+        default=[],
+        help="becomes a reference frame: something the model should see; may be given several times",
+    )
     verb.add_argument("--licence", default="unknown", help="of the weights, for the card")
     verb.add_argument("--card", type=Path, help="a YAML file that says how to read it, in place of recognition")
     verb.add_argument("--channels", choices=("rgb", "bgr"), help="the order the model was trained with")
@@ -46,7 +52,7 @@ def _import(args: argparse.Namespace) -> int:
         given=args.card,
         feed=feed,
         size_hw=args.size,
-        picture=args.picture,
+        pictures=args.picture,
         licence=args.licence,
     )
     print(summary(folder))

@@ -1,4 +1,4 @@
-"""``vigie models verify``: a bundle's checksums, then its reference pair on this machine."""
+"""``vigie models verify``: a bundle's checksums, then its reference frames on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EXAMPLE = "./vigie models verify bundles/best"
 
 
 def add_verb(verbs: Any) -> None:
-    verb = add_verb_parser(verbs, "verify", "checksums and reference pair", EXAMPLE, _verify)
+    verb = add_verb_parser(verbs, "verify", "checksums and reference frames", EXAMPLE, _verify)
     verb.add_argument("bundle", help="a bundle folder or a name from 'list'")
 
 
