@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -23,6 +24,13 @@ from typing import NoReturn
 CHECKOUT = Path(__file__).resolve().parents[3]
 RUN_LOCK = "requirements.lock"
 TEST_LOCK = "tests/requirements.lock"
+# Each engine beside ONNX Runtime's CPU provider is a layer of its own, so that `up` stays lean and one that has no
+# wheel here costs only its own tests: name -> machines, and the oldest glibc, that its wheels are for.
+ENGINES: dict[str, tuple[tuple[str, ...], tuple[int, int]]] = {
+    "openvino": (("x86_64", "aarch64"), (2, 28)),
+    "qnn": (("x86_64",), (2, 35)),
+}
+ENGINE_LOCK = "tests/engines-{}.lock"
 STAMP = "vigie-stamp-{}"
 INSTALLING = "vigie-installing"
 INSTALL_LOG = "vigie-install.log"
@@ -66,6 +74,62 @@ def ensure_environment(*, with_tests: bool = False) -> Path:
             if not is_current(venv, with_tests=with_tests):
                 _install(venv, with_tests=with_tests)
     return venv / "bin/python"
+
+
+def install_engines(venv: Path) -> dict[str, str]:
+    """Install the engines that tests run; what is missing afterwards by name, with the reason. Never fails.
+
+    An engine without a wheel for this machine is not tried; one that pip could not get is tried again next time.
+    """
+    missing: dict[str, str] = {}
+    for name in ENGINES:
+        lock = CHECKOUT / ENGINE_LOCK.format(name)
+        if not lock.exists():
+            continue
+        why_not = engine_has_no_wheel(name, platform.machine(), platform.libc_ver()[1], sys.platform)
+        try:
+            if not why_not and not _engine_is_current(venv, name):
+                with _locked(venv):
+                    if not _engine_is_current(venv, name):
+                        _install_engine(venv, name, lock)
+        except (BootstrapError, OSError) as error:
+            why_not = str(error)
+        if why_not:
+            missing[name] = why_not
+            print(f"vigie: tests of {name} will skip: {why_not}", file=sys.stderr)
+    return missing
+
+
+def engine_has_no_wheel(name: str, machine: str, glibc: str, system: str) -> str:
+    """Why the engine cannot be installed here; empty if it can. Args: glibc: ``2.36``, empty if it is another libc."""
+    machines, oldest = ENGINES[name]
+    if system != "linux" or machine not in machines:
+        return f"{name} has no wheel for {system} on {machine}"
+    version = tuple(int(part) for part in re.findall(r"\d+", glibc)[:2])
+    if version < oldest:
+        return f"{name} needs glibc {oldest[0]}.{oldest[1]}, this is {glibc or 'another libc'}"
+    return ""
+
+
+def _engine_is_current(venv: Path, name: str) -> bool:
+    try:
+        return (venv / STAMP.format(name)).read_text(encoding="ascii") == _engine_fingerprint(venv, name)
+    except OSError:
+        return False
+
+
+def _engine_fingerprint(venv: Path, name: str) -> str:
+    lock = (CHECKOUT / ENGINE_LOCK.format(name)).read_bytes()
+    return hashlib.sha256(lock + b"\0" + (venv / "pyvenv.cfg").read_bytes()).hexdigest()
+
+
+def _install_engine(venv: Path, name: str, lock: Path) -> None:
+    print(f"vigie: installing {name} for its tests into {venv}", file=sys.stderr)
+    progress = Progress(_pinned(lock))
+    with (venv / INSTALL_LOG).open("a", encoding="utf-8") as log:
+        _pip(venv / "bin/python", ["install", "--no-user", "--require-hashes", "-r", str(lock)], log, progress)
+    progress.finish()
+    (venv / STAMP.format(name)).write_text(_engine_fingerprint(venv, name), encoding="ascii")
 
 
 def is_current(venv: Path, *, with_tests: bool) -> bool:
@@ -139,7 +203,7 @@ def _install(venv: Path, *, with_tests: bool) -> None:
         (venv / INSTALLING).touch()
         with (venv / INSTALL_LOG).open("w", encoding="utf-8") as log:
             lock = CHECKOUT / (TEST_LOCK if with_tests else RUN_LOCK)
-            pinned = sum(1 for line in lock.read_text(encoding="utf-8").splitlines() if re.match(r"[\w.-]+==", line))
+            pinned = _pinned(lock)
             what = "tests and checks need" if with_tests else "Vigie needs"
             print(f"vigie: installing what {what} into {venv} ({pinned} pinned packages)", file=sys.stderr)
             progress = Progress(pinned)
@@ -161,6 +225,11 @@ def _install(venv: Path, *, with_tests: bool) -> None:
     except OSError as error:
         raise BootstrapError(f"cannot write {venv} ({error.strerror}); free space or set VIGIE_VENV") from error
     print(f"vigie: installed in {time.monotonic() - started:.0f} s", file=sys.stderr)
+
+
+def _pinned(lock: Path) -> int:
+    """How many packages a lock pins."""
+    return sum(1 for line in lock.read_text(encoding="utf-8").splitlines() if re.match(r"[\w.-]+==", line))
 
 
 def _must_be_made(venv: Path) -> bool:

@@ -6,6 +6,7 @@
     `-- PermanentError      do not try again: somebody has to change something
         |-- EndpointError, MessageTooLargeError, MethodRefusedError, ThreadDiedError
         |-- ConfigRefusedError     a desired property, with its path
+        |-- ProviderOptionError    an option of an execution provider
         `-- ModelError             card, bundle (path, size, sha256), model file, parity, outputs, engine (provider)
 
 A class holds facts and builds its text: what happened, where, what to do. Each has a slug that is its
@@ -392,17 +393,31 @@ class EngineError(ModelError):
 
     slug: ClassVar[str] = "engine"
 
-    def __init__(self, model: str, reason: str) -> None:
-        """``reason``: the runtime's own first line and what to do."""
-        super().__init__(f"model '{model}': {reason}")
+    def __init__(self, model: str, reason: str, remedy: str = "") -> None:
+        """``reason``: the runtime's own first line; ``remedy``: what to do, where that is known."""
+        super().__init__(f"model '{model}': {reason}" + (f"; {remedy}" if remedy else ""))
         self.model = model
         self.reason = reason
+        self.remedy = remedy
 
 
 class ProviderError(EngineError):
     """The execution provider that was asked for is not the one that would run."""
 
     slug: ClassVar[str] = "engine-provider"
+
+
+class ProviderOptionError(PermanentError):
+    """An option that a provider does not have, or a value that it does not take; the runtime would say nothing."""
+
+    slug: ClassVar[str] = "provider-option"
+
+    def __init__(self, provider: str, option: str, reason: str) -> None:
+        """``reason`` names the nearest option, or what the value may be."""
+        super().__init__(f"provider '{provider}': option '{option}' {reason}")
+        self.provider = provider
+        self.option = option
+        self.reason = reason
 
 
 # -- sync -------------------------------------------------------------------------------------------------------------

@@ -104,14 +104,21 @@ def test_another_shape_or_type_is_refused(tmp_path: Path, tensor: np.ndarray) ->
         engine.run(tensor)
 
 
-@pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "NoSuchExecutionProvider"])
-def test_a_provider_that_is_not_here_is_an_error_and_no_fall_back(tmp_path: Path, provider: str) -> None:
-    import onnxruntime
-
-    if provider in onnxruntime.get_available_providers():
-        pytest.skip(f"{provider} is here")
-    with pytest.raises(ProviderError, match=f"model 'tiny/fp32': {provider} is not installed here; available: "):
-        open_engine(tiny_bundle(tmp_path / "b"), Candidate("onnxruntime", provider, "GPU", "fp32", 1))
+@pytest.mark.parametrize(
+    ("provider", "device", "said"),
+    [
+        ("cuda", "GPU", "CUDAExecutionProvider is not installed here; available: .*; install onnxruntime-gpu"),
+        ("migraphx", "GPU", "MIGraphXExecutionProvider is not installed here"),
+        ("webgpu", "GPU", "onnxruntime-ep-webgpu is not installed here; install onnxruntime-ep-webgpu"),
+        ("cuda", "NPU", "cuda has no device 'NPU'; it has GPU"),
+        ("no-such", "GPU", "onnxruntime has no provider 'no-such'; it has coreml, cpu, cuda, "),
+    ],
+)
+def test_a_provider_that_is_not_here_is_an_error_with_its_remedy_and_no_fall_back(
+    tmp_path: Path, provider: str, device: str, said: str
+) -> None:
+    with pytest.raises(ProviderError, match=f"model 'tiny/fp32': {said}"):
+        open_engine(tiny_bundle(tmp_path / "b"), Candidate("onnxruntime", provider, device, "fp32", 1))
 
 
 def test_a_variant_that_is_not_there_is_refused(tmp_path: Path) -> None:

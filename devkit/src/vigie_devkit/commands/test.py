@@ -33,6 +33,7 @@ def test(args: argparse.Namespace) -> int:
         print("usage: vigie test [PYTEST_ARGUMENT ...]\n\nexamples:\n  ./vigie test\n  ./vigie test tests/unit -x")
         return Exit.OK
     python = test_python()
+    bootstrap.install_engines(bootstrap.environment_folder())
     os.chdir(CHECKOUT)
     os.execv(python, [python, "-P", "-m", "pytest", *words])  # noqa: S606  becomes it: no shell wanted
     return Exit.NO_FLOW

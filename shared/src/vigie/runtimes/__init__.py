@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from vigie.runtimes.candidate import Candidate, cpu_candidate
+from vigie.runtimes.candidates import Rejected, candidates
 from vigie.runtimes.engine import CPU, Engine, EngineSettings, open_engine
+from vigie.runtimes.hardware import HardwareReport, probe
 from vigie.runtimes.proof import Proof
 
-__all__ = ["CPU", "Candidate", "Engine", "EngineSettings", "Proof", "cpu_candidate", "open_engine"]
+__all__ = [
+    "CPU",
+    "Candidate",
+    "Engine",
+    "EngineSettings",
+    "HardwareReport",
+    "Proof",
+    "Rejected",
+    "candidates",
+    "cpu_candidate",
+    "open_engine",
+    "probe",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import msgspec
 import numpy as np
@@ -25,11 +25,13 @@ class EngineSettings(msgspec.Struct, frozen=True):
     ``spin``: threads burn CPU between runs to start the next one sooner (latency and throughput objectives).
     ``strict``: not a single node may run on the CPU when another provider was asked for.
     ``cache``: a writable folder for compiled models; ``None`` = compile at every start.
+    ``objective``: sets the provider's performance mode.
     """
 
     spin: bool = False
     strict: bool = False
     cache: Path | None = None
+    objective: Literal["latency", "throughput", "energy"] = "latency"
 
 
 class Engine(Protocol):

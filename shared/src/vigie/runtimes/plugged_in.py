@@ -19,6 +19,7 @@ VARIABLE = "VIGIE_ENGINES"
 GROUP = "vigie.engines"
 _OWN = {
     "onnxruntime": "vigie.runtimes.onnxruntime_engine:open_onnxruntime",
+    "openvino": "vigie.runtimes.openvino_engine:open_openvino",
 }
 
 EngineFactory = Callable[..., Any]

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vigie.errors import EngineError
-from vigie.runtimes.onnxruntime_engine import first_line, import_onnxruntime
+from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
 
 
 def run_reference(model: bytes | str, feeds: Mapping[str, NDArray[Any]], *, name: str) -> dict[str, NDArray[Any]]:

@@ -30,7 +30,7 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
     The tightest limit on the way from the process's own group up to the mount counts: v2 ``cpu.max``,
     v1 ``cpu.cfs_quota_us`` and ``cpu.cfs_period_us``. What cannot be read limits nothing.
     """
-    quotas = [quota for folder in _cgroup_folders(root) if (quota := _folder_quota(folder)) is not None]
+    quotas = [quota for folder in cgroup_folders(root) if (quota := _folder_quota(folder)) is not None]
     return min(quotas, default=None)
 
 
@@ -49,16 +49,16 @@ def _ratio(quota: str, period: str) -> float | None:
     return allowed / per if allowed > 0 and per > 0 else None
 
 
-def _cgroup_folders(root: Path) -> list[Path]:
-    """The process's cgroup folders that may hold a CPU limit, and their parents up to each mount."""
+def cgroup_folders(root: Path, *, controller: str = "cpu") -> list[Path]:
+    """The process's cgroup folders that may hold a limit of ``controller``, and their parents up to each mount."""
     mount = root / "sys/fs/cgroup"
     folders: list[Path] = []
     for line in _read(root / "proc/self/cgroup").splitlines():
         number, controllers, path = [*line.split(":", 2), "", ""][:3]
         if number == "0" and not controllers:
             tops = [mount, mount / "unified"]
-        elif "cpu" in controllers.split(","):
-            tops = [mount / controllers, mount / "cpu"]
+        elif controller in controllers.split(","):
+            tops = [mount / controllers, mount / controller]
         else:
             continue
         inner = PurePosixPath(path.lstrip("/"))
@@ -66,7 +66,7 @@ def _cgroup_folders(root: Path) -> list[Path]:
             # In a container with a private cgroup namespace the path is "/"; without one it names a host
             # folder that is not mounted here, and the mount's root is the container's own group.
             folders += [top / part for part in (inner, *inner.parents)] if ".." not in inner.parts else [top]
-    return folders or [mount, mount / "cpu"]
+    return folders or [mount, mount / controller]
 
 
 def _read(path: Path) -> str:

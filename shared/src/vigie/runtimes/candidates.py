@@ -1,0 +1,163 @@
+"""What could run a model here, and why the rest could not: a function of the report, the card and the table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from vigie.models.card import Card
+from vigie.runtimes.candidate import Candidate
+from vigie.runtimes.hardware.libraries import lacking
+from vigie.runtimes.hardware.report import HardwareReport
+from vigie.runtimes.providers import TABLE, Row
+
+_MACHINES = {"arm64": "aarch64", "AMD64": "x86_64"}
+# With VNNI (and on ARM) products are added up in 32 bits; without, U8S8 saturates in 16.
+_EXACT = {"amx_int8", "avx_vnni_int8", "avx512_vnni", "avx_vnni"}
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Something that is no candidate here. ``variant`` is empty where the whole provider is out."""
+
+    engine: str
+    provider: str
+    device: str
+    variant: str
+    reason: str
+    remedy: str
+
+    @property
+    def key(self) -> str:
+        return "/".join(part for part in (f"{self.provider}:{self.device}", self.variant) if part)
+
+
+def candidates(
+    report: HardwareReport,
+    card: Card,
+    *,
+    installed: Mapping[str, str] | None = None,
+    emulation: bool = False,
+    platform: str = sys.platform,
+) -> tuple[list[Candidate], list[Rejected]]:
+    """Engine x device x variant x threads that are worth measuring, and why the others are not.
+
+    Args: installed: version by package name; ``None`` = the report's. emulation: offer software models of devices too
+        (placement and parity can be judged on them, speed cannot).
+    """
+    packages = {package.name: package.version for package in report.packages} if installed is None else installed
+    found: list[Candidate] = []
+    rejected: list[Rejected] = []
+    for row in TABLE.values():
+        for device in row.devices:
+            why_not = unavailable(row, device, report, packages, emulation=emulation, platform=platform)
+            if why_not:
+                rejected.append(Rejected(row.engine, row.id, device, "", *why_not))
+                continue
+            suited, unsuited = _variants(row, card)
+            for name, reason in unsuited.items():
+                remedy = f"{row.id} prefers {', '.join(row.precisions)}"
+                rejected.append(Rejected(row.engine, row.id, device, name, reason, remedy))
+            for name in suited:
+                found += _expand(row, device, name, card, report)
+    return found, rejected
+
+
+def unavailable(
+    row: Row,
+    device: str,
+    report: HardwareReport,
+    installed: Mapping[str, str],
+    *,
+    emulation: bool = False,
+    platform: str = sys.platform,
+) -> tuple[str, str] | None:
+    """Why the device of this row cannot be used here and what to do; ``None`` if it can."""
+    need = row.devices[device]
+    machine = _MACHINES.get(report.cpu.machine, report.cpu.machine)
+    if row.platform != platform:
+        return f"it needs {row.platform}", "no remedy on this system"
+    if machine in need.emulated_on:
+        if not emulation:
+            reason = f"{machine} has no {device}; the package emulates it, for tests only"
+            return reason, "run it on a device that has one"
+        return _software(row, installed, {}, emulated=True)
+    if machine not in {_MACHINES.get(name, name) for name in need.machines}:
+        return f"it needs {' or '.join(need.machines)}, this is {machine}", "no remedy on this machine"
+    return _hardware(row, device, report) or _software(row, installed, report.libraries, emulated=False)
+
+
+def _software(
+    row: Row, installed: Mapping[str, str], libraries: dict[str, str], *, emulated: bool
+) -> tuple[str, str] | None:
+    if not any(package.name in installed for package in row.packages):
+        first = row.packages[0]
+        extra = f" (vigie[{first.extra}])" if first.extra else ""
+        where = f", from {first.where}" if first.where else ""
+        return f"{first.name} is not installed", f"install {first.name}{extra}{where}"
+    missing = [] if emulated else lacking(row.libraries, libraries)
+    if missing:
+        names = ", ".join(group.replace("|", " or ") for group in missing)
+        return f"no {names}", "put it into the image, or let the container runtime mount it (docs/hardware.md)"
+    return None
+
+
+def _hardware(row: Row, device: str, report: HardwareReport) -> tuple[str, str] | None:
+    ids = row.devices[device].ids
+    if not ids:
+        return None
+    if ids == ("cpu-intel",):
+        return (
+            None if report.cpu.vendor == "GenuineIntel" else (f"it needs an Intel CPU, this is {report.cpu.model}", "")
+        )
+    found = report.device(*ids)
+    if found is None:
+        return f"there is no {' or '.join(ids)}", "no remedy on this machine"
+    return None if found.usable else (found.why_not, found.remedy)
+
+
+def _variants(row: Row, card: Card) -> tuple[list[str], dict[str, str]]:
+    """Variants to try, the preferred precision first, and why not the others.
+
+    What a row calls unsuited is left out, unless there is nothing else: slow is better than no answer.
+    """
+    rank = {precision: number for number, precision in enumerate(row.precisions)}
+    suited = sorted(
+        (name for name, variant in card.variants.items() if variant.precision in rank),
+        key=lambda name: rank[card.variants[name].precision],
+    )
+    rest = {
+        name: row.unsuited.get(variant.precision, f"{row.id} takes no {variant.precision}")
+        for name, variant in card.variants.items()
+        if name not in suited
+    }
+    if not suited and row.id == "cpu":
+        return list(rest), {}
+    return suited, rest
+
+
+def _expand(row: Row, device: str, variant: str, card: Card, report: HardwareReport) -> Iterator[Candidate]:
+    facts = card.variants[variant]
+    # An accelerator's own threads are not ours to choose; what is left to the CPU at its edges needs one.
+    counts = thread_counts(report.cpu.threads) if device == "CPU" else [1]
+    for threads in counts:
+        yield Candidate(row.engine, row.id, device, variant, threads)
+    if (
+        row.id == "cpu"
+        and facts.activations == "u8"
+        and report.cpu.machine == "x86_64"
+        and report.cpu.integers not in _EXACT
+    ):
+        yield Candidate(row.engine, row.id, device, variant, counts[-1], {"session.x64quantprecision": "1"})
+    has_fp16 = any(other.precision == "fp16" for other in card.variants.values())
+    if row.id == "openvino" and device in {"GPU", "NPU"} and facts.precision == "fp32" and not has_fp16:
+        yield Candidate(row.engine, row.id, device, variant, 1, {"INFERENCE_PRECISION_HINT": "f16"})
+    if row.id == "tensorrt" and facts.precision == "fp32" and not has_fp16:
+        yield Candidate(row.engine, row.id, device, variant, 1, {"trt_fp16_enable": "True"})
+
+
+def thread_counts(available: int) -> list[int]:
+    """1 and all; above 4 also half of them (on hyper-threads that is one a core)."""
+    counts = {1, available, *([available // 2] if available > 4 else [])}
+    return sorted(counts)

@@ -1,0 +1,55 @@
+"""Imports the runtimes with their telemetry off, and loads plugin providers once a process."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from types import ModuleType
+from typing import Any
+
+_registered: dict[str, str] = {}
+_registering = threading.Lock()
+
+
+def import_onnxruntime() -> ModuleType:
+    """ONNX Runtime without telemetry: the variable is read at import, so it must be set before.
+
+    Without it an extra thread starts and a device id is kept below ~/.cache/Microsoft.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime  # type: ignore[no-any-return]  # onnxruntime ships no types
+
+
+def import_openvino() -> ModuleType:
+    """OpenVINO without telemetry: ``None`` in ``sys.modules`` makes it take its own stub in place of the sender,
+    which would keep an id below ~/intel and report by HTTPS.
+
+    Raises: ImportError: it is not installed.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # the import system's own sign
+    return importlib.import_module("openvino")
+
+
+def plugin_devices(runtime: ModuleType, module: str, ep: str) -> list[Any]:
+    """The ep-devices of the plugin provider ``ep``, whose package is ``module``; registered on first use.
+
+    Raises: ImportError: the package is not installed. Any error of ONNX Runtime: the library does not load.
+    """
+    with _registering:
+        if ep not in _registered:
+            path = importlib.import_module(module).get_library_path()
+            # Registered under its full name, which is then what placement and profiles call it.
+            runtime.register_execution_provider_library(ep, path)
+            _registered[ep] = path
+    return [device for device in runtime.get_ep_devices() if device.ep_name == ep]
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a runtime's message, which may be pages long."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
