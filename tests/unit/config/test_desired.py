@@ -20,6 +20,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: Source = Source()
     linger_ms: float = 0.0
+    cameras: dict[Annotated[str, msgspec.Meta(pattern="^[a-z]+$")], Source] = {}
 
 
 @pytest.mark.parametrize(
@@ -60,8 +61,11 @@ def test_a_gap_asks_for_the_full_twin(patch: dict[str, Any]) -> None:
         ({"sauce": {}}, "$.sauce", "unknown property"),
         ({"linger_ms": "5"}, "$.linger_ms", "expected `float`, got `str`"),
         ({"source": None}, "$.source", "expected `object`, got `null`"),
+        ({"cameras": {"hall": {}, "dock": {"fps": 0}}}, "$.cameras.dock.fps", ">= 1"),
+        ({"cameras": {"hall": {}, "dock": {"fsp": 1}}}, "$.cameras.dock.fsp", "unknown property"),
+        ({"cameras": {"hall": {}, "Dock 1": {}}}, "$.cameras", "matching regex"),
     ],
-    ids=["range", "nested unknown", "unknown", "type", "null"],
+    ids=["range", "nested unknown", "unknown", "type", "null", "of a mapping", "unknown of a mapping", "key"],
 )
 def test_a_refusal_names_path_and_reason(desired: dict[str, Any], path: str, reason: str) -> None:
     with pytest.raises(ConfigRefusedError) as refused:

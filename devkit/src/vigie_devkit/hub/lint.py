@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from vigie.errors import HubConfigRefusedError
 from vigie_devkit.hub.manifest import EDGE_HUB, parse_manifest
@@ -13,8 +13,13 @@ from vigie_devkit.hub.routes.lint import Finding, Severity, lint_config
 _REMEDY = "correct it: edgeHub refuses the whole configuration"
 
 
-def lint_manifest(content: Mapping[str, Json]) -> list[Finding]:
-    """Everything worth saying. Routes are read one by one, so that one mistake does not hide the next."""
+def lint_manifest(
+    content: Mapping[str, Json], *, outputs: Mapping[str, Collection[str]] | None = None
+) -> list[Finding]:
+    """Everything worth saying. Routes are read one by one, so that one mistake does not hide the next.
+
+    Args: outputs: what modules are known to send on, where it is known.
+    """
     try:
         manifest = parse_manifest(content)
     except ManifestRefusedError as refusal:
@@ -23,12 +28,12 @@ def lint_manifest(content: Mapping[str, Json]) -> list[Finding]:
     routes = desired.get("routes")
     if not isinstance(routes, dict) or isinstance(_read({**desired, "routes": {}}), Finding):
         config = _read(desired)
-        return [config] if isinstance(config, Finding) else lint_config(config, manifest.modules)
+        return [config] if isinstance(config, Finding) else lint_config(config, manifest.modules, outputs=outputs)
     each = {name: _read({**desired, "routes": {name: route}}) for name, route in routes.items()}
     refused = [found for found in each.values() if isinstance(found, Finding)]
     sound = {name: route for name, route in routes.items() if isinstance(each[name], HubConfig)}
     config = _read({**desired, "routes": sound})
-    findings = [config] if isinstance(config, Finding) else lint_config(config, manifest.modules)
+    findings = [config] if isinstance(config, Finding) else lint_config(config, manifest.modules, outputs=outputs)
     # What a refused route was meant to take is not known: an output may not be dead at all.
     return [*refused, *(finding for finding in findings if not (refused and finding.code == "dead-output"))]
 

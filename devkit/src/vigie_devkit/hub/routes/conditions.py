@@ -49,6 +49,11 @@ def compile_condition(text: str, node: Node) -> Callable[[RoutedMessage], bool]:
     return lambda message: run(message) is True
 
 
+def compile_value(text: str, node: Node) -> Run:
+    """What a part of a condition is worth for a message, for whoever explains it. Raises: RouteRefusedError."""
+    return _Compiler(text).compile(node).run
+
+
 class _Compiler:
     def __init__(self, text: str) -> None:
         self._text = text

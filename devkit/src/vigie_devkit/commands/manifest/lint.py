@@ -1,0 +1,68 @@
+"""`vigie manifest lint`: what the cloud accepts and the device then refuses or silently ignores."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from vigie_devkit.commands.manifest.parsing import MODULES, TEMPLATE, read_json, verb_parser
+from vigie_devkit.local.errors import Exit, UsageError
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def add_verb(verbs: Any) -> None:
+    parser = verb_parser(
+        verbs,
+        "lint",
+        "find what the cloud accepts and the device refuses, ignores or never gets",
+        "./vigie manifest lint deployment.json --disk 8g --frame 1280x720 --json",
+    )
+    parser.add_argument("manifest", nargs="?", type=Path, default=TEMPLATE, help="default: deployment.template.json")
+    parser.add_argument("--strict", action="store_true", help="warnings count as errors")
+    parser.add_argument("--json", action="store_true", help="a list of findings, for programs")
+    parser.add_argument("--frame", metavar="WxH", default="1920x1080", help="of cameras whose size is not known")
+    parser.add_argument("--input", metavar="WxH", default="640x640", help="of the model")
+    parser.add_argument("--fps", type=float, default=30.0, help="of cameras whose rate is not known")
+    parser.add_argument("--disk", metavar="SIZE", help="what the device's disk has for messages that wait, such as 8g")
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    import msgspec
+
+    from vigie_devkit.manifest.lint import Assumptions, lint
+
+    assumed = Assumptions(
+        frame_wh=_size("--frame", args.frame),
+        input_wh=_size("--input", args.input),
+        fps=args.fps,
+        disk_bytes=None if args.disk is None else _bytes(args.disk),
+        modules=MODULES if MODULES.is_dir() else None,
+    )
+    findings = lint(read_json(args.manifest), assumed)
+    if args.json:
+        print(msgspec.json.format(msgspec.json.encode(findings)).decode())
+    else:
+        for found in findings:
+            print(found)
+        if not findings:
+            print(f"{args.manifest}: nothing to say")
+    bad = {"error", "warning"} if args.strict else {"error"}
+    return 1 if any(found.severity in bad for found in findings) else Exit.OK
+
+
+def _size(option: str, text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
+    if match is None or "0" in match.groups():
+        raise UsageError(f"{option} {text!r} is no size; write width and height as in 1280x720")
+    return int(match[1]), int(match[2])
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgt]?)b?", text.lower())
+    if match is None:
+        raise UsageError(f"--disk {text!r} is no size; write bytes, or with a unit as in 8g")
+    return int(float(match[1]) * _UNITS[match[2]])

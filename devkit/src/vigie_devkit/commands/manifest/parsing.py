@@ -1,0 +1,40 @@
+"""What the verbs share: their parser, and the template that they work on."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from vigie_devkit.local.paths import CHECKOUT
+from vigie_devkit.manifest.errors import ManifestError
+
+TEMPLATE = CHECKOUT / "deployment.template.json"
+MODULES = CHECKOUT / "modules"
+HARDWARE = CHECKOUT / "deploy/hardware"
+
+
+def verb_parser(verbs: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
+    """A verb whose help ends with one example."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises: ManifestError: it cannot be read, or is no JSON object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ManifestError(str(path), f"cannot be read ({error.strerror})", "pass a template or manifest") from error
+    except ValueError as error:
+        raise ManifestError(str(path), f"is no JSON ({error})", "correct it") from error
+    if not isinstance(content, dict):
+        raise ManifestError(str(path), "holds no JSON object", "pass a deployment template or manifest")
+    return content

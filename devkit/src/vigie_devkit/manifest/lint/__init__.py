@@ -1,0 +1,56 @@
+"""What the cloud accepts and the device then refuses, ignores or never gets: every rule of `./vigie manifest lint`.
+
+Pure: a manifest and what is assumed about the device in, findings out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from vigie_devkit.manifest.errors import ManifestError
+from vigie_devkit.manifest.lint.agent import agent_rules, credential_rules, image_rules
+from vigie_devkit.manifest.lint.create_options import member_rules, piece_rules, port_rules, value_rules
+from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, take_apart
+from vigie_devkit.manifest.lint.finding import Finding, Severity, error
+from vigie_devkit.manifest.lint.frames import frames_size, frames_volume, writer_memory
+from vigie_devkit.manifest.lint.placeholders import placeholder_rules
+from vigie_devkit.manifest.lint.routes import endpoint_rules, route_rules
+from vigie_devkit.manifest.lint.schema import published_schema
+from vigie_devkit.manifest.lint.storage import disk_need
+from vigie_devkit.manifest.lint.twins import twin_limits, twin_schemas
+
+__all__ = ["Assumptions", "Finding", "Severity", "lint"]
+
+_RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
+    published_schema,
+    placeholder_rules,
+    agent_rules,
+    image_rules,
+    credential_rules,
+    piece_rules,
+    member_rules,
+    value_rules,
+    port_rules,
+    route_rules,
+    endpoint_rules,
+    twin_limits,
+    twin_schemas,
+    frames_volume,
+    frames_size,
+    writer_memory,
+    disk_need,
+)
+
+
+def lint(content: Mapping[str, Any], assumed: Assumptions | None = None) -> list[Finding]:
+    """Everything worth saying about a template or a rendered manifest, errors first, in the order of the rules."""
+    try:
+        deployment = take_apart(content)
+    except ManifestError as refusal:
+        return [error("no-manifest", refusal.where, refusal.what, refusal.remedy)]
+    findings = [*deployment.broken]
+    for rule in _RULES:
+        findings += rule(deployment, assumed or Assumptions())
+    order = list(Severity)
+    return sorted(dict.fromkeys(findings), key=lambda found: order.index(found.severity))

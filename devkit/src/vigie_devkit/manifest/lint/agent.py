@@ -1,0 +1,88 @@
+"""What `$edgeAgent` accepts and then does otherwise than one thinks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from vigie_devkit.manifest.content import modules_content
+from vigie_devkit.manifest.lint.deployment import AGENT, Assumptions, Deployment
+from vigie_devkit.manifest.lint.finding import Finding, error, warning
+from vigie_devkit.manifest.placeholders import PLACEHOLDER
+
+_RESERVED = re.compile(r"IOTEDGE_\w+|EdgeHubConnectionString|EdgeModuleCACertificateFile", re.IGNORECASE)
+
+
+def agent_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    by_lower: dict[str, str] = {}
+    for module in deployment.modules.values():
+        other = by_lower.setdefault(module.name.lower(), module.name)
+        if other != module.name:
+            yield error(
+                "module-same-name",
+                module.path,
+                f"differs from {other!r} in case only",
+                "identities ignore case: rename one",
+            )
+        if "startupOrder" in module.entry and str(deployment.agent.get("schemaVersion")) == "1.0":
+            yield warning(
+                "agent-version",
+                f"{module.path}.startupOrder",
+                "is ignored with $edgeAgent schemaVersion 1.0",
+                'write "schemaVersion": "1.1"',
+            )
+        for name in module.entry.get("env", {}):
+            if _RESERVED.fullmatch(name):
+                yield error(
+                    "env-reserved",
+                    f"{module.path}.env.{name}",
+                    "edgeAgent sets this itself; with another value the module boots as somebody else, or not at all",
+                    "remove it",
+                )
+    for name in modules_content(deployment.content):
+        if not name.startswith("$") and name not in deployment.modules:
+            yield warning(
+                "module-no-container",
+                f"$.modulesContent.{name}",
+                "has a twin and no container: $edgeAgent lists no module of that name",
+                f"add it to {AGENT}.modules, or correct the name",
+            )
+
+
+def image_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    for module in deployment.modules.values():
+        image = module.settings.get("image", "")
+        if not isinstance(image, str) or PLACEHOLDER.search(image):
+            continue
+        path = f"{module.path}.settings.image"
+        name = image.partition("@")[0]
+        tag = name.rpartition("/")[2].partition(":")[2]
+        if "@" not in image and tag in {"", "latest"}:
+            yield warning(
+                "image-latest",
+                path,
+                f"{image!r} names no version: the device keeps the image it pulled first, an upgrade changes nothing",
+                "write the version that was tested",
+            )
+        host = name.partition("/")[0]
+        if "/" not in name or not ("." in host or ":" in host or host == "localhost"):
+            yield warning(
+                "image-no-registry",
+                path,
+                f"{image!r} names no registry: a device asks Docker Hub for it",
+                "render with --registry, or load the image on the device (docs/deploy.md, air gap)",
+            )
+
+
+def credential_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    runtime = deployment.agent.get("runtime")
+    settings = runtime.get("settings", {}) if isinstance(runtime, dict) else {}
+    for name, entry in (settings.get("registryCredentials") or {}).items():
+        password = entry.get("password") if isinstance(entry, dict) else None
+        if deployment.is_template and isinstance(password, str) and password and not PLACEHOLDER.fullmatch(password):
+            yield error(
+                "credential-in-template",
+                f"{AGENT}.runtime.settings.registryCredentials.{name}.password",
+                "a password stands in the template, which is kept in version control",
+                "write ${CONTAINER_REGISTRY_PASSWORD} and pass it with --env FILE",
+            )

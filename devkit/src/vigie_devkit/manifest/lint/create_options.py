@@ -1,0 +1,171 @@
+"""createOptions: what edgeAgent cannot put together, what Docker ignores, and what Docker refuses on the device."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
+from vigie_devkit.manifest.lint.docker_api import CONTAINER, HOST
+from vigie_devkit.manifest.lint.finding import Finding, error, warning
+from vigie_devkit.manifest.placeholders import PLACEHOLDER
+from vigie_devkit.manifest.render import PIECE_CHARACTERS, PIECES
+
+_PIECE = re.compile(r"createOptions(\d*)")
+_SMALLEST_MEMORY = 6 << 20
+
+
+def piece_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """The pieces in a rendered manifest, and how many a template's will be."""
+    for module in deployment.modules.values():
+        whole = module.settings.get("createOptions")
+        if isinstance(whole, dict):
+            yield from _too_long(module)
+            continue
+        pieces = {int(match[1] or 0): key for key in module.settings if (match := _PIECE.fullmatch(key))}
+        for number, key in sorted(pieces.items()):
+            path = f"{module.path}.settings.{key}"
+            if number != sorted(pieces).index(number):
+                yield error(
+                    "options-gap",
+                    path,
+                    f"piece {number - 1} is missing, so edgeAgent stops reading there",
+                    "number them in turn",
+                )
+                break
+            if number >= PIECES:
+                yield error("options-too-long", path, f"edgeAgent reads {PIECES} pieces", "shorten createOptions")
+            if isinstance(text := module.settings[key], str) and len(text) > PIECE_CHARACTERS:
+                yield error(
+                    "options-piece-too-long",
+                    path,
+                    f"has {len(text)} characters, a piece may have {PIECE_CHARACTERS}",
+                    "render the template with ./vigie manifest render",
+                )
+
+
+def _too_long(module: Module) -> Iterator[Finding]:
+    import json
+
+    length = len(json.dumps(module.options, separators=(",", ":")))
+    if length > PIECE_CHARACTERS * PIECES:
+        yield error(
+            "options-too-long",
+            module.options_path,
+            f"takes {length} characters, edgeAgent reads {PIECE_CHARACTERS * PIECES}",
+            "shorten it",
+        )
+
+
+def member_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """Members that Docker does not know where they stand: it ignores them without a word."""
+    for module in deployment.modules.values():
+        for key in module.options:
+            if key not in CONTAINER:
+                remedy = "move it into HostConfig" if key in HOST else _did_you_mean(key, CONTAINER)
+                yield error("options-ignored", f"{module.options_path}.{key}", "Docker ignores it here", remedy)
+        for key in module.host.host:
+            if key not in HOST:
+                remedy = "move it out of HostConfig" if key in CONTAINER else _did_you_mean(key, HOST)
+                yield error("options-ignored", f"{_host(module)}.{key}", "Docker ignores it here", remedy)
+
+
+def value_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    for module in deployment.modules.values():
+        host, path = module.host.host, _host(module)
+        yield from _capabilities(host.get("DeviceRequests"), f"{path}.DeviceRequests")
+        yield from _memory(module, host.get("Memory"), f"{path}.Memory")
+        for index, group in enumerate(host.get("GroupAdd") or []):
+            if not str(group).isdigit() and not PLACEHOLDER.fullmatch(str(group)):
+                yield warning(
+                    "options-group-name",
+                    f"{path}.GroupAdd[{index}]",
+                    f"{group!r} is looked up inside the image: where it is unknown the container is not created",
+                    "write the number that the device has for it (stat -c %g DEVICE)",
+                )
+        if host.get("Privileged") or host.get("CapAdd"):
+            yield warning(
+                "options-privileged",
+                path,
+                "Privileged or CapAdd is taken away where config.toml has allow_elevated_docker_permissions = false",
+                "ask for single Devices instead",
+            )
+        if "RestartPolicy" in host:
+            yield warning(
+                "options-restart-policy",
+                f"{path}.RestartPolicy",
+                "edgeAgent starts modules itself",
+                "use restartPolicy",
+            )
+        for index, bind in enumerate(host.get("Binds") or []):
+            source = str(bind).partition(":")[0]
+            if source.startswith((".", "~")):
+                yield error(
+                    "options-bind-relative",
+                    f"{path}.Binds[{index}]",
+                    f"{source!r} is no absolute path: Docker refuses it, and no shell expands it",
+                    "write the absolute path on the device",
+                )
+
+
+def port_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """Two containers on one port of the device: the second never starts."""
+    taken: dict[str, str] = {"8883/tcp": "edgeHub", "443/tcp": "edgeHub", "5671/tcp": "edgeHub"}
+    for module in deployment.modules.values():
+        for port, bindings in (module.host.host.get("PortBindings") or {}).items():
+            for binding in bindings or []:
+                key = f"{binding.get('HostPort')}/{port.partition('/')[2] or 'tcp'}"
+                if key in taken:
+                    yield error(
+                        "options-port-taken",
+                        f"{_host(module)}.PortBindings.{port}",
+                        f"port {key} of the device belongs to {taken[key]!r}: this container never starts",
+                        "publish another port",
+                    )
+                taken.setdefault(key, module.name)
+
+
+def _capabilities(requests: Any, path: str) -> Iterator[Finding]:
+    for index, request in enumerate(requests if isinstance(requests, list) else []):
+        wanted = request.get("Capabilities") if isinstance(request, dict) else None
+        if not isinstance(wanted, list) or not wanted or not all(isinstance(group, list) for group in wanted):
+            yield error(
+                "options-gpu-capabilities",
+                f"{path}[{index}].Capabilities",
+                "must be a list of lists: Docker refuses anything else, and the module never starts",
+                'write [["gpu"]]',
+            )
+
+
+def _memory(module: Module, memory: Any, path: str) -> Iterator[Finding]:
+    if memory is None:
+        if module.kind:
+            yield warning(
+                "memory-no-limit",
+                path,
+                "is missing: a leak takes the whole device, the hub's memory included",
+                "write a limit in bytes; deployment.template.json has one for each module",
+            )
+    elif isinstance(memory, bool) or not isinstance(memory, int):
+        yield error(
+            "memory-not-bytes",
+            path,
+            f"is {memory!r}; Docker takes a whole number of bytes",
+            "write 536870912 for 512 MiB",
+        )
+    elif memory < _SMALLEST_MEMORY:
+        yield error(
+            "memory-not-bytes", path, f"is {memory} bytes; Docker refuses less than 6 MiB", "write bytes, not megabytes"
+        )
+
+
+def _host(module: Module) -> str:
+    return f"{module.options_path}.HostConfig"
+
+
+def _did_you_mean(key: str, known: frozenset[str]) -> str:
+    by_lower = {name.lower(): name for name in known}
+    close = get_close_matches(key.lower(), by_lower, 1, 0.7)
+    return f"did you mean {by_lower[close[0]]}?" if close else "remove it; see Docker's API, container create"

@@ -1,0 +1,56 @@
+"""The published JSON schemas of templates and manifests (SchemaStore): what the cloud's own tools check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment
+from vigie_devkit.manifest.lint.finding import Finding, error
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+SCHEMAS = Path(__file__).parents[1] / "schemas"
+_TEMPLATES = {"2": "azure-iot-edge-deployment-template-2.0.json"}
+_TEMPLATE = "azure-iot-edge-deployment-template-4.0.json"
+_MANIFEST = "azure-iot-edge-deployment-2.0.json"
+_MOST = 20
+_BASE = "https://json.schemastore.org/"
+
+
+def published_schema(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """One finding for each place; of alternatives the one that comes closest."""
+    from jsonschema.exceptions import best_match
+
+    name = _MANIFEST
+    if deployment.is_template:
+        name = _TEMPLATES.get(str(deployment.content.get("$schema-template", "4"))[:1], _TEMPLATE)
+    for found, _number in zip(validator(name).iter_errors(deployment.content), range(_MOST), strict=False):
+        closest = best_match([found]) or found
+        yield error("schema", json_path(list(closest.absolute_path)), _short(closest.message), f"see {name}")
+
+
+@cache
+def validator(name: str) -> Validator:
+    """For the published schema ``name``; the files that it refers to are beside it."""
+    from jsonschema.validators import validator_for
+    from referencing import Registry, Resource
+
+    loaded = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in SCHEMAS.glob("azure-*.json")}
+    resources: list[tuple[str, Resource[Any]]] = [
+        (f"{_BASE}{file}", Resource.from_contents(schema)) for file, schema in loaded.items()
+    ]
+    made: Validator = validator_for(loaded[name])(loaded[name], registry=Registry().with_resources(resources))
+    return made
+
+
+def json_path(parts: list[str | int]) -> str:
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:120]} ... {text[-60:]}"

@@ -1,0 +1,81 @@
+"""The disk that an outage takes: what edgeHub keeps until the cloud is back, at the rate that the cameras give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from vigie.contracts import names
+from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
+from vigie.contracts.envelope import TELEMETRY, Envelope
+from vigie_devkit.hub.routes.config import parse_edgehub_desired
+from vigie_devkit.hub.routes.message import module_source
+from vigie_devkit.hub.routes.refusal import HubConfigRefusedError
+from vigie_devkit.hub.routes.table import Upstream
+from vigie_devkit.manifest.lint.cameras import camera_plans
+from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deployment
+from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
+
+_DEFAULT_BATCH = 50
+_PROPERTIES_BYTES = 600  # ids, content type and the hub's own columns of one stored message
+_FOR_EVER = 0
+
+
+def disk_need(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]:
+    """One finding for each route of telemetry to the cloud, with the number; an error where the disk is too small."""
+    frames_per_s = sum(
+        plan.fps for module in deployment.of_kind(names.CAMERA) for plan in camera_plans(module, assumed)
+    )
+    try:
+        config = parse_edgehub_desired(deployment.edge_hub)
+    except HubConfigRefusedError:
+        return  # said by the rules of routes
+    if not frames_per_s:
+        return
+    for module in deployment.of_kind(names.SYNC):
+        batch = module.desired.get("batch_items", _DEFAULT_BATCH)
+        per_frame = _item_bytes(assumed.detections) + _PROPERTIES_BYTES / max(1, int(batch))
+        for route in config.routes:
+            if not isinstance(route.endpoint, Upstream) or not route.matches_source(
+                module_source(module.name, names.TELEMETRY)
+            ):
+                continue
+            path = f"{EDGE_HUB}.routes.{route.name}"
+            ttl_s = route.ttl_s or config.ttl_s
+            if ttl_s < _FOR_EVER:
+                yield warning(
+                    "disk-for-ever",
+                    path,
+                    "is kept for ever: an outage without end fills the disk",
+                    "set timeToLiveSecs",
+                )
+                continue
+            yield _need(path, ttl_s, frames_per_s, per_frame, assumed)
+
+
+def _need(path: str, ttl_s: int, frames_per_s: float, per_frame: float, assumed: Assumptions) -> Finding:
+    needed = ttl_s * frames_per_s * per_frame
+    what = (
+        f"an outage of {ttl_s / 86_400:.3g} days at {frames_per_s:g} frames/s, {assumed.detections} detections each, "
+        f"takes {needed / 1e9:.2f} GB of the device's disk"
+    )
+    remedy = "shorten timeToLiveSecs, lower the cameras' fps, or set sync's report to with_detections"
+    if assumed.disk_bytes is None:
+        return hint("disk-need", path, what, f"make sure it is there (--disk checks it), or {remedy}")
+    if needed > assumed.disk_bytes:
+        return error("disk-need", path, f"{what}, of which {assumed.disk_bytes / 1e9:.2f} are for it", remedy)
+    return hint("disk-need", path, what, "nothing to do: it fits")
+
+
+def _item_bytes(detections: int) -> float:
+    """What one frame takes in a telemetry message, by encoding one."""
+    seen = Detection("conveyor-part", 12, 0.8765432, (1234.5678, 234.56789, 1345.6789, 345.67891))
+    timings = StageTimings(1.234567, 12.345678, 8.765432, 15.678912)
+    item = DetectionsItem(
+        camera="camera-1", seq=1_234_567, trace="camera-1-0123abcd-1234567", captured_at="2026-11-25T12:34:56.789012Z",
+        captured_ns=1_234_567_890_123, frame_hw=(1080, 1920), model="conveyor-parts", detections=[seen] * detections,
+        timings=timings,
+    )  # fmt: skip
+    envelope = Envelope(str(TELEMETRY), "sync", "0123abcd", 1, [item] * 10)
+    return len(msgspec.json.encode(envelope)) / 10

@@ -1,0 +1,521 @@
+"""Each rule of the lint with a manifest that breaks it, and the shipped one, which breaks none."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vigie_devkit.manifest.lint import Assumptions, Finding, Severity, lint
+from vigie_devkit.manifest.render import split_options
+
+ROOT = Path(__file__).parents[3]
+TEMPLATE: dict[str, Any] = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))
+AGENT = "$.modulesContent.$edgeAgent.properties.desired"
+HUB = "$.modulesContent.$edgeHub.properties.desired"
+SYNTHETIC = "synthetic://conveyor?seed=1&size=1920x1080&fps=30"
+
+
+class Draft:
+    """A copy of the shipped template with short ways to what tests change."""
+
+    def __init__(self) -> None:
+        self.content = copy.deepcopy(TEMPLATE)
+        self.parts: dict[str, Any] = self.content["modulesContent"]
+        self.agent = self.parts["$edgeAgent"]["properties.desired"]
+        self.hub = self.parts["$edgeHub"]["properties.desired"]
+        self.modules = self.agent["modules"]
+
+    def settings(self, module: str) -> dict[str, Any]:
+        return self.modules[module]["settings"]
+
+    def options(self, module: str) -> dict[str, Any]:
+        return self.settings(module)["createOptions"]
+
+    def host(self, module: str) -> dict[str, Any]:
+        return self.options(module)["HostConfig"]
+
+    def frames(self, module: str) -> dict[str, Any]:
+        return next(mount for mount in self.host(module)["Mounts"] if mount["Target"] == "/frames")
+
+    def tmpfs(self, module: str) -> dict[str, str]:
+        return self.frames(module)["VolumeOptions"]["DriverConfig"]["Options"]
+
+    def desired(self, module: str) -> dict[str, Any]:
+        return self.parts[module]["properties.desired"]
+
+    def camera(self, **settings: Any) -> None:
+        self.desired("camera").setdefault("cameras", {})[f"c{len(self.desired('camera')['cameras'])}"] = {
+            "source": SYNTHETIC,
+            **settings,
+        }
+
+    def route(self, name: str, text: str, **members: Any) -> None:
+        self.hub["routes"][name] = {"route": text, **members}
+
+    def rendered(self) -> None:
+        """As a renderer leaves it: no placeholders, createOptions in pieces."""
+        del self.content["$schema-template"]
+        self.options("sync")["Env"] = [f"PADDING={'x' * 300}"]  # so that there is a second piece
+        for group in ("modules", "systemModules"):
+            for name, module in self.agent[group].items():
+                settings = module["settings"]
+                settings["image"] = f"r.example.com/vigie-{name}:0.1.0-amd64"
+                settings.update(split_options(name, settings.pop("createOptions")))
+
+
+def test_the_shipped_template_breaks_no_rule() -> None:
+    assert lint(TEMPLATE, Assumptions(modules=ROOT / "modules")) == []
+
+
+def test_a_rendered_manifest_breaks_no_rule() -> None:
+    draft = Draft()
+    draft.rendered()
+    assert lint(draft.content) == []
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"modulesContent": []}, {"modulesContent": {}}, {"modulesContent": {"$edgeAgent": 3}}]
+)
+def test_what_is_no_manifest_is_one_finding(content: dict[str, Any]) -> None:
+    assert [found.rule for found in lint(content)] == ["no-manifest"]
+
+
+def schema_missing_type(d: Draft) -> None:
+    del d.modules["camera"]["type"]
+
+
+def schema_hub_version(d: Draft) -> None:
+    d.hub["schemaVersion"] = "1.1"
+
+
+def schema_rendered_object(d: Draft) -> None:
+    d.rendered()
+    d.settings("sync")["extra"] = 1
+
+
+def placeholder_left(d: Draft) -> None:
+    d.rendered()
+    d.modules["sync"]["env"]["SITE"] = {"value": "${SITE}"}
+
+
+def placeholder_module(d: Draft) -> None:
+    d.settings("sync")["image"] = "${MODULES.sink}"
+
+
+def placeholder_platform(d: Draft) -> None:
+    d.settings("sync")["image"] = "${MODULES.sync.mips}"
+
+
+def placeholder_bare(d: Draft) -> None:
+    d.modules["sync"]["env"]["SITE"] = {"value": "$SITE"}
+
+
+def same_name(d: Draft) -> None:
+    d.modules["Sync"] = copy.deepcopy(d.modules["sync"])
+
+
+def agent_version(d: Draft) -> None:
+    d.agent["schemaVersion"] = "1.0"
+
+
+def env_reserved(d: Draft) -> None:
+    d.modules["sync"]["env"]["IOTEDGE_MODULEID"] = {"value": "camera"}
+
+
+def no_container(d: Draft) -> None:
+    d.parts["viewer"] = {"properties.desired": {}}
+
+
+def image_latest(d: Draft) -> None:
+    d.settings("sync")["image"] = "r.example.com/other:latest"
+
+
+def image_no_registry(d: Draft) -> None:
+    d.settings("sync")["image"] = "other:1.0"
+
+
+def credential(d: Draft) -> None:
+    d.agent["runtime"]["settings"]["registryCredentials"] = {
+        "r": {"address": "r.example.com", "username": "u", "password": "s3cret"}
+    }
+
+
+def options_no_json(d: Draft) -> None:
+    d.settings("sync")["createOptions"] = "{"
+
+
+def options_gap(d: Draft) -> None:
+    d.rendered()
+    d.settings("sync")["createOptions03"] = d.settings("sync").pop("createOptions01")
+
+
+def options_piece(d: Draft) -> None:
+    d.rendered()
+    settings = d.settings("sync")
+    settings["createOptions"] += settings.pop("createOptions01")
+
+
+def options_long(d: Draft) -> None:
+    d.options("sync")["Env"] = [f"N{n}={'x' * 100}" for n in range(50)]
+
+
+def options_top_level(d: Draft) -> None:
+    d.options("sync")["Memory"] = 1 << 28
+
+
+def options_unknown(d: Draft) -> None:
+    d.host("sync")["ReadOnlyRootFs"] = True
+
+
+def options_inside(d: Draft) -> None:
+    d.host("sync")["Env"] = ["A=b"]
+
+
+def gpu(d: Draft) -> None:
+    d.host("inference")["DeviceRequests"] = [{"Count": -1, "Capabilities": ["gpu"]}]
+
+
+def gpu_none(d: Draft) -> None:
+    d.host("inference")["DeviceRequests"] = [{"Count": -1}]
+
+
+def memory_text(d: Draft) -> None:
+    d.host("sync")["Memory"] = "192m"
+
+
+def memory_tiny(d: Draft) -> None:
+    d.host("sync")["Memory"] = 192
+
+
+def memory_absent(d: Draft) -> None:
+    del d.host("sync")["Memory"]
+
+
+def group_name(d: Draft) -> None:
+    d.host("inference")["GroupAdd"] = ["render"]
+
+
+def privileged(d: Draft) -> None:
+    d.host("inference")["Privileged"] = True
+
+
+def restart_policy(d: Draft) -> None:
+    d.host("sync")["RestartPolicy"] = {"Name": "no"}
+
+
+def bind_relative(d: Draft) -> None:
+    d.host("sync")["Binds"] = ["./data:/data"]
+
+
+def port_taken(d: Draft) -> None:
+    d.host("camera")["PortBindings"] = {"9600/tcp": [{"HostPort": "9600"}]}
+    d.host("sync")["PortBindings"] = {"9600/tcp": [{"HostPort": "9600"}]}
+
+
+def port_of_the_hub(d: Draft) -> None:
+    d.host("sync")["PortBindings"] = {"9600/tcp": [{"HostPort": "443"}]}
+
+
+def route_syntax(d: Draft) -> None:
+    d.route("detections", "FORM /messages/* INTO $upstream")
+
+
+def route_where_behind(d: Draft) -> None:
+    d.route("telemetry", "FROM /messages/modules/sync/outputs/telemetry INTO $upstream WHERE $body.x > 1")
+
+
+def route_unknown_target(d: Draft) -> None:
+    d.route("extra", 'FROM /messages/modules/sync/outputs/telemetry INTO BrokeredEndpoint("/modules/snyc/inputs/x")')
+
+
+def route_dead_output(d: Draft) -> None:
+    del d.hub["routes"]["inputspec"]
+
+
+def route_unknown_input(d: Draft) -> None:
+    d.route(
+        "frames",
+        'FROM /messages/modules/camera/outputs/frames INTO BrokeredEndpoint("/modules/preprocess/inputs/frame")',
+    )
+
+
+def route_stale(d: Draft) -> None:
+    d.hub["routes"]["frames"]["timeToLiveSecs"] = 3600
+
+
+def route_ttl_zero(d: Draft) -> None:
+    d.hub["storeAndForwardConfiguration"]["timeToLiveSecs"] = 0
+
+
+def twin_deep(d: Draft) -> None:
+    value: dict[str, Any] = {}
+    for _ in range(12):
+        value = {"a": value}
+    d.parts["sync"]["properties.desired"] = value
+
+
+def twin_string(d: Draft) -> None:
+    d.parts["sync"]["properties.desired"] = {"report": "x" * 5000}
+
+
+def twin_size(d: Draft) -> None:
+    d.parts["sync"]["properties.desired"] = {f"k{n}": "x" * 4000 for n in range(9)}
+
+
+def twin_nearly_full(d: Draft) -> None:
+    d.parts["sync"]["properties.desired"] = {f"k{n}": "x" * 4000 for n in range(7)}
+
+
+def twin_unknown_key(d: Draft) -> None:
+    d.desired("camera")["cameras"] = {"dock": {"source": SYNTHETIC, "fsp": 3}}
+
+
+def twin_range(d: Draft) -> None:
+    d.desired("sync")["batch_items"] = 0
+
+
+def camera_password(d: Draft) -> None:
+    d.camera(source="rtsp://u:s3cret@192.0.2.1/s", slots=4)
+
+
+def camera_scene(d: Draft) -> None:
+    d.camera(source="synthetic://beach")
+
+
+def frames_private(d: Draft) -> None:
+    d.host("preprocess")["Mounts"] = []
+    d.host("preprocess")["Tmpfs"] = {"/frames": "size=256m"}
+
+
+def frames_missing(d: Draft) -> None:
+    d.host("inference")["Mounts"] = d.host("inference")["Mounts"][:1]
+
+
+def frames_elsewhere(d: Draft) -> None:
+    d.modules["camera"]["env"]["VIGIE_FRAMES"]["value"] = "/ring"
+
+
+def frames_two_volumes(d: Draft) -> None:
+    d.frames("inference")["Source"] = "other"
+
+
+def frames_differ(d: Draft) -> None:
+    d.tmpfs("inference")["o"] = "size=64m,uid=1250,gid=1250,mode=0770"
+
+
+def frames_on_disk(d: Draft) -> None:
+    for module in d.modules:
+        del d.frames(module)["VolumeOptions"]
+
+
+def frames_owner(d: Draft) -> None:
+    for module in d.modules:
+        d.tmpfs(module)["o"] = "size=256m,mode=0770"
+
+
+def frames_no_size(d: Draft) -> None:
+    for module in d.modules:
+        d.tmpfs(module)["o"] = "size=50%,uid=1250,gid=1250,mode=0770"
+
+
+def frames_too_small(d: Draft) -> None:
+    for _ in range(5):
+        d.camera()
+
+
+def frames_assumed(d: Draft) -> None:
+    d.camera(source="rtsp://192.0.2.1/s")
+
+
+def memory_without_ring(d: Draft) -> None:
+    for module in d.modules:
+        d.tmpfs(module)["o"] = "size=1g,uid=1250,gid=1250,mode=0770"
+    for _ in range(8):
+        d.camera()
+
+
+def memory_of_preprocess(d: Draft) -> None:
+    d.desired("preprocess")["slots"] = 100
+
+
+def memory_of_sync(d: Draft) -> None:
+    d.host("sync")["Memory"] = 64 << 20
+
+
+def disk_for_ever(d: Draft) -> None:
+    d.camera()
+    d.hub["routes"]["telemetry"].pop("timeToLiveSecs")
+    d.hub["storeAndForwardConfiguration"]["timeToLiveSecs"] = -1
+
+
+def disk_need(d: Draft) -> None:
+    d.camera()
+
+
+OPTIONS = "settings.createOptions"
+HOST = f"{OPTIONS}.HostConfig"
+BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
+    (schema_missing_type, "error", "schema", f"{AGENT}.modules.camera"),
+    (schema_hub_version, "error", "schema", f"{HUB}.schemaVersion"),
+    (schema_rendered_object, "error", "schema", f"{AGENT}.modules.sync.settings"),
+    (placeholder_left, "error", "placeholder-left", f"{AGENT}.modules.sync.env.SITE.value"),
+    (placeholder_module, "error", "placeholder-module", f"{AGENT}.modules.sync.settings.image"),
+    (placeholder_platform, "error", "placeholder-platform", f"{AGENT}.modules.sync.settings.image"),
+    (placeholder_bare, "warning", "placeholder-bare", f"{AGENT}.modules.sync.env.SITE.value"),
+    (same_name, "error", "module-same-name", f"{AGENT}.modules.Sync"),
+    (agent_version, "warning", "agent-version", f"{AGENT}.modules.camera.startupOrder"),
+    (env_reserved, "error", "env-reserved", f"{AGENT}.modules.sync.env.IOTEDGE_MODULEID"),
+    (no_container, "warning", "module-no-container", "$.modulesContent.viewer"),
+    (image_latest, "warning", "image-latest", f"{AGENT}.modules.sync.settings.image"),
+    (image_no_registry, "warning", "image-no-registry", f"{AGENT}.modules.sync.settings.image"),
+    (credential, "error", "credential-in-template", f"{AGENT}.runtime.settings.registryCredentials.r.password"),
+    (options_no_json, "error", "options-malformed", f"{AGENT}.modules.sync.{OPTIONS}"),
+    (options_gap, "error", "options-gap", f"{AGENT}.modules.sync.settings.createOptions03"),
+    (options_piece, "error", "options-piece-too-long", f"{AGENT}.modules.sync.settings.createOptions"),
+    (options_long, "error", "options-too-long", f"{AGENT}.modules.sync.{OPTIONS}"),
+    (options_top_level, "error", "options-ignored", f"{AGENT}.modules.sync.{OPTIONS}.Memory"),
+    (options_unknown, "error", "options-ignored", f"{AGENT}.modules.sync.{HOST}.ReadOnlyRootFs"),
+    (options_inside, "error", "options-ignored", f"{AGENT}.modules.sync.{HOST}.Env"),
+    (gpu, "error", "options-gpu-capabilities", f"{AGENT}.modules.inference.{HOST}.DeviceRequests[0].Capabilities"),
+    (gpu_none, "error", "options-gpu-capabilities", f"{AGENT}.modules.inference.{HOST}.DeviceRequests[0].Capabilities"),
+    (memory_text, "error", "memory-not-bytes", f"{AGENT}.modules.sync.{HOST}.Memory"),
+    (memory_tiny, "error", "memory-not-bytes", f"{AGENT}.modules.sync.{HOST}.Memory"),
+    (memory_absent, "warning", "memory-no-limit", f"{AGENT}.modules.sync.{HOST}.Memory"),
+    (group_name, "warning", "options-group-name", f"{AGENT}.modules.inference.{HOST}.GroupAdd[0]"),
+    (privileged, "warning", "options-privileged", f"{AGENT}.modules.inference.{HOST}"),
+    (restart_policy, "warning", "options-restart-policy", f"{AGENT}.modules.sync.{HOST}.RestartPolicy"),
+    (bind_relative, "error", "options-bind-relative", f"{AGENT}.modules.sync.{HOST}.Binds[0]"),
+    (port_taken, "error", "options-port-taken", f"{AGENT}.modules.sync.{HOST}.PortBindings.9600/tcp"),
+    (port_of_the_hub, "error", "options-port-taken", f"{AGENT}.modules.sync.{HOST}.PortBindings.9600/tcp"),
+    (route_syntax, "error", "route-config-refused", HUB),
+    (route_where_behind, "error", "route-text-after-into", f"{HUB}.routes.telemetry"),
+    (route_unknown_target, "error", "route-unknown-target-module", f"{HUB}.routes.extra"),
+    (route_dead_output, "hint", "route-dead-output", HUB),
+    (route_unknown_input, "error", "route-unknown-input", f"{HUB}.routes.frames"),
+    (route_stale, "warning", "route-stale-references", f"{HUB}.routes.frames"),
+    (route_ttl_zero, "error", "route-expires-at-once", HUB),
+    (twin_deep, "error", "twin-limits", "$.modulesContent.sync.properties.desired" + ".a" * 10),
+    (twin_string, "error", "twin-limits", "$.modulesContent.sync.properties.desired.report"),
+    (twin_size, "error", "twin-size", "$.modulesContent.sync.properties.desired"),
+    (twin_nearly_full, "hint", "twin-nearly-full", "$.modulesContent.sync.properties.desired"),
+    (twin_unknown_key, "error", "twin-schema", "$.modulesContent.camera.properties.desired.cameras.dock.fsp"),
+    (twin_range, "error", "twin-schema", "$.modulesContent.sync.properties.desired.batch_items"),
+    (camera_password, "error", "camera-source", "$.modulesContent.camera.properties.desired.cameras.c0.source"),
+    (camera_scene, "error", "camera-source", "$.modulesContent.camera.properties.desired.cameras.c0.source"),
+    (frames_private, "error", "frames-private", f"{AGENT}.modules.preprocess.{HOST}.Tmpfs./frames"),
+    (frames_missing, "error", "frames-missing", f"{AGENT}.modules.inference.{HOST}.Mounts"),
+    (frames_elsewhere, "error", "frames-missing", f"{AGENT}.modules.camera.{HOST}.Mounts"),
+    (frames_two_volumes, "error", "frames-not-shared", f"{AGENT}.modules.inference.{HOST}.Mounts"),
+    (frames_differ, "error", "frames-differ", f"{AGENT}.modules.inference.{HOST}.Mounts"),
+    (frames_on_disk, "warning", "frames-on-disk", f"{AGENT}.modules.camera.{HOST}.Mounts"),
+    (frames_owner, "error", "frames-owner", f"{AGENT}.modules.camera.{HOST}.Mounts"),
+    (frames_no_size, "warning", "frames-no-size", f"{AGENT}.modules.camera.{HOST}.Mounts"),
+    (frames_too_small, "error", "frames-too-small", f"{AGENT}.modules.camera.{HOST}.Mounts"),
+    (frames_assumed, "hint", "frames-assumed", f"{AGENT}.modules.camera.{HOST}.Mounts"),
+    (memory_without_ring, "error", "memory-without-ring", f"{AGENT}.modules.camera.{HOST}.Memory"),
+    (memory_of_preprocess, "error", "memory-without-ring", f"{AGENT}.modules.preprocess.{HOST}.Memory"),
+    (memory_of_sync, "error", "memory-too-small", f"{AGENT}.modules.sync.{HOST}.Memory"),
+    (disk_for_ever, "warning", "disk-for-ever", f"{HUB}.routes.telemetry"),
+    (disk_need, "hint", "disk-need", f"{HUB}.routes.telemetry"),
+]
+
+
+def found_in(draft: Draft, assumed: Assumptions | None = None) -> list[Finding]:
+    return lint(draft.content, assumed or Assumptions(modules=ROOT / "modules"))
+
+
+@pytest.mark.parametrize(("breaks", "severity", "rule", "path"), BREAKS, ids=[row[0].__name__ for row in BREAKS])
+def test_a_manifest_that_breaks_a_rule_is_told_where_and_what_to_do(
+    breaks: Callable[[Draft], None], severity: str, rule: str, path: str
+) -> None:
+    draft = Draft()
+    breaks(draft)
+    found = [one for one in found_in(draft) if one.rule == rule and one.path == path]
+    assert found, "\n".join(map(str, found_in(draft)))
+    assert found[0].severity == Severity(severity)
+    assert found[0].what
+    assert found[0].remedy
+    assert str(found[0]).endswith(f"[{rule}]")
+
+
+def test_every_rule_of_this_page_has_a_manifest_that_breaks_it() -> None:
+    """Rule names are read from the sources, so that a new rule without a test fails here."""
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "devkit/src/vigie_devkit/manifest/lint").glob("*.py")
+    )
+    named = set(re.findall(r'\b(?:error|warning|hint)\(\s*"([a-z0-9-]+)"', sources))
+    named |= set(re.findall(r'"(memory-[a-z-]+)"', sources))
+    assert len(named) > 30
+    assert named - {rule for _, _, rule, _ in BREAKS} == {"no-manifest"}
+
+
+def test_the_page_names_every_rule() -> None:
+    page = (ROOT / "docs/manifest.md").read_text(encoding="utf-8")
+    assert {rule for _, _, rule, _ in BREAKS if not rule.startswith("route-")} <= set(
+        re.findall(r"`([a-z0-9-]+)`", page)
+    )
+
+
+def test_a_dead_end_of_the_flow_is_found_for_every_route_that_is_taken_away() -> None:
+    for name in TEMPLATE["modulesContent"]["$edgeHub"]["properties.desired"]["routes"]:
+        draft = Draft()
+        del draft.hub["routes"][name]
+        assert "route-dead-output" in {found.rule for found in found_in(draft)}, name
+
+
+def test_a_secret_of_a_camera_is_no_placeholder_that_was_left() -> None:
+    draft = Draft()
+    draft.camera(source="rtsp://u:${DOCK_PASSWORD}@192.0.2.1/s", slots=4)
+    draft.rendered()
+    assert {found.rule for found in found_in(draft)} <= {"frames-assumed", "disk-need"}
+
+
+def test_the_password_of_a_camera_is_never_repeated() -> None:
+    draft = Draft()
+    camera_password(draft)
+    assert "s3cret" not in "".join(map(str, found_in(draft)))
+
+
+def test_ring_arithmetic_is_the_ring_writers_own(tmp_path: Path) -> None:
+    from vigie.frames import RingWriter
+    from vigie_devkit.manifest.lint.cameras import CameraPlan
+
+    plan = CameraPlan("c", (320, 240), 30.0, 4, shared=True, assumed=False)
+    with RingWriter.open(tmp_path, "c", slot_bytes=320 * 240 * 3, slots=4):
+        assert sum(path.stat().st_size for path in tmp_path.glob("*.ring")) == plan.ring_bytes
+
+
+def test_cameras_that_send_pixels_inline_take_no_shared_memory() -> None:
+    draft = Draft()
+    for _ in range(5):
+        draft.camera(transport="inline")
+    assert "frames-too-small" not in {found.rule for found in found_in(draft)}
+
+
+@pytest.mark.parametrize(("disk_gb", "severity"), [(1, Severity.ERROR), (1000, Severity.HINT)])
+def test_the_disk_an_outage_takes_is_compared_where_it_is_known(disk_gb: int, severity: Severity) -> None:
+    draft = Draft()
+    draft.camera()
+    found = [one for one in found_in(draft, Assumptions(disk_bytes=disk_gb * 10**9)) if one.rule == "disk-need"]
+    assert [one.severity for one in found] == [severity]
+
+
+def test_somebody_elses_module_is_held_to_no_schema_of_ours() -> None:
+    draft = Draft()
+    draft.settings("sync")["image"] = "r.example.com/theirs:1.0"
+    draft.parts["sync"]["properties.desired"] = {"anything": {"goes": [1, 2]}}
+    assert not {one.rule for one in found_in(draft)} & {"twin-schema", "frames-missing"}
+
+
+def test_renamed_modules_are_known_by_their_image() -> None:
+    draft = Draft()
+    draft.modules["lookout"] = draft.modules.pop("camera")
+    draft.parts["lookout"] = draft.parts.pop("camera")
+    draft.parts["lookout"]["properties.desired"] = {"cameras": {"dock": {"source": SYNTHETIC, "fsp": 1}}}
+    assert "$.modulesContent.lookout.properties.desired.cameras.dock.fsp" in {one.path for one in found_in(draft)}
