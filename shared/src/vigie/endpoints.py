@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -66,7 +66,8 @@ async def serve_endpoints(
             raise EndpointError(str(path), error.strerror or str(error), "VIGIE_STATE") from error
         yield endpoint
     finally:
-        (state / "http.json").unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be written was the reason to leave
+            (state / "http.json").unlink(missing_ok=True)
         await runner.cleanup()
 
 

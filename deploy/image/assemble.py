@@ -1,0 +1,173 @@
+"""What an image holds, put together in a Dockerfile's build stage; standard library only, nothing of it is shipped.
+
+    python assemble.py dependencies LOCK            what the lock pins, by hash, into /opt/vigie/env
+    python assemble.py distributions FOLDER...      our own distributions into /opt/vigie/app
+    python assemble.py root                         users and empty folders into /out
+
+Files beside this one in ``given/`` change where pip looks, for this stage only: wheels (then no index is asked),
+``pip.conf`` (mirror, credentials) and ``ca.pem`` (a private certificate authority).
+Two builds of the same checkout give the same bytes, so that an upgrade transfers the layer that changed and no other.
+"""
+
+from __future__ import annotations
+
+import compileall
+import csv
+import os
+import py_compile
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+GIVEN = HERE / "given"
+TOOLS = HERE / "tools"
+ENVIRONMENT = Path("/opt/vigie/env")
+APP = Path("/opt/vigie/app")
+OUT = Path("/out")
+UID = 1250
+
+# paho-mqtt 1.6.1, which azure-iot-device pins, was published as source only; it is pure Python.
+SOURCE_ONLY = "paho-mqtt"
+
+# Parts of packages that no module imports: their own tests, headers to compile against, stubs for type checkers,
+# and what converts, quantizes or benchmarks models (the dev kit's work). Licences and notices always stay.
+UNUSED = (
+    "*/tests",
+    "numpy/_core/include",
+    "numpy/_core/lib",
+    "numpy/_pyinstaller",
+    "numpy/f2py",
+    "numpy/random/lib",
+    "onnxruntime/backend",
+    "onnxruntime/datasets",
+    "onnxruntime/quantization",
+    "onnxruntime/tools",
+    "onnxruntime/transformers",
+    "*.pyi",
+    "*.pxd",
+    "*.pyx",
+    "*.h",
+    "*.c",
+    "*.a",
+)
+KEPT = re.compile(r"licen[sc]e|notice|copying|authors", re.IGNORECASE)
+
+
+def main(words: list[str]) -> None:
+    step, *arguments = words
+    if step == "dependencies":
+        install_dependencies(HERE / arguments[0])
+    elif step == "distributions":
+        install_distributions([HERE / folder for folder in arguments])
+    elif step == "root":
+        make_root()
+    else:
+        raise SystemExit(f"assemble.py: no step {step!r}")
+
+
+def install_dependencies(lock: Path) -> None:
+    run(sys.executable, "-m", "venv", str(TOOLS))
+    wheels = HERE / "wheels"
+    pip("install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(HERE / "tools.lock"))
+    pip(
+        "wheel", "--require-hashes", "--no-deps", "--no-build-isolation", "--only-binary", ":all:",
+        "--no-binary", SOURCE_ONLY, "--wheel-dir", str(wheels), "-r", str(lock),
+    )  # fmt: skip
+    run(sys.executable, "-m", "venv", "--without-pip", str(ENVIRONMENT))
+    found = sorted(str(path) for path in wheels.glob("*.whl"))
+    pip("--python", str(python_of(ENVIRONMENT)), "install", "--no-index", "--no-deps", "--no-compile", *found)
+    packages = packages_of(ENVIRONMENT)
+    (packages / "vigie.pth").write_text(f"{APP}\n", encoding="ascii")
+    remove_unused(packages)
+    finish(ENVIRONMENT)
+
+
+def install_distributions(folders: list[Path]) -> None:
+    """Ours are a layer of their own, some hundred kilobytes: the one that an upgrade replaces."""
+    wheels = HERE / "own"
+    pip(
+        "wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels),
+        *(str(folder) for folder in folders), SOURCE_DATE_EPOCH="315532800",
+    )  # fmt: skip
+    found = sorted(str(path) for path in wheels.glob("*.whl"))
+    pip("install", "--no-index", "--no-deps", "--no-compile", "--target", str(APP), *found)
+    for written in APP.glob("*.dist-info/direct_url.json"):  # names a folder of this stage
+        written.unlink()
+    forget_missing(APP)
+    finish(APP)
+
+
+def make_root() -> None:
+    """Everything else that the image needs as files, so that its last stage runs no program."""
+    for name, line in (("passwd", f"vigie:x:{UID}:{UID}::/var/lib/vigie:/usr/sbin/nologin\n"), ("group", f"vigie:x:{UID}:\n")):
+        target = OUT / "etc" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(Path("/etc", name).read_text(encoding="utf-8") + line, encoding="utf-8")
+    (OUT / "empty").mkdir(mode=0o750)
+    finish(OUT)
+
+
+def pip(*words: str, **extra: str) -> None:
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_CACHE_DIR": "1", **extra}
+    environment["PIP_ROOT_USER_ACTION"] = "ignore"
+    if (GIVEN / "pip.conf").exists():
+        environment["PIP_CONFIG_FILE"] = str(GIVEN / "pip.conf")
+    if (GIVEN / "ca.pem").exists():
+        environment["PIP_CERT"] = str(GIVEN / "ca.pem")
+    if any(GIVEN.glob("*.whl")):
+        environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(GIVEN)}
+    run(str(python_of(TOOLS)), "-m", "pip", *words, environment=environment)
+
+
+def run(*command: str, environment: dict[str, str] | None = None) -> None:
+    sys.stdout.flush()
+    ended = subprocess.run(command, env=environment, check=False)
+    if ended.returncode != 0:
+        raise SystemExit(f"assemble.py: {' '.join(command)[:300]} ended with {ended.returncode}")
+
+
+def python_of(environment: Path) -> Path:
+    return environment / "bin" / "python"
+
+
+def packages_of(environment: Path) -> Path:
+    return next(environment.glob("lib/python3.*/site-packages"))
+
+
+def remove_unused(packages: Path) -> None:
+    for pattern in UNUSED:
+        for path in list(packages.glob(pattern if "/" in pattern and "*" not in pattern else f"**/{pattern}")):
+            if ".dist-info" in str(path.relative_to(packages)) or KEPT.search(path.name):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    forget_missing(packages)
+
+
+def forget_missing(packages: Path) -> None:
+    """RECORD lists what is there: inventories of images read it."""
+    for record in packages.glob("*.dist-info/RECORD"):
+        with record.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row and (packages / row[0]).exists()]
+        with record.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def finish(tree: Path) -> None:
+    """Compile once for all starts (the root is read-only at run time), then give every file the same age."""
+    # unchecked: nobody edits a file in an image, and no stat() per import is needed to know it.
+    compileall.compile_dir(
+        tree, quiet=1, force=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, workers=1
+    )
+    for folder, names, files in os.walk(tree, topdown=False):
+        for name in [*names, *files, "."]:
+            os.utime(Path(folder, name), (315532800, 315532800), follow_symlinks=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

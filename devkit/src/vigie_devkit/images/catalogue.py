@@ -1,0 +1,147 @@
+"""Which images there are: one per module and hardware key, and the hub's for docker compose.
+
+The Dockerfiles (`dockerfile.py`), the locks and `module.json` follow this table; tests hold them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vigie_devkit import bootstrap
+from vigie_devkit.images.errors import NoSuchImageError
+
+MODULES = ("camera", "preprocess", "inference", "sync")
+HUB = "hub"
+
+# Debian's name for the processor is what Docker Hub calls the images; pip and Docker have words of their own.
+ARCHITECTURES = {"amd64": "x86_64", "arm64v8": "aarch64"}
+HARDWARE_KEYS = ("amd64", "arm64v8", "amd64-openvino", "amd64-cuda", "arm64v8-qnn", "arm64v8-jetson")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One image that can be built. Paths are relative to the checkout.
+
+    ``key``: the hardware key it is built for; modules without anything special for a key use their processor's image.
+    ``extras``: those of the library `vigie` that the module's distribution asks for.
+    """
+
+    name: str
+    key: str
+    title: str
+    lock: str
+    extras: tuple[str, ...]
+    folders: tuple[str, ...]
+    entry: tuple[str, ...]
+    health: tuple[str, ...]
+    models: bool = False
+    home: str = ""
+
+    @property
+    def architecture(self) -> str:
+        """``amd64`` or ``arm64v8``."""
+        return self.key.partition("-")[0]
+
+    @property
+    def dockerfile(self) -> str:
+        return f"{self.folder}/Dockerfile.{self.key}"
+
+    @property
+    def folder(self) -> str:
+        return self.home or f"modules/{self.name}"
+
+    @property
+    def repository(self) -> str:
+        return f"vigie-{self.name}"
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} {self.key}"
+
+
+_PYTHON = ("/opt/vigie/env/bin/python", "-I", "-B")
+_MODULE_HEALTH = (*_PYTHON, "-S", "/opt/vigie/app/vigie/container_health.py")
+
+_TITLES = {
+    "camera": "opens cameras, stamps frames, hands them to preprocess",
+    "preprocess": "fits frames to the serving model's input",
+    "inference": "runs the model, decodes and filters detections",
+    "sync": "commits detections to a ledger and sends them upstream",
+}
+_EXTRAS = {
+    "camera": ("frames", "vision"),
+    "preprocess": ("frames", "vision"),
+    "inference": ("frames", "models", "runtimes"),
+    "sync": (),
+}
+
+
+def _module(name: str, key: str, *, lock: str = "requirements.lock", extras: Sequence[str] = ()) -> Image:
+    return Image(
+        name=name,
+        key=key,
+        title=_TITLES[name],
+        lock=f"modules/{name}/{lock}",
+        extras=(*_EXTRAS[name], *extras),
+        folders=("shared", f"modules/{name}"),
+        entry=(*_PYTHON, "-m", f"vigie_{name}"),
+        health=_MODULE_HEALTH,
+        models=name == "inference",
+    )
+
+
+def _hub(key: str) -> Image:
+    return Image(
+        name=HUB,
+        key=key,
+        title="local edge hub, for docker compose; a device has the real one",
+        lock="devkit/requirements/hub.lock",
+        extras=(),
+        folders=("shared", "devkit"),
+        entry=(*_PYTHON, "-m", "vigie_devkit.hub", "run", "--state", "/var/lib/vigie", "--listen", "0.0.0.0"),  # noqa: S104
+        health=(*_PYTHON, "-S", "/opt/vigie/app/vigie_devkit/hub/container_health.py"),
+        home="devkit",
+    )
+
+
+IMAGES: tuple[Image, ...] = (
+    *(_module(name, key) for name in MODULES for key in ARCHITECTURES),
+    _module("inference", "amd64-openvino", lock="requirements.openvino.lock", extras=("openvino",)),
+    *(_hub(key) for key in ARCHITECTURES),
+)
+
+
+def image_for(name: str, key: str) -> Image:
+    """The image that module ``name`` runs on hardware ``key``: its own, else the one of the key's processor.
+
+    Raises: NoSuchImageError: no such module or key, or one that has a recipe only.
+    """
+    if key not in HARDWARE_KEYS:
+        raise NoSuchImageError(f"hardware key '{key}'", HARDWARE_KEYS)
+    of_module = {image.key: image for image in IMAGES if image.name == name}
+    if not of_module:
+        raise NoSuchImageError(f"module '{name}'", (*MODULES, HUB))
+    if key in of_module:
+        return of_module[key]
+    if name == "inference":
+        raise NoSuchImageError(f"image of inference for '{key}': a recipe only (docs/images.md), not built", of_module)
+    return of_module[key.partition("-")[0]]
+
+
+def images_for(names: Iterable[str], keys: Iterable[str]) -> list[Image]:
+    """The images of these modules for these keys, each once, in the flow's order."""
+    wanted = {image_for(name, key) for name in names for key in keys}
+    return [image for image in IMAGES if image in wanted]
+
+
+def version() -> str:
+    """The checkout's version, which every distribution in it has."""
+    from importlib.metadata import version as version_of
+
+    return version_of("vigie-devkit")
+
+
+def checkout() -> Path:
+    return bootstrap.CHECKOUT

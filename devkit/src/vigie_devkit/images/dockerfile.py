@@ -1,0 +1,98 @@
+"""The text of every Dockerfile: one template, so that six images do not drift apart.
+
+Plain builder syntax only: iotedgedev builds through docker-py, which knows no BuildKit mounts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from vigie_devkit.images.catalogue import Image, version
+
+_BASES = {"amd64": "python:3.11-slim-bookworm", "arm64v8": "arm64v8/python:3.11-slim-bookworm"}
+
+
+def default_base(image: Image) -> str:
+    return _BASES[image.architecture]
+
+
+def dockerfile(image: Image) -> str:
+    """The file's text; ``./vigie images write`` puts it in its place and a test keeps it current."""
+    sections = [
+        f"# Vigie {image.name} for {image.key}. Written by `./vigie images write`; build it in the checkout's root:\n"
+        f"#   docker build -f {image.dockerfile} -t {image.repository}:{version()}-{image.key} .\n"
+        f"ARG BASE={default_base(image)}",
+        _build_stage(image),
+        _image_stage(image),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _build_stage(image: Image) -> str:
+    folders = " ".join(image.folders)
+    return "\n".join(
+        [
+            "# Everything that needs pip happens here; of this stage only /opt/vigie and /out reach the image.",
+            "FROM ${BASE} AS build",
+            "# Where pip looks; proxies (HTTPS_PROXY, ...) are build arguments that Docker has by itself.",
+            "ARG PIP_INDEX_URL",
+            "ARG PIP_EXTRA_INDEX_URL",
+            "ARG PIP_TRUSTED_HOST",
+            "ARG PIP_DEFAULT_TIMEOUT",
+            "WORKDIR /build",
+            "# .image-build/ may hold wheels (then no index is asked), pip.conf and ca.pem: docs/images.md.",
+            "COPY LICENSE .image-build/* given/",
+            "COPY deploy/image/assemble.py ./",
+            "COPY devkit/requirements/build.lock tools.lock",
+            f"COPY {image.lock} requirements.lock",
+            "RUN python assemble.py dependencies requirements.lock && python assemble.py root",
+            *(f"COPY {folder}/pyproject.toml {folder}/" for folder in image.folders),
+            *(f"COPY {folder}/src {folder}/src" for folder in image.folders),
+            f"RUN python assemble.py distributions {folders}",
+        ]
+    )
+
+
+def _image_stage(image: Image) -> str:
+    labels = {
+        "org.opencontainers.image.title": image.repository,
+        "org.opencontainers.image.description": f"Vigie {image.name}: {image.title}",
+        "org.opencontainers.image.version": "${VERSION}",
+        "org.opencontainers.image.licenses": "MIT",
+        "org.opencontainers.image.base.name": "${BASE}",
+        "vigie.module": image.name,
+        "vigie.platform": image.key,
+    }
+    label_lines = " \\\n      ".join(f'{name}="{value}"' for name, value in labels.items())
+    models = ["COPY shared/models /opt/vigie/models"] if image.models else []
+    return "\n".join(
+        [
+            "# No program runs in this stage, and what changes with a release comes last: an upgrade transfers that only.",
+            "FROM ${BASE}",
+            "COPY --from=build /out/etc/passwd /out/etc/group /etc/",
+            "COPY --from=build --chown=1250:1250 /out/empty /var/lib/vigie",
+            "COPY --from=build --chown=1250:1250 /out/empty /frames",
+            "COPY --from=build /opt/vigie/env /opt/vigie/env",
+            *models,
+            "COPY --from=build /opt/vigie/app /opt/vigie/app",
+            "COPY LICENSE THIRD_PARTY_NOTICES.md /opt/vigie/",
+            "ARG BASE",
+            f"ARG VERSION={version()}",
+            f"LABEL {label_lines}",
+            "ENV PATH=/opt/vigie/env/bin:$PATH VIGIE_STATE=/var/lib/vigie VIGIE_FRAMES=/frames VIGIE_LOG=json",
+            "USER 1250:1250",
+            "WORKDIR /var/lib/vigie",
+            "EXPOSE 9600" if image.name in _TITLED_MODULES else "EXPOSE 8883 443",
+            "STOPSIGNAL SIGTERM",
+            f"HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD {_exec(image.health)}",
+            f"ENTRYPOINT {_exec(image.entry)}",
+        ]
+    )
+
+
+_TITLED_MODULES = frozenset({"camera", "preprocess", "inference", "sync"})
+
+
+def _exec(words: Sequence[str]) -> str:
+    return json.dumps(list(words))
