@@ -14,9 +14,11 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _REGISTRY_FORM = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9._/-]*[a-z0-9])?")
 
 
-def reference(image: Image, *, registry: str = "", tag: str = "") -> str:
-    """``[registry/]vigie-camera:0.1.0-amd64``, as iotedgedev writes it; without ``tag``, the version of module.json.
+def reference(image: Image, key: str = "", *, registry: str = "", tag: str = "") -> str:
+    """``[registry/]vigie-camera:0.1.0-amd64``, as iotedgedev writes it.
 
+    Args: key: the hardware key that a manifest is rendered for, when it is not the one the image is built for;
+    tag: instead of the version in module.json.
     Raises: ReferenceError: a registry or tag that no engine takes.
     """
     if registry and _REGISTRY_FORM.fullmatch(registry) is None:
@@ -25,7 +27,7 @@ def reference(image: Image, *, registry: str = "", tag: str = "") -> str:
         raise ReferenceError("tag", tag, "letters, digits, '.', '-' and '_', at most 100")
     repository, stated = _stated(image)
     repository = repository.replace(_REGISTRY, registry).lstrip("/").lower()
-    return f"{repository}:{tag or stated}-{image.key}"
+    return f"{repository}:{tag or stated}-{key or image.key}"
 
 
 def _stated(image: Image) -> tuple[str, str]:
