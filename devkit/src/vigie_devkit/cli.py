@@ -25,6 +25,7 @@ COMMANDS = (
     "hub",
     "manifest",
     "models",
+    "images",
     "test",
     "check",
     "version",

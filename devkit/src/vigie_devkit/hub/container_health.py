@@ -20,4 +20,4 @@ def main(state: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1] if len(sys.argv) > 1 else "/var/lib/vigie"))
+    raise SystemExit(main(sys.argv[1] if len(sys.argv) > 1 else "/var/lib/vigie/hub"))

@@ -5,11 +5,10 @@ The Dockerfiles (`dockerfile.py`), the locks and `module.json` follow this table
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from vigie_devkit import bootstrap
 from vigie_devkit.images.errors import NoSuchImageError
 
 MODULES = ("camera", "preprocess", "inference", "sync")
@@ -100,8 +99,8 @@ def _hub(key: str) -> Image:
         lock="devkit/requirements/hub.lock",
         extras=(),
         folders=("shared", "devkit"),
-        entry=(*_PYTHON, "-m", "vigie_devkit.hub", "run", "--state", "/var/lib/vigie", "--listen", "0.0.0.0"),  # noqa: S104
-        health=(*_PYTHON, "-S", "/opt/vigie/app/vigie_devkit/hub/container_health.py"),
+        entry=(*_PYTHON, "-m", "vigie_devkit.local.container"),
+        health=(*_PYTHON, "-S", "/opt/vigie/app/vigie_devkit/hub/container_health.py", "/var/lib/vigie/hub"),
         home="devkit",
     )
 
@@ -143,5 +142,7 @@ def version() -> str:
     return version_of("vigie-devkit")
 
 
-def checkout() -> Path:
-    return bootstrap.CHECKOUT
+def host_key() -> str:
+    """The hardware key of this machine's processor alone."""
+    machine = platform.machine().lower()
+    return "arm64v8" if machine in {"arm64", "aarch64"} else "amd64"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from vigie_devkit.images.catalogue import Image, version
+from vigie_devkit.images.catalogue import HUB, Image, version
 
 _BASES = {"amd64": "python:3.11-slim-bookworm", "arm64v8": "arm64v8/python:3.11-slim-bookworm"}
 
@@ -65,7 +65,7 @@ def _image_stage(image: Image) -> str:
         "vigie.platform": image.key,
     }
     label_lines = " \\\n      ".join(f'{name}="{value}"' for name, value in labels.items())
-    models = ["COPY shared/models /opt/vigie/models"] if image.models else []
+    models = ["COPY shared/models /models"] if image.models else []
     return "\n".join(
         [
             "# No program runs in this stage, and what changes with a release comes last: an upgrade transfers that only.",
@@ -83,15 +83,12 @@ def _image_stage(image: Image) -> str:
             "ENV PATH=/opt/vigie/env/bin:$PATH VIGIE_STATE=/var/lib/vigie VIGIE_FRAMES=/frames VIGIE_LOG=json",
             "USER 1250:1250",
             "WORKDIR /var/lib/vigie",
-            "EXPOSE 9600" if image.name in _TITLED_MODULES else "EXPOSE 8883 443",
+            "EXPOSE 8883 443" if image.name == HUB else "EXPOSE 9600",
             "STOPSIGNAL SIGTERM",
             f"HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD {_exec(image.health)}",
             f"ENTRYPOINT {_exec(image.entry)}",
         ]
     )
-
-
-_TITLED_MODULES = frozenset({"camera", "preprocess", "inference", "sync"})
 
 
 def _exec(words: Sequence[str]) -> str:

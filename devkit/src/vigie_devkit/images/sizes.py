@@ -9,13 +9,17 @@ from vigie_devkit.images.engine import Engine
 from vigie_devkit.images.errors import NotBuiltError
 
 MB = 1_000_000
+BASE_LABEL = "org.opencontainers.image.base.name"
 # issue 7's bars, MB beyond the base image, unpacked.
 BARS_MB = {"camera": 250, "preprocess": 250, "inference": 180, "sync": 50}
 
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes, unpacked. ``parts``: the heaviest packages in it, heaviest first, ``rest`` last."""
+    """Bytes, unpacked. ``parts``: the heaviest packages in it, heaviest first, ``rest`` last.
+
+    Where the base itself is not on the engine (an image that was loaded), ``beyond_base`` is the sum of the packages.
+    """
 
     total: int
     beyond_base: int
@@ -36,8 +40,8 @@ for name in os.listdir(site):
         key = "cv2" if key == "opencv_python_headless" else key
         parts[key] = parts.get(key, 0) + (weight(path) if os.path.isdir(path) else os.lstat(path).st_size)
 parts["vigie"] = weight("/opt/vigie/app")
-if os.path.isdir("/opt/vigie/models"):
-    parts["models"] = weight("/opt/vigie/models")
+if os.path.isdir("/models"):
+    parts["models"] = weight("/models")
 print(json.dumps(parts))
 """
 
@@ -47,17 +51,11 @@ def size_of(engine: Engine, reference: str, *, heaviest: int = 6) -> Size:
     known = engine.image(reference)
     if known is None:
         raise NotBuiltError(reference)
-    beyond = beyond_base(engine, reference)
     said = engine.ask("run", "--rm", "--network", "none", "--entrypoint", "python", reference, "-I", "-B", "-c", _WEIGH)
     parts: dict[str, int] = json.loads(said)
+    base = engine.image(known["Config"]["Labels"].get(BASE_LABEL, ""))
+    beyond = known["Size"] - base["Size"] if base else sum(parts.values())
     ordered = sorted(parts.items(), key=lambda part: -part[1])
     top = ordered[:heaviest]
     rest = max(0, beyond - sum(size for _, size in top))
     return Size(known["Size"], beyond, (*top, ("rest", rest)))
-
-
-def beyond_base(engine: Engine, reference: str) -> int:
-    """Bytes of the layers on top of the base. Ours begin where the account is copied in; a base copies no such file."""
-    said = engine.ask("history", "--no-trunc", "--human=false", "--format", "{{.Size}}\t{{.CreatedBy}}", reference)
-    ours = [int(line.partition("\t")[0]) for line in said.splitlines() if "in /opt/vigie" in line or "in /etc/" in line]
-    return sum(ours)
