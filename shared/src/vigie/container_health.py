@@ -21,7 +21,7 @@ def main(state: str) -> int:
             endpoint = json.load(file)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint["host"], endpoint["host"])  # noqa: S104
         status, body = ask(host, endpoint["port"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stdout.write(f"no answer: {error}\n")
         return 1
     sys.stdout.write(f"{status} {body}\n")

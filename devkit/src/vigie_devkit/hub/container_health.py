@@ -13,7 +13,7 @@ def main(state: str) -> int:
         with open(f"{state}/hub.json", encoding="utf-8") as file:  # noqa: PTH123 - pathlib would double the time
             port = json.load(file)["mqtt_port"]
         socket.create_connection(("127.0.0.1", port), timeout=3.0).close()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stdout.write(f"not ready: {error}\n")
         return 1
     return 0

@@ -1,0 +1,217 @@
+"""compose.yaml on a real engine: detections upstream, containers killed, one module upgraded, what each may and reaches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.containers import MODULES, SERVICES, Compose, compose_programs, composed, until
+
+from vigie_devkit.images.build import BuildOptions, build
+from vigie_devkit.images.catalogue import Image, image_for
+from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.errors import EngineCommandError
+from vigie_devkit.images.names import reference
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
+
+FLOW_WITHIN_S = 180
+BACK_WITHIN_S = 120
+
+
+def more_items(flow: Compose, than: int, within_s: float, what: str) -> list[dict]:
+    def look() -> list[dict]:
+        items = flow.items_upstream()
+        return items if len(items) > than else []
+
+    try:
+        return until(look, within_s, what)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{flow.logs()}") from None
+
+
+def pid_one(flow: Compose, service: str) -> int:
+    return flow.inspect(service)["State"]["Pid"]
+
+
+def kill_nine(flow: Compose, service: str, image: str) -> None:
+    """As the kernel would: `docker kill` is an operator's act, after which an engine restarts nothing."""
+    pid = pid_one(flow, service)
+    flow.engine.ask(
+        "run", "--rm", "--pid", "host", "--user", "0", "--cap-add", "KILL", "--entrypoint", "python", image,
+        "-I", "-c", f"import os; os.kill({pid}, 9)",
+    )  # fmt: skip
+    until(lambda: pid_one(flow, service) not in (0, pid), BACK_WITHIN_S, f"the engine started {service} again")
+
+
+def test_detections_reach_upstream_and_name_the_synthetic_parts(flow: Compose) -> None:
+    items = more_items(flow, 20, FLOW_WITHIN_S, "20 frames' detections upstream")
+    assert {item["camera"] for item in items} == {"conveyor"}
+    assert any(item["detections"] for item in items)
+
+
+def test_every_container_becomes_healthy(flow: Compose) -> None:
+    for service in SERVICES:
+        until(
+            lambda service=service: flow.inspect(service)["State"]["Health"]["Status"] == "healthy",
+            FLOW_WITHIN_S,
+            f"{service} is healthy",
+        )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_is_nobody_with_nothing_and_cannot_write_its_root(flow: Compose, service: str) -> None:
+    look = (
+        "import os, json\n"
+        "status = dict(line.split(':\\t', 1) for line in open('/proc/1/status').read().splitlines() if ':\\t' in line)\n"
+        "def writes(path):\n"
+        "    try: open(path + '/x', 'w').close()\n"
+        "    except OSError as error: return error.strerror\n"
+        "    os.unlink(path + '/x'); return 'written'\n"
+        "print(json.dumps({'uid': status['Uid'].split(), 'caps': status['CapEff'], 'bounding': status['CapBnd'],\n"
+        "  'no_new': status['NoNewPrivs'], 'root': writes('/'), 'app': writes('/opt/vigie/app'), 'etc': writes('/etc'),\n"
+        "  'state': writes('/var/lib/vigie')}))"
+    )
+    seen = json.loads(flow.python(service, look))
+    assert seen == {
+        "uid": ["1250"] * 4,
+        "caps": "0" * 16,
+        "bounding": "0" * 16,
+        "no_new": "1",
+        "root": "Read-only file system",
+        "app": "Read-only file system",
+        "etc": "Read-only file system",
+        "state": "written",
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_has_the_memory_limit_that_the_kernel_enforces(flow: Compose, service: str) -> None:
+    wanted = flow.inspect(service)["HostConfig"]["Memory"]
+    look = (
+        "import os\n"
+        "v2, v1 = '/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'\n"
+        "print(open(v2 if os.path.exists(v2) else v1).read())"
+    )
+    assert wanted > 0
+    assert int(flow.python(service, look)) == wanted
+
+
+def test_the_frames_folder_is_one_tmpfs_that_all_modules_see(flow: Compose) -> None:
+    look = "import os; print(sorted(os.listdir('/frames')), os.statvfs('/frames').f_fsid, os.stat('/frames').st_uid)"
+    seen = {flow.python(module, look) for module in MODULES}
+    assert len(seen) == 1
+    assert "tmpfs" in flow.execute("camera", "cat", "/proc/mounts").partition(" /frames ")[2].split()[0]
+
+
+def reaches(flow: Compose, service: str, host: str, port: int) -> bool:
+    code = f"import socket; socket.create_connection(({host!r}, {port}), 3).close(); print('reached')"
+    try:
+        return flow.python(service, code) == "reached"
+    except EngineCommandError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def stranger(flow: Compose, images: dict[str, tuple[Image, str]]) -> Iterator[str]:
+    """Somebody out there that takes connections: a camera on the site's network, say. His address."""
+    code = "import socket, time; s = socket.create_server(('0.0.0.0', 8554)); [s.accept() for _ in iter(int, 1)]"
+    container = flow.engine.ask(
+        "run", "--detach", "--rm", "--entrypoint", "python", images["sync"][1], "-I", "-c", code
+    ).strip()
+    try:
+        yield flow.engine.ask("inspect", "--format", "{{.NetworkSettings.IPAddress}}", container).strip()
+    finally:
+        flow.engine.ask("kill", container)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_reaches_the_hub_and_no_other_module(flow: Compose, module: str) -> None:
+    assert reaches(flow, module, "hub", 8883)
+    for other in MODULES:
+        if other != module:
+            addresses = [net["IPAddress"] for net in flow.inspect(other)["NetworkSettings"]["Networks"].values()]
+            shared = {"camera", "sync"} == {module, other}  # both may reach the outside, which is one network
+            assert shared or not any(reaches(flow, module, address, 9600) for address in (other, *addresses))
+
+
+@pytest.mark.parametrize(("module", "outside"), [("camera", True), ("sync", True), ("preprocess", False), ("inference", False)])
+def test_only_camera_and_sync_reach_beyond_the_hub(flow: Compose, stranger: str, module: str, *, outside: bool) -> None:
+    # Two containers on different bridges: the engine's own rules keep them apart, so ask the host's bridge address.
+    gateway = stranger.rpartition(".")[0] + ".1"
+    assert has_default_route(flow, module) is outside
+    if not outside:
+        assert not reaches(flow, module, stranger, 8554)
+        assert not reaches(flow, module, gateway, 22)
+
+
+def has_default_route(flow: Compose, module: str) -> bool:
+    return any(line.split()[1] == "00000000" for line in flow.execute(module, "cat", "/proc/net/route").splitlines()[1:])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_after_kill_nine_the_engine_restarts_it_and_detections_flow_again(
+    flow: Compose, images: dict[str, tuple[Image, str]], service: str
+) -> None:
+    kill_nine(flow, service, images["sync"][1])
+    back = len(flow.items_upstream()) if service != "hub" else 0
+    if service == "hub":
+        until(lambda: flow.inspect("hub")["State"]["Health"]["Status"] == "healthy", BACK_WITHIN_S, "the hub is back")
+        back = len(flow.items_upstream())
+    more_items(flow, back + 10, BACK_WITHIN_S, f"10 more frames after kill -9 of {service}")
+
+
+def test_a_stopped_container_ends_within_ten_seconds_with_its_own_exit_code(flow: Compose) -> None:
+    flow.run("stop", "--timeout", "10", "preprocess")
+    state = flow.inspect("preprocess")["State"]
+    assert (state["ExitCode"], state["OOMKilled"]) == (0, False)
+    flow.run("start", "preprocess")
+    more_items(flow, len(flow.items_upstream()) + 5, BACK_WITHIN_S, "5 more frames after a stop and a start")
+
+
+def test_one_module_is_upgraded_on_kept_state_while_the_others_run_on(
+    flow: Compose, images: dict[str, tuple[Image, str]], build_options: BuildOptions, tmp_path: Path
+) -> None:
+    image = images["sync"][0]
+    newer = reference(image_for("sync", image.key), tag="under-test-newer")
+    options = BuildOptions(cache=build_options.cache, version="0.1.1")
+    build(flow.engine, image, [newer], options)
+    (tmp_path / "newer.yaml").write_text(f'version: "3.7"\nservices:\n  sync:\n    image: {newer}\n', encoding="utf-8")
+    before = {service: flow.container(service) for service in SERVICES}
+    ledger = ledger_id(flow)
+
+    flow.overrides.append(tmp_path / "newer.yaml")
+    flow.run("up", "--detach", "--no-build", "--no-deps", "sync")
+
+    more_items(flow, len(flow.items_upstream()) + 5, BACK_WITHIN_S, "5 more frames with the newer sync")
+    after = {service: flow.container(service) for service in SERVICES}
+    assert {service for service in SERVICES if before[service] != after[service]} == {"sync"}
+    assert flow.inspect("sync")["Config"]["Labels"]["org.opencontainers.image.version"] == "0.1.1"
+    assert ledger_id(flow) == ledger
+    traces = [item["trace"] for item in flow.items_upstream()]
+    assert len(traces) == len(set(traces)), "an event came twice"
+
+
+def ledger_id(flow: Compose) -> str:
+    """The ledger that the newest telemetry came from: kept state means the same one."""
+    return flow.upstream()[-1]["body"]["boot"]
+
+
+@pytest.mark.parametrize("program", ["v1", "v2"])
+def test_both_generations_of_compose_bring_the_flow_up(
+    engine: Engine,
+    images: dict[str, tuple[Image, str]],
+    flow_environment: dict[str, str],
+    compose_words: list[str],
+    program: str,
+) -> None:
+    del images
+    programs = compose_programs(engine)
+    if program not in programs:
+        pytest.skip(f"compose {program} is not installed")
+    if programs[program] == compose_words:
+        return  # every other test of this file ran on it
+    with composed(engine, programs[program], f"vigie-other-{program}", flow_environment) as other:
+        more_items(other, 5, FLOW_WITHIN_S, "5 frames' detections upstream")

@@ -1,0 +1,93 @@
+"""What each image holds and weighs, and that a build is repeatable."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from vigie_devkit.images import catalogue
+from vigie_devkit.images.archive import load, save
+from vigie_devkit.images.catalogue import HUB, MODULES, Image
+from vigie_devkit.images.check import check_image
+from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.sizes import BARS_MB, MB, size_of
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
+ROOT = Path(__file__).parents[2]
+VERSION = catalogue.version()
+
+FOREIGN = {
+    "camera": ("onnxruntime", "yaml", "vigie_devkit", "vigie_inference"),
+    "preprocess": ("onnxruntime", "yaml", "vigie_devkit", "vigie_camera"),
+    "inference": ("cv2", "vigie_devkit", "vigie_preprocess"),
+    "sync": ("numpy", "cv2", "onnxruntime", "yaml", "vigie_devkit"),
+}
+
+
+@pytest.mark.parametrize("name", [*MODULES, HUB])
+def test_an_image_holds_exactly_what_its_lock_pins_and_says_what_it_is(
+    name: str, engine: Engine, images: dict[str, tuple[Image, str]]
+) -> None:
+    image, reference = images[name]
+    assert check_image(engine, image, reference, version=VERSION) == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_can_import_neither_the_dev_kit_nor_what_another_module_needs(
+    name: str, engine: Engine, images: dict[str, tuple[Image, str]]
+) -> None:
+    code = "import importlib.util, sys; print([n for n in sys.argv[1:] if importlib.util.find_spec(n)])"
+    said = engine.ask("run", "--rm", "--entrypoint", "python", images[name][1], "-I", "-c", code, *FOREIGN[name])
+    assert said.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_an_image_weighs_no_more_beyond_its_base_than_its_bar(
+    name: str, engine: Engine, images: dict[str, tuple[Image, str]]
+) -> None:
+    size = size_of(engine, images[name][1])
+    print(f"{name}: {size.beyond_base / MB:.1f} MB beyond the base: {size.parts}")
+    assert size.beyond_base <= BARS_MB[name] * MB
+
+
+def test_every_licence_of_the_packages_is_still_there(engine: Engine, images: dict[str, tuple[Image, str]]) -> None:
+    code = (
+        "import importlib.metadata as m, os\n"
+        "for d in m.distributions():\n"
+        "    if str(d._path).startswith('/opt/vigie/env'):\n"
+        "        named = [f for f in os.walk(d._path) if any('LICEN' in n.upper() or 'COPYING' in n.upper() for n in f[2])]\n"
+        "        if d.metadata.get_all('License-File') and not named: print(d.metadata['Name'])\n"
+    )
+    for _, reference in images.values():
+        assert engine.ask("run", "--rm", "--entrypoint", "python", reference, "-I", "-c", code) == ""
+
+
+def test_docker_build_by_hand_gives_the_very_layers_that_vigie_images_build_gives(
+    engine: Engine, images: dict[str, tuple[Image, str]]
+) -> None:
+    """One comes from wheels of the host's pip without network, the other asks an index: the bytes must be the same."""
+    image, reference = images["sync"]
+    given = [f"--build-arg={name}" for name in ("PIP_INDEX_URL", "PIP_TRUSTED_HOST") if name in os.environ]
+    ended = subprocess.run(
+        ["docker", "build", "--no-cache", "--quiet", "--network", "host", *given, "-f", image.dockerfile,
+         "-t", "vigie-sync:by-hand", "."],
+        cwd=ROOT, env={**engine.environment, "DOCKER_BUILDKIT": "0"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    by_hand, by_command = engine.image("vigie-sync:by-hand"), engine.image(reference)
+    assert by_hand["RootFS"]["Layers"] == by_command["RootFS"]["Layers"]
+
+
+def test_images_go_through_a_file_for_an_air_gap(
+    engine: Engine, images: dict[str, tuple[Image, str]], tmp_path: Path
+) -> None:
+    reference = images["sync"][1]
+    before = engine.image(reference)
+    save(engine, [reference], tmp_path / "images.tar.gz")
+    engine.ask("image", "rm", reference)
+    assert engine.image(reference) is None
+    assert load(engine, tmp_path / "images.tar.gz") == [reference]
+    assert engine.image(reference)["Id"] == before["Id"]

@@ -1,0 +1,111 @@
+"""A real container engine and the compose file on it, as a person starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vigie_devkit.images.engine import Engine
+
+ROOT = Path(__file__).parents[2]
+MODULES = ("camera", "preprocess", "inference", "sync")
+SERVICES = ("hub", *MODULES)
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], within_s: float, what: str) -> T:
+    """The first truthy answer of ``look``; asked again and again, because containers tell nobody that they are ready."""
+    deadline = time.monotonic() + within_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not within {within_s:.0f} s: {what}"
+        time.sleep(0.5)
+    return found
+
+
+def compose_programs(engine: Engine) -> dict[str, list[str]]:
+    """Which compose there is: ``v2`` (`docker compose`) and ``v1`` (`docker-compose` 1.29)."""
+    found = {}
+    for name, words, begins in (("v2", ["docker", "compose"], "2"), ("v1", ["docker-compose"], "1.")):
+        try:
+            asked = subprocess.run(
+                [*words, "version", "--short"], capture_output=True, text=True, env=engine.environment, check=False
+            )
+        except OSError:
+            continue
+        version = asked.stdout.strip().lstrip("v")
+        if asked.returncode == 0 and (version.startswith(begins) or (name == "v2" and not version.startswith("1."))):
+            found[name] = words
+    return found
+
+
+@dataclass
+class Compose:
+    """One project of compose.yaml. ``overrides``: further compose files."""
+
+    engine: Engine
+    words: list[str]
+    project: str
+    environment: Mapping[str, str]
+    overrides: list[Path] = field(default_factory=list)
+
+    def run(self, *words: str, within_s: float = 300) -> str:
+        files = [word for file in (ROOT / "compose.yaml", *self.overrides) for word in ("-f", str(file))]
+        ended = subprocess.run(
+            [*self.words, "--project-name", self.project, *files, *words],
+            cwd=ROOT, env={**self.engine.environment, **self.environment}, capture_output=True, text=True,
+            timeout=within_s, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 0, f"{' '.join(words)}: {ended.stderr[-3000:]}"
+        return ended.stdout
+
+    def container(self, service: str) -> str:
+        """Id of the service's container."""
+        return self.engine.ask(
+            "ps", "--all", "--quiet", "--no-trunc",
+            "--filter", f"label=com.docker.compose.project={self.project}",
+            "--filter", f"label=com.docker.compose.service={service}",
+        ).strip()  # fmt: skip
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        found: list[dict[str, Any]] = json.loads(self.engine.ask("inspect", self.container(service)))
+        return found[0]
+
+    def execute(self, service: str, *words: str) -> str:
+        """Raises: EngineCommandError: the command ended with another code than 0."""
+        return self.engine.ask("exec", self.container(service), *words)
+
+    def python(self, service: str, code: str) -> str:
+        return self.execute(service, "python", "-I", "-B", "-c", code).strip()
+
+    def upstream(self) -> list[dict[str, Any]]:
+        """Everything that reached the cloud side so far, oldest first."""
+        said = self.execute("hub", "python", "-I", "-B", "-m", "vigie_devkit", "upstream", "export")
+        return [json.loads(line) for line in said.splitlines()]
+
+    def items_upstream(self) -> list[dict[str, Any]]:
+        return [item for message in self.upstream() for item in (message["body"].get("items") or [])]
+
+    def logs(self) -> str:
+        return "".join(
+            f"--- {service}\n{self.engine.ask('logs', '--tail', '15', self.container(service))}" for service in SERVICES
+        )
+
+
+@contextmanager
+def composed(engine: Engine, words: list[str], project: str, environment: Mapping[str, str]) -> Iterator[Compose]:
+    """The whole flow, up; nothing of it left afterwards."""
+    compose = Compose(engine, words, project, environment)
+    compose.run("down", "--volumes", "--timeout", "10")
+    try:
+        compose.run("up", "--detach", "--no-build")
+        yield compose
+    finally:
+        if os.environ.get("VIGIE_KEEP_CONTAINERS") != "1":
+            compose.run("down", "--volumes", "--timeout", "10")
