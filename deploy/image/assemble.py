@@ -102,7 +102,8 @@ def install_distributions(folders: list[Path]) -> None:
 
 def make_root() -> None:
     """Everything else that the image needs as files, so that its last stage runs no program."""
-    for name, line in (("passwd", f"vigie:x:{UID}:{UID}::/var/lib/vigie:/usr/sbin/nologin\n"), ("group", f"vigie:x:{UID}:\n")):
+    accounts = {"passwd": f"vigie:x:{UID}:{UID}::/var/lib/vigie:/usr/sbin/nologin\n", "group": f"vigie:x:{UID}:\n"}
+    for name, line in accounts.items():
         target = OUT / "etc" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(Path("/etc", name).read_text(encoding="utf-8") + line, encoding="utf-8")

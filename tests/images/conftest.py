@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.containers import Compose, compose_programs, composed
 
+from support.containers import Compose, compose_programs, composed
 from vigie_devkit.images.build import BuildOptions, build
 from vigie_devkit.images.catalogue import HUB, MODULES, Image, host_key, image_for
 from vigie_devkit.images.engine import Engine, open_engine

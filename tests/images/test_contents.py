@@ -58,7 +58,8 @@ def test_every_licence_of_the_packages_is_still_there(engine: Engine, images: di
         "import importlib.metadata as m, os\n"
         "for d in m.distributions():\n"
         "    if str(d._path).startswith('/opt/vigie/env'):\n"
-        "        named = [f for f in os.walk(d._path) if any('LICEN' in n.upper() or 'COPYING' in n.upper() for n in f[2])]\n"
+        "        names = [n.upper() for f in os.walk(d._path) for n in f[2]]\n"
+        "        named = any('LICEN' in n or 'COPYING' in n for n in names)\n"
         "        if d.metadata.get_all('License-File') and not named: print(d.metadata['Name'])\n"
     )
     for _, reference in images.values():

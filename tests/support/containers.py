@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def until(look: Callable[[], T], within_s: float, what: str) -> T:
-    """The first truthy answer of ``look``; asked again and again, because containers tell nobody that they are ready."""
+    """The first truthy answer of ``look``, asked again and again: containers tell nobody that they are ready."""
     deadline = time.monotonic() + within_s
     while not (found := look()):
         assert time.monotonic() < deadline, f"not within {within_s:.0f} s: {what}"
@@ -32,15 +32,16 @@ def until(look: Callable[[], T], within_s: float, what: str) -> T:
 def compose_programs(engine: Engine) -> dict[str, list[str]]:
     """Which compose there is: ``v2`` (`docker compose`) and ``v1`` (`docker-compose` 1.29)."""
     found = {}
-    for name, words, begins in (("v2", ["docker", "compose"], "2"), ("v1", ["docker-compose"], "1.")):
+    second = [os.environ["VIGIE_COMPOSE_V2"]] if "VIGIE_COMPOSE_V2" in os.environ else ["docker", "compose"]
+    for name, words in (("v2", second), ("v1", ["docker-compose"])):
         try:
             asked = subprocess.run(
                 [*words, "version", "--short"], capture_output=True, text=True, env=engine.environment, check=False
             )
         except OSError:
             continue
-        version = asked.stdout.strip().lstrip("v")
-        if asked.returncode == 0 and (version.startswith(begins) or (name == "v2" and not version.startswith("1."))):
+        is_first = asked.stdout.strip().lstrip("v").startswith("1.")
+        if asked.returncode == 0 and is_first is (name == "v1"):
             found[name] = words
     return found
 

@@ -17,11 +17,13 @@ from vigie_devkit.images.catalogue import HARDWARE_KEYS, HUB, IMAGES, MODULES, I
 from vigie_devkit.images.check import locked
 from vigie_devkit.images.context import files_of
 from vigie_devkit.images.dockerfile import dockerfile
-from vigie_devkit.images.errors import NoSuchImageError, ReferenceError
+from vigie_devkit.images.errors import BadReferenceError, NoSuchImageError
 from vigie_devkit.images.names import reference
 
 ROOT = Path(__file__).parents[3]
 EACH = pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.label)
+# Keys that are documented and not built: docs/images.md.
+RECIPES = {("inference", key) for key in ("amd64-cuda", "arm64v8-qnn", "arm64v8-jetson")}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 
 
@@ -84,7 +86,7 @@ def test_module_json_maps_every_hardware_key_to_the_dockerfile_that_is_used_for_
         try:
             image = image_for(module, key)
         except NoSuchImageError:
-            assert "a recipe only" in str(pytest.raises(NoSuchImageError, image_for, module, key).value)
+            assert (module, key) in RECIPES
             continue
         assert (ROOT / "modules" / module / path).resolve() == ROOT / image.dockerfile
 
@@ -117,7 +119,11 @@ def test_a_key_without_an_image_of_its_own_uses_its_processors_and_each_is_built
 
 @pytest.mark.parametrize(
     ("name", "key", "said"),
-    [("camera", "amd65", "hardware key 'amd65'"), ("kamera", "amd64", "module 'kamera'"), ("inference", "arm64v8-qnn", "recipe")],
+    [
+        ("camera", "amd65", "hardware key 'amd65'"),
+        ("kamera", "amd64", "module 'kamera'"),
+        ("inference", "arm64v8-qnn", "recipe"),
+    ],
 )
 def test_what_there_is_not_is_said_with_what_there_is(name: str, key: str, said: str) -> None:
     with pytest.raises(NoSuchImageError, match=said):
@@ -138,7 +144,9 @@ def test_a_reference_is_the_one_that_iotedgedev_writes(key: str, registry: str, 
     assert reference(image, key, registry=registry, tag=tag) == expected.format(version=catalogue.version())
 
 
-@pytest.mark.parametrize(("registry", "tag"), [("https://r.example", ""), ("UPPER", ""), ("", "a b"), ("", ".x"), ("r/", "")])
+@pytest.mark.parametrize(
+    ("registry", "tag"), [("https://r.example", ""), ("UPPER", ""), ("", "a b"), ("", ".x"), ("r/", "")]
+)
 def test_a_registry_or_tag_that_no_engine_takes_is_refused(registry: str, tag: str) -> None:
-    with pytest.raises(ReferenceError):
+    with pytest.raises(BadReferenceError):
         reference(image_for("camera", "amd64"), registry=registry, tag=tag)

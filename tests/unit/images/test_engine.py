@@ -31,7 +31,9 @@ def test_a_client_without_a_server_does_not_count_as_an_engine(tmp_path: Path) -
 
 
 def test_where_none_answers_the_start_command_runs_and_what_it_prints_is_used(tmp_path: Path) -> None:
-    engine = program(tmp_path, "docker", '[ "$DOCKER_HOST" = unix:///x ] && echo "{}" || { echo no server >&2; exit 1; }')
+    engine = program(
+        tmp_path, "docker", '[ "$DOCKER_HOST" = unix:///x ] && echo "{}" || { echo no server >&2; exit 1; }'
+    )
     start = program(tmp_path, "start", "echo DOCKER_HOST=unix:///x")
     opened = open_engine(engine, {**os.environ, "VIGIE_ENGINE_START": start})
     assert opened.environment["DOCKER_HOST"] == "unix:///x"

@@ -193,7 +193,7 @@ def _engine(args: argparse.Namespace) -> Engine:
 def _wanted(args: argparse.Namespace) -> Iterator[tuple[Image, list[str]]]:
     """Each image once, with every name that it has for the keys that were asked for.
 
-    Raises: NoSuchImageError, ReferenceError.
+    Raises: NoSuchImageError, BadReferenceError.
     """
     from vigie_devkit.images.catalogue import HUB, MODULES, host_key, image_for
     from vigie_devkit.images.names import reference

@@ -24,9 +24,10 @@ def save(engine: Engine, references: Sequence[str], target: Path) -> int:
     words = [engine.program, "save", *references]
     unfinished = target.with_name(target.name + ".part")
     try:
-        with subprocess.Popen(
-            words, env=engine.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as saving, gzip.open(unfinished, "wb", compresslevel=6) as file:
+        with (
+            subprocess.Popen(words, env=engine.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as saving,
+            gzip.open(unfinished, "wb", compresslevel=6) as file,
+        ):
             assert saving.stdout is not None  # noqa: S101 - it was asked for
             assert saving.stderr is not None  # noqa: S101 - likewise
             shutil.copyfileobj(saving.stdout, file, 1 << 20)

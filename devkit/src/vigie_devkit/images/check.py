@@ -10,7 +10,8 @@ from typing import Any
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from vigie_devkit.images.catalogue import ARCHITECTURES, HUB, Image, version as checkout_version
+from vigie_devkit.images.catalogue import ARCHITECTURES, HUB, Image
+from vigie_devkit.images.catalogue import version as checkout_version
 from vigie_devkit.images.engine import Engine
 from vigie_devkit.images.errors import NotBuiltError
 from vigie_devkit.images.sizes import BARS_MB, MB, size_of
@@ -52,7 +53,7 @@ def check_image(engine: Engine, image: Image, reference: str, *, version: str) -
         *(f"holds {name}, which builds or fetches things" for name in found["tools"]),
         *(f"holds {path}, left by the build" for path in found["given"]),
         *(f"its history tells a setting of the build: {match[0]}" for match in _LEAKS.finditer(history)),
-        *([] if found["uid"] == found["gid"] == int(USER.split(":")[0]) else [f"runs as {found['uid']}:{found['gid']}"]),
+        *([] if f"{found['uid']}:{found['gid']}" == USER else [f"runs as {found['uid']}:{found['gid']}"]),
         *_findings_of_size(engine, image, reference),
     ]
 

@@ -19,10 +19,13 @@ def default_base(image: Image) -> str:
 
 def dockerfile(image: Image) -> str:
     """The file's text; ``./vigie images write`` puts it in its place and a test keeps it current."""
-    sections = [
-        f"# Vigie {image.name} for {image.key}. Written by `./vigie images write`; build it in the checkout's root:\n"
-        f"#   docker build -f {image.dockerfile} -t {image.repository}:{version()}-{image.key} .\n"
+    head = [
+        f"# Vigie {image.name} for {image.key}. Written by `./vigie images write`; build it in the checkout's root:",
+        f"#   docker build -f {image.dockerfile} -t {image.repository}:{version()}-{image.key} .",
         f"ARG BASE={default_base(image)}",
+    ]
+    sections = [
+        "\n".join(head),
         _build_stage(image),
         _image_stage(image),
     ]
@@ -68,7 +71,7 @@ def _image_stage(image: Image) -> str:
     models = ["COPY shared/models /models"] if image.models else []
     return "\n".join(
         [
-            "# No program runs in this stage, and what changes with a release comes last: an upgrade transfers that only.",
+            "# No program runs in this stage, and what changes with a release comes last: an upgrade is that layer.",
             "FROM ${BASE}",
             "COPY --from=build /out/etc/passwd /out/etc/group /etc/",
             "COPY --from=build --chown=1250:1250 /out/empty /var/lib/vigie",

@@ -6,8 +6,7 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import IO, Any
 
 from vigie_devkit.images.errors import EngineCommandError, EngineError
@@ -29,7 +28,7 @@ class Engine:
         """Run it for the user to watch. Raises: EngineCommandError."""
         ended = subprocess.run([self.program, *words], env=self.environment, stdin=stdin, check=False)
         if ended.returncode != 0:
-            raise EngineCommandError([self.program, *words[:3]], f"exit code {ended.returncode}; see what it said above")
+            raise EngineCommandError([self.program, *words[:3]], f"exit code {ended.returncode}, see above")
 
     def ask(self, *words: str) -> str:
         """What it answers. Raises: EngineCommandError."""
@@ -98,7 +97,7 @@ def started(command: str) -> dict[str, str]:
     if ended.returncode != 0:
         raise EngineError(START, f"'{command}' ended with {ended.returncode}")
     pairs = (line.removeprefix("export ").partition("=") for line in ended.stdout.splitlines())
-    return {name.strip(): value.strip() for name, separator, value in pairs if separator and name.strip().isidentifier()}
+    return {name: value.strip() for name, separator, value in pairs if separator and name.isidentifier()}
 
 
 def default_program() -> str:
@@ -108,5 +107,3 @@ def default_program() -> str:
 def last_line(said: str) -> str:
     lines = [line for line in said.strip().splitlines() if line.strip()]
     return lines[-1].strip()[:300] if lines else "no reason given"
-
-

@@ -1,4 +1,4 @@
-"""What can go wrong with images: one sentence each, with what to do (docs/errors.md)."""
+"""What can go wrong with images: one sentence each, with what to do, as the dev kit's other errors are."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class CheckFailedError(ImageError):
         super().__init__(f"{count} finding{'s' if count != 1 else ''}: see above; mend the Dockerfile or the lock")
 
 
-class ReferenceError(ImageError):  # noqa: A001 - the word of Docker's own documentation
+class BadReferenceError(ImageError):
     exit_code = Exit.USAGE
 
     def __init__(self, what: str, got: str, expected: str) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 
 from vigie_devkit.images.catalogue import HUB, Image, version
-from vigie_devkit.images.errors import ReferenceError
+from vigie_devkit.images.errors import BadReferenceError
 from vigie_devkit.local.paths import CHECKOUT
 
 _REGISTRY = "${CONTAINER_REGISTRY_SERVER}"
@@ -19,12 +19,12 @@ def reference(image: Image, key: str = "", *, registry: str = "", tag: str = "")
 
     Args: key: the hardware key that a manifest is rendered for, when it is not the one the image is built for;
     tag: instead of the version in module.json.
-    Raises: ReferenceError: a registry or tag that no engine takes.
+    Raises: BadReferenceError: a registry or tag that no engine takes.
     """
     if registry and _REGISTRY_FORM.fullmatch(registry) is None:
-        raise ReferenceError("registry", registry, "lower case host[:port][/path], such as myregistry.azurecr.io")
+        raise BadReferenceError("registry", registry, "lower case host[:port][/path], such as myregistry.azurecr.io")
     if tag and _TAG.fullmatch(tag) is None:
-        raise ReferenceError("tag", tag, "letters, digits, '.', '-' and '_', at most 100")
+        raise BadReferenceError("tag", tag, "letters, digits, '.', '-' and '_', at most 100")
     repository, stated = _stated(image)
     repository = repository.replace(_REGISTRY, registry).lstrip("/").lower()
     return f"{repository}:{tag or stated}-{key or image.key}"

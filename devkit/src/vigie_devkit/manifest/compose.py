@@ -39,6 +39,8 @@ _USER = 1250
 _ARCHITECTURES = ("amd64", "arm64v8")
 _HUB_MEMORY = "384m"
 _TMPFS_SMALL = {"type": "tmpfs", "device": "tmpfs", "o": f"size=1m,uid={_USER},gid={_USER},mode=0700"}
+# Internal alone leaves the host itself in reach, at the bridge's own address: so the bridge gets none.
+_EDGE_NETWORK = {"internal": True, "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"}}
 # Where a module opens connections of its own: cameras on the network; what sync is configured for.
 _REACHES_OUTSIDE = frozenset({CAMERA, SYNC})
 _RESTART = {"always": "always", "on-unhealthy": "always", "on-failure": "on-failure", "never": "no"}
@@ -74,7 +76,7 @@ def compose_document(content: Mapping[str, Any], files: Mapping[str, ModuleFile]
         for mount in options.mounts:
             volumes.setdefault(mount.source, {"driver_opts": mount.driver_options} if mount.driver_options else {})
         volumes[f"workload-{name}"] = {"driver_opts": dict(_TMPFS_SMALL)}
-        networks[f"edge-{name}"] = {"internal": True}
+        networks[f"edge-{name}"] = dict(_EDGE_NETWORK)
         services[HUB]["networks"].append(f"edge-{name}")
         services[HUB]["volumes"].append(_volume(f"workload-{name}", f"{WORKLOAD}/{name}"))
     volumes[SECRETS] = {"driver_opts": dict(_TMPFS_SMALL)}
