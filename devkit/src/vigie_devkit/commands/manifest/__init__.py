@@ -10,10 +10,11 @@ _EXAMPLES = """examples:
   ./vigie manifest render --platform amd64 --registry r.example.com -o deployment.json
   ./vigie manifest route /messages/modules/sync/outputs/telemetry
   ./vigie manifest compose                                     compose.yaml, generated from the manifest
+  ./vigie manifest reference                                   docs/reference.md and docs/schemas, from the types
 
 exit codes: 0 done, 1 findings (or a generated file that is not current), 2 the manifest or the command line is wrong
 """
-VERBS = ("render", "lint", "route", "compose")
+VERBS = ("render", "lint", "route", "compose", "reference")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

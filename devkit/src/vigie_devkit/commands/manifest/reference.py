@@ -1,0 +1,48 @@
+"""`vigie manifest reference`: docs/reference.md and docs/schemas, generated."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from vigie_devkit.commands.manifest.parsing import verb_parser
+from vigie_devkit.local.errors import Exit
+from vigie_devkit.local.paths import CHECKOUT
+
+
+def add_verb(verbs: Any) -> None:
+    parser = verb_parser(
+        verbs,
+        "reference",
+        "generate docs/reference.md and the JSON Schemas in docs/schemas",
+        "./vigie manifest reference --check",
+    )
+    parser.add_argument("--docs", type=Path, metavar="DIR", default=CHECKOUT / "docs", help="default: docs")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is not what it would be")
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from vigie_devkit.manifest.reference import drift, reference_files
+
+    wanted = reference_files()
+    folder: Path = args.docs
+    made = [folder / "reference.md", *sorted((folder / "schemas").glob("*.json"))]
+    current: dict[str, str | None] = {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in made if path.is_file()
+    }
+    changed = drift(current, wanted)
+    if args.check:
+        if changed:
+            sys.stderr.write(f"vigie: not current: {', '.join(changed)}; run ./vigie manifest reference\n")
+        return 1 if changed else Exit.OK
+    (folder / "schemas").mkdir(parents=True, exist_ok=True)
+    for name in changed:
+        if name in wanted:
+            (folder / name).write_text(wanted[name], encoding="utf-8")
+        else:
+            (folder / name).unlink()
+        print(folder / name)
+    return Exit.OK
