@@ -46,7 +46,7 @@ def _rows(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str
 
 
 def _below(given: Mapping[str, Any], definitions: Mapping[str, Any], path: str) -> Iterator[Row]:
-    """Rows of what is inside: an object, the values of a mapping, the items of a list, each alternative that has any."""
+    """Rows of what is inside: an object, the values of a mapping, the items of a list; of each alternative."""
     for one in _alternatives(given, definitions):
         if "properties" in one:
             yield from _rows(one, definitions, f"{path}.")
