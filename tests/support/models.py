@@ -220,6 +220,23 @@ def ultraface(hw: tuple[int, int] = (48, 64)) -> onnx.ModelProto:
     return g.model([image(hw, "input")], [tensor("scores", [1, count, 2]), tensor("boxes", [1, count, 4])])
 
 
+def yunet(hw: tuple[int, int] = (64, 96)) -> onnx.ModelProto:
+    g = Graph(6)
+    rows = g.add("Transpose", g.features("input", (8, 16, 32), 16, scale=0.3), perm=[0, 2, 1])
+    outputs, start = [], 0
+    for stride in (8, 16, 32):
+        count = anchors(hw, (stride,))
+        level = g.slice(rows, start, start + count, 1)
+        start += count
+        for part, first, last in (("cls", 0, 1), ("obj", 1, 2), ("bbox", 2, 6), ("kps", 6, 16)):
+            values = g.slice(level, first, last, 2)
+            name = f"{part}_{stride}"
+            g.add("Sigmoid" if part in {"cls", "obj"} else "Identity", values, name=name)
+            outputs.append(tensor(name, [1, count, last - first]))
+    outputs.sort(key=lambda item: ("cls", "obj", "bbox", "kps").index(item.name.split("_")[0]))
+    return g.model([image(hw, "input")], outputs)
+
+
 def nanodet(hw: tuple[int, int] = (96, 96), classes: int = CLASSES) -> onnx.ModelProto:
     g = Graph(13)
     rows = g.features("data", (8, 16, 32, 64), classes + 32, scale=2.0)

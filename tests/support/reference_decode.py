@@ -115,6 +115,20 @@ def ultraface(outputs: list[Any], hw: tuple[int, int], score_min: float) -> list
     return found
 
 
+def yunet(outputs: list[Any], hw: tuple[int, int], score_min: float) -> list[Candidate]:
+    found = []
+    for level, stride in enumerate((8, 16, 32)):
+        face, objectness, boxes = outputs[level][0], outputs[3 + level][0], outputs[6 + level][0]
+        for index, (column, row, _) in enumerate(cells(hw, [stride])):
+            one, other = (min(1.0, max(0.0, float(values[index, 0]))) for values in (face, objectness))
+            score = math.sqrt(one * other)
+            if score >= score_min:
+                x, y, w, h = (float(value) for value in boxes[index])
+                box = corners((column + x) * stride, (row + y) * stride, math.exp(w) * stride, math.exp(h) * stride)
+                found.append((0, score, box))
+    return found
+
+
 def nanodet(
     outputs: list[Any], hw: tuple[int, int], score_min: float, *, strides: list[int], offset: float, bins: int = 8
 ) -> list[Candidate]:

@@ -65,6 +65,12 @@ def ultraface(rng: np.random.Generator) -> list[np.ndarray]:
     return [np.concatenate((1 - face, face), axis=2).astype(np.float32), boxes.astype(np.float32)]
 
 
+def yunet(rng: np.random.Generator) -> list[np.ndarray]:
+    counts = [anchors(HW, (stride,)) for stride in (8, 16, 32)]
+    scores = [rng.uniform(-0.1, 1.1, (1, count, 1)).astype(np.float32) for _ in range(2) for count in counts]
+    return scores + [rng.normal(0, 0.8, (1, count, 4)).astype(np.float32) for count in counts]
+
+
 def nanodet(rng: np.random.Generator, count: int) -> list[np.ndarray]:
     scores = rng.uniform(0, 1, (1, count, 3))
     return [np.concatenate((scores, rng.normal(0, 3, (1, count, 32))), axis=2).astype(np.float32)]
@@ -106,6 +112,7 @@ CASES: dict[str, Any] = {
     "tensorflow": ("ssd", {LAYOUT: "tensorflow", "first_label": 1}, tensorflow, slow.tensorflow, False, 3),
     "torchvision": ("ssd", {LAYOUT: "torchvision", "first_label": 1}, torchvision, slow.torchvision, False, 3),
     "ultraface": ("ultraface", {}, ultraface, slow.ultraface, True, 1),
+    "yunet": ("yunet", {}, yunet, slow.yunet, True, 1),
     "nanodet-plus": (
         "nanodet",
         {},

@@ -1,0 +1,67 @@
+"""YuNet: class score, objectness and box of each cell, three outputs a stride; landmarks are not read.
+
+Outputs in this order: cls of every stride [1, A_s, 1], obj [1, A_s, 1], bbox [1, A_s, 4]. The score is the geometric
+mean sqrt(cls * obj), both clipped to 0..1; the centre is (cell + p) * stride, the size exp(p) * stride.
+
+Source: opencv/opencv, modules/objdetect/src/face_detect.cpp ``FaceDetectorYNImpl::postProcess``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.vision.boxes import xywh_to_xyxy
+from vigie.vision.decoding import DecoderFacts
+from vigie.vision.detections import Decoder, Detections, select, strided_grid
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``strides``: of the levels, in the order of the outputs."""
+
+    strides: tuple[int, ...] = (8, 16, 32)
+
+
+class YuNet:
+    """See the module; holds its (A, 2) grid and where each level begins in it."""
+
+    def __init__(self, params: Params, facts: DecoderFacts) -> None:
+        self._facts = facts
+        self._levels = len(params.strides)
+        self._cells, self._strides = strided_grid(facts.input_hw, params.strides)
+        counts = [len(strided_grid(facts.input_hw, (stride,))[0]) for stride in params.strides]
+        facts.require(*((1, count, width) for width in (1, 1, 4) for count in counts))
+
+    def __call__(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        *,
+        score_min: float,
+        iou_max: float,
+        classes: Collection[int] | None = None,
+    ) -> Detections:
+        self._facts.expect(outputs)
+        face, objectness, boxes = (
+            np.concatenate([output[0] for output in outputs[at : at + self._levels]])
+            for at in range(0, 3 * self._levels, self._levels)
+        )
+        product = np.clip(face[:, 0], 0.0, 1.0) * np.clip(objectness[:, 0], 0.0, 1.0)
+        scores = np.sqrt(product.astype(np.float32, copy=False))
+        index = np.flatnonzero(scores >= score_min)
+        if index.size == 0:
+            return Detections.none()
+        picked = boxes[index].astype(np.float32)
+        picked[:, :2] += self._cells[index]
+        with np.errstate(over="ignore"):  # an infinite side is dropped by select()
+            np.exp(picked[:, 2:], out=picked[:, 2:])
+        picked *= self._strides[index]
+        class_ids = np.zeros(len(index), np.int32)
+        return select(xywh_to_xyxy(picked), scores[index], class_ids, iou_max=iou_max, classes=classes)
+
+
+def make(params: Params, facts: DecoderFacts) -> Decoder:
+    return YuNet(params, facts)
