@@ -53,10 +53,11 @@ def test_the_locks_leave_pytorch_out() -> None:
     ("words", "said"),
     [
         (["--size", "100x100"], "expected multiples of 32 such as 384x512, got '100x100'"),
+        (["--cut", "100"], "expected a multiple of 32 such as 256, got '100'"),
         (["--epochs", "0"], "expected a number from 1, got '0'"),
         (["--name", "../x"], "expected letters, digits"),
     ],
-    ids=["size", "epochs", "name"],
+    ids=["size", "cut", "epochs", "name"],
 )
 def test_what_cannot_be_trained_is_refused_at_once(
     capsys: pytest.CaptureFixture[str], words: list[str], said: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from vigie.errors import DatasetError
 from vigie.synthetic import LABELS
 from vigie_devkit.train.dataset import PAD_VALUE, Picture, check_memory, collect
-from vigie_devkit.train.rendered import TRAIN_SEED, VALID_SEED, rendered_pictures
+from vigie_devkit.train.rendered import KINDS, TRAIN_SEED, VALID_SEED, rendered_pictures, training_pictures
 
 
 def make_picture(hw: tuple[int, int], boxes: list[tuple[float, ...]], ignore: list[bool] | None = None) -> Picture:
@@ -63,10 +64,20 @@ def test_more_pictures_than_memory_are_told_before_the_work(tmp_path: Path) -> N
         check_memory("p", 1000, (384, 512), meminfo)
 
 
-@pytest.mark.parametrize("hard", [False, True, None], ids=["normal", "hard", "mixed"])
-def test_rendered_pictures_are_the_same_for_the_same_seed_and_others_for_another(hard: bool | None) -> None:
+def measured(*, hard: bool) -> Callable[[int], Iterable[Picture]]:
+    return lambda seed: islice(rendered_pictures(seed, size_wh=(160, 120), hard=hard), 2)
+
+
+@pytest.mark.parametrize(
+    "render",
+    [measured(hard=False), measured(hard=True), lambda seed: training_pictures(seed, 2)],
+    ids=["normal", "hard", "training"],
+)
+def test_rendered_pictures_are_the_same_for_the_same_seed_and_others_for_another(
+    render: Callable[[int], Iterable[Picture]],
+) -> None:
     def two(seed: int) -> list[Picture]:
-        return list(islice(rendered_pictures(seed, size_wh=(160, 120), hard=hard), 2))
+        return list(render(seed))
 
     once, again, other = two(TRAIN_SEED), two(TRAIN_SEED), two(VALID_SEED)
     for left, right in zip(once, again, strict=True):
@@ -87,3 +98,14 @@ def test_rendered_truth_lies_in_the_picture_and_says_what_is_too_hidden() -> Non
     assert (boxes[:, 3] <= 240.5).all()
     assert all(set(one.class_ids.tolist()) <= set(range(len(LABELS))) for one in pictures)
     assert not np.concatenate([one.ignore for one in pictures]).all()
+
+
+def test_training_pictures_are_packed_and_of_every_kind() -> None:
+    pictures = list(training_pictures(TRAIN_SEED, 30))
+    assert len(pictures) == 30
+    assert sum(kind.share for kind in KINDS.values()) == pytest.approx(1)
+    counts = [len(one.class_ids) for one in pictures]
+    # A picture of small parts holds two hundred; the hard split's hold thirty, a normal scene's ten.
+    packed = sum(count > 120 for count in counts)
+    assert 0.1 * len(pictures) < packed < 0.5 * len(pictures)
+    assert sum(counts) > 40 * len(pictures)

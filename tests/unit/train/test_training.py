@@ -122,6 +122,12 @@ def test_the_loss_falls_on_a_tiny_set() -> None:
     assert last < 0.7 * first
 
 
+def test_the_loss_falls_on_cuts() -> None:
+    said: list[Progress] = []
+    train(squares(16), 2, Recipe(epochs=24, cut_px=64, seed=3), said.append)
+    assert sum(said[-1].loss.values()) < 0.7 * sum(said[0].loss.values())
+
+
 def test_training_is_repeatable_under_a_seed() -> None:
     weights = [
         train(squares(8), 2, Recipe(epochs=2, batch=4, seed=seed), lambda _p: None).state_dict() for seed in (5, 5, 6)
@@ -168,7 +174,9 @@ def test_a_folder_of_pictures_becomes_a_bundle(tmp_path: Path, capsys: pytest.Ca
     bundle = load_bundle(tmp_path / "out/my-squares")
     assert (bundle.card.labels, bundle.card.licence, bundle.card.task) == (("bright", "dark"), "unknown", "detection")
     metrics = [one.metric for one in bundle.card.variants["fp32"].evidence]
-    assert metrics == ["training minutes", "mAP50, held-back pictures", "mAP50-95, held-back pictures"]
+    assert metrics == [
+        "training minutes", "training CPU minutes", "mAP50, held-back pictures", "mAP50-95, held-back pictures",
+    ]  # fmt: skip
     assert "reading 20 pictures" in shown.err
     assert "epoch 1/1: box" in shown.err
     assert f"next       ./vigie up --model {tmp_path / 'out/my-squares'}" in shown.out
@@ -187,4 +195,6 @@ def test_rendered_pictures_become_a_bundle_with_its_figures(tmp_path: Path) -> N
     assert (folder.name, card.licence, card.input.align) == ("conveyor-parts", "MIT", "top_left")
     assert "rendered pictures only" in card.limits
     assert "synthetic://conveyor" in card.intended_use
-    assert [one.metric for one in card.variants["fp32"].evidence][1::2] == ["mAP50, normal scenes", "mAP50, hard split"]
+    evidence = {one.metric: one.value for one in card.variants["fp32"].evidence}
+    assert evidence["training CPU minutes"] > 0
+    assert list(evidence)[2::2] == ["mAP50, normal scenes", "mAP50, hard split"]

@@ -19,7 +19,7 @@ TOP_CELLS = 9
 SCORE_POWER, OVERLAP_POWER = 0.5, 4.0
 # An object smaller than a cell still gets the cells around its centre.
 LEAST_HALF_SIDE = 0.75
-WEIGHTS = {"box": 5.0, "objectness": 1.0, "class": 1.0}
+WEIGHTS = {"box": 5.0, "objectness": 1.0, "class": 2.0}
 
 
 class Targets(NamedTuple):

@@ -43,35 +43,36 @@ Layer = Conv | Merge
 
 
 def layers(class_count: int) -> list[Layer]:
-    """The network for ``class_count`` classes; about 1.3 M parameters."""
+    """The network for ``class_count`` classes: 0.76 M parameters, 1.57 G multiplications at 480x640.
+
+    Half of the work is done at strides 2 and 4: a part of 12 pixels has three cells there and one and a half at 8.
+    """
     table: list[Layer] = [
         Conv("stem1", "image", 3, 16, stride=2),
         Conv("stem2", "stem1", 16, 32, stride=2),
-        Conv("c2", "stem2", 32, 32),
-        Conv("down3", "c2", 32, 64, stride=2),
-        Conv("c3a", "down3", 64, 64),
-        Conv("c3b", "c3a", 64, 64),
-        Conv("down4", "c3b", 64, 128, stride=2),
-        Conv("c4a", "down4", 128, 128),
-        Conv("c4b", "c4a", 128, 128),
-        Conv("down5", "c4b", 128, 192, stride=2),
-        Conv("c5", "down5", 192, 192),
-        Conv("side5", "c5", 192, 96, kernel=1),
-        Conv("side4", "c4b", 128, 96, kernel=1),
+        Conv("c2a", "stem2", 32, 32),
+        Conv("c2b", "c2a", 32, 32),
+        Conv("down3", "c2b", 32, 64, stride=2),
+        Conv("c3", "down3", 64, 64),
+        Conv("down4", "c3", 64, 96, stride=2),
+        Conv("c4a", "down4", 96, 96),
+        Conv("c4b", "c4a", 96, 96),
+        Conv("down5", "c4b", 96, 128, stride=2),
+        Conv("c5", "down5", 128, 128),
+        Conv("side5", "c5", 128, 64, kernel=1),
+        Conv("side4", "c4b", 96, 64, kernel=1),
         Merge("m4", "side5", "side4"),
-        Conv("p4", "m4", 96, 96),
-        Conv("lift4", "p4", 96, 64, kernel=1),
-        Conv("side3", "c3b", 64, 64, kernel=1),
-        Merge("m3", "lift4", "side3"),
+        Conv("p4", "m4", 64, 64),
+        Conv("side3", "c3", 64, 64, kernel=1),
+        Merge("m3", "p4", "side3"),
         Conv("p3", "m3", 64, 64),
     ]
-    for stride, source, width in ((8, "p3", 64), (16, "p4", 96), (32, "side5", 96)):
+    for stride, source in ((8, "p3"), (16, "p4"), (32, "side5")):
         table += [
-            Conv(f"h{stride}a", source, width, width),
-            Conv(f"h{stride}b", f"h{stride}a", width, width),
-            Conv(f"box{stride}", f"h{stride}b", width, 4, kernel=1, relu=False),
-            Conv(f"obj{stride}", f"h{stride}b", width, 1, kernel=1, relu=False),
-            Conv(f"cls{stride}", f"h{stride}b", width, class_count, kernel=1, relu=False),
+            Conv(f"h{stride}", source, 64, 64),
+            Conv(f"box{stride}", f"h{stride}", 64, 4, kernel=1, relu=False),
+            Conv(f"obj{stride}", f"h{stride}", 64, 1, kernel=1, relu=False),
+            Conv(f"cls{stride}", f"h{stride}", 64, class_count, kernel=1, relu=False),
         ]
     return table
 

@@ -24,8 +24,11 @@ HARD_REGIMES: Final[tuple[Regime, ...]] = ("occluded", "blurred", "small")
 class Shot:
     """Frames by number, from 0; the same number always gives the same pixels and truth."""
 
-    def __init__(self, spec: SceneSpec, number: int, regime: Regime) -> None:
-        """Draw belt, rails, light and lens; things on the belt are drawn when first seen."""
+    def __init__(self, spec: SceneSpec, number: int, regime: Regime, style: Style | None = None) -> None:
+        """Draw belt, rails, light and lens; things on the belt are drawn when first seen.
+
+        ``style``: fill the belt otherwise than scenes of that regime do (training packs it denser).
+        """
         self.spec, self.regime = spec, regime
         width, height = spec.size_wh
         self.scale = min(width * 3 / 4, height) / 480
@@ -43,7 +46,7 @@ class Shot:
         slack = int(14 * self.scale)
         self._layout = Layout(
             key,
-            _style(dice, regime, self.scale),
+            style or _style(dice, regime, self.scale),
             light,
             (self._rail_px - slack // 2, height - self._rail_px + slack // 2),
         )

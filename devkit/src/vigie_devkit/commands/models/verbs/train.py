@@ -21,6 +21,12 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("--epochs", type=count, metavar="N", help="how often every picture is seen")
     verb.add_argument("--pictures", type=count, metavar="N", help="how many are rendered")
     verb.add_argument("--size", type=_trained_size, metavar="HxW", help="of the input, multiples of 32")
+    verb.add_argument(
+        "--cut",
+        type=_cut_side,
+        metavar="PX",
+        help="train on squares cut out of the pictures (default: 256 if rendered)",
+    )
     verb.add_argument("--threads", type=count, metavar="N", help="that compute (default: PyTorch's choice)")
     verb.add_argument("--licence", help="of the weights, for the card (default: MIT if rendered, else unknown)")
 
@@ -30,6 +36,13 @@ def _trained_size(text: str) -> tuple[int, int]:
     if height % 32 or width % 32:
         raise argparse.ArgumentTypeError(f"expected multiples of 32 such as 384x512, got {text!r}")
     return height, width
+
+
+def _cut_side(text: str) -> int:
+    side = count(text)
+    if side % 32:
+        raise argparse.ArgumentTypeError(f"expected a multiple of 32 such as 256, got {text!r}")
+    return side
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -49,6 +62,7 @@ def _train(args: argparse.Namespace) -> int:
         epochs=args.epochs,
         pictures=args.pictures,
         size_hw=args.size,
+        cut_px=args.cut,
         licence=args.licence,
     )
     folder = train_bundle(wanted, say)
