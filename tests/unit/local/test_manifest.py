@@ -40,6 +40,12 @@ def test_placeholders_are_filled_from_the_environment_and_escaped() -> None:
     }
 
 
+def test_a_secret_in_a_cameras_source_is_left_to_the_camera_module() -> None:
+    camera = {"cameras": {"dock": {"source": "rtsp://u:${DOCK}@h/s"}}}
+    template = {"modulesContent": {"camera": {"properties.desired": camera}}}
+    assert render(json.dumps(template), {"DOCK": "s3cret"}) == template
+
+
 def test_a_placeholder_without_a_value_names_itself() -> None:
     with pytest.raises(UsageError, match=r"needs a value for \$\{SITE\}"):
         render('{"a": "${SITE}"}', {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,33 +10,33 @@ from typing import Any
 
 from vigie_devkit.local.errors import UsageError
 from vigie_devkit.local.paths import CHECKOUT
+from vigie_devkit.manifest.placeholders import expand
 
 TEMPLATE = CHECKOUT / "deployment.template.json"
-_PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 
 
 def render(template: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """Fill ``${NAME}`` placeholders in the manifest's text.
+    """Fill the ``${NAME}`` placeholders of the manifest; those of a camera's source are the camera module's own.
 
     Args: values: by name; ``MODULES.<module>`` may be left out, images play no part in a local run.
     Raises: UsageError: a placeholder without a value, or no JSON afterwards.
     """
 
-    def fill(match: re.Match[str]) -> str:
-        name = match[1]
+    def fill(name: str, _path: str) -> str:
         if name in values:
-            return json.dumps(values[name])[1:-1]
+            return values[name]
         if name.startswith("MODULES."):
             return f"vigie-{name.removeprefix('MODULES.')}:{version('vigie-devkit')}"
         raise UsageError(f"{TEMPLATE.name} needs a value for ${{{name}}}; set it in the environment")
 
     try:
-        content = json.loads(_PLACEHOLDER.sub(fill, template))
+        content = json.loads(template)
     except ValueError as error:
         raise UsageError(f"{TEMPLATE.name} is no JSON: {error}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{TEMPLATE.name} holds no JSON object")
-    return content
+    filled: dict[str, Any] = expand(content, fill)
+    return filled
 
 
 def modules_of(content: Mapping[str, Any]) -> list[str]:

@@ -26,12 +26,16 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("--tag", metavar="T", help="version of all images; default: each module.json's")
     parser.add_argument("--env", type=Path, metavar="FILE", help="NAME=value lines, before the environment")
     parser.add_argument("--hardware", metavar="CLASS", help="of deploy/hardware, or none; default: the platform's")
+    parser.add_argument(
+        "--patch", nargs="+", type=Path, default=[], metavar="FILE", help="merged in first: deploy/patches"
+    )
     parser.add_argument("--layer", nargs="+", metavar="MODULE", help="a layered deployment of these modules only")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
     parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    from vigie.config.desired import merge
     from vigie_devkit.manifest.dotenv import read_dotenv
     from vigie_devkit.manifest.hardware import choose_hardware, read_hardware
     from vigie_devkit.manifest.images import REGISTRY, module_files
@@ -47,7 +51,10 @@ def run(args: argparse.Namespace) -> int:
         tag=args.tag,
         hardware=choose_hardware(read_hardware(HARDWARE), args.platform, args.hardware),
     )
-    manifest = render(read_json(args.template), target)
+    template = read_json(args.template)
+    for patch in args.patch:
+        template = merge(template, read_json(patch))
+    manifest = render(template, target)
     text = json.dumps(layer(manifest, args.layer) if args.layer else manifest, indent=2, ensure_ascii=False) + "\n"
     if args.output is None:
         print(text, end="")

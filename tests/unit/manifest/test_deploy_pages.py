@@ -1,0 +1,187 @@
+"""What docs/deploy.md and its like show is right: every `./vigie manifest` line runs, every other one parses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vigie.config.desired import merge
+from vigie_devkit.cli import parser_for
+from vigie_devkit.manifest.hardware import read_hardware
+from vigie_devkit.manifest.images import module_files
+from vigie_devkit.manifest.lint import Assumptions, lint
+from vigie_devkit.manifest.lint.deployment import take_apart
+from vigie_devkit.manifest.render import Target, render
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / name for name in ("docs/deploy.md", "docs/manifest.md", "docs/troubleshooting.md", "deploy/README.md")]
+PIPELINES = sorted((ROOT / "deploy/ci").glob("*.yml"))
+TEMPLATE = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    for _, found, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if found == language:
+            yield text
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The `./vigie` lines of a script, as words, variables before them kept; heredocs and comments left out."""
+    text = re.sub(r"<<'END'\n.*?^END$", "", text.replace("\\\n", " "), flags=re.MULTILINE | re.DOTALL)
+    for line in text.splitlines():
+        if re.match(r"\s*(?:[A-Z_]+=\S+ )*\./vigie ", line):
+            yield shlex.split(line, comments=True)
+
+
+def scripts(pipeline: Path) -> list[str]:
+    found: list[str] = []
+
+    def walk(value: object) -> None:
+        if isinstance(value, dict):
+            for key, child in value.items():
+                if key in {"run", "bash", "inlineScript"} and isinstance(child, str):
+                    found.append(child)
+                walk(child)
+        elif isinstance(value, list):
+            for child in value:
+                walk(child)
+
+    walk(yaml.safe_load(pipeline.read_text(encoding="utf-8")))
+    return found
+
+
+def is_accepted(words: list[str]) -> None:
+    """Raises: SystemExit: the command line does not know such a command."""
+    arguments = words[words.index("./vigie") + 1 :]
+    _, rest = parser_for(arguments).parse_known_args(arguments)
+    assert not rest or arguments[0] == "test", words
+
+
+def is_bash(script: str) -> None:
+    checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_scripts_of_a_page_are_bash_and_name_commands_that_exist(page: Path) -> None:
+    for script in (*blocks(page, "sh"), *blocks(page, "")):
+        is_bash(script)
+        for words in commands(script):
+            is_accepted(words)
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda path: path.stem)
+def test_scripts_of_a_pipeline_are_bash_and_name_commands_that_exist(pipeline: Path) -> None:
+    found = scripts(pipeline)
+    assert len(found) >= 4
+    named = [words for script in found for words in commands(script)]
+    for script in found:
+        is_bash(script)
+    for words in named:
+        is_accepted(words)
+    stages = {" ".join(words[1:3]) for words in named}
+    assert {"check", "manifest lint", "images build", "images push", "manifest render"} <= {*stages, "check"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_files_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link in LINK.findall(text):
+        assert (page.parent / link).exists(), link
+    for file in re.findall(r"\bdeploy/(?:patches|hardware|ci)/[\w.-]+\.(?:json|yml)", text):
+        assert (ROOT / file).is_file(), file
+
+
+def test_every_manifest_command_of_the_deployment_page_runs_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    environ = {**os.environ, "HUB": "h", "DEVICE": "d", "REGISTRY": "contoso.azurecr.io", "PLATFORM": "amd64"}
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    heredoc = re.search(r"cat >registry.env <<'END'\n(.*?)^END$", text, re.MULTILINE | re.DOTALL)
+    assert heredoc
+    (tmp_path / "registry.env").write_text(heredoc[1])
+    ran = 0
+    for script in blocks(ROOT / "docs/deploy.md", "sh"):
+        for words in commands(script):
+            at = words.index("./vigie")
+            if words[at + 1] != "manifest":
+                continue
+            given = dict(word.split("=", 1) for word in words[:at])
+            line = [os.path.expandvars(word.replace("$PLATFORM", "amd64").replace("$REGISTRY", "contoso.azurecr.io"))
+                    for word in words[at + 1 :]]  # fmt: skip
+            command = [sys.executable, "-I", "-m", "vigie_devkit", *line]
+            done = subprocess.run(
+                command,
+                cwd=tmp_path,
+                env={**environ, **given},
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
+            ran += 1
+    assert ran >= 8
+    assert (tmp_path / "deployment.json").stat().st_mode & 0o077 == 0, "it holds the registry's password"
+
+
+def test_json_that_a_page_shows_is_json() -> None:
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    shown = re.findall(r"--(?:desired|method-payload|tags) '([^']*)'", text)
+    assert len(shown) >= 4
+    for one in shown:
+        json.loads(one)
+
+
+def test_desired_properties_that_the_page_sets_are_accepted_by_the_camera() -> None:
+    from vigie.config.schema import decode_config
+    from vigie_camera.config import CameraConfig
+
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    desired: dict[str, object] = {}
+    for one in re.findall(r"--module-id camera \\\n +--desired '([^']*)'", text):
+        desired = merge(desired, json.loads(one))
+        decode_config(CameraConfig, desired)
+    assert "dock-1" in desired["cameras"]  # type: ignore[operator]
+    assert "belt" not in desired["cameras"]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "deploy/patches").glob("*.json")), ids=lambda path: path.stem)
+def test_a_patch_leaves_a_manifest_without_a_finding(path: Path) -> None:
+    patched = merge(TEMPLATE, json.loads(path.read_text(encoding="utf-8")))
+    values = {"CONTAINER_REGISTRY_SERVER": "r.example.com", "PROXY": "http://p:3128"}
+    assert lint(render(patched, Target("arm64v8", module_files(ROOT / "modules"), values))) == []
+
+
+def test_the_page_says_what_the_small_patch_does() -> None:
+    patched = merge(TEMPLATE, json.loads((ROOT / "deploy/patches/one-gigabyte.json").read_text(encoding="utf-8")))
+    limits = [
+        ", ".join(str(module.host.host["Memory"] >> 20) for module in take_apart(content).modules.values())
+        for content in (TEMPLATE, patched)
+    ]
+    assert f"| {limits[0]} MiB | {limits[1]} MiB |" in (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    camera = {"dock": {"source": "synthetic://conveyor?size=1280x720&fps=10", "fps": 10, "slots": 4}}
+    patched["modulesContent"]["camera"]["properties.desired"]["cameras"] = camera
+    found = lint(patched, Assumptions(input_wh=(416, 416)))
+    assert {one.rule for one in found} == {"disk-need"}, found
+
+
+def test_the_page_names_every_class_of_hardware_and_every_value_that_one_needs() -> None:
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    for path in (ROOT / "deploy/hardware").glob("*.json"):
+        assert f"`{path.stem}`" in text
+        for name in re.findall(r"\$\{(\w+)\}", path.read_text(encoding="utf-8")):
+            assert f"`{name}`" in text
+    assert not any(one.ran for one in read_hardware(ROOT / "deploy/hardware").values()), (
+        "say so on the page, with a date"
+    )
