@@ -26,6 +26,7 @@ COMMANDS = (
     "manifest",
     "models",
     "images",
+    "doctor",
     "test",
     "check",
     "version",

@@ -143,3 +143,62 @@ def test_the_environment_folder_follows_its_variable(monkeypatch: pytest.MonkeyP
     assert bootstrap.environment_folder() == bootstrap.CHECKOUT / ".venv"
     monkeypatch.setenv("VIGIE_VENV", "~/envs/vigie")
     assert bootstrap.environment_folder() == Path.home() / "envs/vigie"
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "glibc", "system", "why_not"),
+    [
+        ("qnn", "x86_64", "2.35", "linux", ""),
+        ("qnn", "x86_64", "2.31", "linux", "qnn needs glibc 2.35, this is 2.31"),
+        ("qnn", "x86_64", "", "linux", "qnn needs glibc 2.35, this is another libc"),
+        ("qnn", "aarch64", "2.39", "linux", "qnn has no wheel for linux on aarch64"),
+        ("openvino", "aarch64", "2.28", "linux", ""),
+        ("openvino", "x86_64", "2.39", "darwin", "openvino has no wheel for darwin on x86_64"),
+    ],
+)
+def test_an_engine_is_installed_only_where_it_has_a_wheel(
+    name: str, machine: str, glibc: str, system: str, why_not: str
+) -> None:
+    assert bootstrap.engine_has_no_wheel(name, machine, glibc, system) == why_not
+
+
+def test_engines_are_a_layer_of_their_own_that_never_stops_the_tests(
+    checkout: SmallCheckout, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert checkout.run("up")[0] == 0
+    venv = checkout.path / ".venv"
+    monkeypatch.setattr(bootstrap, "CHECKOUT", checkout.path)
+    for name, value in checkout.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(bootstrap, "engine_has_no_wheel", lambda *_: "")
+    assert bootstrap.install_engines(venv) == {}, "a checkout without such locks has nothing to install"
+
+    (checkout.path / "tests/engines-openvino.lock").write_text("# nothing is needed\n")
+    (checkout.path / "tests/engines-qnn.lock").write_text(f"no-such-engine==1.0 --hash=sha256:{'0' * 64}\n")
+    missing = bootstrap.install_engines(venv)
+    assert list(missing) == ["qnn"]
+    assert "tests of qnn will skip: no package index is in reach" in capfd.readouterr().err
+
+    # What is installed is not touched again, offline or not; what failed is tried anew.
+    tried: list[str] = []
+    monkeypatch.setattr(bootstrap, "_install_engine", lambda _venv, name, _lock: tried.append(name))
+    bootstrap.install_engines(venv)
+    assert tried == ["qnn"]
+    assert checkout.run("up")[2] == "", "`up` knows nothing of engines"
+
+
+def test_the_locks_of_engines_agree_with_the_others() -> None:
+    """One environment holds them all: a package that two locks pin has one version."""
+    root = Path(__file__).parents[3]
+    pins: dict[str, str] = {}
+    for lock in (
+        "requirements.lock",
+        "tests/requirements.lock",
+        "tests/engines-openvino.lock",
+        "tests/engines-qnn.lock",
+    ):
+        for line in (root / lock).read_text(encoding="utf-8").splitlines():
+            name, equals, rest = line.partition("==")
+            if equals and not line.startswith(" "):
+                assert pins.setdefault(name, rest.split()[0]) == rest.split()[0], f"{lock}: {name}"
+    assert {"openvino", "onnxruntime-qnn"} <= set(pins)

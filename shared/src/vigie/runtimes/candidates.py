@@ -14,6 +14,17 @@ from vigie.runtimes.hardware.report import HardwareReport
 from vigie.runtimes.providers import TABLE, Row
 
 _MACHINES = {"arm64": "aarch64", "AMD64": "x86_64"}
+_WORDS = {
+    "gpu-intel": "Intel GPU",
+    "gpu-amd": "AMD GPU",
+    "gpu-nvidia": "NVIDIA GPU",
+    "gpu-tegra": "NVIDIA GPU",
+    "gpu-qualcomm": "Qualcomm GPU",
+    "gpu-other": "other GPU",
+    "npu-intel": "Intel NPU",
+    "npu-amd": "AMD NPU",
+    "dsp-qualcomm": "Qualcomm HTP",
+}
 # With VNNI (and on ARM) products are added up in 32 bits; without, U8S8 saturates in 16.
 _EXACT = {"amx_int8", "avx_vnni_int8", "avx512_vnni", "avx_vnni"}
 
@@ -113,7 +124,7 @@ def _hardware(row: Row, device: str, report: HardwareReport) -> tuple[str, str] 
         )
     found = report.device(*ids)
     if found is None:
-        return f"there is no {' or '.join(ids)}", "no remedy on this machine"
+        return f"there is no {' or '.join(dict.fromkeys(_WORDS[id_] for id_ in ids))}", "no remedy on this machine"
     return None if found.usable else (found.why_not, found.remedy)
 
 

@@ -30,7 +30,8 @@ def _drm(tree: Tree, libraries: dict[str, str]) -> Iterator[Device]:
         maker = _VENDORS.get(vendor, "qualcomm" if driver.startswith("msm") else "other")
         if maker == "nvidia":  # told by its own nodes, with the driver's version
             continue
-        renders = list(tree.glob(f"{path}/device/drm/renderD*")) or list(tree.glob("sys/class/drm/renderD*"))
+        own = tree.exists(f"{path}/device/drm")
+        renders = list(tree.glob(f"{path}/device/drm/renderD*" if own else "sys/class/drm/renderD*"))
         node = f"dev/dri/{renders[0].rpartition('/')[2]}" if renders else ""
         if not node and maker == "other":  # a display without a GPU (simpledrm, a virtual screen)
             continue

@@ -1,0 +1,39 @@
+"""``vigie doctor``: the hardware, what would run a model on it, why not the rest, and how to get more."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+EXAMPLES = """examples:
+  ./vigie doctor                        for the detector that ships
+  ./vigie doctor yolox_nano             for a bundle by name or folder
+  ./vigie doctor --json                 for programs
+  docker exec inference python -m vigie.runtimes.doctor        inside a module's container, which sees less
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "doctor",
+        help="the hardware, what would run a model on it, and why not the rest",
+        description="Look at the hardware and at the runtimes; nothing is measured and nothing is changed.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "bundle", nargs="?", default="conveyor-parts", help="a bundle folder or a name from 'models list'"
+    )
+    parser.add_argument("--json", action="store_true", help="one object for programs")
+    parser.set_defaults(handler=doctor)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    from vigie.models import load_bundle
+    from vigie.runtimes.doctor import diagnose, diagnosis_text
+    from vigie_devkit.models.shelf import find_on_shelf
+
+    card = load_bundle(find_on_shelf(args.bundle)).card
+    sys.stdout.write(diagnosis_text(diagnose(card), as_json=args.json))
+    return 0

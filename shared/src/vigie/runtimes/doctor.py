@@ -1,0 +1,98 @@
+"""What could run a model on this machine, why the rest cannot, and how to get more: for people and for programs.
+
+Inside a container: ``python -m vigie.runtimes.doctor [BUNDLE] [--json]``. On a laptop: ``./vigie doctor``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from vigie.errors import VigieError
+from vigie.models import load_bundle
+from vigie.models.card import Card
+from vigie.runtimes.candidate import Candidate
+from vigie.runtimes.candidates import Rejected, candidates
+from vigie.runtimes.hardware import HardwareReport, probe
+from vigie.runtimes.hardware.text import report_lines
+
+_NO_REMEDY = "no remedy"
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """``tried``: the candidates that would be measured, by key. ``model``: empty if no bundle was named."""
+
+    hardware: HardwareReport
+    model: str
+    tried: tuple[Candidate, ...]
+    rejected: tuple[Rejected, ...]
+
+
+def diagnose(card: Card | None, *, report: HardwareReport | None = None) -> Diagnosis:
+    """Look at this machine and, with a card, at what of it could run the model."""
+    found = probe(ask=True) if report is None else report
+    tried, rejected = candidates(found, card) if card is not None else ([], [])
+    return Diagnosis(found, card.name if card else "", tuple(tried), tuple(rejected))
+
+
+def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    """The report, then what would be tried, then what would not and how to change that."""
+    yield from report_lines(diagnosis.hardware)
+    if not diagnosis.model:
+        return
+    yield ""
+    yield f"would be measured for {diagnosis.model}:"
+    width = max((len(candidate.key) for candidate in diagnosis.tried), default=0)
+    for candidate in diagnosis.tried:
+        engine = f"{candidate.engine}, {candidate.threads} thread{'s' if candidate.threads > 1 else ''}"
+        yield f"  {candidate.key:{width}}  {engine}"
+    if not diagnosis.tried:
+        yield "  nothing"
+    mendable = [one for one in diagnosis.rejected if one.remedy and not one.remedy.startswith(_NO_REMEDY)]
+    if mendable:
+        yield ""
+        yield "not measured, and what would change that:"
+        width = max(len(one.key) for one in mendable)
+        for one in mendable:
+            yield f"  {one.key:{width}}  {one.reason}"
+            yield f"  {'':{width}}  -> {one.remedy}"
+    rest: dict[str, list[str]] = {}
+    for one in diagnosis.rejected:
+        if one not in mendable:
+            rest.setdefault(one.reason, []).append(one.key)
+    if rest:
+        yield ""
+        yield "out of the question here:"
+        for reason, keys in rest.items():
+            yield f"  {reason}: {', '.join(keys)}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command inside a container; 0, or 3 with one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m vigie.runtimes.doctor", description=__doc__)
+    parser.add_argument("bundle", nargs="?", type=Path, help="a bundle folder")
+    parser.add_argument("--json", action="store_true", help="one object for programs")
+    args = parser.parse_args(arguments)
+    try:
+        card = load_bundle(args.bundle).card if args.bundle else None
+        diagnosis = diagnose(card)
+    except VigieError as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+    sys.stdout.write(diagnosis_text(diagnosis, as_json=args.json))
+    return 0
+
+
+def diagnosis_text(diagnosis: Diagnosis, *, as_json: bool) -> str:
+    """All of it, with a line feed at the end."""
+    if as_json:
+        return msgspec.json.format(msgspec.json.encode(diagnosis)).decode() + "\n"
+    return "\n".join(diagnosis_lines(diagnosis)) + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

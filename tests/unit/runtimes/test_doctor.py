@@ -1,0 +1,56 @@
+"""The doctor's words: what would be tried, what would not, and how to get more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.checkout import ROOT
+from support.hardware_trees import INTEL, lay_out
+from vigie.models import load_bundle
+from vigie.runtimes import doctor
+from vigie.runtimes.doctor import diagnose, diagnosis_lines
+from vigie.runtimes.hardware import Identity, Installed, probe
+from vigie_devkit import cli
+
+SHIPPED = ROOT / "shared/models/conveyor-parts"
+
+
+def test_it_says_what_would_be_measured_and_how_to_get_the_rest(tmp_path: Path) -> None:
+    packages = (Installed("onnxruntime", "1.31.1"), Installed("openvino", "2026.4.1"))
+    report = probe(lay_out(tmp_path, INTEL), machine="x86_64", identity=Identity(0, frozenset()), packages=packages)
+    text = "\n".join(diagnosis_lines(diagnose(load_bundle(SHIPPED).card, report=report)))
+    assert "machine       ASUSTeK COMPUTER INC. NUC14RVH, x86_64, Ubuntu 24.04.1 LTS" in text
+    assert "6 threads to use: affinity 22, quota of 6 CPUs" in text
+    assert "8-bit dot product (avx_vnni)" in text
+    assert "Intel NPU 0x8086:0x7d1d (npu-intel): not usable: no libze_intel_npu.so.1" in text
+    assert "openvino:GPU/" in text
+    assert "onnxruntime-ep-openvino is not installed" in text
+    assert "-> install onnxruntime-ep-openvino" in text
+    assert "there is no NVIDIA GPU" in text
+    assert len(max(text.splitlines(), key=len)) < 160
+
+
+def test_json_holds_the_same_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"] == "conveyor-parts"
+    assert "cpu" in {candidate["provider"] for candidate in told["tried"]}
+    assert {"provider", "reason", "remedy"} <= set(told["rejected"][0])
+    assert told["hardware"]["cpu"]["threads"] >= 1
+
+
+def test_a_bundle_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["doctor", "no-such"]) == 3
+    assert "is no bundle folder and no name of" in capsys.readouterr().err
+    assert doctor.main([str(tmp_path / "none")]) == 3
+    assert "is no folder" in capsys.readouterr().err
+
+
+def test_inside_a_container_it_needs_no_dev_kit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main([str(SHIPPED)]) == 0
+    assert "would be measured for conveyor-parts:" in capsys.readouterr().out
+    assert doctor.main([]) == 0
+    assert "would be measured" not in capsys.readouterr().out
