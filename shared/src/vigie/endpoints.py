@@ -40,7 +40,7 @@ async def serve_endpoints(
         return _verdict(health.stalled(), "stalled")
 
     async def get_ready(_request: web.Request) -> web.Response:
-        return _verdict(health.missing(), "reasons")
+        return _verdict(health.missing(), "reasons", health.notes())
 
     app = web.Application()
     app.add_routes(
@@ -71,8 +71,8 @@ async def serve_endpoints(
         await runner.cleanup()
 
 
-def _verdict(problems: dict[str, str], name: str) -> web.Response:
-    body = {"ok": not problems, name: problems}
+def _verdict(problems: dict[str, str], name: str, notes: dict[str, str] | None = None) -> web.Response:
+    body = {"ok": not problems, name: problems, **({"notes": notes} if notes else {})}
     return web.Response(
         body=msgspec.json.encode(body), status=503 if problems else 200, content_type="application/json"
     )

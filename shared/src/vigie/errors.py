@@ -420,6 +420,37 @@ class ProviderOptionError(PermanentError):
         self.reason = reason
 
 
+class EngineDiedError(EngineError):
+    """The process of an isolated engine ended; the next proven candidate answers."""
+
+    slug: ClassVar[str] = "engine-died"
+
+    def __init__(self, model: str, what: str, how: str, said: str) -> None:
+        """``what`` it was doing; ``how`` it ended; ``said``: the last lines of its native code."""
+        tail = f"; it said: {said}" if said else ""
+        super().__init__(model, f"during {what} the engine's process {how}{tail}")
+
+
+class EngineHungError(EngineError):
+    """An isolated engine did not answer in time and its process was ended; the next proven candidate answers."""
+
+    slug: ClassVar[str] = "engine-hung"
+
+    def __init__(self, model: str, what: str, limit_s: float) -> None:
+        """``what`` it was doing."""
+        super().__init__(model, f"during {what} the engine did not answer within {limit_s:g} s; its process was ended")
+
+
+class EngineOutputError(EngineError):
+    """A run gave NaN or infinity where the reference does not; the next proven candidate answers."""
+
+    slug: ClassVar[str] = "engine-output"
+
+    def __init__(self, model: str, output: int) -> None:
+        """``output``: its number in graph order."""
+        super().__init__(model, f"output {output} of a run holds NaN or infinity")
+
+
 # -- sync -------------------------------------------------------------------------------------------------------------
 
 

@@ -39,6 +39,7 @@ class Health:
         self._lock = threading.Lock()
         self._watchdogs: dict[str, Watchdog] = {}
         self._missing: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
 
     def watch(self, name: str, limit_s: float) -> Watchdog:
         """Register a promise; registering a name again replaces it."""
@@ -67,6 +68,18 @@ class Health:
         """``part`` is there."""
         with self._lock:
             self._missing.pop(part, None)
+
+    def note(self, part: str, text: str) -> None:
+        """Something to know of ``part`` that makes it neither ready nor unready; empty takes it back."""
+        with self._lock:
+            self._notes[part] = text
+            if not text:
+                del self._notes[part]
+
+    def notes(self) -> dict[str, str]:
+        """Part to what is to be known of it."""
+        with self._lock:
+            return dict(self._notes)
 
     def stalled(self) -> dict[str, str]:
         """Name to reason of every promise not kept; empty means alive."""

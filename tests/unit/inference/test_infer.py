@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
 from support import models
-from support.modules import Sender, environment, task, until
-from vigie.contracts import envelope
-from vigie.contracts.detections import DetectionsItem
-from vigie.contracts.envelope import Envelope
-from vigie.contracts.inputspec import InputSpec
-from vigie.contracts.tensors import FrameTransform, TensorItem
-from vigie.frames import CursorWriter, RingWriter
-from vigie.messaging.memory import UPSTREAM, MemoryHub
+from support.inference import AT, FRAME_HW, Bench, inference
+from support.inference import picture as random_picture
+from support.modules import until
+from vigie.contracts.tensors import TensorItem
 from vigie.models import load_bundle
 from vigie.runtimes import open_engine
-from vigie.service import Service, open_service
 from vigie.vision.decoders import make_decoder
 from vigie.vision.transform import Transform
 from vigie_devkit.models.importer import import_model
-from vigie_inference.config import InferenceConfig
-from vigie_inference.models_in_service import ModelsInService
-from vigie_inference.wiring import run_inference
 
 HW = (64, 96)
-FRAME_HW = (128, 192)
-AT = FrameTransform(0.5, 0.5, 0.0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -49,91 +35,14 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-@dataclass
-class Bench:
-    hub: MemoryHub
-    service: Service[InferenceConfig]
-    tensors: Sender
-    ring: RingWriter
-    cursor: CursorWriter
-    seq: int = 0
-
-    def results(self) -> list[DetectionsItem]:
-        """What arrived, each frame once; looking at it is processing it, as sync would say through its cursor."""
-        found: dict[str, DetectionsItem] = {}
-        for body in self._bodies("detections"):
-            message = msgspec.json.decode(body, type=Envelope[DetectionsItem])
-            self.cursor.advance(message.boot, message.sent)
-            found.update({item.trace: item for item in message.items})
-        return list(found.values())
-
-    def specs(self) -> list[InputSpec]:
-        return [item for body in self._bodies("inputspec") for item in decode(body, InputSpec)]
-
-    def _bodies(self, output: str) -> list[bytes]:
-        return [message.body for message in self.hub.upstream if message.output == output]
-
-    def dropped(self, reason: str) -> float:
-        name = f'vigie_dropped_total{{camera="dock",reason="{reason}"}}'
-        return self.service.metrics.values().get(name, 0.0)
-
-    def reported(self) -> dict[str, Any]:
-        return self.hub.reported("inference")
-
-    async def serve(self, bundle: Path, **settings: Any) -> InputSpec:
-        version = self.hub.set_desired("inference", {"model": {"path": str(bundle)}, **settings})
-        await until(lambda: self.reported().get("model", {}).get("av") == version)
-        assert self.reported()["model"]["ac"] == 200, self.reported()
-        name = bundle.name
-        return await until(lambda: next((spec for spec in self.specs() if spec.version.startswith(name)), None))
-
-    def send(self, tensor: np.ndarray, spec_version: str, *, keep: bool = False) -> int:
-        reference = self.ring.write(tensor)
-        assert reference is not None
-        self.seq += 1
-        self.tensors.send(
-            TensorItem(
-                camera="dock",
-                seq=self.seq,
-                trace=f"dock-0badc0de-{self.seq}",
-                captured_at="2026-01-01T00:00:00.000000+00:00",
-                captured_ns=time.monotonic_ns(),
-                frame_hw=FRAME_HW,
-                transform=AT,
-                spec_version=spec_version,
-                pixels=reference,
-                preprocessed_ms=1.0,
-                keep=keep,
-            )
-        )
-        return self.seq
-
-
-def decode(body: bytes, item_type: Any) -> list[Any]:
-    return list(msgspec.json.decode(body, type=Envelope[item_type]).items)
-
-
 def picture(seed: int, hw: tuple[int, int] = HW) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (*hw, 3), np.uint8)
+    return random_picture(seed, hw)
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    hub = MemoryHub(
-        {
-            ("preprocess", "tensors"): ("inference", "tensors"),
-            ("inference", "detections"): UPSTREAM,
-            ("inference", "inputspec"): UPSTREAM,
-        }
-    )
-    env = environment("inference", tmp_path)
-    ring = RingWriter.open(env.frames, "tensors", slot_bytes=96 * 96 * 3, slots=6)
-    cursor = CursorWriter.open(env.frames, sender="inference", output="detections", consumer="sync")
-    with closing(ModelsInService()) as serving, closing(ring), closing(cursor):
-        async with open_service(env, InferenceConfig, make_link=hub.link("inference")) as service:
-            sender = Sender(hub, "preprocess", "tensors", str(envelope.TENSORS))
-            async with task(run_inference(service, serving)):
-                yield Bench(hub, service, sender, ring, cursor)
+    async with inference(tmp_path) as running:
+        yield running
 
 
 def expected(bundle: Path, tensor: np.ndarray, score: float, iou: float) -> list[tuple[str, float, list[float]]]:

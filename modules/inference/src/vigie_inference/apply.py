@@ -7,9 +7,10 @@ import asyncio
 from vigie.log import get_logger
 from vigie.service import Service
 from vigie_inference.announce import Announcer
-from vigie_inference.config import InferenceConfig
+from vigie_inference.config import InferenceConfig, objective_of
 from vigie_inference.models_in_service import ModelsInService
-from vigie_inference.serving import ServingModel
+from vigie_inference.runtime_control import RuntimeControl
+from vigie_inference.serving import LoadedBundle, ServingModel
 
 log = get_logger("inference")
 
@@ -19,46 +20,51 @@ NO_MODEL = 'no model: set desired property \'model\' to {"path": "<bundle folder
 class ApplyConfig:
     """Called by the twin feed for each desired version; raises ConfigRefusedError to keep the former one."""
 
-    def __init__(self, service: Service[InferenceConfig], models: ModelsInService, announcer: Announcer) -> None:
-        self._service, self._models, self._announcer = service, models, announcer
-        self._runtime = service.metrics.gauge(
-            "vigie_runtime_info", "What runs the serving model: always 1.", ("provider", "variant")
-        )
+    def __init__(
+        self,
+        service: Service[InferenceConfig],
+        models: ModelsInService,
+        announcer: Announcer,
+        control: RuntimeControl,
+    ) -> None:
+        self._service, self._models, self._announcer, self._control = service, models, announcer, control
         service.health.not_ready("inference.model", NO_MODEL)
 
     async def __call__(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
+        objective_of(new)  # a contradiction is refused before anything is touched
         if new.model is None:
             self._models.withdraw()
             self._service.health.not_ready("inference.model", NO_MODEL)
-            self._service.twin.report({"model_state": None, "runtime": None})
+            self._service.twin.report({"model_state": None})
+            self._control.adopt(None, new)
             return
-        if previous is None or (new.model, new.threads) != (previous.model, previous.threads):
+        serving = self._models.serving
+        if previous is None or serving is None or new.model != previous.model:
             await self._serve(new)
-        else:
-            self._models.refilter(new)
+            return
+        self._models.refilter(new)
+        if (new.runtime, new.threads) != (previous.runtime, previous.threads):
+            self._control.adopt(serving.loaded, new)
 
     async def _serve(self, config: InferenceConfig) -> None:
         assert config.model is not None  # noqa: S101 - the caller has looked
-        model = await asyncio.to_thread(ServingModel.load, config.model, config.threads)
+        loaded = await asyncio.to_thread(LoadedBundle.load, config.model)
+        first = await asyncio.to_thread(self._control.first, loaded, config)
+        model = await asyncio.to_thread(ServingModel.open, loaded, first)
         try:
             self._models.replace(model, config)
         except Exception:
             model.close()
             raise
         self._announcer.model_changed()
-        self._runtime.clear()
-        self._runtime.labels(model.engine.provider, model.engine.variant).set(1)
         self._service.health.ready("inference.model")
-        self._service.twin.report(
-            {
-                "model_state": {"id": model.bundle.card.name, "input_spec": model.spec.version},
-                "runtime": {"provider": model.engine.provider, "variant": model.engine.variant},
-            }
-        )
+        self._service.twin.report({"model_state": {"id": loaded.bundle.card.name, "input_spec": loaded.spec.version}})
+        self._control.report.serves(model, None)
+        self._control.adopt(loaded, config)
         log.info(
             "model_serving",
             model=model.spec.version,
             ep=model.engine.provider,
-            variant=model.engine.variant,
+            candidate=model.engine.candidate.key,
             size_hw=model.spec.size_hw,
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from vigie.errors import ConfigRefusedError
+from vigie.runtimes.objective import Kind, Objective, Selection
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -13,9 +16,42 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     path: Annotated[str, Meta(min_length=1, description="Folder of the model bundle (holds card.yaml).")]
     variant: (
-        Annotated[str, Meta(min_length=1, description="Name of a variant of the bundle; absent: the card's first.")]
+        Annotated[str, Meta(min_length=1, description="The one variant that may serve; absent: what is best here.")]
         | None
     ) = None
+
+
+class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the runtime is chosen for, and from what. A change ranks anew what was measured; nothing is reloaded."""
+
+    objective: Annotated[
+        Kind,
+        Meta(description="latency: least time a run; throughput: most runs a second; energy: least joules."),
+    ] = "latency"
+    accuracy_floor: (
+        Annotated[
+            float,
+            Meta(ge=0, le=1, description="Least agreement with the reference (F1 or top-1), above the card's own."),
+        ]
+        | None
+    ) = None
+    memory_mb_max: (
+        Annotated[float, Meta(ge=1, description="Most memory that the engine's process may need, in MB.")] | None
+    ) = None
+    require: Annotated[
+        Selection,
+        Meta(description="Only these may be chosen; if none can serve, the module is not ready and says why."),
+    ] = Selection()
+    prefer: Annotated[Selection, Meta(description="The best of these, if any can serve.")] = Selection()
+    forbid: Annotated[Selection, Meta(description="Never these; one property that fits is enough.")] = Selection()
+    engine: Annotated[str, Meta(min_length=1, description="The one engine that may serve.")] | None = None
+    variant: (
+        Annotated[str, Meta(min_length=1, description="The one variant that may serve; as model.variant.")] | None
+    ) = None
+    measure: Annotated[
+        Literal["auto", "off"],
+        Meta(description="auto: what is not known of this machine is measured; off: only what is known counts."),
+    ] = "auto"
 
 
 class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,5 +76,47 @@ class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         | None
     ) = None
     threads: (
-        Annotated[int, Meta(ge=1, le=256, description="Intra-op threads; absent: what the CPU quota allows.")] | None
+        Annotated[
+            int,
+            Meta(ge=1, le=256, description="Threads of a run; absent: one or what the CPU quota allows, as measured."),
+        ]
+        | None
     ) = None
+    runtime: RuntimeConfig = RuntimeConfig()
+
+
+def objective_of(config: InferenceConfig) -> Objective:
+    """The objective with pins and lists merged into one.
+
+    Raises: ConfigRefusedError: they contradict each other; the path is that of the narrower one.
+    """
+    runtime = config.runtime
+    variant = runtime.variant
+    if config.model is not None and config.model.variant is not None:
+        if variant is not None and variant != config.model.variant:
+            raise ConfigRefusedError(
+                "$.runtime.variant", f"is {variant!r}, $.model.variant is {config.model.variant!r}"
+            )
+        variant = config.model.variant
+    require = runtime.require
+    for name, field, pin in (("engine", "engines", runtime.engine), ("variant", "variants", variant)):
+        if pin is None:
+            continue
+        listed: tuple[str, ...] | None = getattr(require, field)
+        if listed is not None and pin not in listed:
+            raise ConfigRefusedError(f"$.runtime.{name}", f"{pin!r} is not in $.runtime.require.{field}")
+        require = msgspec.structs.replace(require, **{field: (pin,)})
+    for field in ("engines", "providers", "devices", "variants"):
+        required, forbidden = getattr(require, field), getattr(runtime.forbid, field)
+        if required and forbidden and set(required) <= set(forbidden):
+            raise ConfigRefusedError(
+                f"$.runtime.forbid.{field}", f"forbids all that is required: {', '.join(required)}"
+            )
+    return Objective(
+        kind=runtime.objective,
+        accuracy_floor=runtime.accuracy_floor,
+        memory_mb_max=runtime.memory_mb_max,
+        require=require,
+        prefer=runtime.prefer,
+        forbid=runtime.forbid,
+    )

@@ -5,20 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
 from vigie.contracts.tensors import TensorItem
-from vigie.errors import FrameGoneError, VigieError
+from vigie.errors import EngineError, FrameGoneError, VigieError
 from vigie.frames import RingPool
 from vigie.log import get_logger
 from vigie.messaging.inputs import InputQueue
 from vigie.messaging.output import Output
+from vigie.runtimes.finite import require_finite
 from vigie.service import Service
 from vigie.vision.detections import Detections
 from vigie.vision.transform import Transform
 from vigie_inference.config import InferenceConfig
+from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.serving import ServingModel
 
@@ -39,9 +43,11 @@ class InferStage:
         detections: Output[DetectionsItem],
         models: ModelsInService,
         folder: Path,
+        *,
+        load: Load,
     ) -> None:
         self._service, self._tensors, self._detections, self._models = service, tensors, detections, models
-        self._folder = folder
+        self._folder, self._load = folder, load
         self._alive = service.health.watch("inference.infer", STALLED_AFTER_S)
         self._inferred = service.metrics.counter("vigie_frames_inferred", "Frames inferred.", ("camera",))
         self._seen = service.metrics.counter("vigie_detections", "Objects detected.", ("camera", "label"))
@@ -96,9 +102,10 @@ class InferStage:
         try:
             with pool.lease(item.pixels) as tensor_hwc:
                 begun_ns, cpu_begun_ns = time.monotonic_ns(), time.thread_time_ns()
-                outputs = model.engine.run(tensor_hwc)
+                outputs = self._run(model, tensor_hwc)
                 took_ms = (time.monotonic_ns() - begun_ns) / 1e6
                 self._cpu.inc((time.thread_time_ns() - cpu_begun_ns) / 1e9)
+                self._load.ran(took_ms / 1e3)
             found = model.decoder(outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids)
         except FrameGoneError as error:
             return error.reason
@@ -109,6 +116,22 @@ class InferStage:
             return "inference_failed"
         self._duration.observe(took_ms / 1e3)
         return self._result(item, model, found, took_ms)
+
+    def _run(self, model: ServingModel, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """Outputs that are numbers. Where the engine fails and another stands by, that one answers this very frame.
+
+        Raises: VigieError: neither could.
+        """
+        try:
+            outputs = model.engine.run(tensor_hwc)
+            require_finite(model.engine, outputs)
+        except EngineError as error:
+            standby = self._models.fail_over(model)
+            self._load.failed(model, error)
+            if standby is None:
+                raise
+            outputs = standby.engine.run(tensor_hwc)
+        return outputs
 
     def _room_downstream(self, item: TensorItem, stop: threading.Event) -> bool:
         """Results are never overwritten by newer ones: without room a kept frame waits, another is not inferred."""

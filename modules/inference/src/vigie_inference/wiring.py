@@ -11,8 +11,10 @@ from vigie_inference.announce import Announcer
 from vigie_inference.apply import ApplyConfig
 from vigie_inference.config import InferenceConfig
 from vigie_inference.infer import InferStage
+from vigie_inference.load import Load
 from vigie_inference.methods import offer_methods
 from vigie_inference.models_in_service import ModelsInService
+from vigie_inference.runtime_control import RuntimeControl
 
 # Results waiting for sync: minutes of one camera, some megabytes.
 RESULTS_WAITING_MAX = 4000
@@ -28,11 +30,14 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
         max_outstanding=RESULTS_WAITING_MAX,
     )
     specs = service.output(names.INPUT_SPEC, (names.PREPROCESS, names.INPUT_SPEC), item_type=InputSpec)
-    stage = InferStage(service, tensors, detections, models, service.env.frames)
+    load = Load()
+    stage = InferStage(service, tensors, detections, models, service.env.frames, load=load)
     announcer = Announcer(service, specs, models, stage)
-    offer_methods(service, models)
+    control = RuntimeControl(service, models, load)
+    offer_methods(service, models, control)
 
     service.thread("inference.infer", stage.run)
     service.thread("inference.announce", announcer.run)
+    service.thread("inference.runtime", control.run)
     await service.start()
-    await service.twin.run(ApplyConfig(service, models, announcer))
+    await service.twin.run(ApplyConfig(service, models, announcer, control))

@@ -1,16 +1,18 @@
 """Engines by name: Vigie's own, and those that plug in from outside without a line in Vigie's tables.
 
 A factory is ``(bundle, candidate, settings) -> Engine``. It is named ``module:function``, by the entry-point group
-``vigie.engines`` of an installed package, or by the variable ``VIGIE_ENGINES`` (``name=module:function``, separated by
-commas), which wins.
+``vigie.engines`` of an installed package, or by the variable ``VIGIE_ENGINES`` (``name=module:function`` or
+``name=/folder/file.py:function``, separated by commas), which wins.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any
 
 from vigie.errors import ConfigRefusedError
@@ -35,9 +37,20 @@ def engine_factory(name: str) -> EngineFactory | None:
         return None
     module, _, function = where.partition(":")
     try:
-        return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]  # named, not imported
-    except (ImportError, AttributeError, ValueError) as error:
+        loaded = _from_file(name, module) if module.endswith(".py") else importlib.import_module(module)
+        return getattr(loaded, function)  # type: ignore[no-any-return]  # named, not imported
+    except (ImportError, AttributeError, ValueError, OSError) as error:
         raise ConfigRefusedError(f"${VARIABLE}.{name}", f"cannot import {where!r}: {error}") from error
+
+
+def _from_file(name: str, path: str) -> ModuleType:
+    """An engine that a device brings as a file, where nothing may be installed."""
+    spec = importlib.util.spec_from_file_location(f"vigie_engine_{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def plugged_in(environment: Mapping[str, str]) -> dict[str, str]:

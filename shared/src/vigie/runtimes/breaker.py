@@ -1,0 +1,118 @@
+"""Which candidates are not to be trusted now, and when they are tried again. Survives the process.
+
+A failure opens a candidate's breaker for a while that doubles with each further one. Before something dangerous is done
+with a candidate (measured, loaded, first seconds of service) that is written down; if the next start still finds the
+note, the module ended meanwhile and the candidate is held to be the cause.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from vigie.config.atomic import write_atomically
+from vigie.log import get_logger
+
+log = get_logger(__name__)
+
+SCHEMA = "vigie.runtime-breaker/1"
+FILE = "runtime-breaker.json"
+FIRST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 6 * 3600.0
+# Without a failure for this long in service a candidate's past is forgotten.
+FORGIVEN_AFTER_S = 3600.0
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """``failures`` in a row; closed again at ``retry_at_s`` (seconds since the epoch: it must outlive a reboot)."""
+
+    failures: int
+    reason: str
+    retry_at_s: float
+
+
+class _File(msgspec.Struct, frozen=True):
+    schema: str
+    troubles: dict[str, Trouble]
+    trying: str = ""
+
+
+def pause_s(failures: int) -> float:
+    """30 s, 60 s, 2 min, ... 6 h."""
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(20, max(0, failures - 1)))
+
+
+class Breaker:
+    """State of all candidates of this module; every change is on disk before the call returns."""
+
+    def __init__(self, folder: Path, now_s: float) -> None:
+        """Reads what a former process left; ``now_s`` since the epoch."""
+        self.path = folder / FILE
+        file = self._load()
+        self._troubles = dict(file.troubles)
+        self._trying = ""
+        if file.trying:
+            self.failed(file.trying, "the module ended while this was tried", now_s)
+        # A clock that was set back would keep a breaker open for years.
+        self._troubles = {
+            key: msgspec.structs.replace(one, retry_at_s=min(one.retry_at_s, now_s + LONGEST_PAUSE_S))
+            for key, one in self._troubles.items()
+        }
+
+    def trying(self, key: str) -> None:
+        """Something dangerous begins with this candidate."""
+        self._trying = key
+        self._save()
+
+    def settled(self) -> None:
+        """It went well, or ended in an orderly way."""
+        if self._trying:
+            self._trying = ""
+            self._save()
+
+    def failed(self, key: str, reason: str, now_s: float) -> Trouble:
+        """Open, for longer than the last time."""
+        before = self._troubles.get(key)
+        failures = 1 if before is None else before.failures + 1
+        trouble = Trouble(failures, reason[:400], now_s + pause_s(failures))
+        self._troubles[key] = trouble
+        if self._trying == key:
+            self._trying = ""
+        self._save()
+        return trouble
+
+    def forgive(self, key: str) -> None:
+        """It has served long enough."""
+        if self._troubles.pop(key, None) is not None:
+            self._save()
+
+    def is_open(self, key: str, now_s: float) -> bool:
+        trouble = self._troubles.get(key)
+        return trouble is not None and now_s < trouble.retry_at_s
+
+    def troubles(self) -> dict[str, Trouble]:
+        return dict(self._troubles)
+
+    def next_retry_s(self, now_s: float) -> float | None:
+        """Seconds until the first open breaker closes; None if none is open."""
+        waits = [one.retry_at_s - now_s for one in self._troubles.values() if one.retry_at_s > now_s]
+        return min(waits, default=None)
+
+    def _load(self) -> _File:
+        try:
+            file = msgspec.json.decode(self.path.read_bytes(), type=_File)
+            if file.schema == SCHEMA:
+                return file
+            log.warning("runtime_breaker_ignored", path=str(self.path), reason=f"schema {file.schema!r}")
+        except FileNotFoundError:
+            pass
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            log.warning("runtime_breaker_ignored", path=str(self.path), reason=str(error)[:200])
+        return _File(SCHEMA, {})
+
+    def _save(self) -> None:
+        try:
+            write_atomically(self.path, msgspec.json.encode(_File(SCHEMA, self._troubles, self._trying)))
+        except OSError as error:
+            log.warning("runtime_breaker_not_saved", path=str(self.path), reason=str(error))

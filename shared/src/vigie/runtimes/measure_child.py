@@ -1,0 +1,143 @@
+"""The process that measures one candidate once: ``python -m vigie.runtimes.measure_child``, request in, answer out.
+
+It opens the candidate as the module would serve it, so an isolated engine's transport is in the figures. Whatever a
+driver does to this process, the parent reads the reason from how it ended.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.errors import ProviderError, VigieError
+from vigie.models import Bundle, load_bundle
+from vigie.runtimes.candidate import Candidate
+from vigie.runtimes.engine import Engine, EngineSettings
+from vigie.runtimes.footprint import cpu_seconds, pss_mb
+from vigie.runtimes.isolated_engine import IsolatedEngine
+from vigie.runtimes.lifeline import end_with_parent, yield_to_others
+from vigie.runtimes.measurement import Trial
+from vigie.runtimes.meter import open_meter_here
+from vigie.runtimes.opening import open_to_serve
+from vigie.runtimes.parity import Parity, judge
+from vigie.runtimes.proof import Proof
+from vigie.runtimes.reference_frames import reference_frames
+
+_WARM_RUNS = 3
+
+
+class Request(msgspec.Struct, frozen=True):
+    """``judge``: parity and proof too. Timing ends after ``runs`` or, from ``runs_min`` on, ``seconds``."""
+
+    lifeline: int
+    answer: int
+    folder: str
+    candidate: Candidate
+    judge: bool
+    parity_min: float | None
+    runs: int
+    runs_min: int
+    seconds: float
+    load_limit_s: float
+    nice: int
+    cache: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the process found; ``refusal`` is set in place of all else."""
+
+    trial: Trial | None = None
+    parity: Parity | None = None
+    proof: Proof | None = None
+    refusal: str = ""
+    slug: str = ""
+
+
+def measure(request: Request) -> Answer:
+    """Load, judge, time. Raises: VigieError: the engine refuses or fails."""
+    bundle = load_bundle(Path(request.folder))
+    frames = reference_frames(bundle)
+    settings = EngineSettings(cache=None if request.cache is None else Path(request.cache))
+    begun = time.perf_counter()
+    with open_to_serve(bundle, request.candidate, settings, load_limit_s=request.load_limit_s) as engine:
+        load_s = time.perf_counter() - begun
+        tensors = [tensor for tensor, _ in frames] or [_noise(bundle)]
+        first_ms = _timed_ms(engine.run, tensors[0])
+        parity = judge(bundle.card, engine.run, frames, minimum=request.parity_min) if request.judge else None
+        if parity is not None and not parity.passed:
+            return Answer(parity=parity)
+        trial = _trial(engine, tensors, request, loaded=(load_s, first_ms))
+        return Answer(trial, parity, engine.prove() if request.judge else None)
+
+
+def _trial(engine: Engine, tensors: list[NDArray[np.uint8]], request: Request, *, loaded: tuple[float, float]) -> Trial:
+    """``loaded``: seconds of loading and milliseconds of the first run, for the record."""
+    meter = open_meter_here()
+    for turn in range(_WARM_RUNS):
+        engine.run(tensors[turn % len(tensors)])
+    pids = [os.getpid(), *([engine.pid] if isinstance(engine, IsolatedEngine) else [])]
+    joules_begun = meter.joules() if meter is not None else None
+    cpu_begun, begun = sum(map(cpu_seconds, pids)), time.perf_counter()
+    times: list[float] = []
+    while len(times) < request.runs and (
+        len(times) < request.runs_min or time.perf_counter() - begun < request.seconds
+    ):
+        times.append(_timed_ms(engine.run, tensors[len(times) % len(tensors)]))
+    took_s, cpu_s = time.perf_counter() - begun, sum(map(cpu_seconds, pids)) - cpu_begun
+    joules_ended = meter.joules() if meter is not None else None
+    used = None if joules_begun is None or joules_ended is None else (joules_ended - joules_begun) / len(times)
+    p50, p95, p99 = (float(value) for value in np.percentile(times, (50, 95, 99)))
+    return Trial(
+        load_s=round(loaded[0], 4),
+        first_ms=round(loaded[1], 3),
+        runs=len(times),
+        p50_ms=round(p50, 4),
+        p95_ms=round(p95, 4),
+        p99_ms=round(p99, 4),
+        per_s=round(len(times) / took_s, 3),
+        cpu_ms=round(cpu_s * 1e3 / len(times), 4),
+        pss_mb=round(sum(map(pss_mb, pids)), 1),
+        joules=None if used is None else round(used, 6),
+        meter="" if meter is None or used is None else meter.domain,
+    )
+
+
+def _timed_ms(run: Callable[[NDArray[np.uint8]], list[NDArray[Any]]], tensor: NDArray[np.uint8]) -> float:
+    begun = time.perf_counter()
+    run(tensor)
+    return (time.perf_counter() - begun) * 1e3
+
+
+def _noise(bundle: Bundle) -> NDArray[np.uint8]:
+    """For a bundle without reference frames: something to compute on; it proves nothing."""
+    shape = (bundle.card.input.height, bundle.card.input.width, 3)
+    return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+
+
+def main(argument: str) -> int:
+    request = msgspec.json.decode(argument, type=Request)
+    end_with_parent(request.lifeline)
+    yield_to_others(request.nice)
+    try:
+        answer = measure(request)
+    except VigieError as error:
+        answer = Answer(refusal=str(error)[:2000], slug=error.slug)
+    except ImportError as error:
+        answer = Answer(refusal=f"a library is missing: {error}", slug=ProviderError.slug)
+    with os.fdopen(request.answer, "wb") as out:
+        out.write(msgspec.json.encode(answer))
+    sys.stdout.flush()
+    # A driver that hangs or crashes while it unloads has been measured all the same.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1]))

@@ -1,0 +1,160 @@
+"""Measurements and an objective to a decision: tables, no process, no clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vigie.runtimes.candidate import Candidate, cpu_candidate
+from vigie.runtimes.choose import choose
+from vigie.runtimes.measure import without_hope
+from vigie.runtimes.measurement import Failure, Measured, Trial, figures
+from vigie.runtimes.objective import Objective, Selection
+from vigie.runtimes.parity import Parity
+from vigie.runtimes.proof import Proof
+
+GPU = Candidate("openvino", "openvino", "GPU", "fp16", 1)
+NPU = Candidate("onnxruntime", "qnn-htp", "HTP", "a16w8", 1)
+
+
+def trial(p50_ms: float, **changes: Any) -> Trial:
+    facts: dict[str, Any] = {
+        "load_s": 0.5, "first_ms": 9.0, "runs": 50, "p50_ms": p50_ms, "p95_ms": p50_ms * 1.2, "p99_ms": p50_ms * 1.3,
+        "per_s": 1000 / p50_ms, "cpu_ms": p50_ms, "pss_mb": 80.0,
+    }  # fmt: skip
+    return Trial(**{**facts, **changes})
+
+
+def measured(candidate: Candidate, *times_ms: float, **changes: Any) -> Measured:
+    facts = {key: changes.pop(key) for key in ("parity", "proof", "failure", "note") if key in changes}
+    return Measured(candidate, tuple(trial(ms, **changes) for ms in times_ms), **facts)
+
+
+def parity(agreement: float, *, minimum: float = 0.9) -> Parity:
+    passed = agreement >= minimum
+    return Parity(passed, "f1", agreement, minimum, 4, True, why="" if passed else f"F1 is {agreement}")
+
+
+def proof(verdict: Any, remedy: str = "") -> Proof:
+    return Proof(verdict, "asked", {"CPUExecutionProvider": 9}, None, None, "said so", remedy)
+
+
+ONE, TWO = cpu_candidate("fp32", 1), cpu_candidate("fp32", 2)
+INT8 = cpu_candidate("int8", 1)
+
+
+def chosen(*of: Measured, **wanted: Any) -> str | None:
+    candidate = choose(of, Objective(**wanted)).chosen
+    return None if candidate is None else candidate.key
+
+
+def test_the_quickest_is_chosen_for_latency() -> None:
+    assert chosen(measured(ONE, 8, 8, 8), measured(TWO, 5, 5, 5)) == TWO.key
+
+
+def test_within_the_noise_fewer_threads_win_and_the_reason_says_so() -> None:
+    choice = choose([measured(ONE, 5.1, 5.2, 5.0), measured(TWO, 5.0, 5.1, 4.9)], Objective())
+    assert choice.chosen == ONE
+    assert any("within the noise of cpu/fp32/2t" in reason for reason in choice.reasons)
+
+
+def test_a_busy_moment_that_hit_both_alike_makes_no_tie() -> None:
+    """Round three ran on a busy machine: ratios per round stay at 0.8, medians alone would overlap."""
+    assert chosen(measured(ONE, 10, 10, 40, 11, 38), measured(TWO, 8, 8, 32, 8.8, 30.4)) == TWO.key
+
+
+def test_noise_is_no_excuse_for_what_is_much_slower() -> None:
+    assert chosen(measured(ONE, 10, 20, 10, 30, 10), measured(TWO, 5, 5, 5, 5, 5)) == TWO.key
+
+
+def test_energy_without_a_meter_ranks_by_cpu_time_as_an_estimate_and_leaves_other_devices_out() -> None:
+    of = [measured(ONE, 8, cpu_ms=8.0), measured(TWO, 5, cpu_ms=10.0), measured(GPU, 2, cpu_ms=0.5)]
+    choice = choose(of, Objective(kind="energy"))
+    assert choice.chosen == ONE
+    assert any("estimate" in reason for reason in choice.reasons)
+    [gpu] = choice.rejected
+    assert "no energy meter" in gpu.reason
+
+
+def test_energy_with_a_meter_ranks_by_joules() -> None:
+    of = [measured(ONE, 8, joules=0.08), measured(GPU, 9, joules=0.02)]
+    choice = choose(of, Objective(kind="energy"))
+    assert (choice.chosen, choice.ranking[0].unit) == (GPU, "J an inference")
+
+
+def test_what_is_unavailable_is_none_and_never_zero() -> None:
+    found = figures(measured(ONE, 8, 8, 8))
+    assert found is not None
+    assert found.joules is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "wanted", "words"),
+    [
+        (measured(INT8, 1, parity=parity(0.4)), {}, "does not agree with the reference: F1 is 0.4"),
+        (measured(INT8, 1, parity=parity(0.95)), {"accuracy_floor": 0.99}, "accuracy_floor is 0.99"),
+        (measured(INT8, 1, pss_mb=900.0), {"memory_mb_max": 500.0}, "needs 900 MB"),
+        (measured(INT8, failure=Failure("hung", "no answer within 9 s")), {}, "no answer within 9 s"),
+        (measured(INT8, 1), {"forbid": Selection(variants=("int8",))}, "forbidden"),
+        (measured(INT8, 1), {"require": Selection(variants=("fp32",))}, "not what $.runtime.require names"),
+        (measured(NPU, 1, proof=proof("none", "mount /dev/fastrpc-cdsp")), {}, "nothing ran where it was asked"),
+        (measured(NPU, 1, proof=proof("emulated")), {}, "its speed says nothing"),
+        (measured(INT8), {}, "not measured"),
+    ],
+    ids=["lies", "below the floor", "too large", "hung", "forbidden", "not required", "elsewhere", "emulated", "unknown"],
+)
+def test_what_may_not_serve_is_rejected_with_its_reason_however_quick(
+    bad: Measured, wanted: dict[str, Any], words: str
+) -> None:
+    choice = choose([measured(ONE, 8, 8, 8), bad], Objective(**wanted))
+    assert choice.chosen == ONE
+    assert [words in one.reason for one in choice.rejected] == [True]
+
+
+def test_the_preferred_wins_though_it_is_slower_and_another_serves_if_it_cannot() -> None:
+    wanted = {"prefer": Selection(devices=("GPU",))}
+    assert chosen(measured(ONE, 5), measured(GPU, 9), **wanted) == GPU.key
+    lacking = measured(GPU, failure=Failure("refused", "no driver"))
+    choice = choose([measured(ONE, 5), lacking], Objective(**wanted))
+    assert choice.chosen == ONE
+    assert any("nothing of what is preferred (device GPU)" in reason for reason in choice.reasons)
+    assert choice.unmet == ""
+
+
+def test_a_requirement_that_nothing_meets_says_why_and_what_to_do() -> None:
+    lacking = measured(NPU, failure=Failure("refused", "libcdsprpc.so is missing", "mount the vendor's folder"))
+    choice = choose([measured(ONE, 5), lacking], Objective(require=Selection(providers=("qnn-htp",))))
+    assert choice.chosen is None
+    assert "libcdsprpc.so is missing (mount the vendor's folder)" in choice.unmet
+
+
+def test_a_required_candidate_of_which_only_a_part_ran_there_does_not_meet_the_requirement() -> None:
+    half = measured(NPU, 3, proof=proof("partial", "use a static shape"))
+    assert chosen(half) == NPU.key
+    choice = choose([half], Objective(require=Selection(providers=("qnn-htp",))))
+    assert choice.chosen is None
+    assert "use a static shape" in choice.unmet
+
+
+def test_emulation_serves_only_where_it_is_required() -> None:
+    emulated = measured(NPU, 300, proof=proof("emulated"))
+    assert chosen(emulated, require=Selection(providers=("qnn-htp",))) == NPU.key
+
+
+def test_the_ranking_is_what_is_left_should_the_best_fail() -> None:
+    choice = choose([measured(ONE, 9), measured(TWO, 5), measured(GPU, 2)], Objective())
+    assert [one.candidate for one in choice.ranking] == [GPU, TWO, ONE]
+
+
+def test_only_what_is_far_behind_in_every_figure_is_not_measured_again() -> None:
+    quick, lean = measured(TWO, 4, cpu_ms=8.0), measured(ONE, 9, cpu_ms=3.0)
+    hopeless = measured(INT8, 12, cpu_ms=12.0)
+    group = [quick, lean, hopeless]
+    assert [bool(without_hope(one, group).note) for one in group] == [False, False, True]
+    assert "measured once" in without_hope(hopeless, group).note
+
+
+def test_nothing_measured_is_no_choice_and_no_crash() -> None:
+    choice = choose([], Objective())
+    assert (choice.chosen, choice.reasons) == (None, ("no candidate may serve",))
