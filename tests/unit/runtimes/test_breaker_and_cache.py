@@ -11,7 +11,8 @@ from vigie.models import load_bundle
 from vigie.runtimes.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, Breaker, pause_s
 from vigie.runtimes.candidate import cpu_candidate
 from vigie.runtimes.decision_cache import ENTRIES_MAX, DecisionCache, Entry
-from vigie.runtimes.fingerprint import basic_facts, fingerprint
+from vigie.runtimes.fingerprint import fingerprint
+from vigie.runtimes.hardware import probe
 from vigie.runtimes.measurement import Measured
 
 SHIPPED = Path(__file__).parents[3] / "shared/models/conveyor-parts"
@@ -86,7 +87,9 @@ def test_the_oldest_entries_go(tmp_path: Path) -> None:
     cache = DecisionCache(tmp_path)
     for number in range(ENTRIES_MAX + 2):
         cache.save(entry(str(number)))
-    assert [cache.load(str(number)) is not None for number in range(ENTRIES_MAX + 2)] == [False] * 2 + [True] * ENTRIES_MAX
+    assert [cache.load(str(number)) is not None for number in range(ENTRIES_MAX + 2)] == [False] * 2 + [
+        True
+    ] * ENTRIES_MAX
 
 
 @pytest.mark.parametrize("damage", ["torn", "schema", "field"])
@@ -111,8 +114,8 @@ def test_a_cache_that_is_corrupt_or_of_another_schema_is_measured_anew_and_then_
 
 
 def test_the_fingerprint_follows_hardware_and_engines_and_is_the_same_on_the_same_ground() -> None:
-    bundle, facts = load_bundle(SHIPPED), basic_facts()
+    bundle, facts = load_bundle(SHIPPED), probe().fingerprint_facts()
     same = fingerprint(bundle, facts, {})
     assert same == fingerprint(bundle, dict(reversed(facts.items())), {})
-    assert same != fingerprint(bundle, {**facts, "quota": "0.5"}, {})
+    assert same != fingerprint(bundle, {**facts, "cpu.quota": "0.5"}, {})
     assert same != fingerprint(bundle, facts, {"VIGIE_ENGINES": "x=/y.py:Z"})

@@ -102,7 +102,17 @@ def test_what_is_unavailable_is_none_and_never_zero() -> None:
         (measured(NPU, 1, proof=proof("emulated")), {}, "its speed says nothing"),
         (measured(INT8), {}, "not measured"),
     ],
-    ids=["lies", "below the floor", "too large", "hung", "forbidden", "not required", "elsewhere", "emulated", "unknown"],
+    ids=[
+        "lies",
+        "below the floor",
+        "too large",
+        "hung",
+        "forbidden",
+        "not required",
+        "elsewhere",
+        "emulated",
+        "unknown",
+    ],
 )
 def test_what_may_not_serve_is_rejected_with_its_reason_however_quick(
     bad: Measured, wanted: dict[str, Any], words: str

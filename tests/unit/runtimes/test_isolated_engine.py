@@ -64,7 +64,9 @@ def test_it_answers_to_the_bit_as_the_engine_in_this_process_does(bundle: Bundle
 
 def test_outputs_whose_size_the_picture_decides_grow_and_shrink(open_shaped: Bundle) -> None:
     candidate = cpu_candidate(open_shaped.variants[0], 1)
-    frames = [np.zeros((64, 64, 3), np.uint8), *pictures((64, 64), 8)]
+    frames = [np.zeros((64, 64, 3), np.uint8) for _ in range(6)]
+    for number, frame in enumerate(frames):
+        frame[: 8 * number, :, number % 3] = 255
     with opened(open_shaped, candidate) as apart, open_engine(open_shaped, candidate) as here:
         sizes = set()
         for tensor in frames:
@@ -100,9 +102,7 @@ def test_a_hang_is_ended_within_the_limit_and_the_process_is_gone(
         assert is_gone(engine.pid)
 
 
-def test_a_refusal_while_loading_keeps_its_kind_and_its_remedy(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refusal_while_loading_keeps_its_kind_and_its_remedy(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIGIE_ENGINES", variable("refusing"))
     with pytest.raises(ProviderError, match="install bad-driver 3"):
         opened(bundle, bad("refusing"))

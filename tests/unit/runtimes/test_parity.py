@@ -50,7 +50,10 @@ def test_the_engine_of_this_machine_agrees() -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (only_output(lambda one: np.random.default_rng(1).random(one.shape, np.float32)), "F1 against the reference is 0"),
+        (
+            only_output(lambda one: np.random.default_rng(1).random(one.shape, np.float32)),
+            "F1 against the reference is 0",
+        ),
         (only_output(np.zeros_like), "recall 0.000"),
         (only_output(lambda one: np.roll(one, 40, axis=1)), "F1 against"),
         (only_output(lambda one: np.full_like(one, np.nan)), "NaN or infinity"),
@@ -97,7 +100,9 @@ def test_the_minimum_is_the_cards_where_it_states_one() -> None:
 
 def test_a_classifier_is_judged_by_its_top_class() -> None:
     card = classifier_card()
-    frames = [(np.full((64, 64, 3), level, np.uint8), [np.eye(3, dtype=np.float32)[level % 3][None]]) for level in (9, 10)]
+    frames = [
+        (np.full((64, 64, 3), level, np.uint8), [np.eye(3, dtype=np.float32)[level % 3][None]]) for level in (9, 10)
+    ]
     answers = {9: 0, 10: 2}
 
     def run(tensor: Any) -> list[Any]:

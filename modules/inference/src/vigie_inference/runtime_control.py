@@ -73,11 +73,12 @@ class RuntimeControl:
         self._known: dict[str, Measured] = {}
         self._choice = Choice((), (), ())
         self._fingerprint = ""
+        self._looked: dict[tuple[str, int | None, bool], Here] = {}
 
     def first(self, loaded: LoadedBundle, config: InferenceConfig) -> Candidate:
         """What answers until the choice is made. Raises: ConfigRefusedError: lists that contradict each other."""
         objective = objective_of(config)
-        here = candidates_here(loaded.bundle, config.threads)
+        here = self._look(loaded, config, objective)
         entry = self._cache.load(fingerprint(loaded.bundle, here.facts))
         return first_engine(loaded.bundle, here, objective, entry, self._breaker)
 
@@ -122,7 +123,7 @@ class RuntimeControl:
 
     def _consider(self, wanted: Wanted, stop: threading.Event) -> bool:
         """Measure what is not known, choose, switch. False if a newer wish, or the end, came in between."""
-        here = candidates_here(wanted.loaded.bundle, wanted.config.threads)
+        here = self._here(wanted)
         self._fingerprint = fingerprint(wanted.loaded.bundle, here.facts)
         entry = self._cache.load(self._fingerprint)
         self._known = {} if entry is None else {one.candidate.key: one for one in entry.measured}
@@ -235,7 +236,7 @@ class RuntimeControl:
         serving = self._models.serving
         if serving is None:
             return
-        here, now_s = candidates_here(wanted.loaded.bundle, wanted.config.threads), time.time()
+        here, now_s = self._here(wanted), time.time()
         allowed = {one.key: one for one in wanted.allowed(here)}
         ranked = [one.candidate.key for one in self._choice.ranking]
         in_force = serving.engine.candidate.key
@@ -282,9 +283,23 @@ class RuntimeControl:
             if not self._switching.blame(model, str(error), error.slug):
                 continue
             if wanted is not None and wanted is self._done:
-                self._decide(wanted, candidates_here(wanted.loaded.bundle, wanted.config.threads))
+                self._decide(wanted, self._here(wanted))
             else:
                 self.report.update(serving=self._serving(), breaker=opened(self._breaker.troubles(), time.time()))
+
+    def _here(self, wanted: Wanted) -> Here:
+        return self._look(wanted.loaded, wanted.config, wanted.objective)
+
+    def _look(self, loaded: LoadedBundle, config: InferenceConfig, objective: Objective) -> Here:
+        """What this machine has, looked at once a bundle. A software model serves only who requires it."""
+        key = (loaded.bundle.digest, config.threads, not objective.require.names_nothing())
+        with self._lock:
+            known = self._looked.get(key)
+        if known is None:
+            known = candidates_here(loaded.bundle, config.threads, emulation=key[2])
+            with self._lock:
+                self._looked = {**self._looked, key: known}
+        return known
 
     def _serving(self) -> Serving | None:
         serving = self._models.serving

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+import msgspec
+
 from vigie.models.bundle import Bundle
-from vigie.runtimes.candidate import Candidate, cpu_candidate
+from vigie.runtimes.candidate import Candidate
+from vigie.runtimes.candidates import candidates
 from vigie.runtimes.choose import Rejection
-from vigie.runtimes.fingerprint import basic_facts
+from vigie.runtimes.hardware import probe
 from vigie.runtimes.plugged_in import plugged_in
-from vigie.runtimes.threads import threads_available
 
 
 @dataclass(frozen=True)
@@ -22,19 +24,28 @@ class Here:
     facts: dict[str, str] = field(default_factory=dict)
 
 
-def candidates_here(bundle: Bundle, threads: int | None = None) -> Here:
-    """Args: threads: only this many; None = one and all that the quota allows, and half of many."""
-    counts = (threads,) if threads is not None else thread_counts(threads_available())
-    own = [cpu_candidate(variant, count) for variant in bundle.variants for count in counts]
+def candidates_here(bundle: Bundle, threads: int | None = None, *, emulation: bool = False) -> Here:
+    """Args: threads: only this many on a CPU; None = one and all that the quota allows, and half of many.
+    emulation: software models of devices too, which agree and place as the device would and tell nothing of speed.
+    """
+    report = probe()
+    own, lacking = candidates(report, bundle.card, emulation=emulation)
+    if threads is not None:
+        own = pinned(own, threads)
     # How many threads another's engine uses is its own affair: one candidate a variant.
     others = [
         Candidate(name, name, "other", variant, threads or 1)
         for name in plugged_in(os.environ)
         for variant in bundle.variants
     ]
-    return Here((*own, *others), (), basic_facts())
+    not_here = tuple(Rejection(one.key, one.reason, one.remedy) for one in lacking)
+    return Here((*own, *others), not_here, report.fingerprint_facts())
 
 
-def thread_counts(available: int) -> tuple[int, ...]:
-    """1, all, and the half of more than four."""
-    return tuple(sorted({1, available, *([available // 2] if available > 4 else [])}))
+def pinned(own: list[Candidate], threads: int) -> list[Candidate]:
+    """The same with this many threads, each once."""
+    found = {
+        one.key: one
+        for one in (msgspec.structs.replace(one, threads=threads) if one.device == "CPU" else one for one in own)
+    }
+    return list(found.values())

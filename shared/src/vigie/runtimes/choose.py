@@ -55,7 +55,7 @@ def choose(measured: Sequence[Measured], objective: Objective, not_here: Sequenc
 
     Args: not_here: candidates that were never measured, because this machine lacks something.
     """
-    rejected = list(not_here)
+    rejected: list[Rejection] = []
     fit: list[Measured] = []
     for one in measured:
         refusal = _refusal(one, objective)
@@ -63,6 +63,7 @@ def choose(measured: Sequence[Measured], objective: Objective, not_here: Sequenc
             fit.append(one)
         else:
             rejected.append(Rejection(one.candidate.key, *refusal))
+    rejected += sorted(not_here, key=lambda one: not one.remedy or one.remedy.startswith("no remedy"))
     ranking, reasons = _rank(fit, objective)
     unmet = "" if ranking or objective.require.names_nothing() else _unmet(objective, rejected)
     return Choice(tuple(ranking), tuple(rejected), tuple(reasons), unmet)

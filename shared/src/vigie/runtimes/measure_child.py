@@ -22,10 +22,11 @@ from vigie.models import Bundle, load_bundle
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engine import Engine, EngineSettings
 from vigie.runtimes.footprint import cpu_seconds, pss_mb
+from vigie.runtimes.hardware import probe
+from vigie.runtimes.hardware.energy import open_meter
 from vigie.runtimes.isolated_engine import IsolatedEngine
 from vigie.runtimes.lifeline import end_with_parent, yield_to_others
 from vigie.runtimes.measurement import Trial
-from vigie.runtimes.meter import open_meter_here
 from vigie.runtimes.opening import open_to_serve
 from vigie.runtimes.parity import Parity, judge
 from vigie.runtimes.proof import Proof
@@ -80,7 +81,7 @@ def measure(request: Request) -> Answer:
 
 def _trial(engine: Engine, tensors: list[NDArray[np.uint8]], request: Request, *, loaded: tuple[float, float]) -> Trial:
     """``loaded``: seconds of loading and milliseconds of the first run, for the record."""
-    meter = open_meter_here()
+    meter = open_meter(probe())
     for turn in range(_WARM_RUNS):
         engine.run(tensors[turn % len(tensors)])
     pids = [os.getpid(), *([engine.pid] if isinstance(engine, IsolatedEngine) else [])]

@@ -1,0 +1,54 @@
+"""``vigie models bench``: every candidate of this machine for a bundle, measured and judged."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vigie_devkit.commands.models.arguments import add_verb_parser, count, say
+
+EXAMPLE = "./vigie models bench conveyor-parts --objective latency"
+
+
+def add_verb(verbs: Any) -> None:
+    verb = add_verb_parser(
+        verbs, "bench", "what runs a bundle best on this machine, and where its time goes", EXAMPLE, _bench
+    )
+    verb.add_argument("bundle", help="a bundle folder or a name from 'list'")
+    verb.add_argument("--objective", choices=("latency", "throughput", "energy"), default="latency")
+    verb.add_argument("--engines", help="only these, separated by commas: onnxruntime, openvino, ...")
+    verb.add_argument("--variants", help="only these, separated by commas")
+    verb.add_argument("--accuracy-floor", type=_share, help="least agreement with the reference, 0 to 1")
+    verb.add_argument("--processes", type=count, default=5, metavar="N", help="fresh processes a candidate (default 5)")
+    verb.add_argument("--emulation", action="store_true", help="software models of devices too; speed says nothing")
+    verb.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _bench(args: argparse.Namespace) -> int:
+    import msgspec
+
+    from vigie.runtimes.objective import Objective, Selection
+    from vigie_devkit.models.bench import bench_bundle, describe
+    from vigie_devkit.models.shelf import find_on_shelf
+
+    require = Selection(engines=_names(args.engines), variants=_names(args.variants))
+    objective = Objective(kind=args.objective, accuracy_floor=args.accuracy_floor, require=require)
+    result = bench_bundle(
+        find_on_shelf(args.bundle), objective, processes=args.processes, say=say, emulation=args.emulation
+    )
+    print(msgspec.json.encode(result).decode() if args.json else describe(result))
+    return 0 if result.chosen is not None else 1
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip()) or None
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
+    return value
