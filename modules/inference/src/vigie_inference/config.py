@@ -38,12 +38,15 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     memory_mb_max: (
         Annotated[float, Meta(ge=1, description="Most memory that the engine's process may need, in MB.")] | None
     ) = None
-    require: Annotated[
-        Selection,
-        Meta(description="Only these may be chosen; if none can serve, the module is not ready and says why."),
-    ] = Selection()
-    prefer: Annotated[Selection, Meta(description="The best of these, if any can serve.")] = Selection()
-    forbid: Annotated[Selection, Meta(description="Never these; one property that fits is enough.")] = Selection()
+    require: (
+        Annotated[
+            Selection,
+            Meta(description="Only these may be chosen; if none can serve, the module is not ready and says why."),
+        ]
+        | None
+    ) = None
+    prefer: Annotated[Selection, Meta(description="The best of these, if any can serve.")] | None = None
+    forbid: Annotated[Selection, Meta(description="Never these; one property that fits is enough.")] | None = None
     engine: Annotated[str, Meta(min_length=1, description="The one engine that may serve.")] | None = None
     variant: (
         Annotated[str, Meta(min_length=1, description="The one variant that may serve; as model.variant.")] | None
@@ -98,7 +101,7 @@ def objective_of(config: InferenceConfig) -> Objective:
                 "$.runtime.variant", f"is {variant!r}, $.model.variant is {config.model.variant!r}"
             )
         variant = config.model.variant
-    require = runtime.require
+    require, forbid = runtime.require or Selection(), runtime.forbid or Selection()
     for name, field, pin in (("engine", "engines", runtime.engine), ("variant", "variants", variant)):
         if pin is None:
             continue
@@ -107,7 +110,7 @@ def objective_of(config: InferenceConfig) -> Objective:
             raise ConfigRefusedError(f"$.runtime.{name}", f"{pin!r} is not in $.runtime.require.{field}")
         require = msgspec.structs.replace(require, **{field: (pin,)})
     for field in ("engines", "providers", "devices", "variants"):
-        required, forbidden = getattr(require, field), getattr(runtime.forbid, field)
+        required, forbidden = getattr(require, field), getattr(forbid, field)
         if required and forbidden and set(required) <= set(forbidden):
             raise ConfigRefusedError(
                 f"$.runtime.forbid.{field}", f"forbids all that is required: {', '.join(required)}"
@@ -117,6 +120,6 @@ def objective_of(config: InferenceConfig) -> Objective:
         accuracy_floor=runtime.accuracy_floor,
         memory_mb_max=runtime.memory_mb_max,
         require=require,
-        prefer=runtime.prefer,
-        forbid=runtime.forbid,
+        prefer=runtime.prefer or Selection(),
+        forbid=forbid,
     )

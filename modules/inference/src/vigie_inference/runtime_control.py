@@ -228,7 +228,7 @@ class RuntimeControl:
             candidate=None if serving is None else serving.candidate,
             verdict=None if serving is None else serving.verdict,
             reasons=reasons,
-            rejected=[f"{one.candidate}: {one.reason}" for one in choice.rejected],
+            rejected=[f"{one.candidate}: {one.reason}" for one in choice.rejected if one.candidate in self._known],
         )
 
     def _try_again(self, wanted: Wanted, stop: threading.Event) -> None:

@@ -16,10 +16,12 @@ Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...]
 class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Candidates by any of four properties; a property that is not named selects all."""
 
-    engines: Names | None = None
-    providers: Names | None = None
-    devices: Names | None = None
-    variants: Names | None = None
+    engines: Annotated[Names, Meta(description="onnxruntime, openvino, or the name of one that plugs in.")] | None = (
+        None
+    )
+    providers: Annotated[Names, Meta(description="Rows of the provider table: cpu, cuda, qnn-htp, ...")] | None = None
+    devices: Annotated[Names, Meta(description="CPU, GPU, NPU, HTP.")] | None = None
+    variants: Annotated[Names, Meta(description="Variants of the bundle: fp32, int8-u8s8, ...")] | None = None
 
     def names_nothing(self) -> bool:
         return self == Selection()

@@ -1,0 +1,97 @@
+"""The whole product with engines that go wrong: real modules, the local hub, and what the twin says afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import models
+from support.bad_engines import variable
+from support.product import Home, Running
+from vigie_devkit.models.importer import import_model
+
+SOURCE = "synthetic://conveyor?seed=2&fps=10&size=160x120"
+SETTLED_WITHIN_S = 400
+
+
+def bundle(folder: Path) -> Path:
+    return import_model(models.save(models.yolox((64, 96)), folder, "tiny.onnx"), folder / "tiny", name="tiny")
+
+
+def runtime_state(home: Home) -> dict[str, Any]:
+    done = home.run("twin", "get", "inference", "--reported")
+    found: dict[str, Any] = json.loads(done.stdout).get("runtime_state") or {} if done.code == 0 else {}
+    return found
+
+
+def settled(home: Home, run: Running) -> dict[str, Any]:
+    run.wait_until(
+        lambda: runtime_state(home).get("phase") in {"settled", "degraded"},
+        timeout_s=SETTLED_WITHIN_S,
+        what="a settled runtime",
+    )
+    return runtime_state(home)
+
+
+def children(pid: int, part: bytes) -> list[int]:
+    found = [one for task in Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()]
+    return [int(one) for one in found if part in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+@pytest.mark.timeout(900)
+def test_a_crashing_and_a_lying_engine_are_told_in_the_twin_and_no_frame_is_lost(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    engines = variable("crashing", "lying")
+    with home.running(SOURCE, "--model", str(bundle(tmp_path)), "--pace", "max", VIGIE_ENGINES=engines) as run:
+        run.wait_until(lambda: run.upstream_count() >= 1, timeout_s=60, what="detections while nothing is measured yet")
+        state = settled(home, run)
+        rejected = {one["candidate"]: one["reason"] for one in state["rejected"]}
+        assert "SIGSEGV" in rejected["crashing:other/fp32/1t"]
+        assert "does not agree with the reference" in rejected["lying:other/fp32/1t"]
+        assert state["serving"]["engine"] == "onnxruntime"
+    seqs = sorted(item["seq"] for item in home.items())
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "a frame was lost"
+
+
+@pytest.mark.timeout(900)
+def test_kill_9_of_the_serving_engine_and_of_the_module_while_it_measures_leaves_the_flow_running(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path / "home")
+    with home.running(SOURCE, "--model", str(bundle(tmp_path)), VIGIE_ENGINES=variable("slow")) as run:
+        run.wait_until(
+            lambda: children(run.module_pid("inference"), b"measure_child"), timeout_s=90, what="a measuring process"
+        )
+        before = run.module_pid("inference")
+        [measuring] = children(before, b"measure_child")
+        os.kill(before, signal.SIGKILL)
+        run.wait_until(lambda: run.module_pid("inference") != before, timeout_s=60, what="the module is back")
+        run.wait_until(lambda: not alive(measuring), timeout_s=20, what="the orphaned process is gone")
+        done = home.run("twin", "set", "inference", json.dumps({"runtime": {"prefer": {"engines": ["slow"]}}}))
+        assert done.code == 0, done.stderr
+        run.wait_until(
+            lambda: (runtime_state(home).get("serving") or {}).get("engine") == "slow",
+            timeout_s=SETTLED_WITHIN_S,
+            what="the preferred engine serves",
+        )
+        [engine] = children(run.module_pid("inference"), b"isolated_child")
+        os.kill(engine, signal.SIGKILL)
+        count = run.upstream_count()
+        run.wait_until(lambda: run.upstream_count() > count + 1, timeout_s=60, what="the flow goes on")
+        run.wait_until(
+            lambda: any("SIGKILL" in one["reason"] for one in runtime_state(home).get("breaker", [])),
+            timeout_s=60,
+            what="the twin says what happened",
+        )
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
