@@ -254,7 +254,7 @@ async def test_methods_tell_the_runtime_and_measure_again(tmp_path: Path, bundle
         told = msgspec.to_builtins(reply)
         assert status == 200
         assert told["serving"]["engine"] == "onnxruntime"
-        status, reply = await asyncio.to_thread(bench.hub.invoke, "inference", "run_benchmark", {"wait_s": 60})
+        status, reply = await asyncio.to_thread(bench.hub.invoke, "inference", "run_benchmark", {"wait_s": 280}, 300)
         told = msgspec.to_builtins(reply)
         assert (status, told["finished"]) == (200, True)
         assert told["runtime"]["cached"] is False

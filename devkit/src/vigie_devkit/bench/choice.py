@@ -22,7 +22,7 @@ from vigie.models import Bundle, load_bundle
 from vigie.runtimes import Candidate, probe
 from vigie.runtimes.candidates_here import candidates_here
 from vigie.runtimes.choose import NOISE_SHARE_MAX, TIE_SHARE, choose
-from vigie.runtimes.measure import Plan, measure_all, measure_once
+from vigie.runtimes.measure import Plan, Progress, measure_all, measure_once
 from vigie.runtimes.measurement import Measured, figures
 from vigie.runtimes.objective import Kind, Objective
 from vigie_devkit.bench.classifier import write_classifier
@@ -78,7 +78,7 @@ def compare(model: str, kind: Kind, chosen: Candidate, swept: Sequence[Measured]
 def bench(folder: Path, plan: Plan) -> tuple[list[Verdict], list[Measured]]:
     bundle = load_bundle(folder)
     here = candidates_here(bundle)
-    measured = measure_all(bundle, here.candidates, plan, before=lambda now: say(f"choice {now}") or True) or []
+    measured = measure_all(bundle, here.candidates, plan, before=_shown) or []
     swept = sweep(bundle, here.candidates, plan)
     verdicts = []
     for kind in OBJECTIVES:
@@ -86,6 +86,11 @@ def bench(folder: Path, plan: Plan) -> tuple[list[Verdict], list[Measured]]:
         if chosen is not None:
             verdicts.append(compare(bundle.card.name, kind, chosen, swept))
     return verdicts, swept
+
+
+def _shown(progress: Progress) -> bool:
+    say(f"choice {progress.done + 1}/{progress.total} {progress.candidate}")
+    return True
 
 
 def page(verdicts: Sequence[Verdict], swept: Sequence[tuple[str, Sequence[Measured]]], plan: Plan, command: str) -> str:
