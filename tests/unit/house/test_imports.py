@@ -56,7 +56,11 @@ def test_vision_imports_neither_messaging_nor_runtimes() -> None:
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("onnxruntime", SHARED / "runtimes"), ("azure.iot.device", SHARED / "messaging")],
+    [
+        ("onnxruntime", SHARED / "runtimes"),
+        ("openvino", SHARED / "runtimes"),
+        ("azure.iot.device", SHARED / "messaging"),
+    ],
 )
 def test_a_runtime_library_is_imported_in_one_place_only(library: str, home: Path) -> None:
     places = [SHARED, *(ROOT / f"modules/{module}/src" for module in MODULES)]

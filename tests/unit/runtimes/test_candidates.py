@@ -155,6 +155,13 @@ def test_the_cpu_takes_what_does_not_suit_it_rather_than_give_no_answer(tmp_path
     assert keys(found) == ["cpu/a16w8/1t", "cpu/a16w8/2t"]
 
 
+def test_another_build_of_onnx_runtime_has_the_cpu_provider_too(tmp_path: Path) -> None:
+    hardware = report(tmp_path, INTEL, "x86_64")
+    found, _ = candidates(hardware, card("fp32"), installed={"onnxruntime-openvino": "1.24.1"})
+    assert keys(found)[:3] == ["cpu/fp32/1t", "cpu/fp32/3t", "cpu/fp32/6t"]
+    assert "openvino-intree:GPU/fp32/1t" in keys(found)
+
+
 def test_software_models_of_devices_are_offered_only_when_asked_for(tmp_path: Path) -> None:
     hardware = report(tmp_path, INTEL, "x86_64")
     installed = BASE | {"onnxruntime-qnn": "2.7.0"}

@@ -55,6 +55,8 @@ def plan_session(runtime: ModuleType, bundle: Bundle, candidate: Candidate, sett
     options = {**row.fixed, **row.performance.get(settings.objective, {}), **_from_plugin(row)}
     if row.device_option:
         options[row.device_option] = candidate.device
+    if row.threads_option and candidate.device == "CPU":
+        options[row.threads_option] = str(candidate.threads)
     if settings.cache is not None:
         options |= {name: value.format(folder=settings.cache) for name, value in row.cache.items()}
     if settings.strict and "offload_graph_io_quantization" in row.options:
@@ -103,7 +105,7 @@ def open_session(runtime: ModuleType, plan: SessionPlan, *, profile: Path | None
         providers = [(plan.row.ep, plan.options), *plan.row.also]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # "specified provider is not available" comes as a warning only
+            warnings.simplefilter("error", UserWarning)  # "specified provider is not available" comes as a warning only
             session = runtime.InferenceSession(str(plan.file), options, providers=providers, enable_fallback=0)
     except UserWarning as warning:
         raise ProviderError(plan.model, first_line(warning)) from warning

@@ -32,7 +32,9 @@ def import_openvino() -> ModuleType:
     """
     if "openvino" not in sys.modules:
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # the import system's own sign
-    return importlib.import_module("openvino")
+    import openvino
+
+    return openvino  # type: ignore[no-any-return]  # not followed: it may not be installed
 
 
 def plugin_devices(runtime: ModuleType, module: str, ep: str) -> list[Any]:

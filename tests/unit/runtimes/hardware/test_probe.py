@@ -11,6 +11,7 @@ import pytest
 
 from support.hardware_trees import INTEL, JETSON, QUALCOMM, RASPBERRY, lay_out
 from vigie.runtimes.hardware import HardwareReport, Identity, probe
+from vigie.runtimes.hardware.ask import ask_runtimes
 from vigie.runtimes.hardware.text import report_lines
 
 ROOT_USER = Identity(0, frozenset({0}))
@@ -174,3 +175,10 @@ def test_the_runtimes_are_asked_in_a_child_process() -> None:
     assert asked is not None
     assert asked.failed == {}
     assert "CPUExecutionProvider" in [device.provider for device in asked.devices]
+
+
+def test_runtimes_that_hang_or_crash_cost_only_their_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask_runtimes(timeout_s=0.01).failed == {"runtimes": "gave no answer in 0.01 s: a driver hangs"}
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # the child does not even start
+    failed = ask_runtimes().failed["runtimes"]
+    assert failed.startswith("ended with code 1: ")

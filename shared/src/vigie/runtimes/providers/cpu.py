@@ -11,7 +11,13 @@ ROWS = (
         engine="onnxruntime",
         ep="CPUExecutionProvider",
         way="built-in",
-        packages=(Package("onnxruntime", extra="runtimes"),),
+        # Each of these is a whole ONNX Runtime with something more in it; they replace one another.
+        packages=(
+            Package("onnxruntime", extra="runtimes"),
+            Package("onnxruntime-gpu"),
+            Package("onnxruntime-openvino", machines=("x86_64",)),
+            Package("onnxruntime-migraphx", machines=("x86_64",)),
+        ),
         devices={"CPU": DeviceNeed()},
         precisions=("int8", "fp32"),
         unsuited={

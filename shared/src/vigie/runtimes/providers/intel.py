@@ -75,6 +75,7 @@ ROWS = (
         packages=(Package("onnxruntime-ep-openvino", machines=("x86_64",)),),
         devices=_DEVICES_X86,
         own_optimiser=True,
+        threads_option="num_of_threads",
         precisions=("int8", "fp16", "fp32"),
         unsuited=_UNSUITED,
         options={
@@ -101,6 +102,7 @@ ROWS = (
         way="built-in",
         packages=(Package("onnxruntime-openvino", machines=("x86_64",)),),
         own_optimiser=True,
+        threads_option="num_of_threads",
         device_option="device_type",
         devices={**_DEVICES_X86, "CPU": DeviceNeed(machines=("x86_64",))},
         precisions=("int8", "fp16", "fp32"),

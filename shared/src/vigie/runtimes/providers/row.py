@@ -57,6 +57,7 @@ class Row(msgspec.Struct, frozen=True):
     each group. ``precisions``: of variants, the preferred first; ``unsuited``: precision -> why not.
     ``also``: providers that take what this one leaves. ``fixed``: options always set; ``from_plugin``: options whose
     value is what a function of the plugin module returns. ``device_option``: takes the device's name;
+    ``threads_option``: takes the candidate's threads, on the CPU, for providers with threads of their own;
     ``device_type``: what ONNX Runtime calls the device, where it differs. ``own_optimiser``: graphs come as they are.
     ``performance``: options by objective.
     ``cache``: options that keep compiled models in ``{folder}``. ``context``: compiled ahead of time (EPContext).
@@ -80,6 +81,7 @@ class Row(msgspec.Struct, frozen=True):
     fixed: dict[str, str] = {}
     from_plugin: dict[str, str] = {}
     device_option: str = ""
+    threads_option: str = ""
     device_type: dict[str, str] = {}
     own_optimiser: bool = False
     performance: dict[Objective, dict[str, str]] = {}
