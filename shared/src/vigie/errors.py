@@ -594,3 +594,30 @@ class DatasetError(PermanentError):
         super().__init__(f"{where}: {reason}")
         self.where = where
         self.reason = reason
+
+
+# -- quantization -----------------------------------------------------------------------------------------------------
+
+
+class CalibrationError(PermanentError):
+    """Pictures that ranges cannot be taken from, or accuracy not be judged on."""
+
+    slug: ClassVar[str] = "calibration"
+
+    def __init__(self, source: str, reason: str) -> None:
+        """``source``: as given; ``reason``: what was found and what to pass instead."""
+        super().__init__(f"calibration source '{source}': {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class QuantizationError(ModelError):
+    """A graph that cannot be quantized as asked, or encodings that do not fit it."""
+
+    slug: ClassVar[str] = "quantization"
+
+    def __init__(self, what: str, reason: str) -> None:
+        """``what``: the variant or file; ``reason``: what stands in the way and what to do."""
+        super().__init__(f"quantization of '{what}': {reason}")
+        self.what = what
+        self.reason = reason

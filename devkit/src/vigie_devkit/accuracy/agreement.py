@@ -1,0 +1,106 @@
+"""Do two models see the same? Detections of one are matched one to one with those of the other, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vigie.vision.boxes import iou_matrix
+from vigie.vision.detections import Detections
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMatch:
+    """Index pairs (of the first, of the second) in one frame. ``flips``: the same place under another class."""
+
+    pairs: tuple[tuple[int, int], ...]
+    flips: tuple[tuple[int, int], ...]
+    missing: tuple[int, ...]
+    new: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """``f1``: 2 matched / (both counts), 1 if neither saw anything. Means are over matched pairs; 0 without any."""
+
+    first: int
+    second: int
+    matched: int
+    flips: int
+    mean_iou: float
+    mean_score_difference: float
+    frames: int
+
+    @property
+    def f1(self) -> float:
+        return 2 * self.matched / (self.first + self.second) if self.first + self.second else 1.0
+
+    @property
+    def missing(self) -> int:
+        return self.first - self.matched - self.flips
+
+    @property
+    def new(self) -> int:
+        return self.second - self.matched - self.flips
+
+
+def match_frame(first: Detections, second: Detections, *, iou_min: float) -> FrameMatch:
+    """Greedy by IoU, the best pair of all first; each detection once. Same class for a pair, another for a flip."""
+    overlap = iou_matrix(first.boxes_xyxy, second.boxes_xyxy)
+    same = first.class_ids[:, None] == second.class_ids[None, :]
+    pairs = _greedy(np.where(same, overlap, 0.0), iou_min)
+    used_first, used_second = {left for left, _ in pairs}, {right for _, right in pairs}
+    rest = np.where(same, 0.0, overlap)
+    rest[sorted(used_first)] = 0.0
+    rest[:, sorted(used_second)] = 0.0
+    flips = _greedy(rest, iou_min)
+    used_first |= {left for left, _ in flips}
+    used_second |= {right for _, right in flips}
+    return FrameMatch(
+        pairs=tuple(pairs),
+        flips=tuple(flips),
+        missing=tuple(index for index in range(len(first)) if index not in used_first),
+        new=tuple(index for index in range(len(second)) if index not in used_second),
+    )
+
+
+def agreement(
+    first: Sequence[Detections], second: Iterable[Detections], *, iou_min: float = 0.5
+) -> Agreement:
+    """Over all frames. ``first`` is the reference. Raises: ValueError: other numbers of frames."""
+    ious: list[float] = []
+    differences: list[float] = []
+    flips = counted_second = frames = 0
+    for left, right in zip(first, second, strict=True):
+        match = match_frame(left, right, iou_min=iou_min)
+        flips += len(match.flips)
+        counted_second += len(right)
+        frames += 1
+        if match.pairs:
+            rows, columns = (np.array(side) for side in zip(*match.pairs, strict=True))
+            ious += np.diag(iou_matrix(left.boxes_xyxy[rows], right.boxes_xyxy[columns])).tolist()
+            differences += np.abs(left.scores[rows] - right.scores[columns]).tolist()
+    return Agreement(
+        first=sum(len(one) for one in first),
+        second=counted_second,
+        matched=len(ious),
+        flips=flips,
+        mean_iou=float(np.mean(ious)) if ious else 0.0,
+        mean_score_difference=float(np.mean(differences)) if differences else 0.0,
+        frames=frames,
+    )
+
+
+def _greedy(overlap: np.ndarray, iou_min: float) -> list[tuple[int, int]]:
+    pairs: list[tuple[int, int]] = []
+    left = overlap.copy()
+    while left.size:
+        row, column = np.unravel_index(int(left.argmax()), left.shape)
+        if left[row, column] < iou_min:
+            break
+        pairs.append((int(row), int(column)))
+        left[row] = 0.0
+        left[:, column] = 0.0
+    return pairs

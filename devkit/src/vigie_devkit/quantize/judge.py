@@ -1,0 +1,133 @@
+"""How good are answers? By the task's own measure where the frames are labelled, else by agreement with fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.models import Card
+from vigie.vision.decoders import make_decoder
+from vigie.vision.detections import Detections
+from vigie_devkit.accuracy.agreement import agreement
+from vigie_devkit.accuracy.average_precision import FrameFound, mean_average_precision
+from vigie_devkit.quantize.samples import Sample
+
+Run = Callable[[NDArray[np.uint8]], Sequence[NDArray[Any]]]
+
+# As in vigie_devkit.train.evaluate: low enough for the whole curve, high enough that a frame stays cheap.
+CURVE_SCORE_MIN = 0.01
+CURVE_IOU_MAX = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """``headline``: what the budget is about, 0..1. ``figures``: every measure by name, 0..1."""
+
+    metric: str
+    headline: float
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """``max_drop``: points of a labelled measure that may be lost; ``min_agreement``: 0..1, where nothing is labelled."""
+
+    max_drop: float = 0.5
+    min_agreement: float = 0.95
+
+    def allows(self, reference: Score, score: Score) -> bool:
+        # A rounding of the last digit must not decide.
+        return self.missing(reference, score) <= 1e-9
+
+    def missing(self, reference: Score, score: Score) -> float:
+        """How far ``score`` is outside, in 0..1; at most 0 inside."""
+        if score.metric.startswith("agreement"):
+            return self.min_agreement - score.headline
+        return reference.headline - score.headline - self.max_drop / 100.0
+
+
+class Judge:
+    """Scores anything that answers like the model on the same frames.
+
+    ``reference``: the float model's own answers are taken once, when the judge is made.
+    """
+
+    def __init__(
+        self, card: Card, samples: Sequence[Sample], run: Run, *, score_min: float, step: Callable[[], None]
+    ) -> None:
+        """``run`` is the float model; ``step`` is called after each frame."""
+        self.card, self.samples = card, samples
+        self._decode = make_decoder(card)
+        self._score_min = score_min
+        self._is_classifier = card.task == "classification"
+        self.labelled = bool(samples) and all(
+            (sample.class_id if self._is_classifier else sample.truth) is not None for sample in samples
+        )
+        self.float_outputs: list[list[NDArray[Any]]] = []
+        for sample in samples:
+            self.float_outputs.append([np.array(output) for output in run(sample.tensor_hwc)])
+            step()
+        self._seen = [self.decode(outputs) for outputs in self.float_outputs]
+        self.reference = self._score(self.float_outputs)
+
+    def score(self, run: Run, step: Callable[[], None] = lambda: None) -> Score:
+        """Run every frame and score the answers."""
+        return self._score(self._answers(run, step))
+
+    def decode(self, outputs: Sequence[NDArray[Any]]) -> Detections:
+        """What a viewer would be shown: the card's thresholds, the judge's score."""
+        score_min = 0.0 if self._is_classifier else self._score_min
+        return self._decode(outputs, score_min=score_min, iou_max=self.card.thresholds.iou_max)
+
+    def _answers(self, run: Run, step: Callable[[], None]) -> Iterator[Sequence[NDArray[Any]]]:
+        for sample in self.samples:
+            yield run(sample.tensor_hwc)
+            step()
+
+    def _score(self, answers: Iterator[Sequence[NDArray[Any]]] | Sequence[Sequence[NDArray[Any]]]) -> Score:
+        return self._classified(answers) if self._is_classifier else self._detected(answers)
+
+    def _classified(self, answers: Any) -> Score:
+        wanted = [int(output[0].reshape(-1).argmax()) for output in self.float_outputs]
+        same: list[bool] = []
+        first: list[bool] = []
+        fifth: list[bool] = []
+        for sample, outputs, reference in zip(self.samples, answers, wanted, strict=True):
+            order = np.argsort(-outputs[0].reshape(-1).astype(np.float32), kind="stable")
+            same.append(int(order[0]) == reference)
+            if self.labelled:
+                first.append(int(order[0]) == sample.class_id)
+                fifth.append(sample.class_id in order[:5].tolist())
+        figures = {"agreement top1": float(np.mean(same))}
+        if not self.labelled:
+            return Score("agreement top1", figures["agreement top1"], figures)
+        figures |= {"top1": float(np.mean(first)), "top5": float(np.mean(fifth))}
+        return Score("top1", figures["top1"], figures)
+
+    def _detected(self, answers: Any) -> Score:
+        seen: list[Detections] = []
+        found: list[FrameFound] = []
+        for sample, outputs in zip(self.samples, answers, strict=True):
+            seen.append(self.decode(outputs))
+            if self.labelled:
+                found.append(self._found(sample, outputs))
+        same = agreement(self._seen, seen)
+        figures = {"agreement f1": same.f1, "mean iou": same.mean_iou, "score difference": same.mean_score_difference}
+        if not self.labelled:
+            return Score("agreement f1", same.f1, figures)
+        truth = [sample.truth for sample in self.samples if sample.truth is not None]
+        measured = mean_average_precision(truth, found, self.card.labels)
+        figures |= {"mAP50": measured.map50, "mAP50-95": measured.map50_95}
+        return Score("mAP50", measured.map50, figures)
+
+    def _found(self, sample: Sample, outputs: Sequence[NDArray[Any]]) -> FrameFound:
+        detections = self._decode(outputs, score_min=CURVE_SCORE_MIN, iou_max=CURVE_IOU_MAX)
+        return FrameFound(
+            sample.transform.to_frame(detections.boxes_xyxy, sample.frame_hw).astype(np.float64),
+            detections.scores.astype(np.float64),
+            detections.class_ids.astype(np.int64),
+        )

@@ -1,0 +1,100 @@
+"""Writes integers into a graph: QuantizeLinear and DequantizeLinear pairs by onnxruntime.quantization, our ranges."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+
+from vigie.errors import QuantizationError
+from vigie.runtimes.onnxruntime_engine import first_line, import_onnxruntime
+from vigie_devkit.quantize.float_nodes import QUANTIZED_TYPES
+from vigie_devkit.quantize.layers import Network
+from vigie_devkit.quantize.recipes import Recipe
+
+Ranges = Mapping[str, tuple[float, float]]
+
+# Per-channel scales are an attribute of DequantizeLinear since then; older files get an invalid graph.
+OPSET_MIN = 13
+
+
+def write_qdq(
+    network: Network,
+    recipe: Recipe,
+    ranges: Ranges,
+    kept_float: Iterable[str],
+    *,
+    overrides: Mapping[str, list[dict[str, Any]]] | None = None,
+    keep_activations: bool = False,
+) -> onnx.ModelProto:
+    """A QDQ graph of ``network``.
+
+    Args: ranges: (low, high) by tensor. kept_float: nodes that stay as they are. overrides: encodings of another tool
+        in the form of ``TensorQuantOverrides``. keep_activations: leave ReLU in the graph even where the range of the
+        integers makes it needless.
+    Raises: QuantizationError: the graph cannot be quantized so; the text says why.
+    """
+    version = opset(network.model)
+    if version < OPSET_MIN:
+        raise QuantizationError(
+            recipe.name, f"the graph has opset {version}, {OPSET_MIN} is needed; export it with a newer opset"
+        )
+    import_onnxruntime()  # its telemetry must be off before the package is imported
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    kinds = {"u8": QuantType.QUInt8, "s8": QuantType.QInt8, "u16": QuantType.QUInt16}
+    model = onnx.ModelProto()
+    model.CopyFrom(network.model)
+    data = {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in ranges.items()
+        if math.isfinite(low) and math.isfinite(high)
+    }
+    options = {
+        "ActivationSymmetric": recipe.symmetric_activations,
+        "QDQKeepRemovableActivations": keep_activations,
+        **recipe.options,
+    }
+    if overrides:
+        options["TensorQuantOverrides"] = {name: [dict(one) for one in many] for name, many in overrides.items()}
+    was = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it warns of every tensor that it leaves alone on purpose
+    try:
+        quantizer = QDQQuantizer(
+            model,
+            recipe.per_channel,
+            recipe.reduce_range,
+            QuantType.QInt8,
+            kinds[recipe.activations],
+            TensorsData(CalibrationMethod.MinMax, data),
+            [],
+            list(kept_float),
+            QUANTIZED_TYPES,
+            options,
+        )
+        quantizer.quantize_model()
+    except (ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise QuantizationError(recipe.name, f"onnxruntime.quantization refuses the graph: {first_line(error)}") from error
+    finally:
+        logging.disable(was)
+    written: onnx.ModelProto = quantizer.model.model
+    written.producer_name, written.producer_version = "vigie-devkit", ""
+    return written
+
+
+def opset(model: onnx.ModelProto) -> int:
+    return next(int(item.version) for item in model.opset_import if item.domain in {"", "ai.onnx"})
+
+
+def file_bytes(model: onnx.ModelProto) -> bytes:
+    """The file's bytes without inferred shapes, which only this kit reads and which double a small file."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.graph.value_info[:]
+    return bare.SerializeToString()
