@@ -66,9 +66,7 @@ def match_frame(first: Detections, second: Detections, *, iou_min: float) -> Fra
     )
 
 
-def agreement(
-    first: Sequence[Detections], second: Iterable[Detections], *, iou_min: float = 0.5
-) -> Agreement:
+def agreement(first: Sequence[Detections], second: Iterable[Detections], *, iou_min: float = 0.5) -> Agreement:
     """Over all frames. ``first`` is the reference. Raises: ValueError: other numbers of frames."""
     ious: list[float] = []
     differences: list[float] = []

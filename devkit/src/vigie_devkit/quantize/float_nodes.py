@@ -21,15 +21,16 @@ def float_nodes(network: Network, tail: Tail, float_layers: Iterable[str]) -> se
     """Names of all nodes to exclude from quantization.
 
     A node without weights between two float layers would be an island: quantized on entry, dequantized at its exit,
-    slower and less exact. It stays float where everything that feeds it is float.
+    slower and less exact. It is quantized only where an integer node feeds it; so is nothing before the first layer,
+    where the pixels are scaled.
     """
-    chosen = set(float_layers)
+    outside = {*tail.nodes, *float_layers}
     layers = {layer.name for layer in network.layers}
-    kept = set(tail.nodes) | chosen
+    integer: set[str] = set()
     for node in network.model.graph.node:
-        if node.name in kept or node.name in layers or node.op_type not in FOLLOWERS:
+        if node.name in outside:
             continue
-        sources = [network.producer[name] for name in node.input if name in network.producer]
-        if sources and all(source.name in kept for source in sources):
-            kept.add(node.name)
-    return kept
+        sources = (network.producer[name].name for name in node.input if name in network.producer)
+        if node.name in layers or (node.op_type in FOLLOWERS and any(source in integer for source in sources)):
+            integer.add(node.name)
+    return {node.name for node in network.model.graph.node} - integer

@@ -7,7 +7,7 @@ import warnings
 import onnx
 
 from vigie.errors import QuantizationError
-from vigie.runtimes.onnxruntime_engine import first_line, import_onnxruntime
+from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.tails import Tail
 
@@ -30,5 +30,23 @@ def write_half(network: Network, tail: Tail) -> onnx.ModelProto:
             )
     except (ValueError, RuntimeError, KeyError) as error:
         raise QuantizationError("fp16", f"onnxruntime refuses the graph: {first_line(error)}") from error
+    _keep_once(half)
     half.producer_name, half.producer_version = "vigie-devkit", ""
     return half
+
+
+def _keep_once(model: onnx.ModelProto) -> None:
+    """The converter casts a tensor once for each reader in the tail, all under one name: an invalid graph."""
+    made: set[str] = set()
+    names: set[str] = set()
+    kept = []
+    for node in model.graph.node:
+        if set(node.output) <= made:
+            continue
+        made |= set(node.output)
+        while node.name in names:
+            node.name += "_again"
+        names.add(node.name)
+        kept.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)

@@ -34,7 +34,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """``max_drop``: points of a labelled measure that may be lost; ``min_agreement``: 0..1, where nothing is labelled."""
+    """``max_drop``: points of a labelled measure that may be lost; ``min_agreement``: 0..1, without labels."""
 
     max_drop: float = 0.5
     min_agreement: float = 0.95

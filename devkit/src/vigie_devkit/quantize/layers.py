@@ -63,7 +63,7 @@ class Network:
         self.layers = self._layers()
 
     def _layers(self) -> list[Layer]:
-        found = []
+        found: list[Layer] = []
         for node in self.model.graph.node:
             if node.op_type in WEIGHTED and any(name in self.weights for name in node.input[:2]):
                 found.append(
@@ -96,7 +96,7 @@ class Network:
         out = self.shapes.get(node.output[0], ())
         if weight is None or not out or not all(out):
             return 0
-        dims = list(weight.dims)
+        dims = [int(side) for side in weight.dims]
         if node.op_type == "Conv":
             return math.prod(out) * math.prod(dims[1:])
         if node.op_type == "ConvTranspose":
@@ -109,7 +109,7 @@ class Network:
 
     def _is_depthwise(self, node: onnx.NodeProto) -> bool:
         group = attribute(node, "group", 1)
-        return node.op_type == "Conv" and group > 1 and self.weights[node.input[1]].dims[1] == 1
+        return bool(node.op_type == "Conv" and group > 1 and self.weights[node.input[1]].dims[1] == 1)
 
 
 def attribute(node: onnx.NodeProto, name: str, default: int) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from vigie.errors import QuantizationError
-from vigie.runtimes.onnxruntime_engine import first_line, import_onnxruntime
+from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
 from vigie_devkit.quantize.float_nodes import QUANTIZED_TYPES
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.recipes import Recipe
@@ -80,7 +80,9 @@ def write_qdq(
         )
         quantizer.quantize_model()
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise QuantizationError(recipe.name, f"onnxruntime.quantization refuses the graph: {first_line(error)}") from error
+        raise QuantizationError(
+            recipe.name, f"onnxruntime.quantization refuses the graph: {first_line(error)}"
+        ) from error
     finally:
         logging.disable(was)
     written: onnx.ModelProto = quantizer.model.model
@@ -97,4 +99,5 @@ def file_bytes(model: onnx.ModelProto) -> bytes:
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
     del bare.graph.value_info[:]
-    return bare.SerializeToString()
+    content: bytes = bare.SerializeToString()
+    return content

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from vigie.runtimes.onnxruntime_engine import import_onnxruntime
+from vigie.runtimes.runtime_libraries import import_onnxruntime
 from vigie_devkit.quantize.histograms import Histogram
 from vigie_devkit.quantize.layers import Network
 
@@ -37,9 +37,7 @@ def observe(
 
 def watched(network: Network) -> list[str]:
     """Float tensors that nodes compute, in graph order."""
-    return [
-        output for node in network.model.graph.node for output in node.output if output in network.float_tensors
-    ]
+    return [output for node in network.model.graph.node for output in node.output if output in network.float_tensors]
 
 
 class TensorRunner:

@@ -1,7 +1,7 @@
 """The fewest layers in floating point that keep the accuracy within the budget.
 
-The most harmful layers are kept float, one, two, four, eight ..., until the budget is met; then halving finds how few of
-them are needed, and each is given back once if the budget survives it. A dozen trials, each without writing a file.
+The most harmful layers are kept float, one, two, four, eight ..., until the budget is met; then halving finds how few
+of them are needed, and each is given back once if the budget survives it. A dozen trials, none of which writes a file.
 """
 
 from __future__ import annotations
@@ -48,43 +48,68 @@ def search_mix(
 
     Args: try_mix: the score with these layers float. at_least: layers that stay float whatever the accuracy.
     """
-    trials: list[Trial] = []
-
-    def attempt(layers: Sequence[str]) -> Trial:
-        kept = tuple(dict.fromkeys([*at_least, *layers]))
-        known = next((trial for trial in trials if set(trial.float_layers) == set(kept)), None)
-        if known is not None:
-            return known
-        score = try_mix(kept)
-        trial = Trial(kept, network.integer_share(kept), score, budget.allows(reference, score))
-        trials.append(trial)
-        return trial
-
+    attempt = _Attempts(network, try_mix, reference, budget, tuple(at_least))
     order = [name for name in ranked if name not in set(at_least)]
-    failed, passed = -1, None
-    for count in _growing(len(order)):
-        if network.integer_share([*at_least, *order[:count]]) < INTEGER_SHARE_MIN:
-            break
-        if attempt(order[:count]).allowed:
-            passed = count
-            break
-        failed = count
+    failed, passed = _bracket(attempt, order)
     if passed is None:
-        return Found(None, tuple(trials))
+        return Found(None, tuple(attempt.trials))
     while passed - failed > 1:
         middle = (passed + failed) // 2
         if attempt(order[:middle]).allowed:
             passed = middle
         else:
             failed = middle
-    kept = order[:passed]
-    # The largest first: what returns the most arithmetic to integers is asked first.
-    costs = {layer.name: layer.multiply_adds for layer in network.layers}
+    kept = _give_back(attempt, order[:passed])
+    return Found(attempt(kept), tuple(attempt.trials))
+
+
+class _Attempts:
+    """Tries mixes and remembers them."""
+
+    def __init__(
+        self,
+        network: Network,
+        try_mix: Callable[[Sequence[str]], Score],
+        reference: Score,
+        budget: Budget,
+        at_least: tuple[str, ...],
+    ) -> None:
+        self.network, self.at_least = network, at_least
+        self.trials: list[Trial] = []
+        self._try_mix, self._reference, self._budget = try_mix, reference, budget
+
+    def __call__(self, layers: Sequence[str]) -> Trial:
+        kept = tuple(dict.fromkeys([*self.at_least, *layers]))
+        known = next((trial for trial in self.trials if set(trial.float_layers) == set(kept)), None)
+        if known is not None:
+            return known
+        score = self._try_mix(kept)
+        trial = Trial(kept, self.network.integer_share(kept), score, self._budget.allows(self._reference, score))
+        self.trials.append(trial)
+        return trial
+
+
+def _bracket(attempt: _Attempts, order: Sequence[str]) -> tuple[int, int | None]:
+    """The largest number of layers that failed and the first that passed, ``None`` if none did."""
+    failed = -1
+    for count in _growing(len(order)):
+        if attempt.network.integer_share([*attempt.at_least, *order[:count]]) < INTEGER_SHARE_MIN:
+            break
+        if attempt(order[:count]).allowed:
+            return failed, count
+        failed = count
+    return failed, None
+
+
+def _give_back(attempt: _Attempts, kept: Sequence[str]) -> list[str]:
+    """Without the layers that turn out not to be needed; what returns the most arithmetic is asked first."""
+    costs = {layer.name: layer.multiply_adds for layer in attempt.network.layers}
+    left = list(kept)
     for name in sorted(kept, key=lambda one: -costs[one])[:GIVEN_BACK_MAX]:
-        fewer = [other for other in kept if other != name]
+        fewer = [other for other in left if other != name]
         if attempt(fewer).allowed:
-            kept = fewer
-    return Found(attempt(kept), tuple(trials))
+            left = fewer
+    return left
 
 
 def _growing(limit: int) -> list[int]:

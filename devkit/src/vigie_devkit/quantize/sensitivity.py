@@ -72,8 +72,11 @@ def _channel_power(frames: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
     zero is measured by the objects that make it rise.
     """
     alike = [frame for frame in frames if frame.shape == frames[0].shape]
-    stacked = np.concatenate([np.moveaxis(frame, _channel_axis(frame), -1).reshape(-1, _channels(frame)) for frame in alike])
-    return np.maximum(stacked.astype(np.float64).var(axis=0), 1e-9)
+    stacked = np.concatenate(
+        [np.moveaxis(frame, _channel_axis(frame), -1).reshape(-1, _channels(frame)) for frame in alike]
+    )
+    power: NDArray[np.float64] = np.maximum(stacked.astype(np.float64).var(axis=0), 1e-9)
+    return power
 
 
 def _channel_axis(array: NDArray[Any]) -> int:

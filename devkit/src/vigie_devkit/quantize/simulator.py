@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from vigie.runtimes.onnxruntime_engine import import_onnxruntime
+from vigie.runtimes.runtime_libraries import import_onnxruntime
 from vigie_devkit.quantize.float_nodes import QUANTIZED_TYPES
 from vigie_devkit.quantize.layers import Network
 
@@ -107,4 +107,3 @@ class Simulator:
             helper.make_node("Gather", [FLAGS, f"vigie_flag_{index}"], [flag], f"{name}_gather"),
             helper.make_node("Where", [flag, rounded, exact], [name], f"{name}_where"),
         ]
-

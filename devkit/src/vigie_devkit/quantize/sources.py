@@ -6,6 +6,7 @@ A source gives frames spread evenly over all it has: the first hundred frames of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,7 @@ from vigie_devkit.train.folders import NAME_FILES, PICTURES, open_folder
 VIDEOS = {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v"}
 # Parts of the conveyor have moved on by most of the picture.
 FRAMES_BETWEEN_LOOKS = 61
+LOOKS_PER_SCENE = 6
 
 _Item = TypeVar("_Item")
 
@@ -61,8 +63,8 @@ def _from_path(source: str, path: Path, card: Card, count: int) -> list[Sample]:
     if (path / "images").is_dir() and any((path / name).is_file() for name in NAME_FILES):
         return list(_labelled(path, card, count))
     if card.task == "classification" and (classes := _class_folders(source, path, card)):
-        files = [(file, class_id) for class_id, folder in classes for file in _files(folder)]
-        return [_picture(source, file, card, class_id) for file, class_id in _spread(files, count)]
+        labelled = [(file, class_id) for class_id, folder in classes for file in _files(folder)]
+        return [_picture(source, file, card, class_id) for file, class_id in _spread(labelled, count)]
     files = list(_files(path))
     if not files:
         raise CalibrationError(source, f"holds no picture ({', '.join(sorted(PICTURES))})")
@@ -71,13 +73,16 @@ def _from_path(source: str, path: Path, card: Card, count: int) -> list[Sample]:
 
 def _rendered(source: str, card: Card, count: int) -> Iterator[Sample]:
     spec = parse_url(source)
-    scene = open_scene(spec)
     # A model that knows none of the parts is only looked at for agreement.
     known = {LABELS.index(label): card.labels.index(label) for label in card.labels if label in LABELS}
     for look in range(count):
-        index = look * FRAMES_BETWEEN_LOOKS
+        # Another belt after a few looks: one scene has one light and one ground.
+        number, of_scene = divmod(look, LOOKS_PER_SCENE)
+        if of_scene == 0:
+            scene = open_scene(replace(spec, seed=spec.seed + number))
+        index = of_scene * FRAMES_BETWEEN_LOOKS
         truth = _translated(frame_truth(scene, index), known) if known else None
-        yield fit(card, f"{source} frame {index}", scene.render(index), truth=truth)
+        yield fit(card, f"{source}, scene {number + 1}, frame {index}", scene.render(index), truth=truth)
 
 
 def _video(source: str, path: Path, card: Card, count: int) -> Iterator[Sample]:

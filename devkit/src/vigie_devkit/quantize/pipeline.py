@@ -1,0 +1,234 @@
+"""``vigie models quantize`` step by step: frames, checks, ranges, variants, times, verdicts, bundle, report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from vigie.errors import CalibrationError, QuantizationError
+from vigie.models import Bundle, load_bundle
+from vigie_devkit.quantize.bundle_out import write_quantized
+from vigie_devkit.quantize.calibration_checks import check_calibration, without_blank
+from vigie_devkit.quantize.curve import timed_curve
+from vigie_devkit.quantize.encodings import read_encodings
+from vigie_devkit.quantize.judge import Budget
+from vigie_devkit.quantize.layers import Network
+from vigie_devkit.quantize.machine import Machine, this_machine
+from vigie_devkit.quantize.progress import bar
+from vigie_devkit.quantize.recipes import A16W8, RECIPES, U8S8_8BIT, Recipe, Target, recipes_for
+from vigie_devkit.quantize.report import Report
+from vigie_devkit.quantize.reporting import Asked, build_report
+from vigie_devkit.quantize.samples import Sample
+from vigie_devkit.quantize.sources import read_source
+from vigie_devkit.quantize.speed import Timing, time_files
+from vigie_devkit.quantize.variants import Built, build
+from vigie_devkit.quantize.verdict import judge_variant
+from vigie_devkit.quantize.workbench import Workbench, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for. ``judge``: other sources to judge on; none: frames of ``calibrate`` that are held back.
+
+    ``score_min``: detections above count for agreement; ``None``: the card's. ``rounds``: child processes per file.
+    """
+
+    bundle: Path
+    calibrate: tuple[str, ...]
+    output: Path
+    targets: tuple[Target, ...]
+    judge: tuple[str, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+    frames: int = 64
+    judge_frames: int = 128
+    score_min: float | None = None
+    encodings: Path | None = None
+    rounds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``folder``: the bundle that was written, ``None`` if no variant pays."""
+
+    report: Report
+    folder: Path | None
+    bench: Workbench
+    built: tuple[Built, ...]
+
+
+def quantize_bundle(wanted: Wanted) -> Outcome:
+    """Run everything.
+
+    Raises: CalibrationError: the frames are no good. QuantizationError: the graph cannot be quantized, or encodings do
+        not fit it. BundleError and its kin: the bundle, or the folder to write.
+    """
+    bundle = load_bundle(wanted.bundle)
+    float_name, network = open_float(bundle)
+    machine = this_machine()
+    calibration, judged, warnings = gather(wanted, bundle)
+    overrides, recipes, notes = _encodings(wanted, network)
+    try:
+        bench = prepare(
+            bundle.card,
+            network,
+            calibration,
+            judged,
+            budget=wanted.budget,
+            machine=machine,
+            score_min=bundle.card.thresholds.score_min if wanted.score_min is None else wanted.score_min,
+            overrides=overrides,
+        )
+    except ValueError as error:
+        raise QuantizationError(float_name, f"the float network itself fails: {error}") from error
+    if not _sees_anything(bench):
+        raise CalibrationError(
+            ", ".join(wanted.calibrate),
+            "the float model finds nothing on any frame, so nothing can be compared; pass frames that show its objects",
+        )
+    built = _build_all(bench, recipes)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {float_name: bundle.variant(float_name).file}
+        for one in built:
+            files[one.name] = Path(folder) / f"{one.name}.onnx"
+            files[one.name].write_bytes(one.content)
+        times = _times(files, machine, wanted.rounds)
+        sizes = {name: file.stat().st_size for name, file in files.items()}
+        curves = {one.name: timed_curve(bench, one, Path(folder), wanted.rounds) for one in built if one.refusal}
+    verdicts = {
+        one.name: judge_variant(
+            one,
+            wanted.targets,
+            machine,
+            reference=bench.final.reference.headline,
+            times={threads: timing[one.name] for threads, timing in times.items()},
+            float_times={threads: timing[float_name] for threads, timing in times.items()},
+        )
+        for one in built
+    }
+    report = build_report(
+        Asked(wanted.calibrate, wanted.judge, wanted.targets),
+        bundle,
+        bench,
+        built,
+        verdicts,
+        float_name=float_name,
+        times=times,
+        sizes=sizes,
+        curves=curves,
+        warnings=[*warnings, *notes],
+    )
+    shipped = [(one, verdicts[one.name]) for one in built if verdicts[one.name].ships]
+    written = None
+    if shipped:
+        written = write_quantized(
+            wanted.output, bundle, float_name=float_name, shipped=shipped, bench=bench, report=report
+        )
+    return Outcome(report, written, bench, tuple(built))
+
+
+def open_float(bundle: Bundle) -> tuple[str, Network]:
+    """The fp32 variant of a bundle, by name, and its graph.
+
+    Raises: QuantizationError: there is none, or its shapes contradict each other.
+    """
+    name = next((name for name, facts in bundle.card.variants.items() if facts.precision == "fp32"), None)
+    if name is None:
+        raise QuantizationError(
+            bundle.card.name, f"it has no fp32 variant, only {', '.join(bundle.variants)}; import the float export"
+        )
+    try:
+        network = Network(onnx.load(str(bundle.variant(name).file)))
+    except ValueError as error:
+        raise QuantizationError(bundle.card.name, f"its graph cannot be read: {error}") from error
+    if not network.layers:
+        raise QuantizationError(bundle.card.name, "its graph has no layer with weights; there is nothing to quantize")
+    return name, network
+
+
+def gather(wanted: Wanted, bundle: Bundle) -> tuple[list[Sample], list[Sample], list[str]]:
+    """Calibration frames, frames to judge on (never the same), warnings. Raises: CalibrationError."""
+    calibration: list[Sample] = []
+    judged: list[Sample] = []
+    warnings: list[str] = []
+    each = _share(wanted.frames, len(wanted.calibrate))
+    held_back = 0 if wanted.judge else _share(wanted.judge_frames, len(wanted.calibrate))
+    with bar("reading frames", len(wanted.calibrate) + len(wanted.judge)) as step:
+        for source in wanted.calibrate:
+            samples = read_source(source, bundle.card, each + held_back)
+            mine, theirs = deal(samples, each if held_back else len(samples))
+            calibration += mine
+            judged += theirs
+            step()
+        for source in wanted.judge:
+            judged += read_source(source, bundle.card, _share(wanted.judge_frames, len(wanted.judge)))
+            step()
+    names = ", ".join(wanted.calibrate)
+    warnings += check_calibration(names, calibration, bundle.card)
+    calibration = without_blank(calibration)
+    if len(judged) < len(wanted.calibrate):
+        raise CalibrationError(names, "leaves no frame to judge on; pass more of them, or others with --judge")
+    return calibration, judged, warnings
+
+
+def deal(samples: Sequence[Sample], count: int) -> tuple[list[Sample], list[Sample]]:
+    """``count`` (in proportion, where there are fewer than hoped for) evenly spread ones, and the rest."""
+    if count >= len(samples):
+        return list(samples), []
+    picked = {index * len(samples) // count for index in range(count)}
+    return (
+        [sample for index, sample in enumerate(samples) if index in picked],
+        [sample for index, sample in enumerate(samples) if index not in picked],
+    )
+
+
+def _share(total: int, parts: int) -> int:
+    return max(1, -(-total // max(1, parts)))
+
+
+def _sees_anything(bench: Workbench) -> bool:
+    if bench.card.task == "classification":
+        return True
+    return any(len(bench.final.decode(outputs)) for outputs in bench.final.float_outputs)
+
+
+def _encodings(
+    wanted: Wanted, network: Network
+) -> tuple[Mapping[str, list[dict[str, Any]]] | None, list[Recipe], list[str]]:
+    recipes = recipes_for(wanted.targets)
+    if wanted.encodings is None:
+        return None, recipes, []
+    encodings = read_encodings(wanted.encodings, network)
+    # They say how wide everything is: only the recipe of that width can follow them.
+    recipe = A16W8 if encodings.activation_bits(network) == 16 else U8S8_8BIT
+    notes = [f"{wanted.encodings.name}: {len(encodings.found)} encodings taken over, recipe {recipe.name}"]
+    if encodings.unknown:
+        notes.append(
+            f"{wanted.encodings.name}: {len(encodings.unknown)} tensors are not in the graph, such as "
+            f"{encodings.unknown[0]!r}"
+        )
+    return encodings.overrides(network), [recipe], notes
+
+
+def _build_all(bench: Workbench, recipes: Sequence[Recipe]) -> list[Built]:
+    """In the order of the table; a second recipe of one name only where the first was refused."""
+    order = sorted(recipes, key=lambda recipe: (not recipe.is_integer, RECIPES.index(recipe)))
+    done: dict[str, Built] = {}
+    for recipe in order:
+        before = done.get(recipe.name)
+        if before is not None and not before.refusal:
+            continue
+        built = build(bench, recipe)
+        if before is None or not built.refusal or built.score.headline > before.score.headline:
+            done[recipe.name] = built
+    return list(done.values())
+
+
+def _times(files: Mapping[str, Path], machine: Machine, rounds: int) -> dict[int, dict[str, Timing]]:
+    counts = sorted({1, machine.threads})
+    with bar("timing, in child processes", len(files) * rounds * len(counts)) as step:
+        return {threads: time_files(files, threads=threads, rounds=rounds, step=step) for threads in counts}

@@ -1,0 +1,22 @@
+"""Progress bars on stderr; on a pipe or in a log, one line when a step begins."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+
+@contextmanager
+def bar(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """Gives a function to call after each of ``total`` steps."""
+    if not sys.stderr.isatty():
+        print(f"{title} ({total})", file=sys.stderr, flush=True)  # noqa: T201  # progress is what this file is for
+    with tqdm(total=total, desc=f"{title:28}", leave=True, disable=None, file=sys.stderr) as shown:
+
+        def step() -> None:
+            shown.update(1)
+
+        yield step

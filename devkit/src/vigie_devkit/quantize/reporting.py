@@ -1,0 +1,120 @@
+"""From what a run found out to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vigie.models import Bundle
+from vigie_devkit.quantize.curve import untimed
+from vigie_devkit.quantize.recipes import Target
+from vigie_devkit.quantize.report import FloatLayer, LayerError, Point, Report, Times, VariantReport
+from vigie_devkit.quantize.speed import Timing
+from vigie_devkit.quantize.variants import Built
+from vigie_devkit.quantize.verdict import Verdict
+from vigie_devkit.quantize.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the run was asked for, as the report repeats it."""
+
+    calibrate: tuple[str, ...]
+    judge: tuple[str, ...]
+    targets: tuple[Target, ...]
+
+
+def build_report(
+    asked: Asked,
+    bundle: Bundle,
+    bench: Workbench,
+    built: Sequence[Built],
+    verdicts: Mapping[str, Verdict],
+    *,
+    float_name: str,
+    times: Mapping[int, Mapping[str, Timing]],
+    sizes: Mapping[str, int],
+    curves: Mapping[str, tuple[Point, ...]],
+    warnings: Sequence[str],
+) -> Report:
+    """Everything that was found out, in the form that is written down.
+
+    Args: times: by number of threads, then by variant. sizes: bytes of each file. curves: of variants whose mixes were
+        written and timed.
+    """
+    reference = bench.final.reference
+    network = bench.network
+    budget = bench.budget
+    total = sum(layer.multiply_adds for layer in network.layers) or 1
+
+    def told(name: str) -> tuple[Times, ...]:
+        return tuple(Times(one[name].threads, one[name].cpu_ms, one[name].wall_ms) for one in times.values())
+
+    kept = VariantReport(
+        name=float_name,
+        why="as it was imported",
+        verdict="kept",
+        reason="the reference",
+        size_bytes=sizes[float_name],
+        metric=reference.metric,
+        figures=reference.figures,
+        times=told(float_name),
+    )
+    rows = [
+        VariantReport(
+            name=one.name,
+            why=one.recipe.why,
+            verdict="shipped" if verdicts[one.name].ships else "refused",
+            reason=verdicts[one.name].reason,
+            size_bytes=sizes[one.name],
+            metric=one.score.metric,
+            figures=one.score.figures,
+            simulated=None if one.simulated is None else one.simulated.headline,
+            integer_share=one.integer_share,
+            method=one.method,
+            methods=one.methods or {},
+            float_layers=tuple(FloatLayer(layer, _because(bench, layer)) for layer in one.float_layers),
+            targets=verdicts[one.name].targets,
+            cpus=one.cpus,
+            times=told(one.name),
+            curve=curves.get(one.name) or untimed(one.trials),
+        )
+        for one in built
+    ]
+    by_name = {layer.name: layer for layer in network.layers}
+    return Report(
+        model=bundle.card.name,
+        digest=bundle.digest,
+        machine=str(bench.machine),
+        date=datetime.now(UTC).date().isoformat(),
+        targets=asked.targets,
+        budget=f"at most {budget.max_drop:g} points lost"
+        if bench.final.labelled
+        else f"agreement of at least {budget.min_agreement:g}",
+        calibration=", ".join(asked.calibrate),
+        calibration_frames=len(bench.calibration),
+        judged_on=", ".join(asked.judge) or "frames held back of the same",
+        judged_frames=len(bench.final.samples),
+        labelled=bench.final.labelled,
+        metric=reference.metric,
+        multiply_adds=total,
+        warnings=tuple(warnings),
+        tail=bench.tail.nodes,
+        layers=tuple(
+            LayerError(
+                one.layer,
+                by_name[one.layer].op_type,
+                round(one.sqnr_db, 2),
+                by_name[one.layer].multiply_adds / total,
+                by_name[one.layer].depthwise,
+            )
+            for one in sorted(bench.sensitivity, key=lambda one: by_name[one.layer].order)
+        ),
+        variants=(kept, *rows),
+    )
+
+
+def _because(bench: Workbench, layer: str) -> str:
+    rank, one = next((index, one) for index, one in enumerate(bench.sensitivity) if one.layer == layer)
+    return f"alone it brings the outputs to {one.sqnr_db:.1f} dB, number {rank + 1} of {len(bench.sensitivity)}"

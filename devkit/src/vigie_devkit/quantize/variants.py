@@ -1,0 +1,151 @@
+"""One variant from one recipe: the calibration method, the mix, the file, and what the file is worth here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from vigie.errors import QuantizationError
+from vigie_devkit.quantize.clipping import Method
+from vigie_devkit.quantize.half import write_half
+from vigie_devkit.quantize.judge import Score
+from vigie_devkit.quantize.progress import bar
+from vigie_devkit.quantize.qdq import file_bytes, write_qdq
+from vigie_devkit.quantize.recipes import Cpu, Recipe
+from vigie_devkit.quantize.search import Found, Trial, search_mix
+from vigie_devkit.quantize.workbench import Workbench, file_run
+
+# Layers that are kept float beyond what the simulation asked for, where the real kernels are worse.
+RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A finished file and what was found out on the way. ``refusal``: why it may not ship; empty: it may.
+
+    ``score``: of the file, on the frames of the final judge, with this machine's kernels. ``simulated``: with exact
+    integer sums, where this machine's are not. ``cpus``: where its answers hold.
+    """
+
+    recipe: Recipe
+    name: str
+    content: bytes
+    score: Score
+    simulated: Score | None
+    float_layers: tuple[str, ...] = ()
+    integer_share: float = 0.0
+    method: str = ""
+    methods: dict[str, float] | None = None
+    trials: tuple[Trial, ...] = ()
+    cpus: tuple[Cpu, ...] = ()
+    refusal: str = ""
+
+
+def build(bench: Workbench, recipe: Recipe) -> Built:
+    """Make the variant; a refusal is an answer, not an error."""
+    return _integers(bench, recipe) if recipe.is_integer else _half(bench, recipe)
+
+
+def _half(bench: Workbench, recipe: Recipe) -> Built:
+    content = file_bytes(write_half(bench.network, bench.tail))
+    score = _judge(bench, recipe.name, content)
+    built = Built(recipe, recipe.name, content, score, None)
+    return built if bench.budget.allows(bench.final.reference, score) else _refused(bench, built)
+
+
+def _integers(bench: Workbench, recipe: Recipe) -> Built:
+    method, simulator, methods = bench.best_method(recipe)
+    ranked = bench.sensitivity
+    whole = replace(bench.tuning.reference, headline=methods[method])
+    if not ranked or (recipe.precision == "int8" and not bench.budget.allows(bench.tuning.reference, whole)):
+        # Where a mix must be searched, each recipe has an order of its own; else one is enough for the report.
+        ranked = bench.rank(simulator)
+        bench.sensitivity = bench.sensitivity or ranked
+    order = [one.layer for one in ranked]
+    with bar(f"{recipe.name}: mixes", 1) as step:
+        found = search_mix(
+            bench.network,
+            order,
+            lambda layers: bench.tuning.score(bench.simulated_run(simulator, layers)),
+            bench.tuning.reference,
+            bench.budget,
+        )
+        step()
+    if found.best is None:
+        return _no_mix(bench, recipe, method, methods, found)
+    mix = found.best.float_layers
+    for _ in range(RETRIES + 1):
+        built = replace(_write(bench, recipe, method, mix), methods=methods, trials=found.trials)
+        if bench.budget.allows(bench.final.reference, built.score):
+            # Sums that cannot overflow give the same answers on every such CPU; where they can, measured here counts.
+            kinds = dict.fromkeys([*recipe.exact_on, bench.machine.kind])
+            return replace(built, cpus=tuple(kinds) if recipe.exact_on else ())
+        if recipe.exact_on and bench.machine.kind not in recipe.exact_on:
+            simulated = bench.final.score(bench.simulated_run(simulator, mix))
+            built = replace(built, simulated=simulated)
+            if bench.budget.allows(bench.final.reference, simulated):
+                return replace(built, cpus=recipe.exact_on)
+        more = _more(order, mix)
+        if bench.network.integer_share(more) < 0.5 or set(more) == set(mix):
+            break
+        mix = more
+    return _refused(bench, built)
+
+
+def _more(order: Sequence[str], mix: Sequence[str]) -> tuple[str, ...]:
+    """Twice as many float layers, at least two more, the most harmful first."""
+    rest = [name for name in order if name not in set(mix)]
+    return (*mix, *rest[: max(2, len(mix))])
+
+
+def _no_mix(bench: Workbench, recipe: Recipe, method: Method, methods: dict[str, float], found: Found) -> Built:
+    """The best mix that was tried, written so that its size and speed can be told, and refused."""
+    nearest = max(found.trials, key=lambda trial: trial.score.headline)
+    built = replace(
+        _write(bench, recipe, method, nearest.float_layers),
+        methods=methods,
+        trials=found.trials,
+    )
+    return _refused(bench, built)
+
+
+def _write(bench: Workbench, recipe: Recipe, method: Method, mix: Sequence[str]) -> Built:
+    content = mix_bytes(bench, recipe, method, mix)
+    return Built(
+        recipe=recipe,
+        name=f"{recipe.name}-mixed" if mix else recipe.name,
+        content=content,
+        score=_judge(bench, recipe.name, content),
+        simulated=None,
+        float_layers=tuple(layer.name for layer in bench.network.layers if layer.name in set(mix)),
+        integer_share=bench.network.integer_share(mix),
+        method=method,
+    )
+
+
+def mix_bytes(bench: Workbench, recipe: Recipe, method: Method, mix: Sequence[str]) -> bytes:
+    """The file with these layers float."""
+    return file_bytes(
+        write_qdq(bench.network, recipe, bench.ranges(method), bench.kept(mix), overrides=bench.overrides)
+    )
+
+
+def _judge(bench: Workbench, name: str, content: bytes) -> Score:
+    try:
+        run = file_run(content, bench.card, bench.machine.threads)
+    except Exception as error:  # ONNX Runtime's own classes share no base
+        raise QuantizationError(name, f"ONNX Runtime does not load what was written: {str(error)[:200]}") from error
+    with bar(f"{name}: judged", len(bench.final.samples)) as step:
+        return bench.final.score(run, step)
+
+
+def _refused(bench: Workbench, built: Built) -> Built:
+    reference, score = bench.final.reference, built.score
+    if score.metric.startswith("agreement"):
+        reason = f"{score.metric} {score.headline:.3f} with fp32, {bench.budget.min_agreement:g} is asked for"
+    else:
+        reason = (
+            f"{score.metric} {100 * score.headline:.1f} against {100 * reference.headline:.1f} of fp32, "
+            f"{bench.budget.max_drop:g} points may be lost"
+        )
+    return replace(built, refusal=reason)
