@@ -142,11 +142,11 @@ def test_what_loses_too_much_is_refused_with_its_curve_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--calibrate", "nowhere.mp4"], 1, "calibration source 'nowhere.mp4': does not exist"),
-        (["--calibrate", "{blank}"], 1, "frames are blank (one colour)"),
+        (["--calibrate", "nowhere.mp4"], 3, "calibration source 'nowhere.mp4': does not exist"),
+        (["--calibrate", "{blank}"], 3, "frames are blank (one colour)"),
         (["--calibrate", "{blank}", "--for", "cpu-x68"], 2, "unknown cpu-x68"),
         (["--calibrate", "{blank}", "--max-drop", "-1"], 2, "expected a number 0..100"),
-        (["--calibrate", "{faces}", "--encodings", "none.json"], 1, "quantization of 'none.json': cannot be read"),
+        (["--calibrate", "{faces}", "--encodings", "none.json"], 3, "quantization of 'none.json': cannot be read"),
     ],
     ids=["missing", "blank", "target", "drop", "encodings"],
 )

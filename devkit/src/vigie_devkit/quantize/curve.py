@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import cast
 
 from vigie_devkit.quantize.clipping import Method
+from vigie_devkit.quantize.mix import mix_bytes
 from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.report import Point
 from vigie_devkit.quantize.search import Trial
 from vigie_devkit.quantize.speed import time_files
-from vigie_devkit.quantize.variants import Built, mix_bytes
+from vigie_devkit.quantize.variants import Built
 from vigie_devkit.quantize.workbench import Workbench
 
 TIMED_MAX = 5

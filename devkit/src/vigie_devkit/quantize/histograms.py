@@ -62,7 +62,8 @@ class Histogram:
     def centres(self) -> NDArray[np.float64]:
         """The middle of each bin."""
         width = self.reach / HALF_BINS
-        return (np.arange(2 * HALF_BINS) + 0.5) * width - self.reach
+        middles: NDArray[np.float64] = (np.arange(2 * HALF_BINS, dtype=np.float64) + 0.5) * width - self.reach
+        return middles
 
     def _double(self) -> None:
         pairs = self.counts.reshape(-1, 2).sum(axis=1)

@@ -16,13 +16,16 @@ WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One node that multiplies by weights. ``order``: its place among them; ``depthwise``: one filter a channel."""
+    """One node that multiplies by weights. ``order``: its place among them; ``depthwise``: one filter a channel.
+    ``channels_in``: that one output value is computed from.
+    """
 
     name: str
     op_type: str
     order: int
     multiply_adds: int
     depthwise: bool
+    channels_in: int
     output: str
 
 
@@ -73,6 +76,7 @@ class Network:
                         len(found),
                         self._multiply_adds(node),
                         self._is_depthwise(node),
+                        self._channels_in(node),
                         node.output[0],
                     )
                 )
@@ -98,14 +102,21 @@ class Network:
             return 0
         dims = [int(side) for side in weight.dims]
         if node.op_type == "Conv":
-            return math.prod(out) * math.prod(dims[1:])
+            return int(math.prod(out) * math.prod(dims[1:]))
         if node.op_type == "ConvTranspose":
             source = self.shapes.get(node.input[0], ())
-            return math.prod(source) * math.prod(dims[1:])
+            return int(math.prod(source) * math.prod(dims[1:]))
         inner = dims[0] if node.input[1] in self.weights else dims[-1]
         if node.op_type == "Gemm" and attribute(node, "transB", 0) and node.input[1] in self.weights:
             inner = dims[1]
-        return math.prod(out) * inner
+        return int(math.prod(out) * inner)
+
+    def _channels_in(self, node: onnx.NodeProto) -> int:
+        """Of one output value: one where the layer is depthwise."""
+        dims = [int(side) for side in next(self.weights[name] for name in node.input[:2] if name in self.weights).dims]
+        if node.op_type == "Conv":
+            return dims[1]
+        return dims[1] if attribute(node, "transB", 0) else dims[0]
 
     def _is_depthwise(self, node: onnx.NodeProto) -> bool:
         group = attribute(node, "group", 1)

@@ -74,7 +74,7 @@ def build_report(
             integer_share=one.integer_share,
             method=one.method,
             methods=one.methods or {},
-            float_layers=tuple(FloatLayer(layer, _because(bench, layer)) for layer in one.float_layers),
+            float_layers=tuple(FloatLayer(layer, _because(bench, one, layer)) for layer in one.float_layers),
             targets=verdicts[one.name].targets,
             cpus=one.cpus,
             times=told(one.name),
@@ -115,6 +115,8 @@ def build_report(
     )
 
 
-def _because(bench: Workbench, layer: str) -> str:
+def _because(bench: Workbench, built: Built, layer: str) -> str:
+    if layer in built.unpaid:
+        return "integers are slower here: too few input channels"
     rank, one = next((index, one) for index, one in enumerate(bench.sensitivity) if one.layer == layer)
     return f"alone it brings the outputs to {one.sqnr_db:.1f} dB, number {rank + 1} of {len(bench.sensitivity)}"

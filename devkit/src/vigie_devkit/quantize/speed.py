@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vigie.errors import QuantizationError
 
-RUNS = 12
+RUNS = 8
 LIMIT_S = 300.0
 
 

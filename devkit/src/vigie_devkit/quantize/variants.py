@@ -9,10 +9,12 @@ from vigie.errors import QuantizationError
 from vigie_devkit.quantize.clipping import Method
 from vigie_devkit.quantize.half import write_half
 from vigie_devkit.quantize.judge import Score
+from vigie_devkit.quantize.mix import mix_bytes
 from vigie_devkit.quantize.progress import bar
-from vigie_devkit.quantize.qdq import file_bytes, write_qdq
+from vigie_devkit.quantize.qdq import file_bytes
 from vigie_devkit.quantize.recipes import Cpu, Recipe
 from vigie_devkit.quantize.search import Found, Trial, search_mix
+from vigie_devkit.quantize.unpaid_layers import unpaid_layers
 from vigie_devkit.quantize.workbench import Workbench, file_run
 
 # Layers that are kept float beyond what the simulation asked for, where the real kernels are worse.
@@ -24,7 +26,8 @@ class Built:
     """A finished file and what was found out on the way. ``refusal``: why it may not ship; empty: it may.
 
     ``score``: of the file, on the frames of the final judge, with this machine's kernels. ``simulated``: with exact
-    integer sums, where this machine's are not. ``cpus``: where its answers hold.
+    integer sums, where this machine's are not. ``cpus``: where its answers hold. ``unpaid``: layers that are float
+    because integers are slower.
     """
 
     recipe: Recipe
@@ -33,6 +36,7 @@ class Built:
     score: Score
     simulated: Score | None
     float_layers: tuple[str, ...] = ()
+    unpaid: tuple[str, ...] = ()
     integer_share: float = 0.0
     method: str = ""
     methods: dict[str, float] | None = None
@@ -62,6 +66,7 @@ def _integers(bench: Workbench, recipe: Recipe) -> Built:
         ranked = bench.rank(simulator)
         bench.sensitivity = bench.sensitivity or ranked
     order = [one.layer for one in ranked]
+    unpaid = unpaid_layers(bench, recipe, method)
     with bar(f"{recipe.name}: mixes", 1) as step:
         found = search_mix(
             bench.network,
@@ -69,13 +74,14 @@ def _integers(bench: Workbench, recipe: Recipe) -> Built:
             lambda layers: bench.tuning.score(bench.simulated_run(simulator, layers)),
             bench.tuning.reference,
             bench.budget,
+            at_least=unpaid,
         )
         step()
     if found.best is None:
         return _no_mix(bench, recipe, method, methods, found)
     mix = found.best.float_layers
     for _ in range(RETRIES + 1):
-        built = replace(_write(bench, recipe, method, mix), methods=methods, trials=found.trials)
+        built = replace(_write(bench, recipe, method, mix), methods=methods, trials=found.trials, unpaid=unpaid)
         if bench.budget.allows(bench.final.reference, built.score):
             # Sums that cannot overflow give the same answers on every such CPU; where they can, measured here counts.
             kinds = dict.fromkeys([*recipe.exact_on, bench.machine.kind])
@@ -120,13 +126,6 @@ def _write(bench: Workbench, recipe: Recipe, method: Method, mix: Sequence[str])
         float_layers=tuple(layer.name for layer in bench.network.layers if layer.name in set(mix)),
         integer_share=bench.network.integer_share(mix),
         method=method,
-    )
-
-
-def mix_bytes(bench: Workbench, recipe: Recipe, method: Method, mix: Sequence[str]) -> bytes:
-    """The file with these layers float."""
-    return file_bytes(
-        write_qdq(bench.network, recipe, bench.ranges(method), bench.kept(mix), overrides=bench.overrides)
     )
 
 

@@ -26,7 +26,7 @@ from vigie_devkit.quantize.simulator import Simulator
 from vigie_devkit.quantize.tails import Tail, find_tail
 
 # Frames that every layer is tried on alone; noise adds up over all cells of a frame, so few say enough.
-SENSITIVITY_FRAMES = 3
+SENSITIVITY_FRAMES = 2
 
 
 @dataclass(slots=True)
