@@ -70,8 +70,8 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
     bundle = load_bundle(wanted.bundle)
     float_name, network = open_float(bundle)
     machine = this_machine()
-    calibration, judged, warnings = gather(wanted, bundle)
     overrides, recipes, notes = _encodings(wanted, network)
+    calibration, judged, warnings = gather(wanted, bundle)
     try:
         bench = prepare(
             bundle.card,
@@ -160,7 +160,8 @@ def gather(wanted: Wanted, bundle: Bundle) -> tuple[list[Sample], list[Sample], 
     with bar("reading frames", len(wanted.calibrate) + len(wanted.judge)) as step:
         for source in wanted.calibrate:
             samples = read_source(source, bundle.card, each + held_back)
-            mine, theirs = deal(samples, each if held_back else len(samples))
+            # A short source is shared in proportion: without frames to judge on there is no verdict.
+            mine, theirs = deal(samples, -(-len(samples) * each // (each + held_back)))
             calibration += mine
             judged += theirs
             step()
@@ -176,7 +177,7 @@ def gather(wanted: Wanted, bundle: Bundle) -> tuple[list[Sample], list[Sample], 
 
 
 def deal(samples: Sequence[Sample], count: int) -> tuple[list[Sample], list[Sample]]:
-    """``count`` (in proportion, where there are fewer than hoped for) evenly spread ones, and the rest."""
+    """``count`` evenly spread ones, and the rest."""
     if count >= len(samples):
         return list(samples), []
     picked = {index * len(samples) // count for index in range(count)}
