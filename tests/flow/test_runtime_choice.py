@@ -38,9 +38,29 @@ def settled(home: Home, run: Running) -> dict[str, Any]:
     return runtime_state(home)
 
 
+def inference_pid(run: Running) -> int:
+    """0 while it is not up."""
+    try:
+        return run.module_pid("inference")
+    except (OSError, ValueError):
+        return 0
+
+
 def children(pid: int, part: bytes) -> list[int]:
-    found = [one for task in Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()]
-    return [int(one) for one in found if part in Path(f"/proc/{one}/cmdline").read_bytes()]
+    found = []
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += [int(one) for one in listing.read_text().split()]
+        except OSError:
+            continue
+    return [one for one in found if part in command_of(one)]
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @pytest.mark.timeout(900)
@@ -64,14 +84,12 @@ def test_kill_9_of_the_serving_engine_and_of_the_module_while_it_measures_leaves
 ) -> None:
     home = Home(tmp_path / "home")
     with home.running(SOURCE, "--model", str(bundle(tmp_path)), VIGIE_ENGINES=variable("slow")) as run:
-        run.wait_until(
-            lambda: children(run.module_pid("inference"), b"measure_child"), timeout_s=90, what="a measuring process"
-        )
-        before = run.module_pid("inference")
-        [measuring] = children(before, b"measure_child")
+        run.wait_until(lambda: children(inference_pid(run), b"measure_child"), timeout_s=90, what="a measuring process")
+        before = inference_pid(run)
+        measuring = [child for child in children(before, b"measure_child") if alive(child)]
         os.kill(before, signal.SIGKILL)
-        run.wait_until(lambda: run.module_pid("inference") != before, timeout_s=60, what="the module is back")
-        run.wait_until(lambda: not alive(measuring), timeout_s=20, what="the orphaned process is gone")
+        run.wait_until(lambda: inference_pid(run) not in {0, before}, timeout_s=60, what="the module is back")
+        run.wait_until(lambda: not any(map(alive, measuring)), timeout_s=20, what="the orphaned process is gone")
         done = home.run("twin", "set", "inference", json.dumps({"runtime": {"prefer": {"engines": ["slow"]}}}))
         assert done.code == 0, done.stderr
         run.wait_until(
@@ -79,7 +97,7 @@ def test_kill_9_of_the_serving_engine_and_of_the_module_while_it_measures_leaves
             timeout_s=SETTLED_WITHIN_S,
             what="the preferred engine serves",
         )
-        [engine] = children(run.module_pid("inference"), b"isolated_child")
+        [engine] = children(inference_pid(run), b"isolated_child")
         os.kill(engine, signal.SIGKILL)
         count = run.upstream_count()
         run.wait_until(lambda: run.upstream_count() > count + 1, timeout_s=60, what="the flow goes on")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from vigie.runtimes.candidate import Candidate, cpu_candidate
+from vigie.runtimes.candidates import Rejected
+from vigie.runtimes.candidates_here import Here
 from vigie.runtimes.choose import choose
 from vigie.runtimes.measure import without_hope
 from vigie.runtimes.measurement import Failure, Measured, Trial, figures
@@ -168,3 +170,17 @@ def test_only_what_is_far_behind_in_every_figure_is_not_measured_again() -> None
 def test_nothing_measured_is_no_choice_and_no_crash() -> None:
     choice = choose([], Objective())
     assert (choice.chosen, choice.reasons) == (None, ("no candidate may serve",))
+
+
+def test_a_requirement_is_explained_by_what_is_lacking_of_it_and_by_nothing_else() -> None:
+    lacking = (
+        Rejected("onnxruntime", "cuda", "GPU", "", "no libcudart.so.13", "use the image for NVIDIA"),
+        Rejected("openvino", "openvino", "CPU", "", "openvino is not installed", "install openvino"),
+        Rejected("onnxruntime", "cuda", "GPU", "int8", "cuda takes no int8", ""),
+    )
+    objective = Objective(require=Selection(providers=("cuda",), variants=("fp32",)))
+    not_here = Here((), lacking).not_here(objective)
+    assert [one.candidate for one in not_here] == ["cuda:GPU"]
+    choice = choose([measured(ONE, 5)], objective, not_here)
+    assert "no libcudart.so.13 (use the image for NVIDIA)" in choice.unmet
+    assert "openvino" not in choice.unmet

@@ -159,16 +159,15 @@ def main() -> int:
         if args.yolox is not None:
             folders.append(import_model(args.yolox, Path(name) / "yolox-nano", name="yolox-nano"))
         folders.append(write_classifier(Path(name)))
+        command = f"python -m vigie_devkit.bench.choice --yolox yolox_nano.onnx --processes {args.processes}"
         for folder in folders:
             found, measured = bench(folder, plan)
             verdicts += found
             swept.append((found[0].model if found else folder.name, measured))
-    command = "python -m vigie_devkit.bench.choice --yolox yolox_nano.onnx" + f" --processes {args.processes}"
-    text = page(verdicts, swept, plan, command)
-    if args.write is not None:
-        args.write.write_text(text, encoding="utf-8")
-    else:
-        print(text)
+            if args.write is not None:  # after each model: a long run that is ended leaves what it found
+                args.write.write_text(page(verdicts, swept, plan, command), encoding="utf-8")
+    if args.write is None:
+        print(page(verdicts, swept, plan, command))
     return 0 if all(one.met for one in verdicts) else 1
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.paths import RunPaths, home_folder
 from vigie_devkit.local.supervisor import Program
 
 HUB = "hub"
@@ -62,5 +62,7 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         "VIGIE_FRAMES": str(run.frames),
         "VIGIE_HTTP": "127.0.0.1:0",
         "VIGIE_SECRETS": str(run.secrets),
+        # Outlives the run: a machine is measured once, not at every start.
+        "VIGIE_RUNTIMES": str(home_folder() / "runtimes"),
         **injected(run.hub_json, module),
     }

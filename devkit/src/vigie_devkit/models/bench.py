@@ -59,8 +59,9 @@ def bench_bundle(
     bundle = load_bundle(folder)
     here = candidates_here(bundle, emulation=emulation)
     asked = [one for one in here.candidates if objective.require.all_of(one) and not objective.forbid.any_of(one)]
+    not_here = here.not_here(objective)
     measured = sweep(bundle, asked, processes, say)
-    choice = choose(measured, objective, here.not_here)
+    choice = choose(measured, objective, not_here)
     chosen = choice.chosen
     slowest: tuple[LayerTime, ...] = ()
     if chosen is not None and (frames := reference_frames(bundle)):
@@ -72,7 +73,7 @@ def bench_bundle(
         chosen=None if chosen is None else chosen.key,
         reasons=choice.reasons,
         candidates=lines(measured, choice),
-        not_here=here.not_here,
+        not_here=not_here,
         slowest=slowest[:SLOWEST],
         advice=advice(slowest, precision),
         energy=next((one.figures.meter for one in choice.ranking if one.figures.meter), "unavailable"),

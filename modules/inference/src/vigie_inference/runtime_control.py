@@ -59,13 +59,13 @@ class RuntimeControl:
     """``first``, ``adopt`` and ``again`` from any thread; ``run`` is the body of its own."""
 
     def __init__(self, service: Service[InferenceConfig], models: ModelsInService, load: Load) -> None:
-        state = service.env.state
+        folder = service.env.runtimes or service.env.state
         self._service, self._models, self._load = service, models, load
-        self._cache = DecisionCache(state)
-        self._breaker = Breaker(state, time.time())
-        self._measuring = Measuring(self._cache, self._breaker, load, state / "engines")
+        self._cache = DecisionCache(folder)
+        self._breaker = Breaker(folder, time.time())
+        self._measuring = Measuring(self._cache, self._breaker, load, folder / "engines")
         self.report = RuntimeReport(service)
-        self._switching = Switching(models, self._breaker, self.report, state / "engines")
+        self._switching = Switching(models, self._breaker, self.report, folder / "engines")
         self._alive = service.health.watch("inference.runtime", STALLED_AFTER_S)
         self._lock = threading.Lock()
         self._wanted: Wanted | None = None
@@ -113,13 +113,22 @@ class RuntimeControl:
                 if self._done is not None:
                     self.report.nothing()
                 self._done = None
-            elif wanted is not self._done:
-                if self._consider(wanted, stop):
-                    self._done = wanted
-            else:
-                self._switching.look_after()
-                self._try_again(wanted, stop)
+                continue
+            try:
+                self._attend(wanted, stop)
+            except Exception:
+                # What serves goes on serving: a fault in choosing must not cost the frames.
+                log.exception("runtime_choice_failed", model=wanted.loaded.spec.version)
+                self._done = wanted
         self._breaker.settled()
+
+    def _attend(self, wanted: Wanted, stop: threading.Event) -> None:
+        if wanted is not self._done:
+            if self._consider(wanted, stop):
+                self._done = wanted
+        else:
+            self._switching.look_after()
+            self._try_again(wanted, stop)
 
     def _consider(self, wanted: Wanted, stop: threading.Event) -> bool:
         """Measure what is not known, choose, switch. False if a newer wish, or the end, came in between."""
@@ -175,7 +184,7 @@ class RuntimeControl:
             if key in keys and key not in self._known and now_s < one.retry_at_s
         )
         known = [one for key, one in self._known.items() if key in keys]
-        self._choice = choose(known, wanted.objective, (*here.not_here, *left_alone))
+        self._choice = choose(known, wanted.objective, (*here.not_here(wanted.objective), *left_alone))
         order = [ranked.candidate for ranked in self._choice.ranking]
         # What nobody measured may serve where it cannot do harm: the only one there is, or all if measuring is off.
         order += [one for one in allowed if is_safe(one) and one.key not in self._known]

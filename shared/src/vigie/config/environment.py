@@ -41,7 +41,8 @@ class ModuleEnvironment:
     """What the process was told at start. ``module_id`` is the deployed name; ``name`` says which module this code is.
 
     ``state``: folder the module may write; ``frames``: shared folder of rings and cursors; ``http``: address and port
-    of /metrics, /healthz and /readyz (port 0: ephemeral, see ``http.json`` in ``state``).
+    of /metrics, /healthz and /readyz (port 0: ephemeral, see ``http.json`` in ``state``). ``runtimes``: where inference
+    keeps what it measured of this machine and what engines compiled, if not in ``state``.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ModuleEnvironment:
     secrets: Path
     log_style: LogStyle = "auto"
     log_level: LogLevel = "info"
+    runtimes: Path | None = None
     boot: str = field(default_factory=new_boot)
 
     @classmethod
@@ -71,6 +73,7 @@ class ModuleEnvironment:
             http=_address(environ.get("VIGIE_HTTP", "0.0.0.0:9600")),
             secrets=Path(environ.get("VIGIE_SECRETS", "/run/secrets")),
             log_style=cast("LogStyle", _one_of(environ, "VIGIE_LOG", get_args(LogStyle), "auto")),
+            runtimes=Path(environ["VIGIE_RUNTIMES"]) if environ.get("VIGIE_RUNTIMES") else None,
             log_level=cast("LogLevel", _one_of(environ, "VIGIE_LOG_LEVEL", get_args(LogLevel), "info")),
         )
 

@@ -9,19 +9,31 @@ import msgspec
 
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.candidates import candidates
+from vigie.runtimes.candidates import Rejected, candidates
 from vigie.runtimes.choose import Rejection
 from vigie.runtimes.hardware import probe
+from vigie.runtimes.objective import Objective
 from vigie.runtimes.plugged_in import plugged_in
 
 
 @dataclass(frozen=True)
 class Here:
-    """``facts`` are what makes a measurement of this machine this machine's; ``not_here``: what it lacks, and why."""
+    """``facts`` are what makes a measurement of this machine this machine's; ``lacking``: what it has not, and why."""
 
     candidates: tuple[Candidate, ...]
-    not_here: tuple[Rejection, ...] = ()
+    lacking: tuple[Rejected, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+
+    def not_here(self, objective: Objective) -> tuple[Rejection, ...]:
+        """What is lacking of all that the objective would take; a whole provider that is out has no variant."""
+        require, forbid = objective.require, objective.forbid
+        found = []
+        for one in self.lacking:
+            wanted = require if one.variant else msgspec.structs.replace(require, variants=None)
+            like = Candidate(one.engine, one.provider, one.device, one.variant, 1)
+            if wanted.all_of(like) and not forbid.any_of(like):
+                found.append(Rejection(one.key, one.reason, one.remedy))
+        return tuple(found)
 
 
 def candidates_here(bundle: Bundle, threads: int | None = None, *, emulation: bool = False) -> Here:
@@ -38,8 +50,7 @@ def candidates_here(bundle: Bundle, threads: int | None = None, *, emulation: bo
         for name in plugged_in(os.environ)
         for variant in bundle.variants
     ]
-    not_here = tuple(Rejection(one.key, one.reason, one.remedy) for one in lacking)
-    return Here((*own, *others), not_here, report.fingerprint_facts())
+    return Here((*own, *others), tuple(lacking), report.fingerprint_facts())
 
 
 def pinned(own: list[Candidate], threads: int) -> list[Candidate]:
