@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vigie.errors import DatasetError
 from vigie.vision.letterbox import letterbox_into
+from vigie_devkit.accuracy.average_precision import FrameTruth
 
 PAD_VALUE = 114
 
@@ -24,6 +25,10 @@ class Picture:
     boxes_xyxy: NDArray[np.float64]
     class_ids: NDArray[np.int64]
     ignore: NDArray[np.bool_]
+
+    def truth(self) -> FrameTruth:
+        """What a judge of detections wants of it."""
+        return FrameTruth(self.boxes_xyxy, self.class_ids, self.ignore)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -20,25 +20,31 @@ IOU_MAX = 0.6
 
 def evaluate(bundle: Bundle, pictures: Iterable[Picture], variant: str | None = None) -> Accuracy:
     """Average precision over ``pictures``, in their own pixels."""
+    truth: list[FrameTruth] = []
+
+    def noted() -> Iterator[Picture]:
+        for picture in pictures:
+            truth.append(picture.truth())
+            yield picture
+
+    found = list(detections(bundle, noted(), variant))
+    return mean_average_precision(truth, found, bundle.card.labels)
+
+
+def detections(bundle: Bundle, pictures: Iterable[Picture], variant: str | None = None) -> Iterator[FrameFound]:
+    """What the bundle finds in each picture, in its own pixels, down to a low score."""
     card = bundle.card
     tensor = np.empty((card.input.height, card.input.width, 3), np.uint8)
     decoder = make_decoder(card)
-    truth: list[FrameTruth] = []
-    found: list[FrameFound] = []
     with open_engine(bundle, variant) as engine:
         for picture in pictures:
             transform = letterbox_into(
                 picture.frame_bgr, tensor, align=card.input.align, pad_value=card.input.pad_value
             )
-            detections = decoder(engine.run(tensor), score_min=SCORE_MIN, iou_max=IOU_MAX)
+            found = decoder(engine.run(tensor), score_min=SCORE_MIN, iou_max=IOU_MAX)
             height, width = picture.frame_bgr.shape[:2]
-            boxes = transform.to_frame(detections.boxes_xyxy, (height, width))
-            truth.append(FrameTruth(picture.boxes_xyxy, picture.class_ids, picture.ignore))
-            found.append(
-                FrameFound(
-                    boxes.astype(np.float64),
-                    detections.scores.astype(np.float64),
-                    detections.class_ids.astype(np.int64),
-                )
+            yield FrameFound(
+                transform.to_frame(found.boxes_xyxy, (height, width)).astype(np.float64),
+                found.scores.astype(np.float64),
+                found.class_ids.astype(np.int64),
             )
-    return mean_average_precision(truth, found, card.labels)
