@@ -43,8 +43,8 @@ FOLDER_RECIPE = Recipe(epochs=60)
 _RENDERED = {
     "description": f"Finds the parts of the synthetic conveyor: {', '.join(LABELS)}.",
     "intended_use": "Demonstrations and tests on synthetic://conveyor; a start for training on pictures of one's own.",
-    "limits": "Trained on rendered pictures only and measured on no real one. Parts below 16 px and those mostly covered "
-    "score lower and are missed more often (see 'hard split' in the evidence): with score_min 0.25 more are found.",
+    "limits": "Trained on rendered pictures only and measured on no real one. Parts below 16 px and those mostly "
+    "covered score lower and are missed more often (see 'hard split' in the evidence): score_min 0.25 finds more.",
 }
 
 
@@ -112,7 +112,8 @@ def train_bundle(wanted: Wanted, say: Callable[[str], None]) -> Path:
     """
     begun = Spent.until_now()
     labels, data, valid = _pictures(wanted, say)
-    cut = "" if wanted.recipe.cut_px is None else f"{wanted.recipe.cut_px} px cuts of "
+    cut_px = wanted.recipe.cut_px
+    cut = "" if cut_px is None or cut_px >= max(wanted.size_hw) else f"{cut_px} px cuts of "
     size = f"{wanted.size_hw[1]}x{wanted.size_hw[0]}"
     say(f"training on {cut}{len(data)} pictures of {size}, {wanted.recipe.epochs} epochs")
     network = train(data, len(labels), wanted.recipe, lambda progress: say(_line(progress)))
