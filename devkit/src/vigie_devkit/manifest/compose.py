@@ -187,12 +187,14 @@ def _escaped(value: Any) -> str:
     return str(value).replace("$", "$$")
 
 
-def _megabytes(value: int) -> str:
+def _megabytes(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ManifestError("HostConfig.Memory", f"{value!r} is no number of bytes", "see ./vigie manifest lint")
     return f"{value >> 20}m" if value % (1 << 20) == 0 else f"{value}b"
 
 
 def _logging(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {"driver": value["Type"], "options": dict(value.get("Config", {}))}
+    return {"driver": value.get("Type", "json-file"), "options": dict(value.get("Config", {}))}
 
 
 def _devices(value: list[Mapping[str, str]]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from vigie_devkit.manifest.errors import ManifestError
+from vigie_devkit.manifest.shapes import Agent, CreateOptions, check_shape
 
 _CREATE_OPTIONS = re.compile(r"createOptions(\d*)", re.IGNORECASE)
 
@@ -47,22 +48,27 @@ def edge_modules(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """``$edgeAgent``'s modules by name, in the manifest's order. Raises: ManifestError."""
     agent = modules_content(content).get("$edgeAgent")
     desired = agent.get("properties.desired") if isinstance(agent, dict) else None
-    modules = desired.get("modules") if isinstance(desired, dict) else None
-    if not isinstance(modules, dict) or not all(isinstance(module, dict) for module in modules.values()):
+    if not isinstance(desired, dict) or not isinstance(desired.get("modules"), dict):
         raise ManifestError(
             "$.modulesContent.$edgeAgent", "properties.desired.modules is no object of modules", "write one per module"
         )
+    check_shape(desired, Agent, "$.modulesContent.$edgeAgent.properties.desired")
+    modules: dict[str, dict[str, Any]] = desired["modules"]
     return modules
 
 
 def create_options(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The createOptions of a module: an object, or text in up to eight pieces, put together as edgeAgent does.
 
-    Raises: ManifestError: the text is no JSON object.
+    Raises: ManifestError: the text is no JSON object, or has other members than Docker's API.
     """
     whole = settings.get("createOptions", {})
-    if isinstance(whole, dict):
-        return whole
+    value: dict[str, Any] = whole if isinstance(whole, dict) else _put_together(where, settings)
+    check_shape(value, CreateOptions, f"{where}.settings.createOptions")
+    return value
+
+
+def _put_together(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     numbered = {
         int(match[1] or 0): value for key, value in settings.items() if (match := _CREATE_OPTIONS.fullmatch(key))
     }
@@ -80,16 +86,11 @@ def create_options(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def host_options(name: str, module: Mapping[str, Any]) -> HostOptions:
-    """What the container of ``module`` is created with. Raises: ManifestError: Mounts that are no list of objects."""
+    """What the container of ``module`` is created with. Raises: ManifestError: createOptions of another shape."""
     where = f"module {name}"
     options = create_options(where, module.get("settings", {}))
     host = options.get("HostConfig", {})
-    try:
-        mounts = [_mount(mount) for mount in host.get("Mounts", []) if mount.get("Type") == "volume"]
-    except (AttributeError, TypeError, KeyError) as error:
-        raise ManifestError(
-            f"{where} createOptions.HostConfig.Mounts", f"is malformed ({error!r})", "see Docker's API: type Mount"
-        ) from error
+    mounts = [_mount(mount) for mount in host.get("Mounts", []) if mount["Type"] == "volume"]
     environment = dict(pair.partition("=")[::2] for pair in options.get("Env", []))
     return HostOptions(host, mounts, str(options.get("User", "")), environment)
 
@@ -102,4 +103,4 @@ def module_environment(module: Mapping[str, Any], options: HostOptions) -> dict[
 
 def _mount(mount: Mapping[str, Any]) -> Mount:
     driver = mount.get("VolumeOptions", {}).get("DriverConfig", {})
-    return Mount(mount["Source"], mount["Target"], bool(mount.get("ReadOnly")), dict(driver.get("Options", {})))
+    return Mount(mount.get("Source", ""), mount["Target"], bool(mount.get("ReadOnly")), dict(driver.get("Options", {})))

@@ -48,7 +48,9 @@ def lint(content: Mapping[str, Any], assumed: Assumptions | None = None) -> list
     try:
         deployment = take_apart(content)
     except ManifestError as refusal:
-        return [error("no-manifest", refusal.where, refusal.what, refusal.remedy)]
+        first = error("no-manifest", refusal.where, refusal.what, refusal.remedy)
+        raw = Deployment(content, "$schema-template" in content, {}, {}, {})
+        return [first, *published_schema(raw, assumed or Assumptions())]
     findings = [*deployment.broken]
     for rule in _RULES:
         findings += rule(deployment, assumed or Assumptions())

@@ -34,8 +34,9 @@ def disk_need(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]
     if not frames_per_s:
         return
     for module in deployment.of_kind(names.SYNC):
-        batch = module.desired.get("batch_items", _DEFAULT_BATCH)
-        per_frame = _item_bytes(assumed.detections) + _PROPERTIES_BYTES / max(1, int(batch))
+        batch = module.desired.get("batch_items")
+        per_message = batch if isinstance(batch, int) and batch > 0 else _DEFAULT_BATCH
+        per_frame = _item_bytes(assumed.detections) + _PROPERTIES_BYTES / per_message
         for route in config.routes:
             if not isinstance(route.endpoint, Upstream) or not route.matches_source(
                 module_source(module.name, names.TELEMETRY)
