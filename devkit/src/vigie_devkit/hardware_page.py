@@ -70,6 +70,8 @@ def _section(row: Row) -> Iterator[str]:
         yield f"- not for {precision}: {reason}"
     for objective, options in row.performance.items():
         yield f"- {objective}: {', '.join(f'`{name}={value}`' for name, value in options.items())}"
+    for precision, options in row.by_precision.items():
+        yield f"- {precision}: {', '.join(f'`{name}={value}`' for name, value in options.items())}"
     if row.create_options:
         yield f"- createOptions: `{json.dumps(row.create_options)}`"
     yield ""

@@ -83,7 +83,6 @@ def test_an_intel_box_offers_cpu_gpu_and_npu(tmp_path: Path) -> None:
         "openvino:GPU/fp32/1t+INFERENCE_PRECISION_HINT=f16",
         "openvino:NPU/int8-u8s8/1t",
         "openvino:NPU/fp32/1t",
-        "openvino:NPU/fp32/1t+INFERENCE_PRECISION_HINT=f16",
     ]
     assert why(rejected, "openvino-ep", "GPU") == (
         "onnxruntime-ep-openvino is not installed",

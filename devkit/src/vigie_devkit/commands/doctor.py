@@ -36,4 +36,6 @@ def doctor(args: argparse.Namespace) -> int:
 
     card = load_bundle(find_on_shelf(args.bundle)).card
     sys.stdout.write(diagnosis_text(diagnose(card), as_json=args.json))
+    if not args.json:
+        print(f"\nmeasure them: ./vigie models bench {args.bundle}")
     return 0

@@ -162,7 +162,7 @@ def _expand(row: Row, device: str, variant: str, card: Card, report: HardwareRep
     ):
         yield Candidate(row.engine, row.id, device, variant, counts[-1], {"session.x64quantprecision": "1"})
     has_fp16 = any(other.precision == "fp16" for other in card.variants.values())
-    if row.id == "openvino" and device in {"GPU", "NPU"} and facts.precision == "fp32" and not has_fp16:
+    if row.id == "openvino" and device == "GPU" and facts.precision == "fp32" and not has_fp16:
         yield Candidate(row.engine, row.id, device, variant, 1, {"INFERENCE_PRECISION_HINT": "f16"})
     if row.id == "tensorrt" and facts.precision == "fp32" and not has_fp16:
         yield Candidate(row.engine, row.id, device, variant, 1, {"trt_fp16_enable": "True"})

@@ -53,6 +53,7 @@ def plan_session(runtime: ModuleType, bundle: Bundle, candidate: Candidate, sett
     check_options(row, candidate.options)
     devices = _find_devices(runtime, model, row, candidate.device)
     options = {**row.fixed, **row.performance.get(settings.objective, {}), **_from_plugin(row)}
+    options |= row.by_precision.get(variant.precision, {})
     if row.device_option:
         options[row.device_option] = candidate.device
     if row.threads_option and candidate.device == "CPU":
@@ -160,9 +161,7 @@ def _find_devices(runtime: ModuleType, model: str, row: Row, device: str) -> tup
     except Exception as error:  # ONNX Runtime's own classes share no base
         raise ProviderError(model, f"the library of {row.ep} does not load: {first_line(error)}") from error
     wanted = row.device_type.get(device, device)
-    matching = [item for item in found if str(item.device.type).endswith(f".{wanted}")]
-    if not matching and platform.machine() in row.devices[device].emulated_on:
-        matching = found
+    matching = [item for kind in wanted.split("|") for item in found if str(item.device.type).endswith(f".{kind}")]
     if not matching:
         seen = ", ".join(str(item.device.type).rpartition(".")[2] for item in found) or "none"
         raise ProviderError(model, f"{row.ep} sees no {wanted} here (it sees: {seen})", "see: ./vigie doctor")

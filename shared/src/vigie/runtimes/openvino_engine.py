@@ -115,12 +115,15 @@ def open_openvino(bundle: Bundle, candidate: Candidate, settings: EngineSettings
 
 
 def _properties(row: Row, candidate: Candidate, settings: EngineSettings, precision: str) -> dict[str, str]:
-    """What to compile with. An fp32 variant is computed in f32: on GPUs and with AMX the default is less."""
-    properties = {"NUM_STREAMS": "1", **row.performance.get(settings.objective, {})}
-    if candidate.device == "CPU":
+    """What to compile with. On a GPU, or with AMX, fp32 by default is less: f32 is stated. NPUs have no f32."""
+    properties = dict(row.performance.get(settings.objective, {}))
+    device = candidate.device.partition(".")[0]
+    if device != "NPU":  # there streams cannot be set
+        properties["NUM_STREAMS"] = "1"
+    if device == "CPU":
         # Pinned threads of several modules would share cores while others idle.
         properties |= {"INFERENCE_NUM_THREADS": str(candidate.threads), "ENABLE_CPU_PINNING": "NO"}
-    if precision == "fp32" or candidate.device == "CPU":
+    if device == "CPU" or (device == "GPU" and precision == "fp32"):
         properties["INFERENCE_PRECISION_HINT"] = "f32"
     if settings.cache is not None:
         properties |= {name: value.format(folder=settings.cache) for name, value in row.cache.items()}

@@ -48,7 +48,7 @@ def test_a_bad_one_is_refused_with_what_was_meant(provider: str, option: str, va
 def test_what_a_row_sets_by_itself_passes_its_own_check(row: object) -> None:
     assert row in TABLE.values()
     table_row = TABLE[row.id]  # type: ignore[attr-defined]
-    for options in (table_row.fixed, *table_row.performance.values()):
+    for options in (table_row.fixed, *table_row.performance.values(), *table_row.by_precision.values()):
         check_options(table_row, options)
     assert not set(table_row.precisions) & set(table_row.unsuited)
     assert table_row.engine in {"onnxruntime", "openvino"}

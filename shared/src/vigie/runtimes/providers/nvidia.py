@@ -49,6 +49,10 @@ ROWS = (
             "trt_profile_opt_shapes": Option("shapes"),
             "trt_profile_max_shapes": Option("shapes"),
         },
+        by_precision={
+            "fp16": {"trt_fp16_enable": "True"},
+            "int8": {"trt_int8_enable": "True", "trt_fp16_enable": "True"},
+        },
         cache={
             "trt_engine_cache_enable": "True",
             "trt_engine_cache_path": "{folder}",

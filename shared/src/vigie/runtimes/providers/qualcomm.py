@@ -49,7 +49,8 @@ ROWS = (
         devices={"HTP": DeviceNeed(ids=("dsp-qualcomm",), machines=("aarch64",), emulated_on=("x86_64",))},
         libraries=("libcdsprpc.so|libcdsprpc.so.1",),
         from_plugin={"backend_path": "get_qnn_htp_path"},
-        device_type={"HTP": "NPU"},
+        # ONNX Runtime's discovery on Linux knows no Hexagon: the plugin then shows the CPU, and backend_path decides.
+        device_type={"HTP": "NPU|CPU"},
         precisions=("a16w8", "int8", "fp16"),
         unsuited={"fp32": "the HTP computes in integers or fp16"},
         options={
@@ -87,6 +88,7 @@ ROWS = (
         packages=_PACKAGES,
         devices={"GPU": DeviceNeed(ids=("gpu-qualcomm",), machines=("aarch64",))},
         from_plugin={"backend_path": "get_qnn_gpu_path"},
+        device_type={"GPU": "GPU|CPU"},
         precisions=("fp16", "fp32"),
         unsuited={
             "int8": "QNN's GPU back end computes in float",

@@ -56,10 +56,10 @@ class Row(msgspec.Struct, frozen=True):
     ``devices``: need by the candidate's ``device``. ``libraries``: shared libraries it must find, newest name first in
     each group. ``precisions``: of variants, the preferred first; ``unsuited``: precision -> why not.
     ``also``: providers that take what this one leaves. ``fixed``: options always set; ``from_plugin``: options whose
-    value is what a function of the plugin module returns. ``device_option``: takes the device's name;
-    ``threads_option``: takes the candidate's threads, on the CPU, for providers with threads of their own;
-    ``device_type``: what ONNX Runtime calls the device, where it differs. ``own_optimiser``: graphs come as they are.
-    ``performance``: options by objective.
+    value is what a function of the plugin module returns; ``by_precision``: what a variant of it needs;
+    ``performance``: by objective. ``device_option`` takes the device's name; ``threads_option`` the candidate's
+    threads, on the CPU, for providers with threads of their own. ``device_type``: what ONNX Runtime calls the device, where it
+    differs (``NPU|CPU``: the first it sees). ``own_optimiser``: graphs come as they are.
     ``cache``: options that keep compiled models in ``{folder}``. ``context``: compiled ahead of time (EPContext).
     ``create_options``: what IoT Edge's createOptions must hold beside the image. ``platform``: ``sys.platform``.
     """
@@ -82,6 +82,7 @@ class Row(msgspec.Struct, frozen=True):
     from_plugin: dict[str, str] = {}
     device_option: str = ""
     threads_option: str = ""
+    by_precision: dict[str, dict[str, str]] = {}
     device_type: dict[str, str] = {}
     own_optimiser: bool = False
     performance: dict[Objective, dict[str, str]] = {}
