@@ -57,8 +57,8 @@ class Row(msgspec.Struct, frozen=True):
     each group. ``precisions``: of variants, the preferred first; ``unsuited``: precision -> why not.
     ``also``: providers that take what this one leaves. ``fixed``: options always set; ``from_plugin``: options whose
     value is what a function of the plugin module returns; ``by_precision``: what a variant of it needs;
-    ``performance``: by objective. ``device_option`` takes the device's name; ``threads_option`` the candidate's
-    threads, on the CPU, for providers with threads of their own. ``device_type``: what ONNX Runtime calls the device, where it
+    ``performance``: by objective. ``device_option`` takes the device's name, ``threads_option`` the candidate's threads
+    (on the CPU, where the provider has threads of its own). ``device_type``: what ONNX Runtime calls the device, if it
     differs (``NPU|CPU``: the first it sees). ``own_optimiser``: graphs come as they are.
     ``cache``: options that keep compiled models in ``{folder}``. ``context``: compiled ahead of time (EPContext).
     ``create_options``: what IoT Edge's createOptions must hold beside the image. ``platform``: ``sys.platform``.
