@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from vigie.contracts.names import FLOW
+from vigie_devkit.hub.manifest import parse_manifest
+from vigie_devkit.hub.routes import parse_edgehub_desired
 from vigie_devkit.manifest.content import create_options, edge_modules
 from vigie_devkit.manifest.dotenv import read_dotenv
 from vigie_devkit.manifest.errors import ManifestError
@@ -43,6 +45,13 @@ def test_every_platform_renders_to_a_manifest_without_a_finding(platform: str) -
     images = {name: module["settings"]["image"] for name, module in edge_modules(manifest).items()}
     assert images == {name: f"r.example.com/vigie/vigie-{name}:0.1.0-{platform}" for name in FLOW}
     assert "$schema-template" not in manifest
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_local_hub_takes_every_rendered_manifest(platform: str) -> None:
+    manifest = parse_manifest(render(TEMPLATE, target(platform)))
+    assert manifest.modules == list(FLOW)
+    assert len(parse_edgehub_desired(manifest.desired["$edgeHub"]).routes) == 8
 
 
 @pytest.mark.parametrize("name", HARDWARE)
@@ -140,6 +149,7 @@ def test_a_layer_replaces_the_named_module_and_nothing_else() -> None:
     manifest = render(TEMPLATE, target("amd64-openvino", "intel-gpu"))
     parts = layer(manifest, ["inference"])["content"]["modulesContent"]
     assert parts == {"$edgeAgent": {"properties.desired.modules.inference": edge_modules(manifest)["inference"]}}
+    assert "one layer of a deployment" in str(lint(layer(manifest, ["inference"]))[0])
     with pytest.raises(ManifestError, match="there is no module 'viewer'"):
         layer(manifest, ["viewer"])
 

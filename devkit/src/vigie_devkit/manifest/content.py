@@ -47,6 +47,12 @@ def modules_content(content: Mapping[str, Any]) -> dict[str, Any]:
 def edge_modules(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """``$edgeAgent``'s modules by name, in the manifest's order. Raises: ManifestError."""
     agent = modules_content(content).get("$edgeAgent")
+    if isinstance(agent, dict) and any(key.startswith("properties.desired.") for key in agent):
+        raise ManifestError(
+            "$.modulesContent.$edgeAgent",
+            "this is one layer of a deployment",
+            "pass the whole manifest that it is part of",
+        )
     desired = agent.get("properties.desired") if isinstance(agent, dict) else None
     if not isinstance(desired, dict) or not isinstance(desired.get("modules"), dict):
         raise ManifestError(
