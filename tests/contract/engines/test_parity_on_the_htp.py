@@ -79,4 +79,4 @@ def test_the_shipped_detector_with_sixteen_bit_activations_is_accepted_on_the_ht
     assert parity.passed, parity.why
     assert parity.finite
     assert parity.cosine is not None
-    assert parity.cosine > 0.999
+    assert parity.cosine > 0.99

@@ -62,7 +62,11 @@ def test_another_shape_or_type_is_refused(tmp_path: Path, tensor: np.ndarray) ->
 @pytest.mark.parametrize(
     ("provider", "device", "said"),
     [
-        ("cuda", "GPU", "CUDAExecutionProvider is not installed here; available: .*; install onnxruntime-gpu"),
+        (
+            "cuda",
+            "GPU",
+            "CUDAExecutionProvider is not installed here; available: .*; install onnxruntime-gpu in place of",
+        ),
         ("migraphx", "GPU", "MIGraphXExecutionProvider is not installed here"),
         ("webgpu", "GPU", "onnxruntime-ep-webgpu is not installed here; install onnxruntime-ep-webgpu"),
         ("cuda", "NPU", "cuda has no device 'NPU'; it has GPU"),

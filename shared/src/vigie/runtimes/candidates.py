@@ -20,7 +20,6 @@ _WORDS = {
     "gpu-nvidia": "NVIDIA GPU",
     "gpu-tegra": "NVIDIA GPU",
     "gpu-qualcomm": "Qualcomm GPU",
-    "gpu-other": "other GPU",
     "npu-intel": "Intel NPU",
     "npu-amd": "AMD NPU",
     "dsp-qualcomm": "Qualcomm HTP",
@@ -106,7 +105,8 @@ def _software(
         first = row.packages[0]
         extra = f" (vigie[{first.extra}])" if first.extra else ""
         where = f", from {first.where}" if first.where else ""
-        return f"{first.name} is not installed", f"install {first.name}{extra}{where}"
+        instead = " in place of onnxruntime" if row.way == "built-in" and first.name != "onnxruntime" else ""
+        return f"{first.name} is not installed", f"install {first.name}{extra}{where}{instead}"
     missing = [] if emulated else lacking(row.libraries, libraries)
     if missing:
         names = ", ".join(group.replace("|", " or ") for group in missing)
@@ -124,7 +124,9 @@ def _hardware(row: Row, device: str, report: HardwareReport) -> tuple[str, str] 
         )
     found = report.device(*ids)
     if found is None:
-        return f"there is no {' or '.join(dict.fromkeys(_WORDS[id_] for id_ in ids))}", "no remedy on this machine"
+        # A row that takes even a GPU of unknown make takes any.
+        wanted = "GPU" if "gpu-other" in ids else " or ".join(dict.fromkeys(_WORDS[id_] for id_ in ids))
+        return f"there is no {wanted}", "no remedy on this machine"
     return None if found.usable else (found.why_not, found.remedy)
 
 

@@ -146,6 +146,7 @@ def _find_devices(runtime: ModuleType, model: str, row: Row, device: str) -> tup
     package = row.packages[0]
     get_it = f"install {package.name}" + (f" (vigie[{package.extra}])" if package.extra else "")
     if row.way == "built-in":
+        get_it += " in place of onnxruntime" if package.name != "onnxruntime" else ""
         available = runtime.get_available_providers()
         if row.ep not in available:
             raise ProviderError(model, f"{row.ep} is not installed here; available: {', '.join(available)}", get_it)
