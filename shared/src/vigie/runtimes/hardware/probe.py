@@ -24,7 +24,7 @@ def probe(
     packages: tuple[Installed, ...] | None = None,
     ask: bool = False,
 ) -> HardwareReport:
-    """Look at the hardware; a few milliseconds, nothing is loaded.
+    """Look at the hardware; some 15 ms of CPU, nothing is loaded.
 
     Args: root: where /proc, /sys, /dev and /usr lie. machine: ``x86_64``, ``aarch64``; ``None`` = this one's.
         identity: who would open the devices; ``None`` = this process. packages: runtimes; ``None`` = those here.
