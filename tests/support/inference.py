@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,13 @@ class Bench:
         return await until(
             lambda: next((item for item in self.results() if item.seq == seq), None), timeout_s=200, what=f"frame {seq}"
         )
+
+    async def until_runtime(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The runtime's state as soon as it is decided and ``condition`` holds of it."""
+        await until(
+            lambda: self.runtime().get("phase") in {"settled", "degraded"} and condition(self.runtime()), timeout_s=400
+        )
+        return self.runtime()
 
     async def settled(self, timeout_s: float = 400.0) -> dict[str, Any]:
         """The runtime's state once everything is measured and decided."""

@@ -187,7 +187,10 @@ class RuntimeControl:
         self._choice = choose(known, wanted.objective, (*here.not_here(wanted.objective), *left_alone))
         order = [ranked.candidate for ranked in self._choice.ranking]
         # What nobody measured may serve where it cannot do harm: the only one there is, or all if measuring is off.
-        order += [one for one in allowed if is_safe(one) and one.key not in self._known]
+        serving = self._models.serving
+        in_force = None if serving is None else serving.engine.candidate
+        unknown = [one for one in allowed if is_safe(one) and one.key not in self._known]
+        order += sorted(unknown, key=lambda one: one != in_force)  # no switch without a reason
         chosen = self._let_serve(wanted, order, now_s)
         if chosen is None:
             self._last_resort(wanted, here, now_s)
