@@ -45,6 +45,20 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
 
 
+def starved_seconds(pid: int) -> float:
+    """How long the main threads of a process and its children were ready to run and had no CPU; 0 if unknown.
+
+    Source: Documentation/scheduler/sched-stats.rst: the second number of schedstat, in nanoseconds.
+    """
+    waited_ns = 0
+    for one in (pid, *_children(pid)):
+        try:
+            waited_ns += int(Path(f"/proc/{one}/schedstat").read_text(encoding="ascii").split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+    return waited_ns / 1e9
+
+
 def memory_left_mb(root: Path = Path("/")) -> float | None:
     """What the container may still take in MB, v2 or v1 cgroup; None without a limit."""
     for limit, usage in (

@@ -70,6 +70,8 @@ def measure(request: Request) -> Answer:
     begun = time.perf_counter()
     with open_to_serve(bundle, request.candidate, settings, load_limit_s=request.load_limit_s) as engine:
         load_s = time.perf_counter() - begun
+        if isinstance(engine, IsolatedEngine):
+            engine.run_limit_s = request.load_limit_s  # the parent knows how much of it was waiting for a CPU
         tensors = [tensor for tensor, _ in frames] or [_noise(bundle)]
         first_ms = _timed_ms(engine.run, tensors[0])
         parity = judge(bundle.card, engine.run, frames, minimum=request.parity_min) if request.judge else None
