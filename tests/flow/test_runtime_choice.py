@@ -73,7 +73,7 @@ def test_a_crashing_and_a_lying_engine_are_told_in_the_twin_and_no_frame_is_lost
         rejected = {one["candidate"]: one["reason"] for one in state["rejected"]}
         assert "SIGSEGV" in rejected["crashing:other/fp32/1t"]
         assert "does not agree with the reference" in rejected["lying:other/fp32/1t"]
-        assert state["serving"]["engine"] == "onnxruntime"
+        assert state["serving"]["engine"] not in {"crashing", "lying"}
     seqs = sorted(item["seq"] for item in home.items())
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "a frame was lost"
 

@@ -16,7 +16,8 @@ from support import models
 from support.bad_engines import MARKER, variable
 from support.inference import inference, picture
 from support.modules import until as until_within
-from vigie.runtimes import measure
+from vigie.runtimes import candidates, candidates_here, measure
+from vigie.runtimes.opening import is_safe
 from vigie_devkit.models.importer import import_model
 from vigie_inference import measuring, switching
 
@@ -35,7 +36,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def few_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Two processes a candidate and a short limit: what is tried here is what happens, not how long it takes."""
+    """Two processes a candidate, and of our own engines only the CPU's: what is tried here is what happens."""
+
+    def only_safe(*args: Any, **settings: Any) -> Any:
+        own, lacking = candidates(*args, **settings)
+        return [one for one in own if is_safe(one)], lacking
+
+    monkeypatch.setattr(candidates_here, "candidates", only_safe)
     plan = measure.Plan(processes=2, runs=8, seconds=0.2, limit_s=60.0, nice=0)
     monkeypatch.setattr(measuring.Measuring, "_plan", lambda _self: plan)
     monkeypatch.setattr(switching, "HUNG_FLOOR_S", 1.0)
