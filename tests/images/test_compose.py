@@ -61,6 +61,14 @@ def test_every_container_becomes_healthy(flow: Compose) -> None:
         )
 
 
+def test_an_operator_reads_twins_and_calls_methods_from_inside_the_hub(flow: Compose) -> None:
+    def said(*words: str) -> dict:
+        return json.loads(flow.execute("hub", "python", "-I", "-B", "-m", "vigie_devkit", *words))
+
+    assert list(said("twin", "get", "camera", "--desired")["cameras"]) == ["conveyor"]
+    assert said("method", "camera", "list_cameras")["cameras"]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_container_is_nobody_with_nothing_and_cannot_write_its_root(flow: Compose, service: str) -> None:
     look = (

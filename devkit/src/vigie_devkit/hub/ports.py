@@ -262,7 +262,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     policy_name: str
     policy_key: str  # base64
-    hostnames: frozenset[str]  # accepted in a token's ``sr`` beside ``listen[:port]``
+    hostnames: frozenset[str]  # accepted in a token's ``sr`` beside ``listen``, with and without the port
 
 
 class ServiceFactory(Protocol):

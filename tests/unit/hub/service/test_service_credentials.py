@@ -22,7 +22,15 @@ def check(header, *, now=NOW):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:8443", "127.0.0.1", "local.azure-devices.net", "LOCAL.azure-devices.net", "127.0.0.1/devices/d"]
+    "host",
+    [
+        "127.0.0.1:8443",
+        "127.0.0.1",
+        "local.azure-devices.net",
+        "local.azure-devices.net:8443",
+        "LOCAL.azure-devices.net",
+        "127.0.0.1/devices/d",
+    ],
 )
 def test_a_token_for_one_of_the_hubs_names_is_believed(host):
     check(ConnectionString(host, "iothubowner", KEY).token(NOW + 60))

@@ -74,7 +74,8 @@ def check_authorization(header: str | None, settings: ServiceSettings, port: int
         raise UnauthorizedError("the expiry of the shared access signature is no number") from None
     if expires_at <= now:
         raise UnauthorizedError(f"the shared access signature expired {now - expires_at:.0f} s ago")
-    own = (settings.listen, f"{settings.listen}:{port}", *settings.hostnames)
+    hosts = (settings.listen, *settings.hostnames)
+    own = (*hosts, *(f"{host}:{port}" for host in hosts))
     if not _covers(unquote_plus(token["sr"]), own):
         raise UnauthorizedError(f"the shared access signature is for '{unquote_plus(token['sr'])}', not for this hub")
     expected = _signature(settings.policy_key, token["sr"], token["se"])

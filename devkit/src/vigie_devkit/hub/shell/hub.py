@@ -189,7 +189,7 @@ class _Running:
             port=options.service_port,
             policy_name=_POLICY,
             policy_key=keys.content.service,
-            hostnames=hostnames | {"localhost"},
+            hostnames=hostnames | {"localhost", _reachable(listen)},  # the last: as the connection string says
         )
         try:
             control.deploy(manifest, routing)
