@@ -1,8 +1,10 @@
 """What an image holds, put together in a Dockerfile's build stage; standard library only, nothing of it is shipped.
 
-    python assemble.py dependencies LOCK            what the lock pins, by hash, into /opt/vigie/env
-    python assemble.py distributions FOLDER...      our own distributions into /opt/vigie/app
-    python assemble.py root                         users and empty folders into /out
+    python assemble.py dependencies LOCK            what the lock pins, by hash: /out/env/opt/vigie/env
+    python assemble.py distributions FOLDER...      our own distributions: /out/app/opt/vigie/app
+    python assemble.py root                         the account, and an empty folder
+
+``/out/<layer>/`` is copied onto ``/``: so the folders above have a fixed age too, and the layer is the same every time.
 
 Files beside this one in ``given/`` change where pip looks, for this stage only: wheels (then no index is asked),
 ``pip.conf`` (mirror, credentials) and ``ca.pem`` (a private certificate authority).
@@ -27,6 +29,7 @@ TOOLS = HERE / "tools"
 ENVIRONMENT = Path("/opt/vigie/env")
 APP = Path("/opt/vigie/app")
 OUT = Path("/out")
+AGE = 315532800  # 1980: the first that zip files, and so wheels, can tell
 UID = 1250
 
 # paho-mqtt 1.6.1, which azure-iot-device pins, was published as source only; it is pure Python.
@@ -82,7 +85,12 @@ def install_dependencies(lock: Path) -> None:
     packages = packages_of(ENVIRONMENT)
     (packages / "vigie.pth").write_text(f"{APP}\n", encoding="ascii")
     remove_unused(packages)
-    finish(ENVIRONMENT)
+    compile_once(ENVIRONMENT)
+    # Made where it will be, since its paths are absolute; moved to where the last stage copies from.
+    target = OUT / "env" / ENVIRONMENT.relative_to("/")
+    target.parent.mkdir(parents=True)
+    shutil.move(ENVIRONMENT, target)
+    set_age(OUT / "env")
 
 
 def install_distributions(folders: list[Path]) -> None:
@@ -90,25 +98,27 @@ def install_distributions(folders: list[Path]) -> None:
     wheels = HERE / "own"
     pip(
         "wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels),
-        *(str(folder) for folder in folders), SOURCE_DATE_EPOCH="315532800",
+        *(str(folder) for folder in folders), SOURCE_DATE_EPOCH=str(AGE),
     )  # fmt: skip
     found = sorted(str(path) for path in wheels.glob("*.whl"))
-    pip("install", "--no-index", "--no-deps", "--no-compile", "--target", str(APP), *found)
-    for written in APP.glob("*.dist-info/direct_url.json"):  # names a folder of this stage
+    target = OUT / "app" / APP.relative_to("/")
+    pip("install", "--no-index", "--no-deps", "--no-compile", "--target", str(target), *found)
+    for written in target.glob("*.dist-info/direct_url.json"):  # names a folder of this stage
         written.unlink()
-    forget_missing(APP)
-    finish(APP)
+    forget_missing(target)
+    compile_once(target, shown=APP)
+    set_age(OUT)
 
 
 def make_root() -> None:
     """Everything else that the image needs as files, so that its last stage runs no program."""
     accounts = {"passwd": f"vigie:x:{UID}:{UID}::/var/lib/vigie:/usr/sbin/nologin\n", "group": f"vigie:x:{UID}:\n"}
     for name, line in accounts.items():
-        target = OUT / "etc" / name
+        target = OUT / "root" / "etc" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(Path("/etc", name).read_text(encoding="utf-8") + line, encoding="utf-8")
     (OUT / "empty").mkdir(mode=0o750)
-    finish(OUT)
+    set_age(OUT / "root")
 
 
 def pip(*words: str, **extra: str) -> None:
@@ -159,15 +169,25 @@ def forget_missing(packages: Path) -> None:
             csv.writer(file, lineterminator="\n").writerows(rows)
 
 
-def finish(tree: Path) -> None:
-    """Compile once for all starts (the root is read-only at run time), then give every file the same age."""
+def compile_once(tree: Path, *, shown: Path | None = None) -> None:
+    """Byte code for all starts: the root is read-only at run time. ``shown``: the path that tracebacks name."""
     # unchecked: nobody edits a file in an image, and no stat() per import is needed to know it.
     compileall.compile_dir(
-        tree, quiet=1, force=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, workers=1
+        tree,
+        quiet=1,
+        force=True,
+        workers=1,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        stripdir=str(tree),
+        prependdir=str(shown or tree),
     )
+
+
+def set_age(tree: Path) -> None:
+    """One age for every file and folder, so that a layer's bytes depend on contents only."""
     for folder, names, files in os.walk(tree, topdown=False):
         for name in [*names, *files, "."]:
-            os.utime(Path(folder, name), (315532800, 315532800), follow_symlinks=False)
+            os.utime(Path(folder, name), (AGE, AGE), follow_symlinks=False)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def _build_stage(image: Image) -> str:
     folders = " ".join(image.folders)
     return "\n".join(
         [
-            "# Everything that needs pip happens here; of this stage only /opt/vigie and /out reach the image.",
+            "# Everything that needs pip happens here; of this stage only what lies in /out reaches the image.",
             "FROM ${BASE} AS build",
             "# Where pip looks; proxies (HTTPS_PROXY, ...) are build arguments that Docker has by itself.",
             "ARG PIP_INDEX_URL",
@@ -52,6 +52,8 @@ def _build_stage(image: Image) -> str:
             "RUN python assemble.py dependencies requirements.lock && python assemble.py root",
             *(f"COPY {folder}/pyproject.toml {folder}/" for folder in image.folders),
             *(f"COPY {folder}/src {folder}/src" for folder in image.folders),
+            "COPY LICENSE THIRD_PARTY_NOTICES.md /out/app/opt/vigie/",
+            *(["COPY shared/models /out/models/models"] if image.models else []),
             f"RUN python assemble.py distributions {folders}",
         ]
     )
@@ -68,18 +70,17 @@ def _image_stage(image: Image) -> str:
         "vigie.platform": image.key,
     }
     label_lines = " \\\n      ".join(f'{name}="{value}"' for name, value in labels.items())
-    models = ["COPY shared/models /models"] if image.models else []
+    models = ["COPY --from=build /out/models /"] if image.models else []
     return "\n".join(
         [
             "# No program runs in this stage, and what changes with a release comes last: an upgrade is that layer.",
             "FROM ${BASE}",
-            "COPY --from=build /out/etc/passwd /out/etc/group /etc/",
+            "COPY --from=build /out/root /",
             "COPY --from=build --chown=1250:1250 /out/empty /var/lib/vigie",
             "COPY --from=build --chown=1250:1250 /out/empty /frames",
-            "COPY --from=build /opt/vigie/env /opt/vigie/env",
+            "COPY --from=build /out/env /",
             *models,
-            "COPY --from=build /opt/vigie/app /opt/vigie/app",
-            "COPY LICENSE THIRD_PARTY_NOTICES.md /opt/vigie/",
+            "COPY --from=build /out/app /",
             "ARG BASE",
             f"ARG VERSION={version()}",
             f"LABEL {label_lines}",
