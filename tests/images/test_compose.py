@@ -17,7 +17,7 @@ from vigie_devkit.images.names import reference
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
-FLOW_WITHIN_S = 180
+FLOW_WITHIN_S = 300  # inference first measures what runs the model best, beside whatever else CI does
 BACK_WITHIN_S = 120
 
 
