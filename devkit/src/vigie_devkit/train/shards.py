@@ -17,7 +17,7 @@ class Shards:
 
     Threads inside one operation wait for each other a thousand times a step, which on a machine that is busy with
     anything else costs more than half of the time; parts wait once. The number of parts belongs to the recipe: batch
-    normalisation sees one part at a time, so weights depend on it, and not on the number of cores.
+    normalisation sees one part at a time, so weights depend on it; the number of cores changes them by rounding only.
     """
 
     def __init__(self, network: Detector, count: int, cells: tuple[Tensor, Tensor], *, bfloat16: bool) -> None:
