@@ -85,6 +85,7 @@ def install_dependencies(lock: Path) -> None:
     packages = packages_of(ENVIRONMENT)
     (packages / "vigie.pth").write_text(f"{APP}\n", encoding="ascii")
     remove_unused(packages)
+    forget_origin(packages)
     compile_once(ENVIRONMENT)
     # Made where it will be, since its paths are absolute; moved to where the last stage copies from.
     target = OUT / "env" / ENVIRONMENT.relative_to("/")
@@ -103,9 +104,7 @@ def install_distributions(folders: list[Path]) -> None:
     found = sorted(str(path) for path in wheels.glob("*.whl"))
     target = OUT / "app" / APP.relative_to("/")
     pip("install", "--no-index", "--no-deps", "--no-compile", "--target", str(target), *found)
-    for written in target.glob("*.dist-info/direct_url.json"):  # names a folder of this stage
-        written.unlink()
-    forget_missing(target)
+    forget_origin(target)
     compile_once(target, shown=APP)
     set_age(OUT)
 
@@ -157,6 +156,13 @@ def remove_unused(packages: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+    forget_missing(packages)
+
+
+def forget_origin(packages: Path) -> None:
+    """Remove pip's notes of where a wheel lay: a folder of this stage, which tells nobody anything."""
+    for written in packages.glob("*.dist-info/direct_url.json"):
+        written.unlink()
     forget_missing(packages)
 
 

@@ -49,6 +49,14 @@ def test_the_inventory_of_a_package_lists_what_is_left(tmp_path: Path) -> None:
     assert record.read_text().splitlines() == ["numpy/a.py,sha256=x,1", "numpy-1.dist-info/RECORD,,"]
 
 
+def test_where_the_build_stage_had_a_wheel_is_not_told(tmp_path: Path) -> None:
+    written(tmp_path, "numpy-1.dist-info/METADATA", "numpy-1.dist-info/direct_url.json")
+    (tmp_path / "numpy-1.dist-info/RECORD").write_text("numpy-1.dist-info/direct_url.json,sha256=x,1\n")
+    assemble.forget_origin(tmp_path)
+    assert not (tmp_path / "numpy-1.dist-info/direct_url.json").exists()
+    assert (tmp_path / "numpy-1.dist-info/RECORD").read_text() == ""
+
+
 def test_equal_sources_give_equal_byte_code_and_ages_wherever_they_lie(tmp_path: Path) -> None:
     bytes_of = []
     for name in ("one", "two"):
