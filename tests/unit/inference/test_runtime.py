@@ -206,6 +206,11 @@ async def test_a_requirement_that_is_not_met_makes_the_module_not_ready_and_says
         await bench.answered(picture(1, HW), spec.version)
         await bench.desire(model={"path": str(bundle)})
         await until(lambda: "inference.runtime" not in bench.service.health.missing())
+        await bench.serve(bundle, runtime={"require": {"engines": ["refusing"]}})
+        await until(lambda: "inference.runtime" in bench.service.health.missing())
+        bench.hub.set_desired("inference", {})
+        await until(lambda: bench.runtime() == {}, what="no model, no runtime")
+        assert list(bench.service.health.missing()) == ["inference.model"]
 
 
 async def test_a_required_engine_that_can_serve_makes_the_module_ready(

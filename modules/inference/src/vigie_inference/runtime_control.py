@@ -108,22 +108,22 @@ class RuntimeControl:
             self._load.attention.wait(LOOK_S)
             self._load.attention.clear()
             wanted = self._wanted
-            self._take_failures()
-            if wanted is None:
-                if self._done is not None:
-                    self.report.nothing()
-                self._done = None
-                continue
             try:
+                self._take_failures()
                 self._attend(wanted, stop)
             except Exception:
                 # What serves goes on serving: a fault in choosing must not cost the frames.
-                log.exception("runtime_choice_failed", model=wanted.loaded.spec.version)
+                log.exception("runtime_choice_failed")
                 self._done = wanted
         self._breaker.settled()
 
-    def _attend(self, wanted: Wanted, stop: threading.Event) -> None:
-        if wanted is not self._done:
+    def _attend(self, wanted: Wanted | None, stop: threading.Event) -> None:
+        if wanted is None:
+            if self._done is not None:
+                self._service.health.ready("inference.runtime")
+                self.report.nothing()
+            self._done = None
+        elif wanted is not self._done:
             if self._consider(wanted, stop):
                 self._done = wanted
         else:
