@@ -192,8 +192,9 @@ class IsolatedEngine:
         return EngineDiedError(self._model, what, end_in_words(self._process.returncode), " | ".join(self._said))
 
     def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        if self._process.poll() is None:  # once it is reaped its number may be another's
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
 

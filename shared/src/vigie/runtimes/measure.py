@@ -223,6 +223,7 @@ def _last_line(said: int) -> str:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """The process and what it started: those end with it by their own lifelines."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:  # once it is reaped its number may be another's
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
