@@ -11,7 +11,8 @@ from vigie_devkit.models.labels import COCO80
 from vigie_devkit.models.recognition import UNIT_RGB, Doubt, Recognition
 from vigie_devkit.models.signature import Port, Signature
 
-STRIDES = ((8, 16, 32), (8, 16, 32, 64))
+# The usual levels, "p6", "p2" and the two levels of a tiny one.
+STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 _OTHER_TASKS = ("segment", "pose", "obb", "semantic")
 
 

@@ -1,0 +1,169 @@
+"""Run by the Python of the vendor's own environment, never by ours: exports models and says what the vendor reads.
+
+Each network has random weights, made from the vendor's YAML definition. Its batch statistics are set on the picture and
+the last layers are rescaled so that scores spread over decades: untrained heads answer with one value everywhere, and a
+comparison of those would prove nothing. Of the float network (not of the export) the vendor's own letterbox,
+suppression and inverse give the boxes that an import has to find again.
+
+Arguments: a folder for the results, a photograph (``.npy``, BGR) to detect on, a drawn picture that only takes part in
+the scaling, names of cases. Writes NAME.onnx and NAME.npz each.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ |= {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
+
+import numpy as np
+import torch
+from ultralytics import YOLO
+from ultralytics.data.augment import LetterBox
+from ultralytics.utils.nms import non_max_suppression
+from ultralytics.utils.ops import scale_boxes
+
+SCORE_MIN, IOU_MAX = 0.001, 0.45
+SEEN, SEEN_OF_FEW = 330, 800  # anchors of the photograph above SCORE_MIN; few classes suppress more
+SCORE_MAX = 0.9  # of the best of all pictures: saturated scores are all alike
+NAMES = {0: "bolt", 1: "nut", 2: "washer"}
+
+# name: definition, (height, width), arguments of the export, number of classes (None: the definition's)
+CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any], int | None]] = {
+    "yolov5nu": ("yolov5n.yaml", (256, 256), {}, None),
+    "yolov8n": ("yolov8n.yaml", (256, 256), {}, None),
+    "yolov8n-three-classes": ("yolov8n.yaml", (320, 448), {}, 3),
+    "yolov8n-open-input": ("yolov8n.yaml", (256, 256), {"dynamic": True}, None),
+    "yolov8n-half": ("yolov8n.yaml", (256, 256), {"quantize": 16}, None),
+    "yolov8n-p2": ("yolov8n-p2.yaml", (256, 256), {}, None),
+    "yolov9t": ("yolov9t.yaml", (256, 256), {}, None),
+    "yolov10n": ("yolov10n.yaml", (256, 256), {"nms": False}, None),
+    "yolov10n-raw": ("yolov10n.yaml", (256, 256), {}, None),
+    "yolo11n": ("yolo11n.yaml", (256, 256), {"opset": 12}, None),
+    "yolo12n": ("yolo12n.yaml", (256, 256), {}, None),
+    "yolo26n": ("yolo26n.yaml", (256, 256), {"nms": False}, None),
+    "yolo26n-raw": ("yolo26n.yaml", (256, 256), {}, None),
+    "yolov8n-cls": ("yolov8n-cls.yaml", (224, 224), {}, 10),
+    "yolov8n-seg": ("yolov8n-seg.yaml", (256, 256), {}, None),
+    "yolo11n-pose": ("yolo11n-pose.yaml", (256, 256), {}, None),
+    "yolov8n-obb": ("yolov8n-obb.yaml", (256, 256), {}, None),
+}
+
+
+def main(folder: Path, photograph: Path, drawn: Path, names: list[str]) -> None:
+    frame_bgr, drawn_bgr = np.load(photograph), np.load(drawn)
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)  # the same sums in the same order on every machine
+    for name in names:
+        started = time.monotonic()
+        workplace = folder / f"{name}.d"  # the export is named after its definition
+        workplace.mkdir()
+        os.chdir(workplace)
+        definition, size_hw, options, classes = CASES[name]
+        torch.manual_seed(7)
+        model = YOLO(definition)
+        if classes is not None:
+            sized = type(model.model)(model.model.yaml, nc=classes, verbose=False)
+            sized.args, sized.task = model.model.args, model.task
+            model.model = sized
+        if classes == len(NAMES):
+            model.model.names = NAMES
+        tensor = fed(frame_bgr, size_hw, stretch=model.task == "classify")
+        both = torch.cat((tensor, fed(drawn_bgr, size_hw, stretch=True)))
+        if hasattr(model.model, "end2end"):  # which of its two heads answers
+            model.model.end2end = options.get("nms") is False
+        spread(model.model, both)
+        written: dict[str, Any] = {}
+        if model.task == "detect":
+            written = detected(model.model, tensor, frame_bgr.shape[:2])
+        elif model.task == "classify":
+            written = {"scores": model.model.eval()(tensor)[0][0].numpy()}
+        exported = model.export(format="onnx", imgsz=list(size_hw), **options)
+        (workplace / exported).rename(folder / f"{name}.onnx")
+        np.savez(folder / f"{name}.npz", **written)
+        print(f"{name}: {time.monotonic() - started:.1f} s", flush=True)
+
+
+def fed(frame_bgr: np.ndarray, size_hw: tuple[int, int], *, stretch: bool) -> torch.Tensor:
+    """The picture as the vendor feeds it: letterboxed, RGB, 0..1, NCHW."""
+    shown = LetterBox(size_hw, auto=False, scale_fill=stretch)(image=frame_bgr)
+    planes = np.ascontiguousarray(shown[..., ::-1].transpose(2, 0, 1))
+    return torch.from_numpy(planes)[None].float() / 255
+
+
+def spread(network: Any, pictures: torch.Tensor) -> None:
+    """Batch statistics of the pictures; class logits such that scores run from below SCORE_MIN to SCORE_MAX."""
+    network.train()
+    for norm in (part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)):
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain average of what was seen
+    network(torch.cat((pictures, pictures.flip(3))))
+    network.eval()
+    head = network.model[-1]
+    if hasattr(head, "linear"):
+        (seen,) = answers([head.linear], lambda: network(pictures))
+        rescale([head.linear], 2.0 / float(seen.std()), 0.0, 0.0)
+        return
+    for branch in ("cv3", "one2one_cv3"):
+        layers = [last(level) for level in getattr(head, branch, None) or ()]
+        seen = answers(layers, lambda: network(pictures))
+        if seen:
+            best = torch.cat([level.amax(1).flatten(1) for level in seen], dim=1)
+            wanted = SEEN if head.nc > len(NAMES) else SEEN_OF_FEW
+            low, high = float(best[0].sort().values[-wanted]), float(best.max())
+            rescale(layers, (logit(SCORE_MAX) - logit(SCORE_MIN)) / (high - low), low, logit(SCORE_MIN))
+    for branch in ("cv2", "one2one_cv2"):
+        for layer in [last(level) for level in getattr(head, branch, None) or ()]:
+            for seen in answers([layer], lambda: network(pictures)):
+                if head.reg_max == 1:  # distances in strides: none may be negative
+                    nearest, middle = float(seen.min()), float(seen.median())
+                    rescale([layer], 2.5 / (middle - nearest), nearest, 0.5)
+                else:  # logits of a distribution over bins
+                    rescale([layer], 2.0 / float(seen.std()), float(seen.mean()), 0.0)
+
+
+def last(level: Any) -> Any:
+    """The last convolution of a level, with noise: untrained ones are nearly alike for every class."""
+    layer = [part for part in level.modules() if isinstance(part, torch.nn.Conv2d)][-1]
+    layer.weight += torch.randn_like(layer.weight) * layer.weight.std()
+    return layer
+
+
+def answers(layers: list[Any], run: Any) -> list[torch.Tensor]:
+    """What these layers give for the picture; nothing of a branch that does not answer in this mode."""
+    seen: list[torch.Tensor] = []
+    hooks = [layer.register_forward_hook(lambda _layer, _given, answer: seen.append(answer)) for layer in layers]
+    run()
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def rescale(layers: list[Any], factor: float, before: float, after: float) -> None:
+    """An affine change of the layers' answers: what was ``before`` becomes ``after``."""
+    for layer in layers:
+        layer.weight *= factor
+        layer.bias.copy_((layer.bias - before) * factor + after)
+
+
+def logit(score: float) -> float:
+    return math.log(score / (1 - score))
+
+
+def detected(network: Any, tensor: torch.Tensor, frame_hw: tuple[int, int]) -> dict[str, Any]:
+    """What the vendor finds, in pixels of the picture."""
+    found = non_max_suppression(network.eval()(tensor), SCORE_MIN, IOU_MAX, nc=len(network.names), max_det=300)[0]
+    boxes = scale_boxes(tuple(tensor.shape[2:]), found[:, :4].clone(), frame_hw)
+    return {
+        "boxes_xyxy": boxes.numpy(),
+        "scores": found[:, 4].numpy(),
+        "class_ids": found[:, 5].numpy().astype(np.int32),
+    }
+
+
+if __name__ == "__main__":
+    main(*(Path(word) for word in sys.argv[1:4]), sys.argv[4:] or list(CASES))

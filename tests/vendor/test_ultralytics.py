@@ -1,0 +1,75 @@
+"""Exports that ultralytics made itself, imported without a word of configuration, against ultralytics' own decoding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.vendor_agreement import Found, agreement, through_vigie
+from vigie.errors import ModelUnrecognisedError
+from vigie.models import load_bundle
+from vigie_devkit.models import import_model
+
+# Set-up and exports are counted into the first test's time.
+pytestmark = [pytest.mark.vendor, pytest.mark.slow, pytest.mark.timeout(3000)]
+
+SCORE_MIN, IOU_MAX = 0.001, 0.45
+RAW, DONE = "yolov8", "end2end"
+DETECTORS = [
+    ("yolov5nu", RAW), ("yolov8n", RAW), ("yolov8n-three-classes", RAW), ("yolov8n-open-input", RAW),
+    ("yolov8n-half", RAW), ("yolov8n-p2", RAW), ("yolov9t", RAW), ("yolov10n", DONE), ("yolov10n-raw", RAW),
+    ("yolo11n", RAW), ("yolo12n", RAW), ("yolo26n", DONE), ("yolo26n-raw", RAW),
+]  # fmt: skip
+REFUSED = [("yolov8n-seg", "segment"), ("yolo11n-pose", "pose"), ("yolov8n-obb", "obb")]
+
+
+@pytest.mark.parametrize(("name", "family"), DETECTORS, ids=[name for name, _ in DETECTORS])
+def test_a_detector_finds_what_its_vendor_finds(
+    ultralytics_exports: Path, frame_bgr: np.ndarray, tmp_path: Path, name: str, family: str
+) -> None:
+    size = (256, 256) if name == "yolov8n-open-input" else None
+    folder = import_model(ultralytics_exports / f"{name}.onnx", tmp_path / "bundle", size_hw=size)
+
+    ours = through_vigie(folder, frame_bgr, score_min=SCORE_MIN, iou_max=IOU_MAX)
+
+    assert load_bundle(folder).card.decoder.family == family
+    with np.load(ultralytics_exports / f"{name}.npz") as arrays:
+        vendor = Found(arrays["boxes_xyxy"], arrays["scores"], arrays["class_ids"])
+    # Half precision through hundred random layers moves boxes by pixels and scores by a hundredth.
+    half = name.endswith("half")
+    seen = agreement(ours, vendor, iou_min=0.9 if half else 0.99, score_within=0.05 if half else 1e-3)
+    print(f"{name}: {seen}")
+    assert seen.vendor > 100
+    assert np.ptp(vendor.scores) > 0.02, "scores that lie together prove nothing"
+    # A pair whose overlap is the threshold itself may fall either way: the vendor shifts classes apart in float32.
+    assert seen.matched >= (0.9 if half else 0.99) * max(seen.vendor, seen.ours), seen
+
+
+def test_a_classifier_gives_the_class_and_score_of_its_vendor(
+    ultralytics_exports: Path, frame_bgr: np.ndarray, tmp_path: Path
+) -> None:
+    folder = import_model(ultralytics_exports / "yolov8n-cls.onnx", tmp_path / "bundle")
+
+    ours = through_vigie(folder, frame_bgr, score_min=0.0, iou_max=IOU_MAX)
+
+    with np.load(ultralytics_exports / "yolov8n-cls.npz") as arrays:
+        scores = arrays["scores"]
+    assert load_bundle(folder).card.decoder.params == {}, "the export gives probabilities"
+    assert ours.class_ids.tolist() == [int(scores.argmax())]
+    assert ours.scores[0] == pytest.approx(scores.max(), abs=1e-4)
+
+
+def test_names_in_the_file_become_labels(ultralytics_exports: Path, tmp_path: Path) -> None:
+    folder = import_model(ultralytics_exports / "yolov8n-three-classes.onnx", tmp_path / "bundle")
+    assert load_bundle(folder).card.labels == ("bolt", "nut", "washer")
+
+
+@pytest.mark.parametrize(("name", "task"), REFUSED, ids=[name for name, _ in REFUSED])
+def test_a_task_that_no_decoder_reads_is_refused_by_name(
+    ultralytics_exports: Path, tmp_path: Path, name: str, task: str
+) -> None:
+    with pytest.raises(ModelUnrecognisedError, match=f"task '{task}'"):
+        import_model(ultralytics_exports / f"{name}.onnx", tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
