@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 
 from support import models
 from vigie.errors import ModelFileError
+from vigie.models import load_bundle
 from vigie_devkit.cli import main
 from vigie_devkit.local.errors import Exit
 from vigie_devkit.models import import_model
@@ -194,6 +195,7 @@ MALFORMED = [
     ("unknown-type", graph(unknown_type), "has the unknown type 999"),
     ("huge-input", graph(set_input(1, 3, 1 << 20, 64)), "no side may exceed 8192"),
     ("negative-input", graph(set_input(1, 3, -5, 64)), "has a side of -5"),
+    ("batch-of-ten", graph(set_input(10, 3, 64, 96)), "takes 10 pictures at once; export it with a batch of 1"),
     ("grey-input", graph(set_input(1, 1, 64, 96)), "pictures have 3 channels"),
     ("flat-input", graph(set_input(1, 10)), "axes; a picture has three or, with a batch, four"),
     ("loose-end", graph(loose_end), "is no valid ONNX graph"),
@@ -252,6 +254,15 @@ def test_nodes_in_any_order_are_sorted(tmp_path: Path) -> None:
     del model.graph.node[:]
     model.graph.node.extend(reversed(nodes))
     import_model(models.save(model, tmp_path), tmp_path / "bundle")
+
+
+def test_sides_that_paddle_writes_as_minus_one_are_open(tmp_path: Path) -> None:
+    model = models.yolox()
+    model.graph.input[0].CopyFrom(models.tensor("images", [-1, 3, -1, -1]))
+    model.graph.value_info.append(models.tensor(model.graph.node[0].output[0], [-1, 3, -1, -1]))
+    model.graph.output[0].CopyFrom(models.tensor("output", [-1, -1, 8]))
+    folder = import_model(models.save(model, tmp_path), tmp_path / "bundle", size_hw=(64, 96))
+    assert load_bundle(folder).card.input.height == 64
 
 
 def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ def open_model(path: Path) -> onnx.ModelProto:
         raise ModelFileError(str(path), "holds no graph; it is empty or no ONNX model")
     _check_opsets(path, model)
     _check_operators(path, model)
+    _open_minus_one(model)
     _check_inputs(path, model)
     _load_external(path, model)
     _check_weights(path, model)
@@ -104,6 +105,14 @@ def _check_operators(path: Path, model: onnx.ModelProto) -> None:
             f"needs custom operators ({', '.join(foreign[:5])}); libraries of operators are never loaded: "
             "export with standard operators only",
         )
+
+
+def _open_minus_one(model: onnx.ModelProto) -> None:
+    """Write open sides as ONNX does. paddle2onnx writes -1, which no reader but ONNX Runtime takes for open."""
+    for item in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for dim in item.type.tensor_type.shape.dim:
+            if dim.dim_value == -1:
+                dim.Clear()
 
 
 def _check_inputs(path: Path, model: onnx.ModelProto) -> None:

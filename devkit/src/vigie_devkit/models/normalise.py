@@ -67,7 +67,7 @@ def fix_shapes(file: str, model: onnx.ModelProto, size_hw: tuple[int, int] | Non
     height_at, width_at = (-3, -2) if channels_last else (-2, -1)
     wanted = dict(zip((height_at, width_at), size_hw or (0, 0), strict=True))
     if len(dims) == 4:
-        _fix(file, image.name, dims[0], 1)
+        _take_one_picture(file, image.name, dims[0])
     for at, name in ((height_at, "height"), (width_at, "width")):
         if not wanted[at] and not dims[at].dim_value:
             raise ModelUnrecognisedError(
@@ -137,6 +137,14 @@ def output_shapes(model: onnx.ModelProto, measured: Mapping[str, tuple[int, ...]
             for side, seen in zip(known, ran, strict=True)
         )
     return shapes
+
+
+def _take_one_picture(file: str, name: str, batch: Any) -> None:
+    if batch.dim_value > 1:
+        raise ModelUnrecognisedError(
+            file, f"takes {batch.dim_value} pictures at once; export it with a batch of 1 or an open one"
+        )
+    _fix(file, name, batch, 1)
 
 
 def _fix(file: str, name: str, dim: Any, side: int) -> None:
