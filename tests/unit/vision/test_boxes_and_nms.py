@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from support import reference_decode as slow
 from vigie.vision import nms as nms_file
 from vigie.vision.boxes import area_xyxy, clip_xyxy, iou_matrix, xywh_to_xyxy, xyxy_to_xywh
+from vigie.vision.detections import Detections
+from vigie.vision.matching import count_matched
 from vigie.vision.nms import nms
 
 
@@ -89,3 +91,12 @@ def test_large_coordinates_lose_nothing() -> None:
     scores, classes = np.array([0.9, 0.8], np.float32), np.array([79, 79], np.int32)
     assert nms(boxes, scores, classes, iou_max=0.51).tolist() == [0, 1]
     assert nms(boxes, scores, classes, iou_max=0.45).tolist() == [0]
+
+
+def test_a_box_without_an_area_is_found_again_by_its_corners() -> None:
+    """Untrained heads give boxes that are turned inside out; both graphs give the same ones."""
+    one = Detections(np.array([[9, 5, 3, 4]], np.float32), np.array([0.8], np.float32), np.array([2], np.int32))
+    near = Detections(one.boxes_xyxy + np.float32(0.05), one.scores, one.class_ids)
+    far = Detections(one.boxes_xyxy + np.float32(2.0), one.scores, one.class_ids)
+    assert count_matched(one, near, iou_min=0.95, score_within=0.01) == 1
+    assert count_matched(one, far, iou_min=0.95, score_within=0.01) == 0
