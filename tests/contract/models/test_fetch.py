@@ -358,7 +358,7 @@ def test_a_fetch_that_fails_leaves_the_former_bundle(
         former = load_bundle(home / "bundles/best").digest
     bad = zipped(("card.yaml", b"schema: vigie.card/1"))
     with serve(Behaviour(bad)) as url:
-        assert main(["models", "fetch", "best", "--catalogue", write_catalogue(tmp_path, url, bad)]) == 3
+        assert main(["models", "fetch", "best", "--catalogue", write_catalogue(tmp_path, url, bad)]) == 5
     assert "vigie: model card" in capsys.readouterr().err
     assert load_bundle(home / "bundles/best").digest == former
     assert [path.name for path in (home / "bundles").iterdir()] == ["best"]
