@@ -105,11 +105,17 @@ def run_handler(args: argparse.Namespace) -> int:
         sys.stdout = None
         return Exit.OK
     except Exception as error:
-        from vigie.errors import ModelError, ProviderError, VigieError
+        from vigie.errors import (
+            BundleError,
+            CardError,
+            ModelFileError,
+            ModelParityError,
+            ModelUnrecognisedError,
+            VigieError,
+        )
 
         if not isinstance(error, VigieError):
             raise
         complain(str(error))
-        # A provider that is not there is this machine's lack, not the model's.
-        of_the_model = isinstance(error, ModelError) and not isinstance(error, ProviderError)
-        return Exit.MODEL if of_the_model else Exit.ENVIRONMENT
+        of_the_model = (BundleError, CardError, ModelFileError, ModelParityError, ModelUnrecognisedError)
+        return Exit.MODEL if isinstance(error, of_the_model) else Exit.ENVIRONMENT
