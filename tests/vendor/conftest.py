@@ -27,7 +27,7 @@ def ultralytics_exports(tmp_path_factory: pytest.TempPathFactory, frame_bgr: np.
     python = vendor_python(HERE / "ultralytics.txt", probe="import torch, ultralytics; from ultralytics import YOLO")
     folder = tmp_path_factory.mktemp("ultralytics")
     np.save(folder / "photograph.npy", frame_bgr)
-    np.save(folder / "drawn.npy", scene((256, 256)))
+    np.save(folder / "drawn.npy", np.stack([scene((256, 256), seed=seed) for seed in (7, 8)]))  # as import draws them
     script = HERE / "processes/ultralytics_exports.py"
     print(run_vendor(python, script, folder, folder / "photograph.npy", folder / "drawn.npy"))
     return folder

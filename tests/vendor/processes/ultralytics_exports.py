@@ -5,8 +5,8 @@ the last layers are rescaled so that scores spread over decades: untrained heads
 comparison of those would prove nothing. Of the float network (not of the export) the vendor's own letterbox,
 suppression and inverse give the boxes that an import has to find again.
 
-Arguments: a folder for the results, a photograph (``.npy``, BGR) to detect on, a drawn picture that only takes part in
-the scaling, names of cases. Writes NAME.onnx and NAME.npz each.
+Arguments: a folder for the results, a photograph (``.npy``, BGR) to detect on, drawn pictures (N, H, W, 3) that only
+take part in the scaling, names of cases. Writes NAME.onnx and NAME.npz each.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main(folder: Path, photograph: Path, drawn: Path, names: list[str]) -> None:
         if classes == len(NAMES):
             model.model.names = NAMES
         tensor = fed(frame_bgr, size_hw, stretch=model.task == "classify")
-        both = torch.cat((tensor, fed(drawn_bgr, size_hw, stretch=True)))
+        both = torch.cat((tensor, *(fed(one, size_hw, stretch=True) for one in drawn_bgr)))
         if hasattr(model.model, "end2end"):  # which of its two heads answers
             model.model.end2end = options.get("nms") is False
         spread(model.model, both)
