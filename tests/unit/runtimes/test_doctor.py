@@ -11,8 +11,12 @@ from support.checkout import ROOT
 from support.hardware_trees import INTEL, lay_out
 from vigie.models import load_bundle
 from vigie.runtimes import doctor
+from vigie.runtimes.candidate import cpu_candidate
+from vigie.runtimes.decision_cache import DecisionCache, Entry
 from vigie.runtimes.doctor import diagnose, diagnosis_lines
+from vigie.runtimes.fingerprint import fingerprint
 from vigie.runtimes.hardware import Identity, Installed, probe
+from vigie.runtimes.measurement import Failure, Measured, Trial
 from vigie_devkit import cli
 
 SHIPPED = ROOT / "shared/models/conveyor-parts"
@@ -21,7 +25,7 @@ SHIPPED = ROOT / "shared/models/conveyor-parts"
 def test_it_says_what_would_be_measured_and_how_to_get_the_rest(tmp_path: Path) -> None:
     packages = (Installed("onnxruntime", "1.31.1"), Installed("openvino", "2026.4.1"))
     report = probe(lay_out(tmp_path, INTEL), machine="x86_64", identity=Identity(0, frozenset()), packages=packages)
-    text = "\n".join(diagnosis_lines(diagnose(load_bundle(SHIPPED).card, report=report)))
+    text = "\n".join(diagnosis_lines(diagnose(load_bundle(SHIPPED), report=report)))
     assert "machine       ASUSTeK COMPUTER INC. NUC14RVH, x86_64, Ubuntu 24.04.1 LTS" in text
     assert "6 threads to use: affinity 22, quota of 6 CPUs" in text
     assert "8-bit dot product (avx_vnni)" in text
@@ -31,6 +35,23 @@ def test_it_says_what_would_be_measured_and_how_to_get_the_rest(tmp_path: Path) 
     assert "-> install onnxruntime-ep-openvino" in text
     assert "there is no NVIDIA GPU" in text
     assert len(max(text.splitlines(), key=len)) < 160
+
+
+def test_what_an_earlier_start_measured_here_says_what_would_serve(tmp_path: Path) -> None:
+    bundle = load_bundle(SHIPPED)
+    assert diagnose(bundle, tmp_path).known is None
+    # load, first run, runs, p50, p95, p99, per second, CPU, memory
+    quick = Measured(cpu_candidate("fp32", 2), (Trial(0.1, 20, 10, 10, 11, 12, 100, 20, 60),) * 3)
+    slow = Measured(cpu_candidate("fp32", 1), (Trial(0.1, 30, 10, 19, 20, 21, 50, 19, 60),) * 3)
+    crashed = Measured(cpu_candidate("fp16", 2), failure=Failure("crashed", "ended by SIGSEGV"))
+    ground = fingerprint(bundle, probe().fingerprint_facts())
+    DecisionCache(tmp_path).save(Entry(ground, "conveyor-parts", "2026-11-25T20:00:00+00:00", (slow, quick, crashed)))
+    diagnosis = diagnose(bundle, tmp_path)
+    assert diagnosis.known is not None
+    assert diagnosis.known.chosen == "cpu/fp32/2t"
+    text = "\n".join(diagnosis_lines(diagnosis))
+    assert "would serve conveyor-parts: cpu/fp32/2t (measured 2026-11-25T20:00:00+00:00)" in text
+    assert "not cpu/fp16/2t: ended by SIGSEGV" in text
 
 
 def test_json_holds_the_same_for_programs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,10 +32,11 @@ def add_parser(subparsers: Any) -> None:
 def doctor(args: argparse.Namespace) -> int:
     from vigie.models import load_bundle
     from vigie.runtimes.doctor import diagnose, diagnosis_text
+    from vigie_devkit.local.programs import measurements_folder
     from vigie_devkit.models.shelf import find_on_shelf
 
-    card = load_bundle(find_on_shelf(args.bundle)).card
-    sys.stdout.write(diagnosis_text(diagnose(card), as_json=args.json))
+    bundle = load_bundle(find_on_shelf(args.bundle))
+    sys.stdout.write(diagnosis_text(diagnose(bundle, measurements_folder()), as_json=args.json))
     if not args.json:
         print(f"\nmeasure them: ./vigie models bench {args.bundle}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from vigie_devkit.local.paths import RunPaths, home_folder
 from vigie_devkit.local.supervisor import Program
@@ -62,7 +63,11 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         "VIGIE_FRAMES": str(run.frames),
         "VIGIE_HTTP": "127.0.0.1:0",
         "VIGIE_SECRETS": str(run.secrets),
-        # Outlives the run: a machine is measured once, not at every start.
-        "VIGIE_RUNTIMES": str(home_folder() / "runtimes"),
+        "VIGIE_RUNTIMES": str(measurements_folder()),
         **injected(run.hub_json, module),
     }
+
+
+def measurements_folder() -> Path:
+    """Where inference keeps what it measured. Outlives the run: a machine is measured once, not at every start."""
+    return home_folder() / "runtimes"

@@ -6,37 +6,50 @@ Inside a container: ``python -m vigie.runtimes.doctor [BUNDLE] [--json]``. On a 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from vigie.errors import VigieError
-from vigie.models import load_bundle
-from vigie.models.card import Card
+from vigie.models import Bundle, load_bundle
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.candidates import Rejected, candidates
 from vigie.runtimes.hardware import HardwareReport, probe
 from vigie.runtimes.hardware.text import report_lines
+from vigie.runtimes.known_choice import Known, known_choice
 
 _NO_REMEDY = "no remedy"
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """``tried``: the candidates that would be measured, by key. ``model``: empty if no bundle was named."""
+    """``tried``: the candidates that would be measured, by key. ``model``: empty if no bundle was named.
+
+    ``known``: what an earlier start measured on this same ground, and what follows from it; None if nothing was.
+    """
 
     hardware: HardwareReport
     model: str
     tried: tuple[Candidate, ...]
     rejected: tuple[Rejected, ...]
+    known: Known | None = None
 
 
-def diagnose(card: Card | None, *, report: HardwareReport | None = None) -> Diagnosis:
-    """Look at this machine and, with a card, at what of it could run the model."""
+def diagnose(
+    bundle: Bundle | None, measurements: Path | None = None, *, report: HardwareReport | None = None
+) -> Diagnosis:
+    """Look at this machine and, with a bundle, at what of it could run the model.
+
+    Args: measurements: the folder where the inference module keeps what it measured.
+    """
     found = probe(ask=True) if report is None else report
-    tried, rejected = candidates(found, card) if card is not None else ([], [])
-    return Diagnosis(found, card.name if card else "", tuple(tried), tuple(rejected))
+    if bundle is None:
+        return Diagnosis(found, "", (), ())
+    tried, rejected = candidates(found, bundle.card)
+    known = None if measurements is None else known_choice(bundle, found, measurements)
+    return Diagnosis(found, bundle.card.name, tuple(tried), tuple(rejected), known)
 
 
 def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
@@ -44,6 +57,7 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield from report_lines(diagnosis.hardware)
     if not diagnosis.model:
         return
+    yield from _known_lines(diagnosis)
     yield ""
     yield f"would be measured for {diagnosis.model}:"
     width = max((len(candidate.key) for candidate in diagnosis.tried), default=0)
@@ -71,20 +85,40 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
             yield f"  {reason}: {', '.join(keys)}"
 
 
+def _known_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    known = diagnosis.known
+    yield ""
+    if known is None:
+        yield f"not measured here yet: which of them serves {diagnosis.model}"
+        return
+    yield f"would serve {diagnosis.model}: {known.chosen or 'nothing'} (measured {known.measured_at})"
+    for reason in known.reasons:
+        yield f"  {reason}"
+    for rejection in known.rejected:
+        yield f"  not {rejection.candidate}: {rejection.reason}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command inside a container; 0, or 3 with one sentence."""
     parser = argparse.ArgumentParser(prog="python -m vigie.runtimes.doctor", description=__doc__)
     parser.add_argument("bundle", nargs="?", type=Path, help="a bundle folder")
+    parser.add_argument("--measurements", type=Path, help="where the module keeps what it measured")
     parser.add_argument("--json", action="store_true", help="one object for programs")
     args = parser.parse_args(arguments)
     try:
-        card = load_bundle(args.bundle).card if args.bundle else None
-        diagnosis = diagnose(card)
+        bundle = load_bundle(args.bundle) if args.bundle else None
+        diagnosis = diagnose(bundle, args.measurements or _module_folder(os.environ))
     except VigieError as error:
         sys.stderr.write(f"{error}\n")
         return 3
     sys.stdout.write(diagnosis_text(diagnosis, as_json=args.json))
     return 0
+
+
+def _module_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where the module of this container keeps its measurements."""
+    folder = environ.get("VIGIE_RUNTIMES") or environ.get("VIGIE_STATE")
+    return Path(folder) if folder else None
 
 
 def diagnosis_text(diagnosis: Diagnosis, *, as_json: bool) -> str:
