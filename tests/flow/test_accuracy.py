@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from support.product import Home
+from vigie.models import load_bundle
+from vigie.models.card import write_card
 from vigie.synthetic import LABELS, open_scene
 from vigie_devkit.accuracy.average_precision import Accuracy, FrameFound, FrameTruth, mean_average_precision
 from vigie_devkit.accuracy.scene_truth import frame_truth
+from vigie_devkit.quantize.machine import this_machine
 
 ROOT = Path(__file__).parents[2]
 # Low enough for the whole precision-recall curve, high enough that a message stays small.
 SCORE = 0.05
+INT8_SOURCES = [f"synthetic://conveyor?seed={seed}&fps=30" for seed in (7, 23)]
+INT8_FRAMES = 100
+# The bar is half a point over many frames, which the card's evidence keeps; a hundred frames of two scenes resolve one.
+LOST_MAX = 0.01
 
 
 @pytest.fixture
@@ -43,6 +52,33 @@ def test_the_shipped_detector_is_accurate_through_the_running_system(
     print(f"\nmAP50 {accuracy.map50:.3f}, mAP50-95 {accuracy.map50_95:.3f} over {accuracy.objects} objects")
     print(", ".join(f"{label} {ap50:.3f}" for label, ap50 in accuracy.ap50.items()))
     assert accuracy.map50 >= map50_min
+
+
+def only(folder: Path, variant: str) -> Path:
+    """The shipped bundle with one variant, so that nothing else can serve."""
+    shutil.copytree(ROOT / "shared/models/conveyor-parts", folder)
+    card = load_bundle(folder).card
+    kept = msgspec.structs.replace(card, variants={variant: card.variants[variant]})
+    (folder / "card.yaml").write_bytes(write_card(kept))
+    return folder
+
+
+@pytest.mark.timeout(900)
+def test_int8_loses_at_most_a_point_through_the_running_system(tmp_path: Path) -> None:
+    card = load_bundle(ROOT / "shared/models/conveyor-parts").card
+    kind = this_machine().kind
+    names = [
+        name
+        for name, facts in card.variants.items()
+        if facts.precision == "int8" and "cpu-x86" in facts.targets and (not facts.cpus or kind in facts.cpus)
+    ]
+    assert names, "an int8 variant ships for this CPU"
+    measured = {}
+    for name in ("fp32", names[0]):
+        bundle = only(tmp_path / "bundles" / name, name)
+        measured[name] = through_the_system(tmp_path / name, INT8_SOURCES, INT8_FRAMES, "--model", str(bundle))
+        print(f"\n{name}: mAP50 {measured[name].map50:.4f}, mAP50-95 {measured[name].map50_95:.4f}")
+    assert measured[names[0]].map50 >= measured["fp32"].map50 - LOST_MAX
 
 
 def through_the_system(folder: Path, sources: list[str], frames: int, *options: str) -> Accuracy:

@@ -78,6 +78,7 @@ def test_16_bit_activations_are_written_as_such_and_leave_only_the_weights_noise
     network: Network, ranges: dict[str, tuple[float, float]]
 ) -> None:
     model = write_qdq(network, A16W8, ranges, float_nodes(network, find_tail(network), []))
+    onnx.checker.check_model(write_qdq(network, U8S8_8BIT, ranges, float_nodes(network, find_tail(network), [])))
     kinds = {one.data_type for one in model.graph.initializer}
     assert {onnx.TensorProto.UINT16, onnx.TensorProto.INT8} <= kinds
     wanted = answers(network.model.SerializeToString())
@@ -106,6 +107,7 @@ def test_an_opset_without_scales_per_channel_is_refused_with_what_to_do(ranges: 
 
 def test_half_precision_keeps_input_and_outputs(network: Network) -> None:
     half = write_half(network, find_tail(network))
+    onnx.checker.check_model(half)
     assert half.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert {item.type.tensor_type.elem_type for item in half.graph.output} == {onnx.TensorProto.FLOAT}
     assert onnx.TensorProto.FLOAT16 in {tensor.data_type for tensor in half.graph.initializer}

@@ -8,6 +8,7 @@ import onnx
 
 from vigie.errors import QuantizationError
 from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
+from vigie_devkit.models.order import sort_nodes
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.tails import Tail
 
@@ -31,6 +32,7 @@ def write_half(network: Network, tail: Tail) -> onnx.ModelProto:
     except (ValueError, RuntimeError, KeyError) as error:
         raise QuantizationError("fp16", f"onnxruntime refuses the graph: {first_line(error)}") from error
     _keep_once(half)
+    sort_nodes(half)
     half.producer_name, half.producer_version = "vigie-devkit", ""
     return half
 

@@ -12,6 +12,7 @@ import onnx
 
 from vigie.errors import QuantizationError
 from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
+from vigie_devkit.models.order import sort_nodes
 from vigie_devkit.quantize.float_nodes import QUANTIZED_TYPES
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.recipes import Recipe
@@ -86,6 +87,8 @@ def write_qdq(
     finally:
         logging.disable(was)
     written: onnx.ModelProto = quantizer.model.model
+    # The quantizer appends what it adds; ONNX Runtime does not mind, the ONNX checker and other runtimes do.
+    sort_nodes(written)
     written.producer_name, written.producer_version = "vigie-devkit", ""
     return written
 
