@@ -73,3 +73,13 @@ def test_the_budget_is_points_with_labels_and_agreement_without(
     metric: str, reference: float, had: float, *, allowed: bool
 ) -> None:
     assert Budget(0.5, 0.95).allows(Score(metric, reference), Score(metric, had)) is allowed
+
+
+def test_few_frames_are_not_asked_for_more_than_they_can_tell() -> None:
+    strict = Budget(0.5, 0.95)
+    widened = strict.widened(2.0)
+    reference, had = Score("mAP50", 0.980), Score("mAP50", 0.960)
+    assert not strict.allows(reference, had)
+    assert widened.allows(reference, had)
+    assert not widened.allows(reference, Score("mAP50", 0.954))
+    assert widened.min_agreement == strict.min_agreement, "agreement is not widened"

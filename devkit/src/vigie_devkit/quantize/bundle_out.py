@@ -21,7 +21,6 @@ from vigie.models.reference import ReferencePair, write_reference
 from vigie.runtimes.reference_run import run_reference
 from vigie_devkit.accuracy.parity_score import parity_score
 from vigie_devkit.models.writer import REFERENCE_FILE, put_in_place
-from vigie_devkit.quantize.judge import Score
 from vigie_devkit.quantize.qdq import opset
 from vigie_devkit.quantize.report import Report
 from vigie_devkit.quantize.samples import Sample
@@ -126,7 +125,7 @@ def _variant(
                 date=report.date,
             )
         )
-    agreed = _agreement(built.score)
+    agreed = built.score.agreement
     return CardVariant(
         file=file,
         sha256=hashlib.sha256(built.content).hexdigest(),
@@ -169,7 +168,3 @@ def _pair(bench: Workbench, sample: Sample) -> ReferencePair:
     )
     outputs: list[NDArray[Any]] = [np.asarray(answers[output.name]) for output in bench.card.outputs]
     return ReferencePair(sample.tensor_hwc, outputs)
-
-
-def _agreement(score: Score) -> float:
-    return score.figures.get("agreement f1", score.figures.get("agreement top1", 0.0))

@@ -31,6 +31,11 @@ class Score:
     headline: float
     figures: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def agreement(self) -> float:
+        """With fp32, whatever the headline is."""
+        return self.figures.get("agreement f1", self.figures.get("agreement top1", self.headline))
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -38,6 +43,10 @@ class Budget:
 
     max_drop: float = 0.5
     min_agreement: float = 0.95
+
+    def widened(self, points: float) -> Budget:
+        """With ``points`` more to lose: few frames cannot tell half a point."""
+        return Budget(self.max_drop + points, self.min_agreement)
 
     def allows(self, reference: Score, score: Score) -> bool:
         # A rounding of the last digit must not decide.
@@ -73,6 +82,16 @@ class Judge:
             step()
         self._seen = [self.decode(outputs) for outputs in self.float_outputs]
         self.reference = self._score(self.float_outputs)
+
+    @property
+    def resolution(self) -> float:
+        """What one object (or picture) more or less changes, in 0..1; without labels nothing smaller is asked for."""
+        if not self.labelled:
+            return 0.0
+        if self._is_classifier:
+            return 1.0 / len(self.samples)
+        objects = sum(int((~sample.truth.ignore).sum()) for sample in self.samples if sample.truth is not None)
+        return 1.0 / max(1, objects)
 
     def score(self, run: Run, step: Callable[[], None] = lambda: None) -> Score:
         """Run every frame and score the answers."""

@@ -61,7 +61,7 @@ def _integers(bench: Workbench, recipe: Recipe) -> Built:
     method, simulator, methods = bench.best_method(recipe)
     ranked = bench.sensitivity
     whole = replace(bench.tuning.reference, headline=methods[method])
-    if not ranked or (recipe.precision == "int8" and not bench.budget.allows(bench.tuning.reference, whole)):
+    if not ranked or (recipe.precision == "int8" and not bench.tuning_budget.allows(bench.tuning.reference, whole)):
         # Where a mix must be searched, each recipe has an order of its own; else one is enough for the report.
         ranked = bench.rank(simulator)
         bench.sensitivity = bench.sensitivity or ranked
@@ -73,7 +73,7 @@ def _integers(bench: Workbench, recipe: Recipe) -> Built:
             order,
             lambda layers: bench.tuning.score(bench.simulated_run(simulator, layers)),
             bench.tuning.reference,
-            bench.budget,
+            bench.tuning_budget,
             at_least=unpaid,
         )
         step()
