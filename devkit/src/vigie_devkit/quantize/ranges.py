@@ -61,12 +61,17 @@ class TensorRunner:
         return dict(zip(self._names, values, strict=True))
 
 
-def open_session(content: bytes, *, threads: int) -> Any:
-    """A CPU session of a graph that this kit has made itself; everything optimised, as it will serve."""
+def open_session(content: bytes, *, threads: int, fused: bool = True) -> Any:
+    """A CPU session of a graph that this kit has made itself; everything optimised, as it will serve.
+
+    Args: fused: join Q/DQ pairs with the layers between them into integer kernels.
+    """
     runtime = import_onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if not fused:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)

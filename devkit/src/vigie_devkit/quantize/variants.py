@@ -44,6 +44,11 @@ class Built:
     cpus: tuple[Cpu, ...] = ()
     refusal: str = ""
 
+    @property
+    def true_score(self) -> Score:
+        """On the CPUs that the file is for: simulated where this machine is none of them."""
+        return self.score if self.simulated is None else self.simulated
+
 
 def build(bench: Workbench, recipe: Recipe) -> Built:
     """Make the variant; a refusal is an answer, not an error."""

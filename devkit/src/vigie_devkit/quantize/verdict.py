@@ -47,11 +47,17 @@ def judge_variant(
     slower = all(ratio < 1.0 - NOISE for ratio in ratios.values())
     worse = built.score.headline < reference
     told = _told(built, ratios, reference)
-    if machine.local in targets and machine.kind not in built.cpus and built.cpus:
+    if built.cpus and machine.kind not in built.cpus:
+        exact = (
+            ""
+            if built.simulated is None
+            else f" ({built.simulated.metric} {built.simulated.headline:.4f} with exact ones)"
+        )
         return Verdict(
             ships=True,
             targets=targets,
-            reason=f"{told}; on this CPU ({machine.kind}) its 16-bit sums overflow, it is for {', '.join(built.cpus)}",
+            reason=f"{told}; on this CPU ({machine.kind}) its 16-bit sums overflow{exact}, it is for "
+            f"{', '.join(built.cpus)}",
         )
     if machine.local in targets and slower and worse:
         targets = tuple(target for target in targets if target != machine.local)

@@ -158,9 +158,14 @@ def prepare(
     )
 
 
-def file_run(content: bytes, card: Card, threads: int) -> Callable[[NDArray[np.uint8]], list[NDArray[Any]]]:
-    """What the finished file answers, with the kernels of this machine; outputs in the card's order."""
-    session = open_session(content, threads=threads)
+def file_run(
+    content: bytes, card: Card, threads: int, *, kernels: bool = True
+) -> Callable[[NDArray[np.uint8]], list[NDArray[Any]]]:
+    """What the finished file answers; outputs in the card's order.
+
+    Args: kernels: with this machine's integer kernels; without them sums are made in float, which is exact.
+    """
+    session = open_session(content, threads=threads, fused=kernels)
     names = [output.name for output in card.outputs]
 
     def run(tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
