@@ -44,7 +44,7 @@ def test_a_detector_finds_what_its_vendor_finds(
     assert seen.vendor > 100
     assert np.ptp(vendor.scores) > 0.02, "scores that lie together prove nothing"
     # A pair whose overlap is the threshold itself may fall either way: the vendor shifts classes apart in float32.
-    assert seen.matched >= (0.85 if half else 0.99) * max(seen.vendor, seen.ours), seen
+    assert seen.matched >= (0.85 if half else 0.98) * max(seen.vendor, seen.ours), seen
 
 
 def test_a_classifier_gives_the_class_and_score_of_its_vendor(
