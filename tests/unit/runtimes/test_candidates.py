@@ -174,3 +174,21 @@ def test_software_models_of_devices_are_offered_only_when_asked_for(tmp_path: Pa
 )
 def test_thread_counts_are_one_all_and_half_of_many(available: int, counts: list[int]) -> None:
     assert thread_counts(available) == counts
+
+
+def test_a_variant_whose_sums_overflow_on_this_cpu_is_not_measured_on_it(tmp_path: Path) -> None:
+    variants = card("int8-s8s8", "int8-u8s8", "fp32")
+    exact = msgspec.structs.replace(variants.variants["int8-s8s8"], cpus=("x86-vnni", "arm64"))
+    seven_bit = msgspec.structs.replace(
+        variants.variants["int8-u8s8"], cpus=("x86-avx2", "x86-vnni", "arm64"), reduce_range=True
+    )
+    made = msgspec.structs.replace(variants, variants={**variants.variants, "int8-s8s8": exact, "int8-u8s8": seven_bit})
+    vnni = report(tmp_path, INTEL, "x86_64")
+    old = msgspec.structs.replace(vnni, cpu=msgspec.structs.replace(vnni.cpu, integers="none"))
+    assert any("int8-s8s8" in key for key in keys(candidates(vnni, made, installed=BASE)[0]))
+    found, rejected = candidates(old, made, installed=BASE)
+    assert not [key for key in keys(found) if "int8-s8s8" in key]
+    # 7-bit weights cannot overflow: nothing is gained by making the activations' partners unsigned at load.
+    assert not [key for key in keys(found) if "x64quantprecision" in key]
+    reason, _ = why(rejected, "cpu", "CPU", "int8-s8s8")
+    assert reason == "its sums are exact on x86-vnni, arm64; this CPU is x86-avx2, where they may overflow"

@@ -23,6 +23,5 @@ class Machine:
 
 def this_machine() -> Machine:
     cpu = probe().cpu
-    arm = cpu.machine in {"aarch64", "arm64"}
-    kind: Cpu = "arm64" if arm else "x86-avx2" if cpu.integers == "none" else "x86-vnni"
-    return Machine(cpu.model or cpu.machine, kind, "cpu-arm" if arm else "cpu-x86", cpu.threads)
+    local: Target = "cpu-arm" if cpu.sums == "arm64" else "cpu-x86"
+    return Machine(cpu.model or cpu.machine, cpu.sums, local, cpu.threads)

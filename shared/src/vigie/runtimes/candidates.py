@@ -10,7 +10,7 @@ import msgspec
 from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.hardware.libraries import lacking
-from vigie.runtimes.hardware.report import HardwareReport
+from vigie.runtimes.hardware.report import HardwareReport, IntegerSums
 from vigie.runtimes.providers import TABLE, Row
 
 _MACHINES = {"arm64": "aarch64", "AMD64": "x86_64"}
@@ -24,8 +24,6 @@ _WORDS = {
     "npu-amd": "AMD NPU",
     "dsp-qualcomm": "Qualcomm HTP",
 }
-# With VNNI (and on ARM) products are added up in 32 bits; without, U8S8 saturates in 16.
-_EXACT = {"amx_int8", "avx_vnni_int8", "avx512_vnni", "avx_vnni"}
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -65,10 +63,9 @@ def candidates(
             if why_not:
                 rejected.append(Rejected(row.engine, row.id, device, "", *why_not))
                 continue
-            suited, unsuited = _variants(row, card)
+            suited, unsuited = _variants(row, card, report.cpu.sums)
             for name, reason in unsuited.items():
-                remedy = f"{row.id} prefers {', '.join(row.precisions)}"
-                rejected.append(Rejected(row.engine, row.id, device, name, reason, remedy))
+                rejected.append(Rejected(row.engine, row.id, device, name, reason, _prefers(row)))
             for name in suited:
                 found += _expand(row, device, name, card, report)
     return found, rejected
@@ -130,21 +127,25 @@ def _hardware(row: Row, device: str, report: HardwareReport) -> tuple[str, str] 
     return None if found.usable else (found.why_not, found.remedy)
 
 
-def _variants(row: Row, card: Card) -> tuple[list[str], dict[str, str]]:
+def _prefers(row: Row) -> str:
+    return f"{row.id} prefers {', '.join(row.precisions)}"
+
+
+def _variants(row: Row, card: Card, sums: IntegerSums) -> tuple[list[str], dict[str, str]]:
     """Variants to try, the preferred precision first, and why not the others.
 
     What a row calls unsuited is left out, unless there is nothing else: slow is better than no answer.
     """
     rank = {precision: number for number, precision in enumerate(row.precisions)}
+    rest: dict[str, str] = {}
+    for name, variant in card.variants.items():
+        if variant.precision not in rank:
+            rest[name] = row.unsuited.get(variant.precision, f"{row.id} takes no {variant.precision}")
+        elif row.id == "cpu" and variant.cpus and sums not in variant.cpus:
+            rest[name] = f"its sums are exact on {', '.join(variant.cpus)}; this CPU is {sums}, where they may overflow"
     suited = sorted(
-        (name for name, variant in card.variants.items() if variant.precision in rank),
-        key=lambda name: rank[card.variants[name].precision],
+        (name for name in card.variants if name not in rest), key=lambda name: rank[card.variants[name].precision]
     )
-    rest = {
-        name: row.unsuited.get(variant.precision, f"{row.id} takes no {variant.precision}")
-        for name, variant in card.variants.items()
-        if name not in suited
-    }
     if not suited and row.id == "cpu":
         return list(rest), {}
     return suited, rest
@@ -159,8 +160,8 @@ def _expand(row: Row, device: str, variant: str, card: Card, report: HardwareRep
     if (
         row.id == "cpu"
         and facts.activations == "u8"
-        and report.cpu.machine == "x86_64"
-        and report.cpu.integers not in _EXACT
+        and not facts.reduce_range  # 7-bit weights cannot overflow
+        and report.cpu.sums == "x86-avx2"
     ):
         yield Candidate(row.engine, row.id, device, variant, counts[-1], {"session.x64quantprecision": "1"})
     has_fp16 = any(other.precision == "fp16" for other in card.variants.values())
