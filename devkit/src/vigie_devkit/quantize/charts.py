@@ -9,6 +9,7 @@ from html import escape
 WIDTH = 720
 _ROW = 22
 _LABEL = 200
+_CHAR = 7  # of the figure beside a bar, in pixels
 _COLOURS = {"kept": "#6b7280", "shipped": "#2563eb", "refused": "#dc2626", "layer": "#2563eb", "float": "#d97706"}
 
 
@@ -36,10 +37,11 @@ def bar_chart(title: str, bars: Sequence[Bar]) -> str:
     """Horizontal bars from zero; values below zero draw nothing."""
     largest = max((bar.value for bar in bars), default=0.0) or 1.0
     height = 34 + _ROW * len(bars)
+    beside = 12 + _CHAR * max((len(bar.shown) for bar in bars), default=0)
     rows = []
     for index, bar in enumerate(bars):
         top = 30 + index * _ROW
-        length = max(0.0, bar.value) / largest * (WIDTH - _LABEL - 130)
+        length = max(0.0, bar.value) / largest * (WIDTH - _LABEL - beside)
         rows.append(
             f'<text x="{_LABEL - 8}" y="{top + 13}" text-anchor="end">{escape(bar.label)}</text>'
             f'<rect x="{_LABEL}" y="{top}" width="{length:.1f}" height="{_ROW - 6}" fill="{_COLOURS[bar.kind]}"/>'
