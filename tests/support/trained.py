@@ -47,7 +47,33 @@ def write_class_folders(folder: Path, per_class: int, *, seed: int = 5) -> Path:
 
 def shape_classifier() -> onnx.ModelProto:
     """(1, 3, 64, 64) -> logits of SHAPES: three random convolutions, mean, a fitted last layer."""
-    g, features = _feature_net()
+    return _with_fitted_head(*_feature_net())
+
+
+def product_classifier() -> onnx.ModelProto:
+    """The same from matrix products alone: patches of 16 x 16 pixels every 8, two random layers, mean, a fitted Gemm
+    that transposes its weights, as PyTorch exports it.
+    """
+    g, rng = Graph(7), np.random.default_rng(7)
+    rows = np.arange(0, HW[0] - 15, 8)
+    offsets = [(y, x) for y in rows for x in rows]
+    # (patches, 3 * 16 * 16) indices into the flat picture.
+    plane = np.arange(3 * HW[0] * HW[1]).reshape(3, *HW)
+    patches = np.stack([plane[:, y : y + 16, x : x + 16].reshape(-1) for y, x in offsets])
+    flat = g.add("Reshape", "input", g.constant([-1], np.int64))
+    value, width = g.add("Gather", flat, g.constant(patches, np.int64)), patches.shape[1]
+    for size in (192, 128):
+        kernel = rng.normal(0, (2.0 / width) ** 0.5, (width, size)).astype(np.float32)
+        value, width = g.add("Relu", g.add("MatMul", value, g.constant(kernel))), size
+    pooled = g.add("ReduceMean", value, axes=[0], keepdims=1, name="features")
+    nodes = list(g.nodes)
+    features = g.model([image(HW, "input")], [tensor(pooled, [1, width])])
+    g.nodes = nodes
+    return _with_fitted_head(g, features, turned=True)
+
+
+def _with_fitted_head(g: Graph, features: onnx.ModelProto, *, turned: bool = False) -> onnx.ModelProto:
+    """A ridge regression over what ``features`` gives; ``turned``: its matrix is stored (classes, features)."""
     names = [item.name for item in features.graph.output]
     from vigie.runtimes.reference_run import run_reference
 
@@ -67,7 +93,8 @@ def shape_classifier() -> onnx.ModelProto:
     weight = np.linalg.solve(z.T @ z + 3.0 * np.eye(z.shape[1]), z.T @ (targets - targets.mean(axis=0)))
     weight /= std[:, None]
     bias = targets.mean(axis=0) - mean @ weight
-    g.add("Gemm", names[0], g.constant(weight), g.constant(bias), name="logits")
+    matrix = weight.T if turned else weight
+    g.add("Gemm", names[0], g.constant(matrix), g.constant(bias), name="logits", transB=int(turned))
     return g.model([image(HW, "input")], [tensor("logits", [1, len(SHAPES)])])
 
 

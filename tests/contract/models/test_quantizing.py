@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
+import onnx
 import pytest
 
 from support import models
@@ -15,6 +16,7 @@ from support.trained import (
     SHAPES,
     face_detector,
     face_picture,
+    product_classifier,
     shape_classifier,
     write_class_folders,
 )
@@ -78,6 +80,46 @@ def test_a_classifier_is_quantized_by_its_own_measure(
         assert facts.parity.metric == "top1"
         assert facts.targets == row.targets
     assert "a16w8" in {name.removesuffix("-mixed") for name in bundle.variants}
+    (left_out,) = report.left_out
+    assert left_out.startswith("int8-dynamic is not made: ")
+    assert "of the multiply-adds are in MatMul or Gemm, 50% are needed; of convolutions" in left_out
+    assert left_out in capsys.readouterr().out
+    assert not any(one.name.startswith("int8-dynamic") for one in report.variants)
+    assert len(list(verify_bundle(output))) == 1 + len(bundle.variants)
+
+
+def test_a_network_of_matrix_products_gets_a_dynamic_variant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = import_model(
+        models.save(product_classifier(), tmp_path, "products.onnx"), tmp_path / "bundle", labels=list(SHAPES)
+    )
+    pictures = write_class_folders(tmp_path / "pictures", 20)
+    output = tmp_path / "out"
+    # On either kind of CPU the other one is not here, so that the times of a toy network decide nothing.
+    arguments = ["--for", "cpu-x86,cpu-arm", "--frames", "16", "--judge-frames", "48", "--rounds", "1", "--max-drop"]
+    arguments += ["5", "--calibrate", str(pictures), "--output", str(output)]
+    code = main(["models", "quantize", str(shapes), *arguments])
+    said = capsys.readouterr().out
+    assert code == 0, said
+    report = read(output)
+    assert report.left_out == ()
+    assert report.variants[0].figures["top1"] > 0.6, "a classifier that sees something"
+    row = report.variant("int8-dynamic")
+    assert row.verdict == "shipped", row.reason
+    assert row.integer_share == 1.0
+    assert row.size_bytes < 0.5 * report.variants[0].size_bytes
+    assert row.figures["top1"] >= report.variants[0].figures["top1"] - 0.05
+    assert "the speed of fp32 with 1 thread" in row.reason
+    bundle = load_bundle(output)
+    facts = bundle.card.variants["int8-dynamic"]
+    assert (facts.precision, facts.form, facts.activations, facts.weights) == ("int8", "qoperator", "u8", "s8")
+    assert facts.calibration is None, "nothing was calibrated"
+    assert set(facts.cpus) == {"x86-avx2", "x86-vnni", "arm64"}
+    assert set(facts.targets) == set(row.targets) <= {"cpu-x86", "cpu-arm"}
+    kinds = [node.op_type for node in onnx.load(str(bundle.variant("int8-dynamic").file)).graph.node]
+    assert kinds.count("MatMulInteger") == 3
+    assert not {"MatMul", "Gemm", "ConvInteger"} & set(kinds)
     assert len(list(verify_bundle(output))) == 1 + len(bundle.variants)
 
 
@@ -202,6 +244,4 @@ def test_models_that_differ_are_told_apart(
 
 
 def _with_bias(tensor: object, value: float) -> object:
-    import onnx
-
     return onnx.numpy_helper.from_array(np.array([value], np.float32), tensor.name)  # type: ignore[attr-defined]

@@ -8,7 +8,17 @@ import pytest
 
 from vigie_devkit.quantize.judge import Score
 from vigie_devkit.quantize.machine import Machine
-from vigie_devkit.quantize.recipes import A16W8, FP16, S8S8, TARGETS, U8S8_7BIT, U8S8_8BIT, parse_targets, recipes_for
+from vigie_devkit.quantize.recipes import (
+    A16W8,
+    DYNAMIC,
+    FP16,
+    S8S8,
+    TARGETS,
+    U8S8_7BIT,
+    U8S8_8BIT,
+    parse_targets,
+    recipes_for,
+)
 from vigie_devkit.quantize.speed import Timing
 from vigie_devkit.quantize.variants import Built
 from vigie_devkit.quantize.verdict import Verdict, judge_variant
@@ -36,6 +46,14 @@ def test_a_faster_variant_ships_with_its_figures() -> None:
 
 def test_slower_and_less_accurate_is_refused() -> None:
     verdict = decide(BUILT, "cpu-x86", 25.0)
+    assert not verdict.ships
+    assert verdict.reason.startswith("both slower and less accurate than fp32 here: mAP50 97.0 (-1.00 points); 0.80x")
+
+
+def test_a_dynamic_variant_is_judged_by_the_same_rule() -> None:
+    built = replace(BUILT, recipe=DYNAMIC, name=DYNAMIC.name)
+    assert decide(built, "cpu-x86", 10.0).targets == ("cpu-x86",)
+    verdict = decide(built, "cpu-x86", 25.0)
     assert not verdict.ships
     assert verdict.reason.startswith("both slower and less accurate than fp32 here: mAP50 97.0 (-1.00 points); 0.80x")
 
@@ -73,13 +91,13 @@ def test_a_variant_whose_sums_overflow_here_ships_for_other_cpus() -> None:
 @pytest.mark.parametrize(
     ("targets", "names"),
     [
-        ("cpu-x86", ["int8-u8s8", "int8-u8s8"]),
-        ("cpu-arm", ["int8-s8s8"]),
+        ("cpu-x86", ["int8-u8s8", "int8-u8s8", "int8-dynamic"]),
+        ("cpu-arm", ["int8-s8s8", "int8-dynamic"]),
         ("tensorrt", ["int8-s8s8"]),
         ("gpu", ["fp16"]),
         ("qnn-htp", ["int8-u8s8", "int8-u8s8", "a16w8"]),
-        ("openvino,cpu-arm", ["int8-u8s8", "int8-u8s8", "int8-s8s8"]),
-        ("all", ["fp16", "int8-u8s8", "int8-u8s8", "int8-s8s8", "a16w8"]),
+        ("openvino,cpu-arm", ["int8-u8s8", "int8-u8s8", "int8-s8s8", "int8-dynamic"]),
+        ("all", ["fp16", "int8-u8s8", "int8-u8s8", "int8-s8s8", "a16w8", "int8-dynamic"]),
     ],
 )
 def test_each_target_gets_its_recipes(targets: str, names: list[str]) -> None:
@@ -94,4 +112,4 @@ def test_a_target_that_is_none_is_refused_with_the_list(text: str, said: str) ->
 
 def test_every_target_has_a_recipe_and_every_recipe_a_target() -> None:
     assert all(recipes_for([target]) for target in TARGETS)
-    assert all(recipe.targets for recipe in (FP16, U8S8_7BIT, U8S8_8BIT, S8S8, A16W8))
+    assert all(recipe.targets for recipe in (FP16, U8S8_7BIT, U8S8_8BIT, S8S8, A16W8, DYNAMIC))

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ from vigie.runtimes.reference_run import run_reference
 from vigie_devkit.accuracy.parity_score import parity_score
 from vigie_devkit.models.writer import REFERENCE_FILE, put_in_place
 from vigie_devkit.quantize.qdq import opset
+from vigie_devkit.quantize.recipes import Recipe
 from vigie_devkit.quantize.report import Report
 from vigie_devkit.quantize.samples import Sample
 from vigie_devkit.quantize.variants import Built
@@ -132,7 +133,7 @@ def _variant(
         file=file,
         sha256=hashlib.sha256(built.content).hexdigest(),
         precision=recipe.precision,
-        form="qdq" if recipe.is_integer else "float",
+        form=_form(recipe),
         activations=recipe.activations,
         weights="s8" if recipe.is_integer else "float",
         symmetric=recipe.symmetric_activations if recipe.is_integer else None,
@@ -142,7 +143,7 @@ def _variant(
         float_layers=built.float_layers,
         opset=opset(bench.network.model),
         calibration=Calibration(method=built.method, samples=len(bench.calibration), dataset_sha256=data_sha256)
-        if recipe.is_integer
+        if recipe.is_integer and not recipe.dynamic
         else None,
         targets=verdict.targets,
         cpus=built.cpus,
@@ -154,6 +155,12 @@ def _variant(
         ),
         evidence=tuple(evidence),
     )
+
+
+def _form(recipe: Recipe) -> Literal["float", "qdq", "qoperator"]:
+    if not recipe.is_integer:
+        return "float"
+    return "qoperator" if recipe.dynamic else "qdq"
 
 
 def pick_frames(bench: Workbench) -> list[Sample]:

@@ -20,7 +20,7 @@ def outcome_lines(report: Report) -> list[str]:
             lines.append(f"               float: {names}{more}")
         if one.verdict == "refused" and one.curve:
             lines += ["               curve (simulated on the calibration frames):", *map(_point, one.curve)]
-    return lines
+    return lines + [f"  left out   {line}" for line in report.left_out]
 
 
 def _line(report: Report, one: VariantReport, base: VariantReport) -> str:

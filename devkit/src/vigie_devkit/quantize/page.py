@@ -22,6 +22,7 @@ def write_page(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
         f"<p>{escape(summary_line(report))}</p>",
         *(f"<p class=refused>Warning: {escape(line)}</p>" for line in report.warnings),
         _variants(report),
+        *(f"<p>Left out: {escape(line)}.</p>" for line in report.left_out),
         _charts(report),
         *(_variant(report, one) for one in report.variants if one.verdict != "kept"),
         _layers(report),

@@ -15,6 +15,7 @@ from vigie.models import Bundle, load_bundle
 from vigie_devkit.quantize.bundle_out import write_quantized
 from vigie_devkit.quantize.calibration_checks import check_calibration, without_blank
 from vigie_devkit.quantize.curve import timed_curve
+from vigie_devkit.quantize.dynamic import suited
 from vigie_devkit.quantize.encodings import read_encodings
 from vigie_devkit.quantize.judge import Budget
 from vigie_devkit.quantize.layers import Network
@@ -71,6 +72,7 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
     float_name, network = open_float(bundle)
     machine = this_machine()
     overrides, recipes, notes = _encodings(wanted, network)
+    recipes, left_out = suited(recipes, network)
     calibration, judged, warnings = gather(wanted, bundle)
     try:
         bench = prepare(
@@ -121,6 +123,7 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
         sizes=sizes,
         curves=curves,
         warnings=[*warnings, *notes],
+        left_out=left_out,
     )
     shipped = [(one, verdicts[one.name]) for one in built if verdicts[one.name].ships]
     written = None

@@ -19,7 +19,7 @@ class Recipe:
     """``name``: of the variant. ``exact_on``: CPUs whose integer sums cannot overflow with these weights.
 
     ``reduce_range``: weights of 7 bits. CPUs with AVX2 but without VNNI add two products of 8 x 8 bits in 16 bits,
-    which saturates; with 7 bits it cannot.
+    which saturates; with 7 bits it cannot. ``dynamic``: scales of activations are made in each run.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Recipe:
     symmetric_activations: bool = False
     per_channel: bool = True
     reduce_range: bool = False
+    dynamic: bool = False
     exact_on: tuple[Cpu, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     why: str = ""
@@ -79,9 +80,20 @@ A16W8 = Recipe(
     options={"UseQDQContribOps": True, "MinimumRealRange": 0.0001},
     why="16-bit activations for the HTP of Qualcomm's NPUs: nearly fp32's accuracy; on a CPU it only costs",
 )
+DYNAMIC = Recipe(
+    "int8-dynamic",
+    "int8",
+    targets=("cpu-x86", "cpu-arm"),
+    activations="u8",
+    # onnxruntime.quantization gives MatMulInteger 7-bit weights in any case.
+    reduce_range=True,
+    dynamic=True,
+    exact_on=("x86-avx2", "x86-vnni", "arm64"),
+    why="matrix products in integers, activations by what each run holds: no calibration; for networks of MatMul",
+)
 
 # Tried in this order for a target; of two recipes with one name the second is tried when the first loses too much.
-RECIPES: tuple[Recipe, ...] = (FP16, U8S8_7BIT, U8S8_8BIT, S8S8, A16W8)
+RECIPES: tuple[Recipe, ...] = (FP16, U8S8_7BIT, U8S8_8BIT, S8S8, A16W8, DYNAMIC)
 
 
 def recipes_for(targets: Iterable[Target]) -> list[Recipe]:

@@ -67,7 +67,7 @@ class VariantReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run."""
+    """A whole run. ``left_out``: recipes that do not suit the network, a sentence each."""
 
     schema: str = SCHEMA
     model: str
@@ -87,6 +87,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     tail: tuple[str, ...]
     layers: tuple[LayerError, ...]
     variants: tuple[VariantReport, ...]
+    left_out: tuple[str, ...] = ()
     written_to: str = ""
 
     def variant(self, name: str) -> VariantReport:

@@ -37,11 +37,12 @@ def build_report(
     sizes: Mapping[str, int],
     curves: Mapping[str, tuple[Point, ...]],
     warnings: Sequence[str],
+    left_out: Sequence[str] = (),
 ) -> Report:
     """Everything that was found out, in the form that is written down.
 
     Args: times: by number of threads, then by variant. sizes: bytes of each file. curves: of variants whose mixes were
-        written and timed.
+        written and timed. left_out: a sentence for each recipe that does not suit the network.
     """
     reference = bench.final.reference
     network = bench.network
@@ -100,6 +101,7 @@ def build_report(
         metric=reference.metric,
         multiply_adds=total,
         warnings=tuple(warnings),
+        left_out=tuple(left_out),
         tail=bench.tail.nodes,
         layers=tuple(
             LayerError(
@@ -116,6 +118,8 @@ def build_report(
 
 
 def _because(bench: Workbench, built: Built, layer: str) -> str:
+    if built.recipe.dynamic:
+        return "no plain matrix product: dynamic integers are for MatMul and Gemm only"
     if layer in built.unpaid:
         return "integers are slower here: too few input channels"
     rank, one = next((index, one) for index, one in enumerate(bench.sensitivity) if one.layer == layer)

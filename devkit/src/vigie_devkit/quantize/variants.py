@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from vigie.errors import QuantizationError
 from vigie_devkit.quantize.clipping import Method
+from vigie_devkit.quantize.dynamic import dynamic_layers, write_dynamic
 from vigie_devkit.quantize.half import write_half
 from vigie_devkit.quantize.judge import Score
 from vigie_devkit.quantize.mix import mix_bytes
@@ -52,7 +53,27 @@ class Built:
 
 def build(bench: Workbench, recipe: Recipe) -> Built:
     """Make the variant; a refusal is an answer, not an error."""
+    if recipe.dynamic:
+        return _dynamic(bench, recipe)
     return _integers(bench, recipe) if recipe.is_integer else _half(bench, recipe)
+
+
+def _dynamic(bench: Workbench, recipe: Recipe) -> Built:
+    """Nothing is calibrated or searched: what is no matrix product stays float."""
+    content = file_bytes(write_dynamic(bench.network, recipe))
+    chosen = set(dynamic_layers(bench.network))
+    floats = tuple(layer.name for layer in bench.network.layers if layer.name not in chosen)
+    built = Built(
+        recipe,
+        f"{recipe.name}-mixed" if floats else recipe.name,
+        content,
+        _judge(bench, recipe.name, content),
+        None,
+        float_layers=floats,
+        integer_share=bench.network.integer_share(floats),
+        cpus=tuple(dict.fromkeys([*recipe.exact_on, bench.machine.kind])),
+    )
+    return built if bench.budget.allows(bench.final.reference, built.score) else _refused(bench, built)
 
 
 def _half(bench: Workbench, recipe: Recipe) -> Built:
