@@ -23,14 +23,8 @@ ROOT = Path(__file__).parents[2]
 SCORE = 0.05
 INT8_SOURCES = [f"synthetic://conveyor?seed={seed}&fps=30" for seed in (7, 23)]
 INT8_FRAMES = 100
-# The bar is half a point over many frames, which the card's evidence keeps; a hundred frames of two scenes resolve one.
-LOST_MAX = 0.01
-
-
-@pytest.fixture
-def shipped() -> None:
-    if not list((ROOT / "shared/models").glob("*/card.yaml")):
-        pytest.skip("no detector ships yet")
+# The bar is half a point; on these frames int8 lost nothing where it was made.
+LOST_MAX = 0.005
 
 
 @pytest.mark.timeout(600)
@@ -45,7 +39,7 @@ def shipped() -> None:
     ids=["normal", "hard"],
 )
 def test_the_shipped_detector_is_accurate_through_the_running_system(
-    tmp_path: Path, shipped: None, sources: list[str], frames: int, map50_min: float
+    tmp_path: Path, sources: list[str], frames: int, map50_min: float
 ) -> None:
     accuracy = through_the_system(tmp_path, sources, frames)
 
