@@ -15,6 +15,7 @@ from vigie_devkit.hub.shell.socket_folder import dead_folders, remove_dead_folde
 from vigie_devkit.local.errors import Exit, NoRunError, StateFolderError
 from vigie_devkit.local.hub_option import hub_is_alive, lone_hub_state
 from vigie_devkit.local.paths import home_folder, is_running, known_runs
+from vigie_devkit.local.programs import measurements_folder
 
 
 def add_parser(subparsers: Any) -> None:
@@ -66,6 +67,8 @@ def what_there_is(*, keep_environment: bool) -> list[tuple[Path, str]]:
         (lone_hub_state(), "state, CA and upstream record of the hub that ran alone"),
         (home / "models", "imported models"),
         (home / "downloads", "downloads under way"),
+        (measurements_folder(), "what was measured of this machine's runtimes"),
+        (home / "wheels", "packages for images"),
         (home / "frames", "frames"),
     ]
     venv = bootstrap.environment_folder()
