@@ -14,8 +14,7 @@ from vigie_devkit import bootstrap
 from vigie_devkit.hub.shell.socket_folder import dead_folders, remove_dead_folder
 from vigie_devkit.local.errors import Exit, NoRunError, StateFolderError
 from vigie_devkit.local.hub_option import hub_is_alive, lone_hub_state
-from vigie_devkit.local.paths import home_folder, is_running, known_runs
-from vigie_devkit.local.programs import measurements_folder
+from vigie_devkit.local.paths import home_folder, is_running, known_runs, measurements_folder
 
 
 def add_parser(subparsers: Any) -> None:

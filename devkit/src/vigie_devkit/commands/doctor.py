@@ -32,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
 def doctor(args: argparse.Namespace) -> int:
     from vigie.models import load_bundle
     from vigie.runtimes.doctor import diagnose, diagnosis_text
-    from vigie_devkit.local.programs import measurements_folder
+    from vigie_devkit.local.paths import measurements_folder
     from vigie_devkit.models.shelf import find_on_shelf
 
     bundle = load_bundle(find_on_shelf(args.bundle))

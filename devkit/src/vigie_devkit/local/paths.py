@@ -76,6 +76,11 @@ def home_folder() -> Path:
     return Path(wanted).expanduser().absolute() if wanted else CHECKOUT / ".vigie"
 
 
+def measurements_folder() -> Path:
+    """Where inference keeps what it measured. Outlives the run: a machine is measured once, not at every start."""
+    return home_folder() / "runtimes"
+
+
 def frames_root() -> Path:
     """Where frame folders go: ``VIGIE_FRAMES``, else /dev/shm, else the state folder (a disk: slower, but it works)."""
     wanted = os.environ.get("VIGIE_FRAMES")

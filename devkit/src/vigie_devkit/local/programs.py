@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
-from vigie_devkit.local.paths import RunPaths, home_folder
+from vigie_devkit.local.paths import RunPaths, measurements_folder
 from vigie_devkit.local.supervisor import Program
 
 HUB = "hub"
@@ -66,8 +65,3 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         "VIGIE_RUNTIMES": str(measurements_folder()),
         **injected(run.hub_json, module),
     }
-
-
-def measurements_folder() -> Path:
-    """Where inference keeps what it measured. Outlives the run: a machine is measured once, not at every start."""
-    return home_folder() / "runtimes"
