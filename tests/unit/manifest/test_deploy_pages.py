@@ -20,6 +20,7 @@ from vigie_devkit.manifest.hardware import read_hardware
 from vigie_devkit.manifest.images import module_files
 from vigie_devkit.manifest.lint import Assumptions, lint
 from vigie_devkit.manifest.lint.deployment import take_apart
+from vigie_devkit.manifest.lint.secrets import places
 from vigie_devkit.manifest.render import Target, render
 
 ROOT = Path(__file__).parents[3]
@@ -161,6 +162,21 @@ def test_a_patch_leaves_a_manifest_without_a_finding(path: Path) -> None:
     patched = merge(TEMPLATE, json.loads(path.read_text(encoding="utf-8")))
     values = {"CONTAINER_REGISTRY_SERVER": "r.example.com", "PROXY": "http://p:3128"}
     assert lint(render(patched, Target("arm64v8", module_files(ROOT / "modules"), values))) == []
+
+
+def test_the_folder_of_secrets_that_the_page_makes_is_the_one_that_the_camera_gets_read_only() -> None:
+    made = re.search(r"install -d \S+ \S+ -g 1250 (/\S+)", (ROOT / "docs/deploy.md").read_text(encoding="utf-8"))
+    rendered = render(TEMPLATE, Target("amd64", module_files(ROOT / "modules"), {"CONTAINER_REGISTRY_SERVER": "r.io"}))
+    mounts = {
+        name: [(place.source, place.target, place.read_only) for place in places(module) if "secret" in place.target]
+        for name, module in take_apart(rendered).modules.items()
+    }
+    assert made
+    assert mounts.pop("camera") == [(made[1], "/run/secrets", True)]
+    assert not any(mounts.values()), "no other module sees a camera's password"
+    patch = json.loads((ROOT / "deploy/patches/one-gigabyte.json").read_text(encoding="utf-8"))
+    patched = take_apart(merge(TEMPLATE, patch)).modules["camera"]
+    assert "/run/secrets" in {place.target for place in places(patched)}
 
 
 def test_the_page_says_what_the_small_patch_does() -> None:

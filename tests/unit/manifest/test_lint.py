@@ -348,6 +348,23 @@ def memory_of_sync(d: Draft) -> None:
     d.host("sync")["Memory"] = 64 << 20
 
 
+def secrets_not_mounted(d: Draft) -> None:
+    del d.host("camera")["Binds"]
+
+
+def secrets_never_found(d: Draft) -> None:
+    d.camera(source="rtsp://u:${DOCK_1_PASSWORD}@192.0.2.1/s", slots=4)
+    d.modules["camera"]["env"]["VIGIE_SECRETS"] = {"value": "/run/other"}
+
+
+def secrets_writable(d: Draft) -> None:
+    d.host("camera")["Binds"] = ["/etc/vigie/secrets:/run/secrets"]
+
+
+def secrets_shared(d: Draft) -> None:
+    d.host("sync")["Binds"] = ["/etc/vigie:/etc/vigie:ro"]
+
+
 def disk_for_ever(d: Draft) -> None:
     d.camera()
     d.hub["routes"]["telemetry"].pop("timeToLiveSecs")
@@ -379,6 +396,10 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (options_gap, "error", "options-gap", f"{AGENT}.modules.sync.settings.createOptions03"),
     (options_piece, "error", "options-piece-too-long", f"{AGENT}.modules.sync.settings.createOptions"),
     (options_long, "error", "options-too-long", f"{AGENT}.modules.sync.{OPTIONS}"),
+    (secrets_not_mounted, "warning", "secrets-not-mounted", f"{AGENT}.modules.camera.{HOST}"),
+    (secrets_never_found, "error", "secrets-not-mounted", f"{AGENT}.modules.camera.{HOST}"),
+    (secrets_writable, "warning", "secrets-writable", f"{AGENT}.modules.camera.{HOST}.Binds[0]"),
+    (secrets_shared, "error", "secrets-shared", f"{AGENT}.modules.sync.{HOST}.Binds[0]"),
     (options_top_level, "error", "options-ignored", f"{AGENT}.modules.sync.{OPTIONS}.Memory"),
     (options_unknown, "error", "options-ignored", f"{AGENT}.modules.sync.{HOST}.ReadOnlyRootFs"),
     (options_inside, "error", "options-ignored", f"{AGENT}.modules.sync.{HOST}.Env"),

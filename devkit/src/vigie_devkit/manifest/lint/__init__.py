@@ -17,6 +17,7 @@ from vigie_devkit.manifest.lint.frames import frames_size, frames_volume, writer
 from vigie_devkit.manifest.lint.placeholders import placeholder_rules
 from vigie_devkit.manifest.lint.routes import endpoint_rules, route_rules
 from vigie_devkit.manifest.lint.schema import published_schema
+from vigie_devkit.manifest.lint.secrets import secret_rules
 from vigie_devkit.manifest.lint.storage import disk_need
 from vigie_devkit.manifest.lint.twins import twin_limits, twin_schemas
 
@@ -40,6 +41,7 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     frames_size,
     writer_memory,
     disk_need,
+    secret_rules,
 )
 
 
