@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from vigie_devkit.local.drain import NO_PROGRESS_S, Drain
+from vigie_devkit.local.drain import CAPTURE_ENDS_WITHIN_S, NO_PROGRESS_S, Drain
 from vigie_devkit.local.errors import NoModelError, SourceError
 from vigie_devkit.local.metrics import Sample, Tally
 from vigie_devkit.local.sources import CameraSource
@@ -83,6 +83,16 @@ def test_a_run_that_is_not_complete_waits_until_nothing_moves(missing: dict[str,
     assert not any(drain.finished(tally, now, all_running=True) for now in (0.0, 1.0, NO_PROGRESS_S - 0.1))
     assert drain.finished(tally, NO_PROGRESS_S, all_running=True)
     assert drain.gave_up
+
+
+def test_a_run_whose_cameras_go_on_capturing_ends_and_says_so() -> None:
+    drain = Drain()
+    looks = [
+        drain.finished(tally_of(**{**DONE, "captured": 400 + second}), float(second), all_running=True)
+        for second in range(int(CAPTURE_ENDS_WITHIN_S) + 1)
+    ]
+    assert looks.index(True) == CAPTURE_ENDS_WITHIN_S
+    assert drain.gave_up == "a camera goes on capturing although it was told to stop"
 
 
 def test_a_module_that_restarts_is_waited_for() -> None:

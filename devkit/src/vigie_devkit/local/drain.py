@@ -10,6 +10,8 @@ from vigie_devkit.local.metrics import Tally
 # Two looks in a row: a message may be between two modules' counters at the moment of one.
 STABLE_LOOKS = 2
 NO_PROGRESS_S = 8.0
+# A camera that was told to stop captures a frame or two more; one that goes on was not reached.
+CAPTURE_ENDS_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -40,27 +42,38 @@ class Position:
 
 
 class Drain:
-    """Watches the way to the end. Pure: it is told the time."""
+    """Watches the way to the end. Pure: it is told the time. ``gave_up`` is the reason if the end came without all."""
 
     def __init__(self, no_progress_s: float = NO_PROGRESS_S) -> None:
         self._no_progress_s = no_progress_s
         self._last: Position | None = None
         self._moved_at = 0.0
         self._looks = 0
-        self.gave_up = False
+        self._begun_at: float | None = None
+        self._still_captured_at = 0.0
+        self.gave_up: str | None = None
 
     def finished(self, tally: Tally, now: float, *, all_running: bool) -> bool:
-        """True once complete and stable, or once nothing has moved for a while.
+        """True once complete and stable, once nothing has moved for a while, or when capturing does not end.
 
         Args: now: seconds of a monotonic clock; all_running: False while a module restarts, which is no lack of
         progress of its own.
         """
         position = Position.of(tally)
+        if self._begun_at is None:
+            self._begun_at = now
+        if self._last is None or position.captured != self._last.captured:
+            self._still_captured_at = now
+        if self._still_captured_at - self._begun_at >= CAPTURE_ENDS_WITHIN_S:
+            self.gave_up = "a camera goes on capturing although it was told to stop"
+            return True
         if position != self._last or not all_running:
             self._last, self._moved_at, self._looks = position, now, 0
             return False
         self._looks += 1
         if position.complete:
             return self._looks >= STABLE_LOOKS
-        self.gave_up = now - self._moved_at >= self._no_progress_s
-        return self.gave_up
+        if now - self._moved_at < self._no_progress_s:
+            return False
+        self.gave_up = "nothing moved any longer"
+        return True

@@ -164,7 +164,7 @@ class Session:
                 drain = Drain()
             if drain is not None and drain.finished(self._tally, now, all_running=self._all_running()):
                 if drain.gave_up:
-                    self._status.note("vigie: nothing moved any longer; not every frame is accounted for")
+                    self._status.note(f"vigie: {drain.gave_up}; not every frame is accounted for")
                 return
             await self._give_up_if_hopeless(now)
             with suppress(TimeoutError):

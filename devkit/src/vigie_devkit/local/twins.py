@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from vigie.errors import HubAnswerError, HubAwayError
+from vigie_devkit.local.errors import HubFailedError
 
 ANSWER_WITHIN_S = 2.0
+REMOVE_ATTEMPTS = 20
+REMOVE_AGAIN_AFTER_S = 0.25
 
 
 class Twins:
@@ -24,12 +27,23 @@ class Twins:
         return await asyncio.to_thread(self._reported, modules)
 
     async def remove_cameras(self, cameras: Sequence[str]) -> None:
-        """Take the cameras out of the camera module's twin: it stops capturing and goes on serving its counters."""
-        for _ in range(20):
-            with suppress(HubAwayError, HubAnswerError):
+        """Take the cameras out of the camera module's twin: it stops capturing and goes on serving its counters.
+
+        Raises: HubFailedError: the hub does not take it; the text is its last reason.
+        """
+        reason: Exception | None = None
+        for attempt in range(REMOVE_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(REMOVE_AGAIN_AFTER_S)  # the hub may just be restarting
+            try:
                 await asyncio.to_thread(self._remove_cameras, cameras)
+            except (HubAwayError, HubAnswerError) as error:
+                reason = error
+            else:
                 return
-            await asyncio.sleep(0.25)  # the hub may just be restarting
+        raise HubFailedError(
+            f"the cameras could not be stopped, so this run ends before every frame is accounted for: {reason}"
+        )
 
     def _reported(self, modules: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
@@ -41,8 +55,11 @@ class Twins:
         return found
 
     def _remove_cameras(self, cameras: Sequence[str]) -> None:
-        patch = {"properties": {"desired": {"cameras": dict.fromkeys(cameras)}}}
-        self._client().patch_twin("camera", patch)
+        client = self._client()
+        # Also those that somebody added by twin while it ran: one that stays would keep the run from ending.
+        desired = client.twin("camera")["properties"].get("desired", {}).get("cameras") or {}
+        removed: dict[str, None] = dict.fromkeys([*cameras, *desired])
+        client.patch_twin("camera", {"properties": {"desired": {"cameras": removed}}})
 
     def _client(self) -> Any:
         # Late: the client brings http and ssl, which a start does not need.

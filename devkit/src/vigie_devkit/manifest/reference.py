@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from vigie.config.schema import config_schema
+from vigie.config.schema import config_schema, json_schema
 from vigie.contracts import envelope, names
 from vigie.contracts.credit import Credit
 from vigie.contracts.detections import DetectionsItem
@@ -77,7 +77,7 @@ def message_schemas() -> dict[str, dict[str, Any]]:
         f"{schema.name}-{schema.version}": {
             "$schema": SCHEMA_BASE,
             "title": f"Message {schema}",
-            **msgspec.json.schema(Envelope[item]),  # type: ignore[valid-type] # a type held by a variable
+            **json_schema(Envelope[item]),  # type: ignore[valid-type] # a type held by a variable
         }
         for schema, item, _ in MESSAGES
     }
@@ -104,7 +104,7 @@ def _page() -> Iterator[str]:
         yield _first_paragraphs(item)
         yield "\n| member | type |"
         yield "|---|---|"
-        for row in field_rows(msgspec.json.schema(item)):
+        for row in field_rows(json_schema(item)):
             yield f"| `{row.path}` | {row.kind} |"
         yield ""
 
@@ -117,11 +117,7 @@ def _method(name: str, request: Any, reply: Any) -> Iterator[str]:
 
 
 def _rows(kind: Any) -> list[Any]:
-    return (
-        list(field_rows(msgspec.json.schema(kind)))
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-        else []
-    )
+    return list(field_rows(json_schema(kind))) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else []
 
 
 def registered_methods(module: str) -> list[tuple[str, Any, Any]]:

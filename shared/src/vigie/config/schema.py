@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any, TypeVar
 
@@ -31,7 +32,22 @@ def decode_config(config_type: type[C], desired: dict[str, Any]) -> C:
 
 def config_schema(config_type: type[Any]) -> dict[str, Any]:
     """The JSON Schema that operators and editors can check a twin with."""
-    return msgspec.json.schema(config_type)
+    return json_schema(config_type)
+
+
+def json_schema(kind: type[Any]) -> dict[str, Any]:
+    """Msgspec's JSON Schema, the same by every Python: 3.13 and newer drop a docstring's indentation themselves."""
+    schema: dict[str, Any] = _clean(msgspec.json.schema(kind))
+    return schema
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: inspect.cleandoc(inner) if key == "description" and isinstance(inner, str) else _clean(inner)
+            for key, inner in value.items()
+        }
+    return [_clean(item) for item in value] if isinstance(value, list) else value
 
 
 def config_defaults(config_type: type[C]) -> dict[str, Any]:

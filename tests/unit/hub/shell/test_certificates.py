@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import stat
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from vigie.errors import HubStartError
 from vigie_devkit.hub.shell.certificates import Certificates
@@ -56,3 +60,57 @@ def test_a_damaged_authority_says_what_to_do(tmp_path):
     (tmp_path / "ca.pem").write_text("damaged")
     with pytest.raises(HubStartError, match="remove its folder"):
         Certificates(tmp_path).prepare(["127.1.2.3"])
+
+
+def extension(certificate: x509.Certificate, kind):
+    return certificate.extensions.get_extension_for_class(kind).value
+
+
+def test_key_ids_and_usages_are_as_rfc_5280_wants_them(tmp_path):
+    Certificates(tmp_path).prepare(["127.1.2.3"])
+    server, authority = x509.load_pem_x509_certificates((tmp_path / "server.pem").read_bytes())
+    for certificate in (server, authority):
+        named = extension(certificate, x509.AuthorityKeyIdentifier).key_identifier
+        assert named == extension(authority, x509.SubjectKeyIdentifier).digest
+    assert extension(authority, x509.KeyUsage).key_cert_sign
+    assert extension(server, x509.KeyUsage).digital_signature
+    assert not extension(server, x509.KeyUsage).key_cert_sign
+
+
+async def test_a_client_that_verifies_strictly_connects(tmp_path):
+    # What ssl.create_default_context() does from Python 3.13 on, here on every Python.
+    made = Certificates(tmp_path)
+    made.prepare(["127.0.0.1"])
+    client = ssl.create_default_context(cafile=str(made.ca_file))
+    client.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=made.context())
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client)
+        assert writer.get_extra_info("ssl_object").version() in {"TLSv1.2", "TLSv1.3"}
+        writer.close()
+
+
+def test_a_certificate_of_an_earlier_version_is_made_anew_by_the_same_authority(tmp_path):
+    Certificates(tmp_path).prepare(["127.1.2.3"])
+    authority = (tmp_path / "ca.pem").read_bytes()
+    without_authority_key_id(tmp_path)
+    Certificates(tmp_path).prepare(["127.1.2.3"])
+    server = x509.load_pem_x509_certificate((tmp_path / "server.pem").read_bytes())
+    assert extension(server, x509.AuthorityKeyIdentifier)
+    assert (tmp_path / "ca.pem").read_bytes() == authority
+
+
+def without_authority_key_id(folder) -> None:
+    """Sign the server's certificate once more, as 0.1.0 did."""
+    key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    old = x509.load_pem_x509_certificate((folder / "server.pem").read_bytes())
+    builder = x509.CertificateBuilder(
+        old.issuer, old.subject, old.public_key(), old.serial_number, old.not_valid_before_utc, old.not_valid_after_utc
+    )
+    for one in old.extensions:
+        if not isinstance(one.value, x509.AuthorityKeyIdentifier):
+            builder = builder.add_extension(one.value, one.critical)
+    certificate = builder.sign(key, hashes.SHA256())
+    (folder / "server.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

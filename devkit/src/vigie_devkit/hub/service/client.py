@@ -199,6 +199,11 @@ class ServiceClient:
             if response.status >= 300:
                 raise _refusal(response.status, response.read())
             yield response
+        except ssl.SSLCertVerificationError as error:
+            raise HubAwayError(
+                f"the certificate of the local hub at {self.hub.service_url} is not accepted "
+                f"({error.verify_message}); remove {Path(self.hub.ca_file).parent} and start the hub again"
+            ) from error
         except (OSError, http.client.HTTPException) as error:
             raise HubAwayError(
                 f"the local hub at {self.hub.service_url} (process {self.hub.pid}) does not answer ({error}); "

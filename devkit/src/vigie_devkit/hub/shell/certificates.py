@@ -1,4 +1,7 @@
-"""The hub's own CA, kept between runs, and the server certificate for the address of today."""
+"""The hub's own CA, kept between runs, and the server certificate for the address of today.
+
+Extensions as RFC 5280 4.2.1 wants them: Python 3.13 and newer verify with ``VERIFY_X509_STRICT`` and refuse less.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ class Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Vigie local edge hub CA")])
         certificate = (
-            _builder(name, name, key.public_key(), timedelta(days=365 * _CA_YEARS))
+            _builder(name, name, key.public_key(), timedelta(days=365 * _CA_YEARS), _key_id(key.public_key()))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(ca=True), critical=True)
             .sign(key, hashes.SHA256())
@@ -75,13 +78,13 @@ class Certificates:
             return False
         except Exception:  # InvalidSignature: signed by a CA that was since replaced
             return False
-        return _lasts(server) and list(found) == [_general_name(name) for name in names]
+        return _lasts(server) and _names_keys(server, ca) and list(found) == [_general_name(name) for name in names]
 
     def _make_server(self, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, names: list[str]) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
         certificate = (
-            _builder(subject, ca.subject, key.public_key(), timedelta(days=_SERVER_DAYS))
+            _builder(subject, ca.subject, key.public_key(), timedelta(days=_SERVER_DAYS), _key_id(ca_key.public_key()))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(ca=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -94,7 +97,11 @@ class Certificates:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, lifetime: timedelta
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    lifetime: timedelta,
+    issuer_key_id: x509.SubjectKeyIdentifier,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -105,8 +112,27 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + lifetime)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(_key_id(public_key), critical=False)
+        .add_extension(_authority(issuer_key_id), critical=False)
     )
+
+
+def _key_id(public_key: ec.EllipticCurvePublicKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(public_key)
+
+
+def _authority(issuer_key_id: x509.SubjectKeyIdentifier) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key_id)
+
+
+def _names_keys(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """False for what an earlier version made: without the issuer's key id (RFC 5280 4.2.1.1), or with another."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+        wanted = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return found == _authority(wanted)
 
 
 def _usage(*, ca: bool) -> x509.KeyUsage:
@@ -115,7 +141,7 @@ def _usage(*, ca: bool) -> x509.KeyUsage:
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
-        key_agreement=not ca,
+        key_agreement=False,  # TLS with forward secrecy signs; the certificate's key agrees on nothing
         key_cert_sign=ca,
         crl_sign=ca,
         encipher_only=False,
