@@ -20,12 +20,12 @@ from vigie.config import ModuleEnvironment
 from vigie.contracts import names
 from vigie.contracts.envelope import Envelope
 from vigie.contracts.frames import FrameItem
-from vigie.contracts.pixels import InlineJpeg
 from vigie.errors import FrameGoneError
 from vigie.frames import CursorWriter, RingPool
-from vigie.frames.inline import decode_inline
+from vigie.frames.picture import lease_frame
 from vigie.messaging.memory import MemoryHub
 from vigie.service import Service, open_service
+from vigie.vision.convert import to_bgr
 from vigie_camera.cameras import Cameras
 from vigie_camera.config import CameraConfig
 from vigie_camera.methods import offer_methods
@@ -75,11 +75,8 @@ class Consumer:
 
     def _read(self, item: FrameItem, pool: RingPool) -> None:
         try:
-            if isinstance(item.pixels, InlineJpeg):
-                self.last[item.camera] = decode_inline(item.pixels)
-            else:
-                with pool.lease(item.pixels) as frame_bgr:
-                    self.last[item.camera] = frame_bgr.copy()
+            with lease_frame(pool, item.pixels) as frame:
+                self.last[item.camera] = to_bgr(frame)
         except FrameGoneError:
             self.gone.append(item)
             return

@@ -279,6 +279,17 @@ class ImageShapeError(PermanentError):
         self.what = what
 
 
+class PixelFormatError(PermanentError):
+    """Bytes that cannot be a frame of the format they claim, or a format that a ring does not hold."""
+
+    slug: ClassVar[str] = "pixel-format"
+
+    def __init__(self, what: str, problem: str) -> None:
+        """``what``: which frame or ring; ``problem``: a verb phrase."""
+        super().__init__(f"{what}: {problem}")
+        self.what = what
+
+
 class ModelError(PermanentError):
     """A model, its card or its bundle cannot be used; what served before goes on."""
 

@@ -19,11 +19,13 @@ from vigie.contracts import envelope
 from vigie.contracts.envelope import Envelope
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
-from vigie.contracts.pixels import InlineJpeg, RingReference
+from vigie.contracts.pixels import InlineJpeg, PixelFormat, RingReference
 from vigie.contracts.tensors import TensorItem
 from vigie.frames import RingPool, RingWriter
 from vigie.messaging.memory import UPSTREAM, MemoryHub
 from vigie.service import open_service
+from vigie.vision.convert import to_bgr
+from vigie.vision.planes import planes_of
 from vigie_preprocess.config import PreprocessConfig
 from vigie_preprocess.wiring import run_preprocess
 
@@ -132,6 +134,23 @@ async def test_a_frame_becomes_a_tensor_of_the_published_spec(bench: Bench) -> N
         assert (pixels[:, expected.shape[1] :] == 114).all()
     assert tensor.transform.scale_y == pytest.approx(64 / 120)
     assert tensor.preprocessed_ms >= 0
+
+
+async def test_a_frame_in_planes_becomes_the_tensor_that_its_bgr_would(bench: Bench) -> None:
+    bench.specs.send(SPEC)
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    pixel_format = PixelFormat("i420", FRAME_HW, "bt709", "full")
+    smooth = cv2.GaussianBlur(picture(1), (0, 0), 4)
+    packed = cv2.cvtColor(smooth, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+    with RingWriter.open(bench.folder, "planes", slot_bytes=packed.size, slots=4, formats=True) as ring:
+        with ring.frame_slot(pixel_format) as view:
+            assert view is not None
+            view.array[...] = packed
+            bench.frames.send(item(0, view.commit()))
+        [tensor] = await until(bench.tensors)
+    with RingPool(bench.folder) as pool, pool.lease(tensor.pixels) as pixels:
+        expected = cv2.resize(to_bgr(planes_of(packed, pixel_format)), (85, 64), interpolation=cv2.INTER_LINEAR)
+        assert np.abs(pixels[:, :85].astype(int) - expected).mean() <= 1
 
 
 async def test_without_a_spec_a_live_frame_is_dropped_with_its_reason(bench: Bench) -> None:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
-from vigie.contracts.pixels import InlineJpeg
 from vigie.contracts.tensors import FrameTransform, TensorItem
 from vigie.errors import FrameGoneError, PermanentError, RingBusyError, RingNoSpaceError
 from vigie.frames import RingPool, RingWriter
-from vigie.frames.inline import decode_inline
+from vigie.frames.picture import lease_frame
 from vigie.log import get_logger
 from vigie.messaging.inputs import InputQueue
 from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie.vision.letterbox import letterbox_into
+from vigie.vision.planes import Planes
 from vigie_preprocess.config import PreprocessConfig
 from vigie_preprocess.tensors import CHANNELS, TensorRing
 
@@ -123,8 +119,8 @@ class FitStage:
             return "no_input_spec"
         try:
             tensor_ring = ring.open(spec, self._config.slots)
-            with _pixels(item, pool) as frame_bgr:
-                tensor = self._fill(item, frame_bgr, spec, tensor_ring)
+            with lease_frame(pool, item.pixels) as frame:
+                tensor = self._fill(item, frame, spec, tensor_ring)
         except FrameGoneError as error:
             return error.reason
         except (RingNoSpaceError, RingBusyError) as error:
@@ -137,16 +133,14 @@ class FitStage:
         self._service.health.ready("preprocess.ring")
         return tensor or "ring_full"
 
-    def _fill(
-        self, item: FrameItem, frame_bgr: NDArray[np.uint8], spec: InputSpec, ring: RingWriter
-    ) -> TensorItem | None:
+    def _fill(self, item: FrameItem, frame: Planes, spec: InputSpec, ring: RingWriter) -> TensorItem | None:
         with ring.slot((*spec.size_hw, CHANNELS)) as slot:
             if slot is None:
                 return None
-            transform = letterbox_into(frame_bgr, slot.array, align=spec.align, pad_value=spec.pad_value)
+            transform = letterbox_into(frame, slot.array, align=spec.align, pad_value=spec.pad_value)
             reference = slot.commit()
         # An inline frame may have been scaled down to fit a message; boxes are wanted in the captured frame's pixels.
-        down_y, down_x = frame_bgr.shape[0] / item.frame_hw[0], frame_bgr.shape[1] / item.frame_hw[1]
+        down_y, down_x = frame.size_hw[0] / item.frame_hw[0], frame.size_hw[1] / item.frame_hw[1]
         return TensorItem(
             camera=item.camera,
             seq=item.seq,
@@ -162,16 +156,3 @@ class FitStage:
             preprocessed_ms=round((time.monotonic_ns() - item.captured_ns) / 1e6, 3),
             keep=item.keep,
         )
-
-
-@contextmanager
-def _pixels(item: FrameItem, pool: RingPool) -> Iterator[NDArray[np.uint8]]:
-    """The frame's pixels: a leased view of its slot, or the decoded JPEG.
-
-    Raises: FrameGoneError: the slot holds another frame by now. FrameShapeError, InlineImageError: not a picture.
-    """
-    if isinstance(item.pixels, InlineJpeg):
-        yield decode_inline(item.pixels)
-    else:
-        with pool.lease(item.pixels) as frame_bgr:
-            yield frame_bgr

@@ -1,7 +1,7 @@
 """Pixels between processes: a ring in shared memory with cursors beside it, inline JPEG where no memory is shared.
 
 The ring's classes load on first use: the cursor must come without NumPy, because sync uses it and has none.
-``vigie.frames.inline`` is imported by its own name; only it loads OpenCV.
+``vigie.frames.inline`` and ``picture`` are imported by their own names; only they load OpenCV.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
 """The bytes of a ring file, as functions of values: versioned header, slot records, slot data.
 
     0                 header: magic, version, header and record size, geometry, epoch
-    header_bytes      one record a slot; its first 8 bytes are the slot's sequence, its first byte is the lock byte
+    header_bytes      one record a slot: 8 bytes of sequence, of which the first is also the lock byte, then 8 bytes of
+                      format (``frames.stamp``), written before the sequence becomes even
     data_offset       slot 0, slot 1, ... each ``stride_bytes`` long, page-aligned
 
 A sequence is odd while (or since) a write is unfinished, even when the slot holds a committed array. Sequences come
 from one counter of the whole ring, so a value never comes twice and the lowest one marks the oldest slot.
+Version 1 has no format word: its slots hold one array each, BGR frames or tensors, and are still written for those, so
+that a module of the version before can read them. Version 2 is for frames in planes, which that module cannot read.
 The file name carries the epoch: another geometry is another file, and a reference to the former one finds nothing.
 """
 
@@ -18,7 +21,8 @@ from dataclasses import dataclass
 from vigie.errors import RingRefusedError
 
 MAGIC = b"VIGIERNG"
-VERSION = 1
+VERSION = 2
+PLAIN_VERSION = 1  # arrays without a format word
 HEADER_BYTES = 4096
 RECORD_BYTES = 64  # one cache line a slot, so that two slots' sequences are never written in the same line
 PAGE_BYTES = 4096
@@ -70,7 +74,7 @@ class RingHeader:
 
     geometry: RingGeometry
     epoch: int
-    version: int = VERSION
+    version: int = PLAIN_VERSION
 
 
 def pack_header(header: RingHeader) -> bytes:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vigie.errors import RingNoSpaceError, RingRefusedError
 from vigie.frames.layout import (
     HEADER_BYTES,
+    PLAIN_VERSION,
     RING_SUFFIX,
     WORD_BYTES,
     RingGeometry,
@@ -44,6 +45,7 @@ class RingMapping:
         self.fd = fd
         self.file_id = file_id
         self.geometry = header.geometry
+        self.version = header.version
         protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
         # Page tables filled now, not by 675 faults in the first 720p frame of each slot.
         flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
@@ -54,7 +56,7 @@ class RingMapping:
         self.word_of = [offset // WORD_BYTES for offset in offsets]
 
     @classmethod
-    def create(cls, folder: Path, name: str, epoch: int, geometry: RingGeometry) -> Self:
+    def create(cls, folder: Path, name: str, epoch: int, geometry: RingGeometry, version: int = PLAIN_VERSION) -> Self:
         """Allocate every page, write the header, and only then give the file its name: nobody sees half a ring.
 
         Raises: RingNoSpaceError: the folder's file system is full or too small. FileExistsError: epoch taken.
@@ -66,7 +68,7 @@ class RingMapping:
         fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         try:
             _allocate(fd, folder, geometry.total_bytes)
-            header = RingHeader(geometry, epoch)
+            header = RingHeader(geometry, epoch, version)
             os.pwrite(fd, pack_header(header), 0)
             os.link(unfinished, path)  # unlike rename, never replaces a ring that somebody reads
             return cls(fd, file_id, header, writable=True)
@@ -99,6 +101,14 @@ class RingMapping:
     def set_sequence(self, slot: int, sequence: int) -> None:
         """One aligned 8-byte store."""
         self.words[self.word_of[slot]] = sequence
+
+    def stamp(self, slot: int) -> int:
+        """The slot's format word; 0 in a ring of version 1, which has none. As true as the sequence beside it."""
+        return self.words[self.word_of[slot] + 1] if self.version > PLAIN_VERSION else 0
+
+    def set_stamp(self, slot: int, stamp: int) -> None:
+        """One aligned 8-byte store, before the sequence becomes even."""
+        self.words[self.word_of[slot] + 1] = stamp
 
     def array(self, slot: int, shape: tuple[int, ...], dtype: np.dtype[np.generic], count: int) -> NDArray[Any]:
         """The slot's memory as an array; ``count`` is the product of ``shape``, checked by the caller."""

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.contracts.pixels import RingReference
-from vigie.errors import FrameGoneError, RingRefusedError
+from vigie.errors import FrameGoneError, PixelFormatError, RingRefusedError
 from vigie.frames.layout import split_file_id
 from vigie.frames.mapping import RingMapping
+from vigie.frames.stamp import pack_format
 
 _DTYPES = {name: np.dtype(name) for name in ("uint8", "int8", "uint16", "int16", "float16", "float32")}
 _SWEEP_S = 1.0
@@ -69,6 +70,10 @@ class RingPool:
         shape = reference.shape
         if dtype is None or not shape or min(shape) < 1:
             raise FrameGoneError(reference.ring, "bad_reference", f"shape {shape} {reference.dtype} is no frame")
+        try:
+            stamp = 0 if reference.format is None else pack_format(reference.format)
+        except PixelFormatError as error:
+            raise FrameGoneError(reference.ring, "bad_reference", str(error)) from error
         count = math.prod(shape)
         slot = reference.slot
         key = (reference.ring, slot)
@@ -87,6 +92,10 @@ class RingPool:
                 raise FrameGoneError(
                     reference.ring, "overwritten", f"slot {slot} is at {found}, the reference at {reference.sequence}"
                 )
+            if ring.stamp(slot) != stamp:
+                if not leases:
+                    ring.locks.unlock(slot)
+                raise FrameGoneError(reference.ring, "bad_reference", f"slot {slot} holds another format")
             self._leases[key] = leases + 1
         return ring.array(slot, shape, dtype, count)
 

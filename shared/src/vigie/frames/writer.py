@@ -15,11 +15,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.contracts.pixels import RingReference
-from vigie.errors import FrameTooLargeError, RingBusyError, RingNoSpaceError, RingRefusedError
-from vigie.frames.layout import RING_SUFFIX, RingGeometry, check_ring_name
+from vigie.contracts.pixels import PixelFormat, RingReference
+from vigie.errors import FrameTooLargeError, PixelFormatError, RingBusyError, RingNoSpaceError, RingRefusedError
+from vigie.frames.layout import PLAIN_VERSION, RING_SUFFIX, VERSION, RingGeometry, check_ring_name
 from vigie.frames.locks import try_flock
 from vigie.frames.mapping import RingMapping, remove_unfinished, ring_files
+from vigie.frames.stamp import pack_format
+from vigie.vision.planes import frame_bytes
 
 WRITER_SUFFIX = ".writer"
 FOLDER_MODE = 0o770
@@ -65,6 +67,7 @@ class RingWriter:
         *,
         slot_bytes: int,
         slots: int,
+        formats: bool = False,
         stall_s: float = STALL_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> Self:
@@ -73,7 +76,9 @@ class RingWriter:
         Rings of this name with another geometry or version, and unfinished ones, are removed first; who still
         reads them keeps their memory until it lets go.
 
-        Args: stall_s: after this long with every slot held by readers, the writer moves to a new file.
+        Args: formats: slots carry a format, for frames in planes; without, they hold BGR frames or tensors and a module
+            of the version before can read them.
+            stall_s: after this long with every slot held by readers, the writer moves to a new file.
         Raises: RingBusyError: another process writes it. RingNoSpaceError: full or too small file system.
             RingRefusedError: a name that is no file name.
         """
@@ -81,7 +86,7 @@ class RingWriter:
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         writer_fd = _become_writer(folder, name)
         try:
-            ring = _attach(folder, name, RingGeometry(slots, slot_bytes))
+            ring = _attach(folder, name, RingGeometry(slots, slot_bytes), VERSION if formats else PLAIN_VERSION)
             return cls(folder, name, ring, writer_fd, stall_s=stall_s, clock=clock)
         except BaseException:
             os.close(writer_fd)
@@ -107,6 +112,22 @@ class RingWriter:
                 f"slot of ring '{self.name}'", f"{shape} {dtype}", count * element.itemsize, self.slot_bytes
             )
         return SlotLease(self, shape, element, count)
+
+    def frame_slot(self, pixel_format: PixelFormat) -> SlotLease:
+        """Like ``slot``, for a frame in ``pixel_format``: ``view.array`` is its bytes, (n,) uint8, see ``planes_of``.
+
+        A ring without formats takes ``bgr`` alone, as an array of (H, W, 3).
+
+        Raises: FrameTooLargeError: a slot does not hold such a frame. PixelFormatError: the ring has no formats.
+        """
+        if self._ring.version == PLAIN_VERSION:
+            if pixel_format.layout != "bgr":
+                raise PixelFormatError(f"ring '{self.name}'", f"holds BGR frames only, not {pixel_format.layout}")
+            return self.slot((*pixel_format.size_hw, 3))
+        count = frame_bytes(pixel_format)
+        if count > self.slot_bytes:
+            raise FrameTooLargeError(f"slot of ring '{self.name}'", f"{pixel_format}", count, self.slot_bytes)
+        return SlotLease(self, (count,), np.dtype(np.uint8), count, pixel_format)
 
     def write(self, array: NDArray[Any]) -> RingReference | None:
         """Copy ``array`` into the oldest free slot; None: readers hold every slot.
@@ -192,7 +213,7 @@ class RingWriter:
 
     def _move(self) -> None:
         former = self._ring
-        self._adopt(_create(self._folder, self.name, former.geometry))
+        self._adopt(_create(self._folder, self.name, former.geometry, former.version))
         self.moves += 1
         (self._folder / f"{former.file_id}{RING_SUFFIX}").unlink(missing_ok=True)
         former.close()
@@ -216,10 +237,18 @@ class SlotView:
 class SlotLease:
     """The block of one ``RingWriter.slot``: locks on entering, unlocks at commit or on leaving."""
 
-    __slots__ = ("_begun", "_count", "_dtype", "_shape", "_writer")
+    __slots__ = ("_begun", "_count", "_dtype", "_format", "_shape", "_writer")
 
-    def __init__(self, writer: RingWriter, shape: tuple[int, ...], dtype: np.dtype[np.generic], count: int) -> None:
+    def __init__(
+        self,
+        writer: RingWriter,
+        shape: tuple[int, ...],
+        dtype: np.dtype[np.generic],
+        count: int,
+        pixel_format: PixelFormat | None = None,
+    ) -> None:
         """Use ``RingWriter.slot``."""
+        self._format = pixel_format
         self._writer = writer
         self._shape = shape
         self._dtype = dtype
@@ -248,9 +277,11 @@ class SlotLease:
             raise RuntimeError("a slot is committed once, inside its block")
         ring, slot, sequence = self._begun
         self._begun = None
+        if ring.version > PLAIN_VERSION:
+            ring.set_stamp(slot, 0 if self._format is None else pack_format(self._format))
         ring.set_sequence(slot, sequence + 1)
         self._writer.end(ring, slot)
-        return RingReference(ring.file_id, slot, sequence + 1, self._shape, self._dtype.name)
+        return RingReference(ring.file_id, slot, sequence + 1, self._shape, self._dtype.name, self._format)
 
 
 def remove_dead_rings(folder: Path, prefix: str, *, keep: set[str]) -> list[str]:
@@ -279,32 +310,32 @@ def remove_dead_rings(folder: Path, prefix: str, *, keep: set[str]) -> list[str]
     return removed
 
 
-def _attach(folder: Path, name: str, geometry: RingGeometry) -> RingMapping:
+def _attach(folder: Path, name: str, geometry: RingGeometry, version: int) -> RingMapping:
     remove_unfinished(folder, name)
     kept: RingMapping | None = None
     for file_id in ring_files(folder, name):
         if kept is None:
-            kept = _reopen(folder, file_id, geometry)
+            kept = _reopen(folder, file_id, geometry, version)
             if kept is not None:
                 continue
         (folder / f"{file_id}{RING_SUFFIX}").unlink(missing_ok=True)
-    return kept or _create(folder, name, geometry)
+    return kept or _create(folder, name, geometry, version)
 
 
-def _reopen(folder: Path, file_id: str, geometry: RingGeometry) -> RingMapping | None:
+def _reopen(folder: Path, file_id: str, geometry: RingGeometry, version: int) -> RingMapping | None:
     try:
         ring = RingMapping.open(folder, file_id, writable=True)
     except (OSError, RingRefusedError):
         return None
-    if ring.geometry == geometry:
+    if ring.geometry == geometry and ring.version == version:
         return ring
     ring.close()
     return None
 
 
-def _create(folder: Path, name: str, geometry: RingGeometry) -> RingMapping:
+def _create(folder: Path, name: str, geometry: RingGeometry, version: int) -> RingMapping:
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    return RingMapping.create(folder, name, secrets.randbits(32), geometry)
+    return RingMapping.create(folder, name, secrets.randbits(32), geometry, version)
 
 
 def _become_writer(folder: Path, name: str) -> int:

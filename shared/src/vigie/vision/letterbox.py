@@ -1,41 +1,39 @@
-"""A frame into a tensor's buffer: one cv2.resize straight into place, then the pad. The only OpenCV in vision."""
+"""A frame into a tensor's buffer: resized straight into place, colour made there, then the pad."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vigie.contracts.inputspec import Align
 from vigie.errors import ImageShapeError
+from vigie.vision.convert import to_bgr
+from vigie.vision.planes import Planes, bgr_planes
 from vigie.vision.transform import Transform, place
 
 __all__ = ["letterbox_into"]
 
 
 def letterbox_into(
-    frame_bgr: NDArray[np.uint8], out_hwc: NDArray[np.uint8], *, align: Align, pad_value: int = 114
+    frame: Planes | NDArray[np.uint8], out_hwc: NDArray[np.uint8], *, align: Align, pad_value: int = 114
 ) -> Transform:
-    """Scale ``frame_bgr`` into ``out_hwc``, fill the rest with ``pad_value``.
+    """Scale ``frame`` into ``out_hwc`` as BGR, fill the rest with ``pad_value``.
 
-    INTER_LINEAR: what the models were trained with, and 30 times cheaper than INTER_AREA at 1080p.
     Every pixel of ``out_hwc`` is written: a reused slot shows nothing of its last frame.
 
-    Args: frame_bgr: (h, w, 3) uint8, read only, never kept; may be a view with strides.
+    Args: frame: planes, or (h, w, 3) uint8 BGR; read only, never kept; may be views with strides.
         out_hwc: (H, W, 3) uint8, written in place. align: see ``vigie.vision.transform.place``.
     Returns: the transform; ``to_frame`` is its inverse, in pixels.
     Raises: ImageShapeError: a shape or dtype is not as above.
     """
-    _check("frame", frame_bgr)
+    if not isinstance(frame, Planes):
+        _check("frame", frame)
+        frame = bgr_planes(frame)
     _check("tensor", out_hwc)
-    frame_hw = (frame_bgr.shape[0], frame_bgr.shape[1])
+    frame_hw = frame.size_hw
     at = place(frame_hw, (out_hwc.shape[0], out_hwc.shape[1]), align)
     bottom, right = at.top + at.height, at.left + at.width
-    inner = out_hwc[at.top : bottom, at.left : right]
-    if (at.height, at.width) == frame_hw:
-        inner[...] = frame_bgr
-    else:
-        cv2.resize(frame_bgr, (at.width, at.height), dst=inner, interpolation=cv2.INTER_LINEAR)
+    to_bgr(frame, (at.height, at.width), out_bgr=out_hwc[at.top : bottom, at.left : right])
     out_hwc[: at.top] = pad_value
     out_hwc[bottom:] = pad_value
     out_hwc[at.top : bottom, : at.left] = pad_value
