@@ -5,6 +5,7 @@ They are made under the folder that VIGIE_VENDOR_ENV names, once for each conten
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -30,12 +31,17 @@ def vendor_python(requirements: Path, *, probe: str) -> Path:
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
     home = Path(folder).absolute() / f"{requirements.stem}-{digest}"
     python = home / "bin" / "python"
-    if not (home / "complete").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        venv.create(home, with_pip=True)
-        _must_run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "-r", requirements])
-        _must_run([python, "-c", probe])
-        (home / "complete").touch()
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_suffix(".lock").open("w") as lock:  # test files run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "complete").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            venv.create(home, with_pip=True)
+            _must_run(
+                [python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "-r", requirements]
+            )
+            _must_run([python, "-c", probe])
+            (home / "complete").touch()
     return python
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from vigie_devkit import bootstrap
 from vigie_devkit.local.errors import Exit
 from vigie_devkit.local.paths import CHECKOUT
+
+# Alone, the suite uses a sixth of two cores.
+WORKERS_PER_CORE = 2
 
 
 def add_parser(subparsers: Any) -> None:
@@ -35,8 +39,27 @@ def test(args: argparse.Namespace) -> int:
     python = test_python()
     bootstrap.install_engines(bootstrap.environment_folder())
     os.chdir(CHECKOUT)
+    words += workers(words, os.cpu_count() or 1)
     os.execv(python, [python, "-P", "-m", "pytest", *words])  # noqa: S606  becomes it: no shell wanted
     return Exit.NO_FLOW
+
+
+def workers(words: Sequence[str], cores: int) -> list[str]:
+    """What to add for pytest so that files run side by side: most tests wait for processes and time-outs.
+
+    Nothing is added where the caller decides (``-n``, ``--dist``), needs the terminal (``--pdb``, ``-s``), selects by
+    mark (containers share one engine), or names files only.
+    Args: words: what the caller wrote. cores: of this machine.
+    """
+    mine = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "--capture=no", "-m", "--collect-only", "--co")
+    if any(word in mine or word.startswith(("-n", "--numprocesses=", "--dist=", "-m")) for word in words):
+        return []
+    named = [
+        path for path in (CHECKOUT / word.partition("::")[0] for word in words if word[:1] != "-") if path.exists()
+    ]
+    if named and not any(path.is_dir() for path in named):
+        return []
+    return ["-n", str(WORKERS_PER_CORE * cores), "--dist", "loadfile"]
 
 
 def test_python() -> str:

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+
+from vigie_devkit.commands.test import workers
+
+
+@pytest.mark.parametrize(
+    ("words", "added"),
+    [
+        pytest.param([], ["-n", "4", "--dist", "loadfile"], id="whole suite"),
+        pytest.param(["tests/unit"], ["-n", "4", "--dist", "loadfile"], id="folder"),
+        pytest.param(["-x", "-q"], ["-n", "4", "--dist", "loadfile"], id="options only"),
+        pytest.param(["-k", "ring"], ["-n", "4", "--dist", "loadfile"], id="selection by name"),
+        pytest.param(["tests/unit/commands/test_test_workers.py"], [], id="one file"),
+        pytest.param(["tests/unit/commands/test_test_workers.py::test_x"], [], id="one test"),
+        pytest.param(["-m", "docker", "tests/images"], [], id="marked"),
+        pytest.param(["-n0"], [], id="the caller decides"),
+        pytest.param(["--dist=no"], [], id="the caller decides how"),
+        pytest.param(["tests", "--pdb"], [], id="debugger"),
+    ],
+)
+def test_files_run_side_by_side_unless_the_caller_decides_otherwise(words: list[str], added: list[str]) -> None:
+    assert workers(words, cores=2) == added
