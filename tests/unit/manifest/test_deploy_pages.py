@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -111,6 +112,8 @@ def test_every_manifest_command_of_the_deployment_page_runs_as_it_stands(tmp_pat
     heredoc = re.search(r"cat >registry.env <<'END'\n(.*?)^END$", text, re.MULTILINE | re.DOTALL)
     assert heredoc
     (tmp_path / "registry.env").write_text(heredoc[1])
+    twin = {"properties": {"desired": {**cameras_of_the_page(), "$version": 3}}}
+    (tmp_path / "camera-twin.json").write_text(json.dumps(twin))
     ran = 0
     for script in blocks(ROOT / "docs/deploy.md", "sh"):
         for words in commands(script):
@@ -134,6 +137,35 @@ def test_every_manifest_command_of_the_deployment_page_runs_as_it_stands(tmp_pat
             ran += 1
     assert ran >= 8
     assert (tmp_path / "deployment.json").stat().st_mode & 0o077 == 0, "it holds the registry's password"
+
+
+def cameras_of_the_page() -> dict[str, Any]:
+    """The camera's desired properties after all that the page sets."""
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    desired: dict[str, Any] = {}
+    for one in re.findall(r"--module-id camera \\\n +--desired '([^']*)'", text):
+        desired = merge(desired, json.loads(one))
+    return desired
+
+
+def test_a_secret_that_the_page_writes_reaches_the_camera_module() -> None:
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    folder, group = "", ""
+    written = re.findall(r"install -m (\d+) -g (\d+) /dev/stdin (\S+)/([A-Z0-9_]+)$", text, re.MULTILINE)
+    assert written
+    values = {"CONTAINER_REGISTRY_SERVER": "r.example.com"}
+    content = render(TEMPLATE, Target("amd64", module_files(ROOT / "modules"), values))
+    camera = take_apart(content).modules["camera"]
+    binds = dict(bind.split(":", 1) for bind in camera.host.host["Binds"])
+    for mode, group, folder, _ in written:
+        assert int(mode, 8) & 0o040, "the group may read it"
+        assert int(mode, 8) & 0o007 == 0, "nobody else may"
+        groups = {camera.host.user.partition(":")[2], *camera.host.host.get("GroupAdd", [])}
+        assert group in groups
+        assert binds[folder] == f"{camera.environment('VIGIE_SECRETS', '/run/secrets')}:ro"
+    assert re.search(rf"install -d -m 0750 -g {group} {folder}$", text, re.MULTILINE)
+    used = set(re.findall(r"\$\{(\w+)\}", json.dumps(cameras_of_the_page())))
+    assert used == {name for *_, name in written}
 
 
 def test_json_that_a_page_shows_is_json() -> None:
@@ -187,8 +219,7 @@ def test_the_page_says_what_the_small_patch_does() -> None:
     ]
     assert f"| {limits[0]} MiB | {limits[1]} MiB |" in (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
     camera = {"dock": {"source": "synthetic://conveyor?size=1280x720&fps=10", "fps": 10, "slots": 4}}
-    patched["modulesContent"]["camera"]["properties.desired"]["cameras"] = camera
-    found = lint(patched, Assumptions(input_wh=(416, 416)))
+    found = lint(patched, Assumptions(input_wh=(416, 416), twins={"camera": {"cameras": camera}}))
     assert {one.rule for one in found} == {"disk-need"}, found
 
 

@@ -23,6 +23,7 @@ from vigie_devkit.manifest.render import Target, render
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE: dict[str, Any] = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))
+TEMPLATE["modulesContent"]["camera"] = {"properties.desired": {}}
 TEMPLATE["modulesContent"]["camera"]["properties.desired"]["cameras"] = {
     "dock": {"source": "synthetic://conveyor?fps=5", "slots": 4, "fps": 5}
 }

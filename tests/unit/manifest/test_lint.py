@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Draft:
         return self.frames(module)["VolumeOptions"]["DriverConfig"]["Options"]
 
     def desired(self, module: str) -> dict[str, Any]:
-        return self.parts[module]["properties.desired"]
+        return self.parts.setdefault(module, {"properties.desired": {}})["properties.desired"]
 
     def camera(self, **settings: Any) -> None:
         self.desired("camera").setdefault("cameras", {})[f"c{len(self.desired('camera')['cameras'])}"] = {
@@ -257,18 +258,22 @@ def twin_deep(d: Draft) -> None:
     value: dict[str, Any] = {}
     for _ in range(12):
         value = {"a": value}
+    d.parts["sync"] = {"properties.desired": {}}
     d.parts["sync"]["properties.desired"] = value
 
 
 def twin_string(d: Draft) -> None:
+    d.parts["sync"] = {"properties.desired": {}}
     d.parts["sync"]["properties.desired"] = {"report": "x" * 5000}
 
 
 def twin_size(d: Draft) -> None:
+    d.parts["sync"] = {"properties.desired": {}}
     d.parts["sync"]["properties.desired"] = {f"k{n}": "x" * 4000 for n in range(9)}
 
 
 def twin_nearly_full(d: Draft) -> None:
+    d.parts["sync"] = {"properties.desired": {}}
     d.parts["sync"]["properties.desired"] = {f"k{n}": "x" * 4000 for n in range(7)}
 
 
@@ -278,6 +283,21 @@ def twin_unknown_key(d: Draft) -> None:
 
 def twin_range(d: Draft) -> None:
     d.desired("sync")["batch_items"] = 0
+
+
+def twin_of_the_operator(d: Draft) -> None:
+    d.desired("camera")["cameras"] = {}
+
+
+def runtime_old(d: Draft) -> None:
+    for name in ("edgeAgent", "edgeHub"):
+        d.agent["systemModules"][name]["settings"]["image"] = (
+            f"mcr.microsoft.com/azureiotedge-{name[4:].lower()}:1.5.21"
+        )
+
+
+def runtime_mixed(d: Draft) -> None:
+    d.agent["systemModules"]["edgeHub"]["settings"]["image"] = "r.example.com/azureiotedge-hub:1.4.33-linux-amd64"
 
 
 def camera_password(d: Draft) -> None:
@@ -425,6 +445,9 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (twin_string, "error", "twin-limits", "$.modulesContent.sync.properties.desired.report"),
     (twin_size, "error", "twin-size", "$.modulesContent.sync.properties.desired"),
     (twin_nearly_full, "hint", "twin-nearly-full", "$.modulesContent.sync.properties.desired"),
+    (twin_of_the_operator, "warning", "twin-of-the-operator", "$.modulesContent.camera.properties.desired"),
+    (runtime_old, "warning", "runtime-end-of-life", f"{AGENT}.systemModules.edgeHub.settings.image"),
+    (runtime_mixed, "warning", "runtime-releases-differ", f"{AGENT}.systemModules"),
     (twin_unknown_key, "error", "twin-schema", "$.modulesContent.camera.properties.desired.cameras.dock.fsp"),
     (twin_range, "error", "twin-schema", "$.modulesContent.sync.properties.desired.batch_items"),
     (camera_password, "error", "camera-source", "$.modulesContent.camera.properties.desired.cameras.c0.source"),
@@ -494,7 +517,7 @@ def test_a_secret_of_a_camera_is_no_placeholder_that_was_left() -> None:
     draft = Draft()
     draft.camera(source="rtsp://u:${DOCK_PASSWORD}@192.0.2.1/s", slots=4)
     draft.rendered()
-    assert {found.rule for found in found_in(draft)} <= {"frames-assumed", "disk-need"}
+    assert {found.rule for found in found_in(draft)} <= {"frames-assumed", "disk-need", "twin-of-the-operator"}
 
 
 def test_the_password_of_a_camera_is_never_repeated() -> None:
@@ -530,13 +553,30 @@ def test_the_disk_an_outage_takes_is_compared_where_it_is_known(disk_gb: int, se
 def test_somebody_elses_module_is_held_to_no_schema_of_ours() -> None:
     draft = Draft()
     draft.settings("sync")["image"] = "r.example.com/theirs:1.0"
-    draft.parts["sync"]["properties.desired"] = {"anything": {"goes": [1, 2]}}
+    draft.desired("sync")["anything"] = {"goes": [1, 2]}
     assert not {one.rule for one in found_in(draft)} & {"twin-schema", "frames-missing"}
 
 
 def test_renamed_modules_are_known_by_their_image() -> None:
     draft = Draft()
     draft.modules["lookout"] = draft.modules.pop("camera")
-    draft.parts["lookout"] = draft.parts.pop("camera")
-    draft.parts["lookout"]["properties.desired"] = {"cameras": {"dock": {"source": SYNTHETIC, "fsp": 1}}}
+    draft.desired("lookout").update({"cameras": {"dock": {"source": SYNTHETIC, "fsp": 1}}})
     assert "$.modulesContent.lookout.properties.desired.cameras.dock.fsp" in {one.path for one in found_in(draft)}
+
+
+def test_a_release_is_past_its_end_from_the_day_after_on() -> None:
+    draft = Draft()
+    runtime_old(draft)
+    rules = [
+        {one.rule for one in found_in(draft, Assumptions(today=day))}
+        for day in (date(2026, 11, 10), date(2026, 11, 11))
+    ]
+    assert ["runtime-end-of-life" in found for found in rules] == [False, True]
+    assert not {one.rule for one in lint(TEMPLATE, Assumptions(today=date(2028, 11, 14)))} & {"runtime-end-of-life"}
+
+
+def test_desired_properties_of_a_device_are_counted_as_if_the_manifest_set_them() -> None:
+    cameras = {f"c{n}": {"source": SYNTHETIC} for n in range(5)}
+    found = lint(TEMPLATE, Assumptions(twins={"camera": {"cameras": cameras}}))
+    assert {one.rule for one in found} >= {"frames-too-small", "disk-need"}
+    assert "twin-of-the-operator" not in {one.rule for one in found}

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
+from vigie.config.schema import config_defaults
 from vigie.contracts import envelope
 from vigie.contracts.credit import Credit
 from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
@@ -19,6 +20,7 @@ from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.names import FLOW
 from vigie.contracts.pixels import InlineJpeg, RingReference
 from vigie.contracts.tensors import FrameTransform, TensorItem
+from vigie_devkit.manifest.module_schemas import config_type
 from vigie_devkit.manifest.reference import drift, reference_files, registered_methods
 from vigie_devkit.manifest.schema_tables import field_rows
 
@@ -44,9 +46,10 @@ def test_every_file_is_a_json_schema(path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", FLOW)
-def test_the_templates_desired_properties_are_valid_by_the_published_schema(module: str) -> None:
-    template = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))
-    Draft202012Validator(schema(f"{module}.twin")).validate(template["modulesContent"][module]["properties.desired"])
+def test_the_modules_defaults_are_valid_by_the_published_schema(module: str) -> None:
+    config = config_type(module)
+    assert config is not None
+    Draft202012Validator(schema(f"{module}.twin")).validate(config_defaults(config))
 
 
 @pytest.mark.parametrize(

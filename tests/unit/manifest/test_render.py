@@ -103,7 +103,7 @@ def test_only_names_in_braces_are_placeholders() -> None:
 def test_a_secret_of_a_camera_stays_a_name_even_where_it_has_a_value() -> None:
     content = copy.deepcopy(TEMPLATE)
     source = "rtsp://u:${DOCK}@192.0.2.1/s"
-    content["modulesContent"]["camera"]["properties.desired"]["cameras"] = {"dock": {"source": source}}
+    content["modulesContent"]["camera"] = {"properties.desired": {"cameras": {"dock": {"source": source}}}}
     manifest = render(content, target(DOCK="s3cret"))
     assert "s3cret" not in json.dumps(manifest)
     assert source in json.dumps(manifest)

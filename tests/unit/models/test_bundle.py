@@ -105,7 +105,7 @@ def test_a_missing_file_and_a_missing_folder_say_what_to_do(tmp_path: Path) -> N
     (folder / "fp32.onnx").unlink()
     with pytest.raises(BundleError, match=r"lacks fp32\.onnx; import or fetch the model again"):
         load_bundle(folder)
-    with pytest.raises(BundleError, match=r"is no folder; import a model with 'vigie models import FILE\.onnx'"):
+    with pytest.raises(BundleError, match=r"is not a folder here; a bundle is a folder with card\.yaml"):
         load_bundle(tmp_path / "none")
     with pytest.raises(BundleError, match=r"lacks card\.yaml"):
         load_bundle(tmp_path)

@@ -67,7 +67,7 @@ def test_a_bundle_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixtur
     assert cli.main(["doctor", "no-such"]) == 5
     assert "is no bundle folder and no name of" in capsys.readouterr().err
     assert doctor.main([str(tmp_path / "none")]) == 3
-    assert "is no folder" in capsys.readouterr().err
+    assert "is not a folder here" in capsys.readouterr().err
 
 
 def test_inside_a_container_it_needs_no_dev_kit(capsys: pytest.CaptureFixture[str]) -> None:

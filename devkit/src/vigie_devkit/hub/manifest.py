@@ -18,9 +18,15 @@ _DESIRED = "properties.desired"
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """``desired`` by module id; its keys are the identities of the device, `$edgeAgent` and `$edgeHub` among them."""
+    """``desired`` by module id; its keys are the identities of the device, `$edgeAgent` and `$edgeHub` among them.
+
+    ``silent``: modules whose desired properties the manifest does not mention. Their twins stay as they are: only what
+    a manifest names replaces a twin. Source: learn.microsoft.com, "Deploy modules and establish routes", desired
+    properties.
+    """
 
     desired: dict[str, dict[str, Any]]
+    silent: frozenset[str] = frozenset()
 
     @property
     def modules(self) -> list[str]:
@@ -44,15 +50,15 @@ def parse_manifest(content: Mapping[str, Json]) -> Manifest:
     """Take any wrapper with ``modulesContent`` apart. Raises: ManifestRefusedError, with the path."""
     modules_content = _modules_content(content)
     desired: dict[str, dict[str, Any]] = {}
+    silent: set[str] = set()
     for module, section in modules_content.items():
         desired[module] = _desired(module, section)
+        if isinstance(section, dict) and not any(key.partition(".")[0] == "properties" for key in section):
+            silent.add(module)
     agent = desired.get(EDGE_AGENT, {})
-    for place in ("systemModules", "modules"):
-        listed = agent.get(place) or {}
-        if not isinstance(listed, dict):
-            raise ManifestRefusedError(f"$edgeAgent: {place} is not an object")
-        for name in listed:
-            desired.setdefault(f"${name}" if place == "systemModules" else name, {})
+    unnamed = [module for module in _containers(agent) if module not in desired]
+    desired.update({module: {} for module in unnamed})
+    silent.update(unnamed)
     desired.setdefault(EDGE_HUB, {})
     desired.setdefault(EDGE_AGENT, {})
     if "schemaVersion" not in desired[EDGE_HUB]:
@@ -67,7 +73,18 @@ def parse_manifest(content: Mapping[str, Json]) -> Manifest:
             check_size(section, what=f"{module}: properties.desired")
         except TwinRefusedError as refusal:
             raise ManifestRefusedError(str(refusal)) from refusal
-    return Manifest(desired)
+    return Manifest(desired, frozenset(silent - {EDGE_AGENT, EDGE_HUB}))
+
+
+def _containers(agent: Mapping[str, Json]) -> list[str]:
+    """Module ids of all that `$edgeAgent` runs, its own among them."""
+    found: list[str] = []
+    for place in ("systemModules", "modules"):
+        listed = agent.get(place) or {}
+        if not isinstance(listed, dict):
+            raise ManifestRefusedError(f"$edgeAgent: {place} is not an object")
+        found += [f"${name}" if place == "systemModules" else name for name in listed]
+    return found
 
 
 def _modules_content(content: Mapping[str, Json]) -> dict[str, Json]:

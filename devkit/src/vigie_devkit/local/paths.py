@@ -81,6 +81,11 @@ def measurements_folder() -> Path:
     return home_folder() / "runtimes"
 
 
+def bundle_shelves() -> tuple[Path, Path]:
+    """Folders whose subfolders are model bundles, by name: this machine's own, then those that ship."""
+    return home_folder() / "bundles", CHECKOUT / "shared/models"
+
+
 def frames_root() -> Path:
     """Where frame folders go: ``VIGIE_FRAMES``, else /dev/shm, else the state folder (a disk: slower, but it works)."""
     wanted = os.environ.get("VIGIE_FRAMES")

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from vigie_devkit.local.paths import RunPaths, measurements_folder
+from vigie_devkit.local.paths import RunPaths, bundle_shelves, measurements_folder
 from vigie_devkit.local.supervisor import Program
 
 HUB = "hub"
@@ -63,5 +63,6 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         "VIGIE_HTTP": "127.0.0.1:0",
         "VIGIE_SECRETS": str(run.secrets),
         "VIGIE_RUNTIMES": str(measurements_folder()),
+        "VIGIE_MODELS": os.pathsep.join(map(str, bundle_shelves())),
         **injected(run.hub_json, module),
     }

@@ -9,7 +9,7 @@ from vigie.errors import BundleError
 from vigie.models import load_bundle
 from vigie.models.bundle import CARD_FILE
 from vigie.models.store import BundleStore
-from vigie_devkit.local.paths import CHECKOUT, home_folder
+from vigie_devkit.local.paths import bundle_shelves
 from vigie_devkit.models.labels import choose_labels, read_labels
 from vigie_devkit.models.prepare import prepare
 from vigie_devkit.models.recognise import recognise
@@ -17,11 +17,12 @@ from vigie_devkit.models.recognise import recognise
 
 def shelf_folder() -> Path:
     """Where ``import`` puts bundles unless told otherwise."""
-    return home_folder() / "bundles"
+    return bundle_shelves()[0]
 
 
 def shelves() -> tuple[BundleStore, ...]:
-    return BundleStore(shelf_folder()), BundleStore(CHECKOUT / "shared/models")
+    own, shipped = bundle_shelves()
+    return BundleStore(own), BundleStore(shipped)
 
 
 def find_on_shelf(wanted: str) -> Path:

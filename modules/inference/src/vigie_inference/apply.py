@@ -7,14 +7,15 @@ import asyncio
 from vigie.log import get_logger
 from vigie.service import Service
 from vigie_inference.announce import Announcer
-from vigie_inference.config import InferenceConfig, objective_of
+from vigie_inference.config import InferenceConfig, ModelConfig, objective_of
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.runtime_control import RuntimeControl
 from vigie_inference.serving import LoadedBundle, ServingModel
+from vigie_inference.which_model import which_model
 
 log = get_logger("inference")
 
-NO_MODEL = 'no model: set desired property \'model\' to {"path": "<bundle folder>"}'
+NO_MODEL = 'no model: set desired property \'model\' to {"name": "<bundle>"} or {"path": "<bundle folder>"}'
 
 
 class ApplyConfig:
@@ -32,7 +33,8 @@ class ApplyConfig:
 
     async def __call__(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
         objective_of(new)  # a contradiction is refused before anything is touched
-        if new.model is None:
+        wanted = which_model(new.model, self._service.env.models)
+        if wanted is None:
             self._models.withdraw()
             self._service.health.not_ready("inference.model", NO_MODEL)
             self._service.twin.report({"model_state": None})
@@ -40,15 +42,14 @@ class ApplyConfig:
             return
         serving = self._models.serving
         if previous is None or serving is None or new.model != previous.model:
-            await self._serve(new)
+            await self._serve(new, wanted)
             return
         self._models.refilter(new)
         if (new.runtime, new.threads) != (previous.runtime, previous.threads):
             self._control.adopt(serving.loaded, new)
 
-    async def _serve(self, config: InferenceConfig) -> None:
-        assert config.model is not None  # noqa: S101 - the caller has looked
-        loaded = await asyncio.to_thread(LoadedBundle.load, config.model)
+    async def _serve(self, config: InferenceConfig, wanted: ModelConfig) -> None:
+        loaded = await asyncio.to_thread(LoadedBundle.load, wanted)
         first = await asyncio.to_thread(self._control.first, loaded, config)
         model = await asyncio.to_thread(ServingModel.open, loaded, first)
         try:

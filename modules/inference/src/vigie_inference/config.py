@@ -12,9 +12,25 @@ from vigie.runtimes.objective import Kind, Objective, Selection
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which bundle serves."""
+    """Which bundle serves: either by name or by path; without both the one that the image ships."""
 
-    path: Annotated[str, Meta(min_length=1, description="Folder of the model bundle (holds card.yaml).")]
+    name: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$",
+                max_length=64,
+                description="A bundle that the image ships or that lies in /models, by its folder's name.",
+            ),
+        ]
+        | None
+    ) = None
+    path: (
+        Annotated[
+            str, Meta(min_length=1, description="Folder of the model bundle (holds card.yaml), in the container.")
+        ]
+        | None
+    ) = None
     variant: (
         Annotated[str, Meta(min_length=1, description="The one variant that may serve; absent: what is best here.")]
         | None

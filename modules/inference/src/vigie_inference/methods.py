@@ -58,7 +58,7 @@ def offer_methods(service: Service[InferenceConfig], models: ModelsInService, co
             raise MethodRefusedError(409, "no model is serving; set desired property 'model'")
         return ModelReply(
             name=model.bundle.card.name,
-            path=model.wanted.path,
+            path=str(model.bundle.folder),
             provider=model.engine.provider,
             variant=model.engine.variant,
             input_spec=model.spec,

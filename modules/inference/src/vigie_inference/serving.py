@@ -35,8 +35,13 @@ class LoadedBundle:
 
     @classmethod
     def load(cls, wanted: ModelConfig) -> Self:
-        """Raises: ConfigRefusedError: the bundle is refused, or has no such variant; the text says why."""
+        """``wanted``: with a ``path``.
+
+        Raises: ConfigRefusedError: the bundle is refused, or has no such variant; the text says why.
+        """
         try:
+            if wanted.path is None:
+                raise ConfigRefusedError("$.model", 'expected "path"; a name is looked up before')
             bundle = load_bundle(Path(wanted.path))
             if wanted.variant is not None:
                 bundle.variant(wanted.variant)

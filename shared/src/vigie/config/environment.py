@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -42,7 +43,8 @@ class ModuleEnvironment:
 
     ``state``: folder the module may write; ``frames``: shared folder of rings and cursors; ``http``: address and port
     of /metrics, /healthz and /readyz (port 0: ephemeral, see ``http.json`` in ``state``). ``runtimes``: where inference
-    keeps what it measured of this machine and what engines compiled, if not in ``state``.
+    keeps what it measured of this machine and what engines compiled, if not in ``state``. ``models``: folders in which
+    a model bundle is looked up by its name.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ModuleEnvironment:
     log_style: LogStyle = "auto"
     log_level: LogLevel = "info"
     runtimes: Path | None = None
+    models: tuple[Path, ...] = (Path("/models"),)
     boot: str = field(default_factory=new_boot)
 
     @classmethod
@@ -74,6 +77,7 @@ class ModuleEnvironment:
             secrets=Path(environ.get("VIGIE_SECRETS", "/run/secrets")),
             log_style=cast("LogStyle", _one_of(environ, "VIGIE_LOG", get_args(LogStyle), "auto")),
             runtimes=Path(environ["VIGIE_RUNTIMES"]) if environ.get("VIGIE_RUNTIMES") else None,
+            models=tuple(Path(part) for part in environ.get("VIGIE_MODELS", "/models").split(os.pathsep) if part),
             log_level=cast("LogLevel", _one_of(environ, "VIGIE_LOG_LEVEL", get_args(LogLevel), "info")),
         )
 

@@ -74,7 +74,7 @@ def load_bundle(path: Path | str) -> Bundle:
     folder = Path(path)
     folder = (folder.parent if folder.name == CARD_FILE else folder).absolute()
     if not folder.is_dir():
-        raise BundleError(str(folder), "is no folder; import a model with 'vigie models import FILE.onnx'")
+        raise BundleError(str(folder), "is not a folder here; a bundle is a folder with card.yaml (docs/models.md)")
     text = read_contained(folder, CARD_FILE, limit=CARD_BYTES_MAX)
     card = read_card(text, where=str(folder / CARD_FILE))
     total = 0

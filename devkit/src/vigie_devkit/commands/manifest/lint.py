@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("--frame", metavar="WxH", default="1920x1080", help="of cameras whose size is not known")
     parser.add_argument("--input", metavar="WxH", default="640x640", help="of the model")
     parser.add_argument("--fps", type=float, default=30.0, help="of cameras whose rate is not known")
+    parser.add_argument(
+        "--twin",
+        action="append",
+        default=[],
+        metavar="MODULE=FILE",
+        help="desired properties that a device has, as 'az iot hub module-twin show' prints them; may be repeated",
+    )
     parser.add_argument("--disk", metavar="SIZE", help="what the device's disk has for messages that wait, such as 8g")
     parser.set_defaults(handler=run)
 
@@ -41,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
         fps=args.fps,
         disk_bytes=None if args.disk is None else _bytes(args.disk),
         modules=MODULES if MODULES.is_dir() else None,
+        today=date.today(),  # noqa: DTZ011 - a day, wherever one is
+        twins=dict(_twin(text) for text in args.twin),
     )
     findings = lint(read_json(args.manifest), assumed)
     if args.json:
@@ -49,9 +59,21 @@ def run(args: argparse.Namespace) -> int:
         for found in findings:
             print(found)
         if not findings:
-            print(f"{args.manifest}: nothing to say")
+            print(f"{args.manifest}: 0 findings")
     bad = {"error", "warning"} if args.strict else {"error"}
     return 1 if any(found.severity in bad for found in findings) else Exit.OK
+
+
+def _twin(text: str) -> tuple[str, dict[str, Any]]:
+    module, equals, file = text.partition("=")
+    if not (module and equals and file):
+        raise UsageError(f"--twin {text!r}: expected MODULE=FILE, as in --twin camera=camera-twin.json")
+    content = read_json(Path(file))
+    properties = content.get("properties", content)
+    desired = properties.get("desired", properties) if isinstance(properties, dict) else None
+    if not isinstance(desired, dict):
+        raise UsageError(f"--twin {text!r}: {file} holds neither a twin nor desired properties")
+    return module, {key: value for key, value in desired.items() if not key.startswith("$")}
 
 
 def _size(option: str, text: str) -> tuple[int, int]:

@@ -165,13 +165,15 @@ class Control:
         self.deploy(manifest, routing)
 
     def deploy(self, manifest: Manifest, routing: Routing) -> None:
-        """Make ``manifest`` the one in force: identities, desired properties, routes (``routing`` is its own)."""
+        """Make ``manifest`` the one in force: identities, desired properties that it names, routes (``routing``)."""
         now = self._clock.now()
         for module in self._identities - manifest.desired.keys():
             self._remove(module)
         self._identities = set(manifest.desired)
         for module, desired in manifest.desired.items():
             self._keys.of(module)
+            if module in manifest.silent:
+                continue
             push = self._state.twins.deploy(now, module, desired)
             if push is not None:
                 self._state.twin_changed(module, push)

@@ -16,10 +16,11 @@ from vigie_devkit.manifest.lint.finding import Finding, Severity, error
 from vigie_devkit.manifest.lint.frames import frames_size, frames_volume, writer_memory
 from vigie_devkit.manifest.lint.placeholders import placeholder_rules
 from vigie_devkit.manifest.lint.routes import endpoint_rules, route_rules
+from vigie_devkit.manifest.lint.runtime import runtime_releases
 from vigie_devkit.manifest.lint.schema import published_schema
 from vigie_devkit.manifest.lint.secrets import secret_rules
 from vigie_devkit.manifest.lint.storage import disk_need
-from vigie_devkit.manifest.lint.twins import twin_limits, twin_schemas
+from vigie_devkit.manifest.lint.twins import twin_limits, twin_owners, twin_schemas
 
 __all__ = ["Assumptions", "Finding", "Severity", "lint"]
 
@@ -27,6 +28,7 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     published_schema,
     placeholder_rules,
     agent_rules,
+    runtime_releases,
     image_rules,
     credential_rules,
     piece_rules,
@@ -37,6 +39,7 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     endpoint_rules,
     twin_limits,
     twin_schemas,
+    twin_owners,
     frames_volume,
     frames_size,
     writer_memory,
@@ -48,7 +51,7 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
 def lint(content: Mapping[str, Any], assumed: Assumptions | None = None) -> list[Finding]:
     """Everything worth saying about a template or a rendered manifest, errors first, in the order of the rules."""
     try:
-        deployment = take_apart(content)
+        deployment = take_apart(content, assumed.twins if assumed else None)
     except ManifestError as refusal:
         first = error("no-manifest", refusal.where, refusal.what, refusal.remedy)
         raw = Deployment(content, "$schema-template" in content, {}, {}, {})

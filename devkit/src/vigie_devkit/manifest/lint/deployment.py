@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ class Assumptions:
     detections: int = 5
     disk_bytes: int | None = None
     modules: Path | None = None  # folder with the module.json files; None: placeholders of modules are not looked up
+    today: date | None = None  # None: the day on which the dates of releases were last looked up
+    # Desired properties that a device has, by module.
+    twins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,11 @@ class Deployment:
         return [module for module in self.modules.values() if module.kind]
 
 
-def take_apart(content: Mapping[str, Any]) -> Deployment:
-    """Raises: ManifestError: it has no modules at all, so that there is nothing to check."""
+def take_apart(content: Mapping[str, Any], twins: Mapping[str, Mapping[str, Any]] | None = None) -> Deployment:
+    """Args: twins: desired properties by module that stand in for those that the manifest does not set.
+
+    Raises: ManifestError: it has no modules at all, so that there is nothing to check.
+    """
     parts = modules_content(content)
     modules, broken = {}, []
     for name, entry in edge_modules(content).items():
@@ -94,9 +101,8 @@ def take_apart(content: Mapping[str, Any]) -> Deployment:
         except ManifestError as refusal:
             broken.append(error("options-malformed", refusal.where, refusal.what, refusal.remedy))
             options, host = {}, HostOptions({}, [])
-        modules[name] = Module(
-            name, path, kind_of(settings.get("image", "")), entry, settings, options, host, _desired(parts, name)
-        )
+        desired = _desired(parts, name) or (twins or {}).get(name, {})
+        modules[name] = Module(name, path, kind_of(settings.get("image", "")), entry, settings, options, host, desired)
     is_template = "$schema-template" in content or any(
         isinstance(one.settings.get("createOptions"), dict) for one in modules.values()
     )

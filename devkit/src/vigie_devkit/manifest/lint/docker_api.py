@@ -1,6 +1,7 @@
-"""Member names of Docker's container-create body: whatever else stands in createOptions the engine ignores in silence.
+"""Member names of Docker's container-create body: whatever else stands in createOptions the engine ignores.
 
-Source: Docker Engine API v1.44, POST /containers/create (ContainerConfig, HostConfig, Resources).
+Source: Docker Engine API v1.41, which IoT Edge 1.6 speaks, POST /containers/create (ContainerConfig, HostConfig,
+Resources).
 """
 
 from __future__ import annotations
@@ -81,7 +82,6 @@ HOST = frozenset(
         "VolumesFrom",
         "Mounts",
         "ConsoleSize",
-        "Annotations",
         "CapAdd",
         "CapDrop",
         "CgroupnsMode",

@@ -9,8 +9,9 @@ from vigie.contracts import names
 from vigie.errors import ConfigRefusedError, VigieError
 from vigie_devkit.hub.ports import TwinRefusedError
 from vigie_devkit.hub.state.twin_limits import check_patch, check_size, section_bytes
+from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import AGENT, EDGE_HUB, Assumptions, Deployment, Module
-from vigie_devkit.manifest.lint.finding import Finding, error, hint
+from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
 from vigie_devkit.manifest.module_schemas import config_type
 
 _NEARLY_FULL = 0.8
@@ -59,6 +60,20 @@ def twin_schemas(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
         else:
             if module.kind == names.CAMERA:
                 yield from _sources(module)
+
+
+def twin_owners(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """Settings of a site belong to its operator: what a manifest names replaces the whole twin at each deployment."""
+    parts = modules_content(deployment.content)
+    for module in deployment.ours:
+        section = parts.get(module.name)
+        if isinstance(section, dict) and any(key.partition(".")[0] == "properties" for key in section):
+            yield warning(
+                "twin-of-the-operator",
+                module.desired_path,
+                "replaces what was set by twin, cameras among it, each time the manifest is applied",
+                "remove the section: defaults are in the module, and the twin is set on its own (docs/deploy.md)",
+            )
 
 
 def _sources(module: Module) -> Iterator[Finding]:
