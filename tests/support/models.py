@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vigie.models.card import Card
+from vigie.vision.decoders.ultraface import prior_count
 
 CLASSES = 3
 NAMES = ("bolt", "nut", "washer")
@@ -22,7 +23,8 @@ NAMES = ("bolt", "nut", "washer")
 class Graph:
     """Nodes in the order they are added; names are made up."""
 
-    def __init__(self, seed: int = 5) -> None:
+    def __init__(self, seed: int = 5, reach: float = 1.0) -> None:
+        self.reach = reach
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.rng = np.random.default_rng(seed)
@@ -40,9 +42,15 @@ class Graph:
         bounds = [self.constant([value], np.int64) for value in (start, end, axis)]
         return str(self.add("Slice", tensor, *bounds))
 
+    def stem(self, image: str) -> str:
+        """A first layer as training leaves it: its weights suit pixels up to ``reach``."""
+        mixed = np.array([[0.9, 0.1, 0.0], [0.0, 0.9, 0.1], [0.1, 0.0, 0.9]]).reshape(3, 3, 1, 1)
+        return str(self.add("Conv", image, self.constant(mixed / self.reach)))
+
     def features(self, image: str, strides: tuple[int, ...], channels: int, scale: float = 1.0) -> str:
         """(1, channels, cells over all strides), centred on 0 whatever the input's range is."""
         parts = []
+        image = self.stem(image)
         mean = self.add("ReduceMean", image, axes=[1, 2, 3], keepdims=1)
         spread = self.add("Add", self.add("ReduceMax", self.add("Abs", image), keepdims=1), self.constant([1e-3]))
         level = self.add("Div", self.add("Sub", image, mean), spread)
@@ -53,6 +61,24 @@ class Graph:
             drawn = self.add("Conv", pooled, kernel, bias)
             parts.append(self.add("Reshape", drawn, self.constant([1, channels, -1], np.int64)))
         return str(self.add("Concat", *parts, axis=2))
+
+    def priors(self, image: str, hw: tuple[int, int]) -> str:
+        """(1, 6, A) with UltraFace's rows: three, two, two and three boxes per cell at strides 8 to 64."""
+        parts = []
+        for stride, boxes in ((8, 3), (16, 2), (32, 2), (64, 3)):
+            level = self.features(image, (stride,), 6 * boxes)
+            split = self.add("Reshape", level, self.constant([6, boxes, -1], np.int64))
+            turned = self.add("Transpose", split, perm=[0, 2, 1])
+            parts.append(self.add("Reshape", turned, self.constant([1, 6, -1], np.int64)))
+        return str(self.add("Concat", *parts, axis=2))
+
+    def on_grid(self, rows: str, hw: tuple[int, int], strides: tuple[int, ...]) -> str:
+        """(1, 4, A) centre and size in pixels, about each cell, of the first four channels."""
+        grid, sizes = _grid(hw, strides)
+        moved = self.add("Sigmoid", self.slice(rows, 0, 2, 1))
+        xy = self.add("Mul", self.add("Add", moved, self.constant(grid)), self.constant(sizes))
+        wh = self.add("Mul", self.add("Sigmoid", self.slice(rows, 2, 4, 1)), self.constant([32.0]))
+        return str(self.add("Concat", xy, wh, axis=1))
 
     def model(
         self,
@@ -83,8 +109,10 @@ def anchors(hw: tuple[int, int], strides: tuple[int, ...] = (8, 16, 32)) -> int:
     return sum(-(-hw[0] // stride) * -(-hw[1] // stride) for stride in strides)
 
 
-def yolox(hw: tuple[int, int] = (64, 96), classes: int = CLASSES, *, decoded: bool = False) -> onnx.ModelProto:
-    g = Graph()
+def yolox(
+    hw: tuple[int, int] = (64, 96), classes: int = CLASSES, *, decoded: bool = False, reach: float = 255.0
+) -> onnx.ModelProto:
+    g = Graph(reach=reach)
     rows = g.features("images", (8, 16, 32), 5 + classes)
     boxes = g.add("Mul", g.slice(rows, 0, 4, 1), g.constant([0.3]))
     scores = g.add("Sigmoid", g.slice(rows, 4, 5 + classes, 1))
@@ -102,7 +130,7 @@ def yolov5(hw: tuple[int, int] = (64, 64), *, metadata: bool = True) -> onnx.Mod
     parts = []
     for _ in range(3):
         rows = g.features("images", (8, 16, 32), 5 + CLASSES)
-        boxes = g.add("Mul", g.add("Sigmoid", g.slice(rows, 0, 4, 1)), g.constant([float(hw[0])]))
+        boxes = g.on_grid(rows, hw, (8, 16, 32))
         parts.append(g.add("Concat", boxes, g.add("Sigmoid", g.slice(rows, 4, 5 + CLASSES, 1)), axis=1))
     g.add("Transpose", g.add("Concat", *parts, axis=2), perm=[0, 2, 1], name="output0")
     told = {"stride": "32", "names": str(dict(enumerate(NAMES)))} if metadata else None
@@ -115,7 +143,7 @@ def yolov8(
     """``hw`` None: an open input, as Ultralytics writes it with ``dynamic=True``."""
     g = Graph(7)
     rows = g.features("images", (8, 16, 32), 4 + classes)
-    boxes = g.add("Mul", g.add("Sigmoid", g.slice(rows, 0, 4, 1)), g.constant([64.0]))
+    boxes = g.on_grid(rows, hw or (64, 64), (8, 16, 32))
     g.add("Concat", boxes, g.add("Sigmoid", g.slice(rows, 4, 4 + classes, 1)), axis=1, name="output0")
     if hw is None:
         sides: list[Any] = ["batch", 3, "height", "width"]
@@ -151,7 +179,7 @@ def end2end(hw: tuple[int, int] = (64, 64), metadata: dict[str, str] | None = No
 
 
 def detection_output(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
-    g = Graph(9)
+    g = Graph(9, reach=255.0)
     rows = g.features("data", (16,), 8)
     xy = g.add("Mul", g.add("Sigmoid", g.slice(rows, 0, 2, 1)), g.constant([0.5]))
     wh = g.add("Mul", g.add("Sigmoid", g.slice(rows, 2, 4, 1)), g.constant([0.5]))
@@ -165,7 +193,7 @@ def detection_output(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
 
 
 def tensorflow_ssd(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
-    g = Graph(10)
+    g = Graph(10, reach=255.0)
     planes = g.add("Transpose", g.add("Cast", "input_tensor", to=TensorProto.FLOAT), perm=[0, 3, 1, 2])
     rows = g.features(planes, (16,), 8)
     yx = g.add("Mul", g.add("Sigmoid", g.slice(rows, 0, 2, 1)), g.constant([0.5]))
@@ -192,7 +220,9 @@ def tensorflow_ssd(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
 def torchvision_ssd(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
     """As many rows as the picture has: cut by Compress where the score is low."""
     g = Graph(11)
-    rows = g.features(g.add("Unsqueeze", "image", g.constant([0], np.int64)), (8,), 8)
+    means, spread = g.constant([[[0.485]], [[0.456]], [[0.406]]]), g.constant([[[0.229]], [[0.224]], [[0.225]]])
+    normalised = g.add("Div", g.add("Sub", "image", means), spread)
+    rows = g.features(g.add("Unsqueeze", normalised, g.constant([0], np.int64)), (8,), 8)
     flat = g.add("Squeeze", rows, g.constant([0], np.int64))
     xy = g.add("Mul", g.add("Sigmoid", g.slice(flat, 0, 2, 0)), g.constant([40.0]))
     wh = g.add("Mul", g.add("Sigmoid", g.slice(flat, 2, 4, 0)), g.constant([24.0]))
@@ -211,17 +241,17 @@ def torchvision_ssd(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
 
 def ultraface(hw: tuple[int, int] = (48, 64)) -> onnx.ModelProto:
     g = Graph(12)
-    rows = g.features("input", (8, 16, 32), 6)
+    rows = g.priors("input", hw)
     g.add("Softmax", g.add("Transpose", g.slice(rows, 0, 2, 1), perm=[0, 2, 1]), axis=2, name="scores")
     xy = g.add("Mul", g.add("Sigmoid", g.slice(rows, 2, 4, 1)), g.constant([0.5]))
     wh = g.add("Mul", g.add("Sigmoid", g.slice(rows, 4, 6, 1)), g.constant([0.5]))
     g.add("Transpose", g.add("Concat", xy, g.add("Add", xy, wh), axis=1), perm=[0, 2, 1], name="boxes")
-    count = anchors(hw)
+    count = prior_count(hw)
     return g.model([image(hw, "input")], [tensor("scores", [1, count, 2]), tensor("boxes", [1, count, 4])])
 
 
 def yunet(hw: tuple[int, int] = (64, 96)) -> onnx.ModelProto:
-    g = Graph(6)
+    g = Graph(6, reach=255.0)
     rows = g.add("Transpose", g.features("input", (8, 16, 32), 16, scale=0.3), perm=[0, 2, 1])
     outputs, start = [], 0
     for stride in (8, 16, 32):

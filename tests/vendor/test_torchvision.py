@@ -13,6 +13,7 @@ from support.vendor_agreement import Found, agreement, through_vigie
 from support.vendor_env import run_vendor
 from vigie.models import load_bundle
 from vigie_devkit.models import import_model
+from vigie_devkit.models.evidence.spelling import input_fields
 
 pytestmark = [pytest.mark.vendor, pytest.mark.slow, pytest.mark.timeout(3000)]
 
@@ -61,7 +62,8 @@ def test_a_detector_finds_what_torchvision_finds(
 def test_a_classifier_gives_the_class_and_score_of_torchvision(
     exports: Path, picture_bgr: np.ndarray, tmp_path: Path, name: str
 ) -> None:
-    folder = import_model(exports / f"{name}.onnx", tmp_path / "bundle")
+    file = exports / f"{name}.onnx"
+    folder = import_model(file, tmp_path / "bundle", family="classifier", feed=input_fields("rgb/imagenet"))
 
     ours = through_vigie(folder, picture_bgr, score_min=0.0, iou_max=0.45)
 

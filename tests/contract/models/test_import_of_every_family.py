@@ -18,6 +18,7 @@ from vigie.models import load_bundle
 from vigie.runtimes import open_engine
 from vigie.vision.decoders import make_decoder
 from vigie_devkit.models import import_model
+from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.pictures import scene
 
 UNIT = {"order": "rgb", "mean": (0, 0, 0), "std": (255, 255, 255)}
@@ -25,6 +26,7 @@ BYTES = {"order": "bgr", "mean": (0, 0, 0), "std": (1, 1, 1)}
 IMAGENET = {"order": "rgb", "mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
 FACE = {"order": "rgb", "mean": (127, 127, 127), "std": (128, 128, 128)}
 NANO = {"order": "bgr", "mean": (103.53, 116.28, 123.675), "std": (57.375, 57.12, 58.395)}
+CLASSES = {"family": "classifier", "feed": input_fields("rgb/imagenet")}
 DETECT = models.ultralytics_metadata()
 
 # family, graph, what is passed, how the original is fed, second decoder, whether boxes are suppressed after it
@@ -36,7 +38,14 @@ CASES: list[Any] = [
     ("yolov8", partial(models.yolov8, hw=None, metadata=DETECT), {}, UNIT, slow.yolov8, True),
     ("yolov8", models.yolov8, {"labels": models.NAMES}, UNIT, slow.yolov8, True),
     ("end2end", partial(models.end2end, metadata=DETECT), {}, UNIT, slow.end2end, False),
-    ("ssd", models.detection_output, {"labels": models.NAMES}, BYTES, slow.detection_output, False),
+    (
+        "ssd",
+        models.detection_output,
+        {"labels": models.NAMES, "feed": input_fields("bgr/0..255")},
+        BYTES,
+        slow.detection_output,
+        False,
+    ),
     ("ssd", models.tensorflow_ssd, {"labels": models.NAMES}, {**BYTES, "order": "rgb"}, slow.tensorflow, False),
     ("ssd", models.torchvision_ssd, {"labels": models.NAMES}, UNIT, slow.torchvision, False),
     ("ultraface", models.ultraface, {}, FACE, slow.ultraface, True),
@@ -45,11 +54,11 @@ CASES: list[Any] = [
     ("detr", models.rtdetr, {"labels": models.NAMES}, UNIT, slow.labels_boxes_scores, False),
     ("detr", models.rfdetr, {"labels": models.NAMES}, IMAGENET, partial(slow.detr_logits, first=1), False),
     ("detr", models.rtdetr_ultralytics, {}, UNIT, slow.detr_ultralytics, False),
-    ("classifier", models.classifier, {}, IMAGENET, partial(slow.classifier, softmax=True), False),
+    ("classifier", models.classifier, CLASSES, IMAGENET, partial(slow.classifier, softmax=True), False),
     (
         "classifier",
         partial(models.classifier, softmax=True),
-        {},
+        {"feed": input_fields("rgb/imagenet")},
         IMAGENET,
         partial(slow.classifier, softmax=False),
         False,
@@ -90,16 +99,22 @@ def test_an_imported_model_detects_what_the_original_does(
     assert len(expected) >= 1, "the tiny model sees nothing: the comparison proves nothing"
 
 
-def run_original(path: Path, picture: np.ndarray, feed: dict[str, Any], wanted: list[str]) -> list[np.ndarray]:
+def run_original(
+    path: Path, picture: np.ndarray, feed: dict[str, Any], wanted: list[str], told: dict[str, Any] | None = None
+) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     feeds: dict[str, Any] = {}
     for item in session.get_inputs():
+        if item.name in (told or {}):
+            feeds[item.name] = (told or {})[item.name]
+            continue
         if item.name == "orig_target_sizes":
             feeds[item.name] = np.array([[picture.shape[1], picture.shape[0]]], np.int64)
             continue
         pixels = picture[..., ::-1] if feed["order"] == "rgb" else picture
         if item.type == "tensor(uint8)":
-            feeds[item.name] = np.ascontiguousarray(pixels)[None]
+            channels_first = item.shape[1] == 3
+            feeds[item.name] = np.ascontiguousarray(pixels.transpose(2, 0, 1) if channels_first else pixels)[None]
             continue
         values = (pixels.astype(np.float64) - np.array(feed["mean"])) / np.array(feed["std"])
         planes = values.transpose(2, 0, 1).astype(np.float32)

@@ -32,7 +32,7 @@ def test_an_old_opset_is_raised_so_that_quantization_can_follow(tmp_path: Path) 
     for stride in (2, 4):
         pooled = g.add("MaxPool", relu, kernel_shape=[stride] * 2, strides=[stride] * 2)
         flat = g.add("Concat", flat, g.add("Reshape", pooled, g.constant([1, 8, -1], np.int64)), axis=2)
-    g.add("Transpose", flat, perm=[0, 2, 1], name="output")
+    g.add("Transpose", g.add("Sigmoid", flat), perm=[0, 2, 1], name="output")
     model = g.model([models.image((32, 32))], [models.tensor("output", [1, 21, 8])], opset=11)
 
     bundle = load_bundle(import_model(models.save(model, tmp_path), tmp_path / "b", family="yolox"))

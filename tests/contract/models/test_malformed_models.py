@@ -207,7 +207,7 @@ MALFORMED = [
     ("external-link", external("link.bin"), "link.bin goes through a link"),
     ("external-folder-link", external("linked/secret.bin"), "linked/secret.bin goes through a link"),
     ("external-missing", external("gone.bin"), "lacks gone.bin"),
-    ("external-short", external("weights.bin", offset="8"), "bytes, 96 from 8 are needed"),
+    ("external-short", external("weights.bin", offset="8"), "bytes, 36 from 8 are needed"),
     ("external-negative", external("weights.bin", offset="-8"), "offset or length is negative"),
     ("external-word", external("weights.bin", offset="eight"), "offset or length is no number"),
     ("external-pipe", fifo, "pipe.bin is no plain file"),

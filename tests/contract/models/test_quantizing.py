@@ -24,6 +24,7 @@ from vigie.models import load_bundle
 from vigie.models.reference import read_reference
 from vigie_devkit.cli import main
 from vigie_devkit.models import import_model
+from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.verify import verify_bundle
 from vigie_devkit.quantize.report import Report
 
@@ -34,13 +35,13 @@ CHECKOUT = Path(__file__).parents[3]
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shapes")
     file = models.save(shape_classifier(), folder, "shapes.onnx")
-    return import_model(file, folder / "bundle", labels=list(SHAPES))
+    return import_model(file, folder / "bundle", labels=list(SHAPES), feed=input_fields("rgb/imagenet"))
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("faces")
-    return import_model(models.save(face_detector(), folder, "faces.onnx"), folder / "bundle")
+    return import_model(models.save(face_detector(), folder, "faces.onnx"), folder / "bundle", family="ultraface")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,10 @@ def test_a_network_of_matrix_products_gets_a_dynamic_variant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shapes = import_model(
-        models.save(product_classifier(), tmp_path, "products.onnx"), tmp_path / "bundle", labels=list(SHAPES)
+        models.save(product_classifier(), tmp_path, "products.onnx"),
+        tmp_path / "bundle",
+        labels=list(SHAPES),
+        feed=input_fields("rgb/imagenet"),
     )
     pictures = write_class_folders(tmp_path / "pictures", 20)
     output = tmp_path / "out"
@@ -235,7 +239,7 @@ def test_models_that_differ_are_told_apart(
     other = face_detector()
     weight = next(one for one in other.graph.initializer if list(one.dims) == [1])
     weight.CopyFrom(type(weight).FromString(_with_bias(weight, -9.0).SerializeToString()))
-    stern = import_model(models.save(other, tmp_path, "stern.onnx"), tmp_path / "stern")
+    stern = import_model(models.save(other, tmp_path, "stern.onnx"), tmp_path / "stern", family="ultraface")
     arguments = ["--on", str(face_pictures), "--frames", "12", "--output", str(tmp_path / "p")]
     assert main(["models", "compare", str(faces), str(stern), *arguments]) == 0
     said = capsys.readouterr().out

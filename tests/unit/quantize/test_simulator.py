@@ -28,7 +28,7 @@ FRAMES = [face_picture(np.random.default_rng(seed), 2) for seed in range(8)]
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
     folder = tmp_path_factory.mktemp("faces")
-    bundle = load_bundle(import_model(models.save(face_detector(), folder), folder / "b"))
+    bundle = load_bundle(import_model(models.save(face_detector(), folder), folder / "b", family="ultraface"))
     return Network(onnx.load(bundle.variant().file))
 
 

@@ -27,7 +27,7 @@ from vigie_devkit.quantize.workbench import Workbench, prepare
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     folder = tmp_path_factory.mktemp("faces")
-    bundle = load_bundle(import_model(models.save(face_detector(), folder), folder / "b"))
+    bundle = load_bundle(import_model(models.save(face_detector(), folder), folder / "b", family="ultraface"))
     samples = [fit(bundle.card, str(seed), face_picture(np.random.default_rng(seed), 2)) for seed in range(4)]
     return prepare(
         bundle.card,

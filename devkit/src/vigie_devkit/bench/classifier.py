@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.importer import import_model
 
 SIDE, CLASSES = 160, 100
@@ -23,6 +24,7 @@ def write_classifier(folder: Path) -> Path:
         file,
         folder / "bench-classifier",
         name="bench-classifier",
+        feed=input_fields("rgb/imagenet"),
         labels=[f"class {number}" for number in range(CLASSES)],
     )
 

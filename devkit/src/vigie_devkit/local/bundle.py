@@ -65,7 +65,7 @@ def import_once(onnx_file: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
     except VigieError as error:
-        raise NoModelError(str(error)) from error
+        raise NoModelError(f"{error} (what to pass goes to './vigie models import {onnx_file}')") from error
     except OSError as error:
         raise NoModelError(f"cannot import {onnx_file.name} into {folder} ({error.strerror})") from error
     finally:

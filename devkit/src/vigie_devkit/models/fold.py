@@ -42,6 +42,8 @@ def fold_input(model: onnx.ModelProto, feed: Feed, *, nhwc: bool, size_hw: tuple
         chain.add("Cast", to=elem)
     axes = (1, 1, 3) if nhwc else (3, 1, 1)
     dtype = helper.tensor_dtype_to_np_dtype(elem)
+    if elem == onnx.TensorProto.UINT8 and (any(feed.mean) or set(feed.std) != {1.0}):
+        raise ValueError("an input of bytes takes pixels as they are")
     if any(feed.mean):
         chain.add("Sub", np.array(feed.mean, dtype).reshape(axes))
     if set(feed.std) != {1.0}:

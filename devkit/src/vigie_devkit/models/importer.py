@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from vigie.errors import ModelUnrecognisedError
 from vigie.models.reference import ReferencePair
 from vigie.runtimes.reference_run import run_reference
 from vigie.vision.decoders import make_decoder
+from vigie_devkit.models.evidence.conclusion import Conclusion
+from vigie_devkit.models.evidence.trial import judge
 from vigie_devkit.models.fold import INPUT_NAME, feed_original, fold_input
 from vigie_devkit.models.given import read_given
 from vigie_devkit.models.labels import choose_labels, read_labels
@@ -24,7 +25,8 @@ from vigie_devkit.models.pictures import parity_pictures, read_picture
 from vigie_devkit.models.prepare import Prepared, prepare
 from vigie_devkit.models.recognise import recognise
 from vigie_devkit.models.recognition import Recognition
-from vigie_devkit.models.writer import Folded, build_card, bundle_name, write_bundle
+from vigie_devkit.models.settle import settle_feed
+from vigie_devkit.models.writer import Folded, build_card, bundle_name, with_conclusions, write_bundle
 
 
 def import_model(
@@ -36,6 +38,7 @@ def import_model(
     family: str | None = None,
     given: Path | None = None,
     feed: Mapping[str, Any] | None = None,
+    trust: bool = False,
     size_hw: tuple[int, int] | None = None,
     pictures: Sequence[Path] = (),
     licence: str = "unknown",
@@ -46,7 +49,8 @@ def import_model(
     Args: output_dir: the bundle's folder, made or replaced as a whole; never another folder's content.
         name: of the card; the file's by default. labels: class names, or a file of them.
         family: where recognition needs to be told. given: a reading in YAML in place of recognition.
-        feed: fields of ``Feed`` that the user knows better. size_hw: for models whose input is open.
+        feed: fields of ``Feed`` that the user knows better. trust: take the reading although evidence speaks against
+            it or leaves it open; the card says so. size_hw: for models whose input is open.
         pictures: what the reference frames show; drawn scenes otherwise. url: where the file was fetched, for the card.
     Returns: the bundle's folder, verified.
     Raises: ModelFileError, ModelUnrecognisedError, ModelParityError, CardError, BundleError; nothing is written then.
@@ -54,8 +58,7 @@ def import_model(
     told = read_labels(labels) if isinstance(labels, Path) else None if labels is None else tuple(labels)
     prepared = prepare(Path(onnx_path), size_hw=size_hw, labels=told)
     reading = read_given(given) if given is not None else recognise(prepared.signature, family=family)
-    if feed:
-        reading = dataclasses.replace(reading, feed=dataclasses.replace(reading.feed, **feed))
+    reading, concluded = settle_feed(reading, prepared.signature, told=feed or {}, given=given is not None, trust=trust)
     names, labels_from = choose_labels(prepared.signature, reading, told)
     _check_reading(prepared, reading)
     folded = fold(prepared, reading)
@@ -69,14 +72,34 @@ def import_model(
         licence=licence,
         url=url,
     )
+    decoder = make_decoder(card)
     shown = [read_picture(file, prepared.signature.input_hw, reading.feed) for file in pictures]
     shown += parity_pictures(prepared.signature.input_hw)
     answers = [_run_both(prepared, reading, folded, picture) for picture in shown]
-    compare(card, make_decoder(card), answers, HALF if _holds_half(prepared) else SINGLE)
+    seen = [answer.original for answer in answers if not answer.flat]
+    tried, doubt = judge(card, decoder, seen, vouched=reading.vouched or given is not None)
+    if doubt:
+        if not trust:
+            raise ModelUnrecognisedError(
+                str(prepared.file),
+                f"looks like {reading.family} ({reading.why}), but {doubt}; pass --family or --card with what it is, "
+                "or --trust to import it as this",
+            )
+        tried = [Conclusion("trial", f"TRUSTED although {doubt}", "--trust was passed")]
+    compare(card, decoder, answers, HALF if _holds_half(prepared) else SINGLE)
+    card = with_conclusions(card, [*concluded, Conclusion("labels", labels_from, _named(names, labels_from)), *tried])
     pairs = [ReferencePair(picture, answer.folded) for picture, answer in zip(shown, answers, strict=True)]
     # What the user chose says more of the model than what was drawn; flat pictures say nothing.
     kept = pairs[: len(pictures)] or [pair for pair, answer in zip(pairs, answers, strict=True) if not answer.flat]
     return write_bundle(Path(output_dir), card, folded, kept)
+
+
+def _named(names: tuple[str, ...], labels_from: str) -> str:
+    if labels_from == "assumed-coco80":
+        return "the file names none and has 80 classes; --labels overrules"
+    if labels_from == "numbered":
+        return "nothing names them; --labels does"
+    return f"{len(names)} names: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
 
 
 def fold(prepared: Prepared, reading: Recognition) -> Folded:

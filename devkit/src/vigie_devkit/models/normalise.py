@@ -163,6 +163,8 @@ def _forget_shapes(model: onnx.ModelProto) -> None:
 
 
 def _prune(model: onnx.ModelProto) -> None:
+    # Weights that are listed as inputs too (IR 3), read or not, would stay overridable and could not be folded.
+    weights = {tensor.name for tensor in model.graph.initializer}
     needed = {item.name for item in model.graph.output}
     kept = []
     for node in reversed(model.graph.node):
@@ -174,8 +176,6 @@ def _prune(model: onnx.ModelProto) -> None:
     model.graph.node.extend(reversed(kept))
     _keep_only(model.graph.initializer, needed)
     _keep_only(model.graph.value_info, needed | {name for node in kept for name in node.output})
-    # Weights that are listed as inputs too (IR 3) would stay overridable and could not be folded.
-    weights = {tensor.name for tensor in model.graph.initializer}
     for item in [item for item in model.graph.input if item.name in weights]:
         model.graph.input.remove(item)
 

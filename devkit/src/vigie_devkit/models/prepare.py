@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from vigie.errors import EngineError, ModelFileError
 from vigie.runtimes.reference_run import run_reference
 from vigie_devkit.models.checks import open_model
+from vigie_devkit.models.evidence.stem import read_stem
 from vigie_devkit.models.normalise import fix_shapes, graph_inputs, image_input, output_shapes, raise_opset
 from vigie_devkit.models.pictures import parity_pictures
-from vigie_devkit.models.signature import Port, Signature, metadata_labels, read_literal
+from vigie_devkit.models.signature import Port, Signature, metadata_labels, read_literal, unread_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,17 @@ def _signature(file: Path, model: onnx.ModelProto, labels: tuple[str, ...] | Non
         producer=f"{model.producer_name} {model.producer_version}".strip(),
         probe=measured,
         labels=labels if labels is not None else metadata_labels(metadata),
+        unread_names="" if labels is not None else unread_names(metadata),
+        stem=read_stem(model, image.name),
     )
 
 
 def _probe_feed(port: Port, picture: NDArray[np.uint8], signature: Signature) -> NDArray[Any]:
     if port.name != signature.image.name:
-        # Second inputs of detectors ask for the picture's size; other uses show in recognition, not here.
+        # Second inputs of detectors ask for the picture's size, or by how much it was scaled; other uses show in
+        # recognition, not here.
+        if "scale" in port.name:
+            return np.ones(port.shape, port.dtype)
         size = np.resize(np.array(signature.input_hw), port.shape)
         return size.astype(port.dtype)
     values = picture if port.dtype == "uint8" else (picture / 255.0)

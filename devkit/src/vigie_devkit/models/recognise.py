@@ -5,6 +5,7 @@ Source of the order and the rules: docs/decisions/0010-recognising-models.md.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import pkgutil
 from typing import Any
@@ -33,6 +34,10 @@ def recognise(signature: Signature, *, family: str | None = None) -> Recognition
         raise ModelUnrecognisedError(
             signature.file, f"there is no family {family!r}; pass --family with one of: {', '.join(family_names())}"
         )
+    if signature.unread_names:
+        raise ModelUnrecognisedError(signature.file, f"{signature.unread_names}; pass --labels FILE, one name per line")
+    if family is not None:
+        signature = dataclasses.replace(signature, asked=family)
     for stage in STAGES:
         answers = [answer for name in names for answer in _ask(name, stage, signature)]
         found = [answer for answer in answers if isinstance(answer, Recognition)]

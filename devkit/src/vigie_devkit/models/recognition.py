@@ -44,6 +44,8 @@ class Recognition:
 
     ``outputs``: names in the order the decoder wants, others are cut off. ``class_count``: labels needed,
     ``None`` if any number fits. ``fixed_inputs``: further inputs and what to bake in. ``why``: for people.
+    ``feed``: what exports of this outside want, ``other_feeds``: what they want as often; evidence chooses between
+    them. ``vouched``: the exporter names itself in metadata or in names that only it writes.
     """
 
     family: str
@@ -58,3 +60,5 @@ class Recognition:
     fixed_inputs: dict[str, list[int]] = field(default_factory=dict)
     score_min: float = 0.4
     iou_max: float = 0.45
+    other_feeds: tuple[Feed, ...] = ()
+    vouched: bool = False

@@ -13,6 +13,7 @@ from vigie_devkit.local.paths import bundle_shelves
 from vigie_devkit.models.labels import choose_labels, read_labels
 from vigie_devkit.models.prepare import prepare
 from vigie_devkit.models.recognise import recognise
+from vigie_devkit.models.settle import settle_feed
 
 
 def shelf_folder() -> Path:
@@ -74,6 +75,7 @@ def summary(folder: Path) -> str:
         f"  thresholds score {card.thresholds.score_min}, IoU {card.thresholds.iou_max}",
         f"  variants   {sizes}",
         f"  recognised {card.source.recognised_by or 'not said'}",
+        *(f"  {one.question:10} {one.answer}, because {one.because}" for one in card.source.concluded),
         f"  licence    {card.licence}",
     ]
     return "\n".join(lines)
@@ -86,6 +88,7 @@ def describe_file(file: Path, *, labels: Path | None, family: str | None, size_h
     signature = prepared.signature
     reading = recognise(signature, family=family)
     names, labels_from = choose_labels(signature, reading, told)
+    reading, concluded = settle_feed(reading, signature, told={}, given=False, trust=True)
     feed = reading.feed
     ports = [f"  input      {port.name} {list(port.shape)} {port.dtype}" for port in signature.inputs]
     ports += [f"  output     {port.name} {list(port.shape)} {port.dtype}" for port in signature.outputs]
@@ -93,6 +96,7 @@ def describe_file(file: Path, *, labels: Path | None, family: str | None, size_h
         f"{file.name}: {reading.family} ({reading.why})",
         *ports,
         f"  feed       {feed.channels}, {feed.align}, pad {feed.pad_value}, mean {feed.mean}, std {feed.std}",
+        *(f"  {one}" for one in concluded),
         f"  labels     {len(names)} ({labels_from}): {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}",
         f"  import     {'; '.join(prepared.steps)}",
     ]

@@ -9,6 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from vigie_devkit.models.evidence.stem import Stem
+
 # Ultralytics writes its names as the text of a Python dict; 80 names take 1.5 kB.
 _LITERAL_CHARS_MAX = 64 << 10
 
@@ -28,7 +30,8 @@ class Signature:
 
     ``outputs``: with the shapes of a real run (-1 where the picture decides). ``probe``: what that run gave, by
     name, where values tell what shapes cannot. ``labels``: class names that are known already: told by the user,
-    else embedded in the file.
+    else embedded in the file. ``unread_names``: the file names its classes, but not as a list from 0. ``stem``: its
+    first layers. ``asked``: the family that the user named.
     """
 
     file: str
@@ -38,6 +41,9 @@ class Signature:
     producer: str = ""
     probe: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     labels: tuple[str, ...] | None = None
+    unread_names: str = ""
+    stem: Stem = field(default_factory=Stem)
+    asked: str | None = None
 
     @property
     def image(self) -> Port:
@@ -83,13 +89,32 @@ def read_literal(text: str) -> Any:
         return None
 
 
+def too_few_names(signature: Signature, count: int) -> str:
+    """Why the names in the metadata do not name ``count`` classes; empty where they do, or there are none."""
+    have = metadata_labels(signature.metadata)
+    return (
+        "" if have is None or len(have) == count else f"its metadata name {len(have)} classes, its output has {count}"
+    )
+
+
 def metadata_labels(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     """Class names in Ultralytics' ``names``: ``{0: 'person', ..}`` or a list; ``None`` if absent or odd."""
     names = read_literal(metadata.get("names", ""))
     if isinstance(names, dict):
-        if set(names) != set(range(len(names))):
+        if not names or set(names) != set(range(len(names))):
             return None
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list | tuple) or not names:
         return None
     return tuple(str(name)[:200] for name in names)
+
+
+def unread_names(metadata: Mapping[str, str]) -> str:
+    """Why class names in the metadata are not taken; empty where there are none, or they are."""
+    text = metadata.get("names", "")
+    if not text or metadata_labels(metadata) is not None:
+        return ""
+    names = read_literal(text)
+    if isinstance(names, dict) and names and set(names) == set(range(1, len(names) + 1)):
+        return f"its metadata number {len(names)} classes from 1, and class ids count from 0"
+    return f"its metadata name classes, but not as a list from 0: {text[:60]!r}"

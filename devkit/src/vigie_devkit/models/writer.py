@@ -16,8 +16,9 @@ import onnx
 
 from vigie.errors import BundleError
 from vigie.models.bundle import CARD_FILE, load_bundle
-from vigie.models.card import SCHEMA, Card, Reference, card_error, write_card
+from vigie.models.card import SCHEMA, Card, Concluded, Reference, card_error, write_card
 from vigie.models.reference import ReferencePair, write_reference
+from vigie_devkit.models.evidence.conclusion import Conclusion
 from vigie_devkit.models.fold import INPUT_NAME
 from vigie_devkit.models.prepare import Prepared
 from vigie_devkit.models.recognition import Recognition
@@ -44,6 +45,14 @@ def bundle_name(file: Path) -> str:
     return cleaned or "model"
 
 
+def quantized_form(model: onnx.ModelProto) -> str:
+    """``qdq`` or ``qoperator`` where the graph computes in integers, ``float`` where it does not."""
+    operators = {node.op_type for node in model.graph.node}
+    if operators & {"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}:
+        return "qoperator"
+    return "qdq" if {"QuantizeLinear", "DequantizeLinear"} <= operators else "float"
+
+
 def build_card(
     prepared: Prepared,
     reading: Recognition,
@@ -59,7 +68,8 @@ def build_card(
     signature, feed = prepared.signature, reading.feed
     height, width = signature.input_hw
     embedded = {key: value[:1000] for key, value in signature.metadata.items() if key != "names"}
-    precision = VARIANT.get(signature.image.dtype, "fp32")
+    form = quantized_form(prepared.model)
+    precision = VARIANT.get(signature.image.dtype, "fp32") if form == "float" else "int8"
     tree = {
         "schema": SCHEMA,
         "name": name,
@@ -87,6 +97,7 @@ def build_card(
                 "file": f"{precision}.onnx",
                 "sha256": hashlib.sha256(folded.content).hexdigest(),
                 "precision": precision,
+                "form": form,
                 "opset": folded.opset,
             }
         },
@@ -104,6 +115,12 @@ def build_card(
         return msgspec.convert(tree, Card)
     except msgspec.ValidationError as error:
         raise card_error(name, error) from error
+
+
+def with_conclusions(card: Card, concluded: Sequence[Conclusion]) -> Card:
+    """The card that keeps what was concluded, and from what."""
+    kept = tuple(Concluded(question=one.question, answer=one.answer, because=one.because) for one in concluded)
+    return msgspec.structs.replace(card, source=msgspec.structs.replace(card.source, concluded=kept))
 
 
 def write_bundle(folder: Path, card: Card, folded: Folded, pairs: Sequence[ReferencePair]) -> Path:

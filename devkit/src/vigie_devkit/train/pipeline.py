@@ -22,6 +22,7 @@ from vigie.models import load_bundle
 from vigie.models.card import Card, CardVariant, Evidence, write_card
 from vigie.synthetic import LABELS
 from vigie_devkit.accuracy.average_precision import Accuracy
+from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.importer import import_model
 from vigie_devkit.models.writer import bundle_name
 from vigie_devkit.train.dataset import Dataset, Picture, check_memory, collect
@@ -140,6 +141,9 @@ def bundle_network(
             labels=labels,
             name=wanted.name,
             family="yolox",
+            # How it was trained is known; a network of a few epochs need not show it.
+            feed=input_fields("bgr/0..255"),
+            trust=True,
             pictures=_write_pictures(Path(folder), firsts.values()),
             licence=wanted.licence,
         )

@@ -130,6 +130,14 @@ class Reference(_Strict, frozen=True, kw_only=True):
     score_tolerance: Share = 0.1
 
 
+class Concluded(_Strict, frozen=True, kw_only=True):
+    """What import concluded of a file (``input``: channels and range, ``fit``, ``labels``, ``trial``) and from what."""
+
+    question: Text
+    answer: Text
+    because: Text
+
+
 class Source(_Strict, frozen=True, kw_only=True):
     """Where the model came from and how it was read."""
 
@@ -138,6 +146,7 @@ class Source(_Strict, frozen=True, kw_only=True):
     producer: Text = ""
     url: Text = ""
     recognised_by: Text = ""
+    concluded: tuple[Concluded, ...] = ()
     steps: tuple[Text, ...] = ()
     metadata: dict[str, Text] = {}
 

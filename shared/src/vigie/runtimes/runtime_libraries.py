@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import threading
 from types import ModuleType
 from typing import Any
 
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : ")
+_LINE_MAX = 500
 _registered: dict[str, str] = {}
 _registering = threading.Lock()
 
@@ -52,6 +55,9 @@ def plugin_devices(runtime: ModuleType, module: str, ep: str) -> list[Any]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a runtime's message, which may be pages long."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    """A runtime's message, which may be pages long, in one line: how it begins, and its end with the cause."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    text = _PREFIX.sub("", lines[0])
+    return text if len(text) <= _LINE_MAX else f"{text[:100]} ... {text[5 - _LINE_MAX + 100 :]}"

@@ -32,6 +32,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def first(self, count: int) -> Detections:
+        """The best ``count`` of them."""
+        return Detections(self.boxes_xyxy[:count], self.scores[:count], self.class_ids[:count])
+
     @classmethod
     def none(cls) -> Detections:
         return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))
@@ -88,16 +92,18 @@ def select(
 
 
 def pick_rows(
-    rows: NDArray[np.float32], score_min: float
+    rows: NDArray[np.float32], score_min: float, class_at: int = 5
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.int32]]:
     """Anchors worth decoding in (A, 5+C) rows of box, objectness, class scores (YOLOX, YOLOv5).
+
+    Args: class_at: the first column of class scores.
 
     A score is objectness x class <= objectness, so the strided look at one column spares most rows.
     Returns: indices (K,), scores (K,), class ids (K,).
     """
     objectness = rows[:, 4]
     index = np.flatnonzero(objectness >= score_min)
-    per_class = rows[index, 5:]
+    per_class = rows[index, class_at:]
     class_ids = per_class.argmax(axis=1)
     scores = per_class[np.arange(len(index)), class_ids] * objectness[index]
     good = scores >= score_min

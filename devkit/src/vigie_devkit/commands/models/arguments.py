@@ -39,6 +39,15 @@ def size_hw(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def input_fields(text: str) -> dict[str, Any]:
+    from vigie_devkit.models.evidence import spelling
+
+    try:
+        return spelling.input_fields(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")

@@ -1,4 +1,7 @@
-"""Classifiers: one output [1, C]. Ultralytics' want RGB 0..1, others ImageNet's mean and std; the frame is stretched.
+"""Classifiers: one output [1, C]. Ultralytics' want RGB 0..1; of others the weights say the range, seldom the channels.
+
+A softmax at the end of the graph makes it one. Numbers without it may be an embedding or a measurement too: there class
+names, or ``--family classifier``, decide. Sigmoids are several answers at once, which no single class may stand for.
 
 Source: ultralytics/ultralytics, models/yolo/classify; torchvision.models classification recipes.
 """
@@ -6,11 +9,20 @@ Source: ultralytics/ultralytics, models/yolo/classify; torchvision.models classi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vigie_devkit.models.recognition import IMAGENET_RGB_STRETCH, UNIT_RGB_STRETCH, Feed, Recognition
+from vigie_devkit.models.evidence.spelling import feed_of
+from vigie_devkit.models.evidence.values import are_shares
+from vigie_devkit.models.recognition import IMAGENET_RGB_STRETCH, UNIT_RGB_STRETCH, Doubt, Feed, Recognition
 from vigie_devkit.models.signature import Port, Signature
+
+_OTHERS = tuple(
+    feed_of(text, "stretch")
+    for text in ("rgb/0..1", "rgb/-1..1", "rgb/0..255", "bgr/0..255", "bgr/caffe", "bgr/0..1", "bgr/imagenet")
+)
 
 
 def by_metadata(signature: Signature) -> Iterator[Recognition]:
@@ -18,9 +30,45 @@ def by_metadata(signature: Signature) -> Iterator[Recognition]:
         yield _reading(signature, output, UNIT_RGB_STRETCH, "metadata task 'classify'")
 
 
-def by_shape(signature: Signature) -> Iterator[Recognition]:
-    if (output := _scores(signature)) is not None and len(signature.inputs) == 1:
-        yield _reading(signature, output, IMAGENET_RGB_STRETCH, "ImageNet's mean and std by convention")
+def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
+    output = _scores(signature)
+    if output is None or len(signature.inputs) != 1:
+        return
+    values = signature.probe.get(output.name)
+    doubt = ""
+    if values is not None and not _probabilities(values) and signature.asked is None:
+        doubt = _not_classes(output, values, named=signature.label_count is not None)
+    if doubt:
+        yield Doubt("classifier", f"{_shown(output)} {doubt}")
+        return
+    yield _reading(signature, output, IMAGENET_RGB_STRETCH, "shape", _OTHERS)
+
+
+def _not_classes(output: Port, values: NDArray[Any], *, named: bool) -> str:
+    """What numbers that are not probabilities may be instead, and what to pass; empty if they are classes."""
+    length = float(np.linalg.norm(values.astype(np.float64)))
+    if abs(length - 1.0) < 1e-3 and output.shape[1] >= 32:
+        return "has length 1: an embedding to compare, not classes; embeddings are not read yet"
+    if are_shares(values):
+        return (
+            "holds shares that do not add up to 1: several answers at once (multi-label), of which a classifier would "
+            "tell one; multi-label models are not read yet"
+        )
+    if named:
+        return ""
+    return (
+        "holds numbers that are not probabilities: class logits, an embedding and a measured value (an angle) look "
+        f"alike; pass --labels with {output.shape[1]} names, or --family classifier, if they are classes"
+    )
+
+
+def _shown(output: Port) -> str:
+    return f"[1,{output.shape[1]}]"
+
+
+def _probabilities(values: NDArray[Any]) -> bool:
+    """They add up to 1 and lie in 0..1; logits of a real picture do neither."""
+    return bool(abs(float(values.sum()) - 1) < 1e-3 and np.all(values >= 0))
 
 
 def _scores(signature: Signature) -> Port | None:
@@ -33,10 +81,11 @@ def _scores(signature: Signature) -> Port | None:
     return output
 
 
-def _reading(signature: Signature, output: Port, feed: Feed, why: str) -> Recognition:
+def _reading(
+    signature: Signature, output: Port, feed: Feed, why: str, other_feeds: tuple[Feed, ...] = ()
+) -> Recognition:
     values = signature.probe.get(output.name)
-    # Probabilities add up to 1 and lie in 0..1; logits of a real picture do neither.
-    probabilities = values is not None and bool(abs(float(values.sum()) - 1) < 1e-3 and np.all(values >= 0))
+    probabilities = values is not None and _probabilities(values)
     return Recognition(
         family="classifier",
         decoder="classifier",
@@ -45,6 +94,8 @@ def _reading(signature: Signature, output: Port, feed: Feed, why: str) -> Recogn
         outputs=(output.name,),
         class_count=output.shape[1],
         task="classification",
+        other_feeds=other_feeds,
+        vouched=not other_feeds,
         score_min=0.0,
         why=f"{why}, one output [1,{output.shape[1]}] of {'probabilities' if probabilities else 'logits'}",
     )

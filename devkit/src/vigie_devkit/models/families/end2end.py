@@ -1,13 +1,20 @@
 """YOLOv10, YOLO26 and exports with ``nms=True``: [1, N, 6]; RGB 0..1, centred letterbox, pad 114.
 
+Ultralytics' RT-DETR has the same shape, but writes centres and sizes in 0..1 and is fed stretched: the values tell, and
+its metadata (``head: RTDETRDecoder``).
+
 Source: ultralytics/ultralytics, engine/exporter.py (metadata end2end, args.nms).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from vigie_devkit.models.recognition import UNIT_RGB, Doubt, Recognition
+from numpy.typing import NDArray
+
+from vigie_devkit.models.evidence.values import are_shares, are_whole, finished_format
+from vigie_devkit.models.recognition import UNIT_RGB, UNIT_RGB_STRETCH, Doubt, Recognition
 from vigie_devkit.models.signature import Port, Signature
 
 ROWS_MAX = 1000
@@ -15,7 +22,7 @@ ROWS_MAX = 1000
 
 def by_metadata(signature: Signature) -> Iterator[Recognition | Doubt]:
     if signature.task == "detect" and (output := _rows(signature)) is not None and signature.label_count:
-        yield _reading(output, signature.label_count, "metadata task 'detect'")
+        yield _reading(signature, output, signature.label_count, "metadata task 'detect'")
 
 
 def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
@@ -27,7 +34,7 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
             "end2end", f"[1,{output.shape[1]},6] holds finished boxes but not how many classes there are; pass --labels"
         )
     else:
-        yield _reading(output, signature.label_count, "shape")
+        yield _reading(signature, output, signature.label_count, "shape")
 
 
 def _rows(signature: Signature) -> Port | None:
@@ -37,12 +44,59 @@ def _rows(signature: Signature) -> Port | None:
     return output if len(output.shape) == 3 and output.shape[1] <= ROWS_MAX and output.shape[2] == 6 else None
 
 
-def _reading(output: Port, classes: int, by: str) -> Recognition:
+def _reading(signature: Signature, output: Port, classes: int, by: str) -> Recognition | Doubt:
+    rows = signature.probe.get(output.name)
+    head = signature.metadata.get("head", "")
+    if rows is None:
+        return _corners(output, classes, by)
+    doubt, written = _values(signature, rows[0], classes)
+    if not doubt and not written and by != "shape":
+        written = "cxcywh_share" if "RTDETR" in head else "xyxy"  # nothing found: its metadata tell
+    if written == "xyxy" and "RTDETR" not in head:
+        return _corners(output, classes, by)
+    if written == "cxcywh_share":
+        return _centres(output, classes, f"{by}{f', head {head}' if head else ''}, box columns in 0..1")
+    doubt = doubt or (
+        f"its boxes are {written}, not corners in pixels; pass --card with decoder finished, boxes and units"
+        if written
+        else "it finds nothing on the reference pictures; pass --card with decoder finished"
+    )
+    return Doubt("end2end", f"[1,{output.shape[1]},6] looks like finished boxes, but {doubt}")
+
+
+def _values(signature: Signature, rows: NDArray[Any], classes: int) -> tuple[str, str]:
+    """What speaks against score and class in the last columns, and how boxes are written."""
+    if not are_shares(rows[:, 4]) or not are_whole(rows[:, 5]) or rows[:, 5].max(initial=0) >= classes:
+        return (
+            f"its last two columns are not a score in 0..1 and one of {classes} class numbers; pass --card with "
+            "decoder finished and its columns"
+        ), ""
+    seen = rows[rows[:, 4] > 0]
+    if not len(seen):
+        return "", ""
+    return "", finished_format(seen[:, :4], signature.input_hw) or "neither corners nor centres"
+
+
+def _corners(output: Port, classes: int, by: str) -> Recognition:
     return Recognition(
         family="end2end",
         decoder="end2end",
         feed=UNIT_RGB,
         outputs=(output.name,),
         class_count=classes,
-        why=f"{by}, one output [1,{output.shape[1]},6] of finished boxes",
+        vouched=by != "shape",
+        why=f"{by}, one output [1,{output.shape[1]},6] of finished boxes, corners in pixels",
+    )
+
+
+def _centres(output: Port, classes: int, by: str) -> Recognition:
+    return Recognition(
+        family="detr",
+        decoder="finished",
+        params={"boxes": "cxcywh", "units": "share", "score_at": 4, "label_at": 5},
+        feed=UNIT_RGB_STRETCH,
+        outputs=(output.name,),
+        class_count=classes,
+        vouched=not by.startswith("shape"),
+        why=f"Ultralytics' RT-DETR: {by}, one output [1,{output.shape[1]},6]",
     )

@@ -1,7 +1,7 @@
-"""YOLOX: [1, A, 5+C] with A the grid cells at strides 8, 16, 32; BGR 0..255, top-left letterbox, pad 114.
+"""YOLOX: [1, A, 5+C] with A the grid cells at strides 8, 16, 32; top-left letterbox, pad 114.
 
-Raw and decoded exports have the same shape; the probe run's values tell them apart: raw centres are small numbers
-around 0.5 cells, decoded ones lie on the grid.
+BGR 0..255 since 0.1.1, before that (``--legacy``) RGB with ImageNet's mean and deviation: the weights tell. Raw and
+decoded exports have the same shape; the values of a run tell them apart: each box lies about its own cell.
 
 Source: Megvii-BaseDetection/YOLOX, demo/ONNXRuntime/onnx_inference.py and yolox/data/data_augment.py ``preproc``.
 """
@@ -12,11 +12,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vigie.vision.detections import strided_grid
-from vigie_devkit.models.recognition import Doubt, Feed, Recognition
-from vigie_devkit.models.signature import Port, Signature
+from vigie_devkit.models.evidence.spelling import feed_of
+from vigie_devkit.models.evidence.values import are_shares, grid_format
+from vigie_devkit.models.recognition import Doubt, Recognition
+from vigie_devkit.models.signature import Signature
 
-FEED = Feed("bgr", "top_left")
+FEED = feed_of("bgr/0..255", "top_left")
+LEGACY = (feed_of("rgb/imagenet", "top_left"),)
+STRIDES = (8, 16, 32)
 
 
 def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
@@ -28,31 +31,33 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
     classes = output.shape[2] - 5
     if signature.label_count not in {None, classes}:
         return
-    decoded = _decoded(signature, output)
-    if decoded is None:
+    rows = signature.probe.get(output.name)
+    written = "cells" if rows is None else grid_format(rows[0, :, :4], signature.input_hw, STRIDES)
+    if rows is not None and np.all(rows[0, :, 4] == 1.0):
+        return  # YOLOv6
+    if rows is not None and not are_shares(rows[0, :, 4:]):
         yield Doubt(
-            "yolox", "its centres are neither in cells nor on the grid; pass --card with decoder.params.decoded"
+            "yolox",
+            f"[1,{output.shape[1]},{output.shape[2]}] looks like YOLOX, but its columns after the box hold values "
+            "outside 0..1: scores without their sigmoid, landmarks or key points; pass --card",
         )
         return
+    if written not in {"cells", "cxcywh"}:
+        yield Doubt(
+            "yolox",
+            f"[1,{output.shape[1]},{output.shape[2]}] looks like YOLOX, but its boxes are neither raw cells nor "
+            f"centres in pixels ({written or 'they do not lie about their cells'}); pass --card",
+        )
+        return
+    decoded = written == "cxcywh"
     yield Recognition(
         family="yolox",
         decoder="yolox",
         params={"decoded": True} if decoded else {},
         feed=FEED,
+        other_feeds=LEGACY,
         outputs=(output.name,),
         class_count=classes,
         why=f"one output [1,{output.shape[1]},5+{classes}] over strides 8, 16, 32, "
         f"{'decoded' if decoded else 'raw'} centres",
     )
-
-
-def _decoded(signature: Signature, output: Port) -> bool | None:
-    rows = signature.probe.get(output.name)
-    if rows is None:
-        return False
-    cells, strides = strided_grid(signature.input_hw, (8, 16, 32))
-    centres = rows[0, :, :2].astype(np.float64)
-    from_cell = np.abs(centres / strides - cells - 0.5)
-    if np.median(from_cell) < 2.0:
-        return True
-    return False if np.median(np.abs(centres)) < 4.0 else None

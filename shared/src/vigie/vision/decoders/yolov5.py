@@ -18,15 +18,17 @@ from vigie.vision.detections import Decoder, Detections, pick_rows, select
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing to say: the graph does it all."""
+    """``class_at``: the first column of class scores; YOLOv5-face has five landmarks before it."""
+
+    class_at: int = 5
 
 
 class Yolov5:
     """See the module."""
 
-    def __init__(self, facts: DecoderFacts) -> None:
-        self._facts = facts
-        facts.require((1, None, 5 + facts.class_count))
+    def __init__(self, params: Params, facts: DecoderFacts) -> None:
+        self._facts, self._class_at = facts, params.class_at
+        facts.require((1, None, params.class_at + facts.class_count))
 
     def __call__(
         self,
@@ -38,12 +40,12 @@ class Yolov5:
     ) -> Detections:
         self._facts.expect(outputs)
         rows = outputs[0][0]
-        index, scores, class_ids = pick_rows(rows, score_min)
+        index, scores, class_ids = pick_rows(rows, score_min, self._class_at)
         if index.size == 0:
             return Detections.none()
         boxes = xywh_to_xyxy(rows[index, :4].astype(np.float32))
         return select(boxes, scores, class_ids, iou_max=iou_max, classes=classes)
 
 
-def make(_params: Params, facts: DecoderFacts) -> Decoder:
-    return Yolov5(facts)
+def make(params: Params, facts: DecoderFacts) -> Decoder:
+    return Yolov5(params, facts)

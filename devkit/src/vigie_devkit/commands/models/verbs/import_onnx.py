@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.commands.models.arguments import add_recognition_options, add_verb_parser
+from vigie_devkit.commands.models.arguments import add_recognition_options, add_verb_parser, input_fields
+from vigie_devkit.models.evidence.spelling import RANGES
 
 EXAMPLE = "./vigie models import best.onnx --labels names.txt --output bundles/best"
 
@@ -25,8 +26,25 @@ def add_verb(verbs: Any) -> None:
     )
     verb.add_argument("--licence", default="unknown", help="of the weights, for the card")
     verb.add_argument("--card", type=Path, help="a YAML file that says how to read it, in place of recognition")
+    verb.add_argument(
+        "--input",
+        type=input_fields,
+        metavar="CHANNELS/RANGE",
+        help=f"how pixels are fed: rgb/ or bgr/ and one of {', '.join(RANGES)} (for example rgb/0..1)",
+    )
     verb.add_argument("--channels", choices=("rgb", "bgr"), help="the order the model was trained with")
     verb.add_argument("--align", choices=("centre", "top_left", "stretch"), help="how pictures are fitted")
+    verb.add_argument(
+        "--trust", action="store_true", help="import although evidence speaks against the reading; the card says so"
+    )
+    verb.add_argument(
+        "--show",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FOLDER",
+        help="write pictures with what the model finds in them (default folder: beside the bundle)",
+    )
     verb.add_argument("--mean", type=float, nargs=3, metavar="M", help="subtracted per channel, in 0..255")
     verb.add_argument("--std", type=float, nargs=3, metavar="S", help="divided by per channel, in 0..255")
     add_recognition_options(verb)
@@ -38,6 +56,7 @@ def _import(args: argparse.Namespace) -> int:
     from vigie_devkit.models.writer import bundle_name
 
     feed = {key: getattr(args, key) for key in ("channels", "align") if getattr(args, key) is not None}
+    feed = {**(args.input or {}), **feed}
     feed |= {key: tuple(getattr(args, key)) for key in ("mean", "std") if getattr(args, key) is not None}
     if 0.0 in feed.get("std", ()):
         print("--std: a deviation of 0 divides by nothing")
@@ -54,7 +73,14 @@ def _import(args: argparse.Namespace) -> int:
         size_hw=args.size,
         pictures=args.picture,
         licence=args.licence,
+        trust=args.trust,
     )
     print(summary(folder))
+    if args.show is not None:
+        from vigie_devkit.models.show import show_bundle
+
+        target = args.show if args.show != Path() else folder.with_name(f"{folder.name}-shown")
+        for file in show_bundle(folder, target, args.picture):
+            print(f"  shown      {file}")
     print(f"  next       ./vigie up --model {folder}")
     return 0
