@@ -114,7 +114,8 @@ def yolox(
 ) -> onnx.ModelProto:
     g = Graph(reach=reach)
     rows = g.features("images", (8, 16, 32), 5 + classes)
-    boxes = g.add("Mul", g.slice(rows, 0, 4, 1), g.constant([0.3]))
+    middle = np.array([0.5, 0.5, 0.0, 0.0]).reshape(1, 4, 1)  # of its cell, as training puts it
+    boxes = g.add("Add", g.add("Mul", g.slice(rows, 0, 4, 1), g.constant([0.3])), g.constant(middle))
     scores = g.add("Sigmoid", g.slice(rows, 4, 5 + classes, 1))
     if decoded:
         grid, strides = _grid(hw, (8, 16, 32))
@@ -128,9 +129,9 @@ def yolox(
 def yolov5(hw: tuple[int, int] = (64, 64), *, metadata: bool = True) -> onnx.ModelProto:
     g = Graph(6)
     parts = []
-    for _ in range(3):
-        rows = g.features("images", (8, 16, 32), 5 + CLASSES)
-        boxes = g.on_grid(rows, hw, (8, 16, 32))
+    for stride in (8, 8, 8, 16, 16, 16, 32, 32, 32):  # an anchor after the other, level by level
+        rows = g.features("images", (stride,), 5 + CLASSES)
+        boxes = g.on_grid(rows, hw, (stride,))
         parts.append(g.add("Concat", boxes, g.add("Sigmoid", g.slice(rows, 4, 5 + CLASSES, 1)), axis=1))
     g.add("Transpose", g.add("Concat", *parts, axis=2), perm=[0, 2, 1], name="output0")
     told = {"stride": "32", "names": str(dict(enumerate(NAMES)))} if metadata else None

@@ -104,11 +104,11 @@ def yolov5_face() -> onnx.ModelProto:
     """[1, 3A, 16]: box, objectness, five landmarks in pixels, class."""
     g = Graph(27)
     parts = []
-    for _ in range(3):
-        rows = g.features("input", (8, 16, 32), 16)
+    for stride in (8, 8, 8, 16, 16, 16, 32, 32, 32):  # an anchor after the other, level by level
+        rows = g.features("input", (stride,), 16)
         landmarks = g.add("Mul", g.add("Sigmoid", g.slice(rows, 5, 15, 1)), g.constant([64.0]))
         scores = [g.add("Sigmoid", g.slice(rows, at, at + 1, 1)) for at in (4, 15)]
-        parts.append(g.add("Concat", g.on_grid(rows, HW, (8, 16, 32)), scores[0], landmarks, scores[1], axis=1))
+        parts.append(g.add("Concat", g.on_grid(rows, HW, (stride,)), scores[0], landmarks, scores[1], axis=1))
     g.add("Transpose", g.add("Concat", *parts, axis=2), perm=[0, 2, 1], name="output")
     return g.model([image(HW, "input")], [tensor("output", [1, 3 * anchors(HW), 16])])
 

@@ -26,7 +26,7 @@ from vigie_devkit.models.pictures import scene
 
 def test_an_old_opset_is_raised_so_that_quantization_can_follow(tmp_path: Path) -> None:
     g = models.Graph()
-    relu = g.add("Relu", g.add("Conv", "images", g.constant(np.ones((8, 3, 8, 8)) / 64)), name="r")
+    relu = g.add("Relu", g.add("Conv", "images", g.constant(np.ones((8, 3, 8, 8)) / 6400)), name="r")
     g.nodes[0].attribute.append(onnx.helper.make_attribute("strides", [8, 8]))
     flat = g.add("Reshape", relu, g.constant([1, 8, 16], np.int64))
     for stride in (2, 4):

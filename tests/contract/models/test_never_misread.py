@@ -114,6 +114,7 @@ V7 = partial(finished, columns=(1, 6, 5), share=False, centre=False)
 NAS = partial(finished, columns=(1, 5, 6), share=False, centre=False)
 PADDLE = partial(finished, columns=(2, 1, 0), share=False, centre=False)
 
+LEGACY = partial(models.yolox, reach=1.0)
 SOFTMAXED = partial(strangers.ultraface_offsets, logits=False)
 UNIT_NAMED = {**NAMED, "feed": input_fields("rgb/0..1")}
 
@@ -124,7 +125,7 @@ RIGHT: list[Any] = [
     ("rtdetr-rows", strangers.rtdetr_rows, {}, UNIT, ROWS, False),
     ("ultraface-offsets", strangers.ultraface_offsets, {}, FACE, partial(offsets, softmax=True), True),
     ("ultraface-softmaxed", SOFTMAXED, {}, FACE, partial(offsets, softmax=False), True),
-    ("yolox-legacy", partial(models.yolox, reach=1.0), NAMED, IMAGENET, slow.yolox, True),
+    ("yolox-legacy", LEGACY, {"feed": input_fields("rgb/imagenet")}, IMAGENET, slow.yolox, True),
     ("yolov6", strangers.yolov6, NAMED, UNIT, slow.yolov5, True),
     ("uint8-input", strangers.yolov8_of_bytes, {}, BYTES_RGB, slow.yolov8, True),
     ("scaled-in-graph", partial(strangers.yolov8_of_bytes, dtype=TensorProto.FLOAT), {}, BYTES_RGB, slow.yolov8, True),
@@ -169,6 +170,7 @@ UNREADABLE = models.ultralytics_metadata(names="{0: 'a', 1: person}")
 EIGHTY = partial(models.yolov8, classes=80)
 
 REFUSED: list[Any] = [
+    ("yolox-legacy", LEGACY, {}, "pass --input rgb/imagenet or --input rgb/0..1"),
     ("bytes-classifier", strangers.bytes_classifier, {}, CHOICES),
     ("embedding", partial(strangers.numbers, 512), {}, ALIKE + "512"),
     (
@@ -267,10 +269,8 @@ def test_show_writes_a_picture_for_each_reference_frame_and_prints_what_was_conc
     file = models.save(models.yolox(), tmp_path)
     assert main(["models", "import", str(file), "--output", str(tmp_path / "b"), "--show"]) == 0
     printed = capsys.readouterr().out
-    assert (
-        "input      bgr/0..255, because exports of yolox want bgr/0..255 or rgb/imagenet; its weights want 0..255"
-        in printed
-    )
+    assert "input      bgr/0..255, because exports of yolox want bgr/0..255 or rgb/imagenet or rgb/0..1; its" in printed
+    assert "weights want 0..255 (mean |w|" in printed
     assert "trial      " in printed
     shown = sorted(path.name for path in (tmp_path / "b-shown").iterdir())
     assert shown == ["reference-0.jpg", "reference-1.jpg"]

@@ -32,7 +32,7 @@ def grid_format(
 ) -> str | None:
     """How a dense head writes its boxes (A, 4): the reading under which each box lies about its own cell.
 
-    ``cells`` (raw YOLOX), ``cxcywh`` or ``xyxy`` in pixels, or the same with ``_share`` in 0..1; ``None`` where none
+    ``cells`` (raw YOLOX), ``cxcywh``, ``ltwh`` or ``xyxy`` in pixels, or with ``_share`` in 0..1; ``None`` where none
     or more than one fits. ``per_cell``: anchors of a cell, whole grids after each other (YOLOv5).
     """
     cells, sizes = zip(*(strided_grid(input_hw, (stride,)) for stride in strides), strict=True)
@@ -49,15 +49,18 @@ def grid_format(
     readings = {
         "cells": ((first + corner) * stride, raw_sides),
         "cxcywh": (first, second),
+        "ltwh": (first + second / 2, second),
         "xyxy": ((first + second) / 2, second - first),
         "cxcywh_share": (first * scale, second * scale),
+        "ltwh_share": ((first + second / 2) * scale, second * scale),
         "xyxy_share": ((first + second) / 2 * scale, (second - first) * scale),
     }
     fits = {}
     for name, (middle, sides) in readings.items():
         offset = float(np.median(np.abs(middle - centre) / stride))
         upright = float((sides > 0).all(axis=1).mean())
-        if offset < _OFFSET_MAX and upright > 0.98 and not _follows(sides, centre):
+        moving = _follows(sides, centre) or (name == "cells" and _follows(first, centre))
+        if offset < _OFFSET_MAX and upright > 0.98 and not moving:
             fits[name] = offset
     ranked = sorted(fits, key=lambda name: fits[name])
     if not ranked or (len(ranked) > 1 and fits[ranked[1]] < 1.5 * fits[ranked[0]] + 0.05):
@@ -115,10 +118,9 @@ def _inside(places: NDArray[np.float64]) -> float:
 
 
 def _follows(sides: NDArray[np.float64], centre: NDArray[np.float64]) -> bool:
-    """Whether 'sizes' grow with the place, as corners that are taken for sizes do."""
-    for axis in (0, 1):
-        if np.std(sides[:, axis]) > 0 and np.std(centre[:, axis]) > 0:
-            strength = np.corrcoef(np.minimum(sides[:, axis], 1e6), centre[:, axis])[0, 1]
-            if strength > _FOLLOWS:
-                return True
+    """Whether 'sizes' grow with the place, as corners that are taken for sizes do; also those of the other axis."""
+    for own, other in ((0, 0), (1, 1), (0, 1), (1, 0)):
+        column, place = np.minimum(sides[:, own], 1e6), centre[:, other]
+        if np.std(column) > 0 and np.std(place) > 0 and np.corrcoef(column, place)[0, 1] > _FOLLOWS:
+            return True
     return False

@@ -29,7 +29,8 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
         return
     if not are_shares(rows[0, :, 5:]) or grid_format(rows[0, :, :4], signature.input_hw, strides) != "cxcywh":
         yield Doubt(
-            "yolov6", "its fifth column is 1 everywhere, but its boxes or scores are not decoded; export it anew"
+            "yolov6",
+            "its fifth column is 1 everywhere, but its boxes or scores are not decoded; export it anew, or pass --card",
         )
         return
     yield Recognition(

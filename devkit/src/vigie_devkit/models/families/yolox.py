@@ -1,7 +1,8 @@
 """YOLOX: [1, A, 5+C] with A the grid cells at strides 8, 16, 32; top-left letterbox, pad 114.
 
-BGR 0..255 since 0.1.1, before that (``--legacy``) RGB with ImageNet's mean and deviation: the weights tell. Raw and
-decoded exports have the same shape; the values of a run tell them apart: each box lies about its own cell.
+BGR 0..255 since 0.1.1: the weights tell. Before that (``--legacy``) RGB with ImageNet's mean and deviation, which
+weights cannot tell from 0..1. Raw and decoded exports have the same shape; the values of a run tell them apart: each
+box lies about its own cell.
 
 Source: Megvii-BaseDetection/YOLOX, demo/ONNXRuntime/onnx_inference.py and yolox/data/data_augment.py ``preproc``.
 """
@@ -18,7 +19,8 @@ from vigie_devkit.models.recognition import Doubt, Recognition
 from vigie_devkit.models.signature import Signature
 
 FEED = feed_of("bgr/0..255", "top_left")
-LEGACY = (feed_of("rgb/imagenet", "top_left"),)
+# Before 0.1.1, and of other projects with this head: weights cannot tell the two apart.
+OTHERS = (feed_of("rgb/imagenet", "top_left"), feed_of("rgb/0..1", "top_left"))
 STRIDES = (8, 16, 32)
 
 
@@ -55,7 +57,7 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
         decoder="yolox",
         params={"decoded": True} if decoded else {},
         feed=FEED,
-        other_feeds=LEGACY,
+        other_feeds=OTHERS,
         outputs=(output.name,),
         class_count=classes,
         why=f"one output [1,{output.shape[1]},5+{classes}] over strides 8, 16, 32, "

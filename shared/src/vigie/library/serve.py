@@ -1,0 +1,85 @@
+"""Which engine a program gets: by earlier measurements, by measuring on request, or the safe one unmeasured."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vigie.errors import ProviderError
+from vigie.models import Bundle
+from vigie.runtimes import Candidate, Proof
+from vigie.runtimes.candidates_here import candidates_here
+from vigie.runtimes.choose import choose
+from vigie.runtimes.decision_cache import DecisionCache, Entry
+from vigie.runtimes.fingerprint import fingerprint
+from vigie.runtimes.measure import Plan, measure_all
+from vigie.runtimes.objective import Objective
+from vigie.runtimes.opening import is_safe
+
+# Enough to tell candidates apart that differ by more than a tenth; the module takes its time for the rest.
+_PLAN = Plan(processes=3, nice=0)
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFacts:
+    """What runs the model. ``candidate``: engine, device, variant and threads, as one key. ``why``: sentences.
+
+    ``proof``: what really ran, found out when it was asked for; see ``Model.prove``. ``measured_at``: UTC, or empty.
+    """
+
+    candidate: str
+    engine: str
+    provider: str
+    device: str
+    variant: str
+    threads: int
+    why: tuple[str, ...]
+    measured_at: str = ""
+    proof: Proof | None = None
+
+    def __str__(self) -> str:
+        proven = f"; proof: {self.proof.verdict}" if self.proof is not None else ""
+        return f"{self.candidate} ({self.provider}){proven}; {'; '.join(self.why)}"
+
+
+def default_cache() -> Path:
+    """Where measurements lie unless told otherwise: ``VIGIE_LIBRARY_CACHE``, else the user's cache folder."""
+    told = os.environ.get("VIGIE_LIBRARY_CACHE")
+    if told:
+        return Path(told)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vigie"
+
+
+def pick(
+    bundle: Bundle, objective: Objective, *, measure: bool, cache: Path, threads: int | None
+) -> tuple[Candidate, tuple[str, ...], str]:
+    """The candidate, why, and when it was measured.
+
+    Raises: ProviderError: nothing that is required may serve, or everything is forbidden.
+    """
+    here = candidates_here(bundle, threads)
+    mark, store = fingerprint(bundle, here.facts), DecisionCache(cache)
+    entry = store.load(mark)
+    allowed = [one for one in here.candidates if objective.require.all_of(one) and not objective.forbid.any_of(one)]
+    name = bundle.card.name
+    if not allowed:
+        lacking = (
+            "; ".join(f"{one.candidate}: {one.reason}" for one in here.not_here(objective)) or "nothing here has it"
+        )
+        raise ProviderError(name, f"required {objective.require.in_words()}: {lacking[:400]}", "see './vigie doctor'")
+    if entry is None and measure:
+        found = measure_all(bundle, allowed, _PLAN, before=lambda _now: True)
+        if found is not None:
+            entry = Entry(mark, name, datetime.now(UTC).isoformat(timespec="seconds"), tuple(found))
+            store.save(entry)
+    if entry is not None:
+        choice = choose(entry.measured, objective, here.not_here(objective))
+        if choice.chosen is not None and choice.chosen in allowed:
+            return choice.chosen, choice.reasons, entry.measured_at
+        if measure:
+            raise ProviderError(name, choice.unmet or "; ".join(choice.reasons), "allow more, or require less")
+    order = sorted(allowed, key=lambda one: (not is_safe(one), bundle.variants.index(one.variant), -one.threads))
+    how = "required" if not objective.require.names_nothing() else "the CPU with the card's first variant"
+    return order[0], (f"not measured on this machine: {how}; open_model(..., measure=True) measures once",), ""
