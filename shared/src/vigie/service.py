@@ -127,11 +127,12 @@ class Service(Generic[C]):
     def output(
         self, name: str, consumer: tuple[str, str], *, item_type: type[T], schema: Schema | str | None = None,
         window_messages: int = 2, linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1,
+        sampled: bool = False,
     ) -> Output[T]: ...  # fmt: skip
     @overload
     def output(
         self, name: str, consumer: tuple[str, str], *, schema: Schema | str, window_messages: int = 2,
-        linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1,
+        linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1, sampled: bool = False,
     ) -> Output[Any]: ...  # fmt: skip
 
     def output(
@@ -145,6 +146,7 @@ class Service(Generic[C]):
         linger_ms: float = 0.0,
         max_outstanding: int = 16,
         depth: int = 1,
+        sampled: bool = False,
     ) -> Output[Any] | UpstreamOutput:
         """Declare an output; ``consumer`` is (module, input) at the other end of its route, None for ``$upstream``."""
         if consumer is None:
@@ -162,14 +164,24 @@ class Service(Generic[C]):
             linger_ms,
             max_outstanding,
             depth,
+            sampled=sampled,
         )
         output = self._make_output(settings, consumer)
         self._by_consumer[consumer] = output
         return output
 
+    def unwatched_output(self, name: str, item_type: type[T]) -> Output[T]:
+        """Declare an output whose receivers' progress is not waited for: the newest item per key says it all."""
+        return self._make_output(OutputSettings(name, schema_of(item_type)), None)
+
     def method(self, name: str, request_type: type[Q], handler: Handler[Q]) -> None:
         """Answer direct method ``name``; see ``vigie.messaging.methods``."""
         self._methods.register(name, request_type, handler)
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since this service was made."""
+        return time.monotonic() - self._started_at
 
     async def start(self) -> None:
         """Connect in the background; everything declared later than this may miss messages."""
@@ -295,7 +307,7 @@ class Service(Generic[C]):
             "module": self.env.module_id,
             "version": self.module_version,
             "boot": self.env.boot,
-            "uptime_s": round(time.monotonic() - self._started_at, 1),
+            "uptime_s": round(self.uptime_s, 1),
             "ready": not missing,
             "reasons": missing,
             "twin_version": self.twin.version,

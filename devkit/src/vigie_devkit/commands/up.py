@@ -61,6 +61,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--seconds", type=positive_number, metavar="N", help="end N seconds after the first frame")
     parser.add_argument("--frames", type=positive_count, metavar="N", help="end when each camera has captured N frames")
     parser.add_argument("--json", action="store_true", help="print one summary object on stdout and nothing else")
+    parser.add_argument(
+        "--viewer",
+        action=argparse.BooleanOptionalAction,
+        help="the page with live pictures (default: yes, but not with --json)",
+    )
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("--run", metavar="NAME", help="name of this run (default: local, or the next free one)")
     parser.add_argument("--keep", action="store_true", help="go on with the state that the former run left")
     parser.set_defaults(handler=up)
@@ -108,15 +114,21 @@ def up(args: argparse.Namespace) -> int:
 def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource], bundle: Path) -> int:
     import asyncio
 
-    from vigie.contracts.names import FLOW
+    from vigie.contracts.names import FLOW, VIEWER
+    from vigie_devkit.local.address import choose_page
     from vigie_devkit.local.leftovers import clear_leftovers
-    from vigie_devkit.local.manifest import flow_order, local_manifest
+    from vigie_devkit.local.manifest import flow_order, leave_out, local_manifest
+    from vigie_devkit.local.page import open_when_served, page_url
     from vigie_devkit.local.prepare import forget_secrets, prepare
     from vigie_devkit.local.session import Session
     from vigie_devkit.local.status import Status
     from vigie_devkit.local.summary import describe
 
+    viewer = args.open or (not args.json if args.viewer is None else args.viewer)
     status = Status(sys.stderr, [camera.name for camera in cameras])
+    if viewer:
+        run.page.write_text(choose_page(), encoding="utf-8")
+        status.note(f"vigie: page {page_url(run)}")
     for camera in cameras:
         status.note(f"vigie: {camera.name} = {camera.url}")
     status.note(f"vigie: model {bundle.name}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
@@ -124,8 +136,12 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
         status.note(f"vigie: cleaned up after a run that was killed: {found}")
     settings = {c.name: c.settings(pace=args.pace, loop=args.loop, frames=args.frames) for c in cameras}
     manifest = local_manifest(os.environ, settings, bundle, score=args.score)
+    if not viewer:
+        leave_out(manifest, VIEWER)
     try:
         prepare(run, manifest, cameras, keep=args.keep)
+        if args.open:
+            open_when_served(run)
         outcome = asyncio.run(Session(plan_for(args, run, cameras, bundle, flow_order(manifest, FLOW)), status).go())
     finally:
         forget_secrets(run.secrets)

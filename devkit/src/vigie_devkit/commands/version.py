@@ -24,7 +24,7 @@ def show_version(args: argparse.Namespace) -> int:
     if getattr(args, "all", False):
         import platform
 
-        for name in ("vigie", "vigie-camera", "vigie-preprocess", "vigie-inference", "vigie-sync"):
+        for name in ("vigie", "vigie-camera", "vigie-preprocess", "vigie-inference", "vigie-sync", "vigie-viewer"):
             try:
                 print(f"{name} {version(name)}")
             except PackageNotFoundError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vigie_devkit.images.errors import NoSuchImageError
 
-MODULES = ("camera", "preprocess", "inference", "sync")
+MODULES = ("camera", "preprocess", "inference", "sync", "viewer")
 HUB = "hub"
 
 # Debian's name for the processor is what Docker Hub calls the images; pip and Docker have words of their own.
@@ -68,12 +68,14 @@ _TITLES = {
     "preprocess": "fits frames to the serving model's input",
     "inference": "runs the model, decodes and filters detections",
     "sync": "commits detections to a ledger and sends them upstream",
+    "viewer": "a page that shows what the device sees, thinks and does",
 }
 _EXTRAS = {
     "camera": ("frames", "vision"),
     "preprocess": ("frames", "vision"),
     "inference": ("frames", "models", "runtimes"),
     "sync": (),
+    "viewer": ("frames", "vision"),
 }
 
 

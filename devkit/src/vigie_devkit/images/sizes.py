@@ -11,7 +11,7 @@ from vigie_devkit.images.errors import NotBuiltError
 MB = 1_000_000
 BASE_LABEL = "org.opencontainers.image.base.name"
 # issue 7's bars, MB beyond the base image, unpacked.
-BARS_MB = {"camera": 250, "preprocess": 250, "inference": 180, "sync": 50}
+BARS_MB = {"camera": 250, "preprocess": 250, "inference": 180, "sync": 50, "viewer": 250}
 
 
 @dataclass(frozen=True)

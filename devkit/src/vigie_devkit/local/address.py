@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from vigie_devkit.local.errors import HubFailedError
 
 MQTT_PORT = 8883
+PAGE_PORT = 8710
+PAGE_HOST = "127.0.0.1"
 
 
 def choose_address(key: str) -> str:
@@ -22,6 +24,20 @@ def choose_address(key: str) -> str:
     raise HubFailedError(
         f"port {MQTT_PORT} is busy on every loopback address tried (first {next(candidates(key))}); "
         f"something listens on all addresses: stop it (ss -ltnp 'sport = :{MQTT_PORT}')"
+    )
+
+
+def choose_page() -> str:
+    """Address and port of the viewer's page: always the same one, unless another run has it.
+
+    Raises: HubFailedError: none of many is free.
+    """
+    for port in range(PAGE_PORT, PAGE_PORT + 100):
+        if is_free(PAGE_HOST, port):
+            return f"{PAGE_HOST}:{port}"
+    raise HubFailedError(
+        f"ports {PAGE_PORT} to {PAGE_PORT + 99} of {PAGE_HOST} are busy; "
+        "set VIGIE_PAGE=127.0.0.1:PORT or start without the page: --no-viewer"
     )
 
 

@@ -50,6 +50,20 @@ def override(content: dict[str, Any], module: str, desired: Mapping[str, Any]) -
     _merge(properties, desired)
 
 
+def leave_out(content: dict[str, Any], module: str) -> None:
+    """Take an optional module out of the manifest, with every route from it and to it."""
+    parts = content["modulesContent"]
+    parts["$edgeAgent"]["properties.desired"]["modules"].pop(module, None)
+    parts.pop(module, None)
+    hub = parts["$edgeHub"]["properties.desired"]
+    named = (f"/modules/{module}/", f'"/modules/{module}"')
+    hub["routes"] = {
+        name: route
+        for name, route in hub["routes"].items()
+        if not any(one in (route["route"] if isinstance(route, dict) else route) for one in named)
+    }
+
+
 def _merge(into: dict[str, Any], patch: Mapping[str, Any]) -> None:
     for key, value in patch.items():
         present = into.get(key)

@@ -8,6 +8,7 @@ HOME = VIGIE_HOME, else .vigie in the checkout
     manifest.json             the manifest as rendered for this run
     hub/                      state, CA and upstream record of the local hub; hub.json while it is ready
     modules/<module>/         VIGIE_STATE of each module
+    page                      address of the viewer's page, 127.0.0.1:8710 or the next free port
     secrets/                  VIGIE_SECRETS, mode 0700
     logs/<process>.log        rotated
 /dev/shm/vigie-<hash>/        VIGIE_FRAMES (elsewhere where VIGIE_FRAMES says so)
@@ -44,6 +45,7 @@ class RunPaths:
         self.hub = self.folder / "hub"
         self.hub_json = self.hub / "hub.json"
         self.modules = self.folder / "modules"
+        self.page = self.folder / "page"
         self.secrets = self.folder / "secrets"
         self.logs = self.folder / "logs"
         # Short and the same for every start of this run, so that the next start finds what a killed one left.

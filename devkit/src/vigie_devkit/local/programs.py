@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from vigie.contracts.names import VIEWER
 from vigie_devkit.local.paths import RunPaths, bundle_shelves, measurements_folder
 from vigie_devkit.local.supervisor import Program
 
@@ -65,4 +66,11 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         "VIGIE_RUNTIMES": str(measurements_folder()),
         "VIGIE_MODELS": os.pathsep.join(map(str, bundle_shelves())),
         **injected(run.hub_json, module),
+        **(page_environment(run, os.environ) if module == VIEWER else {}),
     }
+
+
+def page_environment(run: RunPaths, environ: Mapping[str, str]) -> dict[str, str]:
+    """Where the page is served (the person's own ``VIGIE_PAGE`` wins), and the hub whose twins it may change."""
+    page = environ.get("VIGIE_PAGE") or run.page.read_text(encoding="utf-8").strip()
+    return {"VIGIE_PAGE": page, "VIGIE_HUB_SERVICE": str(run.hub_json)}

@@ -7,10 +7,12 @@ import os
 from vigie.config import ModuleEnvironment
 from vigie.contracts import envelope, names
 from vigie.contracts.frames import FrameItem
+from vigie.demand import offer_demands
 from vigie.service import open_service, run_module
 from vigie_camera.cameras import Cameras
 from vigie_camera.config import CameraConfig
 from vigie_camera.methods import offer_methods
+from vigie_camera.preview import Preview
 from vigie_camera.sources.opencv import prepare_opencv
 
 
@@ -23,7 +25,7 @@ async def main(env: ModuleEnvironment) -> None:
             item_type=FrameItem,
             schema=envelope.FRAMES,
         )
-        cameras = Cameras(service, frames, os.environ)
+        cameras = Cameras(service, frames, os.environ, preview=Preview.of(service, offer_demands(service)))
         offer_methods(service, cameras)
 
         service.thread("camera.watch", cameras.watch)

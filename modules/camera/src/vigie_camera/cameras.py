@@ -19,6 +19,7 @@ from vigie.service import Service
 from vigie_camera.capture import Capture, rhythm_of
 from vigie_camera.config import CameraConfig, CameraSettings
 from vigie_camera.ports import InlinePort, RingPort, ring_prefix
+from vigie_camera.preview import Preview
 from vigie_camera.sources import SourcePlan, plan_source
 from vigie_camera.sources.registry import OpenContext
 from vigie_camera.status import CameraMetrics, CameraStatus
@@ -44,9 +45,16 @@ class _Running:
 class Cameras:
     """Every camera has a thread of its own; nothing it does waits for another camera."""
 
-    def __init__(self, service: Service[CameraConfig], output: Output[FrameItem], environ: Mapping[str, str]) -> None:
-        """``environ``: where secrets are looked for after the secrets folder."""
-        self._service, self._output = service, output
+    def __init__(
+        self,
+        service: Service[CameraConfig],
+        output: Output[FrameItem],
+        environ: Mapping[str, str],
+        *,
+        preview: Preview | None = None,
+    ) -> None:
+        """``environ``: where secrets are looked for after the secrets folder; ``preview``: what the viewer gets."""
+        self._service, self._output, self._preview = service, output, preview
         self._folder = service.env.frames
         self._prefix = ring_prefix(service.env.module_id)
         self._opening = OpenContext(service.env.secrets, environ, 0.0)
@@ -132,6 +140,7 @@ class Cameras:
             numbers=self._numbers.setdefault(name, itertools.count()),
             opening=self._opening,
             metrics=self._metrics,
+            preview=self._preview,
         )
         thread = threading.Thread(
             target=capture.run, args=(self._leaving.get(name),), name=f"camera.{name}", daemon=True

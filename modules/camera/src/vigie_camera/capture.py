@@ -21,6 +21,7 @@ from vigie_camera.config import CameraSettings
 from vigie_camera.frozen import FrozenPicture
 from vigie_camera.pace import Pacer, Rhythm
 from vigie_camera.ports import Port
+from vigie_camera.preview import Preview
 from vigie_camera.snapshots import SnapshotDesk
 from vigie_camera.sources import Source, SourcePlan
 from vigie_camera.sources.registry import OpenContext
@@ -57,6 +58,7 @@ class Capture:
         numbers: Iterator[int],
         opening: OpenContext,
         metrics: CameraMetrics,
+        preview: Preview | None = None,
     ) -> None:
         """``numbers``: the camera's ``seq``, going on where the configuration before left off."""
         self.status = status
@@ -64,6 +66,7 @@ class Capture:
         self._name, self._plan = status.name, status.plan
         self._settings, self._port, self._output = settings, port, output
         self._boot, self._numbers, self._opening, self._metrics = boot, numbers, opening, metrics
+        self._preview = preview
         self._rhythm = rhythm_of(settings, self._plan)
         self._keep = self._rhythm == "max"
         self._stop = threading.Event()
@@ -188,6 +191,8 @@ class Capture:
             pixels=pixels,
             keep=self._keep,
         )
+        if self._preview is not None:
+            self._preview.show(item)
         superseded = self._output.offer(item, key=self._name, keep=self._keep)
         if superseded is not None:
             self._port.release(superseded.pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,13 @@ class InferStage:
         self._cpu = service.metrics.counter(
             "vigie_inference_cpu_seconds", "CPU time of this thread inside the model; the runtime's own come on top."
         )
+        self._viewer: tuple[Output[DetectionsItem], Callable[[str, int], bool]] | None = None
         # Read by the thread that publishes the input spec: quicker while tensors of another spec, or none, arrive.
         self.fitting_tensor_seen_s = 0.0
+
+    def show_to_viewer(self, overlay: Output[DetectionsItem], wants: Callable[[str, int], bool]) -> None:
+        """Before ``run``: also send what was seen to the viewer, of the frames that ``wants(camera, seq)`` names."""
+        self._viewer = overlay, wants
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set: the body of the worker thread."""
@@ -89,6 +95,8 @@ class InferStage:
             self._seen.labels(item.camera, detection.label).inc()
         log.debug("frame_inferred", camera=item.camera, seq=item.seq, trace=item.trace)
         self._detections.offer(result, key=item.camera, keep=True)
+        if self._viewer is not None and self._viewer[1](item.camera, item.seq):
+            self._viewer[0].offer(result, key=item.camera, keep=False)
 
     def _infer(self, item: TensorItem, pool: RingPool, stop: threading.Event) -> DetectionsItem | str:
         """What was seen, or the reason why the frame was not inferred."""

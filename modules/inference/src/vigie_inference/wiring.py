@@ -6,6 +6,7 @@ from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import TensorItem
+from vigie.demand import offer_demands
 from vigie.service import Service
 from vigie_inference.announce import Announcer
 from vigie_inference.apply import ApplyConfig
@@ -31,7 +32,9 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     )
     specs = service.output(names.INPUT_SPEC, (names.PREPROCESS, names.INPUT_SPEC), item_type=InputSpec)
     load = Load()
+    overlay = service.output(names.OVERLAY, (names.VIEWER, names.DETECTIONS), item_type=DetectionsItem, sampled=True)
     stage = InferStage(service, tensors, detections, models, service.env.frames, load=load)
+    stage.show_to_viewer(overlay, offer_demands(service).wants)
     announcer = Announcer(service, specs, models, stage)
     control = RuntimeControl(service, models, load)
     offer_methods(service, models, control)

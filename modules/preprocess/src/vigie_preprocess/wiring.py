@@ -6,6 +6,7 @@ from vigie.contracts import names
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import TensorItem
+from vigie.demand import offer_demands
 from vigie.service import Service
 from vigie_preprocess.config import PreprocessConfig
 from vigie_preprocess.fit import FitStage
@@ -19,6 +20,7 @@ async def run_preprocess(service: Service[PreprocessConfig]) -> None:
     tensors = service.output(names.TENSORS, (names.INFERENCE, names.TENSORS), item_type=TensorItem)
     stage = FitStage(service, frames, specs, tensors, service.env.frames)
     offer_methods(service, stage)
+    offer_demands(service)
 
     service.thread("preprocess.fit", stage.run)
     await service.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vigie.config.environment import ModuleEnvironment
 from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
+from vigie.demand import offer_demands
 from vigie.service import open_service, run_module
 from vigie_sync.config import SyncConfig
 from vigie_sync.ledger_thread import LedgerThread
@@ -21,6 +22,7 @@ async def main(env: ModuleEnvironment) -> None:
             outbox = Outbox(service, ledger, telemetry)
             receive = ReceiveStage(service, detections, ledger, outbox)
             offer_methods(service, ledger, outbox)
+            offer_demands(service)
 
             async def apply(new: SyncConfig, _previous: SyncConfig | None) -> None:
                 receive.configure(new)

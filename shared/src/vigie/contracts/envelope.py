@@ -73,6 +73,8 @@ DETECTIONS = Schema("vigie.detections", 1)
 TELEMETRY = Schema("vigie.telemetry", 1)
 INPUT_SPEC = Schema("vigie.inputspec", 1)
 CREDIT = Schema("vigie.credit", 1)
+DEMAND = Schema("vigie.demand", 1)
+STATUS = Schema("vigie.status", 1)
 
 
 def check_schema(wire: str, expected: Schema) -> None:

@@ -6,6 +6,7 @@ CAMERA = "camera"
 PREPROCESS = "preprocess"
 INFERENCE = "inference"
 SYNC = "sync"
+VIEWER = "viewer"
 
 FLOW = (CAMERA, PREPROCESS, INFERENCE, SYNC)
 
@@ -15,3 +16,8 @@ DETECTIONS = "detections"
 TELEMETRY = "telemetry"
 INPUT_SPEC = "inputspec"
 CREDIT = "credit"
+# What the viewer asks for, and what it gets while somebody looks.
+DEMAND = "demand"
+STATUS = "status"
+PREVIEW = "preview"
+OVERLAY = "overlay"

@@ -39,7 +39,7 @@ class TwinFeed(Generic[C]):
         """Made on the event loop. ``get_twin`` blocks and raises TransientError."""
         self.current: C | None = None
         self.version: int | None = None
-        self._config_type = config_type
+        self.config_type = config_type
         self._last_good = last_good
         self._get_twin = get_twin
         self._reporter = reporter
@@ -56,6 +56,10 @@ class TwinFeed(Generic[C]):
     def report(self, patch: Json) -> None:
         """Report properties; merged, paced, and sent again after a reconnect. From any thread."""
         self._reporter.report(patch)
+
+    def reported(self) -> Json:
+        """What this start has reported so far. From any thread."""
+        return self._reporter.state()
 
     def patched(self, patch: Json) -> None:
         """A desired patch came. From any thread, in any order."""
@@ -98,7 +102,7 @@ class TwinFeed(Generic[C]):
 
     async def _settle(self, desired: Desired, apply: Callable[[C, C | None], Awaitable[None]]) -> None:
         try:
-            config = decode_config(self._config_type, desired.properties)
+            config = decode_config(self.config_type, desired.properties)
             if config != self.current:
                 await apply(config, self.current)
         except ConfigRefusedError as error:

@@ -54,6 +54,7 @@ class OutputSettings:
     ``window_messages``: in flight until the consumer has processed them. ``linger_ms``: wait for more items to join.
     ``max_outstanding``: items pending or in flight above which ``wait_for_room`` waits. ``depth``: items without
     ``keep`` that may wait per key; the default 1 means the newest wins. ``timeout_s``: least patience with a consumer.
+    ``sampled``: a consumer that takes what it can and misses nothing by the rest (the viewer); drops are not counted.
     """
 
     name: str
@@ -63,6 +64,7 @@ class OutputSettings:
     max_outstanding: int = 16
     depth: int = 1
     timeout_s: float = 3.0
+    sampled: bool = False
 
 
 class Output(Generic[T]):
@@ -136,7 +138,7 @@ class Output(Generic[T]):
             dropped = self._pending.offer(item, key, keep=keep)
             self._condition.notify_all()
         # Without a consumer to wait for (credit) the newer item says all that the older one did: nothing is lost.
-        if dropped is not None and self._progress is not None:
+        if dropped is not None and self._progress is not None and not self.settings.sampled:
             self._metrics.dropped("consumer_behind", key)
         return None if dropped is None else dropped.item
 
@@ -249,6 +251,8 @@ class Output(Generic[T]):
             self._condition.notify_all()
         again, lost = window.expire(now)
         self._again.extend(again)
+        if self.settings.sampled:
+            return
         for flight in lost:
             self._count(flight, "unconfirmed")
         if (again or lost) and self._quiet.ready("overdue") is not None:

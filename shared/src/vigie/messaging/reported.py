@@ -43,6 +43,11 @@ class Reporter:
             self._state = merge(self._state, patch)
         self._loop.call_soon_threadsafe(self._wake.set)
 
+    def state(self) -> Json:
+        """Everything reported so far, merged; not to be changed."""
+        with self._lock:
+            return self._state
+
     def resend(self) -> None:
         """Whether the last patch arrived before the link dropped is not known: report everything again."""
         with self._lock:

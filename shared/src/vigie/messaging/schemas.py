@@ -6,6 +6,7 @@ from typing import Any
 
 from vigie.contracts import envelope
 from vigie.contracts.credit import Credit
+from vigie.contracts.demand import Demand, ModuleStatus
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
@@ -17,6 +18,8 @@ _SCHEMAS: dict[Any, envelope.Schema] = {
     DetectionsItem: envelope.DETECTIONS,
     InputSpec: envelope.INPUT_SPEC,
     Credit: envelope.CREDIT,
+    Demand: envelope.DEMAND,
+    ModuleStatus: envelope.STATUS,
 }
 
 

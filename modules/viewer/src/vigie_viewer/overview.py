@@ -1,0 +1,221 @@
+"""All modules as one picture: the newest status of each, rates between statuses, the last minutes, what happened."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from vigie.contracts import names
+from vigie.contracts.demand import ModuleStatus
+from vigie.contracts.detections import StageTimings
+from vigie_viewer import counters
+from vigie_viewer.asking import Rates
+from vigie_viewer.timeline import Event, compare
+
+HISTORY_S = 900.0
+EVENTS_MAX = 300
+# A module that has not answered for this long is shown as away. Two questions, and a little more.
+AWAY_S = 5.5
+AWAY_UNWATCHED_S = 40.0
+_STAGES = {
+    names.CAMERA: "vigie_frames_captured_total",
+    names.PREPROCESS: "vigie_frames_preprocessed_total",
+    names.INFERENCE: "vigie_frames_inferred_total",
+    names.SYNC: "vigie_items_committed_total",
+}
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(slots=True)
+class _Seen:
+    status: ModuleStatus
+    at: float
+    schema: dict[str, Any] | None = None
+    per_second: float = 0.0
+    by_camera: dict[str, float] = field(default_factory=dict)
+    dropped: dict[str, float] = field(default_factory=dict)
+    cpu: float | None = None
+    away: bool = False
+    told: bytes = b""
+
+
+class Overview:
+    """Lives on the event loop. ``tell`` sends JSON text to every open page; set it before anything happens."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """``wall``: seconds since 1970, for people."""
+        self.tell: Callable[[str], None] = lambda _text: None
+        self._clock, self._wall = clock, wall
+        self._modules: dict[str, _Seen] = {}
+        self._history: deque[list[float | None]] = deque()
+        self._events: deque[Event] = deque(maxlen=EVENTS_MAX)
+        self._timings: StageTimings | None = None
+
+    @property
+    def rates(self) -> Rates:
+        captured, inferred = (self._modules.get(name) for name in (names.CAMERA, names.INFERENCE))
+        return Rates(captured.by_camera if captured else {}, inferred.by_camera if inferred else {})
+
+    @property
+    def lacks_schemas(self) -> bool:
+        return any(name not in self._modules or self._modules[name].schema is None for name in names.FLOW)
+
+    def take(self, status: ModuleStatus) -> None:
+        """A module answered."""
+        now, at = self._clock(), round(self._wall() * 1000)
+        before = self._modules.get(status.module)
+        seen = _Seen(status, now, status.schema or (before.schema if before else None))
+        if before is not None:
+            seen.told = before.told
+            if before.away:
+                self._happened([Event(at, "back", "good", status.module, {})])
+            self._happened(compare(before.status, status, at))
+            _count(before, seen)
+        self._modules[status.module] = seen
+        self._tell_module(seen)
+
+    def timed(self, timings: StageTimings) -> None:
+        """A picture's own times; the newest says enough."""
+        self._timings = timings
+
+    def beat(self, *, watched: bool) -> None:
+        """Called once per question: notice who is away, keep a point of history, tell the numbers."""
+        now = self._clock()
+        for seen in self._modules.values():
+            if not seen.away and now - seen.at > (AWAY_S if watched else AWAY_UNWATCHED_S):
+                seen.away = True
+                self._happened([Event(round(self._wall() * 1000), "away", "bad", seen.status.module, {})])
+                self._tell_module(seen)
+        point = self._point()
+        self._history.append(point)
+        while self._history and self._wall() - float(self._history[0][0] or 0) > HISTORY_S:
+            self._history.popleft()
+        self._tell_as("numbers", {"point": point, **self._numbers()})
+
+    def greeting(self) -> list[str]:
+        """Everything, for a page that has just been opened."""
+        modules = [_text("module", _described(seen)) for seen in self._modules.values()]
+        return [
+            *modules,
+            _text("history", {"points": list(self._history)}),
+            _text("events", {"events": list(self._events), "all": True}),
+            _text("numbers", self._numbers()),
+        ]
+
+    def note(self, event: Event) -> None:
+        """Something that the viewer itself did."""
+        self._happened([event])
+
+    def status(self, module: str) -> ModuleStatus | None:
+        seen = self._modules.get(module)
+        return seen.status if seen else None
+
+    def _happened(self, events: Any) -> None:
+        new = list(events)
+        if new:
+            self._events.extend(new)
+            self._tell_as("events", {"events": new, "all": False})
+
+    def _numbers(self) -> dict[str, Any]:
+        sync = self._metrics(names.SYNC)
+        quantiles = counters.by_label(sync, "vigie_latency_ms", "quantile")
+        return {
+            "stages": {name: round(seen.per_second, 2) for name, seen in self._modules.items()},
+            "cameras": {
+                name: {"captured": round(value, 2), "inferred": round(self.rates.inferred.get(name, 0.0), 2)}
+                for name, value in self.rates.captured.items()
+            },
+            "dropped": self._dropped(),
+            "latency_ms": [quantiles.get("0.5"), quantiles.get("0.95")],
+            "timings": self._timings,
+            "backlog": counters.total(sync, "vigie_ledger_backlog"),
+            "backlog_bytes": counters.total(sync, "vigie_ledger_bytes"),
+            "upstream": counters.total(sync, "vigie_upstream_messages_total"),
+            "hub": {
+                name: bool(counters.total(seen.status.metrics, "vigie_hub_connected"))
+                for name, seen in self._modules.items()
+            },
+        }
+
+    def _dropped(self) -> list[dict[str, Any]]:
+        """By module and reason: all of this start, and how many per second just now."""
+        found = []
+        for name, seen in self._modules.items():
+            for reason, value in counters.by_label(seen.status.metrics, "vigie_dropped_total", "reason").items():
+                if value:
+                    rate = round(seen.dropped.get(reason, 0.0), 2)
+                    found.append({"module": name, "reason": reason, "total": value, "per_s": rate})
+        return sorted(found, key=lambda one: -one["total"])
+
+    def _point(self) -> list[float | None]:
+        """Time, captured and committed per second, delay p50 and p95 in ms, backlog, dropped per second."""
+        camera, sync = self._modules.get(names.CAMERA), self._modules.get(names.SYNC)
+        metrics = sync.status.metrics if sync else {}
+        quantiles = counters.by_label(metrics, "vigie_latency_ms", "quantile")
+        return [
+            round(self._wall(), 1),
+            round(camera.per_second, 2) if camera and not camera.away else None,
+            round(sync.per_second, 2) if sync and not sync.away else None,
+            quantiles.get("0.5") if sync and not sync.away else None,
+            quantiles.get("0.95") if sync and not sync.away else None,
+            counters.total(metrics, "vigie_ledger_backlog") if sync else None,
+            round(sum(sum(seen.dropped.values()) for seen in self._modules.values()), 2),
+        ]
+
+    def _metrics(self, module: str) -> dict[str, float]:
+        seen = self._modules.get(module)
+        return seen.status.metrics if seen else {}
+
+    def _tell_module(self, seen: _Seen) -> None:
+        described = _described(seen)
+        encoded = _encoder.encode({**described, "uptime_s": 0})
+        if encoded != seen.told:
+            seen.told = encoded
+            self._tell_as("module", described)
+
+    def _tell_as(self, kind: str, body: dict[str, Any]) -> None:
+        self.tell(_text(kind, body))
+
+
+def _count(before: _Seen, seen: _Seen) -> None:
+    if before.status.boot != seen.status.boot:
+        return
+    seconds = seen.at - before.at
+    name = _STAGES.get(seen.status.module)
+    if name is not None:
+        per_camera = [counters.by_label(one.status.metrics, name, "camera") for one in (before, seen)]
+        seen.by_camera = counters.rates(per_camera[0], per_camera[1], seconds)
+        seen.per_second = sum(seen.by_camera.values())
+    drops = [counters.by_label(one.status.metrics, "vigie_dropped_total", "reason") for one in (before, seen)]
+    seen.dropped = counters.rates(drops[0], drops[1], seconds)
+
+
+def _described(seen: _Seen) -> dict[str, Any]:
+    status = seen.status
+    return {
+        "module": status.module,
+        "version": status.version,
+        "boot": status.boot,
+        "uptime_s": status.uptime_s,
+        "away": seen.away,
+        "missing": status.missing,
+        "notes": status.notes,
+        "twin_version": status.twin_version,
+        "desired": status.desired,
+        "reported": status.reported,
+        "schema": seen.schema,
+    }
+
+
+def _text(kind: str, body: dict[str, Any]) -> str:
+    return _encoder.encode({"kind": kind, **body}).decode()

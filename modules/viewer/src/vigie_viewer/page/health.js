@@ -1,0 +1,98 @@
+// Is it well, how fast is it, where does the time go, what was lost and why.
+import { html } from "./vendor/htm-preact-3.1.1.js";
+import { cameraNames, cameraState, state } from "./store.js";
+import { Plot } from "./plot.js";
+import { useTick } from "./tile.js";
+import { t } from "./strings.en.js";
+
+const FLOW = ["camera", "preprocess", "inference", "sync"];
+
+export function Health() {
+  useTick(1000);
+  const numbers = state.numbers;
+  return html`<div class="health">
+    <h1 class="visually-hidden">${t.nav.health}</h1>
+    <section class="card wide"><h2>${t.health.flow}</h2><${Flow} numbers=${numbers} /></section>
+    <section class="card wide"><h2>${t.health.delay}</h2><${Delay} numbers=${numbers} /></section>
+    <section class="card wide"><h2>${t.health.plots}</h2><${Plots} /></section>
+    <section class="card"><h2>${t.health.engine}</h2><${Engine} /></section>
+    <section class="card"><h2>${t.health.drops}</h2><${Drops} numbers=${numbers} /></section>
+    <section class="card"><h2>${t.health.cameras}</h2><${Cameras} numbers=${numbers} /></section>
+    <section class="card"><h2>${t.health.modules}</h2><${Modules} numbers=${numbers} /></section>
+  </div>`;
+}
+
+function toneOf(name) {
+  const module = state.modules[name];
+  if (!module) return "wait";
+  if (module.away) return "bad";
+  return Object.keys(module.missing || {}).length ? "warn" : "good";
+}
+
+function Flow({ numbers }) {
+  const backlog = numbers?.backlog ?? 0;
+  return html`<ol class="flow">${FLOW.map((name) => html`<li><span class="dot ${toneOf(name)}"></span><b>${t.health.stage[name]}</b><span class="big">${(numbers?.stages?.[name] ?? 0).toFixed(1)}</span><small>/s</small></li>`)}
+    <li><span class="dot ${backlog > 1000 ? "warn" : numbers ? "good" : "wait"}"></span><b>${t.health.stage.cloud}</b><span class="words">${backlog ? t.health.backlog(backlog) : t.health.nothingWaits}</span><small>${numbers ? t.health.sent(numbers.upstream) : ""}</small></li></ol>`;
+}
+
+// One bar from capture to the ledger. Its parts are of the newest picture; the end is sync's own median.
+function Delay({ numbers }) {
+  const timings = numbers?.timings, [p50, p95] = numbers?.latency_ms || [];
+  if (!timings) return html`<p class="muted">${p50 == null ? "–" : `p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms`}</p>`;
+  const wait = Math.max(0, timings.inferred_ms - timings.preprocessed_ms - timings.inference_ms);
+  const parts = [["fit", timings.preprocessed_ms], ["wait", wait], ["model", timings.inference_ms]];
+  if (p50 != null) parts.push(["commit", Math.max(0, p50 - timings.inferred_ms)]);
+  const sum = parts.reduce((total, [, ms]) => total + ms, 0) || 1;
+  return html`<div class="delay" role="img" aria-label=${parts.map(([name, ms]) => `${t.health.segment[name]} ${ms.toFixed(1)} ms`).join(", ")}>
+      ${parts.map(([name, ms]) => html`<span class="part part-${name}" style=${{ flexGrow: Math.max(ms / sum, .012) }}></span>`)}</div>
+    <ul class="legend">${parts.map(([name, ms]) => html`<li><span class="key part-${name}"></span>${t.health.segment[name]} <b>${ms.toFixed(1)} ms</b></li>`)}
+      ${p50 != null && html`<li class="end">p50 <b>${p50.toFixed(1)} ms</b> · p95 <b>${p95.toFixed(1)} ms</b></li>`}</ul>`;
+}
+
+function Plots() {
+  const points = state.points;
+  return html`<div class="plots">
+    <${Plot} title=${t.health.plot.rate} points=${points} lines=${[[1, "a", t.health.captured], [2, "b", t.health.committed]]} />
+    <${Plot} title=${t.health.plot.latency} points=${points} lines=${[[4, "c", t.health.p95], [3, "a", t.health.p50]]} />
+    <${Plot} title=${t.health.plot.backlog} points=${points} lines=${[[5, "a", ""]]} whole />
+    <${Plot} title=${t.health.plot.dropped} points=${points} lines=${[[6, "bad", ""]]} /></div>`;
+}
+
+function Engine() {
+  const reported = state.modules.inference?.reported || {}, runtime = reported.runtime_state || {}, serving = runtime.serving || {};
+  const rows = [
+    [t.health.modelName, reported.model_state?.id], [t.health.serving, serving.candidate], [t.health.provider, serving.provider], [t.health.verdict, serving.verdict],
+    [t.health.phase, runtime.phase], [t.health.why, first(runtime.reasons) || runtime.reason],
+    [t.health.speed, serving.p50_ms && `${serving.p50_ms} ms`],
+  ].filter(([, value]) => value);
+  const progress = runtime.progress;
+  if (!rows.length) return html`<p class="muted">${t.health.noEngine}</p>`;
+  return html`<dl>${rows.map(([key, value]) => html`<dt>${key}</dt><dd>${text(value)}</dd>`)}</dl>
+    ${progress && html`<p><progress max=${progress.total || 1} value=${progress.done || 0} aria-label=${t.health.measuring(progress.done, progress.total)}></progress> ${t.health.measuring(progress.done, progress.total)}</p>`}`;
+}
+
+function Drops({ numbers }) {
+  const drops = numbers?.dropped || [];
+  if (!drops.length) return html`<p class="good-text">${t.health.noDrops}</p>`;
+  return html`<table><thead><tr><th>${t.facts.reason}</th><th class="num">${t.health.total}</th><th class="num">${t.health.perS}</th></tr></thead><tbody>
+    ${drops.map((one) => html`<tr><td><b>${one.module}</b> ${t.drops[one.reason] || one.reason}</td><td class="num">${one.total.toLocaleString("en")}</td><td class="num">${one.per_s ? `${one.per_s}/s` : "–"}</td></tr>`)}</tbody></table>`;
+}
+
+function Cameras({ numbers }) {
+  return html`<ul class="rows">${cameraNames().map((name) => {
+    const camera = cameraState(name), tone = { streaming: camera.frozen ? "warn" : "good", failed: "bad" }[camera.state] || "wait";
+    return html`<li><span class="dot ${tone}"></span><a href="#/live/${encodeURIComponent(name)}"><b>${name}</b></a><span class="grow">${camera.reason || (camera.frozen ? t.tile.frozen : t.tile.state[camera.state] || "")}</span><span class="num">${camera.size || ""}</span><span class="num">${(numbers?.cameras?.[name]?.captured ?? camera.fps ?? 0).toFixed(1)}/s</span></li>`;
+  })}</ul>`;
+}
+
+function Modules({ numbers }) {
+  return html`<ul class="rows">${FLOW.filter((name) => state.modules[name]).map((name) => {
+    const module = state.modules[name], missing = Object.entries(module.missing || {});
+    const silent = (performance.now() - (state.heardAt[name] || 0)) / 1000;
+    return html`<li><span class="dot ${toneOf(name)}"></span><b>${name}</b><span class="grow">${module.away ? t.health.away(silent) : missing.length ? missing.map(([part, reason]) => `${part}: ${reason}`).join("; ") : t.health.ready}</span>
+      <span class="num">${numbers?.hub?.[name] === false ? t.health.disconnected : ""}</span><span class="num">${module.version}</span><span class="num" title=${t.health.twin}>v${module.twin_version ?? "–"}</span></li>`;
+  })}</ul>`;
+}
+
+const first = (value) => Array.isArray(value) ? value[0] : value;
+const text = (value) => typeof value === "string" || typeof value === "number" ? value : JSON.stringify(value);

@@ -1,0 +1,52 @@
+// All cameras, or one of them with what is in its picture.
+import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
+import { cameraNames, cameraState, on, set, state } from "./store.js";
+import { stroke } from "./draw.js";
+import { Tile, useTick } from "./tile.js";
+import { t } from "./strings.en.js";
+import { Icon } from "./icons.js";
+
+const RATES = [1, 5, 10, 15];
+
+export function Live({ camera, go }) {
+  const names = cameraNames();
+  if (!names.length) return html`<div class="empty"><img src="/assets/icon.svg" alt="" width="56" height="56" /><h1>${t.live.none}</h1><p class="muted">${t.live.noneText}</p></div>`;
+  if (camera && names.includes(camera)) return html`<${Single} name=${camera} go=${go} names=${names} />`;
+  if (names.length === 1) return html`<${Single} name=${names[0]} go=${go} names=${names} />`;
+  return html`<${Bar} /><div class="grid size-${state.settings.size}" data-count=${names.length}>
+    ${names.map((name) => html`<${Tile} key=${name} name=${name} onOpen=${() => go("live", name)} />`)}</div>`;
+}
+
+function Bar({ children }) {
+  const { boxes, labels, fps } = state.settings;
+  return html`<div class="bar">
+    ${children}
+    <label class="check"><input type="checkbox" checked=${boxes} onChange=${(e) => set({ boxes: e.target.checked })} />${t.live.overlay}</label>
+    <label class="check"><input type="checkbox" checked=${labels} disabled=${!boxes} onChange=${(e) => set({ labels: e.target.checked })} />${t.live.labels}</label>
+    <label class="pick">${t.live.rate}<select value=${fps} onChange=${(e) => set({ fps: Number(e.target.value) })}>
+      ${RATES.map((rate) => html`<option value=${rate} selected=${rate === fps}>${rate === 1 ? `1 (${t.live.stills.toLowerCase()})` : rate}</option>`)}</select></label>
+  </div>`;
+}
+
+function Single({ name, go, names }) {
+  return html`<${Bar}>${names.length > 1 && html`<a class="backlink" href="#/live"><${Icon} name="back" />${t.tile.back}</a>`}<h1>${name}</h1></${Bar}>
+    <div class="single"><${Tile} key=${name} name=${name} large /><aside><${Seen} name=${name} /><${Facts} name=${name} /></aside></div>`;
+}
+
+function Seen({ name }) {
+  useTick(400);
+  const head = state.pictures[name]?.head;
+  const boxes = [...(head?.boxes || [])].sort((a, b) => b[2] - a[2]);
+  return html`<section class="card seen-list"><h2>${t.live.seen}</h2>
+    ${boxes.length ? html`<ul>${boxes.slice(0, 14).map(([label, , score]) => html`<li><span class="swatch" style=${{ background: stroke(label) }}></span><span class="grow">${label}</span><meter min="0" max="1" value=${score} aria-label=${label}></meter><span class="num">${(score * 100).toFixed(0)} %</span></li>`)}</ul>` : html`<p class="muted">${t.live.nothing}</p>`}</section>`;
+}
+
+function Facts({ name }) {
+  useTick(1000);
+  const camera = cameraState(name), rate = state.numbers?.cameras?.[name];
+  const rows = [
+    [t.facts.state, t.tile.state[camera.state] || t.tile.state.unknown], [t.facts.reason, camera.reason], [t.facts.source, camera.source], [t.facts.size, camera.size],
+    [t.facts.captured, rate && t.facts.perSecond(rate.captured)], [t.facts.inferred, rate && t.facts.perSecond(rate.inferred)], [t.facts.pace, camera.pace], [t.live.model, state.pictures[name]?.head?.model],
+  ].filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return html`<section class="card"><h2>${t.live.facts}</h2><dl>${rows.map(([key, value]) => html`<dt>${key}</dt><dd>${value}</dd>`)}</dl></section>`;
+}

@@ -1,0 +1,51 @@
+// Every text of the page. Another language is another file of this shape; words of the device come as they are.
+const seconds = (s) => s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} days`;
+
+export const t = {
+  language: "en",
+  seconds,
+  nav: { live: "Live", health: "Health", timeline: "Timeline" },
+  signIn: {
+    title: "Sign in", token: "Token", submit: "Sign in", wrong: "That token is not valid, or too many were tried. Wait a moment and try again.",
+    help: "The token is in the viewer's state folder (page-token) or is the secret viewer_token that the operator set.", out: "Sign out",
+  },
+  connection: { connecting: "Connecting…", lost: "No connection to the device. Trying again…", tooMany: "Too many pages are open on this device." },
+  status: { well: "All well", starting: "Starting", cameras: (n) => n === 1 ? "1 camera down" : `${n} cameras down`, modules: (n) => n === 1 ? "1 module away" : `${n} modules away`, hub: "Hub unreachable", attention: "Needs attention" },
+  tile: {
+    waiting: "Waiting for the first picture", still: (s) => `No new picture for ${seconds(s)}`,
+    state: { connecting: "Connecting", streaming: "Live", failed: "No picture", finished: "Finished", unknown: "No news" },
+    finished: "All frames of this source were captured.", open: (name) => `Show ${name} alone`, back: "All cameras", full: "Full screen", exitFull: "Leave full screen",
+    noDetections: "No detections for this picture: inference is silent", age: "Age of the picture when it left the device", frozen: "Picture does not change", objects: (n) => n === 1 ? "1 object" : `${n} objects`,
+    hubAway: "The hub does not answer",
+    picture: (name, list) => `Live picture of ${name}. ${list || "Nothing detected."}`,
+  },
+  live: {
+    none: "No camera yet", noneText: "Vigie shows cameras as soon as the camera module has one.", rate: "Pictures per second", stills: "Stills", overlay: "Boxes", labels: "Labels",
+    size: { s: "Small", m: "Medium", l: "Large" },
+    seen: "In this picture", nothing: "Nothing detected", facts: "Camera", model: "Model", theme: { auto: "Theme: system", light: "Theme: light", dark: "Theme: dark" },
+  },
+  facts: { source: "Source", kind: "Kind", size: "Size", captured: "Captured", inferred: "Inferred", pace: "Pace", state: "State", reason: "Reason", perSecond: (n) => `${n.toFixed(1)}/s` },
+  health: {
+    flow: "Flow", delay: "Where the time goes", delayHelp: "From capture to the ledger, newest pictures", plots: "Last 15 minutes", engine: "Model and engine", drops: "Drops", noDrops: "Nothing was dropped", cameras: "Cameras", modules: "Modules", uplink: "Cloud",
+    stage: { camera: "Camera", preprocess: "Preprocess", inference: "Inference", sync: "Sync", cloud: "Cloud" },
+    segment: { fit: "Capture to tensor", wait: "Hand-over and waiting", model: "Model", commit: "To the ledger" },
+    plot: { rate: "Frames per second", latency: "Delay in ms, p50 and p95", backlog: "Waiting for the cloud", dropped: "Dropped per second" },
+    captured: "captured", committed: "committed", p50: "p50", p95: "p95",
+    ready: "Ready", notReady: "Not ready", away: (s) => `No answer for ${seconds(s)}`, version: "Version", uptime: "Up", twin: "Twin", hub: "Hub", connected: "connected", disconnected: "not connected",
+    backlog: (n) => n === 1 ? "1 item waiting" : `${n.toLocaleString("en")} items waiting`, sent: (n) => `${n.toLocaleString("en")} messages sent`, nothingWaits: "Nothing is waiting",
+    serving: "Serves", provider: "Ran on", verdict: "Proof", why: "Why", measuring: (a, b) => `Measuring: ${a} of ${b}`, phase: "Phase", modelName: "Model", speed: "Measured", noEngine: "No engine yet",
+    total: "Total", perS: "Now",
+  },
+  drops: {
+    consumer_behind: "The next stage was busy; a newer frame took its place", overwritten: "The frame's place in memory was used again before it was read", ring_full: "Every place in memory was being read", ring_gone: "The camera began a new memory ring",
+    no_input_spec: "No model has said what it needs yet", spec_mismatch: "Fitted for a model that no longer serves", no_model: "No model is loaded", sync_behind: "Sync could not take more results", inference_failed: "The model failed on this frame",
+    ledger_full: "The ledger is full: the oldest items went", too_large: "Larger than a message may be", unconfirmed: "The receiver never confirmed it", input_full: "Messages arrived faster than they were read", no_space: "No shared memory left", ring_busy: "Another process writes this ring", undecodable: "The frame could not be decoded", refused: "The hub refused the message",
+  },
+  events: {
+    none: "Nothing has happened since the page's module started.", filter: { all: "Everything", bad: "Problems", change: "Changes" },
+    restarted: (f) => `restarted (version ${f.version})`, twin: (f) => `took desired properties ${f.version ?? ""}`, refused: (f) => `refused ${f.path}: ${f.reason}`, missing: (f) => `is not ready: ${f.part}: ${f.reason}`, there_again: (f) => `has ${f.part} again`,
+    away: () => "does not answer", back: () => "answers again", camera: (f) => `${f.camera}: ${({ streaming: "live", failed: "no picture", connecting: "connecting", finished: "finished", removed: "removed" })[f.state] || f.state}${f.reason ? ` (${f.reason})` : ""}`,
+    frozen: (f) => `${f.camera}: the picture does not change`, moves: (f) => `${f.camera}: the picture changes again`, model: (f) => `serves model ${f.to ?? "none"}${f.from ? `, before ${f.from}` : ""}`, engine: (f) => `runs on ${f.to}${f.from ? `, before ${f.from}` : ""}`,
+    applied: (f) => `changed from this page, version ${f.version}`, undone: (f) => `change taken back from this page, version ${f.version}`, more: (n) => `and ${n} more`, gone: "not set",
+  },
+};

@@ -1,0 +1,100 @@
+// One camera: picture, boxes, what state it is in. Drawing goes past Preact; only words are rendered by it.
+import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { show } from "./connection.js";
+import { drawBoxes } from "./draw.js";
+import { cameraState, on, state } from "./store.js";
+import { t } from "./strings.en.js";
+import { Icon } from "./icons.js";
+
+// Older than this is no live picture any more; shown well within three seconds.
+const STILL_MS = 2200;
+
+export function useTick(ms) {
+  const [, tick] = useState(0);
+  useEffect(() => { const timer = setInterval(() => tick((n) => n + 1), ms); return () => clearInterval(timer); }, [ms]);
+}
+
+export function summary(head) {
+  const counts = new Map();
+  for (const [label] of head?.boxes || []) counts.set(label, (counts.get(label) || 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([label, count]) => `${count} ${label}`).join(", ");
+}
+
+export function trouble(name, picture) {
+  const camera = cameraState(name), numbers = state.numbers;
+  if (state.link !== "open") return { title: t.connection.lost };
+  const still = picture ? performance.now() - picture.at : Infinity;
+  const limit = Math.max(STILL_MS, 2500 / state.settings.fps);
+  if (camera.state === "failed") return { title: t.tile.state.failed, text: camera.reason };
+  if (camera.state === "finished" && still > limit) return { title: t.tile.state.finished, text: t.tile.finished, calm: true };
+  if (still <= limit) return null;
+  if (numbers && numbers.hub?.camera === false) return { title: t.tile.hubAway, text: picture ? t.tile.still(still / 1000) : null };
+  if (state.modules.camera?.away) return { title: t.status.modules(1), text: picture ? t.tile.still(still / 1000) : null };
+  if (!picture) return { title: t.tile.waiting, calm: true };
+  return { title: t.tile.still(still / 1000), text: camera.state === "connecting" ? camera.reason || t.tile.state.connecting : null };
+}
+
+export function Tile({ name, onOpen, large, children }) {
+  const picture = useRef(), boxes = useRef(), box = useRef(), last = useRef(null), shown = useRef(0);
+  const [ratio, setRatio] = useState(null);
+  useTick(500);
+
+  const redraw = () => boxes.current && drawBoxes(boxes.current, last.current, state.settings);
+  useEffect(() => {
+    let stop = null, seen = true, width = 0;
+    const draw = (head, bitmap) => {
+      const canvas = picture.current;
+      if (!canvas) return;
+      if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) { canvas.width = bitmap.width; canvas.height = bitmap.height; }
+      canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
+      last.current = head;
+      shown.current++;
+      setRatio(`${head.hw[1]} / ${head.hw[0]}`);
+      redraw();
+      canvas.dataset.seq = head.seq;
+    };
+    const again = () => {
+      stop?.(); stop = null;
+      const wanted = box.current ? box.current.clientWidth * (devicePixelRatio || 1) : 0;
+      if (seen && wanted) { width = wanted; stop = show(name, wanted, draw); }
+    };
+    const sight = new IntersectionObserver(([entry]) => { if (entry.isIntersecting !== seen) { seen = entry.isIntersecting; again(); } });
+    const size = new ResizeObserver(() => { redraw(); if (Math.abs(box.current.clientWidth * (devicePixelRatio || 1) - width) > 8) again(); });
+    sight.observe(box.current);
+    size.observe(box.current);
+    again();
+    const off = on("settings", redraw);
+    return () => { stop?.(); sight.disconnect(); size.disconnect(); off(); };
+  }, [name]);
+
+  const latest = state.pictures[name];
+  const head = last.current, camera = cameraState(name), wrong = trouble(name, latest);
+  const tone = wrong ? (wrong.calm ? "wait" : "bad") : camera.frozen ? "warn" : "good";
+  const list = summary(head);
+  return html`
+    <figure class="tile ${large ? "tile-large" : ""}" data-camera=${name} data-state=${wrong ? (wrong.calm ? "calm" : "trouble") : "live"}>
+      <div class="stage" ref=${box} style=${{ aspectRatio: ratio || "16 / 9" }}>
+        <canvas class="picture" ref=${picture} role="img" aria-label=${t.tile.picture(name, list)}></canvas>
+        <canvas class="boxes" ref=${boxes} aria-hidden="true"></canvas>
+        ${children}
+        ${wrong && html`<div class="veil" role=${wrong.calm ? null : "status"}><div>
+          <${Icon} name=${wrong.calm ? "clock" : "off"} /><b>${wrong.title}</b>${wrong.text && html`<span>${wrong.text}</span>`}
+        </div></div>`}
+        ${!wrong && head && head.boxes === null && html`<div class="banner">${t.tile.noDetections}</div>`}
+        ${!wrong && camera.frozen && html`<div class="banner">${t.tile.frozen}</div>`}
+      </div>
+      <figcaption>
+        <span class="dot ${tone}"></span>
+        <b class="name">${name}</b>
+        <span class="seen" title=${list}>${list}</span>
+        ${head && !wrong && html`<span class="age" title=${t.tile.age}>${Math.round(head.age_ms)} ms</span>`}
+        <button class="icon" title=${t.tile.full} aria-label=${`${t.tile.full}: ${name}`} onClick=${() => full(box.current)}><${Icon} name="full" /></button>
+        ${onOpen && html`<button class="icon" title=${t.tile.open(name)} aria-label=${t.tile.open(name)} onClick=${onOpen}><${Icon} name="open" /></button>`}
+      </figcaption>
+    </figure>`;
+}
+
+export function full(element) {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else element.requestFullscreen?.();
+}

@@ -1,0 +1,50 @@
+"""One picture as it travels to the page: 4 bytes length, JSON, JPEG. Boxes and pixels of one frame cannot part."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.frames import FrameItem
+
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(slots=True)
+class Picture:
+    """``detections`` None: nobody looked for objects in this frame, which is not the same as none found."""
+
+    frame: FrameItem
+    detections: DetectionsItem | None
+    width: int
+    jpeg: bytes
+    _head: dict[str, Any] = field(default_factory=dict)
+
+    def message(self) -> bytes:
+        """The bytes of one WebSocket message; the age is that at this call, as the clocks of host and page differ."""
+        head = {**self.head(), "age_ms": round((time.monotonic_ns() - self.frame.captured_ns) / 1e6, 1)}
+        encoded = _encoder.encode(head)
+        return b"".join((len(encoded).to_bytes(4, "big"), encoded, self.jpeg))
+
+    def head(self) -> dict[str, Any]:
+        if not self._head:
+            frame, found = self.frame, self.detections
+            self._head = {
+                "camera": frame.camera,
+                "seq": frame.seq,
+                "trace": frame.trace,
+                "at": frame.captured_at,
+                "hw": frame.frame_hw,
+                "model": found.model if found else None,
+                "boxes": None
+                if found is None
+                else [[one.label, one.class_id, one.score, *one.box_xyxy] for one in found.detections],
+                "ms": None
+                if found is None
+                else [found.timings.preprocessed_ms, found.timings.inferred_ms, found.timings.inference_ms],
+            }
+        return self._head
