@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT / "shared/src/vigie"
-MODULES = ("camera", "preprocess", "inference", "sync")
+MODULES = ("camera", "preprocess", "inference", "sync", "viewer")
 
 
 def imports_of(path: Path, package: str) -> Iterator[str]:

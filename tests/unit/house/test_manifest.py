@@ -31,7 +31,8 @@ def edges() -> set[tuple[str, str, str | None, str | None]]:
 
 
 def test_routes_connect_the_flow_that_the_code_names() -> None:
-    assert {edge for edge in edges() if edge[1] != names.CREDIT} == {
+    of_the_viewer = {names.PREVIEW, names.OVERLAY, names.DEMAND, names.STATUS}
+    assert {edge for edge in edges() if edge[1] not in {names.CREDIT, *of_the_viewer}} == {
         (names.CAMERA, names.FRAMES, names.PREPROCESS, names.FRAMES),
         (names.PREPROCESS, names.TENSORS, names.INFERENCE, names.TENSORS),
         (names.INFERENCE, names.DETECTIONS, names.SYNC, names.DETECTIONS),
@@ -40,13 +41,23 @@ def test_routes_connect_the_flow_that_the_code_names() -> None:
     }
 
 
+def test_routes_connect_the_viewer_with_every_module() -> None:
+    assert {edge for edge in edges() if names.VIEWER in (edge[0], edge[2]) and edge[1] != names.CREDIT} == {
+        (names.CAMERA, names.PREVIEW, names.VIEWER, names.FRAMES),
+        (names.INFERENCE, names.OVERLAY, names.VIEWER, names.DETECTIONS),
+        *((names.VIEWER, names.DEMAND, module, names.DEMAND) for module in names.FLOW),
+        *((module, names.STATUS, names.VIEWER, names.STATUS) for module in names.FLOW),
+    }
+
+
 def test_every_consumer_has_a_credit_route_back_to_its_sender() -> None:
-    forward = {(s, t) for s, o, t, _ in edges() if t and o in {names.FRAMES, names.TENSORS, names.DETECTIONS}}
+    watched = {names.FRAMES, names.TENSORS, names.DETECTIONS, names.PREVIEW, names.OVERLAY}
+    forward = {(s, t) for s, o, t, _ in edges() if t and o in watched}
     assert {(t, s) for s, o, t, _ in edges() if o == names.CREDIT} == forward
 
 
 def test_references_to_pixels_do_not_pile_up_while_a_consumer_is_down() -> None:
-    assert all(ROUTES[name]["timeToLiveSecs"] <= 10 for name in ("frames", "tensors", "inputspec"))
+    assert all(ROUTES[name]["timeToLiveSecs"] <= 10 for name in ("frames", "tensors", "inputspec", "preview", "overlay"))
 
 
 def test_what_was_seen_outlives_a_week_without_the_cloud() -> None:
@@ -58,7 +69,7 @@ def test_the_template_sets_no_desired_property_of_a_module() -> None:
     assert set(CONTENT) == {"$edgeAgent", "$edgeHub"}
 
 
-@pytest.mark.parametrize("module", names.FLOW)
+@pytest.mark.parametrize("module", names.MODULES)
 def test_every_module_has_a_default_for_each_property(module: str) -> None:
     config = __import__(f"vigie_{module}.config", fromlist=["config"])
     schema = getattr(config, f"{module.capitalize()}Config")
@@ -71,7 +82,7 @@ def test_no_camera_runs_by_default() -> None:
     assert CameraConfig().cameras == {}
 
 
-@pytest.mark.parametrize("module", names.FLOW)
+@pytest.mark.parametrize("module", names.MODULES)
 def test_containers_are_locked_down(module: str) -> None:
     settings = CONTENT["$edgeAgent"]["properties.desired"]["modules"][module]["settings"]
     host = settings["createOptions"]["HostConfig"]

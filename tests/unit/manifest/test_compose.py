@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vigie.contracts.names import FLOW
+from vigie.contracts.names import MODULES
 from vigie_devkit.manifest.compose import compose_document, compose_text
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.images import module_files
@@ -38,7 +38,7 @@ def test_the_hub_reads_the_manifest_itself_so_routes_and_twins_are_the_devices()
     assert sources == ["./deployment.template.json"]
 
 
-@pytest.mark.parametrize("name", ["hub", *FLOW])
+@pytest.mark.parametrize("name", ["hub", *MODULES])
 def test_no_service_may_more_than_it_must(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
@@ -47,10 +47,11 @@ def test_no_service_may_more_than_it_must(name: str) -> None:
     assert service["user"].split(":")[0] not in {"0", "root"}
     assert service["mem_limit"]
     assert "privileged" not in service
-    assert "ports" not in service
+    # The page is for this machine; nothing else listens outside of the composition.
+    assert service.get("ports", []) == (["127.0.0.1:8710:8710"] if name == "viewer" else [])
 
 
-@pytest.mark.parametrize("name", FLOW)
+@pytest.mark.parametrize("name", MODULES)
 def test_limits_and_environment_are_those_of_the_manifest(name: str) -> None:
     module = AGENT["modules"][name]
     host = module["settings"]["createOptions"]["HostConfig"]
@@ -71,7 +72,7 @@ def test_the_frames_volume_is_the_manifests_tmpfs() -> None:
 def test_a_module_shares_a_network_with_the_hub_and_with_no_other_module() -> None:
     internal = {name for name, network in DOCUMENT["networks"].items() if network.get("internal")}
     members = {name: {s for s, service in SERVICES.items() if name in service["networks"]} for name in internal}
-    assert sorted(map(sorted, members.values())) == sorted(sorted(["hub", module]) for module in FLOW)
+    assert sorted(map(sorted, members.values())) == sorted(sorted(["hub", module]) for module in MODULES)
 
 
 def test_preprocess_and_inference_reach_only_the_hub() -> None:
@@ -81,8 +82,14 @@ def test_preprocess_and_inference_reach_only_the_hub() -> None:
     assert outside == {"camera", "sync"}
 
 
+def test_the_page_reaches_the_host_and_the_viewer_nothing_beyond_it() -> None:
+    assert SERVICES["viewer"]["networks"] == ["edge-viewer", "page"]
+    options = DOCUMENT["networks"]["page"]["driver_opts"]
+    assert options == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+
+
 def test_no_module_gets_the_workload_socket_of_another() -> None:
-    for name in FLOW:
+    for name in MODULES:
         sources = {volume["source"] for volume in SERVICES[name]["volumes"] if volume["source"].startswith("workload-")}
         assert sources == {f"workload-{name}"}
 

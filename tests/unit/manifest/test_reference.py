@@ -17,7 +17,7 @@ from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
 from vigie.contracts.envelope import Envelope, Schema
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
-from vigie.contracts.names import FLOW
+from vigie.contracts.names import MODULES
 from vigie.contracts.pixels import InlineJpeg, RingReference
 from vigie.contracts.tensors import FrameTransform, TensorItem
 from vigie_devkit.manifest.module_schemas import config_type
@@ -45,7 +45,7 @@ def test_every_file_is_a_json_schema(path: Path) -> None:
     Draft202012Validator.check_schema(json.loads(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("module", FLOW)
+@pytest.mark.parametrize("module", MODULES)
 def test_the_modules_defaults_are_valid_by_the_published_schema(module: str) -> None:
     config = config_type(module)
     assert config is not None
@@ -94,7 +94,7 @@ def test_what_modules_send_is_valid_by_the_published_schema(name: Schema, item: 
 
 def test_every_module_has_its_methods_on_the_page() -> None:
     page = (DOCS / "reference.md").read_text(encoding="utf-8")
-    for module in FLOW:
+    for module in MODULES:
         methods = registered_methods(module)
         assert methods
         assert all(f"- `{name}`:" in page for name, _, _ in methods)

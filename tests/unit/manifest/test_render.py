@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vigie.contracts.names import FLOW
+from vigie.contracts.names import MODULES
 from vigie_devkit.hub.manifest import parse_manifest
 from vigie_devkit.hub.routes import parse_edgehub_desired
 from vigie_devkit.manifest.content import create_options, edge_modules
@@ -43,15 +43,15 @@ def test_every_platform_renders_to_a_manifest_without_a_finding(platform: str) -
     manifest = render(TEMPLATE, target(platform))
     assert lint(manifest) == []
     images = {name: module["settings"]["image"] for name, module in edge_modules(manifest).items()}
-    assert images == {name: f"r.example.com/vigie/vigie-{name}:0.1.0-{platform}" for name in FLOW}
+    assert images == {name: f"r.example.com/vigie/vigie-{name}:0.1.0-{platform}" for name in MODULES}
     assert "$schema-template" not in manifest
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_the_local_hub_takes_every_rendered_manifest(platform: str) -> None:
     manifest = parse_manifest(render(TEMPLATE, target(platform)))
-    assert manifest.modules == list(FLOW)
-    assert len(parse_edgehub_desired(manifest.desired["$edgeHub"]).routes) == 8
+    assert manifest.modules == list(MODULES)
+    assert len(parse_edgehub_desired(manifest.desired["$edgeHub"]).routes) == 20
 
 
 @pytest.mark.parametrize("name", HARDWARE)
@@ -150,8 +150,8 @@ def test_a_layer_replaces_the_named_module_and_nothing_else() -> None:
     parts = layer(manifest, ["inference"])["content"]["modulesContent"]
     assert parts == {"$edgeAgent": {"properties.desired.modules.inference": edge_modules(manifest)["inference"]}}
     assert "one layer of a deployment" in str(lint(layer(manifest, ["inference"]))[0])
-    with pytest.raises(ManifestError, match="there is no module 'viewer'"):
-        layer(manifest, ["viewer"])
+    with pytest.raises(ManifestError, match="there is no module 'stranger'"):
+        layer(manifest, ["stranger"])
 
 
 def test_merging_hardware_joins_lists_and_keeps_what_was_there() -> None:

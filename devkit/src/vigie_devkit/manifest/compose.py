@@ -32,6 +32,7 @@ from vigie_devkit.manifest.images import ModuleFile
 
 HUB = "hub"
 OUTSIDE = "outside"
+PAGE = "page"
 SECRETS = "camera-secrets"
 SECRETS_TARGET = "/run/secrets"
 """In the camera: on a device a folder of the host, here the volume that the hub fills from ``VIGIE_CAMERA``."""
@@ -41,6 +42,8 @@ _HUB_MEMORY = "384m"
 _TMPFS_SMALL = {"type": "tmpfs", "device": "tmpfs", "o": f"size=1m,uid={_USER},gid={_USER},mode=0700"}
 # Internal alone leaves the host itself in reach, at the bridge's own address: so the bridge gets none.
 _EDGE_NETWORK = {"internal": True, "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"}}
+# Ports of it reach the host, and nothing behind it reaches further: no address translation on the way out.
+_PAGE_NETWORK = {"driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
 # Where a module opens connections of its own: cameras on the network; what sync is configured for.
 _REACHES_OUTSIDE = frozenset({CAMERA, SYNC})
 _RESTART = {"always": "always", "on-unhealthy": "always", "on-failure": "on-failure", "never": "no"}
@@ -77,6 +80,8 @@ def compose_document(content: Mapping[str, Any], files: Mapping[str, ModuleFile]
             volumes.setdefault(mount.source, {"driver_opts": mount.driver_options} if mount.driver_options else {})
         volumes[f"workload-{name}"] = {"driver_opts": dict(_TMPFS_SMALL)}
         networks[f"edge-{name}"] = dict(_EDGE_NETWORK)
+        if "ports" in services[name]:
+            networks[PAGE] = dict(_PAGE_NETWORK)
         services[HUB]["networks"].append(f"edge-{name}")
         services[HUB]["volumes"].append(_volume(f"workload-{name}", f"{WORKLOAD}/{name}"))
     volumes[SECRETS] = {"driver_opts": dict(_TMPFS_SMALL)}
@@ -143,7 +148,7 @@ def _service(name: str, module: Mapping[str, Any], options: HostOptions, file: M
         service[key] = convert(value)
     if options.user:
         service["user"] = options.user
-    service["networks"] = [f"edge-{name}", *([OUTSIDE] if name in _REACHES_OUTSIDE else [])]
+    service["networks"] = [f"edge-{name}", *([OUTSIDE] if name in _REACHES_OUTSIDE else []), *([PAGE] if "ports" in service else [])]
     service["volumes"] = [
         *(_volume(mount.source, mount.target, read_only=mount.read_only) for mount in options.mounts),
         *(_bind(bind) for bind in options.host.get("Binds", []) if bind.split(":")[1] != SECRETS_TARGET),
@@ -204,6 +209,14 @@ def _devices(value: list[Mapping[str, str]]) -> list[str]:
     ]
 
 
+def _ports(value: Mapping[str, list[Mapping[str, str]]]) -> list[str]:
+    return [
+        f"{host['HostIp'] + ':' if host.get('HostIp') else ''}{host['HostPort']}:{port.removesuffix('/tcp')}"
+        for port, hosts in value.items()
+        for host in hosts
+    ]
+
+
 def _tmpfs(value: Mapping[str, str]) -> list[str]:
     return [f"{path}:{options}" if options else path for path, options in value.items()]
 
@@ -221,6 +234,7 @@ _COUNTERPARTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "Memory": ("mem_limit", _megabytes),
     "LogConfig": ("logging", _logging),
     "Devices": ("devices", _devices),
+    "PortBindings": ("ports", _ports),
     "GroupAdd": ("group_add", _same),
     "Runtime": ("runtime", _same),
     "Tmpfs": ("tmpfs", _tmpfs),

@@ -17,6 +17,7 @@ import msgspec
 from vigie.config.schema import config_schema, json_schema
 from vigie.contracts import envelope, names
 from vigie.contracts.credit import Credit
+from vigie.contracts.demand import Demand, ModuleStatus
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.envelope import Envelope, Schema
 from vigie.contracts.frames import FrameItem
@@ -34,6 +35,8 @@ MESSAGES: tuple[tuple[Schema, type[Any], str], ...] = (
     (envelope.TELEMETRY, DetectionsItem, "sync `telemetry` to `$upstream`: what the cloud gets"),
     (envelope.INPUT_SPEC, InputSpec, "inference `inputspec` to preprocess `inputspec`"),
     (envelope.CREDIT, Credit, "consumer `credit` back to its sender, where the frame folder is not shared"),
+    (envelope.DEMAND, Demand, "viewer `demand` to every module `demand`"),
+    (envelope.STATUS, ModuleStatus, "every module `status` to viewer `status`"),
 )
 _HEAD = """\
 # Twin, method and message reference
@@ -67,7 +70,7 @@ def twin_schemas() -> dict[str, dict[str, Any]]:
             "title": f"Desired properties of module {module}",
             **config_schema(_installed(module)),
         }
-        for module in names.FLOW
+        for module in names.MODULES
     }
 
 
@@ -85,7 +88,7 @@ def message_schemas() -> dict[str, dict[str, Any]]:
 
 def _page() -> Iterator[str]:
     yield _HEAD
-    for module in names.FLOW:
+    for module in names.MODULES:
         yield f"## {module}\n"
         yield "### Desired properties\n"
         yield "| property | type | default | what |"

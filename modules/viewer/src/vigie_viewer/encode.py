@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +10,9 @@ from vigie.contracts.frames import FrameItem
 from vigie.contracts.pixels import InlineJpeg
 from vigie.errors import FrameTooLargeError
 from vigie.frames import RingPool
-from vigie.frames.inline import decode_inline
+from vigie.frames.picture import lease_frame
+from vigie.vision.convert import fitting_hw, to_bgr
+from vigie.vision.planes import Planes
 
 
 def prepare_opencv() -> None:
@@ -23,34 +23,30 @@ def prepare_opencv() -> None:
 def encode(item: FrameItem, widths: set[int], pool: RingPool, *, quality: int) -> dict[int, bytes]:
     """JPEGs of ``item`` by wanted width; a frame narrower than asked for keeps its size.
 
-    Raises: FrameGoneError: the slot holds another frame by now. MessageRefusedError: the message's JPEG is damaged.
+    Raises: FrameGoneError: the slot holds another frame by now. MessageRefusedError, PixelFormatError: what is there
+        is not a frame.
     """
-    if isinstance(item.pixels, InlineJpeg):
-        width = item.pixels.shape[1]
-        small = {wanted for wanted in widths if wanted < width}
-        as_it_is = dict.fromkeys(widths - small, item.pixels.jpeg)
-        return {**as_it_is, **(_encode_all(decode_inline(item.pixels), small, quality) if small else {})}
-    with pool.lease(item.pixels) as frame_bgr:
-        return _encode_all(frame_bgr, widths, quality)
+    if isinstance(item.pixels, InlineJpeg) and min(widths, default=0) >= item.pixels.shape[1]:
+        return dict.fromkeys(widths, item.pixels.jpeg)
+    with lease_frame(pool, item.pixels) as frame:
+        return _encode_all(frame, widths, quality)
 
 
-def _encode_all(frame_bgr: NDArray[np.uint8], widths: set[int], quality: int) -> dict[int, bytes]:
+def _encode_all(frame: Planes, widths: set[int], quality: int) -> dict[int, bytes]:
     made: dict[int, bytes] = {}
-    by_width: dict[int, bytes] = {}
-    for wanted in sorted(widths, reverse=True):
-        width = min(wanted, frame_bgr.shape[1])
-        if width not in by_width:
-            by_width[width] = _jpeg(_scaled(frame_bgr, width), quality)
-        made[wanted] = by_width[width]
+    by_size: dict[tuple[int, int], bytes] = {}
+    for wanted in widths:
+        hw = fitting_hw(frame.size_hw, wanted)
+        if hw not in by_size:
+            by_size[hw] = _jpeg(_scaled(frame, hw), quality)
+        made[wanted] = by_size[hw]
     return made
 
 
-def _scaled(frame_bgr: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
-    height_from, width_from = frame_bgr.shape[:2]
-    if width >= width_from:
-        return frame_bgr
-    height = max(1, round(height_from * width / width_from))
-    return cast("NDArray[np.uint8]", cv2.resize(frame_bgr, (width, height), interpolation=cv2.INTER_AREA))
+def _scaled(frame: Planes, hw: tuple[int, int]) -> NDArray[np.uint8]:
+    if frame.format.layout == "bgr" and frame.size_hw == hw:
+        return frame.arrays[0]  # as it is: nothing is copied
+    return to_bgr(frame, hw)
 
 
 def _jpeg(frame_bgr: NDArray[np.uint8], quality: int) -> bytes:

@@ -60,5 +60,11 @@ class Sessions:
     def close(self, session: str | None) -> None:
         self._ends_at.pop(session or "", None)
 
+    def close_all(self) -> int:
+        """Sign everybody out; returns how many there were."""
+        ended = len(self._ends_at)
+        self._ends_at.clear()
+        return ended
+
     def _forget_ended(self, now: float) -> None:
         self._ends_at = {session: ends_at for session, ends_at in self._ends_at.items() if ends_at > now}

@@ -15,6 +15,7 @@ from vigie.service import InputQueue, Service
 from vigie_viewer.asking import UNWATCHED_S, WATCHED_S, Asking
 from vigie_viewer.audience import Audience
 from vigie_viewer.config import ViewerConfig
+from vigie_viewer.methods import offer_methods
 from vigie_viewer.overview import Overview
 from vigie_viewer.picture import Picture
 from vigie_viewer.pictures import Pictures
@@ -44,6 +45,8 @@ async def run_viewer(service: Service[ViewerConfig], settings: PageSettings) -> 
     sessions = Sessions(settings.token)
     site = Site(settings, sessions, audience, overview, asking.hurry)
     audience.changed, overview.tell = asking.changed, site.tell
+
+    offer_methods(service, sessions)
 
     def show(picture: Picture) -> None:
         if picture.detections is not None:

@@ -9,6 +9,8 @@ SYNC = "sync"
 VIEWER = "viewer"
 
 FLOW = (CAMERA, PREPROCESS, INFERENCE, SYNC)
+# With those beside the flow, which a device may leave out.
+MODULES = (*FLOW, VIEWER)
 
 FRAMES = "frames"
 TENSORS = "tensors"

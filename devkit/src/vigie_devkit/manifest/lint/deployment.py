@@ -9,14 +9,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from vigie.contracts.names import FLOW
+from vigie.contracts.names import MODULES
 from vigie_devkit.manifest.content import HostOptions, create_options, edge_modules, host_options, modules_content
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.lint.finding import Finding, error
 
 AGENT = "$.modulesContent.$edgeAgent.properties.desired"
 EDGE_HUB = "$.modulesContent.$edgeHub.properties.desired"
-_OURS = re.compile(rf"(?:^|/)vigie-({'|'.join(FLOW)})(?=[:@]|$)|\$\{{MODULES\.({'|'.join(FLOW)})(?:\.[^}}]*)?\}}")
+_OURS = re.compile(rf"(?:^|/)vigie-({'|'.join(MODULES)})(?=[:@]|$)|\$\{{MODULES\.({'|'.join(MODULES)})(?:\.[^}}]*)?\}}")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ _DEFAULT_FRAMES = "/dev/shm/vigie"  # noqa: S108 - where a module looks without 
 _SIZE = re.compile(r"(\d+)([kmg%]?)", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 # What each module takes without its rings, in MB: the bars of the design, plus as much again for the SDK's queues.
-_BASE_MB = {names.CAMERA: 90, names.PREPROCESS: 100, names.SYNC: 100}
+_BASE_MB = {names.CAMERA: 90, names.PREPROCESS: 100, names.SYNC: 100, names.VIEWER: 100}
 _PER_1080P_CAMERA_MB = 25
 
 

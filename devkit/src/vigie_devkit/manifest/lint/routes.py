@@ -13,18 +13,20 @@ from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deploym
 from vigie_devkit.manifest.lint.finding import Finding, Severity, error, warning
 
 OUTPUTS = {
-    names.CAMERA: (names.FRAMES,),
-    names.PREPROCESS: (names.TENSORS, names.CREDIT),
-    names.INFERENCE: (names.DETECTIONS, names.INPUT_SPEC, names.CREDIT),
-    names.SYNC: (names.TELEMETRY, names.CREDIT),
+    names.CAMERA: (names.FRAMES, names.PREVIEW, names.STATUS),
+    names.PREPROCESS: (names.TENSORS, names.CREDIT, names.STATUS),
+    names.INFERENCE: (names.DETECTIONS, names.INPUT_SPEC, names.CREDIT, names.OVERLAY, names.STATUS),
+    names.SYNC: (names.TELEMETRY, names.CREDIT, names.STATUS),
+    names.VIEWER: (names.DEMAND, names.CREDIT),
 }
 INPUTS = {
-    names.CAMERA: (names.CREDIT,),
-    names.PREPROCESS: (names.FRAMES, names.INPUT_SPEC, names.CREDIT),
-    names.INFERENCE: (names.TENSORS, names.CREDIT),
-    names.SYNC: (names.DETECTIONS,),
+    names.CAMERA: (names.CREDIT, names.DEMAND),
+    names.PREPROCESS: (names.FRAMES, names.INPUT_SPEC, names.CREDIT, names.DEMAND),
+    names.INFERENCE: (names.TENSORS, names.CREDIT, names.DEMAND),
+    names.SYNC: (names.DETECTIONS, names.DEMAND),
+    names.VIEWER: (names.FRAMES, names.DETECTIONS, names.STATUS),
 }
-_REFERENCES = {(names.PREPROCESS, names.FRAMES), (names.INFERENCE, names.TENSORS)}
+_REFERENCES = {(names.PREPROCESS, names.FRAMES), (names.INFERENCE, names.TENSORS), (names.VIEWER, names.FRAMES)}
 _REFERENCES_TTL_S = 60
 
 
