@@ -57,7 +57,9 @@ def test_every_consumer_has_a_credit_route_back_to_its_sender() -> None:
 
 
 def test_references_to_pixels_do_not_pile_up_while_a_consumer_is_down() -> None:
-    assert all(ROUTES[name]["timeToLiveSecs"] <= 10 for name in ("frames", "tensors", "inputspec", "preview", "overlay"))
+    assert all(
+        ROUTES[name]["timeToLiveSecs"] <= 10 for name in ("frames", "tensors", "inputspec", "preview", "overlay")
+    )
 
 
 def test_what_was_seen_outlives_a_week_without_the_cloud() -> None:

@@ -148,7 +148,11 @@ def _service(name: str, module: Mapping[str, Any], options: HostOptions, file: M
         service[key] = convert(value)
     if options.user:
         service["user"] = options.user
-    service["networks"] = [f"edge-{name}", *([OUTSIDE] if name in _REACHES_OUTSIDE else []), *([PAGE] if "ports" in service else [])]
+    service["networks"] = [
+        f"edge-{name}",
+        *([OUTSIDE] if name in _REACHES_OUTSIDE else []),
+        *([PAGE] if "ports" in service else []),
+    ]
     service["volumes"] = [
         *(_volume(mount.source, mount.target, read_only=mount.read_only) for mount in options.mounts),
         *(_bind(bind) for bind in options.host.get("Binds", []) if bind.split(":")[1] != SECRETS_TARGET),

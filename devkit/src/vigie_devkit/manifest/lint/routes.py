@@ -27,12 +27,17 @@ INPUTS = {
     names.VIEWER: (names.FRAMES, names.DETECTIONS, names.STATUS),
 }
 _REFERENCES = {(names.PREPROCESS, names.FRAMES), (names.INFERENCE, names.TENSORS), (names.VIEWER, names.FRAMES)}
+_ON_DEMAND = (names.PREVIEW, names.OVERLAY, names.STATUS)
 _REFERENCES_TTL_S = 60
 
 
 def route_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     """Grammar, dead ends, text behind INTO, conditions that are never true, as the hub's lint finds them."""
-    outputs = {module.name: OUTPUTS[module.kind] for module in deployment.ours}
+    # Nothing is sent to a viewer that nobody deployed: it would have to ask first.
+    unasked = () if any(deployment.of_kind(names.VIEWER)) else _ON_DEMAND
+    outputs = {
+        module.name: tuple(name for name in OUTPUTS[module.kind] if name not in unasked) for module in deployment.ours
+    }
     for found in lint_manifest(deployment.content, outputs=outputs):
         path = f"{EDGE_HUB}.routes.{found.route}" if found.route else EDGE_HUB
         place = f"column {found.column}: " if found.column else ""
