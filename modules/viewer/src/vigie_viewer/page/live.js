@@ -38,7 +38,7 @@ function Seen({ name }) {
   const head = state.pictures[name]?.head;
   const boxes = [...(head?.boxes || [])].sort((a, b) => b[2] - a[2]);
   return html`<section class="card seen-list"><h2>${t.live.seen}</h2>
-    ${boxes.length ? html`<ul>${boxes.slice(0, 14).map(([label, , score]) => html`<li><span class="swatch" style=${{ background: stroke(label) }}></span><span class="grow">${label}</span><meter min="0" max="1" value=${score} aria-label=${label}></meter><span class="num">${(score * 100).toFixed(0)} %</span></li>`)}</ul>` : html`<p class="muted">${t.live.nothing}</p>`}</section>`;
+    ${boxes.length ? html`<ul>${boxes.slice(0, 14).map(([label, , score]) => html`<li><span class="swatch" style=${{ background: stroke(label) }}></span><span class="grow">${label}</span><meter min="0" max="1" value=${score} aria-label=${label}></meter><span class="num">${(score * 100).toFixed(0)} %</span></li>`)}</ul>` : html`<p class="muted">${head && head.boxes === null ? t.tile.noDetections : t.live.nothing}</p>`}</section>`;
 }
 
 function Facts({ name }) {

@@ -15,7 +15,7 @@ export const t = {
     waiting: "Waiting for the first picture", still: (s) => `No new picture for ${seconds(s)}`,
     state: { connecting: "Connecting", streaming: "Live", failed: "No picture", finished: "Finished", unknown: "No news" },
     finished: "All frames of this source were captured.", open: (name) => `Show ${name} alone`, back: "All cameras", full: "Full screen", exitFull: "Leave full screen",
-    noDetections: "No detections for this picture: inference is silent", age: "Age of the picture when it left the device", frozen: "Picture does not change", objects: (n) => n === 1 ? "1 object" : `${n} objects`,
+    noDetections: "Picture without detections: inference has not answered for it", age: "Age of the picture when it left the device", frozen: "Picture does not change", objects: (n) => n === 1 ? "1 object" : `${n} objects`,
     hubAway: "The hub does not answer",
     picture: (name, list) => `Live picture of ${name}. ${list || "Nothing detected."}`,
   },

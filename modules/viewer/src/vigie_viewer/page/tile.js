@@ -73,7 +73,7 @@ export function Tile({ name, onOpen, large, children }) {
   const list = summary(head);
   return html`
     <figure class="tile ${large ? "tile-large" : ""}" data-camera=${name} data-state=${wrong ? (wrong.calm ? "calm" : "trouble") : "live"}>
-      <div class="stage" ref=${box} style=${{ aspectRatio: ratio || "16 / 9" }}>
+      <div class="stage" ref=${box} style=${{ aspectRatio: ratio || "16 / 9", "--ratio": (ratio || "16 / 9").replace(" / ", "/") }}>
         <canvas class="picture" ref=${picture} role="img" aria-label=${t.tile.picture(name, list)}></canvas>
         <canvas class="boxes" ref=${boxes} aria-hidden="true"></canvas>
         ${children}
