@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from support.viewer import detections_of, frame_item
 from vigie_viewer.audience import STALLED_S, UNACKNOWLEDGED_MAX, Audience, shared_width
 from vigie_viewer.pacing import Pacer
 from vigie_viewer.picture import Picture
-
-from support.viewer import detections_of, frame_item
 
 
 class Page:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from vigie_viewer.matching import SILENT_S, WAITING_MAX, Pairing, Waiting
-
 from support.viewer import detections_of, frame_item
+from vigie_viewer.matching import SILENT_S, WAITING_MAX, Pairing, Waiting
 
 
 def waiting(seq: int) -> Waiting[bytes]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 
+from support.viewer import module_status
+from vigie.config.desired import merge
 from vigie_viewer import counters
 from vigie_viewer.applying import inverse
 from vigie_viewer.asking import every
 from vigie_viewer.overview import AWAY_S, Overview
 from vigie_viewer.timeline import compare
-
-from support.viewer import module_status
-from vigie.config.desired import merge
 
 
 def codes(before, after) -> list[str]:

@@ -7,12 +7,12 @@ import socket
 import stat
 
 import pytest
-from vigie_viewer.local_peer import is_own, owner
-from vigie_viewer.sessions import Sessions
-from vigie_viewer.settings import PageSettings
 
 from support.modules import environment
 from vigie.errors import ConfigRefusedError
+from vigie_viewer.local_peer import is_own, owner
+from vigie_viewer.sessions import Sessions
+from vigie_viewer.settings import PageSettings
 
 TOKEN = "correct horse battery"
 
