@@ -207,3 +207,32 @@ def pair(scores: int, rows: int) -> onnx.ModelProto:
             "Slice", many, g.constant([0], np.int64), g.constant([rows], np.int64), g.constant([1], np.int64), name=name
         )
     return g.model([image(HW, "input")], [tensor("boxes_out", [1, rows, 4]), tensor("scores_out", [1, rows, scores])])
+
+
+def scrfd() -> onnx.ModelProto:
+    """Nine numbered outputs: scores, distances and landmarks of three strides, two anchors per cell."""
+    g = Graph(34)
+    outputs: dict[int, list[onnx.ValueInfoProto]] = {1: [], 4: [], 10: []}
+    for stride in (8, 16, 32):
+        count = anchors(HW, (stride,))
+        level = g.features("input.1", (stride,), 30)
+        for width, start in ((1, 0), (4, 2), (10, 10)):
+            part = g.add("Sigmoid", g.slice(level, start, start + 2 * width, 1))
+            if width == 4:
+                part = g.add("Mul", part, g.constant([2.0]))
+            split = g.add("Reshape", part, g.constant([2, width, -1], np.int64))
+            turned = g.add("Transpose", split, perm=[2, 0, 1])
+            name = f"{400 + stride}_{width}"
+            g.add("Reshape", turned, g.constant([-1, width], np.int64), name=name)
+            outputs[width].append(tensor(name, [2 * count, width]))
+    return g.model([image(HW, "input.1")], [*outputs[1], *outputs[4], *outputs[10]])
+
+
+def hugging_face(*, columns: int = CLASSES + 1) -> onnx.ModelProto:
+    """logits [1, Q, columns] and pred_boxes [1, Q, 4] of centre and size in 0..1."""
+    g = Graph(35)
+    rows = g.features("pixel_values", (16,), 4 + columns)
+    g.add("Transpose", g.slice(rows, 4, 4 + columns, 1), perm=[0, 2, 1], name="logits")
+    g.add("Transpose", g.add("Sigmoid", g.slice(rows, 0, 4, 1)), perm=[0, 2, 1], name="pred_boxes")
+    outputs = [tensor("logits", [1, 16, columns]), tensor("pred_boxes", [1, 16, 4])]
+    return g.model([image(HW, "pixel_values")], outputs)

@@ -109,6 +109,40 @@ def face_rows(outputs: list[Any], hw: tuple[int, int], score_min: float) -> list
     return slow.yolov5([np.delete(outputs[0], range(5, 15), axis=2)], hw, score_min)
 
 
+def faces_of_scrfd(outputs: list[Any], hw: tuple[int, int], score_min: float) -> list[slow.Candidate]:
+    found = []
+    for level, stride in enumerate((8, 16, 32)):
+        for row, (score, sides) in enumerate(zip(outputs[level][:, 0], outputs[level + 3], strict=True)):
+            cell = row // 2
+            x, y = cell % math.ceil(hw[1] / stride) * stride, cell // math.ceil(hw[1] / stride) * stride
+            left, top, right, bottom = (float(side) * stride for side in sides)
+            if score >= score_min:
+                found.append((0, float(score), (x - left, y - top, x + right, y + bottom)))
+    return found
+
+
+def pairs(outputs: list[Any], _hw: tuple[int, int], score_min: float) -> list[slow.Candidate]:
+    return slow.yolov8([np.concatenate((outputs[0], outputs[1]), axis=2).transpose(0, 2, 1)], _hw, score_min)
+
+
+def queries(outputs: list[Any], hw: tuple[int, int], score_min: float) -> list[slow.Candidate]:
+    """DETR's: softmax over the classes and "no object", the best class of each query."""
+    found = []
+    for box, logits in zip(outputs[0][0], outputs[1][0], strict=True):
+        powers = [math.exp(float(value)) for value in logits]
+        shares = [power / sum(powers) for power in powers][:-1]
+        best = max(range(len(shares)), key=shares.__getitem__)
+        if shares[best] >= score_min:
+            x1, y1, x2, y2 = slow.corners(*(float(value) for value in box))
+            found.append((best, shares[best], (x1 * hw[1], y1 * hw[0], x2 * hw[1], y2 * hw[0])))
+    return found
+
+
+def several(outputs: list[Any], hw: tuple[int, int], score_min: float) -> list[slow.Candidate]:
+    whole = (0.0, 0.0, float(hw[1]), float(hw[0]))
+    return [(index, float(score), whole) for index, score in enumerate(outputs[0][0]) if score >= score_min]
+
+
 ROWS = partial(finished, columns=(0, 4, 5), share=True, centre=True)
 V7 = partial(finished, columns=(1, 6, 5), share=False, centre=False)
 NAS = partial(finished, columns=(1, 5, 6), share=False, centre=False)
@@ -135,6 +169,10 @@ RIGHT: list[Any] = [
     ("yolo-nas-flat", partial(strangers.seven_columns, nas=True), UNIT_NAMED, UNIT, NAS, False),
     ("paddle-rtdetr", strangers.paddle, NAMED, UNIT, PADDLE, False),
     ("mmdeploy", strangers.mmdeploy, UNIT_NAMED, UNIT, dets, False),
+    ("scrfd", strangers.scrfd, {}, {"order": "rgb", "mean": (127.5,) * 3, "std": (128,) * 3}, faces_of_scrfd, True),
+    ("dense-pair", partial(strangers.pair, 3, 84), UNIT_NAMED, UNIT, pairs, True),
+    ("detr-softmax", strangers.hugging_face, UNIT_NAMED, UNIT, queries, False),
+    ("multi-label", partial(strangers.numbers, 3, end="Sigmoid"), UNIT_NAMED, UNIT, several, False),
 ]  # fmt: skip
 
 

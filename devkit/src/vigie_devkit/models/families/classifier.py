@@ -16,32 +16,41 @@ from numpy.typing import NDArray
 
 from vigie_devkit.models.evidence.spelling import feed_of
 from vigie_devkit.models.evidence.values import are_shares
-from vigie_devkit.models.recognition import IMAGENET_RGB_STRETCH, UNIT_RGB_STRETCH, Doubt, Feed, Recognition
+from vigie_devkit.models.recognition import UNIT_RGB_STRETCH, Doubt, Feed, Recognition
 from vigie_devkit.models.signature import Port, Signature
 
-_OTHERS = tuple(
+FEEDS = tuple(
     feed_of(text, "stretch")
-    for text in ("rgb/0..1", "rgb/-1..1", "rgb/0..255", "bgr/0..255", "bgr/caffe", "bgr/0..1", "bgr/imagenet")
+    for text in (
+        "rgb/imagenet",
+        "rgb/0..1",
+        "rgb/-1..1",
+        "rgb/0..255",
+        "bgr/0..255",
+        "bgr/caffe",
+        "bgr/0..1",
+        "bgr/imagenet",
+    )
 )
 
 
 def by_metadata(signature: Signature) -> Iterator[Recognition]:
-    if signature.task == "classify" and (output := _scores(signature)) is not None:
+    if signature.task == "classify" and (output := scores_port(signature)) is not None:
         yield _reading(signature, output, UNIT_RGB_STRETCH, "metadata task 'classify'")
 
 
 def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
-    output = _scores(signature)
+    output = scores_port(signature)
     if output is None or len(signature.inputs) != 1:
         return
     values = signature.probe.get(output.name)
     doubt = ""
-    if values is not None and not _probabilities(values) and signature.asked is None:
+    if values is not None and not probabilities(values) and signature.asked is None:
         doubt = _not_classes(output, values, named=signature.label_count is not None)
     if doubt:
         yield Doubt("classifier", f"{_shown(output)} {doubt}")
         return
-    yield _reading(signature, output, IMAGENET_RGB_STRETCH, "shape", _OTHERS)
+    yield _reading(signature, output, FEEDS[0], "shape", FEEDS[1:])
 
 
 def _not_classes(output: Port, values: NDArray[Any], *, named: bool) -> str:
@@ -51,8 +60,8 @@ def _not_classes(output: Port, values: NDArray[Any], *, named: bool) -> str:
         return "has length 1: an embedding to compare, not classes; embeddings are not read yet"
     if are_shares(values):
         return (
-            "holds shares that do not add up to 1: several answers at once (multi-label), of which a classifier would "
-            "tell one; multi-label models are not read yet"
+            "holds shares that do not add up to 1: several answers at once (multi-label); pass --labels with "
+            f"{output.shape[1]} names to read them so"
         )
     if named:
         return ""
@@ -66,12 +75,12 @@ def _shown(output: Port) -> str:
     return f"[1,{output.shape[1]}]"
 
 
-def _probabilities(values: NDArray[Any]) -> bool:
+def probabilities(values: NDArray[Any]) -> bool:
     """They add up to 1 and lie in 0..1; logits of a real picture do neither."""
     return bool(abs(float(values.sum()) - 1) < 1e-3 and np.all(values >= 0))
 
 
-def _scores(signature: Signature) -> Port | None:
+def scores_port(signature: Signature) -> Port | None:
     if len(signature.outputs) != 1:
         return None
     output = signature.outputs[0]
@@ -85,11 +94,11 @@ def _reading(
     signature: Signature, output: Port, feed: Feed, why: str, other_feeds: tuple[Feed, ...] = ()
 ) -> Recognition:
     values = signature.probe.get(output.name)
-    probabilities = values is not None and _probabilities(values)
+    shares = values is not None and probabilities(values)
     return Recognition(
         family="classifier",
         decoder="classifier",
-        params={} if probabilities else {"softmax": True},
+        params={} if shares else {"softmax": True},
         feed=feed,
         outputs=(output.name,),
         class_count=output.shape[1],
@@ -97,5 +106,5 @@ def _reading(
         other_feeds=other_feeds,
         vouched=not other_feeds,
         score_min=0.0,
-        why=f"{why}, one output [1,{output.shape[1]}] of {'probabilities' if probabilities else 'logits'}",
+        why=f"{why}, one output [1,{output.shape[1]}] of {'probabilities' if shares else 'logits'}",
     )

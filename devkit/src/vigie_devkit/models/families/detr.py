@@ -32,6 +32,7 @@ def by_metadata(signature: Signature) -> Iterator[Recognition | Doubt]:
 
 def by_names(signature: Signature) -> Iterator[Recognition | Doubt]:
     yield from _labels_boxes_scores(signature)
+    yield from _transformers(signature)
     boxes, logits = signature.output("dets"), signature.output("labels")
     if boxes is None or logits is None or len(logits.shape) != 3 or boxes.shape[-1] != 4:
         return
@@ -47,6 +48,31 @@ def by_names(signature: Signature) -> Iterator[Recognition | Doubt]:
         outputs=(boxes.name, logits.name),
         class_count=signature.label_count,
         why="outputs dets, labels",
+    )
+
+
+def _transformers(signature: Signature) -> Iterator[Recognition | Doubt]:
+    """Hugging Face: one column more than classes is "no object" and a softmax; as many is a sigmoid."""
+    boxes, logits = signature.output("pred_boxes"), signature.output("logits")
+    if boxes is None or logits is None or len(logits.shape) != 3 or boxes.shape[-1] != 4:
+        return
+    columns, count = logits.shape[2], signature.label_count
+    if count not in {columns, columns - 1}:
+        yield Doubt(
+            "detr",
+            f"Hugging Face's outputs logits, pred_boxes with {columns} columns; pass --labels with {columns} names "
+            f"(RT-DETR) or {columns - 1} (DETR, YOLOS: the last is no object)",
+        )
+        return
+    yield Recognition(
+        family="detr",
+        decoder="detr",
+        params={"layout": "logits", "softmax": count == columns - 1},
+        feed=IMAGENET_RGB_STRETCH,
+        other_feeds=(UNIT_RGB_STRETCH,),
+        outputs=(boxes.name, logits.name),
+        class_count=count,
+        why=f"Hugging Face's outputs logits, pred_boxes, {'softmax' if count == columns - 1 else 'sigmoid'}",
     )
 
 

@@ -4,10 +4,12 @@ Three ways to write the result:
 
 - ``labels_boxes_scores``: labels [1, Q], boxes [1, Q, 4] as x1, y1, x2, y2 in pixels, scores [1, Q] (in this order).
 - ``ultralytics``: [1, Q, 4+C] of centre, size in 0..1 and sigmoided class scores.
-- ``logits``: boxes [1, Q, 4] as centre, size in 0..1 and class logits [1, Q, C] (sigmoid), in this order (RF-DETR).
+- ``logits``: boxes [1, Q, 4] as centre, size in 0..1 and class logits [1, Q, C], in this order: sigmoid (RF-DETR), or
+  ``softmax`` with a last column that stands for no object (DETR, YOLOS).
 
 Source: lyuwenyu/RT-DETR, rtdetr_pytorch/tools/export_onnx.py; Peterande/D-FINE, tools/deployment/export_onnx.py;
-ultralytics/ultralytics, models/rtdetr/predict.py; roboflow/rf-detr, models/lwdetr.py ``PostProcess``.
+ultralytics/ultralytics, models/rtdetr/predict.py; roboflow/rf-detr, models/lwdetr.py ``PostProcess``;
+huggingface/transformers, models/detr/image_processing_detr.py ``post_process_object_detection``.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from vigie.vision.detections import Decoder, Detections, select, sound_classes
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the result is written; ``first_label`` is the number of the first label."""
+    """How the result is written; ``first_label`` is the number of the first label. ``softmax``: of the logits."""
 
     layout: Literal["labels_boxes_scores", "ultralytics", "logits"]
     first_label: int = 0
+    softmax: bool = False
 
 
 class Detr:
@@ -41,7 +44,7 @@ class Detr:
         elif params.layout == "ultralytics":
             facts.require((1, None, 4 + facts.class_count))
         else:
-            facts.require((1, None, 4), (1, None, params.first_label + facts.class_count))
+            facts.require((1, None, 4), (1, None, params.first_label + facts.class_count + int(params.softmax)))
         height, width = facts.input_hw
         self._size_xywh = np.array([width, height, width, height], np.float32)
 
@@ -68,14 +71,28 @@ class Detr:
             query = np.flatnonzero(per_class[np.arange(len(best)), best] >= score_min)
             seen = best[query]
         else:
-            boxes, logits = outputs[0][0], outputs[1][0, :, self._params.first_label :]
-            with np.errstate(over="ignore"):  # exp(88) and beyond is a score of 0
-                per_class = 1.0 / (1.0 + np.exp(-logits.astype(np.float32)))
-            # One query may answer for several classes, as in the reference post-processing.
-            query, seen = np.nonzero(per_class >= score_min)
+            boxes = outputs[0][0]
+            per_class, query, seen = self._from_logits(outputs[1][0, :, self._params.first_label :], score_min)
         corners = xywh_to_xyxy(boxes[query].astype(np.float32) * self._size_xywh)
         scores = per_class[query, seen].astype(np.float32)
         return select(corners, scores, seen.astype(np.int32), iou_max=None, classes=classes)
+
+    def _from_logits(
+        self, logits: NDArray[Any], score_min: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]:
+        """Scores (Q, C), and query and class of those that are strong enough."""
+        values = logits.astype(np.float32)
+        if self._params.softmax:
+            powers = np.exp(values - values.max(axis=1, keepdims=True))
+            per_class = (powers / powers.sum(axis=1, keepdims=True))[:, :-1]
+            best = per_class.argmax(axis=1)
+            query = np.flatnonzero(per_class[np.arange(len(best)), best] >= score_min)
+            return per_class, query, best[query]
+        with np.errstate(over="ignore"):  # exp(88) and beyond is a score of 0
+            per_class = np.asarray(1.0 / (1.0 + np.exp(-values)), np.float32)
+        # One query may answer for several classes, as in the reference post-processing.
+        query, seen = np.nonzero(per_class >= score_min)
+        return per_class, query, seen
 
 
 def make(params: Params, facts: DecoderFacts) -> Decoder:

@@ -14,7 +14,7 @@ EXAMPLE = "./vigie models import best.onnx --labels names.txt --output bundles/b
 
 def add_verb(verbs: Any) -> None:
     verb = add_verb_parser(verbs, "import", "turn an ONNX export into a bundle", EXAMPLE, _import)
-    verb.add_argument("model", type=Path, help="an .onnx file")
+    verb.add_argument("model", type=Path, help="an .onnx file, or the .zip that Azure Custom Vision or AutoML exports")
     verb.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
     verb.add_argument("--name", help="of the bundle (default: the file's)")
     verb.add_argument(
@@ -53,6 +53,7 @@ def add_verb(verbs: Any) -> None:
 def _import(args: argparse.Namespace) -> int:
     from vigie_devkit.models import import_model
     from vigie_devkit.models.shelf import shelf_folder, summary
+    from vigie_devkit.models.unpack import unpacked
     from vigie_devkit.models.writer import bundle_name
 
     feed = {key: getattr(args, key) for key in ("channels", "align") if getattr(args, key) is not None}
@@ -62,19 +63,20 @@ def _import(args: argparse.Namespace) -> int:
         print("--std: a deviation of 0 divides by nothing")
         return 2
     name = args.name or bundle_name(args.model)
-    folder = import_model(
-        args.model,
-        args.output or shelf_folder() / name,
-        labels=args.labels,
-        name=name,
-        family=args.family,
-        given=args.card,
-        feed=feed,
-        size_hw=args.size,
-        pictures=args.picture,
-        licence=args.licence,
-        trust=args.trust,
-    )
+    with unpacked(args.model) as (onnx_file, packed_labels):
+        folder = import_model(
+            onnx_file,
+            args.output or shelf_folder() / name,
+            labels=args.labels or packed_labels,
+            name=name,
+            family=args.family,
+            given=args.card,
+            feed=feed,
+            size_hw=args.size,
+            pictures=args.picture,
+            licence=args.licence,
+            trust=args.trust,
+        )
     print(summary(folder))
     if args.show is not None:
         from vigie_devkit.models.show import show_bundle

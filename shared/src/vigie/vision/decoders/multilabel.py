@@ -1,0 +1,56 @@
+"""Several answers about one picture: one output [1, C], each class with a score of its own. The box is the tensor's.
+
+``sigmoid``: the graph gives logits. Every class at or above the threshold is told; scores need not add up to 1.
+
+Source: torch.nn.MultiLabelSoftMarginLoss and BCEWithLogitsLoss, which such networks are trained with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.vision.decoding import DecoderFacts
+from vigie.vision.detections import Decoder, Detections, select
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``sigmoid``: scores are without it."""
+
+    sigmoid: bool = False
+
+
+class MultiLabel:
+    """See the module."""
+
+    def __init__(self, params: Params, facts: DecoderFacts) -> None:
+        self._facts, self._sigmoid = facts, params.sigmoid
+        shape = facts.output_shapes[0] if len(facts.output_shapes) == 1 else ()
+        facts.require((1, facts.class_count, *([1] * max(0, len(shape) - 2))))
+        height, width = facts.input_hw
+        self._box = np.array([[0, 0, width, height]], np.float32)
+
+    def __call__(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        *,
+        score_min: float,
+        iou_max: float,  # noqa: ARG002  # every box is the picture, and none falls for that
+        classes: Collection[int] | None = None,
+    ) -> Detections:
+        self._facts.expect(outputs)
+        scores = outputs[0].reshape(-1).astype(np.float32)
+        if self._sigmoid:
+            with np.errstate(over="ignore"):  # exp(88) and beyond is a share of 0
+                scores = np.asarray(1.0 / (1.0 + np.exp(-scores)), np.float32)
+        seen = np.flatnonzero(scores >= score_min)
+        boxes = np.repeat(self._box, len(seen), axis=0)
+        return select(boxes, scores[seen], seen.astype(np.int32), iou_max=None, classes=classes)
+
+
+def make(params: Params, facts: DecoderFacts) -> Decoder:
+    return MultiLabel(params, facts)

@@ -1,0 +1,63 @@
+"""SCRFD (InsightFace): scores and distances of each level, two anchors per cell; landmarks are not read.
+
+Outputs in this order: scores of every stride [A_s, 1] (sigmoided), then distances [A_s, 4]; a batch axis of 1 may be
+there. A distance times the stride is how far left, top, right and bottom lie from the cell's corner.
+
+Source: deepinsight/insightface, python-package/insightface/model_zoo/scrfd.py ``forward`` and ``distance2bbox``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.vision.decoding import DecoderFacts
+from vigie.vision.detections import Decoder, Detections, select, strided_grid
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``strides``: of the levels, in the order of the outputs. ``per_cell``: anchors of a cell, next to each other."""
+
+    strides: tuple[int, ...] = (8, 16, 32)
+    per_cell: int = 2
+
+
+class Scrfd:
+    """See the module; holds its (A, 2) anchors in pixels."""
+
+    def __init__(self, params: Params, facts: DecoderFacts) -> None:
+        self._facts, self._levels = facts, len(params.strides)
+        cells, strides = strided_grid(facts.input_hw, params.strides)
+        self._anchors = np.repeat(cells * strides, params.per_cell, axis=0)
+        self._strides = np.repeat(strides, params.per_cell, axis=0)
+        counts = [params.per_cell * len(strided_grid(facts.input_hw, (stride,))[0]) for stride in params.strides]
+        wanted = [(count, width) for width in (1, 4) for count in counts]
+        batch = facts.output_shapes and len(facts.output_shapes[0]) == 3
+        facts.require(*((1, *shape) if batch else shape for shape in wanted))
+
+    def __call__(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        *,
+        score_min: float,
+        iou_max: float,
+        classes: Collection[int] | None = None,
+    ) -> Detections:
+        self._facts.expect(outputs)
+        scores = np.concatenate([output.reshape(-1) for output in outputs[: self._levels]]).astype(np.float32)
+        index = np.flatnonzero(scores >= score_min)
+        if index.size == 0:
+            return Detections.none()
+        sides = np.concatenate([output.reshape(-1, 4) for output in outputs[self._levels :]])[index].astype(np.float32)
+        sides *= self._strides[index]
+        anchors = self._anchors[index]
+        boxes = np.concatenate((anchors - sides[:, :2], anchors + sides[:, 2:]), axis=1)
+        return select(boxes, scores[index], np.zeros(len(index), np.int32), iou_max=iou_max, classes=classes)
+
+
+def make(params: Params, facts: DecoderFacts) -> Decoder:
+    return Scrfd(params, facts)
