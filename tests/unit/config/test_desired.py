@@ -56,14 +56,14 @@ def test_a_gap_asks_for_the_full_twin(patch: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("desired", "path", "reason"),
     [
-        ({"source": {"fps": 0}}, "$.source.fps", ">= 1"),
-        ({"source": {"fsp": 5}}, "$.source.fsp", "unknown property"),
+        ({"source": {"fps": 0}}, "$.source.fps", "expected a whole number, at least 1 and at most 120, got 0"),
+        ({"source": {"fsp": 5}}, "$.source.fsp", "unknown property; did you mean 'fps'?"),
         ({"sauce": {}}, "$.sauce", "unknown property"),
-        ({"linger_ms": "5"}, "$.linger_ms", "expected `float`, got `str`"),
-        ({"source": None}, "$.source", "expected `object`, got `null`"),
-        ({"cameras": {"hall": {}, "dock": {"fps": 0}}}, "$.cameras.dock.fps", ">= 1"),
+        ({"linger_ms": "5"}, "$.linger_ms", 'expected a number, got "5"'),
+        ({"source": None}, "$.source", "expected an object, got null"),
+        ({"cameras": {"hall": {}, "dock": {"fps": 0}}}, "$.cameras.dock.fps", "at least 1"),
         ({"cameras": {"hall": {}, "dock": {"fsp": 1}}}, "$.cameras.dock.fsp", "unknown property"),
-        ({"cameras": {"hall": {}, "Dock 1": {}}}, "$.cameras", "matching regex"),
+        ({"cameras": {"hall": {}, "Dock 1": {}}}, "$.cameras.Dock 1", "is not a valid name"),
     ],
     ids=["range", "nested unknown", "unknown", "type", "null", "of a mapping", "unknown of a mapping", "key"],
 )
@@ -74,15 +74,17 @@ def test_a_refusal_names_path_and_reason(desired: dict[str, Any], path: str, rea
     assert reason in refused.value.reason
 
 
-def test_an_accepted_version_acknowledges_each_property_and_forgets_those_gone() -> None:
+def test_an_accepted_version_acknowledges_each_property_and_those_that_were_removed() -> None:
     acknowledgements = Acknowledgements()
     first = Desired(3, {"source": {"fps": 10}, "linger_ms": 5})
     acknowledgements.accepted(first, decode_config(Config, first.properties))
     second = Desired(4, {"source": {"fps": 10}})
     assert acknowledgements.accepted(second, decode_config(Config, second.properties)) == {
         "source": {"value": {"url": "synthetic://conveyor", "fps": 10}, "ac": 200, "av": 4, "ad": ""},
-        "linger_ms": None,
+        "linger_ms": {"value": 0.0, "ac": 200, "av": 4, "ad": "not set: the default is in force"},
     }
+    third = Desired(5, second.properties)
+    assert acknowledgements.accepted(third, decode_config(Config, third.properties))["linger_ms"]["av"] == 4
 
 
 def test_a_refused_version_shows_the_value_still_in_force() -> None:
@@ -104,3 +106,22 @@ def test_the_schema_refuses_unknown_keys_and_the_defaults_decode() -> None:
     schema = config_schema(Config)
     assert schema["$defs"]["Source"]["additionalProperties"] is False
     assert decode_config(Config, config_defaults(Config)) == Config()
+
+
+def test_an_entry_that_was_removed_is_removed_from_what_is_reported() -> None:
+    acknowledgements = Acknowledgements()
+    both = Desired(1, {"cameras": {"hall": {}, "dock": {}}})
+    acknowledgements.accepted(both, decode_config(Config, both.properties))
+    one = Desired(2, {"cameras": {"hall": {}}})
+    patch = acknowledgements.accepted(one, decode_config(Config, one.properties))
+    assert patch["cameras"]["value"]["dock"] is None
+    assert set(patch["cameras"]["value"]) == {"hall", "dock"}
+
+
+def test_what_an_earlier_start_reported_is_removed_too() -> None:
+    acknowledgements = Acknowledgements()
+    acknowledgements.remember(
+        {"cameras": {"value": {"old": {}}, "ac": 200, "av": 3}, "speed": {"ac": 400, "av": 3}, "n": 1}
+    )
+    patch = acknowledgements.accepted(Desired(4, {"cameras": {}}), Config())
+    assert patch == {"cameras": {"value": {"old": None}, "ac": 200, "av": 4, "ad": ""}, "speed": None}

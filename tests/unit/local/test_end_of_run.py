@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from vigie_devkit.local.summary import describe, flowed, summarise
 from vigie_devkit.local.watch import LIVE_OPENS_WITHIN_S, Watch
 
 FILE = CameraSource("dock", "/videos/dock.mp4", live=False)
+BUNDLE = Path("/bundles/x")
 RTSP = CameraSource("yard", "rtsp://u:${YARD}@h/s", live=True)
 
 
@@ -151,7 +153,7 @@ def test_what_sync_committed_was_inferred_even_if_inference_forgot_it() -> None:
 
 
 def test_flow_is_timed_from_the_first_frame_captured_to_the_last_inferred() -> None:
-    watch = Watch([FILE])
+    watch = Watch([FILE], BUNDLE)
     watch.look(tally_of(), 10.0)
     watch.look(tally_of(captured=10), 11.0)
     watch.look(tally_of(captured=20, inferred=20), 12.0)
@@ -161,7 +163,7 @@ def test_flow_is_timed_from_the_first_frame_captured_to_the_last_inferred() -> N
 
 
 def test_a_live_source_that_never_opens_is_given_up_after_its_time() -> None:
-    watch = Watch([RTSP])
+    watch = Watch([RTSP], BUNDLE)
     tally = Tally()
     tally.add("camera", 1, [sample("vigie_camera_state", 1, camera="yard", state="connecting")])
     watch.look(tally, 100.0)
@@ -172,7 +174,7 @@ def test_a_live_source_that_never_opens_is_given_up_after_its_time() -> None:
 
 
 def test_a_file_that_failed_is_given_up_at_once() -> None:
-    watch = Watch([FILE])
+    watch = Watch([FILE], BUNDLE)
     tally = tally_of(state="failed")
     watch.look(tally, 0.0)
     with pytest.raises(SourceError, match=r"/videos/dock.mp4 does not open"):
@@ -180,7 +182,7 @@ def test_a_file_that_failed_is_given_up_at_once() -> None:
 
 
 def test_a_live_source_that_was_open_once_is_never_given_up() -> None:
-    watch = Watch([RTSP])
+    watch = Watch([RTSP], BUNDLE)
     tally = Tally()
     tally.add("camera", 1, [sample("vigie_camera_state", 1, camera="yard", state="streaming")])
     watch.look(tally, 0.0)
@@ -191,9 +193,35 @@ def test_a_live_source_that_was_open_once_is_never_given_up() -> None:
 
 
 def test_a_model_that_inference_refuses_ends_the_run_with_its_reason() -> None:
-    reported = {"inference": {"model": {"value": None, "ac": 400, "av": 3, "ad": "$.model.path: no card.yaml"}}}
+    twins = refused_model(str(BUNDLE))
     with pytest.raises(NoModelError, match=r"inference refuses the model: \$\.model\.path: no card\.yaml"):
-        Watch([FILE]).judge(tally_of(), reported, 0.0)
+        Watch([FILE], BUNDLE).judge(tally_of(), twins, 0.0)
+
+
+def refused_model(path: str, **members: object) -> dict[str, dict[str, object]]:
+    ack = {"ac": 400, "av": 3, "ad": "$.model.path: no card.yaml", **members}
+    return {"inference": {"desired": {"model": {"path": path}}, "reported": {"model": ack}}}
+
+
+@pytest.mark.parametrize(
+    "twins",
+    [
+        refused_model("/elsewhere"),
+        refused_model(str(BUNDLE), value={"path": str(BUNDLE)}),
+        {"inference": {"desired": {}, "reported": {"classes": {"ac": 400, "av": 3, "ad": "$.classes[0]: no"}}}},
+        {
+            "camera": {
+                "desired": {"cameras": {"dock": {"source": FILE.url}, "yard": {"source": "x"}}},
+                "reported": {"cameras": {"value": {"dock": {}}, "ac": 400, "av": 3, "ad": "$.cameras.yard.source: no"}},
+            }
+        },
+    ],
+    ids=["another model", "the model is in force", "another property", "another camera"],
+)
+def test_a_refused_edit_of_the_twin_ends_no_run(twins: dict[str, dict[str, object]]) -> None:
+    watch = Watch([FILE], BUNDLE)
+    watch.look(tally_of(), 0.0)
+    watch.judge(tally_of(), twins, 0.1)
 
 
 def test_rates_are_those_of_the_last_seconds() -> None:

@@ -111,23 +111,22 @@ async def test_a_last_good_twin_that_the_module_no_longer_accepts_waits_for_the_
         await until(lambda: apply.calls == [(Config(), None)])
 
 
-async def test_a_patch_with_an_unknown_key_is_refused_and_the_old_config_keeps_running(
-    hub: MemoryHub, tmp_path: Path
-) -> None:
+async def test_an_unknown_key_is_refused_by_its_path_and_the_rest_takes_effect(hub: MemoryHub, tmp_path: Path) -> None:
     apply = Applied()
     hub.set_desired("a", {"fps": 5})
     async with module(hub, tmp_path) as service, fed(service, apply):
         await until(lambda: hub.reported("a").get("fps"))
         hub.set_desired("a", {"fps": 6, "speed": 1})
         await until(lambda: hub.reported("a").get("speed"))
-        assert service.twin.current == Config(5)
+        assert service.twin.current == Config(6)
         reported = hub.reported("a")
         assert reported["speed"] == {
             "ac": 400,
             "av": 3,
-            "ad": "$.speed: unknown property; remove it or correct its name",
+            "ad": "$.speed: unknown property (there are: fps, name)",
         }
-        assert (reported["fps"]["value"], reported["fps"]["ac"]) == (5, 400)
+        assert (reported["fps"]["value"], reported["fps"]["ac"]) == (6, 200)
+        assert LastGood(tmp_path / "a").load() == Desired(3, {"fps": 6})
         hub.set_desired("a", {"fps": 7})
         await until(lambda: hub.reported("a")["fps"] == {"value": 7, "ac": 200, "av": 4, "ad": ""})
         assert "speed" not in hub.reported("a")

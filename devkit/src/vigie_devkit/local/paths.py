@@ -107,6 +107,7 @@ def claim_run(name: str | None) -> tuple[RunPaths, int]:
         run = RunPaths(home_folder(), candidate)
         descriptor = try_lock(run)
         if descriptor is not None:
+            os.utime(descriptor)  # when it was started last, for `known_runs`
             return run, descriptor
     raise NoRunError(f"run '{name or DEFAULT_RUN}' is in use; stop it (./vigie down --run {name or DEFAULT_RUN})")
 

@@ -70,7 +70,7 @@ class Session:
         self._supervisor = Supervisor(plan.run.folder)
         self._tally = Tally()
         self._twins = Twins(plan.run.hub)
-        self._watch = Watch(plan.cameras)
+        self._watch = Watch(plan.cameras, plan.bundle)
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._pss: dict[str, int] = {}
         self._rings = 0
@@ -241,9 +241,9 @@ class Session:
                     f"(log {one.program.log})"
                 )
         if self._watch.wants_twins(now):
-            reported = await self._unless_stopped(self._twins.reported(self._plan.modules))
-            if reported is not None:
-                self._watch.judge(self._tally, reported, now)
+            twins = await self._unless_stopped(self._twins.of(self._plan.modules))
+            if twins is not None:
+                self._watch.judge(self._tally, twins, now)
 
     async def _unless_stopped(self, asking: Coroutine[Any, Any, T]) -> T | None:
         """What ``asking`` returns, None as soon as the run is to stop: a hung hub must not hold the end up."""

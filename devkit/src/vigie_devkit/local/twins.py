@@ -22,9 +22,9 @@ class Twins:
     def __init__(self, hub: Path) -> None:
         self._hub = hub
 
-    async def reported(self, modules: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Reported properties by module; a module whose twin cannot be had just now is left out."""
-        return await asyncio.to_thread(self._reported, modules)
+    async def of(self, modules: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """``desired`` and ``reported`` by module; a module whose twin cannot be had just now is left out."""
+        return await asyncio.to_thread(self._of, modules)
 
     async def remove_cameras(self, cameras: Sequence[str]) -> None:
         """Take the cameras out of the camera module's twin: it stops capturing and goes on serving its counters.
@@ -45,13 +45,13 @@ class Twins:
             f"the cameras could not be stopped, so this run ends before every frame is accounted for: {reason}"
         )
 
-    def _reported(self, modules: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    def _of(self, modules: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
         with suppress(HubAwayError):  # nobody answers for one module: asking for the next would only take time
             client = self._client()
             for module in modules:
                 with suppress(HubAnswerError):
-                    found[module] = client.twin(module)["properties"].get("reported", {})
+                    found[module] = client.twin(module)["properties"]
         return found
 
     def _remove_cameras(self, cameras: Sequence[str]) -> None:

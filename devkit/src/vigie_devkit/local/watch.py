@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from vigie_devkit.local import summary
@@ -21,8 +22,9 @@ ASK_TWINS_AFTER_S = 2.0
 class Watch:
     """Told what the modules count and report, it says what is wrong. Pure but for the clock it is given."""
 
-    def __init__(self, cameras: Sequence[CameraSource]) -> None:
+    def __init__(self, cameras: Sequence[CameraSource], bundle: Path) -> None:
         self._cameras = cameras
+        self._bundle = bundle
         self._served_at: float | None = None
         self._twins_at: float | None = None
         self._opened: set[str] = set()
@@ -67,17 +69,27 @@ class Watch:
         self._twins_at = now + ASK_TWINS_EVERY_S
         return True
 
-    def judge(self, tally: Tally, reported: Mapping[str, Mapping[str, Any]], now: float) -> None:
-        """Say so if it cannot work.
+    def judge(self, tally: Tally, twins: Mapping[str, Mapping[str, Any]], now: float) -> None:
+        """Say so if it cannot work. What an operator's edit asks for is refused to the operator and ends no run.
 
-        Raises: NoModelError: inference refuses the model; SourceError: a camera is refused or does not open.
+        Args: twins: ``desired`` and ``reported`` by module.
+        Raises: NoModelError: inference refuses the run's model; SourceError: a camera of the run is refused or does not
+        open.
         """
+        reported = {module: twin.get("reported", {}) for module, twin in twins.items()}
+        desired = {module: twin.get("desired", {}) for module, twin in twins.items()}
         refused = refusals(reported.get("inference", {}))
-        if "model" in refused:
-            raise NoModelError(f"inference refuses the model: {refused['model']}")
+        if "model" in refused and "value" not in reported["inference"]["model"]:
+            if (desired["inference"].get("model") or {}).get("path") == str(self._bundle):
+                raise NoModelError(f"inference refuses the model: {refused['model']}")
+            self.troubles.append(f"inference refuses the model of its twin: {refused['model']}")
         refused = refusals(reported.get("camera", {}))
         if "cameras" in refused:
-            raise SourceError(f"camera refuses its sources: {refused['cameras']}")
+            in_force = reported["camera"]["cameras"].get("value", {})
+            wanted = desired["camera"].get("cameras") or {}
+            for camera in self._cameras:
+                if camera.name not in in_force and (wanted.get(camera.name) or {}).get("source") == camera.url:
+                    raise SourceError(f"camera refuses its sources: {refused['cameras']}")
         states = camera_states(tally)
         waited = 0.0 if self._served_at is None else now - self._served_at
         shut = [

@@ -44,6 +44,8 @@ class ApplyConfig:
         if previous is None or serving is None or new.model != previous.model:
             await self._serve(new, wanted)
             return
+        if new.runtime.engine is not None:
+            await asyncio.to_thread(self._control.check, serving.loaded, new)
         self._models.refilter(new)
         if (new.runtime, new.threads) != (previous.runtime, previous.threads):
             self._control.adopt(serving.loaded, new)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -75,6 +75,9 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is inferred and what of it is passed on. Changes of score, iou and classes apply to the next frame."""
+
+    # A model that is refused at start must not be replaced by the one that ships.
+    ESSENTIAL: ClassVar[frozenset[str]] = frozenset({"model"})
 
     model: ModelConfig | None = None
     score: (

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 
+from vigie.errors import ConfigRefusedError
 from vigie.log import get_logger
 from vigie.runtimes import Candidate
 from vigie.runtimes.breaker import Breaker
@@ -76,11 +77,24 @@ class RuntimeControl:
         self._looked: dict[tuple[str, int | None, bool], Here] = {}
 
     def first(self, loaded: LoadedBundle, config: InferenceConfig) -> Candidate:
-        """What answers until the choice is made. Raises: ConfigRefusedError: lists that contradict each other."""
+        """What answers until the choice is made.
+
+        Raises: ConfigRefusedError: lists that contradict each other; an engine that this machine does not have.
+        """
         objective = objective_of(config)
-        here = self._look(loaded, config, objective)
+        here = self.check(loaded, config)
         entry = self._cache.load(fingerprint(loaded.bundle, here.facts))
         return first_engine(loaded.bundle, here, objective, entry, self._breaker)
+
+    def check(self, loaded: LoadedBundle, config: InferenceConfig) -> Here:
+        """The candidates of this machine. Raises: ConfigRefusedError: it does not have the engine that is asked for."""
+        here = self._look(loaded, config, objective_of(config))
+        pin = config.runtime.engine
+        if pin is not None and not any(one.engine == pin for one in here.candidates):
+            why = next((f"{one.reason}; {one.remedy}" for one in here.lacking if one.engine == pin), "there is no such")
+            known = ", ".join(sorted({one.engine for one in here.candidates}))
+            raise ConfigRefusedError("$.runtime.engine", f"{pin!r} cannot serve here: {why}; there are: {known}")
+        return here
 
     def adopt(self, loaded: LoadedBundle | None, config: InferenceConfig) -> None:
         """Choose for this bundle and configuration from now on; None: there is none."""

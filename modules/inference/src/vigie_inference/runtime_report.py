@@ -53,7 +53,7 @@ class RuntimeReport:
         if before == after:
             return
         self._count(after)
-        self._service.twin.report({"runtime_state": after.reported()})
+        self._service.twin.report_whole("runtime_state", after.reported())
 
     def nothing(self) -> None:
         """No model, no runtime."""

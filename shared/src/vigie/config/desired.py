@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+
+from vigie.config.mistakes import Mistake
 
 Json = dict[str, Any]
 
 ACCEPTED = 200
 REFUSED = 400
 FAILED = 500
+
+DEFAULT_IN_FORCE = "not set: the default is in force"
 
 _AD_LIMIT = 1_000  # a twin string may hold 4,096 bytes; a reason longer than this helps nobody
 
@@ -68,27 +73,76 @@ class Acknowledgements:
 
     reported: dict[str, Json] = field(default_factory=dict)
 
-    def accepted(self, desired: Desired, config: object) -> Json:
-        """The patch after ``config`` took effect: 200 for each property desired, null for those no longer desired."""
+    def remember(self, reported: Json) -> None:
+        """Take what the twin holds of an earlier start, so that what is no longer so is removed from it."""
+        for name, value in reported.items():
+            if isinstance(value, dict) and {"ac", "av"} <= value.keys():
+                self.reported.setdefault(name, value)
+
+    def accepted(self, desired: Desired, config: object, mistakes: Sequence[Mistake] = ()) -> Json:
+        """The patch after ``config`` took effect, all but ``mistakes``: those are 400 by path, the rest 200.
+
+        A property that is no longer desired is acknowledged with the default that is now in force; one that the module
+        does not know is removed. Members of a value that are gone are removed with null.
+        """
         in_force = _properties(config)
-        patch: Json = {name: _ack(in_force.get(name), ACCEPTED, desired.version, "") for name in desired.properties}
-        gone: Json = {name: None for name in self.reported if name not in patch}
-        self.reported = patch
-        return patch | gone
+        after: dict[str, Json] = {}
+        for name in desired.properties:
+            at_fault = [one for one in mistakes if one.keys[:1] == (name,)]
+            text = "; ".join(map(str, at_fault))
+            if any(len(one.keys) > 1 for one in at_fault) and _partly(desired.properties[name], in_force.get(name)):
+                text += "; the other entries are in force"
+            after[name] = _ack(in_force.get(name), REFUSED if at_fault else ACCEPTED, desired.version, text)
+        for name, before in self.reported.items():
+            if name not in after and name in in_force:
+                still = before if before.get("ad") == DEFAULT_IN_FORCE else {}
+                version = int(still.get("av", desired.version))
+                after[name] = _ack(in_force[name], ACCEPTED, version, DEFAULT_IN_FORCE)
+        return self._patch_to(after)
 
     def refused(self, desired: Desired, config: object | None, path: str, reason: str, *, code: int = REFUSED) -> Json:
         """The patch after a refusal: ``code`` for what was desired but is not in force; the rest keeps its word."""
         in_force = _properties(config)
         at_fault = path.removeprefix("$.").partition(".")[0].partition("[")[0]
-        patch: Json = {}
+        after: dict[str, Json] = dict(self.reported)
         for name, value in desired.properties.items():
             if name == at_fault or path == "$":
-                patch[name] = _ack(in_force.get(name), code, desired.version, f"{path}: {reason}")
+                after[name] = _ack(in_force.get(name), code, desired.version, f"{path}: {reason}")
             elif name not in in_force or not _same(value, in_force[name]):
                 text = f"not applied, because of {path}: {reason}"
-                patch[name] = _ack(in_force.get(name), code, desired.version, text)
-        self.reported = {**self.reported, **patch}
+                after[name] = _ack(in_force.get(name), code, desired.version, text)
+        return self._patch_to(after)
+
+    def _patch_to(self, after: dict[str, Json]) -> Json:
+        patch = with_removals(self.reported, after)
+        self.reported = after
         return patch
+
+
+def with_removals(before: Json, after: Json) -> Json:
+    """The patch that turns ``before`` into ``after``: all of ``after``, and null for every member that is gone."""
+    patch: Json = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        former = before.get(key)
+        patch[key] = with_removals(former, value) if isinstance(value, dict) and isinstance(former, dict) else value
+    return patch
+
+
+def changes(before: object | None, after: object) -> list[tuple[str, Any, Any]]:
+    """Path, former value, new value of every leaf that differs between two configurations, in order."""
+    return list(_changes("$", _properties(before), _properties(after)))
+
+
+def _changes(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in [*before, *(key for key in after if key not in before)]:
+            yield from _changes(f"{path}.{key}", before.get(key), after.get(key))
+    elif before != after:
+        yield path, before, after
+
+
+def _partly(desired: Any, in_force: Any) -> bool:
+    return isinstance(desired, dict) and isinstance(in_force, dict) and bool(in_force.keys() & desired.keys())
 
 
 def _ack(value: Any, code: int, version: int, description: str) -> Json:

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from vigie.config.mistakes import mistakes
 from vigie.errors import ConfigRefusedError
 
 C = TypeVar("C")
 
 _AT_PATH = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
-_ANY_KEY = "[...]"  # what msgspec writes for a value of a mapping
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<field>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<field>.*)`$", re.DOTALL)
 
@@ -21,13 +21,16 @@ _MISSING = re.compile(r"^Object missing required field `(?P<field>.*)`$", re.DOT
 def decode_config(config_type: type[C], desired: dict[str, Any]) -> C:
     """Decode a desired document (without ``$version``) into ``config_type``.
 
-    Raises: ConfigRefusedError: unknown key, wrong type, out of range; ``path`` like ``$.cameras.dock.fps``.
+    Raises: ConfigRefusedError: unknown key, wrong type, out of range; ``path`` like ``$.cameras.dock.fps`` is that of
+    the first mistake, the reason names all.
     """
     try:
         return msgspec.convert(desired, config_type, strict=True)
     except msgspec.ValidationError as error:
-        path, reason = explain(error)
-        raise ConfigRefusedError(_with_names(path, config_type, desired), reason) from error
+        found = mistakes(config_type, desired)
+        first, *others = found
+        reason = first.reason + "".join(f"; {one}" for one in others)
+        raise ConfigRefusedError(first.path, reason) from error
 
 
 def config_schema(config_type: type[Any]) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def config_defaults(config_type: type[C]) -> dict[str, Any]:
 
 
 def explain(error: msgspec.ValidationError) -> tuple[str, str]:
-    """Path and reason of a refusal of msgspec; an unknown key becomes part of the path."""
+    """Path and reason of msgspec's refusal of a document that is not at hand; an unknown key ends the path."""
     match = _AT_PATH.match(str(error))
     what, path = (match["what"], match["path"] or "$") if match else (str(error), "$")
     if unknown := _UNKNOWN.match(what):
@@ -70,29 +73,3 @@ def explain(error: msgspec.ValidationError) -> tuple[str, str]:
     if missing := _MISSING.match(what):
         return f"{path}.{missing['field']}", "required property is missing"
     return path, what[:1].lower() + what[1:]
-
-
-def _with_names(path: str, config_type: type[Any], desired: dict[str, Any]) -> str:
-    """``$.cameras[...].fps`` as ``$.cameras.dock.fps``: the key whose value alone is refused in the same way."""
-    while _ANY_KEY in path:
-        before, _, after = path.partition(_ANY_KEY)
-        keys = [key for key in before.removeprefix("$").split(".") if key]
-        mapping: Any = desired
-        for key in keys:
-            mapping = mapping.get(key) if isinstance(mapping, dict) else None
-        name = next((name for name in mapping or () if _refuses(config_type, desired, keys, name)), None)
-        if name is None:
-            return path
-        path = f"{before}.{name}{after}"
-    return path
-
-
-def _refuses(config_type: type[Any], desired: dict[str, Any], keys: list[str], name: str) -> bool:
-    def only(value: dict[str, Any], rest: list[str]) -> dict[str, Any]:
-        return {**value, rest[0]: only(value[rest[0]], rest[1:])} if rest else {name: value[name]}
-
-    try:
-        msgspec.convert(only(desired, keys), config_type, strict=True)
-    except msgspec.ValidationError:
-        return True
-    return False

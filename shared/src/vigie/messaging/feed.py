@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
-from vigie.config.desired import FAILED, REFUSED, Acknowledgements, Desired, VersionGapError, apply_patch
+import msgspec
+
+from vigie.config.desired import FAILED, REFUSED, Acknowledgements, Desired, VersionGapError, apply_patch, changes
 from vigie.config.lastgood import LastGood
-from vigie.config.schema import decode_config
+from vigie.config.parts import Parts
 from vigie.errors import ConfigRefusedError, TransientError
 from vigie.health import Health
-from vigie.log import get_logger
+from vigie.log import get_logger, redact
 from vigie.messaging.reported import Reporter
 
 log = get_logger(__name__)
@@ -20,12 +22,16 @@ C = TypeVar("C")
 Json = dict[str, Any]
 
 _RETRY_S = 0.5
+# A twin string may hold 4,096 bytes and an array 10 levels; this is a note, the log has the same.
+_TOLD_MAX = 16
+_TOLD_CHARACTERS = 160
 
 
 class TwinFeed(Generic[C]):
     """Decodes desired properties into ``C`` and hands each accepted version to the module.
 
-    A refused version changes nothing: what ran before goes on, and the acknowledgement names path and reason.
+    A part with a mistake (a property, a camera) changes nothing: what ran before goes on, and the acknowledgement
+    names path and reason. The other parts of the same version take effect.
     """
 
     def __init__(
@@ -52,6 +58,10 @@ class TwinFeed(Generic[C]):
         self._full_wanted = asyncio.Event()
         self._stored = last_good.load()
         health.not_ready("twin", "no accepted configuration yet; none on disk, and the hub has not been reached")
+
+    def report_whole(self, name: str, value: Json | None) -> None:
+        """Report one property as a whole: members that it had and has no more are removed. From any thread."""
+        self._reporter.report_whole(name, value)
 
     def report(self, patch: Json) -> None:
         """Report properties; merged, paced, and sent again after a reconnect. From any thread."""
@@ -82,6 +92,8 @@ class TwinFeed(Generic[C]):
                 self._full_wanted.set()
                 continue
             self._latest = Desired.from_document(twin.get("desired", {}))
+            self._acknowledgements.remember(twin.get("reported", {}))
+            self._reporter.remember(twin.get("reported", {}))
             self._changed.set()
             self._reporter.resend()
 
@@ -102,9 +114,14 @@ class TwinFeed(Generic[C]):
 
     async def _settle(self, desired: Desired, apply: Callable[[C, C | None], Awaitable[None]]) -> None:
         try:
-            config = decode_config(self.config_type, desired.properties)
-            if config != self.current:
-                await apply(config, self.current)
+            parts = Parts(self.config_type, desired.properties, self.current)
+            while parts.config != self.current:
+                try:
+                    await apply(parts.config, self.current)
+                except ConfigRefusedError as error:
+                    parts.refuse(error)
+                else:
+                    break
         except ConfigRefusedError as error:
             self._settled = desired
             self._refuse(desired, error.path, error.reason, REFUSED)
@@ -113,13 +130,25 @@ class TwinFeed(Generic[C]):
             log.exception("twin_apply_failed", twin_version=desired.version)
             self._refuse(desired, "$", f"{type(error).__name__}: {error}", FAILED)
         else:
-            self.current, self.version, self._settled = config, desired.version, desired
+            before, self.current = self.current, parts.config
+            self.version, self._settled = desired.version, desired
             self._health.ready("twin")
-            log.info("twin_accepted", twin_version=desired.version)
-            self._reporter.report(self._acknowledgements.accepted(desired, config))
-            if desired != self._stored:
-                self._stored = desired
-                await asyncio.to_thread(self._last_good.save, desired)
+            for mistake in parts.refused:
+                log.warning("twin_refused", twin_version=desired.version, path=mistake.path, reason=mistake.reason)
+            self._reporter.report(self._acknowledgements.accepted(desired, parts.config, parts.refused))
+            self._tell_changes(desired.version, before, parts.config)
+            effective = Desired(desired.version, parts.properties)
+            if effective != self._stored:
+                self._stored = effective
+                await asyncio.to_thread(self._last_good.save, effective)
+
+    def _tell_changes(self, version: int, before: C | None, after: C) -> None:
+        """What changed, from what to what: one log line, and ``last_change`` among the reported properties."""
+        changed = changes(before, after)[:_TOLD_MAX]
+        told = [{"path": path, "from": _told(was), "to": _told(now)} for path, was, now in changed]
+        log.info("twin_accepted", twin_version=version, changed=told if before is not None else "all, at start")
+        if told and before is not None:
+            self._reporter.report_whole("last_change", {"version": version, "changed": told})
 
     def _refuse(self, desired: Desired, path: str, reason: str, code: int) -> None:
         log.warning("twin_refused", twin_version=desired.version, path=path, reason=reason)
@@ -140,3 +169,10 @@ class TwinFeed(Generic[C]):
         if patched is not self._latest:
             self._latest = patched
             self._changed.set()
+
+
+def _told(value: Any) -> str:
+    """A value for people, without credentials; a twin's arrays hold no null, so everything is text."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = redact(text)
+    return text if len(text) <= _TOLD_CHARACTERS else f"{text[: _TOLD_CHARACTERS - 3]}..."

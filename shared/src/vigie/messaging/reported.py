@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from vigie.config.desired import merge
+from vigie.config.desired import merge, with_removals
 from vigie.errors import TransientError
 from vigie.log import get_logger
 
@@ -35,6 +35,21 @@ class Reporter:
         self._lock = threading.Lock()
         self._pending: Json = {}
         self._state: Json = {}
+        self._former: Json = {}
+
+    def remember(self, reported: Json) -> None:
+        """What the twin holds of an earlier start; ``report_whole`` removes from it what is no longer so."""
+        with self._lock:
+            self._former = {key: value for key, value in reported.items() if not key.startswith("$")}
+
+    def report_whole(self, name: str, value: Json | None) -> None:
+        """Report ``value`` in place of all that ``name`` held: members that are gone are removed with null."""
+        with self._lock:
+            before = self._state.get(name, self._former.get(name))
+        if isinstance(before, dict) and isinstance(value, dict):
+            self.report({name: with_removals(before, value)})
+        else:
+            self.report({name: value})
 
     def report(self, patch: Json) -> None:
         """Merge ``patch`` into what will be reported next; null deletes."""
