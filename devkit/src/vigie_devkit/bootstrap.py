@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib
 import importlib.util
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -24,13 +24,6 @@ from typing import NoReturn
 CHECKOUT = Path(__file__).resolve().parents[3]
 RUN_LOCK = "requirements.lock"
 TEST_LOCK = "tests/requirements.lock"
-# Each engine beside ONNX Runtime's CPU provider is a layer of its own, so that `up` stays lean and one that has no
-# wheel here costs only its own tests: name -> machines, and the oldest glibc, that its wheels are for.
-ENGINES: dict[str, tuple[tuple[str, ...], tuple[int, int]]] = {
-    "openvino": (("x86_64", "aarch64"), (2, 28)),
-    "qnn": (("x86_64",), (2, 35)),
-}
-ENGINE_LOCK = "tests/engines-{}.lock"
 STAMP = "vigie-stamp-{}"
 INSTALLING = "vigie-installing"
 INSTALL_LOG = "vigie-install.log"
@@ -42,7 +35,13 @@ class BootstrapError(Exception):
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Make the environment if need be, then become ``python -m vigie_devkit`` in it."""
+    """Make the environment if need be, then become ``python -m vigie_devkit`` in it.
+
+    Help and a wrong command line need no environment, and stopping never waits for an installation.
+    """
+    answered = answer_without_environment(arguments)
+    if answered is not None:
+        raise SystemExit(answered)
     try:
         python = ensure_environment()
     except BootstrapError as error:
@@ -53,6 +52,26 @@ def main(arguments: Sequence[str]) -> NoReturn:
         raise SystemExit(EXIT_ENVIRONMENT) from None
     # -I: somebody's PYTHONPATH or user packages must not change what the lock pins.
     os.execv(python, [str(python), "-I", "-m", "vigie_devkit", *arguments])  # noqa: S606  becomes it: no shell wanted
+
+
+def answer_without_environment(arguments: Sequence[str]) -> int | None:
+    """The exit code of what needs nothing installed; None for all else, and where an environment is ready anyway."""
+    venv = environment_folder()
+    if is_current(venv, with_tests=False):
+        return None
+    folders = [str(CHECKOUT / "devkit/src"), str(CHECKOUT / "shared/src")]
+    sys.path[:0] = folders
+    try:
+        # Only what the checkout itself holds and the standard library: a command whose parser needs more says so by
+        # its ImportError, and is installed for first.
+        without = importlib.import_module("vigie_devkit.without_environment")
+        answer: int | None = without.answer(arguments)
+    except ImportError:
+        return None
+    finally:
+        for folder in folders:
+            sys.path.remove(folder)
+    return answer
 
 
 def environment_folder() -> Path:
@@ -69,67 +88,11 @@ def ensure_environment(*, with_tests: bool = False) -> Path:
     """
     venv = environment_folder()
     if not is_current(venv, with_tests=with_tests):
-        with _locked(venv):
+        with locked(venv):
             # Somebody else may have finished it while this process waited for the lock.
             if not is_current(venv, with_tests=with_tests):
                 _install(venv, with_tests=with_tests)
     return venv / "bin/python"
-
-
-def install_engines(venv: Path) -> dict[str, str]:
-    """Install the engines that tests run; what is missing afterwards by name, with the reason. Never fails.
-
-    An engine without a wheel for this machine is not tried; one that pip could not get is tried again next time.
-    """
-    missing: dict[str, str] = {}
-    for name in ENGINES:
-        lock = CHECKOUT / ENGINE_LOCK.format(name)
-        if not lock.exists():
-            continue
-        why_not = engine_has_no_wheel(name, platform.machine(), platform.libc_ver()[1], sys.platform)
-        try:
-            if not why_not and not _engine_is_current(venv, name):
-                with _locked(venv):
-                    if not _engine_is_current(venv, name):
-                        _install_engine(venv, name, lock)
-        except (BootstrapError, OSError) as error:
-            why_not = str(error)
-        if why_not:
-            missing[name] = why_not
-            print(f"vigie: tests of {name} will skip: {why_not}", file=sys.stderr)
-    return missing
-
-
-def engine_has_no_wheel(name: str, machine: str, glibc: str, system: str) -> str:
-    """Why the engine cannot be installed here; empty if it can. Args: glibc: ``2.36``, empty if it is another libc."""
-    machines, oldest = ENGINES[name]
-    if system != "linux" or machine not in machines:
-        return f"{name} has no wheel for {system} on {machine}"
-    version = tuple(int(part) for part in re.findall(r"\d+", glibc)[:2])
-    if version < oldest:
-        return f"{name} needs glibc {oldest[0]}.{oldest[1]}, this is {glibc or 'another libc'}"
-    return ""
-
-
-def _engine_is_current(venv: Path, name: str) -> bool:
-    try:
-        return (venv / STAMP.format(name)).read_text(encoding="ascii") == _engine_fingerprint(venv, name)
-    except OSError:
-        return False
-
-
-def _engine_fingerprint(venv: Path, name: str) -> str:
-    lock = (CHECKOUT / ENGINE_LOCK.format(name)).read_bytes()
-    return hashlib.sha256(lock + b"\0" + (venv / "pyvenv.cfg").read_bytes()).hexdigest()
-
-
-def _install_engine(venv: Path, name: str, lock: Path) -> None:
-    print(f"vigie: installing {name} for its tests into {venv}", file=sys.stderr)
-    progress = Progress(_pinned(lock))
-    with (venv / INSTALL_LOG).open("a", encoding="utf-8") as log:
-        _pip(venv / "bin/python", ["install", "--no-user", "--require-hashes", "-r", str(lock)], log, progress)
-    progress.finish()
-    (venv / STAMP.format(name)).write_text(_engine_fingerprint(venv, name), encoding="ascii")
 
 
 def is_current(venv: Path, *, with_tests: bool) -> bool:
@@ -173,7 +136,7 @@ def _python_wanted(venv: Path) -> bool:
 
 
 @contextmanager
-def _locked(venv: Path) -> Iterator[None]:
+def locked(venv: Path) -> Iterator[None]:
     """One installer at a time: a lock on the folder itself, which clearing the environment does not remove."""
     try:
         venv.mkdir(parents=True, exist_ok=True)
@@ -197,20 +160,21 @@ def _locked(venv: Path) -> Iterator[None]:
 def _install(venv: Path, *, with_tests: bool) -> None:
     started = time.monotonic()
     if _must_be_made(venv):
+        print(f"vigie: first use: making a virtual environment in {venv}", file=sys.stderr, flush=True)
         _make(venv)
     python = venv / "bin/python"
     try:
         (venv / INSTALLING).touch()
         with (venv / INSTALL_LOG).open("w", encoding="utf-8") as log:
             lock = CHECKOUT / (TEST_LOCK if with_tests else RUN_LOCK)
-            pinned = _pinned(lock)
+            pinned = pinned_count(lock)
             what = "tests and checks need" if with_tests else "Vigie needs"
             print(f"vigie: installing what {what} into {venv} ({pinned} pinned packages)", file=sys.stderr)
             progress = Progress(pinned)
             # --no-user: a user's pip configuration may say otherwise, which a virtual environment refuses.
-            _pip(python, ["install", "--no-user", "--require-hashes", "-r", str(lock)], log, progress)
+            run_pip(python, ["install", "--no-user", "--require-hashes", "-r", str(lock)], log, progress)
             local = [argument for folder in distributions() for argument in ("--editable", str(folder))]
-            _pip(
+            run_pip(
                 python,
                 ["install", "--no-user", "--no-index", "--no-deps", "--no-build-isolation", *local],
                 log,
@@ -227,7 +191,7 @@ def _install(venv: Path, *, with_tests: bool) -> None:
     print(f"vigie: installed in {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
-def _pinned(lock: Path) -> int:
+def pinned_count(lock: Path) -> int:
     """How many packages a lock pins."""
     return sum(1 for line in lock.read_text(encoding="utf-8").splitlines() if re.match(r"[\w.-]+==", line))
 
@@ -239,7 +203,7 @@ def _must_be_made(venv: Path) -> bool:
         strange = [path.name for path in venv.iterdir() if path.name not in {"bin", "include", "lib", "lib64"}]
         if strange:
             raise BootstrapError(
-                f"{venv} holds other things ({strange[0]}) and is no virtual environment; "
+                f"{venv} holds other things ({strange[0]}) and is not a virtual environment; "
                 f"set VIGIE_VENV to a folder that is empty or does not exist"
             )
         return True
@@ -315,7 +279,7 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _pip(python: Path, arguments: Sequence[str], log: object, progress: Progress, **settings: str) -> None:
+def run_pip(python: Path, arguments: Sequence[str], log: object, progress: Progress, **settings: str) -> None:
     """Run the environment's pip; its words go to the log and, as progress, to stderr.
 
     Raises: BootstrapError: one sentence about what pip met.

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
 from vigie_devkit.local.errors import Exit, LocalError
 
@@ -38,12 +41,12 @@ EXIT_CODES = """exit codes:
   2  the command line is wrong
   3  the environment: Python, package index, port, folder, no such run
   4  a source does not open
-  5  the model is none, or none that is known
+  5  the model is missing, or its type is not recognised
 """
 
 EXAMPLES = """examples:
-  ./vigie up --model yolox_nano.onnx                     the synthetic camera, until Ctrl-C
-  ./vigie up video.mp4 --model yolox_nano.onnx --json    a file, every frame, one summary
+  ./vigie up                                             the synthetic camera and the shipped model, until Ctrl-C
+  ./vigie up video.mp4 --model yolox_nano.onnx --json    your own video and model: every frame, one summary
   ./vigie upstream tail                                  what reached the cloud side
   ./vigie twin set inference '{"score": 0.5}'            change a module while it runs
 """
@@ -51,7 +54,7 @@ EXAMPLES = """examples:
 
 def parser_for(argv: Sequence[str]) -> argparse.ArgumentParser:
     """The parser; only the asked-for command is imported, all of them for the general help."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="vigie",
         description="Vigie on this machine: four modules and a local edge hub, no cloud account needed.",
         epilog=f"{EXAMPLES}\n{EXIT_CODES}",
@@ -65,6 +68,60 @@ def parser_for(argv: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+class Parser(argparse.ArgumentParser):
+    """Argparse with sentences: no abbreviated options (a typo must not mean another one), the nearest name offered."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str) -> NoReturn:
+        """One sentence and where to read on, in place of the whole usage."""
+        if match := _CHOICE.match(message):
+            where, wrong, allowed = match.groups()
+            choices = re.findall(r"[\w./-]+", allowed)
+            what = "command" if where == "COMMAND" else where
+            near = get_close_matches(wrong, choices, 1, 0.6)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(choices)}"
+            message = f"{what} {wrong!r} does not exist; {hint}"
+        elif match := _TYPE.match(message):
+            message = f"{match[1]}: expected {_TYPES.get(match[2], 'another value')}, got {match[3]}"
+        elif message.startswith("argument "):
+            message = message.removeprefix("argument ")
+        self.exit(Exit.USAGE, f"vigie: {message}; see: ./{self.prog} --help\n")
+
+
+_CHOICE = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+_TYPE = re.compile(r"argument (\S+): invalid (\w+) value: (.*)", re.DOTALL)
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "positive_number": "a number above 0",
+    "positive_count": "a whole number, at least 1",
+    "count": "a whole number",
+    "share": "a number from 0 to 1",
+}
+
+
+def wrong_words(args: argparse.Namespace, rest: Sequence[str]) -> str | None:
+    """The complaint about words that the command does not take; None if there are none."""
+    if not rest or getattr(args, "takes_rest", False):
+        return None
+    wrong = rest[0]
+    near = get_close_matches(wrong.partition("=")[0], sorted(_options(parser_for([args.command]))), 1, 0.6)
+    hint = f"; did you mean {near[0]}?" if near else ";"
+    return f"{args.command} takes no {wrong!r}{hint} see: ./vigie {args.command} --help"
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    found: set[str] = set()
+    for action in parser._actions:  # noqa: SLF001  argparse offers no other way to ask
+        found.update(option for option in action.option_strings if option.startswith("--"))
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for inner in action.choices.values():
+                found |= _options(inner)
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every failure that is foreseen is one sentence on stderr."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -76,8 +133,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser_for([]).print_help(sys.stderr)
         return Exit.USAGE
-    if rest and not getattr(args, "takes_rest", False):
-        complain(f"{args.command} takes no {rest[0]!r}; see: ./vigie {args.command} --help")
+    if (complaint := wrong_words(args, rest)) is not None:
+        complain(complaint)
         return Exit.USAGE
     args.rest = rest
     return run_handler(args)

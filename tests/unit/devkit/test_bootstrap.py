@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from support.checkout import SmallCheckout
-from vigie_devkit import bootstrap
+from vigie_devkit import bootstrap, engines
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def test_the_environment_folder_follows_its_variable(monkeypatch: pytest.MonkeyP
 def test_an_engine_is_installed_only_where_it_has_a_wheel(
     name: str, machine: str, glibc: str, system: str, why_not: str
 ) -> None:
-    assert bootstrap.engine_has_no_wheel(name, machine, glibc, system) == why_not
+    assert engines.engine_has_no_wheel(name, machine, glibc, system) == why_not
 
 
 def test_engines_are_a_layer_of_their_own_that_never_stops_the_tests(
@@ -170,21 +172,27 @@ def test_engines_are_a_layer_of_their_own_that_never_stops_the_tests(
     monkeypatch.setattr(bootstrap, "CHECKOUT", checkout.path)
     for name, value in checkout.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(bootstrap, "engine_has_no_wheel", lambda *_: "")
-    assert bootstrap.install_engines(venv) == {}, "a checkout without such locks has nothing to install"
+    monkeypatch.setattr(engines, "engine_has_no_wheel", lambda *_: "")
+    assert engines.install_engines(venv) == {}, "a checkout without such locks has nothing to install"
 
     (checkout.path / "tests/engines-openvino.lock").write_text("# nothing is needed\n")
     (checkout.path / "tests/engines-qnn.lock").write_text(f"no-such-engine==1.0 --hash=sha256:{'0' * 64}\n")
-    missing = bootstrap.install_engines(venv)
+    missing = engines.install_engines(venv)
     assert list(missing) == ["qnn"]
     assert "tests of qnn will skip: no package index is in reach" in capfd.readouterr().err
 
     # What is installed is not touched again, offline or not; what failed is tried anew.
     tried: list[str] = []
-    monkeypatch.setattr(bootstrap, "_install_engine", lambda _venv, name, _lock: tried.append(name))
-    bootstrap.install_engines(venv)
+    monkeypatch.setattr(engines, "_install", lambda _venv, _environment, name, _lock: tried.append(name))
+    engines.install_engines(venv)
     assert tried == ["qnn"]
     assert checkout.run("up")[2] == "", "`up` knows nothing of engines"
+    assert not list(venv.glob("vigie-stamp-openvino"))
+    python = engines.engines_python(venv)
+    assert python.parent.parent == checkout.path / ".venv-engines"
+    look = [python, "-I", "-c", "import vigie_devkit; print(vigie_devkit.__file__)"]
+    seen = subprocess.run(look, capture_output=True, text=True, check=True)
+    assert str(checkout.path) in seen.stdout, "it sees what the product's environment has"
 
 
 def test_the_locks_of_engines_agree_with_the_others() -> None:
@@ -202,3 +210,66 @@ def test_the_locks_of_engines_agree_with_the_others() -> None:
             if equals and not line.startswith(" "):
                 assert pins.setdefault(name, rest.split()[0]) == rest.split()[0], f"{lock}: {name}"
     assert {"openvino", "onnxruntime-qnn"} <= set(pins)
+
+
+def bare(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """`./vigie` of this checkout as on a fresh clone: an environment that is not there and must not be made."""
+    environ = {**os.environ, "VIGIE_VENV": str(home / "never"), "VIGIE_HOME": str(home), "VIGIE_PYTHON": sys.executable}
+    done = subprocess.run(
+        [str(Path(__file__).parents[3] / "vigie"), *words],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not (home / "never").exists(), done.stderr
+    return done
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["--help"], 0, "commands:"),
+        ([], 2, "commands:"),
+        (["--version"], 0, "vigie 0.1.0"),
+        (["version"], 0, "vigie 0.1.0"),
+        (["up", "--help"], 0, "--frames"),
+        (["twin", "set", "--help"], 0, "--wait"),
+        (["upp"], 2, "command 'upp' does not exist; did you mean 'up'?"),
+        (["up", "--frame", "3"], 2, "up takes no '--frame'; did you mean --frames?"),
+        (["up", "--seconds", "abc"], 2, "--seconds: expected a number above 0, got 'abc'"),
+        (["down"], 0, "nothing is up"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_needs_nothing_installed_is_answered_at_once(
+    tmp_path: Path, words: list[str], code: int, text: str
+) -> None:
+    done = bare(*words, home=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert text in done.stdout + done.stderr
+
+
+def test_stopping_does_not_wait_for_an_installation(tmp_path: Path) -> None:
+    # An `up` as far as `down` can see: it holds the run's lock, stands in run.json and ends when asked to.
+    script = (
+        "import fcntl, json, os, pathlib, signal, sys\n"
+        "run = pathlib.Path(sys.argv[1]) / 'runs/local'\n"
+        "run.mkdir(parents=True)\n"
+        "lock = open(run / 'lock', 'w')\n"
+        "fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "stat = pathlib.Path('/proc/self/stat').read_text().rpartition(')')[2].split()\n"
+        "(run / 'run.json').write_text(json.dumps({'up': {'pid': os.getpid(), 'start_ticks': int(stat[19])}}))\n"
+        "print('up', flush=True)\n"
+        "signal.pause()\n"
+    )
+    up = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert up.stdout is not None
+        assert up.stdout.readline() == "up\n"
+        done = bare("down", home=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "vigie: run 'local' stopped\n"), done.stderr
+        assert up.wait(10) != 0
+    finally:
+        up.kill()

@@ -55,6 +55,16 @@ def test_the_run_that_is_up_is_found_before_the_latest(home: Path) -> None:
     assert find_hub(asked("late")) == home / "runs/late/hub"
 
 
+def test_the_latest_run_is_the_one_that_was_started_last_not_the_one_made_last(home: Path) -> None:
+    for name in ("old", "new"):
+        run, lock = claim_run(name)
+        os.close(lock)
+        os.utime(run.lock, (1, 1) if name == "old" else (2, 2))
+    _, lock = claim_run("old")
+    os.close(lock)
+    assert find_run(asked()).name == "old"
+
+
 def test_which_of_several_runs_is_meant_must_be_said(home: Path) -> None:
     _, one = claim_run(None)
     _, two = claim_run(None)

@@ -6,8 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import msgspec
-
 from vigie_devkit.local.errors import Exit, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, hub_state
 
@@ -74,6 +72,8 @@ def _payload(text: str | None) -> bytes:
             text = Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"the payload file '{text[1:]}' cannot be read ({error})") from error
+    import msgspec
+
     try:
         msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:

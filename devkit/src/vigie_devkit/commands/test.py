@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from vigie_devkit import bootstrap
+from vigie_devkit import bootstrap, engines
 from vigie_devkit.local.errors import Exit
 from vigie_devkit.local.paths import CHECKOUT
 
@@ -36,8 +36,10 @@ def test(args: argparse.Namespace) -> int:
     if words in (["--help"], ["-h"]):
         print("usage: vigie test [PYTEST_ARGUMENT ...]\n\nexamples:\n  ./vigie test\n  ./vigie test tests/unit -x")
         return Exit.OK
-    python = test_python()
-    bootstrap.install_engines(bootstrap.environment_folder())
+    test_python()
+    venv = bootstrap.environment_folder()
+    engines.install_engines(venv)
+    python = str(engines.engines_python(venv))
     os.chdir(CHECKOUT)
     words += workers(words, os.cpu_count() or 1)
     os.execv(python, [python, "-P", "-m", "pytest", *words])  # noqa: S606  becomes it: no shell wanted

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from vigie_devkit.local.errors import Exit, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, hub_state
 
@@ -108,6 +106,8 @@ def read_json_object(text: str) -> dict[str, Any]:
             text = Path(text).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"'{where}' is neither a JSON object nor a file that can be read ({error})") from error
+    import msgspec
+
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -98,6 +98,8 @@ def up(args: argparse.Namespace) -> int:
     from vigie_devkit.local.bundle import find_bundle
     from vigie_devkit.local.sources import read_sources
 
+    if not all(word.strip() for word in args.sources):
+        raise UsageError("a SOURCE is empty; name a file, an rtsp:// URL or synthetic://conveyor, or leave it out")
     cameras = read_sources(args.sources, os.environ)
     if args.loop and all(camera.live for camera in cameras):
         raise UsageError("--loop begins files again, and none of the sources is a file")
