@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -79,7 +78,6 @@ def _explained(kind: type[Any], document: Any, text: str) -> tuple[Mistake, tupl
     return Mistake(keys, f"expected {wording.expected(here, definitions)}, got {wording.got(value)}{near}"), keys
 
 
-@cache
 def _schema(kind: type[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     schema = msgspec.json.schema(kind)
     return schema, schema.get("$defs", {})
