@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vigie_devkit.commands.hub_messages import add_send, add_watch
 from vigie_devkit.local.errors import Exit, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, hub_state, lone_hub_state
 
@@ -34,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="run|env|status|apply|misbehave|lint", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="run|env|status|apply|send|watch|misbehave|lint", required=True)
 
     start = _verb(verbs, "run", "run the hub until Ctrl-C", "./vigie hub run --manifest deployment.json --state ./hub")
     start.add_argument("--manifest", required=True, type=Path, metavar="FILE", help="deployment manifest or template")
@@ -42,8 +43,33 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--state", type=Path, metavar="DIR", help="where it keeps everything (default: one stated place)"
     )
     start.add_argument("--listen", metavar="ADDRESS", help="loopback address (default: a free one of 127.0.0.0/8)")
-    start.add_argument("--service-port", type=int, metavar="N", help="port of the service REST (default: a free one)")
-    start.set_defaults(handler=_run_hub, takes_rest=True)
+    start.add_argument(
+        "--service-port",
+        type=int,
+        metavar="N",
+        help="port of the service REST (default: the last run's, else a free one)",
+    )
+    start.add_argument(
+        "--gateway-hostname", metavar="NAME", help="name that modules use for this hub (default: the address)"
+    )
+    start.add_argument(
+        "--workload",
+        type=Path,
+        metavar="DIR",
+        help="workload sockets as DIR/MODULE/workload.sock, a folder per container",
+    )
+    start.add_argument("--device-id", metavar="ID", help="the edge device's id (default: vigie-device)")
+    start.add_argument("--iothub-hostname", metavar="NAME", help="name in the modules' SAS tokens")
+    start.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="default: info")
+    start.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="change a time-out or bound, e.g. ack_timeout_s=2 or upstream.max_bytes=50000000 (docs/hub.md)",
+    )
+    start.set_defaults(handler=_run_hub)
 
     env = _verb(
         verbs, "env", "the environment with which a process boots as a module", "./vigie hub env camera --dotenv > .env"
@@ -70,6 +96,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     apply.add_argument("manifest", type=Path, metavar="FILE", help="deployment manifest or template")
     apply.set_defaults(handler=_apply)
     add_hub_options(apply)
+
+    example = """./vigie hub send filter temperature '{"celsius": 81}' --property level=high"""
+    add_send(_verb(verbs, "send", "send one message by hand", example))
+    add_watch(
+        _verb(verbs, "watch", "show what modules send, one JSON object per line", "./vigie hub watch filter alerts")
+    )
 
     _add_misbehave(verbs)
 
@@ -117,9 +149,20 @@ def _run_hub(args: argparse.Namespace) -> int:
 
     state = (args.state or lone_hub_state()).expanduser().absolute()
     words = ["run", "--manifest", str(args.manifest), "--state", str(state)]
-    for option, value in (("--listen", args.listen), ("--service-port", args.service_port)):
-        words += [option, str(value)] if value is not None else []
-    return int(main([*words, *args.rest]))
+    for option in (
+        "listen",
+        "service_port",
+        "gateway_hostname",
+        "workload",
+        "device_id",
+        "iothub_hostname",
+        "log_level",
+    ):
+        value = getattr(args, option)
+        words += [f"--{option.replace('_', '-')}", str(value)] if value is not None else []
+    for pair in args.settings:
+        words += ["--set", pair]
+    return int(main(words))
 
 
 def _show_environment(args: argparse.Namespace) -> int:

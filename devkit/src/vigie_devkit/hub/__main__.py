@@ -88,7 +88,7 @@ def _hub_options(options: argparse.Namespace) -> HubOptions:
 
 
 async def _run(options: HubOptions) -> None:
-    from vigie_devkit.hub.service import open_service
+    from vigie_devkit.hub.service import build_service
     from vigie_devkit.hub.upstream import open_sink
 
     stop = asyncio.Event()
@@ -96,7 +96,7 @@ async def _run(options: HubOptions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
-    await run_hub(options, stop, open_service=open_service, open_sink=open_sink)
+    await run_hub(options, stop, build_service=build_service, open_sink=open_sink)
 
 
 if __name__ == "__main__":

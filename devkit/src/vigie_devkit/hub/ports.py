@@ -8,13 +8,17 @@ never holds the loop up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from ssl import SSLContext
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
+
+from vigie_devkit.hub.message import Message
+
+if TYPE_CHECKING:  # the command line's client imports this module, and must not load a web server
+    from aiohttp import web
 
 Json = Any  # JSON of strangers (twins, manifests): its shape is theirs, not ours
 JsonObject = dict[str, Json]
@@ -50,6 +54,11 @@ class EtagMismatchError(HubRefusalError):
 
 class TwinRefusedError(HubRefusalError):
     """A twin write beyond the limits (depth, key, value, size) or of a wrong shape."""
+
+
+class MessageTooLargeError(HubRefusalError):
+    http_status = 413
+    error_code = 413001
 
 
 class TwinTooLargeError(TwinRefusedError):
@@ -170,9 +179,14 @@ class HubControl(Protocol):
         ...
 
     def create_module(
-        self, module: str, *, primary_key: str | None = None, secondary_key: str | None = None
+        self,
+        module: str,
+        *,
+        primary_key: str | None = None,
+        secondary_key: str | None = None,
+        managed_by: str | None = None,
     ) -> ModuleIdentity:
-        """Add an identity, or change its keys. Keys that are None are kept or drawn anew."""
+        """Add an identity, or change it. Keys that are None are kept or drawn anew; ``managed_by`` None is kept."""
         ...
 
     def delete_module(self, module: str) -> None:
@@ -211,6 +225,27 @@ class HubControl(Protocol):
 
         Raises: ModuleUnknownError, MethodRefusedError, TargetAbsentError, MethodTimeoutError, MethodAnswerError.
         """
+        ...
+
+    def send_message(
+        self,
+        module: str,
+        *,
+        input_name: str | None,
+        output: str | None,
+        body: bytes,
+        system: dict[str, str],
+        application: dict[str, str],
+    ) -> int:
+        """Put a message into an input of ``module``, or through the routes as an output of it.
+
+        Returns: how many endpoints it went to; 0: no route takes it.
+        Raises: ModuleUnknownError, MessageTooLargeError.
+        """
+        ...
+
+    def watching(self, take: Callable[[Message], None]) -> AbstractContextManager[None]:
+        """Call ``take`` in the loop for each message that is accepted while entered; it must return at once."""
         ...
 
     def apply_configuration(self, content: JsonObject) -> None:
@@ -265,15 +300,21 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     hostnames: frozenset[str]  # accepted in a token's ``sr`` beside ``listen``, with and without the port
 
 
+class Gateway(Protocol):
+    """What port 443 serves to modules, asked before the service: an answer, or None for a request of the service."""
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse | None: ...
+
+
 class ServiceFactory(Protocol):
-    """`vigie_devkit.hub.service.open_service`: entered when it listens, yields the bound port.
+    """`vigie_devkit.hub.service.build_service`: the application for one port.
 
     ``sink`` is handed over so that the REST can query and export what it recorded.
     """
 
     def __call__(
-        self, control: HubControl, sink: UpstreamSink, settings: ServiceSettings, tls: SSLContext
-    ) -> AbstractAsyncContextManager[int]: ...
+        self, control: HubControl, sink: UpstreamSink, settings: ServiceSettings, gateway: Gateway | None = None
+    ) -> web.Application: ...
 
 
 class SinkFactory(Protocol):

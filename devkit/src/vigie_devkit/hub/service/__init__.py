@@ -5,22 +5,20 @@ Light to import: the command line reads it for its client, only the hub itself n
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-from ssl import SSLContext
+from typing import TYPE_CHECKING
 
-from vigie_devkit.hub.ports import HubControl, ServiceSettings, UpstreamSink
+if TYPE_CHECKING:
+    from aiohttp import web
 
-__all__ = ["open_service"]
+    from vigie_devkit.hub.ports import Gateway, HubControl, ServiceSettings, UpstreamSink
+
+__all__ = ["build_service"]
 
 
-def open_service(
-    control: HubControl, sink: UpstreamSink, settings: ServiceSettings, tls: SSLContext
-) -> AbstractAsyncContextManager[int]:
-    """Serve until the context ends; see `vigie_devkit.hub.ports.ServiceFactory`.
+def build_service(
+    control: HubControl, sink: UpstreamSink, settings: ServiceSettings, gateway: Gateway | None = None
+) -> web.Application:
+    """Build the service's application; see `vigie_devkit.hub.ports.ServiceFactory`."""
+    from vigie_devkit.hub.service.server import build
 
-    Yields: the bound port.
-    Raises: HubStartError: the port is taken or may not be bound.
-    """
-    from vigie_devkit.hub.service.server import serve
-
-    return serve(control, sink, settings, tls)
+    return build(control, sink, settings, gateway)

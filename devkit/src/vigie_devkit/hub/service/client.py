@@ -105,6 +105,18 @@ class ServiceClient:
     def apply_configuration(self, content: JsonObject) -> None:
         self._call("POST", f"/devices/{self._device}/applyConfigurationContent", content)
 
+    def send_message(self, **message: object) -> int:
+        """Send one message by hand (fields of `messages.Sent`); returns how many endpoints it went to."""
+        return int(self._object("POST", "/vigie/messages", message)["endpoints"])
+
+    def watch(self, module: str | None = None, output: str | None = None) -> Iterator[UpstreamRecord]:
+        """Yield what modules send from now on, until the hub ends."""
+        asked = {"module": module, "output": output}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        with self._response("GET", f"/vigie/messages?{query}", timeout_s=None) as response:
+            for line in response:
+                yield msgspec.json.decode(line, type=UpstreamRecord)
+
     def query(self, text: str) -> list[JsonObject]:
         """Return the first 1,000 results of a query over twins."""
         answer = self._call("POST", "/devices/query", {"query": text}, headers={"x-ms-max-item-count": "1000"})

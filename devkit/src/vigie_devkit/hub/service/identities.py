@@ -29,6 +29,7 @@ class WantedModule(msgspec.Struct, frozen=True, rename="camel"):
     """The body of a PUT; what is not named here is read-only or without meaning in this hub."""
 
     authentication: Authentication | None = None
+    managed_by: str | None = None
 
 
 def add_routes(app: web.Application) -> None:
@@ -85,7 +86,9 @@ async def put_module(request: web.Request) -> web.Response:
     if authentication.type not in {None, "sas"}:
         raise HubRefusalError(f"authentication type '{authentication.type}' is not emulated; modules here use 'sas'")
     keys = authentication.symmetric_key or SymmetricKey()
-    created = control.create_module(module, primary_key=keys.primary_key, secondary_key=keys.secondary_key)
+    created = control.create_module(
+        module, primary_key=keys.primary_key, secondary_key=keys.secondary_key, managed_by=wanted.managed_by
+    )
     return _identity(module_json(control, created), status=200 if known else 201)
 
 

@@ -1,6 +1,6 @@
 """A subset of IoT Hub's query language over twins: parsed once, evaluated on plain JSON. Pure.
 
-    query     := SELECT ( * | item {, item} ) FROM ( devices | devices.modules ) [ WHERE or ]
+    query     := SELECT [ TOP n ] ( * | item {, item} ) FROM ( devices | devices.modules ) [ WHERE or ]
     item      := ( path | COUNT() ) [ AS name ]
     or        := and { OR and }         and := not { AND not }        not := [ NOT ] primary
     primary   := ( or ) | IS_DEFINED( path ) | STARTSWITH( operand , operand )
@@ -36,6 +36,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 _MAX_TEXT = 8192
 _MAX_DEPTH = 50
+_MAX_TOP = 1_000_000
 _MISSING = object()  # "undefined" of the language: no comparison with it holds
 
 Value = Callable[[JsonObject], Any]
@@ -55,9 +56,10 @@ class Query(msgspec.Struct, frozen=True):
     source: Literal["devices", "devices.modules"]
     columns: tuple[Column, ...]
     matches: Condition
+    top: int | None = None
 
     def run(self, twins: Iterable[JsonObject]) -> list[JsonObject]:
-        found = [twin for twin in twins if self.matches(twin)]
+        found = [twin for twin in twins if self.matches(twin)][: self.top]
         if not self.columns:
             return found
         if any(column.path is None for column in self.columns):
@@ -98,6 +100,7 @@ class _Parser:
 
     def query(self) -> Query:
         self._expect("SELECT")
+        top = self._top()
         columns = () if self._take("*") else self._columns()
         self._expect("FROM")
         token = self._advance()
@@ -111,7 +114,16 @@ class _Parser:
         matches = self._or() if self._take("WHERE") else _everything
         if self._peek().kind != "end":
             raise _expected(self._peek(), "WHERE or the end" if matches is _everything else "AND, OR or the end")
-        return Query(source, columns, matches)
+        return Query(source, columns, matches, top)
+
+    def _top(self) -> int | None:
+        following = self._tokens[min(self._next + 1, len(self._tokens) - 1)]
+        if self._peek().text.upper() != "TOP" or following.kind != "number":
+            return None
+        self._next += 2
+        if not following.text.isdecimal() or not 1 <= int(following.text) <= _MAX_TOP:
+            raise _expected(following, f"a whole number in 1..{_MAX_TOP}")
+        return int(following.text)
 
     def _columns(self) -> tuple[Column, ...]:
         columns = [self._column()]

@@ -1,48 +1,39 @@
-"""The HTTPS server: who may ask, what is served, start and end."""
+"""The HTTPS application of the service: who may ask, and what is served."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from ssl import SSLContext
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from vigie.errors import HubStartError
-from vigie_devkit.hub.ports import HubControl, ServiceSettings, UpstreamSink
-from vigie_devkit.hub.service import configuration, faults, identities, methods, recorded, search, twins
+from vigie_devkit.hub.ports import Gateway, HubControl, ServiceSettings, UpstreamSink
+from vigie_devkit.hub.service import configuration, faults, identities, messages, methods, recorded, search, twins
 from vigie_devkit.hub.service.credentials import check_authorization
 from vigie_devkit.hub.service.exchange import CONTROL, SINK
 from vigie_devkit.hub.service.refusals import answer_refusals
 
-_SHUTDOWN_S = 1.0  # a method call still waiting for its module is ended after this
 
-
-@asynccontextmanager
-async def serve(
-    control: HubControl, sink: UpstreamSink, settings: ServiceSettings, tls: SSLContext
-) -> AsyncIterator[int]:
-    """Serve while entered; see `vigie_devkit.hub.ports.ServiceFactory`."""
-    app = web.Application(middlewares=[answer_refusals, _believe(settings)])
+def build(
+    control: HubControl, sink: UpstreamSink, settings: ServiceSettings, gateway: Gateway | None
+) -> web.Application:
+    """See `vigie_devkit.hub.ports.ServiceFactory`."""
+    first = [] if gateway is None else [_offer(gateway)]
+    app = web.Application(middlewares=[answer_refusals, *first, _believe(settings)])
     app[CONTROL] = control
     app[SINK] = sink
-    for part in (twins, methods, identities, configuration, search, faults, recorded):
+    for part in (twins, methods, identities, configuration, search, faults, recorded, messages):
         part.add_routes(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, settings.listen, settings.port, ssl_context=tls).start()
-        except OSError as error:
-            raise HubStartError(
-                f"the service cannot listen on {settings.listen}:{settings.port} ({error.strerror}); "
-                f"free the port or pass another --service-port"
-            ) from error
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
+    _also_with_trailing_slash(app)
+    return app
+
+
+def _offer(gateway: Gateway) -> Middleware:
+    @web.middleware
+    async def offer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await gateway(request) or await handler(request)
+
+    return offer
 
 
 def _believe(settings: ServiceSettings) -> Middleware:
@@ -55,3 +46,10 @@ def _believe(settings: ServiceSettings) -> Middleware:
         return await handler(request)
 
     return believe
+
+
+def _also_with_trailing_slash(app: web.Application) -> None:
+    """``/devices/`` is ``/devices``: Node's service SDK writes it so, and a redirect would lose its body."""
+    for route in list(app.router.routes()):
+        if route.resource is not None and not route.resource.canonical.endswith(("/", "{tail}")):
+            app.router.add_route(route.method, f"{route.resource.canonical}/", route.handler)

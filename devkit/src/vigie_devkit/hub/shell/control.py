@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
 from vigie.errors import HubConfigRefusedError
 from vigie_devkit.hub.manifest import EDGE_AGENT, EDGE_HUB, Manifest, parse_manifest
-from vigie_devkit.hub.message import UPSTREAM
+from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, UPSTREAM, Message, input_endpoint, message_bytes
+from vigie_devkit.hub.mqtt.system_properties import CONNECTION_DEVICE_ID, CONNECTION_MODULE_ID
 from vigie_devkit.hub.ports import (
     JsonObject,
     ManifestRefusedError,
+    MessageTooLargeError,
     MethodResult,
     Misbehaviour,
     ModuleIdentity,
@@ -92,13 +95,22 @@ class Control:
         return self._identity("", self._keys.content.device, session)
 
     def create_module(
-        self, module: str, *, primary_key: str | None = None, secondary_key: str | None = None
+        self,
+        module: str,
+        *,
+        primary_key: str | None = None,
+        secondary_key: str | None = None,
+        managed_by: str | None = None,
     ) -> ModuleIdentity:
         if not module or len(module) > 128 or any(character in module for character in "/\\ #+?") or module.isspace():
             raise TwinRefusedError(f"moduleId {module!r} is no module id")
         keys = self._keys.of(module)
         self._keys.content.modules[module] = Keys(
-            primary_key or keys.primary, secondary_key or keys.secondary, keys.generation_id, keys.etag + 1
+            primary_key or keys.primary,
+            secondary_key or keys.secondary,
+            keys.generation_id,
+            keys.etag + 1,
+            keys.managed_by if managed_by is None else managed_by,
         )
         self._identities.add(module)
         self._keys.save()
@@ -133,6 +145,7 @@ class Control:
             "authenticationType": "sas",
             "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
             "modelId": "",
+            **({"capabilities": {"iotEdge": True}} if module is None else {}),
             "tags": twin.tags,
             "properties": service_properties(twin),
         }
@@ -255,6 +268,51 @@ class Control:
             self._performer.answers.pop(rid, None)
             self._state.methods.forget(rid)
 
+    # --- messages by hand ---
+
+    def send_message(
+        self,
+        module: str,
+        *,
+        input_name: str | None,
+        output: str | None,
+        body: bytes,
+        system: dict[str, str],
+        application: dict[str, str],
+    ) -> int:
+        self._known(module)
+        now = self._clock.now()
+        sender = {CONNECTION_DEVICE_ID: self.device_id, CONNECTION_MODULE_ID: module}
+        message = Message(
+            key=str(uuid.uuid4()),
+            stored_at=now,
+            source_module=module,
+            output=output,
+            kind="Telemetry",
+            system=system | sender if output is not None else system,
+            application=application,
+            body=body,
+        )
+        if message_bytes(message) > MAX_MESSAGE_BYTES:
+            raise MessageTooLargeError(f"the message with its properties is larger than {MAX_MESSAGE_BYTES} bytes")
+        if input_name is not None:
+            self._state.intake.deliver(now, input_endpoint(module, input_name), message)
+            reached = 1
+        else:
+            reached = len(self._state.intake.routes.match(message))
+            self._state.intake.accept(now, None, 0, message)
+        self._performer.run()
+        return reached
+
+    @contextmanager
+    def watching(self, take: Callable[[Message], None]) -> Iterator[None]:
+        watchers = self._state.intake.watchers
+        watchers.append(take)
+        try:
+            yield
+        finally:
+            watchers.remove(take)
+
     # --- faults and figures ---
 
     def misbehave(self, settings: Misbehaviour) -> None:
@@ -317,6 +375,7 @@ class Control:
             primary_key=keys.primary,
             secondary_key=keys.secondary,
             etag=etag_text(keys.etag),
+            managed_by=keys.managed_by,
             connected=session is not None and session.link is not None,
             connection_state_updated_at=session.connection_changed_at if session is not None else _EPOCH,
             last_activity_at=session.last_activity_at if session is not None else _EPOCH,

@@ -1,24 +1,25 @@
-"""Module-to-module methods: HTTPS on 443 of the gateway, as the SDK's ``invoke_method`` wants it (section 6)."""
+"""What port 443 of the gateway serves to modules: calls of each other's methods, and MQTT over WebSockets."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from ssl import SSLContext
-from urllib.parse import unquote_plus
+import re
+from urllib.parse import quote, unquote_plus
 
 import msgspec
 import structlog
 from aiohttp import web
 
 from vigie_devkit.hub.ports import HubRefusalError, TargetAbsentError
+from vigie_devkit.hub.shell.broker import Broker
 from vigie_devkit.hub.shell.clock import Clock
 from vigie_devkit.hub.shell.control import Control
 from vigie_devkit.hub.shell.tokens import TokenRefusedError, check_token
+from vigie_devkit.hub.shell.websocket import PATH as WEBSOCKET_PATH
+from vigie_devkit.hub.shell.websocket import serve_websocket
 
 log = structlog.get_logger("hub")
-HTTPS_PORT = 443
 _ACTOR = "x-ms-edge-moduleId"
+_METHODS = re.compile(r"/twins/(?P<device>[^/]+)(/modules/(?P<module>[^/]+))?/methods/?")
 
 
 class MethodCall(msgspec.Struct, frozen=True):
@@ -31,19 +32,28 @@ class MethodCall(msgspec.Struct, frozen=True):
 
 
 class EdgeHttp:
-    """Judges and forwards one call."""
+    """The gateway's side of port 443; a request that is not a module's is the service's."""
 
-    def __init__(self, control: Control, hostnames: frozenset[str], clock: Clock) -> None:
+    def __init__(self, control: Control, broker: Broker, hostnames: frozenset[str], clock: Clock) -> None:
         self._control = control
+        self._broker = broker
         self._hostnames = hostnames
         self._clock = clock
 
-    async def invoke(self, request: web.Request) -> web.Response:
+    async def __call__(self, request: web.Request) -> web.StreamResponse | None:
+        if request.rel_url.raw_path.rstrip("/") in (WEBSOCKET_PATH, quote(WEBSOCKET_PATH)):
+            return await serve_websocket(request, self._broker)
+        called = _METHODS.fullmatch(request.rel_url.raw_path) if request.method == "POST" else None
+        # An operator's token names its policy (skn), a module's never does.
+        if called is None or "skn=" in request.headers.get("Authorization", ""):
+            return None
+        return await self._invoke(request, unquote_plus(called["device"]), unquote_plus(called["module"] or ""))
+
+    async def _invoke(self, request: web.Request, target: str, called: str) -> web.Response:
         actor = request.headers.get(_ACTOR, "")
         device, _, module = actor.partition("/")
         if not device or not module or "/" in module:
             return _refusal(400, f"header {_ACTOR} is {actor!r}, expected 'device/module'")
-        target = unquote_plus(request.match_info["device"])
         if device != self._control.device_id or target != device:
             return _refusal(401, f"caller {actor!r} may not call modules of device {target!r}")
         keys = self._control.keys_of(module)
@@ -62,7 +72,7 @@ class EdgeHttp:
         except TokenRefusedError as refusal:
             log.warning("method_call_refused", caller=actor, reason=str(refusal))
             return _refusal(401, str(refusal))
-        return await self._call(request, unquote_plus(request.match_info.get("module", "")))
+        return await self._call(request, called)
 
     async def _call(self, request: web.Request, module: str) -> web.Response:
         try:
@@ -86,26 +96,3 @@ class EdgeHttp:
 
 def _refusal(status: int, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status)
-
-
-@asynccontextmanager
-async def open_edge_http(
-    control: Control, *, listen: str, port: int, hostnames: frozenset[str], tls: SSLContext, clock: Clock
-) -> AsyncIterator[int | None]:
-    """Serve while entered. Yields: the port, or None where it may not be bound (an unprivileged user)."""
-    edge = EdgeHttp(control, hostnames, clock)
-    app = web.Application()
-    app.router.add_post("/twins/{device}/methods", edge.invoke)
-    app.router.add_post("/twins/{device}/modules/{module}/methods", edge.invoke)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, listen, port, ssl_context=tls).start()
-        except OSError as error:
-            log.warning("edge_https_not_served", listen=listen, port=port, reason=error.strerror or str(error))
-            yield None
-        else:
-            yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()

@@ -19,11 +19,13 @@ from vigie_devkit.hub.ports import Json, JsonObject, ManifestRefusedError, Servi
 from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.hub.routing import Routing
 from vigie_devkit.hub.shell.admission import Admission
+from vigie_devkit.hub.shell.amqp import refuse_amqp
 from vigie_devkit.hub.shell.broker import Broker
 from vigie_devkit.hub.shell.certificates import Certificates
 from vigie_devkit.hub.shell.clock import Clock
 from vigie_devkit.hub.shell.control import Control
-from vigie_devkit.hub.shell.edge_http import HTTPS_PORT, open_edge_http
+from vigie_devkit.hub.shell.edge_http import EdgeHttp
+from vigie_devkit.hub.shell.https import gateway_port, service_port
 from vigie_devkit.hub.shell.keys import KeyStore
 from vigie_devkit.hub.shell.listen import MQTT_PORT, choose_address
 from vigie_devkit.hub.shell.listener import Listener
@@ -56,14 +58,14 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_hub(
-    options: HubOptions, stop: asyncio.Event, *, open_service: ServiceFactory, open_sink: SinkFactory
+    options: HubOptions, stop: asyncio.Event, *, build_service: ServiceFactory, open_sink: SinkFactory
 ) -> None:
     """Serve until ``stop`` is set, then drain every client. Raises: HubStartError, with one sentence."""
     manifest, routing = load_manifest(options.manifest)
     with _own(options.state), _socket_root(options) as sockets:
         for folder in remove_dead_folders():
             log.info("sockets_of_a_killed_hub_removed", folder=str(folder))
-        async with _Running.open(options, manifest, routing, sockets, open_service=open_service, open_sink=open_sink):
+        async with _Running.open(options, manifest, routing, sockets, build_service=build_service, open_sink=open_sink):
             await stop.wait()
             log.info("hub_stopping")
 
@@ -131,7 +133,7 @@ class _Running:
         routing: Routing,
         sockets: Path,
         *,
-        open_service: ServiceFactory,
+        build_service: ServiceFactory,
         open_sink: SinkFactory,
     ) -> AsyncIterator[_Running]:
         folder, clock = options.state, Clock()
@@ -195,14 +197,19 @@ class _Running:
             control.deploy(manifest, routing)
             state.restore(clock.now(), waiting)
             performer.run()
+            gateway_side = EdgeHttp(control, broker, hostnames, clock)
             async with (
-                open_service(control, sink, service, tls) as self.service_port,
-                open_edge_http(
-                    control, listen=listen, port=HTTPS_PORT, hostnames=hostnames, tls=tls, clock=clock
-                ) as self.https_port,
+                service_port(
+                    build_service(control, sink, service), options.service_port, keys.content.service_port, listen, tls
+                ) as self.service_port,
+                gateway_port(build_service(control, sink, service, gateway_side), listen, tls) as self.https_port,
+                refuse_amqp(listen=listen, tls=tls),
                 self._workload_sockets(),
                 self.listener.opened(),
             ):
+                if not options.service_port:
+                    keys.content.service_port = self.service_port
+                    keys.save()
                 self._write_connection_string(keys.content.service)
                 self._describe(gateway, certificates.ca_file)
                 async with self._keeping_up(gateway, certificates.ca_file):
@@ -247,7 +254,8 @@ class _Running:
             self._describe(gateway, ca_file)
 
     def _write_connection_string(self, key: str) -> None:
-        host = f"{_reachable(self.listen)}:{self.service_port}"
+        # Where 443 serves too, a bare host: Node's service SDK takes no port.
+        host = _reachable(self.listen) + ("" if self.https_port else f":{self.service_port}")
         text = f"HostName={host};SharedAccessKeyName={_POLICY};SharedAccessKey={key}\n"
         write_atomically(self._connection_string_file, text.encode())
 

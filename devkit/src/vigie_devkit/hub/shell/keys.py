@@ -19,6 +19,7 @@ class Keys(msgspec.Struct):
     secondary: str
     generation_id: str
     etag: int = 1
+    managed_by: str = "iotEdge"
 
 
 class KeyFile(msgspec.Struct):
@@ -27,6 +28,8 @@ class KeyFile(msgspec.Struct):
     modules: dict[str, Keys] = {}
     listen: str = ""
     """The address of the last run: modules that still live find the hub again there."""
+    service_port: int = 0
+    """The service's port of the last run: a connection string that was copied stays good."""
 
 
 def draw_key() -> str:

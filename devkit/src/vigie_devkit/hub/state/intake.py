@@ -65,6 +65,7 @@ class Intake:
         self._pump = pump
         self._out = out
         self._full = False
+        self.watchers: list[Callable[[Message], None]] = []
 
     def publish(self, now: float, link: Link, packet_id: int, message: Message, *, dup: bool) -> bool:
         """Take a client's message. True: it was dealt with and acknowledged; False: it waits or comes again."""
@@ -85,6 +86,8 @@ class Intake:
 
     def accept(self, now: float, link: Link | None, packet_id: int, message: Message) -> bool:
         """Route and store. False: no room, parked."""
+        for watcher in self.watchers:
+            watcher(message)
         size = message_bytes(message)
         if size > MAX_MESSAGE_BYTES:
             self._counters.dropped_too_large += 1
@@ -97,18 +100,29 @@ class Intake:
         if link is not None and not self._has_room(size):
             self._park(link, packet_id, message)
             return False
+        self._store(
+            now,
+            message,
+            size,
+            [
+                Target(match.endpoint, match.priority, None if match.ttl_s is None else now + match.ttl_s)
+                for match in matches
+            ],
+        )
+        return True
+
+    def deliver(self, now: float, endpoint: str, message: Message) -> None:
+        """Queue a message for one endpoint, whatever the routes say."""
+        self._store(now, message, message_bytes(message), [Target(endpoint, 0, None)])
+
+    def _store(self, now: float, message: Message, size: int, targets: list[Target]) -> None:
         seq = self._seq
         self._seq += 1
-        targets = [
-            Target(match.endpoint, match.priority, None if match.ttl_s is None else now + match.ttl_s)
-            for match in matches
-        ]
         self._counters.stored += 1
         self._queues.add(seq, size, targets)
         self._out.append(Store(seq, size, message, targets))
         for target in targets:
             self._pump(now, target.endpoint)
-        return True
 
     def acknowledge(self, now: float, link: Link, packet_id: int, message: Message | None = None) -> None:
         """PUBACK, at once or as late as the faults in force want it; ``packet_id`` 0 wants none."""

@@ -1,0 +1,104 @@
+"""`vigie hub send` and `vigie hub watch`: messages by hand."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from vigie_devkit.local.errors import Exit, UsageError
+from vigie_devkit.local.hub_option import add_hub_options, hub_state
+
+
+def add_send(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("module", nargs="?", help="module whose input gets the message")
+    parser.add_argument("input", nargs="?", help="name of the input")
+    parser.add_argument("body", help="text of the message; - reads standard input, @FILE a file")
+    parser.add_argument(
+        "--as",
+        nargs=2,
+        dest="sender",
+        metavar=("MODULE", "OUTPUT"),
+        help="send as this module's output instead, so that the routes decide where it goes",
+    )
+    parser.add_argument(
+        "--property", action="append", default=[], metavar="K=V", help="application property; may be repeated"
+    )
+    parser.add_argument(
+        "--content-type", default="application/json", metavar="TYPE", help="default: %(default)s; empty for none"
+    )
+    parser.add_argument("--content-encoding", default="utf-8", metavar="NAME", help="default: %(default)s")
+    parser.set_defaults(handler=_send)
+    add_hub_options(parser)
+
+
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("module", nargs="?", help="only messages of this module")
+    parser.add_argument("output", nargs="?", help="only messages of this output")
+    parser.add_argument("--count", type=int, metavar="N", help="end after N messages")
+    parser.set_defaults(handler=_watch)
+    add_hub_options(parser)
+
+
+def _send(args: argparse.Namespace) -> int:
+    from vigie.errors import HubAnswerError
+    from vigie_devkit.hub.service.client import ServiceClient
+
+    if args.sender is None and args.input is None:
+        raise UsageError("name the module and its input, or the sender: --as MODULE OUTPUT")
+    if args.sender is not None and args.module is not None:
+        raise UsageError(f"--as {' '.join(args.sender)} goes by the routes; leave out '{args.module}'")
+    place = (
+        {"module": args.module, "input": args.input}
+        if args.sender is None
+        else {"module": args.sender[0], "output": args.sender[1]}
+    )
+    message: dict[str, Any] = place | _body(args.body) | {"properties": dict(map(_pair, args.property))}
+    if args.content_type:
+        message |= {"content_type": args.content_type, "content_encoding": args.content_encoding}
+    try:
+        reached = ServiceClient.open(hub_state(args)).send_message(**message)
+    except HubAnswerError as error:
+        sys.stderr.write(f"vigie: {error}\n")
+        return Exit.NO_FLOW
+    if not reached:
+        sys.stderr.write(f"vigie: no route takes output '{message['output']}' of module '{message['module']}'\n")
+        return Exit.NO_FLOW
+    print(f"sent to {reached} endpoint{'' if reached == 1 else 's'}")
+    return Exit.OK
+
+
+def _watch(args: argparse.Namespace) -> int:
+    from vigie.errors import HubAnswerError
+    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_devkit.hub.upstream.record import to_json_line
+
+    try:
+        for number, record in enumerate(ServiceClient.open(hub_state(args)).watch(args.module, args.output), 1):
+            print(to_json_line(record).decode(), end="", flush=True)
+            if number == args.count:
+                break
+    except HubAnswerError as error:
+        sys.stderr.write(f"vigie: {error}\n")
+        return Exit.NO_FLOW
+    return Exit.OK
+
+
+def _body(text: str) -> dict[str, str]:
+    import base64
+    from pathlib import Path
+
+    try:
+        whole = sys.stdin.buffer.read() if text == "-" else Path(text[1:]).read_bytes() if text[:1] == "@" else None
+    except OSError as error:
+        raise UsageError(f"cannot read {text[1:]} ({error.strerror})") from error
+    if whole is None:
+        return {"body": text}
+    return {"body": base64.b64encode(whole).decode(), "body_encoding": "base64"}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--property {text!r}: expected NAME=VALUE")
+    return name, value
