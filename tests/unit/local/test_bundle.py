@@ -37,3 +37,15 @@ def test_what_is_no_model_is_one_sentence(tmp_path: Path, name: str, said: str) 
     (tmp_path / "folder").mkdir()
     with pytest.raises(NoModelError, match=said):
         bundle.find_bundle(str(tmp_path / name))
+
+
+def test_a_name_works_where_a_folder_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, shipped = tmp_path / "own", tmp_path / "shipped"
+    monkeypatch.setattr(bundle, "bundle_shelves", lambda: (own, shipped))
+    for folder in (own / "cups", shipped / "cups", shipped / "bolts"):
+        folder.mkdir(parents=True)
+        (folder / "card.yaml").write_text("schema: vigie.card/1\n")
+    assert bundle.find_bundle("cups") == own / "cups"
+    assert bundle.find_bundle("bolts") == shipped / "bolts"
+    with pytest.raises(NoModelError, match="did you mean 'bolts'"):
+        bundle.find_bundle("bolt")

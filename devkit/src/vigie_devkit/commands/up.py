@@ -48,14 +48,16 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "sources", nargs="*", metavar="SOURCE", help="what to look at (default: the synthetic conveyor)"
     )
-    parser.add_argument("--model", metavar="FILE", help="an .onnx file, or the folder of a model bundle")
+    parser.add_argument(
+        "--model", metavar="FILE", help="an .onnx file, a bundle's folder, or a name that './vigie models list' shows"
+    )
     parser.add_argument(
         "--score", type=share, metavar="S", help="drop detections below S, 0 to 1 (default: what the model's card says)"
     )
     parser.add_argument(
         "--pace",
         choices=["realtime", "max"],
-        help="realtime: newest frame wins; max: every frame is inferred (default: max for files, else realtime)",
+        help="realtime: newest frame wins; max: every frame is inferred (default: max for files and with --frames)",
     )
     parser.add_argument("--loop", action="store_true", help="begin a file again at its end")
     parser.add_argument("--seconds", type=positive_number, metavar="N", help="end N seconds after the first frame")
@@ -136,7 +138,9 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     status.note(f"vigie: model {bundle.name}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
     for found in clear_leftovers(run):
         status.note(f"vigie: cleaned up after a run that was killed: {found}")
-    settings = {c.name: c.settings(pace=args.pace, loop=args.loop, frames=args.frames) for c in cameras}
+    # So many frames asked for are so many inferred: none is dropped for a newer one, where the source can wait.
+    pace = args.pace or ("max" if args.frames is not None else None)
+    settings = {c.name: c.settings(pace=pace, loop=args.loop, frames=args.frames) for c in cameras}
     manifest = local_manifest(os.environ, settings, bundle, score=args.score)
     if not viewer:
         leave_out(manifest, VIEWER)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from difflib import get_close_matches
 from pathlib import Path
 
 from vigie_devkit.local.errors import NoModelError
-from vigie_devkit.local.paths import CHECKOUT, home_folder
+from vigie_devkit.local.paths import CHECKOUT, bundle_shelves, home_folder
 
 CARD = "card.yaml"
 
@@ -34,8 +35,22 @@ def find_bundle(wanted: str | None) -> Path:
             raise NoModelError(f"{wanted} is a folder without {CARD}: pass a bundle folder or an .onnx file")
         return path
     if not path.is_file():
-        raise NoModelError(f"there is no model at {wanted}; pass an .onnx file or a bundle folder")
+        return on_shelf(wanted)
     return import_once(path)
+
+
+def on_shelf(name: str) -> Path:
+    """The bundle of that name, this machine's own before those that ship. Raises: NoModelError, with the names."""
+    shelves = bundle_shelves()
+    for shelf in shelves:
+        if "/" not in name and (shelf / name / CARD).is_file():
+            return shelf / name
+    known = sorted({card.parent.name for shelf in shelves for card in shelf.glob(f"*/{CARD}")})
+    near = get_close_matches(name, known, 1, 0.6)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}"
+    raise NoModelError(
+        f"there is no model {name!r}: neither an .onnx file, nor a bundle folder, nor a bundle's name; {hint}"
+    )
 
 
 def import_once(onnx_file: Path) -> Path:

@@ -46,7 +46,18 @@ def _unescape(text: str) -> str:
 
 
 async def fetch_metrics(state: Path, pid: int, *, timeout_s: float = 2.0) -> list[Sample] | None:
-    """The samples of the module whose state folder is ``state``, None while ``pid`` does not serve them.
+    """The samples of the module whose state folder is ``state``, None while ``pid`` does not serve them."""
+    body = await _get(state, pid, "/metrics", timeout_s)
+    return None if body is None else list(parse_exposition(body.decode("utf-8", "replace")))
+
+
+async def is_ready(state: Path, pid: int, *, timeout_s: float = 2.0) -> bool:
+    """True once the module answers /readyz with 200."""
+    return await _get(state, pid, "/readyz", timeout_s) is not None
+
+
+async def _get(state: Path, pid: int, path: str, timeout_s: float) -> bytes | None:
+    """The body of an answer 200, None for anything else.
 
     A plain request over a stream: an HTTP library would cost `up` half its start-up time.
     """
@@ -58,16 +69,14 @@ async def fetch_metrics(state: Path, pid: int, *, timeout_s: float = 2.0) -> lis
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(host, endpoint["port"])
             try:
-                writer.write(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
                 response = await reader.read()
             finally:
                 writer.close()
     except (OSError, ValueError, KeyError, TimeoutError):
         return None
     head, _, body = response.partition(b"\r\n\r\n")
-    if b" 200 " not in head.split(b"\r\n", 1)[0]:
-        return None
-    return list(parse_exposition(body.decode("utf-8", "replace")))
+    return body if b" 200 " in head.split(b"\r\n", 1)[0] else None
 
 
 class Tally:

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vigie.contracts.names import CAMERA, INFERENCE, PREPROCESS, SYNC
 from vigie_devkit.local import logfiles, summary
 from vigie_devkit.local.drain import Drain
 from vigie_devkit.local.errors import Exit, HubFailedError, LocalError, ModuleFailedError
 from vigie_devkit.local.footprint import folder_bytes, pss_bytes
 from vigie_devkit.local.leftovers import clear_leftovers
-from vigie_devkit.local.metrics import Tally, fetch_metrics
+from vigie_devkit.local.metrics import Tally, fetch_metrics, is_ready
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.prepare import forget_secrets
 from vigie_devkit.local.processes import ProcessId, start_ticks
@@ -34,6 +35,8 @@ from vigie_devkit.local.watch import Watch
 T = TypeVar("T")
 
 HUB_READY_WITHIN_S = 60.0
+# After that the cameras start all the same: the reason why a module is not ready may need their frames to be seen.
+READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.25
 LOOK_EVERY_LIVE_S = 1.0
 CHORES_EVERY_S = 5.0
@@ -92,7 +95,7 @@ class Session:
             keeper = asyncio.create_task(self._supervisor.run(), name="local.supervisor")
             await self._hub_ready()
             for module in self._plan.modules:
-                if not self._stop.is_set():
+                if module != CAMERA and not self._stop.is_set():
                     self._supervisor.start(module_program(self._run, module))
             await self._until_done()
         except LocalError as error:
@@ -156,6 +159,7 @@ class Session:
         while not self._stop.is_set():
             await self._look("draining" if drain else "running")
             now = time.monotonic()
+            await self._start_cameras(now)
             if drain is None and self._capture_is_over():
                 drain = Drain()
             elif drain is None and self._time_is_over(now):
@@ -169,6 +173,19 @@ class Session:
             await self._give_up_if_hopeless(now)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), self._look_every_s(draining=drain is not None))
+
+    async def _start_cameras(self, now: float) -> None:
+        """Once everything behind the cameras is ready: a frame captured before would only be dropped."""
+        programs = self._supervisor.programs
+        if CAMERA in programs or CAMERA not in self._plan.modules or self._stop.is_set():
+            return
+        waiting = now - self._begun < READY_WITHIN_S
+        for module in (PREPROCESS, INFERENCE, SYNC):
+            if waiting and module in self._plan.modules:
+                pid = programs[module].pid
+                if pid is None or not await is_ready(self._run.module(module), pid):
+                    return
+        self._supervisor.start(module_program(self._run, CAMERA))
 
     async def _look(self, phase: str) -> None:
         """Ask every module how far it is, show it, and do the chores that are due."""
