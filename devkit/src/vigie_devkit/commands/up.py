@@ -15,7 +15,7 @@ from vigie_devkit.local.paths import CHECKOUT, RunPaths, claim_run
 
 if TYPE_CHECKING:
     from vigie_devkit.local.session import Plan
-    from vigie_devkit.local.sources import CameraSource
+    from vigie_devkit.local.sources import CameraSource, Pace
 
 EPILOG = """examples:
   ./vigie up --model yolox_nano.onnx                          the synthetic conveyor, until Ctrl-C
@@ -139,7 +139,7 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     for found in clear_leftovers(run):
         status.note(f"vigie: cleaned up after a run that was killed: {found}")
     # So many frames asked for are so many inferred: none is dropped for a newer one, where the source can wait.
-    pace = args.pace or ("max" if args.frames is not None else None)
+    pace: Pace | None = args.pace or ("max" if args.frames is not None else None)
     settings = {c.name: c.settings(pace=pace, loop=args.loop, frames=args.frames) for c in cameras}
     manifest = local_manifest(os.environ, settings, bundle, score=args.score)
     if not viewer:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vigie_devkit.commands.models.arguments import add_recognition_options, add_verb_parser, input_fields
-from vigie_devkit.models.evidence.spelling import RANGES
 
+# As in models/evidence/spelling.py, which loads onnx: help must not.
+RANGES = "0..255, 0..1, -1..1, imagenet, caffe"
 EXAMPLE = "./vigie models import best.onnx --labels names.txt --output bundles/best"
 
 
@@ -30,7 +31,7 @@ def add_verb(verbs: Any) -> None:
         "--input",
         type=input_fields,
         metavar="CHANNELS/RANGE",
-        help=f"how pixels are fed: rgb/ or bgr/ and one of {', '.join(RANGES)} (for example rgb/0..1)",
+        help=f"how pixels are fed: rgb/ or bgr/ and one of {RANGES} (for example rgb/0..1)",
     )
     verb.add_argument("--channels", choices=("rgb", "bgr"), help="the order the model was trained with")
     verb.add_argument("--align", choices=("centre", "top_left", "stretch"), help="how pictures are fitted")
