@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from support.hub import running_hub, wait_until
+from support.node import INSTALL_S, node_folder
 from vigie_devkit.hub.service.client import ServiceClient
 
+pytestmark = pytest.mark.timeout(INSTALL_S + 300)
 PAGE = (Path(__file__).parents[3] / "docs/hub.md").read_text(encoding="utf-8")
 
 
@@ -30,14 +32,15 @@ def hub(tmp_path):
         yield hub
 
 
-@pytest.fixture
-def project(hub, tmp_path):
-    """Both modules, each as a process of its own."""
+@pytest.fixture(params=["thermometer.py", "thermometer.js"])
+def project(request, hub, tmp_path):
+    """Both modules, each as a process of its own; the sender in two languages."""
     processes = []
-    for module, file in (("filter", "my_filter.py"), ("thermometer", "thermometer.py")):
-        (tmp_path / file).write_text(block(file), encoding="utf-8")
+    for module, file in (("filter", "my_filter.py"), ("thermometer", request.param)):
+        folder, program = (node_folder(), "node") if file.endswith(".js") else (tmp_path, sys.executable)
+        (folder / file).write_text(block(file), encoding="utf-8")
         environment = os.environ | hub.environment(module)
-        processes.append(subprocess.Popen([sys.executable, tmp_path / file], env=environment))
+        processes.append(subprocess.Popen([program, folder / file], env=environment))
     yield processes
     for process in processes:
         process.kill()
