@@ -236,3 +236,27 @@ def hugging_face(*, columns: int = CLASSES + 1) -> onnx.ModelProto:
     g.add("Transpose", g.add("Sigmoid", g.slice(rows, 0, 4, 1)), perm=[0, 2, 1], name="pred_boxes")
     outputs = [tensor("logits", [1, 16, columns]), tensor("pred_boxes", [1, 16, 4])]
     return g.model([image(HW, "pixel_values")], outputs)
+
+
+def pose(*, points: int = 5, dims: int = 3, finished: bool = False) -> onnx.ModelProto:
+    """Ultralytics' pose head, raw or chosen in the graph, with its metadata."""
+    g = Graph(36)
+    extra = points * dims
+    strides = (16,) if finished else (8, 16, 32)
+    rows = g.features("images", strides, 4 + CLASSES + extra)
+    boxes = g.on_grid(rows, HW, strides)
+    scores = g.add("Sigmoid", g.slice(rows, 4, 4 + CLASSES, 1))
+    spread = np.tile([64.0, 64.0, 1.0][:dims], points).reshape(1, -1, 1)
+    marks = g.add("Mul", g.add("Sigmoid", g.slice(rows, 4 + CLASSES, 4 + CLASSES + extra, 1)), g.constant(spread))
+    metadata = ultralytics_metadata(task="pose", kpt_shape=str([points, dims]))
+    if not finished:
+        g.add("Concat", boxes, scores, marks, axis=1, name="output0")
+        shape = [1, 4 + CLASSES + extra, anchors(HW)]
+        return g.model([image(HW)], [tensor("output0", shape)], metadata=metadata)
+    half = g.add("Mul", g.slice(boxes, 2, 4, 1), g.constant([0.5]))
+    low, high = (g.add(sign, g.slice(boxes, 0, 2, 1), half) for sign in ("Sub", "Add"))
+    best = g.add("ReduceMax", scores, axes=[1], keepdims=1)
+    label = g.add("Cast", g.add("ArgMax", scores, axis=1), to=TensorProto.FLOAT)
+    table = g.add("Concat", low, high, best, label, marks, axis=1)
+    g.add("Transpose", table, perm=[0, 2, 1], name="output0")
+    return g.model([image(HW)], [tensor("output0", [1, 16, 6 + extra])], metadata=metadata)

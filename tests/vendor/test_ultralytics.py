@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from support.vendor_agreement import Found, agreement, through_vigie
+from vigie import open_model
 from vigie.errors import ModelUnrecognisedError
 from vigie.models import load_bundle
 from vigie_devkit.models import import_model
@@ -22,7 +23,8 @@ DETECTORS = [
     ("yolov8n-half", RAW), ("yolov8n-p2", RAW), ("yolov9t", RAW), ("yolov10n", DONE), ("yolov10n-raw", RAW),
     ("yolo11n", RAW), ("yolo12n", RAW), ("yolo26n", DONE), ("yolo26n-raw", RAW),
 ]  # fmt: skip
-REFUSED = [("yolov8n-seg", "segment"), ("yolo11n-pose", "pose"), ("yolov8n-obb", "obb")]
+POSES = ["yolov8n-pose", "yolo11n-pose", "yolo26n-pose"]
+REFUSED = [("yolov8n-seg", "segment"), ("yolov8n-obb", "obb")]
 
 
 @pytest.mark.parametrize(("name", "family"), DETECTORS, ids=[name for name, _ in DETECTORS])
@@ -45,6 +47,33 @@ def test_a_detector_finds_what_its_vendor_finds(
     assert np.ptp(vendor.scores) > 0.02, "scores that lie together prove nothing"
     # A pair whose overlap is the threshold itself may fall either way: the vendor shifts classes apart in float32.
     assert seen.matched >= (0.85 if half else 0.98) * max(seen.vendor, seen.ours), seen
+
+
+@pytest.mark.parametrize("name", POSES)
+def test_a_pose_model_finds_the_boxes_and_key_points_of_its_vendor(
+    ultralytics_exports: Path, frame_bgr: np.ndarray, tmp_path: Path, name: str
+) -> None:
+    folder = import_model(ultralytics_exports / f"{name}.onnx", tmp_path / "bundle")
+    with open_model(folder) as model:
+        found = model(frame_bgr, score_min=SCORE_MIN, iou_max=IOU_MAX)
+    with np.load(ultralytics_exports / f"{name}.npz") as arrays:
+        vendor = Found(arrays["boxes_xyxy"], arrays["scores"], arrays["class_ids"])
+        points = arrays["keypoints"]
+    ours = Found(found.boxes_xyxy, found.scores, found.class_ids)
+    seen = agreement(ours, vendor, iou_min=0.99, score_within=1e-3)
+    assert seen.vendor > 20
+    assert seen.matched >= 0.98 * max(seen.vendor, seen.ours), seen
+    assert found.keypoints is not None
+    apart = []
+    for box, own in zip(vendor.boxes_xyxy, points, strict=True):
+        nearest = int(np.abs(ours.boxes_xyxy - box).max(axis=1).argmin())
+        if np.abs(ours.boxes_xyxy[nearest] - box).max() <= 0.25:
+            apart.append(float(np.abs(found.keypoints[nearest] - own).max()))
+    print(f"{name}: {seen}, key points {max(apart):.3f} px apart in {len(apart)}")
+    assert len(apart) >= 0.9 * len(points)
+    # Random key points lie far outside and are clipped to the picture; a pixel of the tensor is 4.7 of it.
+    assert np.median(apart) < 0.1
+    assert np.quantile(apart, 0.98) < 1.0
 
 
 def test_a_classifier_gives_the_class_and_score_of_its_vendor(

@@ -38,7 +38,7 @@ REFUSED: list[Any] = [
         "segment",
         partial(models.yolov8, metadata=models.ultralytics_metadata(task="segment")),
         {},
-        "its metadata say task 'segment'; only detect and classify models are read",
+        "its metadata say task 'segment'; only detect, classify and pose models are read",
     ),
     (
         "open-input",

@@ -25,7 +25,7 @@ import torch
 from ultralytics import YOLO
 from ultralytics.data.augment import LetterBox
 from ultralytics.utils.nms import non_max_suppression
-from ultralytics.utils.ops import scale_boxes
+from ultralytics.utils.ops import scale_boxes, scale_coords
 
 SCORE_MIN, IOU_MAX = 0.001, 0.45
 SEEN, SEEN_OF_FEW = 330, 800  # anchors of the photograph above SCORE_MIN; few classes suppress more
@@ -49,7 +49,9 @@ CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any], int | None]] = {
     "yolo26n-raw": ("yolo26n.yaml", (256, 256), {}, None),
     "yolov8n-cls": ("yolov8n-cls.yaml", (224, 224), {}, 10),
     "yolov8n-seg": ("yolov8n-seg.yaml", (256, 256), {}, None),
+    "yolov8n-pose": ("yolov8n-pose.yaml", (256, 320), {}, None),
     "yolo11n-pose": ("yolo11n-pose.yaml", (256, 256), {}, None),
+    "yolo26n-pose": ("yolo26n-pose.yaml", (256, 256), {"nms": False}, None),
     "yolov8n-obb": ("yolov8n-obb.yaml", (256, 256), {}, None),
 }
 
@@ -78,7 +80,7 @@ def main(folder: Path, photograph: Path, drawn: Path, names: list[str]) -> None:
             model.model.end2end = options.get("nms") is False
         spread(model.model, both)
         written: dict[str, Any] = {}
-        if model.task == "detect":
+        if model.task in {"detect", "pose"}:
             written = detected(model.model, tensor, frame_bgr.shape[:2])
         elif model.task == "classify":
             written = {"scores": model.model.eval()(tensor)[0][0].numpy()}
@@ -156,13 +158,18 @@ def logit(score: float) -> float:
 
 def detected(network: Any, tensor: torch.Tensor, frame_hw: tuple[int, int]) -> dict[str, Any]:
     """What the vendor finds, in pixels of the picture."""
-    found = non_max_suppression(network.eval()(tensor), SCORE_MIN, IOU_MAX, nc=len(network.names), max_det=300)[0]
+    options = {"nc": len(network.names), "max_det": 300, "end2end": bool(getattr(network, "end2end", False))}
+    found = non_max_suppression(network.eval()(tensor), SCORE_MIN, IOU_MAX, **options)[0]
     boxes = scale_boxes(tuple(tensor.shape[2:]), found[:, :4].clone(), frame_hw)
-    return {
+    written = {
         "boxes_xyxy": boxes.numpy(),
         "scores": found[:, 4].numpy(),
         "class_ids": found[:, 5].numpy().astype(np.int32),
     }
+    if found.shape[1] > 6:
+        points = found[:, 6:].reshape(len(found), *network.kpt_shape)
+        written["keypoints"] = scale_coords(tuple(tensor.shape[2:]), points.clone(), frame_hw).numpy()
+    return written
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vigie.vision.boxes import iou_matrix
 from vigie.vision.detections import Detections
+from vigie.vision.likeness import likeness_matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Agreement:
 
 def match_frame(first: Detections, second: Detections, *, iou_min: float) -> FrameMatch:
     """Greedy by IoU, the best pair of all first; each detection once. Same class for a pair, another for a flip."""
-    overlap = iou_matrix(first.boxes_xyxy, second.boxes_xyxy)
+    overlap = likeness_matrix(first, second)
     same = first.class_ids[:, None] == second.class_ids[None, :]
     pairs = _greedy(np.where(same, overlap, 0.0), iou_min)
     used_first, used_second = {left for left, _ in pairs}, {right for _, right in pairs}
@@ -78,7 +78,7 @@ def agreement(first: Sequence[Detections], second: Iterable[Detections], *, iou_
         frames += 1
         if match.pairs:
             rows, columns = (np.array(side) for side in zip(*match.pairs, strict=True))
-            ious += np.diag(iou_matrix(left.boxes_xyxy[rows], right.boxes_xyxy[columns])).tolist()
+            ious += np.diag(likeness_matrix(left.at(rows), right.at(columns))).tolist()
             differences += np.abs(left.scores[rows] - right.scores[columns]).tolist()
     return Agreement(
         first=sum(len(one) for one in first),

@@ -98,5 +98,4 @@ def _lost(
 
 
 def _above(found: Detections, score_min: float) -> Detections:
-    kept = found.scores > score_min
-    return Detections(found.boxes_xyxy[kept], found.scores[kept], found.class_ids[kept])
+    return found.at(found.scores > score_min)

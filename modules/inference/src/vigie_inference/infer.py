@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
+from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie.contracts.tensors import TensorItem
 from vigie.errors import EngineError, FrameGoneError, VigieError
 from vigie.frames import RingPool
@@ -21,7 +21,7 @@ from vigie.messaging.output import Output
 from vigie.runtimes.finite import require_finite
 from vigie.service import Service
 from vigie.vision.detections import Detections
-from vigie.vision.transform import Transform
+from vigie.vision.in_frame import detections_in_frame
 from vigie_inference.config import InferenceConfig
 from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
@@ -150,10 +150,6 @@ class InferStage:
         return True
 
     def _result(self, item: TensorItem, model: ServingModel, found: Detections, took_ms: float) -> DetectionsItem:
-        at = item.transform
-        transform = Transform(at.scale_x, at.scale_y, at.pad_x, at.pad_y)
-        # In double precision, so that 286.57 is written as that and not with twelve digits more.
-        boxes = transform.to_frame(found.boxes_xyxy, item.frame_hw).astype(np.float64).round(2).tolist()
         return DetectionsItem(
             camera=item.camera,
             seq=item.seq,
@@ -162,10 +158,7 @@ class InferStage:
             captured_ns=item.captured_ns,
             frame_hw=item.frame_hw,
             model=model.spec.version,
-            detections=[
-                Detection(model.labels[class_id], class_id, round(score, 4), (box[0], box[1], box[2], box[3]))
-                for box, score, class_id in zip(boxes, found.scores.tolist(), found.class_ids.tolist(), strict=True)
-            ],
+            detections=detections_in_frame(found, item.transform, item.frame_hw, model.labels),
             timings=StageTimings(
                 preprocessed_ms=item.preprocessed_ms,
                 inferred_ms=round((time.monotonic_ns() - item.captured_ns) / 1e6, 3),

@@ -5,13 +5,18 @@ from __future__ import annotations
 import msgspec
 
 
-class Detection(msgspec.Struct, frozen=True):
-    """One object. ``box_xyxy``: left, top, right, bottom in pixels of the captured frame; ``score`` in 0..1."""
+class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One object. ``box_xyxy``: left, top, right, bottom in pixels of the captured frame; ``score`` in 0..1.
+
+    ``keypoints``: of a pose model, x and y in the same pixels and how sure the model is of each, 0..1; left out of the
+    message by other models.
+    """
 
     label: str
     class_id: int
     score: float
     box_xyxy: tuple[float, float, float, float]
+    keypoints: tuple[tuple[float, float, float], ...] = ()
 
 
 class StageTimings(msgspec.Struct, frozen=True):

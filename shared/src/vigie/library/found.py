@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vigie.contracts.detections import Detection
 from vigie.vision.detections import Detections
-from vigie.vision.transform import Transform
+from vigie.vision.in_frame import detections_in_frame
+from vigie.vision.transform import Transform, points_to_frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,7 +19,8 @@ class Found:
     """Detections of one frame, best score first; of a classifier the whole frame is the box.
 
     ``boxes_xyxy`` (N, 4) float32, pixels of the frame, clipped to it; ``scores`` (N,) float32 in 0..1; ``class_ids``
-    (N,) int32; ``names``: the label of each. Iterating gives ``Detection`` structs, as messages hold them.
+    (N,) int32; ``names``: the label of each; ``keypoints``: of a pose model, (N, K, 3) float32, x and y in the same
+    pixels and how sure it is, else ``None``. Iterating gives ``Detection`` structs, as messages hold them.
     """
 
     boxes_xyxy: NDArray[np.float32]
@@ -26,17 +28,14 @@ class Found:
     class_ids: NDArray[np.int32]
     names: tuple[str, ...]
     frame_hw: tuple[int, int]
+    keypoints: NDArray[np.float32] | None
+    _items: Sequence[Detection]
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def __iter__(self) -> Iterator[Detection]:
-        # In double precision, so that 286.57 is written as that and not with twelve digits more.
-        boxes = self.boxes_xyxy.astype(np.float64).round(2).tolist()
-        for name, class_id, score, box in zip(
-            self.names, self.class_ids.tolist(), self.scores.tolist(), boxes, strict=True
-        ):
-            yield Detection(name, class_id, round(score, 4), (box[0], box[1], box[2], box[3]))
+        return iter(self._items)
 
     def __str__(self) -> str:
         if not len(self):
@@ -46,10 +45,13 @@ class Found:
 
 def in_frame(found: Detections, transform: Transform, frame_hw: tuple[int, int], labels: tuple[str, ...]) -> Found:
     """Detections of a tensor, in the pixels of the frame that was fitted into it."""
+    points = found.keypoints
     return Found(
         boxes_xyxy=transform.to_frame(found.boxes_xyxy, frame_hw),
         scores=found.scores,
         class_ids=found.class_ids,
         names=tuple(labels[index] for index in found.class_ids.tolist()),
         frame_hw=frame_hw,
+        keypoints=None if points is None else points_to_frame(points, transform, frame_hw),
+        _items=detections_in_frame(found, transform, frame_hw, labels),
     )

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.models.card import Card
-from vigie.vision.boxes import iou_matrix
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Decoder, Detections
+from vigie.vision.likeness import likeness_matrix
 
 Outputs = list[NDArray[Any]]
 
@@ -149,7 +149,7 @@ def match(
     """Pairs (index, index, IoU), each detection in one pair at most, the best scores of ``first`` served first."""
     if not len(first) or not len(second):
         return []
-    overlap = iou_matrix(first.boxes_xyxy, second.boxes_xyxy)
+    overlap = likeness_matrix(first, second)
     allowed = overlap >= iou_min
     allowed &= first.class_ids[:, None] == second.class_ids
     allowed &= np.abs(first.scores[:, None] - second.scores) <= score_within

@@ -22,19 +22,26 @@ class Detections:
     """Detections of one tensor, best score first.
 
     ``boxes_xyxy`` (N, 4) float32 in tensor pixels, not clipped; ``scores`` (N,) float32 in 0..1;
-    ``class_ids`` (N,) int32, indices into the card's labels.
+    ``class_ids`` (N,) int32, indices into the card's labels. ``keypoints``: of a pose model, (N, K, 3) float32, x and y
+    in tensor pixels and how sure it is of each, 0..1; ``None`` of others.
     """
 
     boxes_xyxy: NDArray[np.float32]
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int32]
+    keypoints: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def first(self, count: int) -> Detections:
         """The best ``count`` of them."""
-        return Detections(self.boxes_xyxy[:count], self.scores[:count], self.class_ids[:count])
+        return self.at(np.arange(min(count, len(self))))
+
+    def at(self, index: NDArray[Any]) -> Detections:
+        """Those that an index or mask (N,) names."""
+        points = None if self.keypoints is None else self.keypoints[index]
+        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], points)
 
     @classmethod
     def none(cls) -> Detections:
@@ -67,19 +74,24 @@ def select(
     *,
     iou_max: float | None,
     classes: Collection[int] | None,
+    keypoints: NDArray[np.float32] | None = None,
 ) -> Detections:
     """Filter by class, drop what is not finite, suppress, order: the tail of every decoder.
 
-    Args: iou_max: ``None`` = the graph has suppressed already; only order and cap.
+    Args: iou_max: ``None`` = the graph has suppressed already; only order and cap. keypoints: (N, K, 3), kept beside.
     """
     sound = np.isfinite(boxes_xyxy).all(axis=1)
+    if keypoints is not None:
+        sound &= np.isfinite(keypoints).all(axis=(1, 2))
     if classes is not None:
         sound &= np.isin(class_ids, np.fromiter(classes, np.int32))
     if not sound.all():
         boxes_xyxy, scores, class_ids = boxes_xyxy[sound], scores[sound], class_ids[sound]
+        keypoints = None if keypoints is None else keypoints[sound]
     if len(scores) > CANDIDATES_MAX:
         best = np.argsort(-scores, kind="stable")[:CANDIDATES_MAX]
         boxes_xyxy, scores, class_ids = boxes_xyxy[best], scores[best], class_ids[best]
+        keypoints = None if keypoints is None else keypoints[best]
     if iou_max is None:
         kept = np.argsort(-scores, kind="stable")[:DETECTIONS_MAX]
     else:
@@ -88,6 +100,7 @@ def select(
         np.ascontiguousarray(boxes_xyxy[kept], np.float32),
         np.ascontiguousarray(scores[kept], np.float32),
         np.ascontiguousarray(class_ids[kept], np.int32),
+        None if keypoints is None else np.ascontiguousarray(keypoints[kept], np.float32),
     )
 
 

@@ -44,6 +44,17 @@ def boxes_to_frame(
     return boxes
 
 
+def points_to_frame(
+    points: NDArray[np.float32], transform: FrameTransform, frame_hw: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Key points (N, K, 3) of x, y in tensor pixels and a score -> the same in frame pixels, clipped; a new array."""
+    height, width = frame_hw
+    moved = points.copy()
+    moved[..., 0] = np.clip((points[..., 0] - transform.pad_x) / transform.scale_x, 0.0, width)
+    moved[..., 1] = np.clip((points[..., 1] - transform.pad_y) / transform.scale_y, 0.0, height)
+    return moved
+
+
 def boxes_to_tensor(boxes_xyxy: NDArray[np.float32], transform: FrameTransform) -> NDArray[np.float32]:
     """Boxes in frame pixels -> boxes in tensor pixels, not clipped: the inverse inside the frame."""
     boxes = boxes_xyxy * np.array([transform.scale_x, transform.scale_y] * 2, np.float32)
