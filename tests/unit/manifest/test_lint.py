@@ -171,11 +171,35 @@ def options_top_level(d: Draft) -> None:
 
 
 def options_unknown(d: Draft) -> None:
-    d.host("sync")["ReadOnlyRootFs"] = True
+    d.host("sync")["ReadOnlyRoot"] = True
 
 
 def options_inside(d: Draft) -> None:
     d.host("sync")["Env"] = ["A=b"]
+
+
+def options_case(d: Draft) -> None:
+    d.host("sync")["runtime"] = "nvidia"
+
+
+def user_removed(d: Draft) -> None:
+    del d.options("sync")["User"]
+
+
+def model_of_a_laptop(d: Draft) -> None:
+    d.desired("inference")["model"] = {"path": "/home/me/vigie/shared/models/conveyor-parts"}
+
+
+def model_not_mounted(d: Draft) -> None:
+    d.desired("inference")["model"] = {"path": "/bundles/cups"}
+
+
+def image_not_built(d: Draft) -> None:
+    d.settings("inference")["image"] = "r.example.com/vigie-inference:0.1.0-amd64-cuda"
+
+
+def route_unfilled(d: Draft) -> None:
+    d.route("extra", "$EDGEHUB_ROUTE")
 
 
 def gpu(d: Draft) -> None:
@@ -421,8 +445,14 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (secrets_writable, "warning", "secrets-writable", f"{AGENT}.modules.camera.{HOST}.Binds[0]"),
     (secrets_shared, "error", "secrets-shared", f"{AGENT}.modules.sync.{HOST}.Binds[0]"),
     (options_top_level, "error", "options-ignored", f"{AGENT}.modules.sync.{OPTIONS}.Memory"),
-    (options_unknown, "error", "options-ignored", f"{AGENT}.modules.sync.{HOST}.ReadOnlyRootFs"),
+    (options_unknown, "error", "options-ignored", f"{AGENT}.modules.sync.{HOST}.ReadOnlyRoot"),
     (options_inside, "error", "options-ignored", f"{AGENT}.modules.sync.{HOST}.Env"),
+    (options_case, "hint", "options-case", f"{AGENT}.modules.sync.{HOST}.runtime"),
+    (user_removed, "warning", "user-not-set", f"{AGENT}.modules.sync.{OPTIONS}.User"),
+    (model_of_a_laptop, "error", "model-path", "$.modulesContent.inference.properties.desired.model.path"),
+    (model_not_mounted, "warning", "model-path", "$.modulesContent.inference.properties.desired.model.path"),
+    (image_not_built, "error", "image-does-not-exist", f"{AGENT}.modules.inference.settings.image"),
+    (route_unfilled, "hint", "route-unfilled", f"{HUB}.routes.extra"),
     (gpu, "error", "options-gpu-capabilities", f"{AGENT}.modules.inference.{HOST}.DeviceRequests[0].Capabilities"),
     (gpu_none, "error", "options-gpu-capabilities", f"{AGENT}.modules.inference.{HOST}.DeviceRequests[0].Capabilities"),
     (memory_text, "error", "memory-not-bytes", f"{AGENT}.modules.sync.{HOST}.Memory"),
@@ -471,7 +501,7 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
 
 
 def found_in(draft: Draft, assumed: Assumptions | None = None) -> list[Finding]:
-    return lint(draft.content, assumed or Assumptions(modules=ROOT / "modules"))
+    return lint(draft.content, assumed or Assumptions(modules=ROOT / "modules", own_modules=ROOT / "modules"))
 
 
 @pytest.mark.parametrize(("breaks", "severity", "rule", "path"), BREAKS, ids=[row[0].__name__ for row in BREAKS])
@@ -494,7 +524,7 @@ def test_every_rule_of_this_page_has_a_manifest_that_breaks_it() -> None:
         path.read_text(encoding="utf-8") for path in (ROOT / "devkit/src/vigie_devkit/manifest/lint").glob("*.py")
     )
     named = set(re.findall(r'\b(?:error|warning|hint)\(\s*"([a-z0-9-]+)"', sources))
-    named |= set(re.findall(r'"(memory-[a-z-]+)"', sources))
+    named |= set(re.findall(r'"(memory-[a-z-]+|model-path)"', sources))
     assert len(named) > 30
     assert named - {rule for _, _, rule, _ in BREAKS} == {"no-manifest"}
 

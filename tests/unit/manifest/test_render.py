@@ -149,7 +149,8 @@ def test_a_layer_replaces_the_named_module_and_nothing_else() -> None:
     manifest = render(TEMPLATE, target("amd64-openvino", "intel-gpu"))
     parts = layer(manifest, ["inference"])["content"]["modulesContent"]
     assert parts == {"$edgeAgent": {"properties.desired.modules.inference": edge_modules(manifest)["inference"]}}
-    assert "one layer of a deployment" in str(lint(layer(manifest, ["inference"]))[0])
+    found = lint(layer(manifest, ["inference"]))
+    assert [str(one) for one in found if one.severity == "error"] == [], "a layer can be linted"
     with pytest.raises(ManifestError, match="there is no module 'stranger'"):
         layer(manifest, ["stranger"])
 

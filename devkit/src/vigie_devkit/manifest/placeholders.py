@@ -15,6 +15,7 @@ from vigie_devkit.manifest.errors import ManifestError
 
 PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.\-]*)\}")
 MODULES = "MODULES."
+_VARIABLE = re.compile(r"\$(?:\{[A-Za-z_][A-Za-z0-9_.\-]*\}|[A-Za-z_][A-Za-z0-9_]*)")
 _SECRET_OF_A_CAMERA = re.compile(r"\$\.modulesContent\.[^.]+\.properties\.desired\.cameras\.[^.]+\.source")
 
 
@@ -42,6 +43,11 @@ def placeholders(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
             yield from placeholders(child, f"{path}[{index}]")
     elif isinstance(value, str) and not belongs_to_the_module(path):
         yield from ((path, match[1]) for match in PLACEHOLDER.finditer(value))
+
+
+def is_variable(text: str) -> bool:
+    """Whether all of ``text`` is one variable, ``${NAME}`` or iotedgedev's ``$NAME``."""
+    return _VARIABLE.fullmatch(text) is not None
 
 
 def belongs_to_the_module(path: str) -> bool:

@@ -43,12 +43,14 @@ def run(args: argparse.Namespace) -> int:
 
     from vigie_devkit.manifest.lint import Assumptions, lint
 
+    beside = args.manifest.resolve().parent / "modules"
     assumed = Assumptions(
         frame_wh=_size("--frame", args.frame),
         input_wh=_size("--input", args.input),
         fps=args.fps,
         disk_bytes=None if args.disk is None else _bytes(args.disk),
-        modules=MODULES if MODULES.is_dir() else None,
+        modules=beside if beside.is_dir() else None,
+        own_modules=MODULES if MODULES.is_dir() else None,
         today=date.today(),  # noqa: DTZ011 - a day, wherever one is
         twins=dict(_twin(text) for text in args.twin),
     )

@@ -14,8 +14,10 @@ from vigie_devkit.manifest.lint.create_options import member_rules, piece_rules,
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, take_apart
 from vigie_devkit.manifest.lint.finding import Finding, Severity, error
 from vigie_devkit.manifest.lint.frames import frames_size, frames_volume, writer_memory
+from vigie_devkit.manifest.lint.layers import as_manifest, is_layer
+from vigie_devkit.manifest.lint.own_modules import image_exists, model_path, user_is_set
 from vigie_devkit.manifest.lint.placeholders import placeholder_rules
-from vigie_devkit.manifest.lint.routes import endpoint_rules, route_rules
+from vigie_devkit.manifest.lint.routes import endpoint_rules, route_rules, unfilled_routes
 from vigie_devkit.manifest.lint.runtime import runtime_releases
 from vigie_devkit.manifest.lint.schema import published_schema
 from vigie_devkit.manifest.lint.secrets import secret_rules
@@ -37,6 +39,10 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     port_rules,
     route_rules,
     endpoint_rules,
+    unfilled_routes,
+    image_exists,
+    user_is_set,
+    model_path,
     twin_limits,
     twin_schemas,
     twin_owners,
@@ -47,9 +53,16 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     secret_rules,
 )
 
+# What only the whole manifest can answer, the base that a layer lies on included.
+_OF_THE_WHOLE = frozenset((published_schema, route_rules, endpoint_rules, frames_size, disk_need))
+
 
 def lint(content: Mapping[str, Any], assumed: Assumptions | None = None) -> list[Finding]:
-    """Everything worth saying about a template or a rendered manifest, errors first, in the order of the rules."""
+    """All findings about a template, a rendered manifest or a layer, errors first, in the order of the rules."""
+    rules = _RULES
+    if is_layer(content):
+        content = as_manifest(content)
+        rules = tuple(rule for rule in _RULES if rule not in _OF_THE_WHOLE)
     try:
         deployment = take_apart(content, assumed.twins if assumed else None)
     except ManifestError as refusal:
@@ -57,7 +70,7 @@ def lint(content: Mapping[str, Any], assumed: Assumptions | None = None) -> list
         raw = Deployment(content, "$schema-template" in content, {}, {}, {})
         return [first, *published_schema(raw, assumed or Assumptions())]
     findings = [*deployment.broken]
-    for rule in _RULES:
+    for rule in rules:
         findings += rule(deployment, assumed or Assumptions())
     order = list(Severity)
     return sorted(dict.fromkeys(findings), key=lambda found: order.index(found.severity))

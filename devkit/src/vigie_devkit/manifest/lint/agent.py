@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import AGENT, Assumptions, Deployment
 from vigie_devkit.manifest.lint.finding import Finding, error, warning
-from vigie_devkit.manifest.placeholders import PLACEHOLDER
+from vigie_devkit.manifest.placeholders import PLACEHOLDER, is_variable
 
-_RESERVED = re.compile(r"IOTEDGE_\w+|EdgeHubConnectionString|EdgeModuleCACertificateFile", re.IGNORECASE)
+# What edgeAgent puts into a container itself. Source: Azure/iotedge, edge-agent Constants.cs; others of the prefix are
+# read by modules (IOTEDGE_TIMEOUT of the SDKs) and may be set.
+_RESERVED = frozenset(
+    (
+        "IOTEDGE_IOTHUBHOSTNAME",
+        "IOTEDGE_GATEWAYHOSTNAME",
+        "IOTEDGE_DEVICEID",
+        "IOTEDGE_MODULEID",
+        "IOTEDGE_MODULEGENERATIONID",
+        "IOTEDGE_WORKLOADURI",
+        "IOTEDGE_MANAGEMENTURI",
+        "IOTEDGE_APIVERSION",
+        "IOTEDGE_AUTHSCHEME",
+        "IOTEDGE_PARENTHOSTNAME",
+        "EDGEHUBCONNECTIONSTRING",
+        "EDGEMODULECACERTIFICATEFILE",
+    )
+)
 
 
 def agent_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
@@ -32,7 +48,7 @@ def agent_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
                 'write "schemaVersion": "1.1"',
             )
         for name in module.entry.get("env", {}):
-            if _RESERVED.fullmatch(name):
+            if name.upper() in _RESERVED:
                 yield error(
                     "env-reserved",
                     f"{module.path}.env.{name}",
@@ -79,7 +95,7 @@ def credential_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding
     settings = runtime.get("settings", {}) if isinstance(runtime, dict) else {}
     for name, entry in (settings.get("registryCredentials") or {}).items():
         password = entry.get("password") if isinstance(entry, dict) else None
-        if deployment.is_template and isinstance(password, str) and password and not PLACEHOLDER.fullmatch(password):
+        if deployment.is_template and isinstance(password, str) and password and not is_variable(password):
             yield error(
                 "credential-in-template",
                 f"{AGENT}.runtime.settings.registryCredentials.{name}.password",

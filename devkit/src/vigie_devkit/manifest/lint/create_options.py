@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from vigie_devkit.manifest.content import create_options
+from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.docker_api import CONTAINER, HOST
-from vigie_devkit.manifest.lint.finding import Finding, error, warning
+from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
 from vigie_devkit.manifest.placeholders import PLACEHOLDER
 from vigie_devkit.manifest.render import PIECE_CHARACTERS, PIECES
 
@@ -60,16 +62,32 @@ def _too_long(module: Module) -> Iterator[Finding]:
 
 
 def member_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
-    """Members that Docker does not know where they stand: it ignores them without a word."""
+    """Members that Docker does not know where they stand: it ignores them without a word.
+
+    Case does not matter to it: aziot-edged passes members on as they are and Go's decoder ignores case.
+    """
     for module in deployment.modules.values():
-        for key in module.options:
-            if key not in CONTAINER:
-                remedy = "move it into HostConfig" if key in HOST else _did_you_mean(key, CONTAINER)
-                yield error("options-ignored", f"{module.options_path}.{key}", "Docker ignores it here", remedy)
-        for key in module.host.host:
-            if key not in HOST:
-                remedy = "move it out of HostConfig" if key in CONTAINER else _did_you_mean(key, HOST)
-                yield error("options-ignored", f"{_host(module)}.{key}", "Docker ignores it here", remedy)
+        yield from _members(module.options, module.options_path, CONTAINER, HOST, "move it into HostConfig")
+        yield from _members(module.host.host, _host(module), HOST, CONTAINER, "move it out of HostConfig")
+
+
+def _members(
+    given: Mapping[str, Any], path: str, known: frozenset[str], elsewhere: frozenset[str], move: str
+) -> Iterator[Finding]:
+    by_lower = {name.lower(): name for name in known}
+    for key in given:
+        if key in known:
+            continue
+        if key.lower() in by_lower:
+            yield hint(
+                "options-case",
+                f"{path}.{key}",
+                f"is read as {by_lower[key.lower()]}: Docker ignores case, other tools do not",
+                f"write {by_lower[key.lower()]}",
+            )
+        else:
+            remedy = move if key in elsewhere else _did_you_mean(key, known)
+            yield error("options-ignored", f"{path}.{key}", "Docker ignores it here", remedy)
 
 
 def value_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
@@ -112,7 +130,7 @@ def value_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
 
 def port_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     """Two containers on one port of the device: the second never starts."""
-    taken: dict[str, str] = {"8883/tcp": "edgeHub", "443/tcp": "edgeHub", "5671/tcp": "edgeHub"}
+    taken = dict.fromkeys(_ports_of_the_hub(deployment), "edgeHub")
     for module in deployment.modules.values():
         for port, bindings in (module.host.host.get("PortBindings") or {}).items():
             for binding in bindings or []:
@@ -125,6 +143,22 @@ def port_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
                         "publish another port",
                     )
                 taken.setdefault(key, module.name)
+
+
+def _ports_of_the_hub(deployment: Deployment) -> list[str]:
+    """What edgeHub publishes by this manifest: nothing where it says nothing (in nested edge another port)."""
+    system = deployment.agent.get("systemModules")
+    hub = system.get("edgeHub") if isinstance(system, dict) else None
+    settings = hub.get("settings") if isinstance(hub, dict) else None
+    try:
+        options = create_options("edgeHub", settings if isinstance(settings, dict) else {})
+    except ManifestError:
+        return []
+    bindings = (options.get("HostConfig") or {}).get("PortBindings") or {}
+    found = []
+    for port, each in bindings.items():
+        found += [f"{one.get('HostPort')}/{port.partition('/')[2] or 'tcp'}" for one in each or []]
+    return found
 
 
 def _capabilities(requests: Any, path: str) -> Iterator[Finding]:

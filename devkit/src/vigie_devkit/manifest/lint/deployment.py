@@ -29,6 +29,7 @@ class Assumptions:
     detections: int = 5
     disk_bytes: int | None = None
     modules: Path | None = None  # folder with the module.json files; None: placeholders of modules are not looked up
+    own_modules: Path | None = None  # the same of Vigie's own checkout, for what its images are built for
     today: date | None = None  # None: the day on which the dates of releases were last looked up
     # Desired properties that a device has, by module.
     twins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from vigie.contracts import names
 from vigie_devkit.hub.lint import lint_manifest
 from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.hub.routes.refusal import HubConfigRefusedError
 from vigie_devkit.hub.routes.table import ModuleInput
+from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deployment
-from vigie_devkit.manifest.lint.finding import Finding, Severity, error, warning
+from vigie_devkit.manifest.lint.finding import Finding, Severity, error, hint, warning
+from vigie_devkit.manifest.placeholders import is_variable
 
 OUTPUTS = {
     names.CAMERA: (names.FRAMES, names.PREVIEW, names.STATUS),
@@ -38,16 +42,53 @@ def route_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     outputs = {
         module.name: tuple(name for name in OUTPUTS[module.kind] if name not in unasked) for module in deployment.ours
     }
-    for found in lint_manifest(deployment.content, outputs=outputs):
+    variables = _variables(deployment.edge_hub)
+    for found in lint_manifest(_without(deployment.content, variables), outputs=outputs):
+        if variables and found.code == "dead-output":
+            continue  # what an unfilled route takes is not known
         path = f"{EDGE_HUB}.routes.{found.route}" if found.route else EDGE_HUB
         place = f"column {found.column}: " if found.column else ""
         yield Finding(f"route-{found.code}", Severity(found.severity.value), path, place + found.message, found.remedy)
 
 
+def _variables(edge_hub: Mapping[str, Any]) -> list[str]:
+    """Names of routes that are one unfilled variable: not a route yet, and so no syntax to speak of."""
+    routes = edge_hub.get("routes")
+    texts = {name: route.get("route") if isinstance(route, dict) else route for name, route in _items(routes)}
+    return [name for name, text in texts.items() if isinstance(text, str) and is_variable(text)]
+
+
+def _items(routes: object) -> list[tuple[str, Any]]:
+    return list(routes.items()) if isinstance(routes, dict) else []
+
+
+def _without(content: Mapping[str, Any], names: list[str]) -> Mapping[str, Any]:
+    if not names:
+        return content
+    copied = copy.deepcopy(dict(content))
+    routes = modules_content(copied)["$edgeHub"]["properties.desired"]["routes"]
+    for name in names:
+        del routes[name]
+    return copied
+
+
+def unfilled_routes(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    for name in _variables(deployment.edge_hub):
+        if deployment.is_template:
+            yield hint(
+                "route-unfilled",
+                f"{EDGE_HUB}.routes.{name}",
+                "is a variable: what it takes is not known before it is filled",
+                "check the rendered manifest too",
+            )
+
+
 def endpoint_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     """Inputs that nobody reads, and references to pixels that wait longer than their pixels live."""
     try:
-        config = parse_edgehub_desired(deployment.edge_hub)
+        unfilled = _variables(deployment.edge_hub)
+        known = {name: route for name, route in _items(deployment.edge_hub.get("routes")) if name not in unfilled}
+        config = parse_edgehub_desired({**deployment.edge_hub, "routes": known})
     except HubConfigRefusedError:
         return  # said by route_rules
     for route in config.routes:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment
 from vigie_devkit.manifest.lint.finding import Finding, error
+from vigie_devkit.manifest.placeholders import is_variable
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -29,9 +33,26 @@ def published_schema(deployment: Deployment, _: Assumptions) -> Iterator[Finding
     name = _MANIFEST
     if deployment.is_template:
         name = _TEMPLATES.get(str(deployment.content.get("$schema-template", "4"))[:1], _TEMPLATE)
-    for found, _number in zip(validator(name).iter_errors(deployment.content), range(_MOST), strict=False):
+    for found, _number in zip(validator(name).iter_errors(_filled(deployment)), range(_MOST), strict=False):
         closest = best_match([found]) or found
+        if closest.absolute_path and closest.absolute_path[-1] == "schemaVersion" and closest.instance == "1.0":
+            continue  # devices accept it beside "$schema-template" 4.0 too
         yield error("schema", json_path(list(closest.absolute_path)), _short(closest.message), f"see {name}")
+
+
+def _filled(deployment: Deployment) -> Mapping[str, Any]:
+    """The content with a name for each registry that is still a variable, as it will have when it is filled."""
+    runtime = deployment.agent.get("runtime")
+    settings = runtime.get("settings") if isinstance(runtime, dict) else None
+    given = settings.get("registryCredentials") if isinstance(settings, dict) else None
+    if not deployment.is_template or not isinstance(given, dict) or not any(map(is_variable, given)):
+        return deployment.content
+    content = copy.deepcopy(dict(deployment.content))
+    agent = modules_content(content)["$edgeAgent"]["properties.desired"]
+    agent["runtime"]["settings"]["registryCredentials"] = {
+        re.sub(r"\W", "", key) if is_variable(key) else key: value for key, value in given.items()
+    }
+    return content
 
 
 @cache

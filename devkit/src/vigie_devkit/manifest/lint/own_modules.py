@@ -1,0 +1,88 @@
+"""Vigie's own modules in a manifest: the image that does not exist, the user that is not set, the laptop's folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from vigie.contracts import names
+from vigie_devkit.manifest.images import ModuleFile, module_files
+from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
+from vigie_devkit.manifest.lint.finding import Finding, error, warning
+from vigie_devkit.manifest.placeholders import MODULES, PLACEHOLDER
+
+_LAPTOP = re.compile(r"(?:/home/|/Users/|/root/|/tmp/|/private/|/mnt/[a-z]/|[A-Za-z]:[\\\\/]|~|\.)")
+_MODELS = PurePosixPath("/models")
+
+
+def image_exists(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]:
+    """A platform that module.json names and nobody has written a Dockerfile for: the device finds no such image."""
+    if assumed.own_modules is None:
+        return
+    files = module_files(assumed.own_modules)
+    for module in deployment.ours:
+        file = files.get(module.kind)
+        platform = _platform(module, file) if file else ""
+        if file is None or not platform:
+            continue
+        dockerfile = assumed.own_modules / module.kind / file.image.tag.platforms[platform]
+        if not dockerfile.is_file():
+            built = [
+                key
+                for key, name in file.image.tag.platforms.items()
+                if (assumed.own_modules / module.kind / name).is_file()
+            ]
+            yield error(
+                "image-does-not-exist",
+                f"{module.path}.settings.image",
+                f"{module.kind} is not built for {platform!r}: there is no {dockerfile.name}",
+                f"use one of {', '.join(built)}, or write that Dockerfile (docs/images.md)",
+            )
+
+
+def _platform(module: Module, file: ModuleFile) -> str:
+    image = str(module.settings.get("image", ""))
+    if match := PLACEHOLDER.fullmatch(image):
+        wanted = match[1].removeprefix(MODULES).partition(".")[2]
+        return wanted if wanted in file.image.tag.platforms else ""
+    tag = image.partition("@")[0].rpartition(":")[2]
+    known = sorted(file.image.tag.platforms, key=len, reverse=True)
+    return next((key for key in known if tag.endswith(f"-{key}")), "")
+
+
+def user_is_set(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    for module in deployment.ours:
+        if not module.host.user:
+            yield warning(
+                "user-not-set",
+                f"{module.options_path}.User",
+                "is missing: the module runs as whoever its image says, who may not write the volumes",
+                "write the user that deployment.template.json has for it",
+            )
+
+
+def model_path(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """``model.path`` is a folder in the container: of the image, or of something that is mounted."""
+    for module in deployment.of_kind(names.INFERENCE):
+        model = module.desired.get("model")
+        path = model.get("path") if isinstance(model, dict) else None
+        if not isinstance(path, str) or _mounted(module, path):
+            continue
+        if _LAPTOP.match(path) or not path.startswith("/"):
+            where, what = error, "is a folder of a person's machine: the device does not have it"
+        else:
+            where, what = warning, "lies neither in the image's /models nor below a mount of this module"
+        yield where(
+            "model-path",
+            f"{module.desired_path}.model.path",
+            f"{path!r} {what}",
+            'name a bundle of the image ("name": "conveyor-parts"), or mount its folder',
+        )
+
+
+def _mounted(module: Module, path: str) -> bool:
+    binds = [str(bind).split(":")[1] for bind in module.host.host.get("Binds") or [] if ":" in str(bind)]
+    targets = [*(mount.target for mount in module.host.mounts), *binds]
+    inside = PurePosixPath(path)
+    return any(inside.is_relative_to(folder) for folder in (_MODELS, *map(PurePosixPath, targets)))
