@@ -11,7 +11,7 @@ from vigie_devkit.local.drain import CAPTURE_ENDS_WITHIN_S, NO_PROGRESS_S, Drain
 from vigie_devkit.local.errors import NoModelError, SourceError
 from vigie_devkit.local.metrics import Sample, Tally
 from vigie_devkit.local.sources import CameraSource
-from vigie_devkit.local.status import Rates, Status, camera_states, clock, named
+from vigie_devkit.local.status import Rates, camera_states, clock
 from vigie_devkit.local.summary import describe, flowed, summarise
 from vigie_devkit.local.watch import LIVE_OPENS_WITHIN_S, Watch
 
@@ -232,24 +232,6 @@ def test_rates_are_those_of_the_last_seconds() -> None:
     assert rates.per_second("nobody") == 0.0
 
 
-def test_the_live_block_tells_everything_a_person_asks() -> None:
-    class Silent:
-        def isatty(self) -> bool:
-            return False
-
-    status = Status(Silent(), ["dock"])  # type: ignore[arg-type]
-    status._captured.add(0.0, {})
-    status._inferred.add(0.0, {})
-    text = "\n".join(status.block(tally_of(**DONE, backlog=3), "running", 65.0, ["sync ended"]))
-    for part in ("running  1:05", "dock", "streaming", "p50 12 ms   p95 20 ms", "CPUExecutionProvider, fp32",
-                 "bottle 796", "consumer_behind 2", "40 messages   backlog 3", "! sync ended"):  # fmt: skip
-        assert part in text
-    line = status.line(tally_of(**DONE), "running", 5.0, [])
-    assert "\n" not in line
-    assert "upstream 40 backlog 0" in line
-
-
 def test_small_words() -> None:
     assert [clock(0), clock(59.9), clock(61), clock(3661)] == ["0:00", "0:59", "1:01", "1:01:01"]
-    assert named({"a": 3, "b": 2, "c": 1}, 2) == "a 3, b 2 and 1 more"
     assert camera_states(tally_of(state="finished")) == {"dock": "finished"}

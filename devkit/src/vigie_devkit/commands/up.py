@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vigie_devkit.local.errors import UsageError
-from vigie_devkit.local.paths import CHECKOUT, RunPaths, claim_run
+from vigie_devkit.local.paths import CHECKOUT, DEFAULT_RUN, RunPaths, claim_run
 
 if TYPE_CHECKING:
     from vigie_devkit.local.session import Plan
@@ -129,7 +129,7 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     from vigie_devkit.local.summary import describe
 
     viewer = args.open or (not args.json if args.viewer is None else args.viewer)
-    status = Status(sys.stderr, [camera.name for camera in cameras])
+    status = Status(sys.stderr, [camera.name for camera in cameras], bundle.name)
     if viewer:
         run.page.write_text(choose_page(), encoding="utf-8")
         status.note(f"vigie: page {page_url(run)}")
@@ -158,7 +158,17 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
         sys.stdout.write(json.dumps(outcome.summary.as_json(), separators=(",", ":")) + "\n")
     elif outcome.summary.frames_captured:
         sys.stdout.write(describe(outcome.summary) + "\n")
+        status.note(f"next: {next_step(run.name)}")
     return outcome.exit_code
+
+
+def next_step(name: str) -> str:
+    """What to look at after a run."""
+    which = "" if name == DEFAULT_RUN else f" --run {name}"
+    return (
+        f"./vigie upstream export{which} --output detections.jsonl (what reached the cloud side); "
+        f"./vigie logs{which}; while a run is up: ./vigie twin set inference '{{\"score\": 0.5}}'"
+    )
 
 
 def plan_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import textwrap
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -12,9 +13,15 @@ from typing import TextIO
 
 from vigie_devkit.local import summary
 from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.reasons import left_out
 
 RATE_OVER_S = 5.0
 LINE_EVERY_S = 5.0
+MIN_WIDTH = 40
+LABEL_WIDTH = 8
+SEEN_MAX = 8
+# Less than one in twenty frames is not what is seen now.
+RARE = 0.05
 _DIM, _BOLD, _WARN, _PLAIN = "\033[2m", "\033[1m", "\033[33m", "\033[0m"
 
 
@@ -31,22 +38,31 @@ class Rates:
 
     def per_second(self, key: str) -> float:
         """0.0 before there are two looks."""
+        if not self.looks:
+            return 0.0
         (begun, first), (ended, last) = self.looks[0], self.looks[-1]
         return (last.get(key, 0) - first.get(key, 0)) / (ended - begun) if ended > begun else 0.0
+
+    def latest(self) -> dict[str, int]:
+        return self.looks[-1][1] if self.looks else {}
+
+    def sum_per_second(self) -> float:
+        return sum(self.per_second(key) for key in self.latest())
 
 
 class Status:
     """Shows a run. ``note`` interrupts with a sentence of its own, which stays on the screen."""
 
-    def __init__(self, stream: TextIO, cameras: Sequence[str]) -> None:
+    def __init__(self, stream: TextIO, cameras: Sequence[str], model: str = "") -> None:
+        """``model``: name of the bundle that the run was started with."""
         self._stream = stream
         self._cameras = cameras
-        self._column = max(24, *(len(name) for name in cameras)) if cameras else 24
+        self._model = model
         self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._colour = self._live and "NO_COLOR" not in os.environ
         self._shown = 0
         self._printed_at = -LINE_EVERY_S
-        self._captured, self._inferred = Rates(), Rates()
+        self._captured, self._inferred, self._recorded, self._seen = Rates(), Rates(), Rates(), Rates()
 
     def note(self, sentence: str) -> None:
         """A line that stays, above the live block."""
@@ -55,64 +71,113 @@ class Status:
 
     def show(self, tally: Tally, *, phase: str, seconds: float, troubles: Sequence[str]) -> None:
         """Show what ``tally`` holds now. Args: phase: one word; seconds: since start; troubles: what is not well."""
-        now = time.monotonic()
+        self.take(tally, time.monotonic())
+        if self._live:
+            width = max(MIN_WIDTH, shutil.get_terminal_size().columns)
+            lines = self.block(tally, phase, seconds, troubles, width)
+            self._erase()
+            self._write("".join(f"{line}\n" for line in lines))
+            self._shown = len(lines)
+        elif time.monotonic() - self._printed_at >= LINE_EVERY_S:
+            self._printed_at = time.monotonic()
+            self._write(f"{self.line(tally, phase, seconds, troubles)}\n")
+
+    def take(self, tally: Tally, now: float) -> None:
+        """Count ``tally`` for the rates. ``now``: seconds of a monotonic clock."""
         self._captured.add(now, tally.by("vigie_frames_captured_total", "camera", "camera"))
         self._inferred.add(now, tally.by("vigie_frames_inferred_total", "camera", "inference"))
-        if self._live:
-            lines = self.block(tally, phase, seconds, troubles)
-            width = shutil.get_terminal_size().columns
-            self._erase()
-            self._write("".join(f"{line if visible(line) <= width else cut(line, width)}\n" for line in lines))
-            self._shown = len(lines)
-        elif now - self._printed_at >= LINE_EVERY_S:
-            self._printed_at = now
-            self._write(f"{self.line(tally, phase, seconds, troubles)}\n")
+        self._recorded.add(now, {"": summary.committed(tally)})
+        self._seen.add(now, tally.by("vigie_detections_committed_total", "label", "sync"))
 
     def close(self) -> None:
         """Leave the last block standing."""
         self._shown = 0
 
-    def block(self, tally: Tally, phase: str, seconds: float, troubles: Sequence[str]) -> list[str]:
-        """The lines of the block."""
-        states = camera_states(tally)
-        rows = [self._paint(_BOLD, f"{phase}  {clock(seconds)}")]
-        for name in self._cameras:
-            state = states.get(name, "starting")
-            painted = state if state in {"streaming", "finished"} else self._paint(_WARN, state)
-            rows.append(
-                f"  {name:<24} {self._captured.per_second(name):6.1f} captured/s "
-                f"{self._inferred.per_second(name):6.1f} inferred/s  {painted}"
-            )
-        times, engine = summary.latency_ms(tally), summary.runtime(tally)
-        rows.append(self._row("latency", f"p50 {number(times['p50'])} ms   p95 {number(times['p95'])} ms"))
-        if engine["provider"]:
-            rows.append(self._row("model", f"{engine['provider']}, {engine['variant']}"))
-        found = tally.by("vigie_detections_committed_total", "label", "sync")
-        rows.append(self._row("detections", named(found, 6) or "none yet"))
-        rows.append(self._row("dropped", named(summary.dropped(tally), 4) or "none"))
+    def block(self, tally: Tally, phase: str, seconds: float, troubles: Sequence[str], width: int) -> list[str]:
+        """The lines of the block, none wider than ``width``."""
+        lines = [self._paint(_BOLD, f"{phase}  {clock(seconds)}")]
+        lines += self._row("cameras", self._camera_cells(tally), width, apart="   ")
+        times = summary.latency_ms(tally)
+        captured, inferred = self._captured.sum_per_second(), self._inferred.sum_per_second()
+        delay = f"from camera to record {number(times['p50'])} ms, 95 % within {number(times['p95'])} ms"
+        stages = (
+            f"{captured:.1f} captured/s > {inferred:.1f} inferred/s > {self._recorded.per_second(''):.1f} recorded/s"
+        )
+        lines += self._row("stages", [stages, delay], width)
+        lines += self._row("model", self._model_cells(tally), width)
+        lines += self._row("seen now", self._seen_cells(), width)
+        lines += self._row("left out", left_out(summary.dropped(tally)) or ["no frame"], width)
         sent, waiting = summary.upstream(tally), summary.backlog(tally)
-        rows.append(self._row("upstream", f"{sent} messages   backlog {waiting}"))
-        rows += [self._paint(_WARN, f"  ! {trouble}") for trouble in troubles]
-        return rows
+        lines += self._row("upstream", [f"{sent} messages sent", f"{waiting} results waiting to be sent"], width)
+        for trouble in troubles:
+            lines += [self._paint(_WARN, line) for line in wrapped(f"! {trouble}", "  ", width)]
+        return lines
 
     def line(self, tally: Tally, phase: str, seconds: float, troubles: Sequence[str]) -> str:
         """The same in one line."""
-        rates = " ".join(f"{name} {self._inferred.per_second(name):.1f}/s" for name in self._cameras)
-        times, engine = summary.latency_ms(tally), summary.runtime(tally)
+        times = summary.latency_ms(tally)
         parts = [
             f"vigie: {phase} {clock(seconds)}",
-            rates,
+            " ".join(f"{name} {self._inferred.per_second(name):.1f}/s" for name in self._cameras),
             f"p50 {number(times['p50'])} p95 {number(times['p95'])} ms",
-            f"detections {named(tally.by('vigie_detections_committed_total', 'label', 'sync'), 4) or 0}",
-            f"dropped {named(summary.dropped(tally), 3) or 0}",
-            f"upstream {summary.upstream(tally)} backlog {summary.backlog(tally)}",
-            *([f"{engine['provider']} {engine['variant']}"] if engine["provider"] else []),
+            f"seen now: {', '.join(self._seen_cells())}",
+            f"left out: {', '.join(left_out(summary.dropped(tally))) or 'no frame'}",
+            f"upstream {summary.upstream(tally)} sent, {summary.backlog(tally)} waiting",
+            ", ".join(self._model_cells(tally)),
             *(f"! {trouble}" for trouble in troubles),
         ]
         return " | ".join(parts)
 
-    def _row(self, name: str, text: str) -> str:
-        return f"  {self._paint(_DIM, f'{name:<{self._column}}')} {text}"
+    def _camera_cells(self, tally: Tally) -> list[str]:
+        states = camera_states(tally)
+        column = max((len(name) for name in self._cameras), default=0)
+        cells = []
+        for name in self._cameras:
+            state = states.get(name, "waits for the model")
+            cells.append(f"{name:<{column}} {state}, {self._captured.per_second(name):.1f}/s")
+        return cells
+
+    def _model_cells(self, tally: Tally) -> list[str]:
+        runs = summary.runtime_facts(tally)
+        if not runs.get("provider"):
+            return [f"{self._model or 'model'}: being loaded"]
+        engine = runs.get("engine") or runs["provider"]
+        threads = runs.get("threads")
+        on = f"{runs.get('device') or 'CPU'}{f', {threads} threads' if threads not in (None, '', '1') else ''}"
+        cells = [f"{self._model} {runs['variant']}".strip(), f"{engine} on {on}"]
+        share = summary.measured_share(tally)
+        if share is not None and share < 1:
+            cells.append(f"measuring what runs best here: {share:.0%}")
+        return cells
+
+    def _seen_cells(self) -> list[str]:
+        frames = self._recorded.per_second("")
+        if not frames:
+            return ["nothing yet"]
+        rates = {label: self._seen.per_second(label) / frames for label in self._seen.latest()}
+        shown = [
+            f"{label} {rate:.1f}" for label, rate in sorted(rates.items(), key=lambda one: -one[1]) if rate >= 0.05
+        ]
+        return [f"{', '.join(shown[:SEEN_MAX])} per frame"] if shown else ["nothing in the last seconds"]
+
+    def _row(self, name: str, cells: Sequence[str], width: int, apart: str = ", ") -> list[str]:
+        """A label and its cells, as many beside each other as fit; a cell is broken only if it alone is too wide."""
+        first = f"  {name:<{LABEL_WIDTH}} "
+        rest = " " * len(first)
+        lines, line = [], first
+        for number_of, cell in enumerate(cells):
+            last = number_of == len(cells) - 1
+            text = cell if last or not apart.strip() else f"{cell}{apart.rstrip()}"
+            gap = "" if line in (first, rest) else (" " if apart.strip() else apart)
+            if len(line) + len(gap) + len(text) > width and line not in (first, rest):
+                lines.append(line)
+                line, gap = rest, ""
+            line += gap + text
+        lines.append(line)
+        broken = [part for one in lines for part in (wrapped(one, rest, width) if len(one) > width else [one])]
+        head = broken[0]
+        painted = self._paint(_DIM, head[: len(first)])
+        return [painted + head[len(first) :], *broken[1:]]
 
     def _paint(self, code: str, text: str) -> str:
         return f"{code}{text}{_PLAIN}" if self._colour else text
@@ -147,19 +212,8 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
-def named(counts: dict[str, int], most: int) -> str:
-    """``bottle 107, person 2`` and how many more kinds there are."""
-    shown = [f"{name} {count}" for name, count in list(counts.items())[:most]]
-    return ", ".join(shown) + (f" and {len(counts) - most} more" if len(counts) > most else "")
-
-
-def visible(line: str) -> int:
-    return len(line) - sum(line.count(code) * len(code) for code in (_DIM, _BOLD, _WARN, _PLAIN))
-
-
-def cut(line: str, width: int) -> str:
-    """Shorten a painted line; a wrapped line would break the count of lines to erase."""
-    plain = line
-    for code in (_DIM, _BOLD, _WARN, _PLAIN):
-        plain = plain.replace(code, "")
-    return plain[: max(1, width - 1)] + "…"
+def wrapped(text: str, indent: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text, width, initial_indent="" if text.startswith(indent) else indent, subsequent_indent=indent + "  ",
+        drop_whitespace=False, replace_whitespace=False,
+    ) or [text]  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from vigie_devkit.local.footprint import MEGABYTE
 from vigie_devkit.local.metrics import Tally, sums_by
+from vigie_devkit.local.reasons import left_out
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,16 @@ def runtime(tally: Tally) -> dict[str, str | None]:
     return {"provider": None, "variant": None}
 
 
+def runtime_facts(tally: Tally) -> dict[str, str]:
+    """What runs the serving model: provider, variant, engine, device, threads; empty before there is one."""
+    return next((dict(one.labels) for one in tally.values("vigie_runtime_info", "inference") if one.value), {})
+
+
+def measured_share(tally: Tally) -> float | None:
+    """How much of what may run the model has been measured, 0 to 1; None while nothing is said of it."""
+    return next((one.value for one in tally.values("vigie_runtime_measured_ratio", "inference")), None)
+
+
 def flowed(tally: Tally) -> bool:
     """Frames went through all four modules and reached upstream."""
     preprocessed = tally.total("vigie_frames_preprocessed_total", "preprocess")
@@ -109,7 +120,7 @@ def summarise(
 def describe(summary: Summary) -> str:
     """The same for people, a few calm lines."""
     classes = ", ".join(f"{label} {count}" for label, count in summary.by_class.items()) or "none"
-    drops = ", ".join(f"{reason} {count}" for reason, count in summary.dropped.items()) or "none"
+    drops = ", ".join(left_out(summary.dropped)) or "no frame"
     p50, p95 = summary.latency_ms["p50"], summary.latency_ms["p95"]
     latency = f", latency p50 {p50:g} / p95 {p95:g} ms" if p50 is not None and p95 is not None else ""
     frames = f"{summary.frames_captured} captured, {summary.frames_inferred} inferred ({summary.fps:g}/s){latency}"
@@ -118,6 +129,6 @@ def describe(summary: Summary) -> str:
             f"frames      {frames}",
             f"detections  {summary.detections}  ({classes})",
             f"upstream    {summary.upstream_messages} messages",
-            f"dropped     {drops}",
+            f"left out    {drops}",
         )
     )
