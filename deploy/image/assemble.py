@@ -1,6 +1,6 @@
 """What an image holds, put together in a Dockerfile's build stage; standard library only, nothing of it is shipped.
 
-    python assemble.py dependencies LOCK            what the lock pins, by hash: /out/env/opt/vigie/env
+    python assemble.py dependencies LOCK [DECODER] what the lock pins, by hash: /out/env/opt/vigie/env
     python assemble.py distributions FOLDER...      our own distributions: /out/app/opt/vigie/app
     python assemble.py root                         the account, and an empty folder
 
@@ -56,13 +56,15 @@ UNUSED = (
     "*.c",
     "*.a",
 )
+DECODERS: dict[str, set[str]] = {"pyav": set(), "opencv": {"av"}}
 KEPT = re.compile(r"licen[sc]e|notice|copying|authors", re.IGNORECASE)
 
 
 def main(words: list[str]) -> None:
     step, *arguments = words
     if step == "dependencies":
-        install_dependencies(HERE / arguments[0])
+        lock = HERE / arguments[0]
+        install_dependencies(lock if len(arguments) == 1 else with_decoder(lock, arguments[1]))
     elif step == "distributions":
         install_distributions([HERE / folder for folder in arguments])
     elif step == "root":
@@ -92,6 +94,31 @@ def install_dependencies(lock: Path) -> None:
     target.parent.mkdir(parents=True)
     shutil.move(ENVIRONMENT, target)
     set_age(OUT / "env")
+
+
+def with_decoder(lock: Path, decoder: str) -> Path:
+    """The lock without the decoders that were not chosen. OpenCV stays: it resizes and writes JPEGs too."""
+    if decoder not in DECODERS:
+        raise SystemExit(f"assemble.py: DECODER is {decoder!r}; expected one of {', '.join(DECODERS)}")
+    left_out = DECODERS[decoder]
+    return without_packages(lock, left_out) if left_out else lock
+
+
+def without_packages(lock: Path, names: set[str]) -> Path:
+    """A lock like ``lock`` without these packages: for an image that must not contain them."""
+    kept, skipping, left_out = [], False, set()
+    for line in lock.read_text(encoding="utf-8").splitlines(keepends=True):
+        if not line.startswith((" ", "#")):
+            name = line.partition("==")[0].strip()
+            skipping = name in names
+            left_out |= {name} & names
+        if not skipping:
+            kept.append(line)
+    if left_out != names:
+        raise SystemExit(f"assemble.py: {lock.name} does not name {', '.join(sorted(names - left_out))}")
+    shorter = lock.with_name(f"without-{'-'.join(sorted(names))}.{lock.name}")
+    shorter.write_text("".join(kept), encoding="utf-8")
+    return shorter
 
 
 def install_distributions(folders: list[Path]) -> None:

@@ -29,7 +29,6 @@ from vigie.vision.convert import to_bgr
 from vigie_camera.cameras import Cameras
 from vigie_camera.config import CameraConfig
 from vigie_camera.methods import offer_methods
-from vigie_camera.sources.opencv import prepare_opencv
 
 DEADLINE_S = 30.0
 
@@ -126,7 +125,6 @@ async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraMod
     (folder / "state").mkdir(parents=True, exist_ok=True)
     env = ModuleEnvironment.from_environ(names.CAMERA, variables)
     hub = MemoryHub({(names.CAMERA, names.FRAMES): (names.PREPROCESS, names.FRAMES)})
-    prepare_opencv()
     consumer = Consumer(hub, env.frames)
     consuming = asyncio.create_task(consumer.run())
     try:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +121,10 @@ async def test_a_changed_camera_starts_anew_with_numbers_that_go_on_and_the_othe
         await until(lambda: len(module.consumer.of("belt")) == 22, "second file")
         assert [item.seq for item in module.consumer.of("belt")] == list(range(22))
         assert len({item.trace for item in module.consumer.items}) == len(module.consumer.items)
+        await until(lambda: module.consumer.of("other"), "the other flows")
         assert module.metric('vigie_camera_opened_total{camera="other"}') == 1
-        module.set(other=scene)
+        await until(lambda: module.state("belt"), "reported")
+        module.hub.set_desired("camera", {"cameras": {"belt": None, "other": scene}})
         await until(lambda: module.state("belt") == {}, "removed from the report")
         before = len(module.consumer.of("other"))
         await until(lambda: len(module.consumer.of("other")) > before + 5, "the other goes on")
@@ -152,8 +157,11 @@ async def test_pixels_travel_inside_the_message_when_asked_for(tmp_path: Path) -
     [
         (lambda path: None, "No such file or directory; check the path"),
         (lambda path: path.write_bytes(b""), "is empty"),
-        (lambda path: path.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(500)), "is no video that FFmpeg can decode"),
-        (lambda path: path.write_text("hello, I am text\n" * 100), "is no video that FFmpeg can decode"),
+        (
+            lambda path: path.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(500)),
+            "is not a video that FFmpeg can decode",
+        ),
+        (lambda path: path.write_text("hello, I am text\n" * 100), "is not a video that FFmpeg can decode"),
     ],
     ids=["missing", "empty", "broken header", "text"],
 )
@@ -200,3 +208,107 @@ async def test_rings_of_a_former_configuration_do_not_keep_a_smaller_one_from_st
         module.set(belt={"source": str(small)})
         await until(lambda: len(module.consumer.items) == 10, "small frames")
         assert len(list((tmp_path / "frames").glob("camera.belt.*.ring"))) == 1
+
+
+async def test_a_decoder_that_is_killed_costs_its_camera_a_moment_and_no_frame_is_torn(tmp_path: Path) -> None:
+    scene = {"source": "synthetic://conveyor?size=320x240&fps=50"}
+    async with camera_module(tmp_path) as module:
+        module.set(one=scene, two=scene)
+        killed = set()
+        for _ in range(6):
+            seen = len(module.consumer.of("one"))
+            await until(lambda more=seen + 5: len(module.consumer.of("one")) > more, "frames")
+            pid = module.cameras.find("one").decoder_pid
+            assert pid is not None
+            killed.add(pid)
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda: module.cameras.find("one").decoder_pid not in (None, *killed), "another decoder")
+        assert len(killed) == 6
+        numbers = [item.seq for item in module.consumer.of("one")]
+        assert numbers == sorted(set(numbers))
+        # Every frame that was read is one that the scene has: none is half of two.
+        rendered = open_scene(scene["source"])
+        seen_bgr = module.consumer.last["one"]
+        assert any(np.array_equal(seen_bgr, rendered.render(index)) for index in range(400))
+        assert module.metric('vigie_camera_opened_total{camera="two"}') == 1
+        assert len(module.consumer.gone) <= len(killed)
+
+
+async def test_a_decoder_knows_its_own_address_and_no_secret_of_the_module(tmp_path: Path) -> None:
+    async with camera_module(tmp_path, CAMERA_PASSWORD="swordfish") as module:
+        os.environ["OTHER_PASSWORD"] = "hunter2"
+        try:
+            module.set(belt={"source": "synthetic://conveyor?size=64x64&fps=20"})
+            await until(lambda: module.consumer.items, "frames")
+            pid = module.cameras.find("belt").decoder_pid
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+            assert b"hunter2" not in environ
+            assert b"swordfish" not in environ
+            ring = [str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir() if one.exists()]
+            # Mapped, not open: a decoder cannot cut the ring short under its readers.
+            assert not any(name.endswith(".ring") for name in ring)
+        finally:
+            del os.environ["OTHER_PASSWORD"]
+
+
+async def test_a_hung_decoder_is_killed_and_its_camera_flows_again(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("vigie_camera.session._HUNG_S", 2.0)
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": "synthetic://conveyor?size=64x64&fps=20"})
+        await until(lambda: len(module.consumer.items) > 3, "frames")
+        os.kill(module.cameras.find("belt").decoder_pid, signal.SIGSTOP)
+        await until(lambda: module.state("belt").get("cause") == "decode", "noticed")
+        assert "the decoder hangs" in module.state("belt")["reason"]
+        before = len(module.consumer.items)
+        await until(lambda: len(module.consumer.items) > before + 3, "frames again")
+
+
+async def test_a_damaged_file_says_how_many_frames_are_not_whole(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "grey.avi", frames=40, size_wh=(320, 240))
+    raw = bytearray(video.read_bytes())
+    for at in range(len(raw) // 4, len(raw) * 3 // 4, 400):
+        raw[at : at + 40] = bytes(40)
+    video.write_bytes(raw)
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(video)})
+        await until(lambda: module.state("belt").get("state") == "finished", "finished")
+        assert "damaged" in module.state("belt")["reason"]
+        assert "all frames" not in module.state("belt")["reason"]
+        assert module.metric('vigie_frames_damaged_total{camera="belt"}') > 0
+
+
+async def test_interlaced_video_from_a_file_reaches_the_consumer_as_pictures(tmp_path: Path) -> None:
+    clip = real_input("bottle-detection.mp4")
+    video = tmp_path / "int.mp4"
+    words = ["-vf", "setfield=tff", "-c:v", "libx264", "-preset", "ultrafast", "-flags", "+ildct+ilme"]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", clip, "-frames:v", "20", *words, video], check=True)
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(video)})
+        await until(lambda: len(module.consumer.items) == 20, "frames")
+        assert min(module.consumer.means) > 100
+        assert max(module.consumer.means) - min(module.consumer.means) < 20
+
+
+async def test_a_picture_that_changes_its_size_gets_a_new_ring_and_keeps_its_shape(tmp_path: Path) -> None:
+    parts = []
+    for number, size in enumerate(("160x120", "320x120")):
+        part = tmp_path / f"{number}.ts"
+        source = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=10"]
+        subprocess.run(
+            ["ffmpeg", "-v", "error", *source, "-frames:v", "8", "-c:v", "mpeg2video", "-pix_fmt", "yuv420p", part],
+            check=True,
+        )
+        parts.append(part.read_bytes())
+    video = tmp_path / "both.ts"
+    video.write_bytes(b"".join(parts))
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(video)})
+        await until(lambda: module.state("belt").get("state") == "finished", "finished")
+        captured = module.metric('vigie_frames_captured_total{camera="belt"}')
+        await until(lambda: len(module.consumer.items) == captured, "frames")
+        shapes = [item.frame_hw for item in module.consumer.items]
+        assert shapes == sorted(shapes)
+        # One frame at the seam may be damaged: its reference is in the other file.
+        assert min(shapes.count((120, 160)), shapes.count((120, 320))) >= 7
+        assert module.consumer.gone == []
+        assert len({item.pixels.ring for item in module.consumer.items}) == 2

@@ -1,4 +1,4 @@
-"""Pacing, caps, back-off and frozen pictures as functions of values."""
+"""Pacing, caps, back-off, patience and frozen pictures as functions of values."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vigie.vision.planes import bgr_planes
 from vigie_camera.backoff import Backoff
-from vigie_camera.frozen import FrozenPicture
+from vigie_camera.decode.sight import Sight
 from vigie_camera.pace import Pacer
+from vigie_camera.patience import Patience
 
 
 def test_real_time_holds_a_frame_until_its_moment() -> None:
@@ -57,7 +59,7 @@ def test_a_clock_that_goes_back_does_not_stop_the_frames() -> None:
 
 def test_back_off_begins_quickly_doubles_to_half_a_minute_and_jitters() -> None:
     middle = Backoff(lambda: 0.5)
-    assert [middle.next_s() for _ in range(8)] == [0.25, 1, 2, 4, 8, 16, 30, 30]
+    assert [middle.next_s() for _ in range(8)] == [0.25, 0.5, 1, 2, 4, 8, 16, 30]
     dice = random.Random(1)
     jittered = Backoff(dice.random)
     pauses = [jittered.next_s() for _ in range(200)][10:]
@@ -70,29 +72,69 @@ def test_a_source_that_streamed_for_a_while_begins_anew_and_one_that_flickers_do
     for _ in range(5):
         backoff.next_s()
     backoff.streamed(2.0)
-    assert backoff.next_s() == 16
+    assert backoff.next_s() == 8
     backoff.streamed(60.0)
     assert backoff.next_s() == 0.25
 
 
 def test_a_picture_that_stands_still_is_told_by_seconds() -> None:
     picture = np.random.default_rng(1).integers(0, 255, (120, 160, 3), dtype=np.uint8)
-    frozen = FrozenPicture()
-    assert [frozen.still_for_s(picture, t / 2) for t in range(13)][-1] == 6.0
+    sight = Sight()
+    assert [sight.look(bgr_planes(picture), t / 2)[0] for t in range(13)][-1] == 6.0
     picture[0, 0] ^= 1
-    assert frozen.still_for_s(picture, 6.5) == 0.0
+    assert sight.look(bgr_planes(picture), 6.5)[0] == 0.0
 
 
 def test_a_small_clock_in_a_corner_is_change() -> None:
     picture = np.full((120, 160, 3), 80, np.uint8)
-    frozen = FrozenPicture()
+    sight = Sight()
     longest = 0.0
     for step in range(200):
         picture[5:8, 5:8] = step // 10 % 250  # between the sampled pixels, once a second
-        longest = max(longest, frozen.still_for_s(picture, step / 10))
-    assert longest < FrozenPicture.limit_s(0.1)
+        longest = max(longest, sight.look(bgr_planes(picture), step / 10)[0])
+    assert longest < 5
 
 
-def test_slow_cameras_get_five_of_their_periods() -> None:
-    assert FrozenPicture.limit_s(1 / 30) == 5.0
-    assert FrozenPicture.limit_s(4.0) == 20.0
+def test_a_camera_is_lost_after_five_seconds_or_five_of_its_own_periods() -> None:
+    patience = Patience()
+    patience.open(0.0)
+    patience.opened(1 / 30, 0.0)
+    assert patience.limit_s == 5.0
+    for n in range(10):
+        patience.frame(n * 4.0)
+    assert patience.limit_s == 20.0
+    assert not patience.lost(36.0 + 20.0)
+    assert patience.lost(36.0 + 20.1)
+    # What it has learned outlives the connection.
+    patience.open(100.0)
+    patience.opened(1 / 30, 100.0)
+    assert patience.limit_s == 20.0
+
+
+def test_a_camera_of_one_frame_in_eight_seconds_flaps_once_and_is_then_known() -> None:
+    patience, now, losses = Patience(), 0.0, 0
+    for _ in range(6):
+        patience.open(now)
+        patience.opened(1 / 25, now)
+        for _ in range(5):
+            patience.frame(now)
+            if patience.lost(now + 8.0):
+                now += patience.limit_s
+                losses += 1
+                break
+            now += 8.0
+        else:
+            break
+    assert losses == 1
+    assert patience.period_s == 8.0
+
+
+def test_the_time_that_a_dead_camera_takes_to_open_is_no_streaming() -> None:
+    patience = Patience()
+    patience.open(0.0)
+    assert patience.streamed_s == 0.0
+    patience.opened(1 / 30, 31.8)
+    assert patience.streamed_s == 0.0
+    patience.frame(32.0)
+    patience.frame(43.0)
+    assert patience.streamed_s == 11.0

@@ -24,6 +24,7 @@ class Image:
     """One image that can be built. Paths are relative to the checkout.
 
     ``key``: the hardware key it is built for; modules without anything special for a key use their processor's image.
+    ``decoders``: back ends to choose from by the build argument ``DECODER``, the default first.
     ``extras``: those of the library `vigie` that the module's distribution asks for.
     """
 
@@ -36,6 +37,7 @@ class Image:
     entry: tuple[str, ...]
     health: tuple[str, ...]
     models: bool = False
+    decoders: tuple[str, ...] = ()
     home: str = ""
 
     @property
@@ -71,7 +73,7 @@ _TITLES = {
     "viewer": "a page that shows what the device sees, thinks and does",
 }
 _EXTRAS = {
-    "camera": ("frames", "vision"),
+    "camera": ("frames", "vision", "decode"),
     "preprocess": ("frames", "vision"),
     "inference": ("frames", "models", "runtimes"),
     "sync": (),
@@ -90,6 +92,7 @@ def _module(name: str, key: str, *, lock: str = "requirements.lock", extras: Seq
         entry=(*_PYTHON, "-m", f"vigie_{name}"),
         health=_MODULE_HEALTH,
         models=name == "inference",
+        decoders=("pyav", "opencv") if name == "camera" else (),
     )
 
 

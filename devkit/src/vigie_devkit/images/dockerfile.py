@@ -49,7 +49,7 @@ def _build_stage(image: Image) -> str:
             "COPY deploy/image/assemble.py ./",
             "COPY devkit/requirements/build.lock tools.lock",
             f"COPY {image.lock} requirements.lock",
-            "RUN python assemble.py dependencies requirements.lock && python assemble.py root",
+            *_dependencies(image),
             *(f"COPY {folder}/pyproject.toml {folder}/" for folder in image.folders),
             *(f"COPY {folder}/src {folder}/src" for folder in image.folders),
             "COPY LICENSE THIRD_PARTY_NOTICES.md /out/app/opt/vigie/",
@@ -57,6 +57,17 @@ def _build_stage(image: Image) -> str:
             f"RUN python assemble.py distributions {folders}",
         ]
     )
+
+
+def _dependencies(image: Image) -> list[str]:
+    """What pip installs; of an image with a choice of decoders, all but the one that was not chosen."""
+    if not image.decoders:
+        return ["RUN python assemble.py dependencies requirements.lock && python assemble.py root"]
+    return [
+        "# The camera's decoder: pyav (FFmpeg with GPL parts) or opencv (LGPL); THIRD_PARTY_NOTICES.md, ADR 0022.",
+        f"ARG DECODER={image.decoders[0]}",
+        'RUN python assemble.py dependencies requirements.lock "$DECODER" && python assemble.py root',
+    ]
 
 
 def _image_stage(image: Image) -> str:
@@ -69,6 +80,10 @@ def _image_stage(image: Image) -> str:
         "vigie.module": image.name,
         "vigie.platform": image.key,
     }
+    decoder = []
+    if image.decoders:
+        labels["vigie.decoder"] = "${DECODER}"
+        decoder = [f"ARG DECODER={image.decoders[0]}"]
     label_lines = " \\\n      ".join(f'{name}="{value}"' for name, value in labels.items())
     models = ["COPY --from=build /out/models /"] if image.models else []
     return "\n".join(
@@ -83,6 +98,7 @@ def _image_stage(image: Image) -> str:
             "COPY --from=build /out/app /",
             "ARG BASE",
             f"ARG VERSION={version()}",
+            *decoder,
             f"LABEL {label_lines}",
             "ENV PATH=/opt/vigie/env/bin:$PATH VIGIE_STATE=/var/lib/vigie VIGIE_FRAMES=/frames VIGIE_LOG=json",
             "USER 1250:1250",

@@ -13,11 +13,9 @@ from vigie_camera.cameras import Cameras
 from vigie_camera.config import CameraConfig
 from vigie_camera.methods import offer_methods
 from vigie_camera.preview import Preview
-from vigie_camera.sources.opencv import prepare_opencv
 
 
 async def main(env: ModuleEnvironment) -> None:
-    prepare_opencv()
     async with open_service(env, CameraConfig) as service:
         frames = service.output(
             names.FRAMES,

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 FIRST_S = 0.25
-LEAST_S = 1.0
 MOST_S = 30.0
 # A source that streamed this long was well: its next trouble is a new one.
 STEADY_AFTER_S = 10.0
 
 
 class Backoff:
-    """A quick first retry, then 1 s doubling to 30 s, each between 75 and 125 percent of that.
+    """0.25 s doubling to 30 s, each between 75 and 125 percent of that.
 
     The jitter keeps a site's cameras from coming back in one rush after a power cut.
     """
@@ -24,11 +23,11 @@ class Backoff:
 
     def next_s(self) -> float:
         """The pause after one more failure."""
-        base = FIRST_S if self._failures == 0 else min(MOST_S, LEAST_S * 2 ** (min(self._failures, 10) - 1))
+        base = min(MOST_S, FIRST_S * float(1 << min(self._failures, 10)))
         self._failures += 1
         return min(MOST_S, base * (0.75 + 0.5 * self._random()))
 
     def streamed(self, seconds: float) -> None:
-        """The source gave frames for ``seconds`` before it failed."""
+        """The source gave frames for ``seconds`` before it failed; the time it took to open does not count."""
         if seconds >= STEADY_AFTER_S:
             self._failures = 0

@@ -18,8 +18,11 @@ from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie_camera.capture import Capture, rhythm_of
 from vigie_camera.config import CameraConfig, CameraSettings
+from vigie_camera.decode.choice import installed_backend
+from vigie_camera.decode.worker import Nursery
 from vigie_camera.ports import InlinePort, RingPort, ring_prefix
 from vigie_camera.preview import Preview
+from vigie_camera.session import Station
 from vigie_camera.sources import SourcePlan, plan_source
 from vigie_camera.sources.registry import OpenContext
 from vigie_camera.status import CameraMetrics, CameraStatus
@@ -57,7 +60,8 @@ class Cameras:
         self._service, self._output, self._preview = service, output, preview
         self._folder = service.env.frames
         self._prefix = ring_prefix(service.env.module_id)
-        self._opening = OpenContext(service.env.secrets, environ, 0.0)
+        self._opening = OpenContext(service.env.secrets, environ)
+        self._nursery = Nursery(installed_backend())
         self._metrics = CameraMetrics(service.metrics)
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
@@ -107,6 +111,7 @@ class Cameras:
         deadline = time.monotonic() + _STOP_S
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._nursery.close()
 
     def find(self, name: str) -> Capture:
         """Raises: MethodRefusedError: 404, there is no such camera."""
@@ -131,17 +136,20 @@ class Cameras:
             if settings.transport == "inline"
             else RingPort(self._folder, self._prefix + name, settings.slots)
         )
-        capture = Capture(
+        station = Station(
+            name,
+            plan,
             settings,
             status,
             port,
             self._output,
-            boot=self._service.env.boot,
-            numbers=self._numbers.setdefault(name, itertools.count()),
-            opening=self._opening,
-            metrics=self._metrics,
+            self._metrics,
+            self._service.env.boot,
+            self._numbers.setdefault(name, itertools.count()),
+            keep=rhythm_of(settings, plan) == "max",
             preview=self._preview,
         )
+        capture = Capture(station, self._nursery, self._opening)
         thread = threading.Thread(
             target=capture.run, args=(self._leaving.get(name),), name=f"camera.{name}", daemon=True
         )

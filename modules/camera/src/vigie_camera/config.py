@@ -9,6 +9,7 @@ from msgspec import Meta
 
 Pace = Literal["auto", "realtime", "max"]
 Transport = Literal["shared", "inline"]
+RtspTransport = Literal["tcp", "udp"]
 CameraName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 
 CAMERAS_MAX = 64
@@ -36,12 +37,22 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     loop: Annotated[bool, Meta(description="Begin again at the end of a file.")] = False
     frames: Annotated[int, Meta(ge=1, description="Stop after this many captured frames.")] | None = None
     fps: Annotated[float, Meta(gt=0, le=240, description="Take at most this many frames a second.")] | None = None
+    rtsp_transport: Annotated[
+        RtspTransport,
+        Meta(
+            description="How the camera sends over RTSP. tcp loses nothing; udp is for cameras that know nothing else: "
+            "packets lost on the way show as smeared pictures."
+        ),
+    ] = "tcp"
     transport: Annotated[
         Transport,
         Meta(description="shared: pixels in the shared frame folder; inline: as JPEG in the message (other host)."),
     ] = "shared"
     slots: Annotated[
-        int, Meta(ge=4, le=64, description="Frames of this camera in shared memory; each takes width x height x 3.")
+        int,
+        Meta(
+            ge=4, le=64, description="Frames of this camera in shared memory; each takes width x height x 1.5 (video)."
+        ),
     ] = 8
 
 

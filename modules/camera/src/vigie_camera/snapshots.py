@@ -6,9 +6,11 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from vigie.vision.convert import fitting_hw, to_bgr
+from vigie.vision.planes import Planes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class SnapshotDesk:
         self._lock = threading.Lock()
         self._wanted: list[tuple[int, Future[Snapshot]]] = []
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody waits for a picture."""
+        return bool(self._wanted)
+
     def request(self, width: int) -> Future[Snapshot]:
         """A picture at most ``width`` pixels wide, once there is a frame."""
         answer: Future[Snapshot] = Future()
@@ -34,20 +41,11 @@ class SnapshotDesk:
             self._wanted.append((width, answer))
         return answer
 
-    def look(self, frame_bgr: NDArray[np.uint8]) -> None:
+    def look(self, frame: Planes) -> None:
         """Answer what is wanted from this frame."""
-        if not self._wanted:
-            return
         with self._lock:
             wanted, self._wanted = self._wanted, []
         for width, answer in wanted:
             if answer.set_running_or_notify_cancel():
-                answer.set_result(_shrink(frame_bgr, width))
-
-
-def _shrink(frame_bgr: NDArray[np.uint8], width: int) -> Snapshot:
-    height, full = frame_bgr.shape[:2]
-    if full <= width:
-        return Snapshot(frame_bgr.copy(), (height, full))
-    size_wh = (width, max(1, round(height * width / full)))
-    return Snapshot(np.asarray(cv2.resize(frame_bgr, size_wh, interpolation=cv2.INTER_AREA), np.uint8), (height, full))
+                small_bgr = to_bgr(frame, fitting_hw(frame.size_hw, width))
+                answer.set_result(Snapshot(small_bgr, frame.size_hw))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from vigie.log import redact
 from vigie.metrics import Metrics
-from vigie_camera.frozen import FrozenPicture
+from vigie_camera.cause import Cause
 from vigie_camera.pace import Rhythm
 from vigie_camera.sources import SourcePlan
 
@@ -29,6 +29,10 @@ class CameraMetrics:
         self.state = metrics.gauge("vigie_camera_state", "1 for the state a camera is in.", ("camera", "state"))
         self.frozen = metrics.gauge("vigie_camera_frozen", "1 while a live picture does not change.", ("camera",))
         self.opened = metrics.counter("vigie_camera_opened", "Times a source was opened.", ("camera",))
+
+        self.damaged = metrics.counter(
+            "vigie_frames_damaged", "Frames that were damaged, and packets that gave no frame.", ("camera",)
+        )
 
     def forget(self, camera: str) -> None:
         """A camera left the twin: its states go, its counts stay."""
@@ -53,16 +57,18 @@ class CameraStatus:
         self._retired = False
         self._state: State = "connecting"
         self._reason = ""
+        self._cause: Cause | None = None
+        self._decoder: str | None = None
+        self._damaged = 0
         self._size_hw: tuple[int, int] | None = None
         self._frozen = False
-        self._period_s = 1 / 25
-        self._frame_at = time.monotonic()
         self._frames = 0
-        self._counted_at, self._counted = self._frame_at, 0
+        self._counted_at, self._counted = time.monotonic(), 0
         self._fps = 0.0
         self.captured = metrics.captured.labels(name)
         self._frozen_gauge = metrics.frozen.labels(name)
         self._opened = metrics.opened.labels(name)
+        self._damage = metrics.damaged.labels(name)
         self._show(self._state)
 
     @property
@@ -73,13 +79,13 @@ class CameraStatus:
     def reason(self) -> str:
         return self._reason
 
-    def enter(self, state: State, reason: str = "") -> None:
+    def enter(self, state: State, reason: str = "", cause: Cause | None = None) -> None:
         """Change state; ``reason`` is for an operator and holds no secret."""
         reason = redact(reason)[:_REASON_LIMIT]
         with self._lock:
-            if self._retired or (state, reason) == (self._state, self._reason):
+            if self._retired or (state, reason, cause) == (self._state, self._reason, self._cause):
                 return
-            self._state, self._reason = state, reason
+            self._state, self._reason, self._cause = state, reason, cause
             if state != "streaming":
                 self._fps, self._frozen = 0.0, False
         self._frozen_gauge.set(1 if self._frozen else 0)
@@ -91,21 +97,21 @@ class CameraStatus:
         with self._lock:
             self._retired = True
 
-    def opened(self, period_s: float) -> None:
-        """The source opened; the first frame makes it ``streaming``."""
+    def opened(self, decoder: str) -> None:
+        """The source opened; the first frame makes it ``streaming``. ``decoder``: back end and codec."""
         self._opened.inc()
         with self._lock:
-            self._period_s = period_s
-            self._frame_at = time.monotonic()
+            self._decoder, self._damaged = decoder, 0
 
-    def frame(self, size_hw: tuple[int, int], still_s: float) -> None:
-        """A frame was captured; ``still_s``: for how long the picture has not changed (live sources)."""
+    def frame(self, size_hw: tuple[int, int], *, frozen: bool, damaged: int) -> None:
+        """A frame was captured. ``damaged``: frames and packets found damaged since the source was opened."""
         self.captured.inc()
-        self._frame_at = time.monotonic()
         self._frames += 1
+        if damaged > self._damaged:
+            self._damage.inc(damaged - self._damaged)
+            self._damaged = damaged
         if self._retired:
             return
-        frozen = still_s >= FrozenPicture.limit_s(self._period_s)
         if self._state == "streaming" and size_hw == self._size_hw and frozen == self._frozen:
             return
         with self._lock:
@@ -117,14 +123,11 @@ class CameraStatus:
             self._changed()
 
     def look(self, now_s: float) -> None:
-        """Called twice a second by the watching thread, so that a source whose read hangs is noticed as well."""
+        """Called twice a second by the watching thread, for the rate."""
         with self._lock:
-            state, silent_s, limit_s = self._state, now_s - self._frame_at, FrozenPicture.limit_s(self._period_s)
             if now_s - self._counted_at >= 1.0:
                 self._fps = (self._frames - self._counted) / (now_s - self._counted_at)
                 self._counted_at, self._counted = now_s, self._frames
-        if self.plan.live and state == "streaming" and silent_s > limit_s:
-            self.enter("failed", f"no picture for {limit_s:.0f} s")
 
     def describe(self) -> dict[str, Any]:
         """For reported properties and ``list_cameras``; None stands for "nothing to say"."""
@@ -133,12 +136,14 @@ class CameraStatus:
             return {
                 "state": self._state,
                 "reason": self._reason or None,
+                "cause": self._cause,
                 "kind": self.plan.kind,
                 "source": self.plan.shown,
                 "pace": self._rhythm,
                 "fps": round(self._fps, 1),
                 "size": None if size is None else f"{size[1]}x{size[0]}",
                 "frozen": self._frozen,
+                "decoder": self._decoder,
             }
 
     def _show(self, state: State) -> None:

@@ -13,6 +13,7 @@ class FrameItem(msgspec.Struct, frozen=True):
     ``seq`` counts the frames of ``camera`` from 0 within one start of the camera module; ``trace`` is unique for ever
     (``<camera>-<boot>-<seq>``) and goes along to the cloud as the idempotency key of what was seen in this frame.
     ``captured_at`` is UTC ISO 8601 with microseconds; ``captured_ns`` is CLOCK_MONOTONIC of the capturing host.
+    ``media_s``: the frame's own time in its stream, in seconds; a file's begins near 0, a camera's is the camera's.
     ``keep``: every such frame must be inferred (a file at pace ``max``): nobody may drop it, senders wait instead.
     """
 
@@ -24,3 +25,4 @@ class FrameItem(msgspec.Struct, frozen=True):
     frame_hw: tuple[int, int]
     pixels: Pixels
     keep: bool = False
+    media_s: float | None = None

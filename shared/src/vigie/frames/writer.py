@@ -222,12 +222,13 @@ class RingWriter:
 class SlotView:
     """A slot being written. ``array``: writable, zero-copy, undefined content; not to be touched after ``commit``."""
 
-    __slots__ = ("_lease", "array")
+    __slots__ = ("_lease", "array", "slot")
 
-    def __init__(self, lease: SlotLease, array: NDArray[Any]) -> None:
-        """Use ``RingWriter.slot``."""
+    def __init__(self, lease: SlotLease, array: NDArray[Any], slot: int) -> None:
+        """Use ``RingWriter.slot``. ``slot``: its number in the ring."""
         self._lease = lease
         self.array = array
+        self.slot = slot
 
     def commit(self) -> RingReference:
         """Make the array readable and say where it is. Once, inside the block."""
@@ -260,7 +261,7 @@ class SlotLease:
         if self._begun is None:
             return None
         ring, slot, _ = self._begun
-        return SlotView(self, ring.array(slot, self._shape, self._dtype, self._count))
+        return SlotView(self, ring.array(slot, self._shape, self._dtype, self._count), slot)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,6 +1,5 @@
-"""Where frames come from: one file per family of sources, chosen by the registry."""
+"""Where frames come from: what the operator wrote, understood; opened in a decoder's process."""
 
 from vigie_camera.sources.registry import SourcePlan, plan_source
-from vigie_camera.sources.source import Source
 
-__all__ = ["Source", "SourcePlan", "plan_source"]
+__all__ = ["SourcePlan", "plan_source"]

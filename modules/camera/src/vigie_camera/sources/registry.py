@@ -7,15 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
-from vigie.errors import SourceRefusedError
+from vigie.errors import SourceOpenError, SourceRefusedError
 from vigie.log import redact
 from vigie.synthetic.url import parse_url
-from vigie_camera.secrets import holds_plain_password, names_secret
-from vigie_camera.sources.source import Source
+from vigie_camera.config import CameraSettings
+from vigie_camera.decode.backend import VideoOptions
+from vigie_camera.secrets import holds_plain_password, names_secret, reveal
 
 Kind = Literal["file", "rtsp", "synthetic"]
 SUPPORTED: Final = "an absolute path of a video file, rtsp://host/path, or synthetic://conveyor?seed=1&fps=30"
+OPEN_S: Final = 10.0
+FILE_S: Final = 10.0  # a file on a network share that went away
 _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _LATER: Final = {
     "http": "MJPEG over HTTP",
@@ -30,11 +34,10 @@ _LATER: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OpenContext:
-    """What opening needs besides the source. ``patience_s``: after how long without a frame it is lost."""
+    """What resolving needs besides the source: where secrets are looked for."""
 
     secrets: Path
     environ: Mapping[str, str]
-    patience_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class SourcePlan:
     """A source that has been understood and not yet opened. ``shown`` never holds a secret.
 
     ``live``: sets its own pace, comes back after being lost; ``endless``: has no end of its own;
+    ``resolve``: the address to open, secrets in place, asked for anew before every opening; it goes to this camera's
+    decoder and nowhere else. Raises SecretMissingError, SourceOpenError.
     ``size_hw``: known before opening, for the check of shared memory.
     """
 
@@ -49,8 +54,16 @@ class SourcePlan:
     shown: str
     live: bool
     endless: bool
-    open: Callable[[OpenContext], Source]
+    resolve: Callable[[OpenContext], str]
     size_hw: tuple[int, int] | None = None
+
+    def options(self, settings: CameraSettings, read_s: float) -> VideoOptions:
+        """How the decoder opens it. ``read_s``: its time-out for reads, of a live source."""
+        if self.live:
+            return VideoOptions(
+                live=True, transport=settings.rtsp_transport, open_timeout_s=OPEN_S, read_timeout_s=read_s
+            )
+        return VideoOptions(live=False, open_timeout_s=OPEN_S, read_timeout_s=FILE_S)
 
 
 def plan_source(source: str) -> SourcePlan:
@@ -79,8 +92,6 @@ def plan_source(source: str) -> SourcePlan:
 
 
 def _plan_file(source: str, shown: str) -> SourcePlan:
-    from vigie_camera.sources.file import FileSource
-
     path = Path(source.removeprefix("file://") if source.startswith("file://") else source)
     if not path.is_absolute():
         raise SourceRefusedError(shown, f"is not an absolute path; use {SUPPORTED}")
@@ -90,15 +101,21 @@ def _plan_file(source: str, shown: str) -> SourcePlan:
         raise SourceRefusedError(shown, f"V4L2 cameras cannot be opened by this version; use {SUPPORTED}")
     if path.is_dir():
         raise SourceRefusedError(shown, f"folders of pictures cannot be opened by this version; use {SUPPORTED}")
-    return SourcePlan("file", shown, live=False, endless=False, open=lambda _context: FileSource(path))
+
+    def resolve(_context: OpenContext) -> str:
+        try:
+            with path.open("rb") as file:
+                empty = not file.read(1)
+        except OSError as error:
+            raise SourceOpenError(str(path), f"{error.strerror}; check the path and the module's mounts") from None
+        if empty:
+            raise SourceOpenError(str(path), "is empty; copy it again")
+        return str(path)
+
+    return SourcePlan("file", shown, live=False, endless=False, resolve=resolve)
 
 
 def _plan_rtsp(source: str, shown: str) -> SourcePlan:
-    from urllib.parse import urlsplit
-
-    from vigie_camera.secrets import reveal
-    from vigie_camera.sources.rtsp import RtspSource
-
     try:
         host = urlsplit(source).hostname
     except ValueError:
@@ -106,20 +123,16 @@ def _plan_rtsp(source: str, shown: str) -> SourcePlan:
     if not host:
         raise SourceRefusedError(shown, "names no host; expected rtsp://host[:port]/path")
 
-    def open_rtsp(context: OpenContext) -> Source:
-        return RtspSource(reveal(source, context.secrets, context.environ), context.patience_s)
+    def resolve(context: OpenContext) -> str:
+        return reveal(source, context.secrets, context.environ).reveal()
 
-    return SourcePlan("rtsp", shown, live=True, endless=True, open=open_rtsp)
+    return SourcePlan("rtsp", shown, live=True, endless=True, resolve=resolve)
 
 
 def _plan_synthetic(source: str, shown: str) -> SourcePlan:
-    from vigie_camera.sources.synthetic import SyntheticSource
-
     spec = parse_url(source)
     size_hw = (spec.size_wh[1], spec.size_wh[0])
-    return SourcePlan(
-        "synthetic", shown, live=False, endless=True, open=lambda _context: SyntheticSource(spec), size_hw=size_hw
-    )
+    return SourcePlan("synthetic", shown, live=False, endless=True, resolve=lambda _context: source, size_hw=size_hw)
 
 
 def _without_authority(source: str) -> str:

@@ -1,0 +1,101 @@
+"""What a decoder must give: planes, times, packets. PyAV is one back end, OpenCV another (ADR 0022)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.contracts.pixels import PixelFormat
+from vigie_camera.cause import Cause
+
+
+class DecodeError(Exception):
+    """A source does not open, or is lost. Raised in the decoder's process, told to the module as data."""
+
+    def __init__(self, cause: Cause, reason: str) -> None:
+        """``reason``: a clause for an operator, without the address: exception texts of FFmpeg hold passwords."""
+        super().__init__(reason)
+        self.cause, self.reason = cause, reason
+
+
+class VideoOptions(msgspec.Struct, frozen=True):
+    """How to open an address. ``live``: it ends only by being lost. ``transport``: of RTSP."""
+
+    live: bool
+    transport: str = "tcp"
+    open_timeout_s: float = 10.0
+    read_timeout_s: float = 10.0
+
+
+@dataclass(slots=True)
+class Damage:
+    """Counts since opening. ``refused``: packets that the decoder could not use; ``corrupt``: frames it concealed."""
+
+    refused: int = 0
+    corrupt: int = 0
+    ended_early: bool = False
+
+    @property
+    def total(self) -> int:
+        return self.refused + self.corrupt
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What the container says. ``period_s``: between frames, 1/25 where unknown; ``promised``: frames, 0: unknown."""
+
+    codec: str
+    period_s: float
+    promised: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One frame: views of the decoder's memory, true until the next one is asked for, never to be written.
+
+    ``arrays`` have the shapes of ``plane_shapes(format)`` and may have strides. ``media_s``: its time in the stream.
+    """
+
+    format: PixelFormat
+    arrays: tuple[NDArray[np.uint8], ...]
+    media_s: float | None
+
+
+@dataclass(slots=True)
+class PacketTap:
+    """Where somebody may look at packets before they are decoded, for instance to keep the last seconds of them."""
+
+    watchers: list[Callable[[Any], None]] = field(default_factory=list)
+
+
+class Video(Protocol):
+    """An opened video; used and closed by the thread that opened it."""
+
+    facts: VideoFacts
+    damage: Damage
+    packets: PacketTap
+
+    def next(self) -> Decoded | None:
+        """The next frame. None: the end of a file.
+
+        Raises: DecodeError: a live source is lost, or nothing of it can be decoded.
+        """
+
+    def close(self) -> None: ...
+
+
+class Backend(Protocol):
+    """A decoder library."""
+
+    name: str
+
+    def open(self, address: str, options: VideoOptions) -> Video:
+        """Open ``address``, an absolute path or a URL with its secrets.
+
+        Raises: DecodeError: with its cause.
+        """

@@ -1,0 +1,181 @@
+"""A decoder's process at work: opens its source, keeps its pace, fills the slots it is given, says what it filled."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.vision.planes import frame_bytes, planes_of
+from vigie_camera.cause import Cause
+from vigie_camera.decode.backend import DecodeError
+from vigie_camera.decode.choice import load_backend
+from vigie_camera.decode.link import Link, LinkClosedError
+from vigie_camera.decode.shared_bytes import SharedBytes
+from vigie_camera.decode.sight import Sight
+from vigie_camera.decode.source import Frame, Source, open_source
+from vigie_camera.decode.wire import (
+    Alive,
+    Ended,
+    Failed,
+    Filled,
+    Formatted,
+    Memory,
+    Missed,
+    News,
+    Opened,
+    Order,
+    Slot,
+    Task,
+)
+from vigie_camera.pace import Pacer
+
+# How often a decoder that waits says that it lives.
+ALIVE_S = 1.0
+_TASK_S = 10.0
+# A live source's first frame waits this long for the memory to put it in.
+_FIRST_SLOT_S = 2.0
+
+
+def preload(backend: str) -> None:
+    """Load what every child needs, before the fork."""
+    load_backend(backend)
+
+
+def work(end: socket.socket, backend: str) -> None:
+    """The body of a decoder's process. Returns when the module is gone or nothing is left to do."""
+    link: Link[News, Order] = Link(end, Order)
+    try:
+        first = link.receive(_TASK_S)
+        if first is None or not isinstance(first[0], Task):
+            return
+        task = first[0]
+        try:
+            source = open_source(task, load_backend(backend))
+            link.send(Opened(source.period_s, source.decoder))
+            Filler(link, task, source).run()
+        except DecodeError as error:
+            link.send(Failed(error.cause, error.reason))
+        except MemoryError:
+            link.send(Failed(Cause.DECODE, "a frame of it does not fit the memory"))
+        # Its text may hold the address with its password; the class does not.
+        except Exception as error:
+            if isinstance(error, LinkClosedError):
+                raise
+            link.send(Failed(Cause.DECODE, f"the decoder failed ({type(error).__name__})"))
+    except LinkClosedError:
+        return
+
+
+class Filler:
+    """From the opened source into slots, until its end."""
+
+    def __init__(self, link: Link[News, Order], task: Task, source: Source) -> None:
+        """Nothing is decoded yet."""
+        self._link, self._task, self._source = link, task, source
+        self._pacer = Pacer(task.rhythm, task.fps_cap)
+        self._keep = task.rhythm == "max"
+        self._sight = Sight() if task.options.live else None
+        self._slots: deque[int] = deque()
+        self._memory: Memory | None = None
+        self._mapped = SharedBytes.none()
+        self._bytes: NDArray[np.uint8] | None = None
+        self._frame: Frame | None = None
+        self._taken = 0
+
+    def run(self) -> None:
+        """Raises: DecodeError: lost. LinkClosedError: the module is gone."""
+        while self._task.frames is None or self._taken < self._task.frames:
+            frame = self._source.next()
+            if frame is None:
+                if not (self._task.loop and self._taken and self._source.rewind()):
+                    break
+                self._pacer.restart()
+                continue
+            if not self._pacer.admits(frame.pace_s):
+                continue
+            self._wait(self._pacer.wait_s(frame.pace_s, time.monotonic()))
+            self._take(frame)
+        damage = self._source.damage
+        self._link.send(Ended(self._taken, damage.refused, damage.corrupt, self._source.promised, damage.ended_early))
+        # The module ends this process once it has read that.
+        while self._link.receive(None) is not None:
+            pass
+
+    def _take(self, frame: Frame) -> None:
+        if self._frame is None or frame.format != self._frame.format:
+            self._announce(frame)
+        self._frame = frame
+        self._drain(0.0)
+        while self._keep and not self._slots:
+            self._drain(ALIVE_S)
+            if not self._slots:
+                self._link.send(Alive())
+        captured_ns, wall_s = time.monotonic_ns(), time.time()
+        self._taken += 1
+        if not self._slots or self._memory is None or self._bytes is None:
+            self._link.send(Missed(captured_ns))
+            return
+        slot = self._slots.popleft()
+        begin = slot * self._memory.stride
+        planes = planes_of(self._bytes[begin : begin + frame_bytes(frame.format)], frame.format)
+        frame.fill(planes)
+        still_s, dark_s = (0.0, 0.0) if self._sight is None else self._sight.look(planes, time.monotonic())
+        self._link.send(
+            Filled(
+                self._memory.generation,
+                slot,
+                captured_ns,
+                wall_s,
+                frame.media_s,
+                still_s,
+                dark_s,
+                self._source.damage.total,
+            )
+        )
+
+    def _announce(self, frame: Frame) -> None:
+        """Another format: what was handed out is void, and the module makes room for the new one."""
+        self._link.send(Formatted(frame.format))
+        self._slots.clear()
+        self._memory = None
+        deadline = time.monotonic() + _FIRST_SLOT_S
+        while not self._slots and (self._keep or time.monotonic() < deadline):
+            if not self._drain(ALIVE_S):
+                self._link.send(Alive())
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if not self._drain(min(left, ALIVE_S)) and left > ALIVE_S:
+                self._link.send(Alive())
+
+    def _drain(self, timeout_s: float) -> bool:
+        """Take in what the module said, waiting ``timeout_s`` for the first of it; whether there was any."""
+        heard = False
+        while (received := self._link.receive(0.0 if heard else timeout_s)) is not None:
+            heard = True
+            order, fd = received
+            if isinstance(order, Memory) and fd is not None:
+                self._map(order, fd)
+            elif isinstance(order, Slot) and self._memory is not None and order.generation == self._memory.generation:
+                self._slots.append(order.slot)
+        return heard
+
+    def _map(self, memory: Memory, fd: int) -> None:
+        """Only the slots' own pages: the ring's header and sequences stay out of a decoder's reach, and with the
+        descriptor closed it cannot cut the file short either.
+        """
+        self._bytes = None
+        self._mapped.close()
+        try:
+            self._mapped = SharedBytes(fd, memory.offset, memory.length)
+        finally:
+            os.close(fd)
+        self._bytes = self._mapped.array
+        self._memory = memory
+        self._slots.clear()

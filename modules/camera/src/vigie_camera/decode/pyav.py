@@ -1,0 +1,217 @@
+"""The back end on PyAV, FFmpeg's bindings: planes without a copy. Runs only in a decoder's process.
+
+Traps that this file answers (each was seen with PyAV 18.1): one bad packet ends ``container.decode``, so packets are
+demuxed and decoded one by one; an RTSP server that ends gives the end of the loop, not an exception; exception texts
+hold the URL with its password; logging with decoder threads can deadlock, so neither is used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from vigie.contracts.pixels import PixelFormat
+from vigie.vision.planes import plane_shapes
+from vigie_camera.cause import Cause
+from vigie_camera.decode.backend import Damage, Decoded, DecodeError, PacketTap, VideoFacts, VideoOptions
+from vigie_camera.decode.pixels import converted_to, layout_of, matrix_of, range_of, siting_of
+from vigie_camera.decode.reasons import is_network, open_failure
+from vigie_camera.decode.upright import Upright
+
+FALLBACK_PERIOD_S: Final = 1 / 25
+# Only what network cameras send: a decoder is the largest surface that a stranger's bytes meet.
+_NETWORK_CODECS: Final = frozenset(
+    {
+        "h264",
+        "hevc",
+        "mjpeg",
+        "mpeg4",
+        "mpeg2video",
+        "mpeg1video",
+        "h263",
+        "vp8",
+        "vp9",
+        "av1",
+        "libdav1d",
+        "libvpx-vp9",
+    }
+)
+# So many packets in a row without a picture, and it is no damage any more.
+_HOPELESS_PACKETS: Final = 500
+
+
+class PyavBackend:
+    """See ``Backend``."""
+
+    name = "pyav"
+
+    def open(self, address: str, options: VideoOptions) -> PyavVideo:
+        began = time.monotonic()
+        try:
+            container = av.open(
+                address,
+                options=_options(address, options),
+                # The open limit counts twice: to connect, then to find the streams.
+                timeout=(options.open_timeout_s / 2, options.read_timeout_s),
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise open_failure(error, address, time.monotonic() - began, options.open_timeout_s) from None
+        try:
+            return PyavVideo(container, options, network=is_network(address))
+        except BaseException:
+            container.close()
+            raise
+
+
+class PyavVideo:
+    """See ``Video``."""
+
+    def __init__(self, container: InputContainer, options: VideoOptions, *, network: bool) -> None:
+        """Takes over ``container``."""
+        if not container.streams.video:
+            raise DecodeError(Cause.NO_VIDEO, "there is no video in it, only sound or data; check the path")
+        self._container, self._options = container, options
+        self._stream = container.streams.video[0]
+        context = self._stream.codec_context
+        if context is None:
+            raise DecodeError(Cause.UNSUPPORTED_CODEC, "its codec is unknown; choose H.264 or H.265")
+        if network and context.name not in _NETWORK_CODECS:
+            raise DecodeError(Cause.UNSUPPORTED_CODEC, f"sends {context.name}; choose H.264 or H.265")
+        # A frame-threaded decoder holds back as many frames as it has threads, and pools cost memory per camera.
+        context.thread_type = "NONE"
+        context.thread_count = 1
+        self._codec = context.name
+        rate = self._stream.guessed_rate or self._stream.average_rate
+        fps = float(rate) if rate else 0.0
+        period_s = 1 / fps if 0.01 <= fps <= 1000 else FALLBACK_PERIOD_S
+        self.facts = VideoFacts(self._codec, period_s, int(self._stream.frames or 0))
+        self.damage = Damage()
+        self.packets = PacketTap()
+        self._upright = Upright()
+        self._reformatter = VideoReformatter()
+        self._demuxing: Iterator[Any] = iter(container.demux(self._stream))
+        self._waiting: deque[VideoFrame] = deque()
+        self._fruitless = 0
+        self._ended = False
+        self._shown: VideoFrame | None = None
+
+    def next(self) -> Decoded | None:
+        while not self._waiting:
+            if self._ended:
+                return None
+            self._advance()
+        # Kept until the next call: the planes are views of it.
+        self._shown = self._waiting.popleft()
+        return self._decoded(self._shown)
+
+    def close(self) -> None:
+        self._waiting.clear()
+        self._shown = None
+        self._container.close()
+
+    def _advance(self) -> None:
+        """Take in one packet."""
+        try:
+            packet = next(self._demuxing, None)
+        except (av.FFmpegError, OSError) as error:
+            if self._options.live:
+                stalled = isinstance(error, (av.ExitError, TimeoutError))
+                raise DecodeError(Cause.STALLED, "no data in time" if stalled else "the connection ended") from None
+            self.damage.ended_early = True
+            packet = None
+        if packet is None or not packet.size:
+            if self._options.live:
+                raise DecodeError(Cause.STALLED, "the connection ended") from None
+            self._end(packet)
+            return
+        for watcher in self.packets.watchers:
+            watcher(packet)
+        self._decode(packet)
+        if not self._waiting:
+            self._fruitless += 1
+            if self._options.live and self._fruitless >= _HOPELESS_PACKETS:
+                raise DecodeError(Cause.DECODE, f"{self._fruitless} packets in a row gave no picture")
+        else:
+            self._fruitless = 0
+
+    def _decode(self, packet: Any) -> None:
+        if packet.is_corrupt:
+            self.damage.corrupt += 1
+        try:
+            frames = packet.decode()
+        except (av.FFmpegError, ValueError):
+            # The decoder goes on with the next packet, as FFmpeg's own programs do.
+            self.damage.refused += 1
+            return
+        for frame in frames:
+            self.damage.corrupt += bool(frame.is_corrupt)
+            self._waiting.extend(self._upright.feed(frame, self._stream.sample_aspect_ratio))
+
+    def _end(self, packet: Any) -> None:
+        self._ended = True
+        if packet is not None:
+            self._decode(packet)
+        else:
+            # Demuxing broke off: what the decoder still holds are pictures all the same.
+            try:
+                frames = self._stream.codec_context.decode(None)
+            except (av.FFmpegError, ValueError):
+                frames = []
+            for frame in frames:
+                self._waiting.extend(self._upright.feed(frame, self._stream.sample_aspect_ratio))
+        self._waiting.extend(self._upright.flush())
+
+    def _decoded(self, frame: VideoFrame) -> Decoded:
+        time_s = None if frame.time is None else float(frame.time)
+        tagged = frame
+        layout = layout_of(frame.format.name)
+        if layout is None:
+            frame = self._shown = self._reformatter.reformat(frame, format=converted_to(frame.format.name))
+            layout = layout_of(frame.format.name) or "bgr"
+        size_hw = (frame.height, frame.width)
+        if layout == "bgr":
+            pixel_format = PixelFormat("bgr", size_hw)
+        else:
+            matrix = matrix_of(int(tagged.colorspace), size_hw)
+            value_range = range_of(int(tagged.color_range), tagged.format.name)
+            pixel_format = PixelFormat(layout, size_hw, matrix, value_range, siting_of(self._codec, matrix))
+        shapes = plane_shapes(pixel_format)
+        arrays = tuple(_view(frame.planes[index], shape) for index, shape in enumerate(shapes))
+        return Decoded(pixel_format, arrays, time_s)
+
+
+def _view(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A plane in place: rows may be padded."""
+    channels = shape[2] if len(shape) == 3 else 1
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: shape[0], : shape[1] * channels].reshape(shape) if channels == 1 else _interleaved(rows, shape)
+
+
+def _interleaved(rows: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    height, width, channels = shape
+    strides = (rows.strides[0], channels, 1)
+    return np.lib.stride_tricks.as_strided(rows, (height, width, channels), strides, writeable=False)
+
+
+def _options(address: str, options: VideoOptions) -> dict[str, str]:
+    """From a closed table: FFmpeg ignores a misspelt option, and some open files."""
+    scheme = address.partition("://")[0].lower() if "://" in address else ""
+    if not scheme:
+        return {"protocol_whitelist": "file"}
+    table = {"protocol_whitelist": "rtsp,rtsps,rtp,udp,tcp,tls,http,https,crypto"}
+    if options.live:
+        # Enough to find the size of any camera's video, and a second sooner than the default.
+        table |= {"probesize": "1000000", "analyzeduration": "1000000"}
+    if scheme in ("rtsp", "rtsps"):
+        table |= {"rtsp_transport": options.transport, "allowed_media_types": "video"}
+    return table

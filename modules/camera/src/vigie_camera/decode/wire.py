@@ -1,0 +1,119 @@
+"""What the module and a decoder's process say to each other: small structs; pixels never travel here.
+
+A slot handed out is the permission to write one frame. So a decoder that holds none waits (a file whose frames are all
+to be kept) or counts a frame as missed (a live source), and one that is killed leaves nothing half-written behind: only
+the module commits a slot, after the decoder has said that it is filled.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from vigie.contracts.pixels import PixelFormat
+from vigie_camera.cause import Cause
+from vigie_camera.decode.backend import VideoOptions
+from vigie_camera.pace import Rhythm
+
+
+class Task(msgspec.Struct, frozen=True, tag="task"):
+    """The first thing a decoder is told. ``address`` holds this camera's secrets and no other's."""
+
+    camera: str
+    kind: Literal["video", "synthetic"]
+    address: str
+    options: VideoOptions
+    rhythm: Rhythm
+    fps_cap: float | None = None
+    loop: bool = False
+    frames: int | None = None
+
+
+class Memory(msgspec.Struct, frozen=True, tag="memory"):
+    """Where slots lie in the file that comes with this message; slots of an earlier ``generation`` are void."""
+
+    generation: int
+    offset: int
+    length: int
+    stride: int
+
+
+class Slot(msgspec.Struct, frozen=True, tag="slot"):
+    """The decoder may fill this slot."""
+
+    generation: int
+    slot: int
+
+
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """From the nursery, with a pidfd: the process runs."""
+
+    pid: int
+
+
+class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    """The source is open. ``decoder``: back end and codec."""
+
+    period_s: float
+    decoder: str
+
+
+class Formatted(msgspec.Struct, frozen=True, tag="formatted"):
+    """Frames are of this format from now on: answered with ``Memory``, then slots."""
+
+    format: PixelFormat
+
+
+class Filled(msgspec.Struct, frozen=True, tag="filled"):
+    """A slot holds a whole frame. ``captured_ns``: CLOCK_MONOTONIC; ``wall_s``: seconds since 1970.
+
+    ``still_s``, ``dark_s``: for how long the picture has not changed, or has been black. ``damaged``: frames and
+    packets found damaged since opening.
+    """
+
+    generation: int
+    slot: int
+    captured_ns: int
+    wall_s: float
+    media_s: float | None
+    still_s: float
+    dark_s: float
+    damaged: int
+
+
+class Missed(msgspec.Struct, frozen=True, tag="missed"):
+    """A frame found no slot."""
+
+    captured_ns: int
+
+
+class Alive(msgspec.Struct, frozen=True, tag="alive"):
+    """Nothing to tell, but not hung: waiting for a slot, or for a frame's time."""
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """The source has no more frames. ``refused`` packets gave none, ``corrupt`` frames were concealed."""
+
+    frames: int
+    refused: int
+    corrupt: int
+    promised: int
+    ended_early: bool
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The source did not open, or is lost."""
+
+    cause: Cause
+    reason: str
+
+
+class Exited(msgspec.Struct, frozen=True, tag="exited"):
+    """From the nursery, last of all: the process ended, with this wait status."""
+
+    status: int
+
+
+Order = Task | Memory | Slot
+News = Started | Opened | Formatted | Filled | Missed | Alive | Ended | Failed | Exited

@@ -1,0 +1,250 @@
+"""One decoder's process from start to end: it gets slots, what it fills is committed and sent on, it is watched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from vigie.contracts.frames import FrameItem
+from vigie.contracts.pixels import PixelFormat
+from vigie.errors import FrameTooLargeError
+from vigie.log import get_logger
+from vigie.messaging.output import Output
+from vigie_camera.cause import Cause
+from vigie_camera.config import CameraSettings
+from vigie_camera.decode.link import LinkClosedError
+from vigie_camera.decode.wire import Ended, Exited, Failed, Filled, Formatted, Memory, Missed, News, Opened, Slot
+from vigie_camera.decode.worker import Worker
+from vigie_camera.patience import Patience
+from vigie_camera.poke import Poke
+from vigie_camera.ports import Port
+from vigie_camera.preview import Preview
+from vigie_camera.snapshots import SnapshotDesk
+from vigie_camera.sources import SourcePlan
+from vigie_camera.status import CameraMetrics, CameraStatus
+
+log = get_logger("camera")
+
+_ROOM_POLL_S = 0.2
+_SLOT_POLL_S = 0.005
+_IDLE_POLL_S = 0.25
+# Slots that are not references on their way: one is being written, one may be read by somebody else (a viewer).
+_SPARE_SLOTS = 2
+# A decoder with two slots fills the next one while we send the last.
+_HANDED_OUT = 2
+# Beyond the time that a decoder is given to open: looking for the cause, and a busy machine.
+_OPEN_GRACE_S = 8.0
+_HUNG_S = 20.0
+
+
+class SourceLostError(Exception):
+    """A source that did not open, or gives no more frames."""
+
+    def __init__(self, cause: Cause, reason: str) -> None:
+        """``reason``: a clause for an operator, without a secret."""
+        super().__init__(reason)
+        self.cause, self.reason = cause, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What a camera's thread works with, over all its openings. ``keep``: no frame may be dropped."""
+
+    name: str
+    plan: SourcePlan
+    settings: CameraSettings
+    status: CameraStatus
+    port: Port
+    output: Output[FrameItem]
+    metrics: CameraMetrics
+    boot: str
+    numbers: Iterator[int]
+    keep: bool
+    preview: Preview | None = None
+    snapshots: SnapshotDesk = field(default_factory=SnapshotDesk)
+    patience: Patience = field(default_factory=Patience)
+    poke: Poke = field(default_factory=Poke)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class Session:
+    """One decoder's process, from its start to its end."""
+
+    def __init__(self, station: Station, worker: Worker, *, open_s: float) -> None:
+        """``open_s``: what the decoder was given to open the source."""
+        self._of, self._link = station, worker.link
+        self._port, self._output, self._keep = station.port, station.output, station.keep
+        self._generation = 0
+        self._format: PixelFormat | None = None
+        self._size_hw = (0, 0)
+        self._out: set[int] = set()
+        self._limit = station.settings.slots - _SPARE_SLOTS
+        self._most = _HANDED_OUT if station.keep or self._limit > _HANDED_OUT + 1 else 1
+        self._open_s = open_s
+        self._opened = False
+        self._heard_at = time.monotonic()
+        self._status = 0
+
+    def run(self) -> Ended | None:
+        """What the source said at its end. None: the camera's thread was poked.
+
+        Raises: SourceLostError. RingNoSpaceError, RingBusyError.
+        """
+        poke = self._of.poke
+        try:
+            while not poke.is_set():
+                received = self._link.receive(self._hand_out(), poke.fd)
+                if received is not None:
+                    news, fd = received
+                    if fd is not None:
+                        os.close(fd)
+                    self._heard_at = time.monotonic()
+                    if isinstance(news, Ended):
+                        return news
+                    self._hear(news)
+                self._look(time.monotonic())
+        except LinkClosedError:
+            raise SourceLostError(Cause.DECODE, self._death()) from None
+        return None
+
+    def _hear(self, news: News) -> None:
+        match news:
+            case Filled():
+                self._take(news)
+            case Missed():
+                self._miss()
+            case Formatted():
+                self._prepare(news.format)
+            case Opened():
+                self._open(news)
+            case Failed():
+                raise SourceLostError(news.cause, f"source '{self._of.plan.shown}': {news.reason}")
+            case Exited():
+                self._status = news.status
+            case _:
+                pass
+
+    def _open(self, news: Opened) -> None:
+        self._opened = True
+        of = self._of
+        of.patience.opened(news.period_s, time.monotonic())
+        of.status.opened(news.decoder)
+        log.info("camera_opened", camera=of.name, source=of.plan.shown, kind=of.plan.kind, decoder=news.decoder)
+
+    def _prepare(self, pixel_format: PixelFormat) -> None:
+        if self._format is not None and self._format.size_hw != pixel_format.size_hw:
+            log.info(
+                "camera_size_changed",
+                camera=self._of.name,
+                before=f"{self._format.size_hw[1]}x{self._format.size_hw[0]}",
+                after=f"{pixel_format.size_hw[1]}x{pixel_format.size_hw[0]}",
+            )
+        self._format, self._size_hw = pixel_format, pixel_format.size_hw
+        self._generation += 1
+        self._out.clear()
+        if self._keep:
+            # A ring of another size takes the place of the former one, of which no frame may be lost on its way.
+            while not self._of.poke.is_set():
+                if self._output.wait_for_room(self._of.stop, _ROOM_POLL_S, key=self._of.name, limit=1):
+                    break
+        memory = self._port.prepare(pixel_format)
+        try:
+            self._link.send(Memory(self._generation, memory.offset, memory.length, memory.stride), memory.fd)
+        finally:
+            os.close(memory.fd)
+
+    def _hand_out(self) -> float:
+        """Give the decoder what it may fill; seconds to listen before trying again."""
+        if self._format is None:
+            return _IDLE_POLL_S
+        if self._keep and not self._out and not self._room(_ROOM_POLL_S):
+            return 0.0
+        while len(self._out) < self._most:
+            if self._keep and not self._room(0.0):
+                break
+            slot = self._port.hand_out()
+            if self._port.moved:
+                self._prepare(self._format)
+                continue
+            if slot is None:
+                return _SLOT_POLL_S if not self._out else _IDLE_POLL_S
+            self._out.add(slot)
+            self._link.send(Slot(self._generation, slot))
+        return _IDLE_POLL_S
+
+    def _room(self, timeout_s: float) -> bool:
+        """A frame that must be kept is not even decoded before there is room for it on the way."""
+        limit = self._limit - len(self._out)
+        return limit > 0 and self._output.wait_for_room(self._of.stop, timeout_s, key=self._of.name, limit=limit)
+
+    def _take(self, news: Filled) -> None:
+        of = self._of
+        if news.generation != self._generation or news.slot not in self._out:
+            return
+        self._out.discard(news.slot)
+        if of.snapshots.wanted:
+            of.snapshots.look(self._port.filled(news.slot))
+        pixels = None
+        with contextlib.suppress(FrameTooLargeError):
+            pixels = self._port.commit(news.slot)
+        if pixels is None:
+            self._miss()
+            return
+        size_hw = self._size_hw
+        of.patience.frame(news.captured_ns / 1e9)
+        of.status.frame(size_hw, frozen=news.still_s >= of.patience.limit_s, damaged=news.damaged)
+        seq = next(of.numbers)
+        item = FrameItem(
+            camera=of.name,
+            seq=seq,
+            trace=f"{of.name}-{of.boot}-{seq}",
+            captured_at=datetime.fromtimestamp(news.wall_s, UTC)
+            .isoformat(timespec="microseconds")
+            .replace("+00:00", "Z"),
+            captured_ns=news.captured_ns,
+            frame_hw=size_hw,
+            pixels=pixels,
+            keep=self._keep,
+            media_s=news.media_s,
+        )
+        if of.preview is not None:
+            of.preview.show(item)
+        superseded = self._output.offer(item, key=of.name, keep=self._keep)
+        if superseded is not None:
+            self._port.release(superseded.pixels)
+
+    def _miss(self) -> None:
+        of = self._of
+        next(of.numbers)
+        of.patience.frame(time.monotonic())
+        of.metrics.dropped("ring_full", of.name)
+        if self._format is not None:
+            of.status.frame(self._size_hw, frozen=False, damaged=0)
+
+    def _look(self, now: float) -> None:
+        """A decoder that says nothing hangs, or its camera does.
+
+        Raises: SourceLostError.
+        """
+        patience = self._of.patience
+        silent_s = now - self._heard_at
+        if not self._opened:
+            if silent_s > self._open_s + _OPEN_GRACE_S:
+                raise SourceLostError(Cause.TIMEOUT, f"did not open within {self._open_s:g} s")
+        elif self._of.plan.live:
+            if patience.lost(now):
+                raise SourceLostError(
+                    Cause.STALLED, f"source '{self._of.plan.shown}': no picture for {patience.limit_s:.0f} s"
+                )
+        elif self._out and silent_s > _HUNG_S:
+            raise SourceLostError(Cause.DECODE, f"the decoder hangs: nothing from it for {_HUNG_S:g} s")
+
+    def _death(self) -> str:
+        if os.WIFSIGNALED(self._status):
+            return f"the decoder's process was killed by signal {os.WTERMSIG(self._status)}; it starts again"
+        return "the decoder's process ended; it starts again"
