@@ -10,6 +10,7 @@ from vigie_devkit.local.metrics import Sample, Tally
 from vigie_devkit.local.reasons import left_out
 from vigie_devkit.local.status import Status
 
+LABELS = ["cameras", "stages", "model", "seen now", "left out", "upstream"]
 CAMERAS = ["dock-1", "dock-2", "a-camera-with-a-long-name-by-the-gate"]
 
 
@@ -56,13 +57,14 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out(width: int) 
     status, last = after_two_looks()
     lines = status.block(last, "running", 65.0, ["sync ended with 1, starting it again: no room on the disk"], width)
     assert max(map(len, lines)) <= width
+    assert [line[2:10].strip() for line in lines if line.startswith("  ") and line[2] not in " !"] == LABELS
     words = " ".join(" ".join(lines).split())
     for part in (
         "running 1:05",
         "dock-1",
         "streaming, 30.0/s",
         "failed, 30.0/s",
-        "waits for the model",
+        "stopped, 30.0/s",
         "90.0 captured/s > 30.0 inferred/s > 30.0 recorded/s",
         "from camera to record 12 ms, 95 % within 20 ms",
         "conveyor-parts int8, openvino on CPU, 2 threads, measuring what runs best here: 45%",
@@ -72,6 +74,12 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out(width: int) 
         "! sync ended with 1",
     ):
         assert part in words, words
+
+
+def test_a_camera_waits_before_its_first_frame() -> None:
+    status = Status(io.StringIO(), ["dock-1"])
+    status.take(Tally(), 0.0)
+    assert "dock-1 waits for the model, 0.0/s" in "\n".join(status.block(Tally(), "starting", 1.0, [], 80))
 
 
 def test_a_wide_terminal_has_the_cameras_beside_each_other() -> None:

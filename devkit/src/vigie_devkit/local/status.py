@@ -110,7 +110,7 @@ class Status:
         sent, waiting = summary.upstream(tally), summary.backlog(tally)
         lines += self._row("upstream", [f"{sent} messages sent", f"{waiting} results waiting to be sent"], width)
         for trouble in troubles:
-            lines += [self._paint(_WARN, line) for line in wrapped(f"! {trouble}", "  ", width)]
+            lines += [self._paint(_WARN, line) for line in wrapped(f"  ! {trouble}", "    ", width)]
         return lines
 
     def line(self, tally: Tally, phase: str, seconds: float, troubles: Sequence[str]) -> str:
@@ -131,9 +131,11 @@ class Status:
     def _camera_cells(self, tally: Tally) -> list[str]:
         states = camera_states(tally)
         column = max((len(name) for name in self._cameras), default=0)
+        counted = tally.by("vigie_frames_captured_total", "camera", "camera")
         cells = []
         for name in self._cameras:
-            state = states.get(name, "waits for the model")
+            ended = "stopped" if name in counted else "waits for the model"
+            state = states.get(name, ended)
             cells.append(f"{name:<{column}} {state}, {self._captured.per_second(name):.1f}/s")
         return cells
 
@@ -213,7 +215,5 @@ def number(value: float | None) -> str:
 
 
 def wrapped(text: str, indent: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        text, width, initial_indent="" if text.startswith(indent) else indent, subsequent_indent=indent + "  ",
-        drop_whitespace=False, replace_whitespace=False,
-    ) or [text]  # fmt: skip
+    """``text`` in lines of ``width`` columns at most, all but the first behind ``indent``."""
+    return textwrap.wrap(text, width, subsequent_indent=indent) or [text]
