@@ -61,6 +61,7 @@ def flow_environment() -> dict[str, str]:
         "VIGIE_PLATFORM": host_key(),
         "VIGIE_ARCH": host_key(),
         # 5 frames a second: containers, hub and model share the cores with whatever else CI does.
+        "VIGIE_PAGE_PORT": "0",  # any free one: two compositions may run at once
         "VIGIE_CAMERA": "synthetic://conveyor?seed=1&fps=5",
     }
 

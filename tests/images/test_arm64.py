@@ -30,6 +30,7 @@ LOADS = {
     "camera": "import cv2, numpy; assert cv2.resize(numpy.zeros((8, 8, 3), 'u1'), (4, 4)).shape == (4, 4, 3)",
     "preprocess": "import cv2, numpy; assert cv2.imencode('.jpg', numpy.zeros((8, 8, 3), 'u1'))[0]",
     "inference": "import onnxruntime, yaml; assert 'CPUExecutionProvider' in onnxruntime.get_available_providers()",
+    "viewer": "import cv2, numpy; assert cv2.imencode('.jpg', numpy.zeros((8, 8, 3), 'u1'))[0]",
     "sync": "import aiohttp, msgspec, sqlite3; sqlite3.connect(':memory:').execute('select 1')",
 }
 

@@ -24,6 +24,7 @@ FOREIGN = {
     "preprocess": ("onnxruntime", "yaml", "vigie_devkit", "vigie_camera"),
     "inference": ("cv2", "vigie_devkit", "vigie_preprocess"),
     "sync": ("numpy", "cv2", "onnxruntime", "yaml", "vigie_devkit"),
+    "viewer": ("onnxruntime", "yaml", "vigie_devkit", "vigie_camera"),
 }
 
 

@@ -48,7 +48,7 @@ def test_no_service_may_more_than_it_must(name: str) -> None:
     assert service["mem_limit"]
     assert "privileged" not in service
     # The page is for this machine; nothing else listens outside of the composition.
-    assert service.get("ports", []) == (["127.0.0.1:8710:8710"] if name == "viewer" else [])
+    assert service.get("ports", []) == (["127.0.0.1:${VIGIE_PAGE_PORT:-8710}:8710"] if name == "viewer" else [])
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -42,6 +42,7 @@ _HUB_MEMORY = "384m"
 _TMPFS_SMALL = {"type": "tmpfs", "device": "tmpfs", "o": f"size=1m,uid={_USER},gid={_USER},mode=0700"}
 # Internal alone leaves the host itself in reach, at the bridge's own address: so the bridge gets none.
 _EDGE_NETWORK = {"internal": True, "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"}}
+_PAGE_PORT = "${{VIGIE_PAGE_PORT:-{}}}"
 # Ports of it reach the host, and nothing behind it reaches further: no address translation on the way out.
 _PAGE_NETWORK = {"driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
 # Where a module opens connections of its own: cameras on the network; what sync is configured for.
@@ -54,8 +55,11 @@ _HEADER = """\
 #   VIGIE_CAMERA     what the cameras are, separated by blanks   rtsp://operator:secret@192.0.2.10/stream1
 #   VIGIE_MODEL      bundle folder inside the inference image     /models/conveyor-parts
 #   VIGIE_PLATFORM   key of the images; VIGIE_ARCH the part before its dash: amd64 or arm64v8
+#   VIGIE_PAGE_PORT  port of the viewer's page on this machine    8710
 #   VIGIE_IMAGES     prefix of the images, with its slash         registry.example.com/
 #   VIGIE_TAG        version of the images
+#
+# The page asks for a token: docker compose exec viewer python -c "print(open('/var/lib/vigie/page-token').read())"
 """
 
 
@@ -215,7 +219,8 @@ def _devices(value: list[Mapping[str, str]]) -> list[str]:
 
 def _ports(value: Mapping[str, list[Mapping[str, str]]]) -> list[str]:
     return [
-        f"{host['HostIp'] + ':' if host.get('HostIp') else ''}{host['HostPort']}:{port.removesuffix('/tcp')}"
+        f"{host['HostIp'] + ':' if host.get('HostIp') else ''}{_PAGE_PORT.format(host['HostPort'])}"
+        f":{port.removesuffix('/tcp')}"
         for port, hosts in value.items()
         for host in hosts
     ]

@@ -35,7 +35,11 @@ class Guard:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = self._refusal(request)
-        response = await handler(request) if refusal is None else web.Response(status=403, text=f"{refusal}\n")
+        try:
+            response = await handler(request) if refusal is None else web.Response(status=403, text=f"{refusal}\n")
+        except web.HTTPException as error:  # no such page, too large: aiohttp raises its answers
+            error.headers.update(SECURITY_HEADERS)
+            raise
         if not response.prepared:
             response.headers.update(SECURITY_HEADERS)
         return response

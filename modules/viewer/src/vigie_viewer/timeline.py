@@ -38,7 +38,8 @@ def compare(before: ModuleStatus | None, after: ModuleStatus, at: int) -> Iterat
     if before.boot != after.boot:
         yield event("restarted", "bad", version=after.version)
     elif before.twin_version != after.twin_version:
-        changes = list(differences(before.desired, after.desired))
+        # A module's first configuration is no change: everything would be new.
+        changes = list(differences(before.desired, after.desired)) if before.twin_version is not None else []
         yield event("twin", "change", version=after.twin_version, changes=changes[:_PATHS_MAX],
                     more=max(0, len(changes) - _PATHS_MAX))  # fmt: skip
     for path, reason in _refused(after).items():
@@ -60,9 +61,10 @@ def _readiness(before: ModuleStatus, after: ModuleStatus, at: int) -> Iterator[E
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[dict[str, Any]]:
     """Paths whose value is another one, with both values as short text; None: it was, or is, not there."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(before.keys() | after.keys()):
-            yield from differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    if isinstance(before, dict | None) and isinstance(after, dict | None) and (before or after):
+        was, now = before or {}, after or {}
+        for key in sorted(was.keys() | now.keys()):
+            yield from differences(was.get(key), now.get(key), f"{path}.{key}" if path else key)
     elif before != after:
         yield {"path": path, "from": _short(before), "to": _short(after)}
 

@@ -21,7 +21,7 @@ export function fit(canvas, ratio) {
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
 }
 
-export function drawBoxes(canvas, head, { boxes, labels }) {
+export function drawBoxes(canvas, head, { boxes, labels }, preview) {
   const ratio = devicePixelRatio || 1;
   fit(canvas, ratio);
   const pen = canvas.getContext("2d");
@@ -33,7 +33,11 @@ export function drawBoxes(canvas, head, { boxes, labels }) {
   const size = Math.round(11.5 * ratio);
   pen.font = `600 ${size}px system-ui, sans-serif`;
   pen.textBaseline = "middle";
-  for (const [label, , score, x1, y1, x2, y2] of head.boxes) {
+  // What an edit would leave out is shown faint, as it would be gone.
+  const stays = ([label, , score]) => !preview || (score >= (preview.score ?? 0) && (!preview.classes || preview.classes.includes(label)));
+  for (const box of head.boxes) {
+    const [label, , score, x1, y1, x2, y2] = box;
+    pen.globalAlpha = stays(box) ? 1 : 0.22;
     const left = Math.round(x1 * sx), top = Math.round(y1 * sy), right = Math.round(x2 * sx), bottom = Math.round(y2 * sy);
     pen.lineWidth = line + 2 * Math.round(ratio);
     pen.strokeStyle = "rgba(0 0 0 / .38)";
@@ -53,4 +57,5 @@ export function drawBoxes(canvas, head, { boxes, labels }) {
     pen.fillStyle = "#0b1214";
     pen.fillText(text, x + 5 * ratio, at + high / 2 + ratio * .5);
   }
+  pen.globalAlpha = 1;
 }

@@ -1,10 +1,11 @@
 // All cameras, or one of them with what is in its picture.
-import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
-import { cameraNames, cameraState, on, set, state } from "./store.js";
+import { html, useState } from "./vendor/htm-preact-3.1.1.js";
+import { cameraNames, cameraState, set, state } from "./store.js";
 import { stroke } from "./draw.js";
 import { Tile, useTick } from "./tile.js";
 import { t } from "./strings.en.js";
 import { Icon } from "./icons.js";
+import { Drawing, Editor, useShapes } from "./edit.js";
 
 const RATES = [1, 5, 10, 15];
 
@@ -29,8 +30,17 @@ function Bar({ children }) {
 }
 
 function Single({ name, go, names }) {
-  return html`<${Bar}>${names.length > 1 && html`<a class="backlink" href="#/live"><${Icon} name="back" />${t.tile.back}</a>`}<h1>${name}</h1></${Bar}>
-    <div class="single"><${Tile} key=${name} name=${name} large /><aside><${Seen} name=${name} /><${Facts} name=${name} /></aside></div>`;
+  const [edits, setEdits] = useState(false), [tool, setTool] = useState(null), [preview, setPreview] = useState(null);
+  const [shapes, setShapes] = useShapes(name);
+  const done = (points) => {
+    const count = shapes.filter((shape) => shape.kind === tool).length + 1;
+    setShapes([...shapes, { kind: tool, label: `${t.edit.one[tool].toLowerCase()}-${count}`, points }]);
+    setTool(null);
+  };
+  const toggle = html`<button class=${edits ? "main" : "plain"} onClick=${() => { setEdits(!edits); setTool(null); }}><${Icon} name=${edits ? "check" : "edit"} />${edits ? t.edit.close : t.edit.open}</button>`;
+  return html`<${Bar}>${names.length > 1 && html`<a class="backlink" href="#/live"><${Icon} name="back" />${t.tile.back}</a>`}<h1>${name}</h1>${toggle}</${Bar}>
+    <div class="single"><${Tile} key=${name} name=${name} large preview=${preview}>${(edits || shapes.length > 0) && html`<${Drawing} tool=${edits ? tool : null} shapes=${shapes} onChange=${setShapes} onDone=${done} />`}</${Tile}>
+    <aside>${edits ? html`<${Editor} name=${name} tool=${tool} setTool=${setTool} shapes=${shapes} setShapes=${setShapes} setPreview=${setPreview} />` : html`<${Seen} name=${name} /><${Facts} name=${name} />`}</aside></div>`;
 }
 
 function Seen({ name }) {

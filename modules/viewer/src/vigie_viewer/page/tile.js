@@ -34,12 +34,15 @@ export function trouble(name, picture) {
   return { title: t.tile.still(still / 1000), text: camera.state === "connecting" ? camera.reason || t.tile.state.connecting : null };
 }
 
-export function Tile({ name, onOpen, large, children }) {
+export function Tile({ name, onOpen, large, preview, children }) {
   const picture = useRef(), boxes = useRef(), box = useRef(), last = useRef(null), shown = useRef(0);
   const [ratio, setRatio] = useState(null);
   useTick(500);
 
-  const redraw = () => boxes.current && drawBoxes(boxes.current, last.current, state.settings);
+  const wished = useRef(null);
+  wished.current = preview;
+  const redraw = () => boxes.current && drawBoxes(boxes.current, last.current, state.settings, wished.current);
+  useEffect(redraw, [preview]);
   useEffect(() => {
     let stop = null, seen = true, width = 0;
     const draw = (head, bitmap) => {

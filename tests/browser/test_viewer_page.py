@@ -1,0 +1,238 @@
+"""The viewer's page in a real browser: what a person sees is what the device saw, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from support.viewer_page import CHROMIUM, HW, House, browser_page, viewer_house
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+
+# Left, top, right, bottom of what is not clear in the overlay, and of what is bright in the picture, in frame pixels.
+EXTENTS = """([name, hw]) => {
+  const tile = document.querySelector(`[data-camera="${name}"]`);
+  const extent = (canvas, is) => {
+    const { width, height } = canvas, pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+    let box = [1e9, 1e9, -1, -1];
+    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) if (is(pixels, 4 * (y * width + x)))
+      box = [Math.min(box[0], x), Math.min(box[1], y), Math.max(box[2], x + 1), Math.max(box[3], y + 1)];
+    return box.map((side, at) => side * (at % 2 ? hw[0] / height : hw[1] / width));
+  };
+  return {
+    seq: Number(tile.querySelector(".picture").dataset.seq),
+    drawn: extent(tile.querySelector(".boxes"), (p, at) => p[at + 3] > 200),
+    seen: extent(tile.querySelector(".picture"), (p, at) => p[at] > 140),
+  };
+}"""
+LIVE = '.tile[data-state="live"]'
+BOXES_ONLY = "localStorage.setItem('vigie', JSON.stringify({ labels: false, fps: 10 }))"
+
+
+async def holds(page: Page, expression: str, within_s: float = 30.0) -> None:
+    """Wait until ``expression`` is true. Playwright's own wait evaluates strings in the page, which its CSP forbids."""
+    deadline = time.monotonic() + within_s
+    while not await page.evaluate(f"Boolean({expression})"):
+        assert time.monotonic() < deadline, f"not within {within_s} s: {expression}"
+        await asyncio.sleep(0.05)
+
+
+async def running(house: House) -> asyncio.Task[None]:
+    return asyncio.create_task(house.run())
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_pictures_move_and_boxes_lie_on_the_objects_of_the_very_frame(tmp_path: Path) -> None:
+    async with viewer_house(tmp_path) as house, browser_page(house) as page:
+        camera = house.add("dock")
+        await page.add_init_script(BOXES_ONLY)
+        flow = await running(house)
+        await page.goto(house.address)
+        await page.wait_for_selector(LIVE)
+        first = (await page.evaluate(EXTENTS, ["dock", HW]))["seq"]
+        await holds(page, f"vigie.state.pictures.dock.head.seq > {first + 5}")
+        await stop(flow)
+        for _ in range(3):
+            # One frame at a time: what is in both canvases is then of one moment, and its truth is known.
+            await asyncio.sleep(0.15)
+            camera.show()
+            await holds(
+                page,
+                f"document.querySelector('.picture').dataset.seq == {camera.seq}"
+                " && vigie.state.pictures.dock.head.boxes",
+            )
+            found = await page.evaluate(EXTENTS, ["dock", HW])
+            assert found["seen"] == pytest.approx(camera.box, abs=2)
+            assert found["drawn"] == pytest.approx(camera.box, abs=3.5)  # half of the line lies outside of the box
+        assert page.wrong == []
+
+
+async def test_a_camera_that_dies_is_shown_with_its_cause_and_comes_back_by_itself(tmp_path: Path) -> None:
+    async with viewer_house(tmp_path) as house, browser_page(house) as page:
+        for name in ("dock", "gate", "yard", "ramp"):
+            house.add(name)
+        flow = await running(house)
+        await page.goto(house.address)
+        await holds(page, f"document.querySelectorAll('{LIVE}').length === 4")
+        house.states["gate"] = {"state": "failed", "reason": "the camera refuses the connection (10.0.0.7:554)"}
+        house.tell()
+        began = time.monotonic()
+        veil = page.locator('[data-camera="gate"] .veil')
+        await veil.wait_for()
+        shown_after = time.monotonic() - began
+        assert "refuses the connection" in await veil.inner_text()
+        assert await page.locator(LIVE).count() == 3
+        assert "1 camera down" in await page.locator(".verdict").inner_text()
+        house.states["gate"] = {"state": "streaming"}
+        await holds(page, f"document.querySelectorAll('{LIVE}').length === 4")
+        await stop(flow)
+        await holds(page, "document.querySelectorAll('.tile .veil').length === 4")
+        print(f"shown after {shown_after:.1f} s")
+
+
+async def test_a_hub_and_a_module_that_do_not_answer_are_named(tmp_path: Path) -> None:
+    async with viewer_house(tmp_path) as house, browser_page(house) as page:
+        house.add("dock")
+        flow = await running(house)
+        await page.goto(house.address)
+        await page.wait_for_selector(LIVE)
+        house.extra["camera"] = {"metrics": {"vigie_hub_connected": 0.0}}
+        await holds(page, "document.querySelector('.verdict').innerText.includes('Hub unreachable')")
+        house.extra.clear()
+        house.silent.add("sync")
+        await holds(page, "document.querySelector('.verdict').innerText.includes('1 module away')")
+        house.silent.clear()
+        await holds(page, "document.querySelector('.verdict').innerText.includes('All well')")
+        await stop(flow)
+
+
+async def test_names_labels_and_reasons_of_others_are_text_and_never_run(tmp_path: Path) -> None:
+    evil = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
+    async with viewer_house(tmp_path) as house, browser_page(house) as page:
+        house.add("dock", label=evil)
+        house.states["dock"]["reason"] = evil
+        house.states[evil] = {"state": "failed", "reason": evil}
+        house.extra["inference"] = {"missing": {evil: evil}, "reported": {"model_state": {"id": evil}}}
+        flow = await running(house)
+        await page.goto(house.address)
+        await page.wait_for_selector(LIVE)
+        house.states["dock"]["frozen"] = True
+        house.states[f"{evil}2"] = {"state": "failed", "reason": evil}
+        for view in ("live/dock", "health", "timeline"):
+            await page.goto(f"{house.address}/#/{view}")
+            await holds(page, "document.querySelector('main').innerText.includes('onerror')")
+        assert await page.evaluate("window.hurt") is None
+        assert await page.evaluate("document.querySelectorAll('img[src=x], main script').length") == 0
+        await stop(flow)
+
+
+async def test_without_the_token_nothing_is_seen_and_it_is_in_no_address(tmp_path: Path) -> None:
+    async with viewer_house(tmp_path, token="correct horse battery") as house, browser_page(house) as page:
+        house.add("dock")
+        flow = await running(house)
+        await page.goto(house.address)
+        await page.fill("input[name=token]", "wrong horse battery")
+        await page.click("button.main")
+        await page.wait_for_selector('[role="alert"]')
+        refused = await page.evaluate(
+            "new Promise((done) => { const s = new WebSocket(location.origin.replace('http', 'ws') + '/live');"
+            " s.onopen = () => done('open'); s.onerror = () => done('refused'); })"
+        )
+        assert refused == "refused"
+        assert await page.locator("canvas").count() == 0
+        await page.fill("input[name=token]", "correct horse battery")
+        await page.click("button.main")
+        await page.wait_for_selector(LIVE)
+        assert "horse" not in page.url
+        assert "horse" not in await page.content()
+        assert await page.evaluate("document.cookie") == ""  # out of reach of scripts
+        await page.click('button[aria-label="Sign out"]')
+        await page.wait_for_selector("input[name=token]")
+        await stop(flow)
+
+
+async def test_a_zone_drawn_on_the_picture_is_shown_as_the_patch_that_it_is_and_not_pretended(tmp_path: Path) -> None:
+    async with viewer_house(tmp_path) as house, browser_page(house) as page:
+        house.add("dock")
+        flow = await running(house)
+        await page.goto(house.address)
+        await page.wait_for_selector(LIVE)
+        await page.get_by_role("button", name="Edit").click()
+        await page.get_by_role("button", name="Zone").click()
+        box = await page.locator(".drawing").bounding_box()
+        assert box is not None
+        for x, y in ((0.1, 0.2), (0.6, 0.2), (0.6, 0.8), (0.1, 0.2)):
+            await page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        patch = await page.evaluate("JSON.parse(document.querySelector('.patch pre').innerText)")
+        points = patch["cameras"]["dock"]["zones"]["zone-1"]["points"]
+        expected = [0.1, 0.2, 0.6, 0.2, 0.6, 0.8]
+        assert [side for point in points for side in point] == pytest.approx(expected, abs=0.01)
+        assert "does not take" in await page.locator(".not-yet").inner_text()
+        # Not a local hub: there is nothing to apply, and the page says who owns the twin.
+        assert await page.get_by_role("button", name="Apply").count() == 0
+        assert "the cloud owns desired properties" in await page.locator(".patches").inner_text()
+        await stop(flow)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_view_passes_the_accessibility_rules(tmp_path: Path, scheme: str) -> None:
+    import axe_playwright_python
+
+    axe = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    async with viewer_house(tmp_path) as house, browser_page(house, color_scheme=scheme) as page:
+        house.add("dock")
+        house.add("gate")
+        house.states["gate"] = {"state": "failed", "reason": "no route to host"}
+        flow = await running(house)
+        await page.goto(house.address)
+        await page.wait_for_selector(LIVE)
+        await page.evaluate(axe)
+        found: list[str] = []
+        for view in ("live", "live/dock", "health", "timeline"):
+            await page.evaluate(f"location.hash = '/{view}'")
+            await page.wait_for_timeout(300)
+            if view == "live/dock":
+                await page.get_by_role("button", name="Edit").click()
+            result = await page.evaluate("axe.run()")
+            found += [
+                f"{view}: {one['id']} ({one['impact']}): {one['nodes'][0]['html'][:160]}"
+                for one in result["violations"]
+                if one["impact"] in {"serious", "critical"}
+            ]
+        assert found == []
+        await stop(flow)
+
+
+async def test_a_phone_shows_everything_without_scrolling_sideways(tmp_path: Path) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True}
+    async with viewer_house(tmp_path) as house, browser_page(house, **phone) as page:
+        for name in ("dock", "gate"):
+            house.add(name)
+        flow = await running(house)
+        await page.goto(house.address)
+        await page.wait_for_selector(LIVE)
+        for view in ("live", "live/dock", "health", "timeline"):
+            await page.evaluate(f"location.hash = '/{view}'")
+            await page.wait_for_timeout(200)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 390, view
+        await stop(flow)
+
+
+async def test_the_first_load_is_small(tmp_path: Path) -> None:
+    async with viewer_house(tmp_path) as house, browser_page(house) as page:
+        await page.goto(house.address, wait_until="networkidle")
+        sizes = await page.evaluate(
+            "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
+            ".map((one) => one.transferSize)"
+        )
+        print(f"{sum(sizes)} bytes in {len(sizes)} requests")
+        assert 10_000 < sum(sizes) <= 150_000
+        assert page.wrong == []
