@@ -1,7 +1,7 @@
 """The pictures of the viewer's page in README and docs, taken of a running system: see docs/viewer.md.
 
-    ./vigie up 'synthetic://conveyor?seed=3&fps=15' &
-    .venv/bin/python tests/support/page_pictures.py http://127.0.0.1:8710 docs/pictures
+./vigie up 'synthetic://conveyor?seed=3&fps=15' &
+.venv/bin/python tests/support/page_pictures.py http://127.0.0.1:8710 docs/pictures
 """
 
 from __future__ import annotations

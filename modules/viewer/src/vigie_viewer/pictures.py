@@ -15,7 +15,7 @@ from vigie.log import OncePer, get_logger
 from vigie.service import InputQueue, Service
 from vigie_viewer.config import ViewerConfig
 from vigie_viewer.encode import encode, prepare_opencv
-from vigie_viewer.matching import Pairing, Waiting
+from vigie_viewer.matching import SILENT_S, Pairing, Waiting
 from vigie_viewer.pacing import Pacer
 from vigie_viewer.picture import Picture
 
@@ -27,6 +27,7 @@ _GONE_IN_A_ROW = 3
 _AHEAD_FOR_S = 20.0
 # No pair of frame and detections for this long: the picture alone is shown, and the page says so.
 _ALONE_AFTER_S = 2.0
+_FIRST_PAIR_S = 0.5
 
 Wanted = Mapping[str, Mapping[int, float]]
 Jpegs = dict[int, bytes]
@@ -98,7 +99,11 @@ class Pictures:
         if item.camera not in self._wanted():
             return
         now = time.monotonic()
-        camera = self._cameras.setdefault(item.camera, _Camera())
+        camera = self._cameras.get(item.camera)
+        if camera is None:
+            # Somebody has just begun to look: inference gets a moment before the picture is shown alone.
+            camera = self._cameras[item.camera] = _Camera(Pairing(detected_at=now - SILENT_S + _FIRST_PAIR_S))
+            camera.shown_at = now
         waiting: Waiting[Jpegs] = Waiting(item)
         if now < camera.ahead_until and camera.ahead_pacer.due(item.captured_ns, self._fps(item.camera)):
             camera.ahead_pacer.took(item.captured_ns)

@@ -36,7 +36,7 @@ export function trouble(name, picture) {
 
 export function Tile({ name, onOpen, large, preview, children }) {
   const picture = useRef(), boxes = useRef(), box = useRef(), last = useRef(null), shown = useRef(0);
-  const [ratio, setRatio] = useState(null);
+  const [ratio, setRatio] = useState(null), [, setAlone] = useState(0);
   useTick(500);
 
   const wished = useRef(null);
@@ -50,6 +50,7 @@ export function Tile({ name, onOpen, large, preview, children }) {
       if (!canvas) return;
       if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) { canvas.width = bitmap.width; canvas.height = bitmap.height; }
       canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
+      if ((head.boxes === null) !== (last.current?.boxes === null)) setAlone((n) => n + 1);
       last.current = head;
       shown.current++;
       setRatio(`${head.hw[1]} / ${head.hw[0]}`);
