@@ -14,7 +14,7 @@ from vigie_devkit.hub.state.twin_limits import check_patch, check_size
 
 EDGE_AGENT = "$edgeAgent"
 EDGE_HUB = "$edgeHub"
-_DESIRED = "properties.desired"
+DESIRED = "properties.desired"
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -48,10 +48,10 @@ def read_manifest_file(path: Path) -> JsonObject:
 
 def parse_manifest(content: Mapping[str, Json]) -> Manifest:
     """Take any wrapper with ``modulesContent`` apart. Raises: ManifestRefusedError, with the path."""
-    modules_content = _modules_content(content)
+    sections = modules_content(content)
     desired: dict[str, dict[str, Any]] = {}
     silent: set[str] = set()
-    for module, section in modules_content.items():
+    for module, section in sections.items():
         desired[module] = _desired(module, section)
         if isinstance(section, dict) and not any(key.partition(".")[0] == "properties" for key in section):
             silent.add(module)
@@ -87,7 +87,8 @@ def _containers(agent: Mapping[str, Json]) -> list[str]:
     return found
 
 
-def _modules_content(content: Mapping[str, Json]) -> dict[str, Json]:
+def modules_content(content: Mapping[str, Json]) -> dict[str, Json]:
+    """The ``modulesContent`` inside any of its wrappers. Raises: ManifestRefusedError: there is none."""
     inner: Json = content
     for wrapper in ("content", "configuration"):
         if isinstance(inner, dict) and isinstance(inner.get(wrapper), dict):
@@ -103,13 +104,13 @@ def _desired(module: str, section: Json) -> dict[str, Any]:
     """``properties.desired`` and the dotted keys of layered deployments, which replace a subtree each."""
     if not isinstance(section, dict):
         raise ManifestRefusedError(f"modulesContent.{module}: expected an object, got {type(section).__name__}")
-    whole = section.get(_DESIRED, {})
+    whole = section.get(DESIRED, {})
     if not isinstance(whole, dict):
-        raise ManifestRefusedError(f"modulesContent.{module}.{_DESIRED}: expected an object")
+        raise ManifestRefusedError(f"modulesContent.{module}.{DESIRED}: expected an object")
     desired: dict[str, Any] = json.loads(json.dumps(whole))
     for key, value in section.items():
-        if key.startswith(_DESIRED + "."):
-            *parents, last = key[len(_DESIRED) + 1 :].split(".")
+        if key.startswith(DESIRED + "."):
+            *parents, last = key[len(DESIRED) + 1 :].split(".")
             place = desired
             for parent in parents:
                 below = place.setdefault(parent, {})

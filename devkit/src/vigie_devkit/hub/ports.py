@@ -11,14 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from vigie_devkit.hub.message import Message
-
-if TYPE_CHECKING:  # the command line's client imports this module, and must not load a web server
-    from aiohttp import web
 
 Json = Any  # JSON of strangers (twins, manifests): its shape is theirs, not ours
 JsonObject = dict[str, Json]
@@ -64,6 +61,11 @@ class MessageTooLargeError(HubRefusalError):
 class TwinTooLargeError(TwinRefusedError):
     http_status = 413
     error_code = 413001
+
+
+class ConfigurationUnknownError(HubRefusalError):
+    http_status = 404
+    error_code = 404011
 
 
 class ManifestRefusedError(HubRefusalError):
@@ -166,6 +168,10 @@ class HubControl(Protocol):
     @property
     def iothub_hostname(self) -> str:
         """The invented name that stands in the modules' SAS tokens."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since the epoch, as the hub counts them."""
         ...
 
     def modules(self) -> list[ModuleIdentity]: ...
@@ -298,23 +304,6 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy_name: str
     policy_key: str  # base64
     hostnames: frozenset[str]  # accepted in a token's ``sr`` beside ``listen``, with and without the port
-
-
-class Gateway(Protocol):
-    """What port 443 serves to modules, asked before the service: an answer, or None for a request of the service."""
-
-    async def __call__(self, request: web.Request) -> web.StreamResponse | None: ...
-
-
-class ServiceFactory(Protocol):
-    """`vigie_devkit.hub.service.build_service`: the application for one port.
-
-    ``sink`` is handed over so that the REST can query and export what it recorded.
-    """
-
-    def __call__(
-        self, control: HubControl, sink: UpstreamSink, settings: ServiceSettings, gateway: Gateway | None = None
-    ) -> web.Application: ...
 
 
 class SinkFactory(Protocol):

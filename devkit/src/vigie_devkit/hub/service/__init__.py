@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from vigie_devkit.hub.ports import Gateway, HubControl, ServiceSettings, UpstreamSink
+    from vigie_devkit.hub.deployment_desk import DeploymentDesk
+    from vigie_devkit.hub.factories import Gateway
+    from vigie_devkit.hub.ports import HubControl, ServiceSettings, UpstreamSink
 
 __all__ = ["build_service"]
 
 
 def build_service(
-    control: HubControl, sink: UpstreamSink, settings: ServiceSettings, gateway: Gateway | None = None
+    control: HubControl,
+    deployments: DeploymentDesk,
+    sink: UpstreamSink,
+    settings: ServiceSettings,
+    gateway: Gateway | None = None,
 ) -> web.Application:
-    """Build the service's application; see `vigie_devkit.hub.ports.ServiceFactory`."""
+    """Build the service's application; see `vigie_devkit.hub.factories.ServiceFactory`."""
     from vigie_devkit.hub.service.server import build
 
-    return build(control, sink, settings, gateway)
+    return build(control, deployments, sink, settings, gateway)

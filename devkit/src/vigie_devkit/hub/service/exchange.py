@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from vigie_devkit.hub.deployment_desk import DeploymentDesk
 from vigie_devkit.hub.ports import HubControl, HubRefusalError, JsonObject, UpstreamSink
 from vigie_devkit.hub.service.refusals import DeviceUnknownError
 
 CONTROL: web.AppKey[HubControl] = web.AppKey("control")
+DEPLOYMENTS: web.AppKey[DeploymentDesk] = web.AppKey("deployments")
 SINK: web.AppKey[UpstreamSink] = web.AppKey("sink")
 
 T = TypeVar("T")

@@ -20,6 +20,7 @@ _NAMES = {
     404000: "NotFound",
     404001: "DeviceNotFound",
     404010: "ModuleNotFound",
+    404011: "ConfigurationNotFound",
     404103: "DeviceNotOnline",
     405000: "MethodNotAllowed",
     409001: "DeviceAlreadyExists",

@@ -7,20 +7,27 @@ import time
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from vigie_devkit.hub.ports import Gateway, HubControl, ServiceSettings, UpstreamSink
+from vigie_devkit.hub.deployment_desk import DeploymentDesk
+from vigie_devkit.hub.factories import Gateway
+from vigie_devkit.hub.ports import HubControl, ServiceSettings, UpstreamSink
 from vigie_devkit.hub.service import configuration, faults, identities, messages, methods, recorded, search, twins
 from vigie_devkit.hub.service.credentials import check_authorization
-from vigie_devkit.hub.service.exchange import CONTROL, SINK
+from vigie_devkit.hub.service.exchange import CONTROL, DEPLOYMENTS, SINK
 from vigie_devkit.hub.service.refusals import answer_refusals
 
 
 def build(
-    control: HubControl, sink: UpstreamSink, settings: ServiceSettings, gateway: Gateway | None
+    control: HubControl,
+    deployments: DeploymentDesk,
+    sink: UpstreamSink,
+    settings: ServiceSettings,
+    gateway: Gateway | None,
 ) -> web.Application:
-    """See `vigie_devkit.hub.ports.ServiceFactory`."""
+    """See `vigie_devkit.hub.factories.ServiceFactory`."""
     first = [] if gateway is None else [_offer(gateway)]
     app = web.Application(middlewares=[answer_refusals, *first, _believe(settings)])
     app[CONTROL] = control
+    app[DEPLOYMENTS] = deployments
     app[SINK] = sink
     for part in (twins, methods, identities, configuration, search, faults, recorded, messages):
         part.add_routes(app)

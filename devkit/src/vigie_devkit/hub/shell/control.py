@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import msgspec
-
 from vigie.errors import HubConfigRefusedError
+from vigie_devkit.hub.deployment_desk import DeploymentDesk
 from vigie_devkit.hub.manifest import EDGE_AGENT, EDGE_HUB, Manifest, parse_manifest
-from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, UPSTREAM, Message, input_endpoint, message_bytes
+from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, Message, input_endpoint, message_bytes
 from vigie_devkit.hub.mqtt.system_properties import CONNECTION_DEVICE_ID, CONNECTION_MODULE_ID
 from vigie_devkit.hub.ports import (
     JsonObject,
@@ -26,6 +25,7 @@ from vigie_devkit.hub.ports import (
 from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.hub.routing import Routing
 from vigie_devkit.hub.shell.clock import Clock
+from vigie_devkit.hub.shell.figures import figures
 from vigie_devkit.hub.shell.keys import Keys, KeyStore
 from vigie_devkit.hub.shell.performer import Performer
 from vigie_devkit.hub.state.core import HubState
@@ -64,6 +64,7 @@ class Control:
         self._on_modules = on_modules
         self._on_restart = on_restart
         self._identities: set[str] = set()
+        self._deployments = DeploymentDesk(documents, self._apply, lambda: self.get_twin(None))
 
     # --- identities ---
 
@@ -74,6 +75,9 @@ class Control:
     @property
     def iothub_hostname(self) -> str:
         return self._iothub_hostname
+
+    def now(self) -> float:
+        return self._clock.now()
 
     def keys_of(self, module: str | None) -> Keys | None:
         if module is None:
@@ -146,6 +150,7 @@ class Control:
             "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
             "modelId": "",
             **({"capabilities": {"iotEdge": True}} if module is None else {}),
+            **({"configurations": self._configuration_states()} if module == EDGE_AGENT else {}),
             "tags": twin.tags,
             "properties": service_properties(twin),
         }
@@ -163,11 +168,20 @@ class Control:
         if module == EDGE_HUB and push is not None:
             self._take_routes()
         self._performer.run()
+        if module is None and "tags" in body:
+            self._deployments.look_again()
         return self.get_twin(module)
 
     # --- the manifest ---
 
+    @property
+    def deployments(self) -> DeploymentDesk:
+        return self._deployments
+
     def apply_configuration(self, content: JsonObject) -> None:
+        self._deployments.apply(content)
+
+    def _apply(self, content: JsonObject) -> None:
         manifest = parse_manifest(content)
         try:
             routing = Routing(parse_edgehub_desired(manifest.desired[EDGE_HUB]))
@@ -332,29 +346,13 @@ class Control:
         self._on_restart()
 
     def stats(self) -> JsonObject:
-        state = self._state
-        endpoints = {
-            endpoint: {"waiting": len(queue), "delivered": queue.delivered, "expired": queue.expired}
-            for endpoint, queue in state.queues.by_endpoint.items()
-        }
-        for slot in state.delivery.slots():
-            endpoints[slot.queue.endpoint]["waiting"] += slot.copy is not None
-        endpoints.setdefault(UPSTREAM, {"delivered": 0, "expired": 0})["waiting"] = state.uplink.waiting
-        return {
-            "counters": msgspec.to_builtins(state.counters),
-            "endpoints": endpoints,
-            "stored_messages": state.queues.stored_messages,
-            "stored_bytes": state.queues.stored_bytes,
-            "disk_bytes": self._store.disk_bytes,
-            "methods_pending": state.methods.pending,
-            "connections": len(state.sessions.links),
-            "clients": {
-                client: {"connected": session.link is not None, "subscriptions": sorted(session.filters)}
-                for client, session in state.sessions.by_client.items()
-            },
-        }
+        return figures(self._state, disk_bytes=self._store.disk_bytes)
 
     # --- helpers ---
+
+    def _configuration_states(self) -> JsonObject:
+        seen = self._deployments.in_force
+        return {name: {"status": "Applied" if name in seen.applied else "Targeted"} for name in seen.targeted}
 
     def _known(self, module: str | None) -> None:
         if module is not None and module not in self._identities:

@@ -14,8 +14,9 @@ import msgspec
 import structlog
 
 from vigie.errors import HubConfigRefusedError, HubStartError
+from vigie_devkit.hub.factories import ServiceFactory
 from vigie_devkit.hub.manifest import EDGE_HUB, Manifest, parse_manifest, read_manifest_file
-from vigie_devkit.hub.ports import Json, JsonObject, ManifestRefusedError, ServiceFactory, ServiceSettings, SinkFactory
+from vigie_devkit.hub.ports import Json, JsonObject, ManifestRefusedError, ServiceSettings, SinkFactory
 from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.hub.routing import Routing
 from vigie_devkit.hub.shell.admission import Admission
@@ -61,16 +62,18 @@ async def run_hub(
     options: HubOptions, stop: asyncio.Event, *, build_service: ServiceFactory, open_sink: SinkFactory
 ) -> None:
     """Serve until ``stop`` is set, then drain every client. Raises: HubStartError, with one sentence."""
-    manifest, routing = load_manifest(options.manifest)
+    content, manifest, routing = load_manifest(options.manifest)
     with _own(options.state), _socket_root(options) as sockets:
         for folder in remove_dead_folders():
             log.info("sockets_of_a_killed_hub_removed", folder=str(folder))
-        async with _Running.open(options, manifest, routing, sockets, build_service=build_service, open_sink=open_sink):
+        async with _Running.open(
+            options, content, manifest, routing, sockets, build_service=build_service, open_sink=open_sink
+        ):
             await stop.wait()
             log.info("hub_stopping")
 
 
-def load_manifest(path: Path) -> tuple[Manifest, Routing]:
+def load_manifest(path: Path) -> tuple[JsonObject, Manifest, Routing]:
     """Raises: HubStartError."""
     try:
         content = read_manifest_file(path)
@@ -78,7 +81,7 @@ def load_manifest(path: Path) -> tuple[Manifest, Routing]:
         raise HubStartError(str(refusal)) from refusal
     try:
         manifest = parse_manifest(content)
-        return manifest, Routing(parse_edgehub_desired(manifest.desired[EDGE_HUB]))
+        return content, manifest, Routing(parse_edgehub_desired(manifest.desired[EDGE_HUB]))
     except ManifestRefusedError as refusal:
         raise HubStartError(f"manifest {path}: {refusal}") from refusal
     except HubConfigRefusedError as refusal:
@@ -129,6 +132,7 @@ class _Running:
     async def open(
         cls,
         options: HubOptions,
+        content: JsonObject,
         manifest: Manifest,
         routing: Routing,
         sockets: Path,
@@ -195,14 +199,21 @@ class _Running:
         )
         try:
             control.deploy(manifest, routing)
+            control.deployments.take_base(content)
             state.restore(clock.now(), waiting)
             performer.run()
             gateway_side = EdgeHttp(control, broker, hostnames, clock)
             async with (
                 service_port(
-                    build_service(control, sink, service), options.service_port, keys.content.service_port, listen, tls
+                    build_service(control, control.deployments, sink, service),
+                    options.service_port,
+                    keys.content.service_port,
+                    listen,
+                    tls,
                 ) as self.service_port,
-                gateway_port(build_service(control, sink, service, gateway_side), listen, tls) as self.https_port,
+                gateway_port(
+                    build_service(control, control.deployments, sink, service, gateway_side), listen, tls
+                ) as self.https_port,
                 refuse_amqp(listen=listen, tls=tls),
                 self._workload_sockets(),
                 self.listener.opened(),

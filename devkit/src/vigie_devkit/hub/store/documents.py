@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
+from vigie_devkit.hub.deployments import Configuration
 from vigie_devkit.hub.state.sessions import StoredSession
 from vigie_devkit.hub.state.twins import Twin
 
@@ -32,11 +33,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 class DocumentStore:
-    """Twins (one file each) and sessions (one file). A file that does not decode is set aside and said."""
+    """Twins (one file each), sessions and automatic deployments. A file that does not decode is set aside."""
 
     def __init__(self, folder: Path) -> None:
         self._twins = folder / "twins"
         self._sessions = folder / "sessions.json"
+        self._configurations = folder / "configurations.json"
         self._twins.mkdir(parents=True, exist_ok=True)
 
     def load_twins(self) -> list[Twin]:
@@ -56,6 +58,14 @@ class DocumentStore:
 
     def save_sessions(self, sessions: list[StoredSession]) -> None:
         write_atomically(self._sessions, msgspec.json.encode(sessions))
+
+    def load_configurations(self) -> list[Configuration]:
+        if not self._configurations.exists():
+            return []
+        return self._load(self._configurations, list[Configuration]) or []
+
+    def save_configurations(self, configurations: list[Configuration]) -> None:
+        write_atomically(self._configurations, msgspec.json.encode(configurations))
 
     def _twin_path(self, module: str) -> Path:
         return self._twins / f"{quote(module or '.device', safe='$')}.json"
