@@ -25,12 +25,12 @@ def add_parser(subparsers: Any) -> None:
         epilog="examples:\n  ./vigie check\n  ./vigie check --fix",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--fix", action="store_true", help="mend what ruff can mend safely, and format")
+    parser.add_argument("--fix", action="store_true", help="fix what ruff can fix safely, and format")
     parser.set_defaults(handler=check)
 
 
 def check(args: argparse.Namespace) -> int:
-    """Run every step even if one fails: all there is to mend at once."""
+    """Run every step even if one fails: all there is to fix at once."""
     python = test_python()
     if args.fix:
         for words in (["ruff", "check", "--fix", "--quiet", "."], ["ruff", "format", "."]):
