@@ -14,6 +14,7 @@ from vigie_camera.backoff import Backoff
 from vigie_camera.decode.sight import Sight
 from vigie_camera.pace import Pacer
 from vigie_camera.patience import Patience
+from vigie_camera.readiness import unready
 
 
 def test_real_time_holds_a_frame_until_its_moment() -> None:
@@ -138,3 +139,23 @@ def test_the_time_that_a_dead_camera_takes_to_open_is_no_streaming() -> None:
     patience.frame(32.0)
     patience.frame(43.0)
     assert patience.streamed_s == 11.0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "down", "answer"),
+    [
+        ("any", 4, None),
+        ("quorum", 2, None),
+        ("quorum", 4, "1 of 5 cameras give frames, 3 must (ready_when quorum): c0: dns; c1: dns; c2: dns; c3: dns"),
+        ("all", 1, "4 of 5 cameras give frames, 5 must (ready_when all): c0: dns"),
+        ("all", 0, None),
+        ("any", 5, "0 of 5 cameras give frames, 1 must (ready_when any): c0: dns; c1: dns; c2: dns; c3: dns; c4: dns"),
+    ],
+)
+def test_the_module_is_ready_as_its_twin_wants_it(wanted, down, answer) -> None:
+    assert unready(wanted, {f"c{n}": "dns" if n < down else None for n in range(5)}) == answer
+
+
+def test_without_cameras_the_module_is_ready() -> None:
+    assert unready("all", {}) is None
+    assert unready("quorum", {}) is None

@@ -22,6 +22,7 @@ from vigie_camera.decode.choice import installed_backend
 from vigie_camera.decode.worker import Nursery
 from vigie_camera.ports import InlinePort, RingPort, ring_prefix
 from vigie_camera.preview import Preview
+from vigie_camera.readiness import unready
 from vigie_camera.session import Station
 from vigie_camera.sources import SourcePlan, plan_source
 from vigie_camera.sources.registry import OpenContext
@@ -63,6 +64,7 @@ class Cameras:
         self._opening = OpenContext(service.env.secrets, environ)
         self._nursery = Nursery(installed_backend())
         self._metrics = CameraMetrics(service.metrics)
+        self._ready_when = CameraConfig().ready_when
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._leaving: dict[str, threading.Thread] = {}
@@ -81,6 +83,7 @@ class Cameras:
         plans = {name: _planned(name, settings) for name, settings in config.cameras.items()}
         await asyncio.to_thread(self._check_space, config, plans)
         self._output.configure(linger_ms=config.linger_ms)
+        self._ready_when = config.ready_when
         with self._lock:
             for name in [
                 name for name, running in self._running.items() if config.cameras.get(name) != running.settings
@@ -102,6 +105,7 @@ class Cameras:
             for running in self._snapshot().values():
                 running.capture.status.look(now)
             self._report(now)
+            self._judge()
             self._clear_up(now)
             stop.wait(0.05)
         with self._lock:
@@ -162,6 +166,14 @@ class Cameras:
         running.capture.stop()
         self._leaving[name] = running.thread
         log.info("camera_removed", camera=name)
+
+    def _judge(self) -> None:
+        troubles = {name: running.capture.status.trouble for name, running in self._snapshot().items()}
+        reason = unready(self._ready_when, troubles)
+        if reason is None:
+            self._service.health.ready("cameras")
+        else:
+            self._service.health.not_ready("cameras", reason)
 
     def _report(self, now: float) -> None:
         patch: dict[str, Any] = {}

@@ -13,6 +13,7 @@ RtspTransport = Literal["tcp", "udp"]
 CameraName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 
 CAMERAS_MAX = 64
+ReadyWhen = Literal["any", "all", "quorum"]
 
 
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,6 +64,13 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         dict[CameraName, CameraSettings],
         Meta(max_length=CAMERAS_MAX, description="Cameras by name; none by default, so none runs unseen."),
     ] = {}
+    ready_when: Annotated[
+        ReadyWhen,
+        Meta(
+            description="How many cameras must give frames (or have finished) for /readyz to answer yes: any one, all, "
+            "or a quorum, which is at least half."
+        ),
+    ] = "quorum"
     linger_ms: Annotated[
         float,
         Meta(ge=0, le=200, description="Wait this long for more frames to join a message: less CPU, more delay."),

@@ -30,6 +30,9 @@ class CameraMetrics:
         self.frozen = metrics.gauge("vigie_camera_frozen", "1 while a live picture does not change.", ("camera",))
         self.opened = metrics.counter("vigie_camera_opened", "Times a source was opened.", ("camera",))
 
+        self.failures = metrics.counter(
+            "vigie_camera_failures", "Times a camera failed, by cause.", ("camera", "cause")
+        )
         self.damaged = metrics.counter(
             "vigie_frames_damaged", "Frames that were damaged, and packets that gave no frame.", ("camera",)
         )
@@ -79,6 +82,16 @@ class CameraStatus:
     def reason(self) -> str:
         return self._reason
 
+    @property
+    def trouble(self) -> str | None:
+        """Why this camera gives no frames that are worth anything; None: it does, or has given them all."""
+        with self._lock:
+            if self._state == "finished" or (self._state == "streaming" and not self._frozen):
+                return None
+            if self._frozen:
+                return str(Cause.FROZEN)
+            return str(self._cause or self._state)
+
     def enter(self, state: State, reason: str = "", cause: Cause | None = None) -> None:
         """Change state; ``reason`` is for an operator and holds no secret."""
         reason = redact(reason)[:_REASON_LIMIT]
@@ -86,6 +99,8 @@ class CameraStatus:
             if self._retired or (state, reason, cause) == (self._state, self._reason, self._cause):
                 return
             self._state, self._reason, self._cause = state, reason, cause
+            if state == "failed":
+                self._metrics.failures.labels(self.name, cause or "other").inc()
             if state != "streaming":
                 self._fps, self._frozen = 0.0, False
         self._frozen_gauge.set(1 if self._frozen else 0)

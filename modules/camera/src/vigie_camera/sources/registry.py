@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from vigie.errors import SourceOpenError, SourceRefusedError
 from vigie.log import redact
@@ -92,7 +92,9 @@ def plan_source(source: str) -> SourcePlan:
 
 
 def _plan_file(source: str, shown: str) -> SourcePlan:
-    path = Path(source.removeprefix("file://") if source.startswith("file://") else source)
+    path = Path(_path_of(source))
+    if any(sign in source for sign in "*?[") and not path.exists():
+        raise SourceRefusedError(shown, "is a pattern of files, which this version cannot open; name one file")
     if not path.is_absolute():
         raise SourceRefusedError(shown, f"is not an absolute path; use {SUPPORTED}")
     if names_secret(source):
@@ -113,6 +115,14 @@ def _plan_file(source: str, shown: str) -> SourcePlan:
         return str(path)
 
     return SourcePlan("file", shown, live=False, endless=False, resolve=resolve)
+
+
+def _path_of(source: str) -> str:
+    """Of a path, itself; of a ``file:`` URL (RFC 8089), its path, percent-decoded; any other host than ours is none."""
+    if _SCHEME.match(source) is None:
+        return source
+    split = urlsplit(source)
+    return unquote(split.path) if split.netloc.lower() in ("", "localhost") else ""
 
 
 def _plan_rtsp(source: str, shown: str) -> SourcePlan:
