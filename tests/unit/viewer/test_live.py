@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import aiohttp
@@ -44,15 +45,20 @@ async def test_a_page_that_draws_nothing_gets_two_pictures_and_the_flow_does_not
                         pictures.append(message.data)
 
             reading = asyncio.create_task(read())
-            for _ in range(30):
+
+            def shown_and_got(count: int) -> bool:
                 camera.show()
-                await asyncio.sleep(0.05)
-            assert len(pictures) == 2
+                return len(pictures) >= count
+
+            await until(lambda: shown_and_got(2), what="two pictures")
+            for _ in range(20):
+                camera.show()
+                await asyncio.sleep(0.02)
             await socket.send_json({"drawn": "dock"})
-            await asyncio.sleep(0.05)
-            camera.show()
-            await until(lambda: len(pictures) == 3, what="a picture for the one that was drawn")
-            assert f'"seq":{camera.seq}'.encode() in pictures[-1]  # the newest, nothing was kept for later
+            await until(lambda: shown_and_got(3), what="a picture for the one that was drawn")
+            numbers = [json.loads(one[4 : 4 + int.from_bytes(one[:4], "big")])["seq"] for one in pictures]
+            assert numbers == sorted(set(numbers))
+            assert len(pictures) == 3
             reading.cancel()
 
 
