@@ -260,3 +260,28 @@ def pose(*, points: int = 5, dims: int = 3, finished: bool = False) -> onnx.Mode
     table = g.add("Concat", low, high, best, label, marks, axis=1)
     g.add("Transpose", table, perm=[0, 2, 1], name="output0")
     return g.model([image(HW)], [tensor("output0", [1, 16, 6 + extra])], metadata=metadata)
+
+
+def segment(*, kinds: int = 4, finished: bool = False) -> onnx.ModelProto:
+    """Ultralytics' segmentation head with its prototypes at a quarter of the size."""
+    g = Graph(37)
+    strides = (16,) if finished else (8, 16, 32)
+    rows = g.features("images", strides, 4 + CLASSES + kinds)
+    boxes = g.on_grid(rows, HW, strides)
+    scores = g.add("Sigmoid", g.slice(rows, 4, 4 + CLASSES, 1))
+    mix = g.slice(rows, 4 + CLASSES, 4 + CLASSES + kinds, 1)
+    drawn = g.features("images", (4,), kinds)
+    g.add("Reshape", drawn, g.constant([1, kinds, 16, 16], np.int64), name="output1")
+    prototypes = tensor("output1", [1, kinds, 16, 16])
+    metadata = ultralytics_metadata(task="segment")
+    if not finished:
+        g.add("Concat", boxes, scores, mix, axis=1, name="output0")
+        shape = [1, 4 + CLASSES + kinds, anchors(HW)]
+        return g.model([image(HW)], [tensor("output0", shape), prototypes], metadata=metadata)
+    half = g.add("Mul", g.slice(boxes, 2, 4, 1), g.constant([0.5]))
+    low, high = (g.add(sign, g.slice(boxes, 0, 2, 1), half) for sign in ("Sub", "Add"))
+    best = g.add("ReduceMax", scores, axes=[1], keepdims=1)
+    label = g.add("Cast", g.add("ArgMax", scores, axis=1), to=TensorProto.FLOAT)
+    table = g.add("Concat", low, high, best, label, mix, axis=1)
+    g.add("Transpose", table, perm=[0, 2, 1], name="output0")
+    return g.model([image(HW)], [tensor("output0", [1, 16, 6 + kinds]), prototypes], metadata=metadata)

@@ -35,10 +35,10 @@ REFUSED: list[Any] = [
     ("rtdetr-unnamed", models.rtdetr, {}, "pass --labels FILE, or --labels coco80"),
     ("rfdetr-unnamed", models.rfdetr, {}, "[1,16,4] class logits; pass --labels with their names"),
     (
-        "segment",
-        partial(models.yolov8, metadata=models.ultralytics_metadata(task="segment")),
+        "oriented",
+        partial(models.yolov8, metadata=models.ultralytics_metadata(task="obb")),
         {},
-        "its metadata say task 'segment'; only detect, classify and pose models are read",
+        "its metadata say task 'obb'; only detect, classify, pose and segment models are read",
     ),
     (
         "open-input",
@@ -63,12 +63,12 @@ def test_what_is_not_sure_is_refused_with_what_to_pass(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_two_families_fit_is_refused_and_family_decides(tmp_path: Path) -> None:
-    """112 columns on three strides: a NanoDet of COCO's 80 classes or a YOLOX of 107."""
+def test_what_two_families_fit_by_shape_the_values_decide(tmp_path: Path) -> None:
+    """112 columns on three strides: a NanoDet of COCO's 80 classes or a YOLOX of 107; a NanoDet begins with scores."""
     file = models.save(models.yolox((64, 64), classes=107), tmp_path)
-    with pytest.raises(ModelUnrecognisedError, match="pass --family nanodet or --family yolox"):
-        import_model(file, tmp_path / "out")
-    assert load_bundle(import_model(file, tmp_path / "out", family="yolox")).card.decoder.family == "yolox"
+    assert load_bundle(import_model(file, tmp_path / "out")).card.decoder.family == "yolox"
+    with pytest.raises(ModelUnrecognisedError, match="does not look like nanodet"):
+        import_model(file, tmp_path / "out", family="nanodet")
 
 
 def test_metadata_outweigh_the_shape(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from ultralytics import YOLO
 from ultralytics.data.augment import LetterBox
+from ultralytics.utils import ops
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.ops import scale_boxes, scale_coords
 
@@ -48,7 +49,9 @@ CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any], int | None]] = {
     "yolo26n": ("yolo26n.yaml", (256, 256), {"nms": False}, None),
     "yolo26n-raw": ("yolo26n.yaml", (256, 256), {}, None),
     "yolov8n-cls": ("yolov8n-cls.yaml", (224, 224), {}, 10),
-    "yolov8n-seg": ("yolov8n-seg.yaml", (256, 256), {}, None),
+    "yolov8n-seg": ("yolov8n-seg.yaml", (256, 320), {}, None),
+    "yolo11n-seg": ("yolo11n-seg.yaml", (256, 256), {}, None),
+    "yolo26n-seg": ("yolo26n-seg.yaml", (256, 256), {"nms": False}, None),
     "yolov8n-pose": ("yolov8n-pose.yaml", (256, 320), {}, None),
     "yolo11n-pose": ("yolo11n-pose.yaml", (256, 256), {}, None),
     "yolo26n-pose": ("yolo26n-pose.yaml", (256, 256), {"nms": False}, None),
@@ -80,7 +83,7 @@ def main(folder: Path, photograph: Path, drawn: Path, names: list[str]) -> None:
             model.model.end2end = options.get("nms") is False
         spread(model.model, both)
         written: dict[str, Any] = {}
-        if model.task in {"detect", "pose"}:
+        if model.task in {"detect", "pose", "segment"}:
             written = detected(model.model, tensor, frame_bgr.shape[:2])
         elif model.task == "classify":
             written = {"scores": model.model.eval()(tensor)[0][0].numpy()}
@@ -159,14 +162,22 @@ def logit(score: float) -> float:
 def detected(network: Any, tensor: torch.Tensor, frame_hw: tuple[int, int]) -> dict[str, Any]:
     """What the vendor finds, in pixels of the picture."""
     options = {"nc": len(network.names), "max_det": 300, "end2end": bool(getattr(network, "end2end", False))}
-    found = non_max_suppression(network.eval()(tensor), SCORE_MIN, IOU_MAX, **options)[0]
+    answer, prototypes = network.eval()(tensor), None
+    if hasattr(network.model[-1], "proto"):
+        answer, prototypes = answer[0]
+    found = non_max_suppression(answer, SCORE_MIN, IOU_MAX, **options)[0]
     boxes = scale_boxes(tuple(tensor.shape[2:]), found[:, :4].clone(), frame_hw)
     written = {
         "boxes_xyxy": boxes.numpy(),
         "scores": found[:, 4].numpy(),
         "class_ids": found[:, 5].numpy().astype(np.int32),
     }
-    if found.shape[1] > 6:
+    if prototypes is not None:
+        # At the tensor's size, in the clipped boxes that the masks are cut to.
+        inside = ops.clip_boxes(found[:, :4].clone(), tuple(tensor.shape[2:]))
+        masks = ops.process_mask(prototypes[0], found[:, 6:], inside, tuple(tensor.shape[2:]), upsample=True)
+        written["masks"], written["tensor_xyxy"] = masks.numpy().astype(bool), inside.numpy()
+    elif found.shape[1] > 6:
         points = found[:, 6:].reshape(len(found), *network.kpt_shape)
         written["keypoints"] = scale_coords(tuple(tensor.shape[2:]), points.clone(), frame_hw).numpy()
     return written

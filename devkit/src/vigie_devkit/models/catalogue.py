@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,9 +12,11 @@ import yaml
 from vigie.errors import CatalogueError
 from vigie.models.bundle import MODEL_BYTES_MAX
 from vigie.models.card import Name, Sha256, Text
+from vigie_devkit.models.evidence.spelling import RANGES
 
 SHIPPED = Path(__file__).with_name("catalogue.yaml")
 _CATALOGUE_BYTES_MAX = 1 << 20
+_INPUT = f"^(rgb|bgr)/({'|'.join(re.escape(span) for span in RANGES)})$"
 _Side = Annotated[int, msgspec.Meta(ge=1, le=8192)]
 
 
@@ -27,6 +30,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     family: Name | None = None
     labels: tuple[Text, ...] | Literal["coco80"] | None = None
     input_hw: tuple[_Side, _Side] | None = None
+    input: Annotated[str, msgspec.Meta(pattern=_INPUT)] | None = None
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

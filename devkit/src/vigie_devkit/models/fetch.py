@@ -14,6 +14,7 @@ from vigie.models import load_bundle
 from vigie_devkit.models.archive import unpack_bundle
 from vigie_devkit.models.catalogue import Entry
 from vigie_devkit.models.download import Wanted, download
+from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.importer import import_model
 from vigie_devkit.models.labels import COCO80
 from vigie_devkit.models.link import shown
@@ -70,6 +71,7 @@ def _place_model(name: str, entry: Entry, file: Path, target: Path) -> Path:
             name=name,
             family=entry.family,
             size_hw=entry.input_hw,
+            feed=None if entry.input is None else input_fields(entry.input),
             licence=entry.licence,
             url=shown(entry.url),
         )

@@ -124,7 +124,7 @@ def _as_first(
     numbers = np.array([labels.index(label) for label in theirs], np.int32)
     second, first = samples
     boxes = first.transform.to_tensor(second.transform.to_frame(found.boxes_xyxy, second.frame_hw))
-    return Detections(boxes, found.scores, numbers[found.class_ids], found.keypoints)
+    return Detections(boxes, found.scores, numbers[found.class_ids], found.keypoints, found.masks)
 
 
 def _shown(bundle: Bundle, variant: str | None) -> str:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import msgspec
 
 
+class Mask(msgspec.Struct, frozen=True):
+    """Where in its box an object is: a grid of ``size_hw`` cells stretched over ``box_xyxy``.
+
+    ``runs``: lengths of runs of cells, row by row, outside and inside in turn, beginning with outside.
+    """
+
+    size_hw: tuple[int, int]
+    runs: tuple[int, ...]
+
+
 class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     """One object. ``box_xyxy``: left, top, right, bottom in pixels of the captured frame; ``score`` in 0..1.
 
-    ``keypoints``: of a pose model, x and y in the same pixels and how sure the model is of each, 0..1; left out of the
-    message by other models.
+    ``keypoints``: of a pose model, x and y in the same pixels and how sure the model is of each, 0..1. ``mask``: of a
+    segmentation model. Both are left out of the message by other models.
     """
 
     label: str
@@ -17,6 +27,7 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     score: float
     box_xyxy: tuple[float, float, float, float]
     keypoints: tuple[tuple[float, float, float], ...] = ()
+    mask: Mask | None = None
 
 
 class StageTimings(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vigie.contracts.detections import Detection
 from vigie.vision.detections import Detections
-from vigie.vision.in_frame import detections_in_frame
+from vigie.vision.in_frame import detections_in_frame, masks_in_frame
 from vigie.vision.transform import Transform, points_to_frame
 
 
@@ -20,7 +20,8 @@ class Found:
 
     ``boxes_xyxy`` (N, 4) float32, pixels of the frame, clipped to it; ``scores`` (N,) float32 in 0..1; ``class_ids``
     (N,) int32; ``names``: the label of each; ``keypoints``: of a pose model, (N, K, 3) float32, x and y in the same
-    pixels and how sure it is, else ``None``. Iterating gives ``Detection`` structs, as messages hold them.
+    pixels and how sure it is, else ``None``; ``masks``: of a segmentation model, (N, 28, 28) bool, each stretched over
+    its box, else ``None``. Iterating gives ``Detection`` structs, as messages hold them.
     """
 
     boxes_xyxy: NDArray[np.float32]
@@ -29,6 +30,7 @@ class Found:
     names: tuple[str, ...]
     frame_hw: tuple[int, int]
     keypoints: NDArray[np.float32] | None
+    masks: NDArray[np.bool_] | None
     _items: Sequence[Detection]
 
     def __len__(self) -> int:
@@ -53,5 +55,6 @@ def in_frame(found: Detections, transform: Transform, frame_hw: tuple[int, int],
         names=tuple(labels[index] for index in found.class_ids.tolist()),
         frame_hw=frame_hw,
         keypoints=None if points is None else points_to_frame(points, transform, frame_hw),
+        masks=None if found.masks is None else masks_in_frame(found, found.masks, transform, frame_hw),
         _items=detections_in_frame(found, transform, frame_hw, labels),
     )

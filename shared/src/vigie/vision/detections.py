@@ -23,13 +23,15 @@ class Detections:
 
     ``boxes_xyxy`` (N, 4) float32 in tensor pixels, not clipped; ``scores`` (N,) float32 in 0..1;
     ``class_ids`` (N,) int32, indices into the card's labels. ``keypoints``: of a pose model, (N, K, 3) float32, x and y
-    in tensor pixels and how sure it is of each, 0..1; ``None`` of others.
+    in tensor pixels and how sure it is of each, 0..1; ``None`` of others. ``masks``: of a segmentation model,
+    (N, GRID, GRID) bool, each stretched over its box (``vigie.vision.masks``).
     """
 
     boxes_xyxy: NDArray[np.float32]
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int32]
     keypoints: NDArray[np.float32] | None = None
+    masks: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -41,7 +43,8 @@ class Detections:
     def at(self, index: NDArray[Any]) -> Detections:
         """Those that an index or mask (N,) names."""
         points = None if self.keypoints is None else self.keypoints[index]
-        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], points)
+        masks = None if self.masks is None else self.masks[index]
+        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], points, masks)
 
     @classmethod
     def none(cls) -> Detections:
@@ -80,28 +83,37 @@ def select(
 
     Args: iou_max: ``None`` = the graph has suppressed already; only order and cap. keypoints: (N, K, 3), kept beside.
     """
-    sound = np.isfinite(boxes_xyxy).all(axis=1)
-    if keypoints is not None:
-        sound &= np.isfinite(keypoints).all(axis=(1, 2))
-    if classes is not None:
-        sound &= np.isin(class_ids, np.fromiter(classes, np.int32))
-    if not sound.all():
-        boxes_xyxy, scores, class_ids = boxes_xyxy[sound], scores[sound], class_ids[sound]
-        keypoints = None if keypoints is None else keypoints[sound]
-    if len(scores) > CANDIDATES_MAX:
-        best = np.argsort(-scores, kind="stable")[:CANDIDATES_MAX]
-        boxes_xyxy, scores, class_ids = boxes_xyxy[best], scores[best], class_ids[best]
-        keypoints = None if keypoints is None else keypoints[best]
-    if iou_max is None:
-        kept = np.argsort(-scores, kind="stable")[:DETECTIONS_MAX]
-    else:
-        kept = nms(boxes_xyxy, scores, class_ids, iou_max=iou_max, limit=DETECTIONS_MAX)
+    sound = None if keypoints is None else np.asarray(np.isfinite(keypoints).all(axis=(1, 2)))
+    kept = chosen_rows(boxes_xyxy, scores, class_ids, iou_max=iou_max, classes=classes, sound=sound)
     return Detections(
         np.ascontiguousarray(boxes_xyxy[kept], np.float32),
         np.ascontiguousarray(scores[kept], np.float32),
         np.ascontiguousarray(class_ids[kept], np.int32),
         None if keypoints is None else np.ascontiguousarray(keypoints[kept], np.float32),
     )
+
+
+def chosen_rows(
+    boxes_xyxy: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.int32],
+    *,
+    iou_max: float | None,
+    classes: Collection[int] | None,
+    sound: NDArray[np.bool_] | None = None,
+) -> NDArray[np.intp]:
+    """Indices of what ``select`` keeps, best score first. ``sound``: rows that may be kept, beyond finite boxes."""
+    fit = np.isfinite(boxes_xyxy).all(axis=1)
+    if sound is not None:
+        fit &= sound
+    if classes is not None:
+        fit &= np.isin(class_ids, np.fromiter(classes, np.int32))
+    rows = np.flatnonzero(fit)
+    if len(rows) > CANDIDATES_MAX:
+        rows = rows[np.argsort(-scores[rows], kind="stable")[:CANDIDATES_MAX]]
+    if iou_max is None:
+        return rows[np.argsort(-scores[rows], kind="stable")[:DETECTIONS_MAX]]
+    return rows[nms(boxes_xyxy[rows], scores[rows], class_ids[rows], iou_max=iou_max, limit=DETECTIONS_MAX)]
 
 
 def pick_rows(

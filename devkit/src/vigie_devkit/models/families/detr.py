@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vigie_devkit.models.evidence.values import are_shares
 from vigie_devkit.models.recognition import IMAGENET_RGB_STRETCH, UNIT_RGB_STRETCH, Doubt, Recognition
 from vigie_devkit.models.signature import Signature
 
@@ -19,6 +20,10 @@ def by_metadata(signature: Signature) -> Iterator[Recognition | Doubt]:
         return
     output = signature.outputs[0]
     if len(output.shape) == 3 and output.shape[2] == 4 + signature.label_count and output.shape[1] <= 1000:
+        rows = signature.probe.get(output.name)
+        if rows is not None and not are_shares(rows):
+            yield Doubt("detr", "its metadata say task 'detect', but its rows hold values outside 0..1; pass --card")
+            return
         yield Recognition(
             family="detr",
             decoder="detr",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vigie_devkit.models.evidence.values import are_shares
 from vigie_devkit.models.labels import COCO80
 from vigie_devkit.models.recognition import Feed, Recognition
 from vigie_devkit.models.signature import Signature
@@ -24,6 +25,9 @@ def by_shape(signature: Signature) -> Iterator[Recognition]:
         return
     for strides, offset in (((8, 16, 32, 64), 0.0), ((8, 16, 32), 0.5)):
         # On three strides every YOLOX looks like this too: only named classes or COCO's 80 make a NanoDet of it.
+        values = signature.probe.get(output.name)
+        if values is not None and not are_shares(values[0, :, :classes]):
+            continue  # not activated, or not scores: another family's columns
         sure = len(strides) == 4 or signature.label_count == classes or classes == len(COCO80)
         if output.shape[1] == signature.anchors(strides) and sure:
             yield Recognition(

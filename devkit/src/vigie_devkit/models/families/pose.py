@@ -29,7 +29,7 @@ def by_metadata(signature: Signature) -> Iterator[Recognition | Doubt]:
         yield Doubt("pose", "its metadata say task 'pose', but not how many key points (kpt_shape); pass --card")
         return
     output, (points, dims) = signature.outputs[0], shape
-    layout = _layout(signature, output, len(labels), points * dims)
+    layout = layout_of(signature, output, len(labels), points * dims)
     if layout is None:
         yield Doubt(
             "pose",
@@ -49,7 +49,7 @@ def by_metadata(signature: Signature) -> Iterator[Recognition | Doubt]:
     )
 
 
-def _layout(signature: Signature, output: Port, classes: int, extra: int) -> str | None:
+def layout_of(signature: Signature, output: Port, classes: int, extra: int) -> str | None:
     """``raw`` or ``finished``, where shape and values agree."""
     values = signature.probe.get(output.name)
     if len(output.shape) != 3 or values is None:
