@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+# One more series for each counter, which nobody reads: the scraper knows when a process began.
+disable_created_metrics()
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -15,6 +27,7 @@ class Metrics:
     def __init__(self) -> None:
         """Register what every module has."""
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._dropped = self.counter("vigie_dropped_total", "Items dropped, by reason.", ("reason", "camera"))
         self._lost = self.counter("vigie_messages_lost_total", "Messages that never came.", ("input",))
         self._rejected = self.counter("vigie_messages_rejected_total", "Messages that do not decode.", ("input",))
@@ -24,6 +37,11 @@ class Metrics:
         self.hub_connected = self.gauge("vigie_hub_connected", "1 while the hub link is up.")
         self.sign_failures = self.counter("vigie_hub_sign_failures_total", "Tokens that could not be renewed.")
         self.client_rebuilds = self.counter("vigie_client_rebuilds_total", "Hub clients replaced.", ("reason",))
+
+    def build(self, module: str, version: str) -> None:
+        """Say which code this process runs: ``vigie_build_info`` is always 1, its labels are the fact."""
+        info = self.gauge("vigie_build_info", "Which code runs: always 1.", ("module", "version", "python"))
+        info.labels(module, version, platform.python_version()).set(1)
 
     def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
         return Counter(name, text, tuple(labels), registry=self.registry)

@@ -28,7 +28,7 @@ from vigie.log import get_logger
 from vigie.messaging.feed import TwinFeed
 from vigie.messaging.inputs import InputQueue, Received
 from vigie.messaging.link import HubLink, Link, LinkContext
-from vigie.messaging.methods import Handler, Methods, NoRequest
+from vigie.messaging.methods import Handler, Methods
 from vigie.messaging.outbox import Outbox
 from vigie.messaging.output import Output, OutputSettings
 from vigie.messaging.progress import InputProgress, open_progress
@@ -61,6 +61,12 @@ Q = TypeVar("Q")
 LinkFactory = Callable[[LinkContext], Link]
 
 _THREADS_STOP_S = 3.0
+
+
+class StatusRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``verbose``: every metric and the versions too; without it what a person asks first."""
+
+    verbose: bool = False
 
 
 class Service(Generic[C]):
@@ -104,7 +110,8 @@ class Service(Generic[C]):
         self.twin: TwinFeed[C] = TwinFeed(
             config_type, LastGood(env.state), self.hub.get_twin, self._reporter, self.health
         )
-        self.method("get_status", NoRequest, self._status)
+        self.metrics.build(env.name, module_version)
+        self.method("get_status", StatusRequest, self._status)
 
     def input(
         self, name: str, item_type: type[T], *, capacity: int = 64, schema: Schema | None = None
@@ -301,9 +308,9 @@ class Service(Generic[C]):
         except Exception as error:
             log.warning("method_not_answered", method=call.name, reason=str(error))
 
-    def _status(self, _request: NoRequest) -> dict[str, Any]:
+    def _status(self, request: StatusRequest) -> dict[str, Any]:
         missing = self.health.missing()
-        return {
+        short: dict[str, Any] = {
             "module": self.env.module_id,
             "version": self.module_version,
             "boot": self.env.boot,
@@ -311,9 +318,11 @@ class Service(Generic[C]):
             "ready": not missing,
             "reasons": missing,
             "twin_version": self.twin.version,
-            "versions": {"vigie": _version("vigie"), "python": platform.python_version()},
-            "metrics": self.metrics.values(),
         }
+        if not request.verbose:
+            return short
+        versions = {"vigie": _version("vigie"), "python": platform.python_version()}
+        return {**short, "versions": versions, "metrics": self.metrics.values()}
 
 
 @asynccontextmanager

@@ -153,7 +153,15 @@ async def test_get_status_tells_what_a_person_asks_first(hub: MemoryHub, tmp_pat
         await until(lambda: service.twin.version == 1)
         await until(lambda: not service.health.missing())
         status, reply = await asyncio.to_thread(hub.invoke, "a", "get_status")
+        _, whole = await asyncio.to_thread(hub.invoke, "a", "get_status", {"verbose": True})
+        text = service.metrics.exposition().decode()
     assert status == 200
+    assert "metrics" not in reply
+    assert whole.keys() > reply.keys()
+    assert whole["metrics"]["vigie_hub_connected"] == 1
+    assert 'vigie_build_info{module="a",' in text
+    assert "process_cpu_seconds_total" in text
+    assert "_created" not in text
     assert (reply["module"], reply["ready"], reply["twin_version"]) == ("a", True, 1)
 
 
