@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 
@@ -76,3 +77,19 @@ def test_a_model_that_is_not_there_is_one_sentence() -> None:
     assert (done.returncode, done.stdout) == (Exit.MODEL, "")
     assert done.stderr.startswith("vigie: there is no model '/nowhere/model.onnx': neither an .onnx file, nor a bundle")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_containers_log_is_read_from_stdin() -> None:
+    at = "2026-11-28T09:00:00.000Z"
+    entry = {"event": "twin_accepted", "level": "info", "module": "camera", "timestamp": at, "n": 1}
+    line = json.dumps(entry)
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "vigie_devkit", "logs", "-"],
+        input=f"{line}\nplain text\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["09:00:00.000 info    camera     twin_accepted  n=1", "plain text"]

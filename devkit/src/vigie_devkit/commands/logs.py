@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ def add_parser(subparsers: Any) -> None:
         "logs",
         help="show what the modules and the hub said",
         description="Show the log of one process (camera, preprocess, inference, sync, hub) or of all of them.",
-        epilog="examples:\n  ./vigie logs inference\n  ./vigie logs -f\n  ./vigie logs sync -n 1000 --raw | jq .event",
+        epilog="examples:\n  ./vigie logs inference\n  ./vigie logs -f\n  ./vigie logs sync -n 1000 --raw | jq .event\n"
+        "  docker compose logs --no-log-prefix -f | ./vigie logs -       the same, of containers",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("module", nargs="?", metavar="MODULE", help="which process (default: all)")
+    parser.add_argument("module", nargs="?", metavar="MODULE", help="which process (default: all); -: lines from stdin")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is added")
     parser.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="how many lines of each (default 50)")
     parser.add_argument("--raw", action="store_true", help="the lines as they are, JSON")
@@ -30,6 +32,10 @@ def add_parser(subparsers: Any) -> None:
 def logs(args: argparse.Namespace) -> int:
     from vigie_devkit.local.logfiles import follow, readable, tail
 
+    if args.module == "-":
+        for line in sys.stdin:
+            print(line.rstrip("\n") if args.raw else readable(line.rstrip("\n")), flush=True)
+        return 0
     run = find_run(args)
     found = {log.stem: log for log in sorted(run.logs.glob("*.log"))}
     if not found:
