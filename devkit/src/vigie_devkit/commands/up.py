@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,9 +130,11 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     from vigie_devkit.local.summary import describe
 
     viewer = args.open or (not args.json if args.viewer is None else args.viewer)
+    claim: socket.socket | None = None
     status = Status(sys.stderr, [camera.name for camera in cameras], bundle.name)
     if viewer:
-        run.page.write_text(choose_page(), encoding="utf-8")
+        address, claim = choose_page()
+        run.page.write_text(address, encoding="utf-8")
         status.note(f"vigie: page {page_url(run)}")
     for camera in cameras:
         status.note(f"vigie: {camera.name} = {camera.url}")
@@ -152,6 +155,8 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     finally:
         forget_secrets(run.secrets)
         clear_leftovers(run)
+        if claim is not None:
+            claim.close()
     if outcome.complaint:
         status.note(f"vigie: {outcome.complaint}")
     if args.json:

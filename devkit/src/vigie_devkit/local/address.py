@@ -27,14 +27,22 @@ def choose_address(key: str) -> str:
     )
 
 
-def choose_page() -> str:
+def choose_page() -> tuple[str, socket.socket]:
     """Address and port of the viewer's page: always the same one, unless another run has it.
 
+    Returns: the address, and what keeps another start from choosing it before the viewer listens; close it at the end.
     Raises: HubFailedError: none of many is free.
     """
     for port in range(PAGE_PORT, PAGE_PORT + 100):
-        if is_free(PAGE_HOST, port):
-            return f"{PAGE_HOST}:{port}"
+        # A name in the abstract namespace goes with its process, however that ends.
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0vigie.page.{port}")
+            if is_free(PAGE_HOST, port):
+                return f"{PAGE_HOST}:{port}", claim
+        except OSError:
+            pass  # claimed by a run that is starting or running
+        claim.close()
     raise HubFailedError(
         f"ports {PAGE_PORT} to {PAGE_PORT + 99} of {PAGE_HOST} are busy; "
         "set VIGIE_PAGE=127.0.0.1:PORT or start without the page: --no-viewer"

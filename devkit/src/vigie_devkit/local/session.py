@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vigie.contracts.names import CAMERA, INFERENCE, PREPROCESS, SYNC
+from vigie.contracts.names import CAMERA, INFERENCE, PREPROCESS, SYNC, VIEWER
 from vigie_devkit.local import logfiles, summary
 from vigie_devkit.local.drain import Drain
 from vigie_devkit.local.errors import Exit, HubFailedError, LocalError, ModuleFailedError
@@ -252,7 +252,7 @@ class Session:
         if summary.flowed(self._tally):
             return
         for name, one in self._supervisor.programs.items():
-            if one.quick_ends >= QUICK_ENDS_ALLOWED:
+            if name != VIEWER and one.quick_ends >= QUICK_ENDS_ALLOWED:
                 raise ModuleFailedError(
                     f"{name} keeps ending (exit code {one.last_exit}): {logfiles.last_words(one.program.log)} "
                     f"(log {one.program.log})"
