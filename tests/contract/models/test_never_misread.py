@@ -217,6 +217,7 @@ REFUSED: list[Any] = [
         {},
         "an embedding to compare, not classes",
     ),
+    ("too-few-names", partial(strangers.numbers, 20), NAMED, "has 20 values, 3 class names were passed; pass 20"),
     ("head-pose", partial(strangers.numbers, 3), {}, ALIKE + "3"),
     (
         "multi-label",

@@ -26,7 +26,7 @@ def odd_outputs() -> Any:
 
 
 REFUSED: list[Any] = [
-    ("unknown", odd_outputs, {}, "no family has outputs output [1, 9, 64] for input 64x64; pass --family with one of"),
+    ("unknown", odd_outputs, {}, "no family has outputs output [1, 9, 64] for input 64x64; pass a reading with --card"),
     ("pose", partial(models.yolov8, classes=52), {}, "pose or oriented-box models look alike; pass --labels with 52"),
     ("end2end-unnamed", models.end2end, {}, "but not how many classes there are; pass --labels"),
     ("ssd-unnamed", models.detection_output, {}, "do not say how many classes there are; pass --labels FILE"),

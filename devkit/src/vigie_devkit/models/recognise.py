@@ -72,7 +72,8 @@ def _unknown(signature: Signature, family: str | None) -> str:
     height, width = signature.input_hw
     if family is not None:
         return f"does not look like {family}: outputs {ports} for input {height}x{width}; pass another --family"
+    told = "" if signature.labels is None else f" and {len(signature.labels)} class names"
     return (
-        f"no family has outputs {ports} for input {height}x{width}; pass --family with one of "
-        f"{', '.join(family_names())}, or a card with --card"
+        f"no family has outputs {ports} for input {height}x{width}{told}; pass a reading with --card: a decoder, its "
+        "parameters and how pixels are fed (docs/models.md), or --labels with as many names as there are classes"
     )

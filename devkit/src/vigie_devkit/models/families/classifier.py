@@ -8,6 +8,7 @@ Source: ultralytics/ultralytics, models/yolo/classify; torchvision.models classi
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,14 @@ def by_metadata(signature: Signature) -> Iterator[Recognition]:
 
 def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
     output = scores_port(signature)
+    if output is None and signature.label_count is not None:
+        flat = scores_port(dataclasses.replace(signature, labels=None))
+        if flat is not None:
+            wanted, count = flat.shape[1], signature.label_count
+            yield Doubt(
+                "classifier",
+                f"{_shown(flat)} has {wanted} values, {count} class names were passed; pass {wanted} with --labels",
+            )
     if output is None or len(signature.inputs) != 1:
         return
     values = signature.probe.get(output.name)
