@@ -7,29 +7,36 @@ import socket
 from vigie_devkit.local.address import choose_page
 
 
+def somewhere() -> int:
+    """A port that is free now, away from those that runs of other people choose."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return min(probe.getsockname()[1], 65_000)
+
+
 def test_two_starts_at_the_same_moment_get_two_ports() -> None:
-    first, first_claim = choose_page()
-    second, second_claim = choose_page()  # nobody listens on the first one yet
-    with first_claim, second_claim:
-        assert first != second
-        assert first.startswith("127.0.0.1:")
+    first = somewhere()
+    one, one_claim = choose_page(first)
+    two, two_claim = choose_page(first)  # nobody listens on the first one yet
+    with one_claim, two_claim:
+        assert one != two
+        assert one.startswith("127.0.0.1:")
 
 
 def test_a_port_that_somebody_listens_on_is_left_alone() -> None:
-    address, claim = choose_page()
-    claim.close()
-    host, _, port = address.rpartition(":")
     with socket.socket() as listener:
-        listener.bind((host, int(port)))
+        listener.bind(("127.0.0.1", 0))
         listener.listen()
-        other, claim = choose_page()
+        taken = listener.getsockname()[1]
+        address, claim = choose_page(taken)
         with claim:
-            assert other != address
+            assert address != f"127.0.0.1:{taken}"
 
 
 def test_a_claim_goes_with_its_run() -> None:
-    address, claim = choose_page()
+    first = somewhere()
+    address, claim = choose_page(first)
     claim.close()
-    again, claim = choose_page()
+    again, claim = choose_page(first)
     with claim:
         assert again == address

@@ -27,13 +27,13 @@ def choose_address(key: str) -> str:
     )
 
 
-def choose_page() -> tuple[str, socket.socket]:
+def choose_page(first: int = PAGE_PORT) -> tuple[str, socket.socket]:
     """Address and port of the viewer's page: always the same one, unless another run has it.
 
     Returns: the address, and what keeps another start from choosing it before the viewer listens; close it at the end.
     Raises: HubFailedError: none of many is free.
     """
-    for port in range(PAGE_PORT, PAGE_PORT + 100):
+    for port in range(first, first + 100):
         # A name in the abstract namespace goes with its process, however that ends.
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
@@ -44,7 +44,7 @@ def choose_page() -> tuple[str, socket.socket]:
             pass  # claimed by a run that is starting or running
         claim.close()
     raise HubFailedError(
-        f"ports {PAGE_PORT} to {PAGE_PORT + 99} of {PAGE_HOST} are busy; "
+        f"ports {first} to {first + 99} of {PAGE_HOST} are busy; "
         "set VIGIE_PAGE=127.0.0.1:PORT or start without the page: --no-viewer"
     )
 
