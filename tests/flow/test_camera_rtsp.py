@@ -69,6 +69,7 @@ async def test_the_password_is_used_and_never_shown(tmp_path: Path, capfd) -> No
             module.set(door={"source": f"rtsp://guard:${{DOOR}}@{server.address}"})
             await until(lambda: module.state("door").get("state") == "failed", "refused by the camera")
             assert "${DOOR}" in module.state("door")["reason"]
+            assert module.state("door")["cause"] == "unauthorised"
             (folder / "DOOR").write_text(PASSWORD + "\n", encoding="utf-8")
             await module.invoke("reconnect", {"camera": "door"})
             await until(lambda: len(module.consumer.items) > 5, "frames with the right password")
@@ -95,3 +96,18 @@ async def test_a_still_picture_is_reported_as_frozen(tmp_path: Path) -> None:
             assert module.state("still")["state"] == "streaming"
             assert module.metric('vigie_camera_frozen{camera="still"}') == 1
             assert module.state("moving")["frozen"] is False
+
+
+async def test_a_black_picture_is_told_while_frames_arrive(tmp_path: Path) -> None:
+    with rtsp_server("pattern:black") as server:
+        async with camera_module(tmp_path) as module:
+            module.set(door={"source": f"rtsp://{server.address}"})
+            await until(lambda: module.state("door").get("cause") == "black", "told")
+            assert module.state("door")["state"] == "streaming"
+
+
+async def test_a_camera_over_udp_is_captured(tmp_path: Path) -> None:
+    with rtsp_server("pattern:ball") as server:
+        async with camera_module(tmp_path) as module:
+            module.set(door={"source": f"rtsp://{server.address}", "rtsp_transport": "udp"})
+            await until(lambda: len(module.consumer.items) > 10, "frames over UDP")

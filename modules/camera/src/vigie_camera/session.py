@@ -197,7 +197,7 @@ class Session:
             return
         size_hw = self._size_hw
         of.patience.frame(news.captured_ns / 1e9)
-        of.status.frame(size_hw, frozen=news.still_s >= of.patience.limit_s, damaged=news.damaged)
+        of.status.frame(size_hw, worthless=self._worth(news), damaged=news.damaged)
         seq = next(of.numbers)
         item = FrameItem(
             camera=of.name,
@@ -218,13 +218,20 @@ class Session:
         if superseded is not None:
             self._port.release(superseded.pixels)
 
+    def _worth(self, news: Filled) -> Cause | None:
+        """What makes a live picture worthless, once it has lasted as long as a loss would."""
+        limit_s = self._of.patience.limit_s
+        if news.dark_s >= limit_s:
+            return Cause.BLACK
+        return Cause.FROZEN if news.still_s >= limit_s else None
+
     def _miss(self) -> None:
         of = self._of
         next(of.numbers)
         of.patience.frame(time.monotonic())
         of.metrics.dropped("ring_full", of.name)
         if self._format is not None:
-            of.status.frame(self._size_hw, frozen=False, damaged=0)
+            of.status.frame(self._size_hw, worthless=None, damaged=0)
 
     def _look(self, now: float) -> None:
         """A decoder that says nothing hangs, or its camera does.

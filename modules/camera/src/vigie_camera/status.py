@@ -17,6 +17,10 @@ State = Literal["connecting", "streaming", "failed", "finished"]
 STATES: tuple[State, ...] = ("connecting", "streaming", "failed", "finished")
 
 _REASON_LIMIT = 400
+_WORTHLESS: dict[Cause | None, str] = {
+    Cause.FROZEN: "frames arrive, but the picture no longer changes",
+    Cause.BLACK: "frames arrive, but they are black; check the lens and the light",
+}
 
 
 class CameraMetrics:
@@ -86,10 +90,8 @@ class CameraStatus:
     def trouble(self) -> str | None:
         """Why this camera gives no frames that are worth anything; None: it does, or has given them all."""
         with self._lock:
-            if self._state == "finished" or (self._state == "streaming" and not self._frozen):
+            if self._state == "finished" or (self._state == "streaming" and self._cause is None):
                 return None
-            if self._frozen:
-                return str(Cause.FROZEN)
             return str(self._cause or self._state)
 
     def enter(self, state: State, reason: str = "", cause: Cause | None = None) -> None:
@@ -118,8 +120,11 @@ class CameraStatus:
         with self._lock:
             self._decoder, self._damaged = decoder, 0
 
-    def frame(self, size_hw: tuple[int, int], *, frozen: bool, damaged: int) -> None:
-        """A frame was captured. ``damaged``: frames and packets found damaged since the source was opened."""
+    def frame(self, size_hw: tuple[int, int], *, worthless: Cause | None, damaged: int) -> None:
+        """A frame was captured. ``worthless``: it shows nothing of the present, FROZEN or BLACK.
+
+        ``damaged``: frames and packets found damaged since the source was opened.
+        """
         self.captured.inc()
         self._frames += 1
         if damaged > self._damaged:
@@ -127,15 +132,15 @@ class CameraStatus:
             self._damaged = damaged
         if self._retired:
             return
-        if self._state == "streaming" and size_hw == self._size_hw and frozen == self._frozen:
+        if self._state == "streaming" and size_hw == self._size_hw and worthless == self._cause:
             return
         with self._lock:
-            self._size_hw, self._frozen = size_hw, frozen
-        self._frozen_gauge.set(1 if frozen else 0)
-        if self._state != "streaming":
-            self.enter("streaming")
-        else:
+            self._size_hw, self._frozen = size_hw, worthless is Cause.FROZEN
+        self._frozen_gauge.set(1 if self._frozen else 0)
+        if self._state == "streaming" and worthless == self._cause:
             self._changed()
+        else:
+            self.enter("streaming", _WORTHLESS.get(worthless, ""), worthless)
 
     def look(self, now_s: float) -> None:
         """Called twice a second by the watching thread, for the rate."""
