@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from vigie.config.schema import explain
+from vigie.config.mistakes import mistakes
 from vigie.errors import ConfigRefusedError, MethodRefusedError, TransientError
 from vigie.log import get_logger
 
@@ -52,11 +52,12 @@ class Methods:
         method = self._methods.get(name)
         if method is None:
             return 404, {"error": f"no method '{name}'; there are: {', '.join(sorted(self._methods))}"}
+        asked = {} if payload is None else payload
         try:
-            request = msgspec.convert({} if payload is None else payload, method.request_type, strict=True)
-        except msgspec.ValidationError as error:
-            path, reason = explain(error)
-            return 400, {"error": f"{path}: {reason}", "path": path}
+            request = msgspec.convert(asked, method.request_type, strict=True)
+        except msgspec.ValidationError:
+            found = mistakes(method.request_type, asked)
+            return 400, {"error": "; ".join(map(str, found)), "path": found[0].path}
         return await _invoke(name, method, request)
 
 
