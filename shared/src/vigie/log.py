@@ -12,6 +12,8 @@ from typing import Any, Protocol, cast
 
 import structlog
 
+from vigie.log_sink import LineSink
+
 # user:password@ of any URL; the user stays, it helps to find the camera.
 _CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/@:]*):(?P<password>[^\s/@]*)@")
 _SAS = re.compile(r"(?P<key>(?:sig|SharedAccessKey|SharedAccessSignature)=)[^&;\s]+")
@@ -103,13 +105,23 @@ def configure_logging(module: str, *, style: str = "auto", level: str = "info") 
         *before_render,
         _redact_fields,
     ]
+
+    def tell(count: int) -> str:
+        """The line that stands for ``count`` lost ones."""
+        event: Any = {"event": "log_lines_lost", "count": count, "module": module}
+        for processor in (*shared, renderer):
+            event = processor(None, "warning", event)
+        return str(event)
+
+    sink = LineSink(sys.stderr, tell)
+    _sinks[:] = [sink]
     structlog.configure(
         processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        wrapper_class=_never_raising(structlog.make_filtering_bound_logger(threshold), sink),
+        logger_factory=lambda *_: _Lines(sink),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _SinkHandler(sink)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
@@ -120,6 +132,52 @@ def configure_logging(module: str, *, style: str = "auto", level: str = "info") 
     for noisy in ("azure", "paho"):
         logging.getLogger(noisy).setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+
+
+def lines_lost() -> int:
+    """Log lines that this process could not write since its start."""
+    return sum(sink.lost for sink in _sinks)
+
+
+# The one sink of the process, once ``configure_logging`` has run.
+_sinks: list[LineSink] = []
+
+
+class _Lines:
+    """What structlog hands a rendered line to, whatever its level."""
+
+    def __init__(self, sink: LineSink) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = self.exception = sink.write_line
+
+
+class _SinkHandler(logging.Handler):
+    """The standard library's records go the same way as ours."""
+
+    def __init__(self, sink: LineSink) -> None:
+        super().__init__()
+        self._sink = sink
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:
+            self._sink.count_lost()
+        else:
+            self._sink.write_line(line)
+
+
+def _never_raising(bound: Any, sink: LineSink) -> Any:
+    """``bound`` that counts a line which cannot be rendered (a ``__str__`` that raises) instead of raising."""
+
+    class NeverRaising(bound):  # type: ignore[misc]  # structlog makes the class at run time
+        def _proxy_to_logger(self, method_name: str, event: str | None = None, **fields: Any) -> Any:
+            try:
+                return super()._proxy_to_logger(method_name, event, **fields)
+            except Exception:
+                sink.count_lost()
+                return None
+
+    return NeverRaising
 
 
 class OncePer:

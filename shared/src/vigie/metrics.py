@@ -18,6 +18,8 @@ from prometheus_client import (
 # One more series for each counter, which nobody reads: the scraper knows when a process began.
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types for it
 
+from vigie.log import lines_lost
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -34,6 +36,8 @@ class Metrics:
         self._duplicates = self.counter("vigie_messages_duplicate_total", "Messages received again.", ("input",))
         self._received = self.counter("vigie_messages_received_total", "Messages received in order.", ("input",))
         self._sent = self.counter("vigie_messages_sent_total", "Messages acknowledged by the hub.", ("output",))
+        lost = self.gauge("vigie_log_lines_lost", "Log lines that could not be written since the start.")
+        lost.set_function(lines_lost)
         self.hub_connected = self.gauge("vigie_hub_connected", "1 while the hub link is up.")
         self.sign_failures = self.counter("vigie_hub_sign_failures_total", "Tokens that could not be renewed.")
         self.client_rebuilds = self.counter("vigie_client_rebuilds_total", "Hub clients replaced.", ("reason",))

@@ -36,6 +36,7 @@ def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]]) 
         log.error("module_misconfigured", reason=str(error))  # noqa: TRY400 - a sentence for a person, no traceback
         return MISCONFIGURED
     configure_logging(env.module_id, style=env.log_style, level=env.log_level)
+    _report_dead_threads()
     log.info("module_starting", boot=env.boot, pid=os.getpid())
     code = asyncio.run(_supervise(env, main))
     log.info("module_stopped", exit_code=code)
@@ -89,6 +90,16 @@ def _on_signals(stop: Callable[[str], None]) -> None:
                     stop(signal.Signals(number).name)
 
     threading.Thread(target=read, name="process.signals", daemon=True).start()
+
+
+def _report_dead_threads() -> None:
+    """A thread that nobody watches and that dies is logged with its name, rather than printed past the log."""
+
+    def hook(args: threading.ExceptHookArgs, /) -> None:
+        name = args.thread.name if args.thread is not None else "unknown"
+        log.error("thread_died", thread=name, reason=repr(args.exc_value), exc_info=args.exc_value)
+
+    threading.excepthook = hook
 
 
 def _explain(error: BaseException) -> int:

@@ -1,0 +1,61 @@
+"""A log line that cannot be written is counted and said, and never raises."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import logging, os, sys
+from vigie.log import configure_logging, get_logger, lines_lost
+configure_logging("sync", style="json")
+log = get_logger("x")
+
+class Unprintable:
+    def __str__(self): raise RuntimeError("no text")
+    __repr__ = __str__
+
+log.info("first")
+full, kept = os.open("/dev/full", os.O_WRONLY), os.dup(2)
+os.dup2(full, 2)
+for n in range(5):
+    log.error("unwritten", n=n)
+logging.getLogger("other").error("unwritten too")
+try:
+    raise ValueError
+except ValueError:
+    log.exception("unwritten as well")
+os.dup2(kept, 2)
+log.info("unprintable", what=Unprintable())
+log.info("after")
+log.info("last")
+sys.stdout.write(str(lines_lost()))
+"""
+
+
+@pytest.mark.skipif(not os.access("/dev/full", os.W_OK), reason="/dev/full is a device of Linux")
+def test_lines_that_cannot_be_written_are_counted_and_the_next_line_says_how_many() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["first", "log_lines_lost", "after", "last"]
+    assert (lines[1]["count"], lines[1]["level"], lines[1]["module"]) == (8, "warning", "sync")
+    assert done.stdout == "8"
+
+
+def test_a_reader_that_went_away_ends_neither_the_line_nor_the_process() -> None:
+    program = """
+import os
+from vigie.log import configure_logging, get_logger
+configure_logging("sync", style="json")
+readable, writable = os.pipe()
+os.dup2(writable, 2)
+os.close(readable)
+for _ in range(3):
+    get_logger("x").info("into nothing")
+os._exit(0)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
