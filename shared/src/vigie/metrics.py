@@ -15,10 +15,10 @@ from prometheus_client import (
     generate_latest,
 )
 
+from vigie.log import lines_lost
+
 # One more series for each counter, which nobody reads: the scraper knows when a process began.
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types for it
-
-from vigie.log import lines_lost
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
