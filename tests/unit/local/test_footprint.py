@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import mmap
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from vigie_devkit.local.footprint import folder_bytes, pss_bytes
+from vigie_devkit.local.tree import tree
 
 HOLDS = """
 import mmap, sys
@@ -48,3 +50,23 @@ def test_what_is_gone_occupies_nothing(tmp_path: Path) -> None:
     assert pss_bytes(2**22, tmp_path) is None
     assert folder_bytes(tmp_path / "absent") == 0
     assert pss_bytes(os.getpid(), tmp_path) or mmap.PAGESIZE
+
+
+def test_what_a_process_started_counts_as_its_own(tmp_path):
+    code = (
+        "import subprocess, sys; block = bytearray(40_000_000); "
+        "inner = 'block = bytearray(60_000_000); print(1, flush=True); input()'; "
+        "child = subprocess.Popen([sys.executable, '-c', inner], stdin=subprocess.PIPE); child.wait()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        assert len(tree(parent.pid)) == 2
+        occupied = pss_bytes(parent.pid, tmp_path)
+        assert occupied is not None
+        assert occupied > 95_000_000
+    finally:
+        for pid in tree(parent.pid)[::-1]:
+            os.kill(pid, signal.SIGKILL)
+        parent.wait()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from vigie_devkit.local.tree import tree
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -68,6 +70,14 @@ def read_process(pid: int, proc: Path = Path("/proc")) -> ProcessTime:
                 continue  # ended while we looked
     except FileNotFoundError as error:
         raise ProcessLookupError(f"process {pid} is gone") from error
+    # What it started counts too, each process as one more thread: a camera is decoded in one of its own.
+    for child in tree(pid, proc)[1:]:
+        try:
+            name, spent_s = parse_stat((proc / str(child) / "stat").read_text(errors="replace"))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        threads[child] = ThreadTime(name, spent_s)
+        total_s += spent_s
     return ProcessTime(pid, total_s, threads)
 
 

@@ -5,11 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vigie_devkit.local.tree import tree
+
 MEGABYTE = 1_000_000
 
 
 def pss_bytes(pid: int, frames: Path) -> int | None:
-    """Proportional set size in bytes without mappings of files in ``frames``, None for no such process.
+    """Proportional set size in bytes of a process and all that it started, without mappings of files in ``frames``;
+    None for no such process.
+    """
+    occupied = [_pss_bytes(one, frames) for one in tree(pid)]
+    return None if occupied[0] is None else sum(one or 0 for one in occupied)
+
+
+def _pss_bytes(pid: int, frames: Path) -> int | None:
+    """Of one process.
 
     smaps rather than smaps_rollup: only the former tells which pages are the ring's. Source: proc_pid_smaps(5).
     """

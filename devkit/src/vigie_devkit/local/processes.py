@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from vigie_devkit.local.tree import tree
+
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -109,9 +111,15 @@ class ChildProcess:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """User and system time of a process in seconds, None for no such process. Source: proc_pid_stat(5)."""
+    """User and system time of a process and all that it started, ended ones too; None for no such process."""
+    spent = [_cpu_seconds(one) for one in tree(pid)]
+    return None if spent[0] is None else sum(one or 0.0 for one in spent)
+
+
+def _cpu_seconds(pid: int) -> float | None:
+    """utime, stime and those of children that it has waited for. Source: proc_pid_stat(5)."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
