@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -244,6 +245,9 @@ async def test_a_decoder_knows_its_own_address_and_no_secret_of_the_module(tmp_p
             environ = Path(f"/proc/{pid}/environ").read_bytes()
             assert b"hunter2" not in environ
             assert b"swordfish" not in environ
+            limits = Path(f"/proc/{pid}/limits").read_text()
+            assert re.search(r"Max data size +1073741824 +1073741824 ", limits)
+            assert re.search(r"Max core file size +0 +0 ", limits)
             ring = [str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir() if one.exists()]
             # Mapped, not open: a decoder cannot cut the ring short under its readers.
             assert not any(name.endswith(".ring") for name in ring)
