@@ -188,12 +188,12 @@ def test_only_the_newest_keys_are_remembered(path, monkeypatch):
 def test_a_newer_version_is_refused_with_what_to_do(path, ledger):
     ledger.close()
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version=2")
+        db.execute("PRAGMA user_version=3")
     db.close()
     with pytest.raises(LedgerRefusedError) as caught:
         Ledger(path)
     assert str(caught.value) == (
-        f"ledger {path} has version 2, newer than 1, which this module reads; "
+        f"ledger {path} has version 3, newer than 2, which this module reads; "
         "update the sync module, or move the file away and keep it"
     )
 

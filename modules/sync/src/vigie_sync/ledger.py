@@ -11,9 +11,12 @@ Rows leave ``items`` only from its oldest end, so ids are contiguous and countin
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import sqlite3
 import time
+import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -24,24 +27,45 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from vigie.errors import LedgerRefusedError
-from vigie_sync import batch
+from vigie_sync import batch, wal_check
 from vigie_sync.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 APPLICATION_ID = 0x56_49_47_4C
-VERSION = 1
+VERSION = 2
 # Keys remembered to ignore what comes twice: about three minutes of four cameras at 30 fps. The hub sends again what
 # was not acknowledged when a connection broke, which is seconds old.
 REMEMBERED = 20_000
 SYNC_S = 1.0
 
 _SCHEMA = """
-CREATE TABLE meta(ledger TEXT NOT NULL, dropped INTEGER NOT NULL);
-CREATE TABLE items(id INTEGER PRIMARY KEY, trace TEXT NOT NULL, camera TEXT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE batches(sent INTEGER PRIMARY KEY, items INTEGER NOT NULL, traces BLOB NOT NULL, body BLOB);
+CREATE TABLE meta(ledger TEXT NOT NULL, dropped INTEGER NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE items(id INTEGER PRIMARY KEY, trace TEXT NOT NULL, camera TEXT NOT NULL, body BLOB NOT NULL, sum INTEGER);
+CREATE TABLE batches(sent INTEGER PRIMARY KEY, items INTEGER NOT NULL, traces BLOB NOT NULL, body BLOB,
+    traces_sum INTEGER, body_sum INTEGER);
 """
+# A ledger of version 1 has rows without sums: they are taken as they are, once.
+_FROM_1 = """
+ALTER TABLE meta ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN sum INTEGER;
+ALTER TABLE batches ADD COLUMN traces_sum INTEGER;
+ALTER TABLE batches ADD COLUMN body_sum INTEGER;
+"""
+
+
+class LedgerDamagedError(Exception):
+    """The file's content is not what was written; the text says what was found."""
+
+
+def checksum(*fields: str | bytes | int) -> int:
+    """CRC-32 over fields with their lengths: a flipped bit, a moved border or another row is another sum."""
+    total = 0
+    for one in fields:
+        encoded = one if isinstance(one, bytes) else str(one).encode("utf-8", "surrogatepass")
+        total = zlib.crc32(encoded, zlib.crc32(len(encoded).to_bytes(8, "big"), total))
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,54 @@ class Backlog:
     dropped_total: int
 
 
+_ITEMS = "SELECT id, trace, camera, body, sum FROM items"
+
+
+def _compare(what: str, total: object, *fields: str | bytes | int) -> None:
+    if total != checksum(*fields):
+        raise LedgerDamagedError(f"{what} is not what was written")
+
+
+def salvage(path: Path) -> list[Entry]:
+    """The items of a damaged file that are what was written, in their order, those of the batch on its way first.
+
+    ``path`` is a copy that may be changed. Never raises for what it finds: the rest of the file is lost.
+    """
+    db = sqlite3.connect(path, isolation_level=None)
+    saved: dict[int, Entry] = {}
+    first: list[Entry] = []
+    try:
+        with contextlib.suppress(*UNREADABLE):
+            for sent, items, body, total in db.execute(
+                "SELECT sent, items, body, body_sum FROM batches WHERE body IS NOT NULL ORDER BY sent"
+            ):
+                if total == checksum(sent, items, body):
+                    for item in msgspec.json.decode(body, type=_Sent).items:
+                        one = msgspec.json.decode(item, type=_SentItem)
+                        first.append(Entry(one.trace, one.camera, bytes(item)))
+        # From both ends: reading stops at a page that cannot be read.
+        for order in ("ASC", "DESC"):
+            with contextlib.suppress(*UNREADABLE):
+                for number, trace, camera, body, total in db.execute(f"{_ITEMS} ORDER BY id {order}"):
+                    if total == checksum(number, trace, camera, body):
+                        saved[number] = Entry(trace, camera, body)
+    finally:
+        db.close()
+    return first + [saved[number] for number in sorted(saved)]
+
+
+UNREADABLE = (LedgerDamagedError, sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError, TypeError)
+
+
+class _Sent(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+class _SentItem(msgspec.Struct):
+    trace: str
+    camera: str
+
+
 class Ledger:
     """An open ledger file. Used from one thread, the one that opened it; see ``ledger_thread`` for the rest.
 
@@ -82,12 +154,15 @@ class Ledger:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Open or create.
 
-        Raises: sqlite3.Error: not writable, full, damaged, in use. LedgerRefusedError: of a newer version.
+        Raises: sqlite3.Error: not writable, full, damaged, in use. LedgerDamagedError: not what was written.
+            LedgerRefusedError: of a newer version.
         """
         self._clock = clock
         self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
         try:
+            self._noted = path.with_name("ledger.sent")
             self.id = self._prepare(path)
+            self._check_sent()
             # Acknowledged batches whose keys are still on disk: (sent, items), and their items together.
             self._sent: deque[tuple[int, int]] = deque()
             self._sent_items = 0
@@ -111,9 +186,13 @@ class Ledger:
             incoming = sum(len(entry.body) + len(entry.trace) + len(entry.camera) for entry in fresh)
             with self._transaction(full=self._clock() - self._synced_at >= SYNC_S):
                 self._make_room(limit_bytes - incoming, recorded.dropped)
+                first = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM items").fetchone()[0]
                 self._db.executemany(
-                    "INSERT INTO items(trace, camera, body) VALUES (?, ?, ?)",
-                    [(entry.trace, entry.camera, entry.body) for entry in fresh],
+                    "INSERT INTO items VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (n, one.trace, one.camera, one.body, checksum(n, one.trace, one.camera, one.body))
+                        for n, one in enumerate(fresh, first)
+                    ],
                 )
             self._remember(entry.trace for entry in fresh)
         if recorded.dropped:
@@ -125,9 +204,11 @@ class Ledger:
 
         ``body_limit`` gives the largest body for a message id. The batch is on disk, for good, before it is returned.
         """
-        row = self._db.execute("SELECT sent, items, body FROM batches WHERE body IS NOT NULL ORDER BY sent").fetchone()
+        query = "SELECT sent, items, body, body_sum FROM batches WHERE body IS NOT NULL ORDER BY sent"
+        row = self._db.execute(query).fetchone()
         if row is not None:
-            return Batch(self.id, *row)
+            _compare(f"batch {row[0]}", row[3], *row[:3])
+            return Batch(self.id, *row[:3])
         sent = (self._db.execute("SELECT max(sent) FROM batches").fetchone()[0] or 0) + 1
         room = body_limit(batch.message_id(self.id, sent)) - batch.head_bytes(module, self.id, sent)
         rows = self._oldest(most_items, room)
@@ -136,8 +217,10 @@ class Ledger:
         body = batch.encode(module, self.id, sent, [row[2] for row in rows])
         traces = msgspec.json.encode([row[1] for row in rows])
         with self._transaction(full=True):
-            self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (sent, len(rows), traces, body))
+            sums = checksum(sent, len(rows), traces), checksum(sent, len(rows), body)
+            self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", (sent, len(rows), traces, body, *sums))
             self._db.execute("DELETE FROM items WHERE id <= ?", (rows[-1][0],))
+        self._note_sent(sent)
         return Batch(self.id, sent, len(rows), body)
 
     def acknowledge(self, done: Batch) -> None:
@@ -167,6 +250,8 @@ class Ledger:
 
     def _prepare(self, path: Path) -> str:
         db = self._db
+        if (reason := wal_check.doubt(path, path.with_name(path.name + "-wal"))) is not None:
+            raise LedgerDamagedError(reason)
         # One process, and no shared-memory file beside the ledger; a second process is refused as 'locked'.
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA journal_mode=WAL").fetchone()
@@ -179,17 +264,77 @@ class Ledger:
             with self._transaction(full=True):
                 for statement in filter(str.strip, _SCHEMA.split(";")):
                     db.execute(statement)
-                db.execute("INSERT INTO meta VALUES (?, 0)", (secrets.token_hex(4),))
+                ledger = secrets.token_hex(4)
+                db.execute("INSERT INTO meta VALUES (?, 0, ?)", (ledger, checksum(ledger)))
                 db.execute(f"PRAGMA application_id={APPLICATION_ID}")
                 db.execute(f"PRAGMA user_version={VERSION}")
+        elif version < VERSION:
+            self._from_1()
+        self._verify()
         return str(db.execute("SELECT ledger FROM meta").fetchone()[0])
+
+    def _note_sent(self, sent: int) -> None:
+        """Keep the newest number outside the database: there it cannot be rolled back with it. Overwritten in place."""
+        note = f"{self.id} {sent}"
+        with os.fdopen(os.open(self._noted, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as file:
+            file.write(f"{note} {checksum(note)}".ljust(63).encode() + b"\n")
+
+    def _check_sent(self) -> None:
+        """Raises: LedgerDamagedError: a batch was made, perhaps sent, that the database does not know any longer."""
+        try:
+            ledger, sent, total = self._noted.read_text(encoding="ascii").split()
+        except (OSError, ValueError):
+            return
+        known = self._db.execute("SELECT max(sent) FROM batches").fetchone()[0] or 0
+        if total == str(checksum(f"{ledger} {sent}")) and ledger == self.id and int(sent) > known:
+            raise LedgerDamagedError(f"batch {sent} was made and is not in the ledger")
+
+    def _from_1(self) -> None:
+        """Give the rows of a version without sums theirs; half done is not done."""
+        db = self._db
+        with self._transaction(full=True):
+            for statement in filter(str.strip, _FROM_1.split(";")):
+                db.execute(statement)
+            db.create_function("vigie_sum", -1, checksum, deterministic=True)
+            db.execute("UPDATE meta SET sum = vigie_sum(ledger)")
+            db.execute("UPDATE items SET sum = vigie_sum(id, trace, camera, body)")
+            db.execute("UPDATE batches SET traces_sum = vigie_sum(sent, items, traces)")
+            db.execute("UPDATE batches SET body_sum = vigie_sum(sent, items, body) WHERE body IS NOT NULL")
+            db.execute(f"PRAGMA user_version={VERSION}")
+
+    def _verify(self) -> None:
+        """Compare everything that is in the file with its sums. Raises: LedgerDamagedError, sqlite3.DatabaseError."""
+        db = self._db
+        if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise LedgerDamagedError(str(found))
+        metas = db.execute("SELECT ledger, sum FROM meta").fetchall()
+        if len(metas) != 1:
+            raise LedgerDamagedError(f"{len(metas)} heads instead of one")
+        _compare("head", metas[0][1], metas[0][0])
+        count = 0
+        for number, trace, camera, body, total in db.execute(_ITEMS):
+            _compare(f"item {number}", total, number, trace, camera, body)
+            count += 1
+        if count != self._count():
+            raise LedgerDamagedError(f"{self._count() - count} items are missing")
+        numbers = []
+        for sent, items, traces, body, traces_sum, body_sum in db.execute("SELECT * FROM batches ORDER BY sent"):
+            _compare(f"batch {sent}", traces_sum, sent, items, traces)
+            if body is not None:
+                _compare(f"batch {sent}", body_sum, sent, items, body)
+            numbers.append(sent)
+        if numbers and numbers[-1] - numbers[0] + 1 != len(numbers):
+            raise LedgerDamagedError("batches are missing")
 
     def _oldest(self, most_items: int, room_bytes: int) -> list[tuple[int, str, bytes]]:
         # Sizes first: a thousand large items are not read to send three of them.
         query = "SELECT length(body) FROM items ORDER BY id LIMIT ?"
         sizes = [row[0] for row in self._db.execute(query, (most_items,))]
         taken = batch.fitting(sizes, room_bytes)
-        return self._db.execute("SELECT id, trace, body FROM items ORDER BY id LIMIT ?", (taken,)).fetchall()
+        rows = self._db.execute(f"{_ITEMS} ORDER BY id LIMIT ?", (taken,)).fetchall()
+        for number, trace, camera, body, total in rows:
+            _compare(f"item {number}", total, number, trace, camera, body)
+        return [(number, trace, body) for number, trace, _, body, _ in rows]
 
     def _make_room(self, limit_bytes: int, dropped: Counter[str]) -> None:
         while (count := self._count()) and self._used_bytes() > limit_bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
-import msgspec
-
 from vigie.errors import LedgerRefusedError, LedgerUnavailableError
 from vigie.log import get_logger
 from vigie.thread_names import show_thread_name
 from vigie_sync.batch import Batch
-from vigie_sync.ledger import Backlog, Entry, Ledger, Recorded
+from vigie_sync.ledger import UNREADABLE, Backlog, Entry, Ledger, Recorded, salvage
 
 log = get_logger("sync.ledger")
 
@@ -24,6 +23,8 @@ T = TypeVar("T")
 
 FILE = "ledger.db"
 _CLOSE_S = 1.0
+# Damaged ledgers that are kept for a person to look at.
+_KEPT = 3
 _PARTS = ("", "-wal", "-shm", "-journal")
 # What the world does to a sound file. Everything else that SQLite or a decoder says is about the file's content.
 _WORLD = (
@@ -74,7 +75,7 @@ class LedgerThread:
         return self._call(Ledger.backlog)
 
     def set_aside(self) -> list[str]:
-        """Names of damaged ledgers that wait beside the one in use; nobody deletes them."""
+        """Names of damaged ledgers beside the one in use; the newest three are kept."""
         return sorted(path.name for path in self.path.parent.glob(f"{FILE}.damaged-*") if "-wal" not in path.name)
 
     def close(self) -> None:
@@ -104,7 +105,7 @@ class LedgerThread:
             return work(self._ledger)
         except LedgerRefusedError:
             raise
-        except (sqlite3.Error, OSError, msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
+        except (OSError, *UNREADABLE) as error:
             self._close()
             if not isinstance(error, OSError) and _code(error) not in _WORLD:
                 self._put_aside(str(error))
@@ -118,7 +119,37 @@ class LedgerThread:
             if source.exists():
                 source.rename(aside.with_name(aside.name + part))
         self.times_set_aside += 1
-        log.error("ledger_set_aside", file=str(aside), reason=reason)
+        log.error("ledger_set_aside", file=str(aside), reason=reason, saved=self._save(aside))
+        self._forget_oldest()
+
+    def _save(self, aside: Path) -> int:
+        """Bring what is sound in a damaged ledger into a new one, under new message ids. Returns: how many items."""
+        copy = self.path.with_name(f"{FILE}.salvage")
+        try:
+            for part in _PARTS:
+                source = aside.with_name(aside.name + part)
+                if source.exists():
+                    shutil.copyfile(source, copy.with_name(copy.name + part))
+            entries = salvage(copy)
+            if entries:
+                self._ledger = Ledger(self.path)
+                self._ledger.record(entries, 1 << 62)
+        except (OSError, *UNREADABLE) as error:
+            log.error("ledger_not_saved", file=str(aside), reason=str(error))  # noqa: TRY400 - the reason says it all
+            self._close()
+            return 0
+        finally:
+            for part in _PARTS:
+                with contextlib.suppress(OSError):
+                    copy.with_name(copy.name + part).unlink(missing_ok=True)
+        return len(entries)
+
+    def _forget_oldest(self) -> None:
+        """Keep the newest damaged ledgers only: a disk that keeps damaging files must not be filled by them."""
+        for name in self.set_aside()[:-_KEPT]:
+            for part in _PARTS:
+                with contextlib.suppress(OSError):
+                    self.path.with_name(name + part).unlink(missing_ok=True)
 
     def _close(self) -> None:
         ledger, self._ledger = self._ledger, None
