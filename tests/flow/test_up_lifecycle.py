@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -69,6 +70,10 @@ def flows(run: Running) -> bool:
 
 
 def nothing_is_left(home: Home, *folders: Path) -> None:
+    # A process that measures ends when its lifeline does, which on a busy machine takes its time.
+    deadline = time.monotonic() + 15
+    while processes_of(home) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert processes_of(home) == {}
     for folder in folders:
         assert not folder.exists(), f"{folder} is left, with {list(folder.rglob('*'))}"
@@ -107,7 +112,9 @@ def test_a_signal_stops_everything_in_time_also_with_a_hung_module(home: Home, m
         assert run.process.wait(60) == 0, run.tail()
         took = time.monotonic() - asked
     assert took <= STOPS_WITHIN_S + 2, f"stopping took {took:.1f} s"
-    assert ("inference did not end when asked" in run.tail()) == (how == signal.SIGTERM)
+    # On a busy machine the hub may be named beside it.
+    killed = re.search(r"vigie: (.*) did not end when asked", run.tail())
+    assert (killed is not None and "inference" in killed[1]) == (how == signal.SIGTERM)
     nothing_is_left(home, frames, sockets)
 
 
