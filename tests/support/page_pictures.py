@@ -27,8 +27,7 @@ def main(address: str, folder: Path) -> None:
             page = context.new_page()
             page.goto(address)
             page.wait_for_selector(LIVE)
-            _with_boxes(page)
-            _save(page, folder / f"live-{scheme}.webp")
+            _with_boxes(page, folder / f"live-{scheme}.webp")
             page.evaluate("location.hash = '/health'")
             page.wait_for_timeout(4000)
             _save(page, folder / f"health-{scheme}.webp")
@@ -37,15 +36,18 @@ def main(address: str, folder: Path) -> None:
         page = phone.new_page()
         page.goto(address)
         page.wait_for_selector(LIVE)
-        _with_boxes(page)
-        _save(page, folder / "phone.webp")
+        _with_boxes(page, folder / "phone.webp")
         browser.close()
 
 
-def _with_boxes(page: Page) -> None:
+def _with_boxes(page: Page, path: Path) -> None:
+    """Keep a picture in which enough was found; on a busy machine some are shown before inference has answered."""
+    enough = "Object.values(vigie.state.pictures).every((one) => one.head.boxes?.length > 8)"
     for _ in range(300):
-        if page.evaluate("Object.values(vigie.state.pictures).some((one) => one.head.boxes?.length > 8)"):
-            return
+        if page.evaluate(enough):
+            _save(page, path)
+            if page.evaluate(enough) and not page.locator(".banner, .veil").count():
+                return
         page.wait_for_timeout(100)
 
 
