@@ -44,7 +44,7 @@ function Single({ name, go, names }) {
 }
 
 function Seen({ name }) {
-  useTick(400);
+  useTick(150);
   const head = state.pictures[name]?.head;
   const boxes = [...(head?.boxes || [])].sort((a, b) => b[2] - a[2]);
   return html`<section class="card seen-list"><h2>${t.live.seen}</h2>
