@@ -38,6 +38,7 @@ class Metrics:
         self._sent = self.counter("vigie_messages_sent_total", "Messages acknowledged by the hub.", ("output",))
         lost = self.gauge("vigie_log_lines_lost", "Log lines that could not be written since the start.")
         lost.set_function(lines_lost)
+        self._rung = self.counter("vigie_messages_rung_total", "Messages sent by doorbell.", ("output",))
         self.hub_connected = self.gauge("vigie_hub_connected", "1 while the hub link is up.")
         self.sign_failures = self.counter("vigie_hub_sign_failures_total", "Tokens that could not be renewed.")
         self.client_rebuilds = self.counter("vigie_client_rebuilds_total", "Hub clients replaced.", ("reason",))
@@ -74,6 +75,9 @@ class Metrics:
 
     def sent(self, output_name: str) -> None:
         self._sent.labels(output_name).inc()
+
+    def rung(self, output_name: str) -> None:
+        self._rung.labels(output_name).inc()
 
     def exposition(self) -> bytes:
         """The text of /metrics."""

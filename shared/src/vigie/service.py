@@ -23,19 +23,26 @@ from vigie.contracts.credit import Credit
 from vigie.contracts.envelope import CREDIT, Envelope, Schema
 from vigie.endpoints import serve_endpoints
 from vigie.errors import ThreadDiedError
+from vigie.frames.doorbell import socket_name
 from vigie.health import Health
 from vigie.log import get_logger
+from vigie.messaging.bell_input import BellInput
+from vigie.messaging.bell_output import BellOutput, Progress
+from vigie.messaging.bells import Bells
 from vigie.messaging.feed import TwinFeed
 from vigie.messaging.inputs import InputQueue, Received
 from vigie.messaging.link import HubLink, Link, LinkContext
 from vigie.messaging.methods import Handler, Methods
 from vigie.messaging.outbox import Outbox
-from vigie.messaging.output import Output, OutputSettings
+from vigie.messaging.output import Output
+from vigie.messaging.output_settings import OutputSettings
 from vigie.messaging.progress import InputProgress, open_progress
+from vigie.messaging.reorder import Lane
 from vigie.messaging.reported import Reporter
 from vigie.messaging.schemas import schema_of
 from vigie.messaging.session import Handlers, MethodCall, RawMessage, Session
 from vigie.messaging.upstream import UpstreamOutput
+from vigie.messaging.window import Window
 from vigie.metrics import Metrics
 from vigie.process import run_module
 from vigie.thread_names import show_thread_name
@@ -61,6 +68,8 @@ Q = TypeVar("Q")
 LinkFactory = Callable[[LinkContext], Link]
 
 _THREADS_STOP_S = 3.0
+# How long frames go on by doorbell while the hub is away, until the twin says otherwise.
+HUB_AWAY_GRACE_S = 300.0
 
 
 class StatusRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +97,10 @@ class Service(Generic[C]):
         self._threads: list[threading.Thread] = []
         self._methods = Methods()
         self._outbox = Outbox()
+        # Where the version before looks for cursors, and has its own.
+        self._signal_folders = (env.signals,) if env.signals == env.frames else (env.signals, env.frames)
+        self._bells = Bells(env.signals, socket_name("answers", env.device_id, env.module_id), self._outbox)
+        self._bell_inputs: list[BellInput] = []
         self._upstreams: list[UpstreamOutput] = []
         self._inputs: dict[str, InputQueue[Any]] = {}
         self._progress: list[InputProgress] = []
@@ -119,10 +132,16 @@ class Service(Generic[C]):
         """Declare an input before ``start``. ``schema`` is known for the items of ``vigie.contracts``."""
         if self._credits_out is None:
             self._credits_out = self._make_output(OutputSettings(names.CREDIT, CREDIT), None)
-        progress = InputProgress(self.env.frames, self.env.module_id, name, self._credits_out)
+        env = self.env
+        bell = BellInput(
+            env.signals, env.module_id, name,
+            link_up=lambda: self.hub.connected, rejected=lambda: self.metrics.rejected(name),
+        )  # fmt: skip
+        self._bell_inputs.append(bell)
+        progress = InputProgress(self._signal_folders, env.module_id, name, self._credits_out, bell.wake_sender)
         queue: InputQueue[T] = InputQueue(
             name, item_type, schema or schema_of(item_type), capacity=capacity, acknowledge=progress,
-            metrics=self.metrics,
+            metrics=self.metrics, bell=bell,
         )  # fmt: skip
         self._progress.append(progress)
         self._inputs[name] = queue
@@ -134,12 +153,13 @@ class Service(Generic[C]):
     def output(
         self, name: str, consumer: tuple[str, str], *, item_type: type[T], schema: Schema | str | None = None,
         window_messages: int = 2, linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1,
-        sampled: bool = False,
+        sampled: bool = False, doorbell: bool = False, route_linger_ms: float = 0.0, bell_messages: int = 2,
     ) -> Output[T]: ...  # fmt: skip
     @overload
     def output(
         self, name: str, consumer: tuple[str, str], *, schema: Schema | str, window_messages: int = 2,
         linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1, sampled: bool = False,
+        doorbell: bool = False, route_linger_ms: float = 0.0, bell_messages: int = 2,
     ) -> Output[Any]: ...  # fmt: skip
 
     def output(
@@ -154,8 +174,14 @@ class Service(Generic[C]):
         max_outstanding: int = 16,
         depth: int = 1,
         sampled: bool = False,
+        doorbell: bool = False,
+        route_linger_ms: float = 0.0,
+        bell_messages: int = 2,
     ) -> Output[Any] | UpstreamOutput:
-        """Declare an output; ``consumer`` is (module, input) at the other end of its route, None for ``$upstream``."""
+        """Declare an output; ``consumer`` is (module, input) at the other end of its route, None for ``$upstream``.
+
+        ``doorbell``: claims may go by doorbell where the consumer answers (docs/frames.md).
+        """
         if consumer is None:
             upstream = UpstreamOutput(name, self.metrics)
             self._upstreams.append(upstream)
@@ -172,8 +198,10 @@ class Service(Generic[C]):
             max_outstanding,
             depth,
             sampled=sampled,
+            route_linger_ms=route_linger_ms,
+            bell_messages=bell_messages,
         )
-        output = self._make_output(settings, consumer)
+        output = self._make_output(settings, consumer, doorbell=doorbell)
         self._by_consumer[consumer] = output
         return output
 
@@ -192,6 +220,9 @@ class Service(Generic[C]):
 
     async def start(self) -> None:
         """Connect in the background; everything declared later than this may miss messages."""
+        for bell in self._bell_inputs:
+            bell.open()
+        self._bells.start()
         self.hub.start()
 
     def thread(self, name: str, target: Callable[[threading.Event], None]) -> threading.Thread:
@@ -227,6 +258,9 @@ class Service(Generic[C]):
         self._stop.set()
         await asyncio.to_thread(self._join_threads)
         await asyncio.to_thread(self.hub.stop)
+        await asyncio.to_thread(self._bells.stop)
+        for bell in self._bell_inputs:
+            bell.close()
         for progress in self._progress:
             progress.close()
 
@@ -236,18 +270,41 @@ class Service(Generic[C]):
             tasks.create_task(self.twin.fetch(), name="twin.fetch")
             tasks.create_task(self._reporter.run(), name="twin.report")
 
-    def _make_output(self, settings: OutputSettings, consumer: tuple[str, str] | None) -> Output[Any]:
+    def _make_output(
+        self, settings: OutputSettings, consumer: tuple[str, str] | None, *, doorbell: bool = False
+    ) -> Output[Any]:
         env = self.env
+        bell = None if consumer is None or not doorbell else self._bell_output(settings, consumer)
         output: Output[Any] = Output(
             settings,
             module_id=env.module_id,
             boot=env.boot,
-            progress=None if consumer is None else open_progress(env.frames, env.module_id, consumer),
+            progress=None if consumer is None else open_progress(self._signal_folders, env.module_id, consumer),
             condition=self._outbox.condition,
             metrics=self.metrics,
+            bell=bell,
+            kick=self._bells.kick,
         )
         self._outbox.add(output)
+        if bell is not None:
+            self._bells.add(output)
         return output
+
+    def _bell_output(self, settings: OutputSettings, consumer: tuple[str, str]) -> BellOutput:
+        env = self.env
+
+        def open_cursor(module: str, input_name: str) -> Progress:
+            return open_progress((env.signals,), env.module_id, (module, input_name), Lane.DOORBELL)
+
+        return BellOutput(
+            env.signals,
+            consumer,
+            Window(settings.bell_messages, settings.timeout_s),
+            answers=self._bells.name,
+            grace_s=HUB_AWAY_GRACE_S,
+            link_up=self._outbox.link_up,
+            open_cursor=open_cursor,
+        )
 
     def _join_threads(self) -> None:
         deadline = time.monotonic() + _THREADS_STOP_S

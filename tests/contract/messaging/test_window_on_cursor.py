@@ -9,6 +9,7 @@ from support.mean_hub import MeanHub, until
 from support.module_a import module
 from vigie.contracts.inputspec import InputSpec
 from vigie.messaging.output import Output
+from vigie.messaging.progress import open_progress
 
 CAMERAS = 8
 ITEMS_A_CAMERA = 60
@@ -83,7 +84,7 @@ async def test_where_no_frame_folder_is_shared_credit_messages_open_the_window(h
         inputs = service.input("i", InputSpec)
         output: Output[InputSpec] = service.output("o", ("a", "i"), item_type=InputSpec)
         # As from another host: the sender looks into a folder where this consumer writes nothing.
-        output._progress = type(output._progress).open(tmp_path / "elsewhere", sender="a", output="i", consumer="a")
+        output._progress = open_progress((tmp_path / "elsewhere",), "a", ("a", "i"))
 
         def consume(stop: threading.Event) -> None:
             nonlocal received

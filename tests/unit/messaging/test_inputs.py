@@ -8,6 +8,7 @@ import pytest
 from vigie.contracts.envelope import INPUT_SPEC, Envelope
 from vigie.contracts.inputspec import InputSpec
 from vigie.messaging.inputs import InputQueue
+from vigie.messaging.reorder import Lane
 from vigie.messaging.session import RawMessage
 from vigie.metrics import Metrics
 
@@ -18,7 +19,9 @@ class Progress:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, int, bool]] = []
 
-    def processed(self, sender: str, boot: str, sent: int, *, credit_wanted: bool) -> None:
+    def processed(
+        self, sender: str, boot: str, sent: int, *, credit_wanted: bool, lane: Lane = Lane.ROUTE, wake: str = ""
+    ) -> None:
         self.calls.append((sender, boot, sent, credit_wanted))
 
 

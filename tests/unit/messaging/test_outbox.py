@@ -14,7 +14,8 @@ from vigie.contracts.envelope import INPUT_SPEC, MESSAGE_LIMIT_BYTES
 from vigie.contracts.inputspec import InputSpec
 from vigie.errors import HubUnavailableError
 from vigie.messaging.outbox import Outbox
-from vigie.messaging.output import Output, OutputSettings
+from vigie.messaging.output import Output
+from vigie.messaging.output_settings import OutputSettings
 from vigie.metrics import Metrics
 
 

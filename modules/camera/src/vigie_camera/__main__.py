@@ -22,6 +22,7 @@ async def main(env: ModuleEnvironment) -> None:
             consumer=(names.PREPROCESS, names.FRAMES),
             item_type=FrameItem,
             schema=envelope.FRAMES,
+            doorbell=True,
         )
         cameras = Cameras(service, frames, os.environ, preview=Preview.of(service, offer_demands(service)))
         offer_methods(service, cameras)

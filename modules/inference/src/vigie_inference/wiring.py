@@ -19,6 +19,10 @@ from vigie_inference.runtime_control import RuntimeControl
 
 # Results waiting for sync: minutes of one camera, some megabytes.
 RESULTS_WAITING_MAX = 4000
+# Where results go by messages through the hub, several frames share one. By doorbell each goes at once, and sync
+# commits several together: so many may be on their way until it has.
+RESULTS_LINGER_MS = 100.0
+RESULTS_ON_THE_WAY = 64
 
 
 async def run_inference(service: Service[InferenceConfig], models: ModelsInService) -> None:
@@ -29,6 +33,9 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
         (names.SYNC, names.DETECTIONS),
         item_type=DetectionsItem,
         max_outstanding=RESULTS_WAITING_MAX,
+        doorbell=True,
+        route_linger_ms=RESULTS_LINGER_MS,
+        bell_messages=RESULTS_ON_THE_WAY,
     )
     specs = service.output(names.INPUT_SPEC, (names.PREPROCESS, names.INPUT_SPEC), item_type=InputSpec)
     load = Load()

@@ -58,7 +58,13 @@ class ModuleEnvironment:
     log_level: LogLevel = "info"
     runtimes: Path | None = None
     models: tuple[Path, ...] = (Path("/models"),)
+    signals_folder: Path | None = None
     boot: str = field(default_factory=new_boot)
+
+    @property
+    def signals(self) -> Path:
+        """Folder of cursors and doorbells (``VIGIE_SIGNALS``); where none is named they lie in the frame folder."""
+        return self.signals_folder or self.frames
 
     @classmethod
     def from_environ(cls, name: str, environ: Mapping[str, str]) -> Self:
@@ -76,6 +82,7 @@ class ModuleEnvironment:
             http=_address(environ.get("VIGIE_HTTP", "0.0.0.0:9600")),
             secrets=Path(environ.get("VIGIE_SECRETS", "/run/secrets")),
             log_style=cast("LogStyle", _one_of(environ, "VIGIE_LOG", get_args(LogStyle), "auto")),
+            signals_folder=Path(environ["VIGIE_SIGNALS"]) if environ.get("VIGIE_SIGNALS") else None,
             runtimes=Path(environ["VIGIE_RUNTIMES"]) if environ.get("VIGIE_RUNTIMES") else None,
             models=tuple(Path(part) for part in environ.get("VIGIE_MODELS", "/models").split(os.pathsep) if part),
             log_level=cast("LogLevel", _one_of(environ, "VIGIE_LOG_LEVEL", get_args(LogLevel), "info")),

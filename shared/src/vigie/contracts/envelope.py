@@ -47,7 +47,8 @@ class Envelope(msgspec.Struct, Generic[T], frozen=True):
     """One message between modules.
 
     ``boot`` names the sender's process start and ``sent`` counts its messages on this output from 1: together they
-    order messages, find duplicates, and are what a consumer's cursor counts.
+    order messages, find duplicates, and are what a consumer's cursor counts. ``after`` is the number that went before
+    on the same way (route or doorbell); absent: ``sent - 1``.
     Unknown members are ignored on reading, so that version N+1 may add fields that N does not know.
     """
 
@@ -56,6 +57,7 @@ class Envelope(msgspec.Struct, Generic[T], frozen=True):
     boot: str
     sent: int
     items: list[T]
+    after: int | None = None
 
 
 class EnvelopeHead(msgspec.Struct, frozen=True):

@@ -16,7 +16,8 @@ from vigie.config.schema import explain
 from vigie.contracts.envelope import Envelope, EnvelopeHead, Schema, check_schema
 from vigie.errors import MessageRefusedError
 from vigie.log import OncePer, get_logger
-from vigie.messaging.reorder import Reorder
+from vigie.messaging.bell_input import LEASE, BellInput
+from vigie.messaging.reorder import Lane, Reorder
 from vigie.messaging.session import RawMessage
 from vigie.metrics import Metrics
 
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 # Threads of the client's pool overtake each other by a few milliseconds, more on a busy two-core device.
 REORDER_WAIT_S = 0.03
+# What a cursor's word can hold.
+SENT_MAX = (1 << 48) - 1
 _SENDER_ID = re.compile(r"[A-Za-z0-9_.:%-]{1,128}")
 _BOOT = re.compile(r"[0-9a-f]{1,16}")
 
@@ -35,7 +38,9 @@ _head_decoder = msgspec.json.Decoder(EnvelopeHead)
 class Acknowledge(Protocol):
     """Tells senders how far this input has come: cursor or credit."""
 
-    def processed(self, sender: str, boot: str, sent: int, *, credit_wanted: bool) -> None: ...
+    def processed(
+        self, sender: str, boot: str, sent: int, *, credit_wanted: bool, lane: Lane = Lane.ROUTE, wake: str = ""
+    ) -> None: ...
 
 
 @dataclass(slots=True)
@@ -46,6 +51,8 @@ class Received(Generic[T]):
     received_ns: int
     credit_wanted: bool
     _acknowledge: Acknowledge
+    lane: Lane = Lane.ROUTE
+    wake: str = ""
 
     @property
     def items(self) -> list[T]:
@@ -54,7 +61,14 @@ class Received(Generic[T]):
     def done(self) -> None:
         """Say that every item is processed; the sender's window counts this, not the hub's acknowledgement."""
         envelope = self.envelope
-        self._acknowledge.processed(envelope.module, envelope.boot, envelope.sent, credit_wanted=self.credit_wanted)
+        self._acknowledge.processed(
+            envelope.module,
+            envelope.boot,
+            envelope.sent,
+            credit_wanted=self.credit_wanted,
+            lane=self.lane,
+            wake=self.wake,
+        )
 
 
 class InputQueue(Generic[T]):
@@ -70,8 +84,9 @@ class InputQueue(Generic[T]):
         acknowledge: Acknowledge,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        bell: BellInput | None = None,
     ) -> None:
-        """``schema``: what is read, in this version and the one before it."""
+        """``schema``: what is read, in this version and the one before it. ``bell``: claims also come by doorbell."""
         self.name = name
         self._schema = schema
         self._wire_schema = str(schema)
@@ -79,6 +94,7 @@ class InputQueue(Generic[T]):
         self._acknowledge = acknowledge
         self._metrics = metrics
         self._clock = clock
+        self._bell = bell
         envelope_type: Any = Envelope[item_type]  # type: ignore[valid-type] # msgspec resolves it at run time
         self._decoder: msgspec.json.Decoder[Envelope[T]] = msgspec.json.Decoder(envelope_type)
         self._condition = threading.Condition()
@@ -89,12 +105,19 @@ class InputQueue(Generic[T]):
 
     def put(self, message: RawMessage) -> None:
         """From the client's threads: as short as it can be."""
+        if LEASE in message.properties:
+            if self._bell is not None:
+                self._bell.lease(message)
+            return
         with self._condition:
             full = len(self._raw) >= self._capacity
             if full:
                 self._raw.popleft()
             self._raw.append(message)
-            self._condition.notify()
+            if self._bell is None:
+                self._condition.notify()
+        if self._bell is not None:
+            self._bell.wake()
         if full:
             self._metrics.dropped("input_full", "")
 
@@ -104,6 +127,8 @@ class InputQueue(Generic[T]):
         while True:
             with self._condition:
                 raw = self._raw.popleft() if self._raw else None
+            if raw is None and self._bell is not None:
+                raw = self._bell.take()
             now = self._clock()
             if raw is not None:
                 self._decode(raw, now)
@@ -118,6 +143,9 @@ class InputQueue(Generic[T]):
                 return None
             due = self._order.due()
             until = deadline if due is None else min(deadline, due)
+            if self._bell is not None:
+                self._bell.wait(until - now)
+                continue
             with self._condition:
                 if not self._raw:
                     self._condition.wait(max(0.0, until - now))
@@ -140,8 +168,11 @@ class InputQueue(Generic[T]):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._reject(raw, "$", str(error), credit_wanted=credit_wanted)
         else:
-            received = Received(envelope, raw.received_ns, credit_wanted, self._acknowledge)
-            if not self._order.push((envelope.module, envelope.boot), envelope.sent, received, now) and credit_wanted:
+            received = Received(envelope, raw.received_ns, credit_wanted, self._acknowledge, raw.lane, raw.wake)
+            is_new = self._order.push(
+                (envelope.module, envelope.boot), envelope.sent, received, now, after=envelope.after, lane=raw.lane
+            )
+            if not is_new and credit_wanted:
                 self._acknowledge.processed(envelope.module, envelope.boot, 0, credit_wanted=True)
 
     def _reject(self, raw: RawMessage, where: str, reason: str, *, credit_wanted: bool) -> None:
@@ -154,7 +185,7 @@ class InputQueue(Generic[T]):
             _check_sender(head)
         except (msgspec.MsgspecError, MessageRefusedError, UnicodeDecodeError):
             return
-        self._acknowledge.processed(head.module, head.boot, head.sent, credit_wanted=credit_wanted)
+        self._acknowledge.processed(head.module, head.boot, head.sent, credit_wanted=credit_wanted, lane=raw.lane)
 
     def _count(self) -> None:
         lost, duplicates = self._order.lost, self._order.duplicates
@@ -173,5 +204,5 @@ def _check_sender(envelope: Envelope[Any] | EnvelopeHead) -> None:
         raise MessageRefusedError("$.module", "expected a module id of IoT Edge")
     if _BOOT.fullmatch(envelope.boot) is None:
         raise MessageRefusedError("$.boot", "expected up to 16 hex digits")
-    if envelope.sent < 1:
-        raise MessageRefusedError("$.sent", "expected a number from 1")
+    if not 1 <= envelope.sent <= SENT_MAX:
+        raise MessageRefusedError("$.sent", f"expected a number from 1 to {SENT_MAX}")

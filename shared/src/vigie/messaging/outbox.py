@@ -39,6 +39,11 @@ class Outbox:
         with self.condition:
             self._outputs.append(output)
 
+    def link_up(self) -> bool:
+        """Whether the hub can be reached, as far as is known."""
+        session = self._session
+        return session is not None and session.usable
+
     def attach(self, session: Session) -> None:
         """Send over ``session`` from now on."""
         with self.condition:

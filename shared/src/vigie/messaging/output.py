@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 
-from vigie.contracts.envelope import Schema
 from vigie.errors import MessageTooLargeError
 from vigie.log import OncePer, get_logger
+from vigie.messaging.bell_output import BellOutput, Progress
+from vigie.messaging.output_settings import OutputSettings
 from vigie.messaging.pending import Pending, Waiting
+from vigie.messaging.ringing import SLOW_POLL_S, Ringing
 from vigie.messaging.size import body_limit_bytes
 from vigie.messaging.window import Flight, Window
 from vigie.metrics import Metrics
@@ -29,7 +31,6 @@ CREDIT_WANTED = {"credit": "1"}
 _NO_PROPERTIES: dict[str, str] = {}
 
 _POLL_S = 0.0015  # a cursor is one mapped word; this is what a shut window costs in delay
-_SLOW_POLL_S = 0.01  # at most, also once the consumer has been quiet for a while
 # Looks per message of a slow consumer. While the window is shut it still has a message to work on, so that looking
 # later delays nothing; looking every 1.5 ms cost a busy sender 0.5 ms of CPU a frame.
 _LOOKS_PER_MESSAGE = 8
@@ -40,34 +41,7 @@ _TOGETHER_S = 0.005
 _encoder = msgspec.json.Encoder()
 
 
-class Progress(Protocol):
-    """Where the consumer is: a cursor in the shared frame folder."""
-
-    def position(self, boot: str) -> int | None:
-        """Highest processed ``sent``; None: not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutputSettings:
-    """How an output sends.
-
-    ``window_messages``: in flight until the consumer has processed them. ``linger_ms``: wait for more items to join.
-    ``max_outstanding``: items pending or in flight above which ``wait_for_room`` waits. ``depth``: items without
-    ``keep`` that may wait per key; the default 1 means the newest wins. ``timeout_s``: least patience with a consumer.
-    ``sampled``: a consumer that takes what it can and misses nothing by the rest (the viewer); drops are not counted.
-    """
-
-    name: str
-    schema: Schema
-    window_messages: int = 2
-    linger_ms: float = 0.0
-    max_outstanding: int = 16
-    depth: int = 1
-    timeout_s: float = 3.0
-    sampled: bool = False
-
-
-class Output(Generic[T]):
+class Output(Ringing[T]):
     """Offer items from worker threads; the outbox's thread sends them. Thread-safe."""
 
     def __init__(
@@ -79,8 +53,13 @@ class Output(Generic[T]):
         progress: Progress | None,
         condition: threading.Condition,
         metrics: Metrics,
+        bell: BellOutput | None = None,
+        kick: Callable[[], None] = lambda: None,
     ) -> None:
-        """``condition`` is the outbox's: one lock for all outputs. ``progress`` None: nothing is waited for."""
+        """``condition`` is the outbox's: one lock for all outputs. ``progress`` None: nothing is waited for.
+
+        ``bell``: claims may go by doorbell; ``kick`` tells the thread of the doorbells that something waits there.
+        """
         self.settings = settings
         self.name = settings.name
         self._boot = boot
@@ -93,19 +72,28 @@ class Output(Generic[T]):
         self._again: deque[Flight] = deque()
         self._credit = 0
         self._sent = 0
+        self.bell = bell
+        # Answers can be heard, and the consumer has a doorbell; without, no lease is worth sending.
+        self.hearing = False
+        self._kick = kick
+        self._kicked = False
+        self._ring_again: deque[Flight] = deque()
+        self._route_last = 0
+        self._room_waiters = 0
         self._oldest_at = 0.0
         self._held_until = 0.0
         self._quiet = OncePer()
+        self._module_id = module_id
         head = _encoder.encode({"schema": str(settings.schema), "module": module_id, "boot": boot})
         self._head = head[:-1] + b',"sent":'
-        self._limit = body_limit_bytes(self.name, CREDIT_WANTED, None) - len(self._head) - 40  # number and brackets
+        self._limit = body_limit_bytes(self.name, CREDIT_WANTED, None) - len(self._head) - 70  # numbers and brackets
 
     @property
     def outstanding(self) -> int:
         """Items that wait or are on their way and not yet processed."""
         with self._condition:
             self._look(time.monotonic())
-            return len(self._pending) + self._window.items
+            return self._outstanding(None)
 
     @contextmanager
     def together(self, items: int, within_s: float = _TOGETHER_S) -> Iterator[None]:
@@ -125,7 +113,7 @@ class Output(Generic[T]):
             with self._condition:
                 self._held_until = 0.0
                 if len(self._pending):
-                    self._condition.notify_all()
+                    self._leave(time.monotonic())
 
     def offer(self, item: T, *, key: str, keep: bool) -> T | None:
         """Hand over ``item``. Without ``keep`` an older waiting item of the same ``key`` is dropped and counted.
@@ -133,10 +121,13 @@ class Output(Generic[T]):
         Returns: what was dropped; it was never sent, so its slot in a ring can be used again at once.
         """
         with self._condition:
+            now = time.monotonic()
             if not len(self._pending):
-                self._oldest_at = time.monotonic()
+                self._oldest_at = now
             dropped = self._pending.offer(item, key, keep=keep)
-            self._condition.notify_all()
+            if self.bell is not None and self.bell.leases.offered(key, now):
+                self._condition.notify_all()  # its first lease leaves now
+            self._leave(now)
         # Without a consumer to wait for (credit) the newer item says all that the older one did: nothing is lost.
         if dropped is not None and self._progress is not None and not self.settings.sampled:
             self._metrics.dropped("consumer_behind", key)
@@ -157,14 +148,18 @@ class Output(Generic[T]):
         """
         deadline = time.monotonic() + timeout_s
         with self._condition:
-            while True:
-                now = time.monotonic()
-                self._look(now)
-                if self._outstanding(key) < (self.settings.max_outstanding if limit is None else limit):
-                    return True
-                if stop.is_set() or now >= deadline:
-                    return False
-                self._condition.wait(min(self._poll_s(now), deadline - now))
+            self._room_waiters += 1
+            try:
+                while True:
+                    now = time.monotonic()
+                    self._look(now)
+                    if self._outstanding(key) < (self.settings.max_outstanding if limit is None else limit):
+                        return True
+                    if stop.is_set() or now >= deadline:
+                        return False
+                    self._condition.wait(min(self._poll_s(now), deadline - now))
+            finally:
+                self._room_waiters -= 1
 
     def configure(self, *, linger_ms: float | None = None, max_outstanding: int | None = None) -> None:
         """Change at run time what the module's twin says."""
@@ -192,13 +187,16 @@ class Output(Generic[T]):
             flight = self._again.popleft()
             if flight.in_window or self._unwatched(flight):
                 return flight  # otherwise: processed after all, while it waited to be sent again
+        if self.bell is not None and self.hearing and (lease := self.bell.leases.take(now)) is not None:
+            return self._lease(*lease)
         if self._urgent:
             flight = self._build([self._urgent.popleft()])
             flight.urgent = True
             return flight
-        if not len(self._pending) or not self._window.is_open or now < self._leaves_at():
+        if not len(self._pending) or not self._window.is_open or now < self._leaves_at(by_route=True):
             return None
-        taken, too_large = self._pending.take(self._limit, _encoder.encode, self._window.room_for_newest())
+        accept = None if self.bell is None else lambda key: self._goes_by_route(key, now)
+        taken, too_large = self._pending.take(self._limit, _encoder.encode, self._window.room_for_newest(), accept)
         for waiting in too_large:
             self._refuse(waiting)
         if not taken:
@@ -210,17 +208,30 @@ class Output(Generic[T]):
 
     def due_s(self, now: float) -> float | None:
         """Seconds until ``next_flight`` may have something without a new offer; None: only an offer helps."""
-        if not len(self._pending) and not any(flight.keep for flight in self._window.flights):
+        due_s = self._message_due_s(now)
+        if self.bell is None or not self.hearing or (lease_at := self.bell.leases.next_due()) is None:
+            return due_s
+        lease_s = max(0.0, lease_at - now)
+        return lease_s if due_s is None else min(due_s, lease_s)
+
+    def _message_due_s(self, now: float) -> float | None:
+        waits = len(self._pending) and (
+            self.bell is None or any(self._goes_by_route(key, now) for key in self._pending.waiting_keys())
+        )
+        if not waits and not any(flight.keep for flight in self._window.flights):
             return None
         if not self._window.is_open:
             return self._poll_s(now)
-        if len(self._pending):
-            return max(0.0, self._leaves_at() - now)
+        if waits:
+            return max(0.0, self._leaves_at(by_route=True) - now)
         return 0.2  # messages that must arrive are in flight: look now and then whether they are overdue
 
     def finished(self, flight: Flight, now: float, *, acknowledged: bool) -> None:
         """The send of ``flight`` is over; without an acknowledgement it goes again, before anything newer."""
         flight.carrier = None
+        if self.bell is not None and flight.lease_of is not None:
+            self.bell.leases.left(flight.lease_of, now, acknowledged=acknowledged)
+            return
         if acknowledged:
             flight.sends += 1
             flight.acknowledged_at = now
@@ -230,6 +241,9 @@ class Output(Generic[T]):
 
     def give_up(self, flight: Flight, reason: str) -> None:
         """``flight`` cannot be sent at all."""
+        if self.bell is not None and flight.lease_of is not None:
+            self.bell.leases.left(flight.lease_of, time.monotonic(), acknowledged=False)
+            return
         if flight.in_window:
             self._window.remove(flight)
         self._count(flight, reason)
@@ -244,13 +258,17 @@ class Output(Generic[T]):
 
     def _look(self, now: float) -> None:
         window = self._window
-        if not window.flights or self._progress is None:
-            return
-        position = max(self._progress.position(self._boot) or 0, self._credit)
-        if window.confirm(position, now):
-            self._condition.notify_all()
-        again, lost = window.expire(now)
-        self._again.extend(again)
+        again, lost = self._look_by_bell(now) if self.bell is not None else ([], [])
+        if window.flights and self._progress is not None:
+            position = max(self._progress.position(self._boot) or 0, self._credit)
+            moved = 0 if self.bell is None else self.bell.position(self._boot)
+            if window.confirm(position, now, moved):
+                self._condition.notify_all()
+                if self.bell is not None:
+                    self.bell.leases.hurry(now)
+            route_again, route_lost = window.expire(now)
+            self._again.extend(route_again)
+            again, lost = again + route_again, lost + route_lost
         if self.settings.sampled:
             return
         for flight in lost:
@@ -259,28 +277,41 @@ class Output(Generic[T]):
             log.warning("messages_unconfirmed", output=self.name, again=len(again), given_up=len(lost))
 
     def _outstanding(self, key: str | None) -> int:
+        windows = [self._window] if self.bell is None else [self._window, self.bell.window]
         if key is None:
-            return len(self._pending) + self._window.items
-        return self._pending.waiting(key) + sum(flight.cameras[key] for flight in self._window.flights)
+            return len(self._pending) + sum(window.items for window in windows)
+        in_flight = sum(flight.cameras[key] for window in windows for flight in window.flights)
+        return self._pending.waiting(key) + in_flight
 
-    def _leaves_at(self) -> float:
-        return max(self._oldest_at + self.settings.linger_ms / 1000, self._held_until)
+    def _leaves_at(self, *, by_route: bool = False) -> float:
+        linger_ms = max(self.settings.linger_ms, self.settings.route_linger_ms if by_route else 0.0)
+        return max(self._oldest_at + linger_ms / 1000, self._held_until)
 
     def _poll_s(self, now: float) -> float:
         overdue_at = self._window.overdue_at()
         quiet = overdue_at is not None and now > overdue_at - self.settings.timeout_s + _QUIET_AFTER_S
         if quiet:
-            return _SLOW_POLL_S
-        return max(_POLL_S, min(_SLOW_POLL_S, self._window.slowest_s / _LOOKS_PER_MESSAGE))
+            return SLOW_POLL_S
+        return max(_POLL_S, min(SLOW_POLL_S, self._window.slowest_s / _LOOKS_PER_MESSAGE))
 
-    def _build(self, taken: list[Waiting[T]]) -> Flight:
+    def _build(self, taken: list[Waiting[T]], *, by_bell: bool = False) -> Flight:
         self._sent += 1
         items = b",".join([waiting.encoded or _encoder.encode(waiting.item) for waiting in taken])
-        body = b'%b%d,"items":[%b]}' % (self._head, self._sent, items)
-        asks = self._progress is not None and self._progress.position(self._boot) is None
         cameras = Counter(waiting.key for waiting in taken)
         keep = any(waiting.keep for waiting in taken)
+        if self.bell is not None and by_bell:
+            body = self._body(self._sent, self.bell.last_sent, items)
+            self.bell.last_sent = self._sent
+            return Flight(self._sent, body, _NO_PROPERTIES, cameras, keep, items_body=items)
+        body = self._body(self._sent, self._route_last, items)
+        self._route_last = self._sent
+        asks = self._progress is not None and self._progress.position(self._boot) is None
         return Flight(self._sent, body, CREDIT_WANTED if asks else _NO_PROPERTIES, cameras, keep)
+
+    def _body(self, sent: int, after: int, items: bytes) -> bytes:
+        # Without doorbells the number before is the number before, and nobody has to be told.
+        told = b"" if after == sent - 1 else b',"after":%d' % after
+        return b'%b%d%b,"items":[%b]}' % (self._head, sent, told, items)
 
     def _refuse(self, waiting: Waiting[T]) -> None:
         self._metrics.dropped("too_large", waiting.key)

@@ -51,18 +51,27 @@ class Pending(Generic[T]):
         return dropped
 
     def take(
-        self, limit_bytes: int, encode: Callable[[T], bytes], most_newest: int | None = None
+        self,
+        limit_bytes: int,
+        encode: Callable[[T], bytes],
+        most_newest: int | None = None,
+        accept: Callable[[str], bool] | None = None,
     ) -> tuple[list[Waiting[T]], list[Waiting[T]]]:
         """What goes into the next message: one of each key in turn until all are in or ``limit_bytes`` is reached.
 
         Commas between items are counted. The second list holds items that alone are above the limit; they are gone.
-        Items without ``keep`` stay once ``most_newest`` items are in; their keys are the first next time.
+        Items without ``keep`` stay once ``most_newest`` items are in; their keys are the first next time. ``accept``:
+        keys for which it is false stay as they are.
         """
         taken: list[Waiting[T]] = []
         too_large: list[Waiting[T]] = []
         size = 0
+        judged: dict[str, bool] = {}
         while self._count:
-            key, queue = next(iter(self._by_key.items()))
+            key = self._next_key(accept, judged)
+            if key is None:
+                break
+            queue = self._by_key[key]
             waiting = queue[0]
             if most_newest is not None and len(taken) >= most_newest and not waiting.keep:
                 break
@@ -83,3 +92,17 @@ class Pending(Generic[T]):
             else:
                 del self._by_key[key]
         return taken, too_large
+
+    def waiting_keys(self) -> list[str]:
+        """Keys of which something waits."""
+        return list(self._by_key)
+
+    def _next_key(self, accept: Callable[[str], bool] | None, judged: dict[str, bool]) -> str | None:
+        for key in self._by_key:
+            if accept is None:
+                return key
+            if key not in judged:
+                judged[key] = accept(key)
+            if judged[key]:
+                return key
+        return None

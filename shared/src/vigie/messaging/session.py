@@ -20,6 +20,7 @@ from vigie.errors import HubCallHungError, HubUnavailableError
 from vigie.log import get_logger
 from vigie.messaging.calls import CallThread
 from vigie.messaging.nodelay import send_without_delay
+from vigie.messaging.reorder import Lane
 
 log = get_logger(__name__)
 
@@ -38,12 +39,17 @@ TOKEN_TTL_S = 3600
 
 @dataclass(slots=True)
 class RawMessage:
-    """A message as it left the client: ``received_ns`` is CLOCK_MONOTONIC at the handler."""
+    """A message as it left the client: ``received_ns`` is CLOCK_MONOTONIC at the handler.
+
+    ``wake``: the sender's socket, where it waits to hear that a claim by doorbell is processed.
+    """
 
     input_name: str
     body: bytes
     properties: Mapping[str, str]
     received_ns: int
+    lane: Lane = Lane.ROUTE
+    wake: str = ""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,8 @@ _AHEAD_MIN, _AHEAD_MAX = 2, 1000
 class Flight:
     """One message on its way. ``acknowledged_at`` None: the hub has not confirmed it, it will be sent again.
 
-    ``urgent``: sent past the window, which does not know it.
+    ``urgent``: sent past the window, which does not know it. ``lease_of``: it is no message but the lease of this key.
+    ``moved``: it went by doorbell first, then by the route.
     """
 
     sent: int
@@ -37,6 +38,9 @@ class Flight:
     carrier: object | None = None
     acknowledged_at: float | None = None
     sends: int = 0
+    lease_of: str | None = None
+    moved: bool = False
+    items_body: bytes = b""
 
     @property
     def items(self) -> int:
@@ -85,10 +89,19 @@ class Window:
         self.items -= flight.items
         flight.in_window = False
 
-    def confirm(self, position: int, now: float) -> bool:
-        """The consumer has processed everything up to ``position``. True: something left the window."""
+    def holds(self, key: str) -> bool:
+        """Something of ``key`` is in flight."""
+        return any(key in flight.cameras for flight in self.flights)
+
+    def confirm(self, position: int, now: float, moved_position: int = 0) -> bool:
+        """The consumer has processed everything up to ``position``. True: something left the window.
+
+        ``moved_position``: the other lane's, which counts for flights that have been on both.
+        """
         progressed = False
-        while self.flights and self.flights[0].sent <= position:
+        while self.flights and (
+            self.flights[0].sent <= position or (self.flights[0].moved and self.flights[0].sent <= moved_position)
+        ):
             flight = self.flights[0]
             self.remove(flight)
             acknowledged_at = now if flight.acknowledged_at is None else flight.acknowledged_at

@@ -1,0 +1,311 @@
+"""Claims by doorbell, by leave of the route: two services and a hub in memory, sockets and cursors real."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from vigie.config.environment import ModuleEnvironment
+from vigie.contracts.inputspec import InputSpec
+from vigie.frames.doorbell import Ringer, Rung, SignalSocket, socket_name
+from vigie.messaging.leases import LEASE_GOOD_S
+from vigie.messaging.memory import MemoryHub, UpstreamMessage
+from vigie.messaging.output import Output
+from vigie.service import InputQueue, Service, open_service
+
+ROUTE = {("a", "o"): ("b", "i")}
+LONG_S = 20.0
+
+
+class Config(msgspec.Struct, frozen=True):
+    """Nothing to configure."""
+
+
+class JudgingHub(MemoryHub):
+    """With a condition on the body of each message, as a WHERE is, and a record of what came by the route."""
+
+    def __init__(self) -> None:
+        super().__init__(ROUTE)
+        self.where: Callable[[dict[str, object], dict[str, str]], bool] = lambda _body, _properties: True
+        self.seen: list[tuple[dict[str, object], dict[str, str]]] = []
+
+    def store(self, module_id: str, output: str | None, message: UpstreamMessage) -> None:
+        body = msgspec.json.decode(message.body)
+        self.seen.append((body, dict(message.properties)))
+        if self.where(body, dict(message.properties)):
+            super().store(module_id, output, message)
+
+    def claims(self) -> int:
+        """Messages of the stream that came by the route: leases are none."""
+        return sum(1 for body, _ in self.seen if body["sent"])
+
+
+class Pair:
+    """Sender ``a`` with output ``o``, consumer ``b`` with input ``i``."""
+
+    def __init__(self, hub: JudgingHub, sender: Service[Config], consumer: Service[Config]) -> None:
+        self.hub = hub
+        self.sender, self.consumer = sender, consumer
+        self.output: Output[InputSpec] = sender.output("o", ("b", "i"), item_type=InputSpec, doorbell=True)
+        self.input: InputQueue[InputSpec] = consumer.input("i", InputSpec)
+        self.got: list[str] = []
+        self.working = threading.Event()
+        self.working.set()
+        consumer.thread("b.work", self._work)
+
+    def _work(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            received = self.input.get(0.05)
+            if received is None:
+                continue
+            while not self.working.wait(0.05) and not stop.is_set():
+                pass
+            self.got.extend(item.version for item in received.items)
+            received.done()
+
+    def offer(self, number: int, *, camera: str = "x", keep: bool = True) -> None:
+        self.output.offer(InputSpec(f"{camera}{number}", (4, 4), "stretch"), key=camera, keep=keep)
+
+    def rung(self) -> float:
+        return self.sender.metrics.values().get('vigie_messages_rung_total{output="o"}', 0.0)
+
+    async def open_doorbell(self, camera: str = "x") -> int:
+        """Offer until one goes by doorbell; returns how many were offered."""
+        offered = 0
+        before = self.rung()
+        deadline = time.monotonic() + LONG_S
+        while self.rung() == before:
+            assert time.monotonic() < deadline, "no doorbell was opened"
+            self.offer(offered, camera=camera)
+            offered += 1
+            await asyncio.sleep(0.02)
+        return offered
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(LONG_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def environment(folder: Path, name: str) -> ModuleEnvironment:
+    return ModuleEnvironment(
+        name=name, module_id=name, device_id="d", state=folder / name, frames=folder / "frames",
+        signals_folder=folder / "signals", http=("127.0.0.1", 0), secrets=folder,
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    hub = JudgingHub()
+    async with contextlib.AsyncExitStack() as stack:
+        services = []
+        for name in ("a", "b"):
+            env = environment(tmp_path, name)
+            env.state.mkdir()
+            services.append(await stack.enter_async_context(open_service(env, Config, make_link=hub.link(name))))
+        made = Pair(hub, *services)
+        for service in services:
+            await service.start()
+        yield made
+
+
+async def test_claims_leave_the_route_when_the_consumer_answers_its_lease(pair: Pair) -> None:
+    offered = await pair.open_doorbell()
+    await until(lambda: len(pair.got) == offered)
+    by_route = pair.hub.claims()
+    for number in range(offered, offered + 50):
+        pair.offer(number)
+    await until(lambda: len(pair.got) == offered + 50)
+    assert pair.got == [f"x{number}" for number in range(offered + 50)]
+    assert pair.hub.claims() == by_route
+
+
+async def test_a_removed_route_closes_the_doorbell_and_a_new_one_opens_it(pair: Pair) -> None:
+    number = await pair.open_doorbell()
+    pair.hub.routes.clear()
+    removed = time.monotonic()
+    rung, last = pair.rung(), removed
+    while time.monotonic() < removed + LEASE_GOOD_S + 1.5:
+        pair.offer(number, keep=False)
+        number += 1
+        await asyncio.sleep(0.02)
+        if pair.rung() > rung:
+            rung, last = pair.rung(), time.monotonic()
+    assert last < removed + LEASE_GOOD_S + 0.5  # the lease answered last left before the route went
+    at = len(pair.got)
+    pair.hub.routes.update(ROUTE)
+    await pair.open_doorbell()
+    await until(lambda: len(pair.got) > at)
+
+
+@pytest.mark.parametrize(
+    "camera_of",
+    [
+        pytest.param(lambda _body, properties: properties.get("camera"), id="property"),
+        pytest.param(lambda body, _properties: body["items"][0].get("camera"), id="body"),
+    ],
+)
+async def test_a_condition_on_the_camera_filters_single_cameras(
+    pair: Pair, camera_of: Callable[[dict[str, object], dict[str, str]], object]
+) -> None:
+    pair.hub.where = lambda body, properties: camera_of(body, properties) == "x"
+    deadline = time.monotonic() + LONG_S
+    number = 0
+    while pair.rung() < 20:
+        assert time.monotonic() < deadline
+        for camera in ("x", "y"):
+            pair.offer(number, camera=camera, keep=False)
+        number += 1
+        await asyncio.sleep(0.01)
+    assert [version[0] for version in pair.got] == ["x"] * len(pair.got)
+    assert 'vigie_messages_lost_total{input="i"}' not in pair.consumer.metrics.values()
+
+
+async def test_a_condition_on_anything_else_leaves_every_message_to_the_hub(pair: Pair) -> None:
+    def where(body: dict[str, Any], _properties: dict[str, str]) -> bool:
+        return body["items"][0].get("pad_value") == 114
+
+    pair.hub.where = where
+    for number in range(100):
+        pair.offer(number)
+        await asyncio.sleep(0.02)
+    await until(lambda: len(pair.got) == 100)
+    assert pair.rung() == 0
+
+
+async def test_claims_go_on_while_the_hub_is_away_and_stop_when_the_grace_is_over(pair: Pair) -> None:
+    number = await pair.open_doorbell()
+    bell = pair.output.bell
+    assert bell is not None
+    pair.hub.set_reachable(reachable=False)
+    cut = time.monotonic()
+    while time.monotonic() < cut + LEASE_GOOD_S + 1.0:
+        pair.offer(number)
+        number += 1
+        await asyncio.sleep(0.02)
+    await until(lambda: pair.got == [f"x{index}" for index in range(number)])
+    bell.leases.grace_s = 1.0
+    rung = pair.rung()
+    pair.offer(number)
+    assert pair.rung() == rung
+    pair.hub.set_reachable(reachable=True)
+    await until(lambda: len(pair.got) == number + 1)
+
+
+async def test_a_claim_without_the_nonce_of_a_lease_is_refused(pair: Pair, tmp_path: Path) -> None:
+    offered = await pair.open_doorbell()
+    await until(lambda: len(pair.got) == offered)
+    body = b'{"schema":"vigie.inputspec/1","module":"a","boot":"0f","sent":1,"items":[]}'
+    name = socket_name("bell", "b", "i")
+    stranger = Ringer.connect(tmp_path / "signals", name, os.getuid())
+    for datagram in (b"0" * 32 + b" 0\n" + body, body, b"", b"\n", b"\xff \n" + body):
+        assert stranger.ring(datagram) is Rung.DONE
+    rejected = 'vigie_messages_rejected_total{input="i"}'
+    await until(lambda: pair.consumer.metrics.values().get(rejected, 0) >= 4)
+    stranger.close()
+    assert len(pair.got) == offered
+
+
+def test_a_doorbell_of_another_user_is_not_rung(tmp_path: Path) -> None:
+    bell = SignalSocket(tmp_path, socket_name("bell", "b", "i"))
+    with pytest.raises(PermissionError, match="belongs to user"):
+        Ringer.connect(tmp_path, bell.name, os.getuid() + 1)
+    bell.close()
+
+
+def test_a_socket_of_the_folder_is_for_user_and_group(tmp_path: Path) -> None:
+    bell = SignalSocket(tmp_path, socket_name("bell", "b", "i"))
+    assert (tmp_path / bell.name).stat().st_mode & 0o777 == 0o660
+    bell.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_order_holds_and_nothing_comes_twice_while_the_way_changes_at_random(pair: Pair, seed: int) -> None:
+    chance = random.Random(seed)
+    bell = pair.output.bell
+    assert bell is not None
+    numbers = {"x": 0, "y": 0}
+    await pair.open_doorbell()
+    begin = len(pair.got)
+    for camera in numbers:
+        numbers[camera] = 1000
+    for _ in range(300):
+        step = chance.random()
+        if step < 0.05:
+            with pair.sender._outbox.condition:
+                bell.leases.gone("b")  # closed, until the next lease is answered
+        elif step < 0.10:
+            with pair.sender._outbox.condition:
+                bell.leases.enabled = not bell.leases.enabled
+        elif step < 0.13:
+            pair.hub.set_reachable(reachable=not pair.hub.reachable)
+        elif step < 0.17:
+            pair.working.clear() if pair.working.is_set() else pair.working.set()
+        for camera, number in list(numbers.items()):
+            if chance.random() < 0.8:
+                pair.offer(number, camera=camera)
+                numbers[camera] = number + 1
+        await asyncio.sleep(chance.random() * 0.02)
+    pair.working.set()
+    pair.hub.set_reachable(reachable=True)
+    wanted = sum(count - 1000 for count in numbers.values())
+    await until(lambda: sum(int(version[1:]) >= 1000 for version in pair.got[begin - 1 :]) >= wanted)
+    for camera, count in numbers.items():
+        got = [int(version[1:]) for version in pair.got if version[0] == camera and int(version[1:]) >= 1000]
+        assert got == list(range(1000, count)), camera
+
+
+async def test_kept_items_survive_a_consumer_that_goes_and_comes_back(tmp_path: Path) -> None:
+    hub = JudgingHub()
+    async with contextlib.AsyncExitStack() as stack:
+        services = []
+        for name in ("a", "b"):
+            env = environment(tmp_path, name)
+            env.state.mkdir()
+            services.append(await stack.enter_async_context(open_service(env, Config, make_link=hub.link(name))))
+        pair = Pair(hub, *services)
+        for service in services:
+            await service.start()
+        number = await pair.open_doorbell()
+        await until(lambda: len(pair.got) == number)
+        await services[1].stop()
+        for _ in range(5):
+            pair.offer(number)
+            number += 1
+        assert pair.output.outstanding == 5  # nobody hears: they wait, and the route has what it takes
+
+        env = environment(tmp_path, "b")
+        again = await stack.enter_async_context(open_service(env, Config, make_link=hub.link("b")))
+        queue = again.input("i", InputSpec)
+        got: list[str] = []
+
+        def work(stop: threading.Event) -> None:
+            while not stop.is_set():
+                if (received := queue.get(0.05)) is not None:
+                    got.extend(item.version for item in received.items)
+                    received.done()
+
+        again.thread("b.work", work)
+        await again.start()
+        await until(lambda: len(got) == 5)
+        assert got == [f"x{index}" for index in range(number - 5, number)]
+        rung = pair.rung()
+        deadline = time.monotonic() + LONG_S
+        while pair.rung() == rung:  # and the doorbell of the new start is found
+            assert time.monotonic() < deadline
+            pair.offer(number)
+            number += 1
+            await asyncio.sleep(0.02)
+        await until(lambda: len(got) == number - (int(got[0][1:])))
