@@ -64,6 +64,7 @@ async def test_the_password_is_used_and_never_shown(tmp_path: Path, capfd) -> No
     folder = tmp_path / "secrets"
     folder.mkdir()
     (folder / "DOOR").write_text("wrong-one\n", encoding="utf-8")
+    (folder / "DOOR.host").write_text("127.0.0.1\n", encoding="utf-8")
     with rtsp_server("pattern:ball", f"guard:{PASSWORD}") as server:
         async with camera_module(tmp_path) as module:
             module.set(door={"source": f"rtsp://guard:${{DOOR}}@{server.address}"})

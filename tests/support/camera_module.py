@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -130,7 +129,7 @@ async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraMod
     try:
         async with open_service(env, CameraConfig, make_link=hub.link(names.CAMERA)) as service:
             output = service.output(names.FRAMES, (names.PREPROCESS, names.FRAMES), item_type=FrameItem)
-            cameras = Cameras(service, output, {**os.environ, **environ})
+            cameras = Cameras(service, output, {"VIGIE_CAMERA_NETWORKS": "default 127.0.0.0/8", **environ})
             offer_methods(service, cameras)
             service.thread("camera.watch", cameras.watch)
             await service.start()

@@ -259,10 +259,22 @@ class SecretMissingError(TransientError):
     def __init__(self, name: str, folder: str) -> None:
         """``name`` of the secret, never its value; ``folder`` where its file was looked for."""
         super().__init__(
-            f"secret '{name}' is neither a readable file in {folder} nor in the environment; "
-            f"write {folder}/{name} or set {name}"
+            f"secret '{name}' is not a readable file in {folder}; write {folder}/{name} with the value "
+            f"and {folder}/{name}.host with the camera's host"
         )
         self.name = name
+
+
+class SecretRefusedError(TransientError):
+    """A secret that this source may not have, or whose file is not one short text; tried again with each opening."""
+
+    slug: ClassVar[str] = "secret-refused"
+
+    def __init__(self, name: str, reason: str) -> None:
+        """``name`` of the secret, never its value; ``reason`` completes 'secret NAME ...'."""
+        super().__init__(f"secret '{name}' {reason}")
+        self.name = name
+        self.reason = reason
 
 
 # -- models and runtimes ----------------------------------------------------------------------------------------------

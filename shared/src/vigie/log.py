@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import threading
 import time
@@ -13,10 +12,10 @@ from typing import Any, Protocol, cast
 import structlog
 
 from vigie.log_sink import LineSink
+from vigie.source_url import redact
 
-# user:password@ of any URL; the user stays, it helps to find the camera.
-_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/@:]*):(?P<password>[^\s/@]*)@")
-_SAS = re.compile(r"(?P<key>(?:sig|SharedAccessKey|SharedAccessSignature)=)[^&;\s]+")
+__all__ = ["Logger", "OncePer", "Redacted", "SecretUrl", "configure_logging", "get_logger", "redact"]
+
 _STANDARD_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -61,19 +60,6 @@ class SecretUrl(Redacted):
 
     def __format__(self, spec: str) -> str:
         return format(self.template, spec)
-
-
-def redact(text: str) -> str:
-    """Hide passwords in URLs and shared access keys. ``${NAME}`` stays: it names a secret, it is none."""
-
-    def hide(match: re.Match[str]) -> str:
-        password = match["password"]
-        shown = password if password.startswith("${") and password.endswith("}") else "***"
-        return f"{match['scheme']}{match['user']}:{shown}@"
-
-    if "://" in text:
-        text = _CREDENTIALS.sub(hide, text)
-    return _SAS.sub(r"\g<key>***", text) if "=" in text else text
 
 
 class Logger(Protocol):

@@ -156,13 +156,13 @@ async def test_pixels_travel_inside_the_message_when_asked_for(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda path: None, "No such file or directory; check the path"),
-        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: None, "cannot be opened as a video; check the path"),
+        (lambda path: path.write_bytes(b""), "cannot be opened as a video; check the path"),
         (
             lambda path: path.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(500)),
-            "is not a video that FFmpeg can decode",
+            "cannot be opened as a video; check the path",
         ),
-        (lambda path: path.write_text("hello, I am text\n" * 100), "is not a video that FFmpeg can decode"),
+        (lambda path: path.write_text("hello, I am text\n" * 100), "cannot be opened as a video; check the path"),
     ],
     ids=["missing", "empty", "broken header", "text"],
 )

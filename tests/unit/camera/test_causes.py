@@ -141,5 +141,5 @@ def test_what_is_no_file_of_ours_is_refused_at_once(source: str) -> None:
 
 
 def test_a_file_that_is_not_there_is_told_when_it_is_opened(tmp_path: Path) -> None:
-    with pytest.raises(SourceOpenError, match="No such file"):
+    with pytest.raises(SourceOpenError, match="cannot be opened as a video"):
         plan_source("/no/such/video.mp4").resolve(OpenContext(tmp_path, {}))

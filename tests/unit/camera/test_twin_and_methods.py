@@ -22,7 +22,6 @@ SCENE = {"source": "synthetic://conveyor?size=160x120&fps=30"}
         ({"source": "ftp://host/x"}, "'ftp://' is not known; use an absolute path of a video file, rtsp://"),
         ({"source": "http://host/mjpg"}, "MJPEG over HTTP cannot be opened by this version"),
         ({"source": "/dev/video0"}, "V4L2 cameras cannot be opened by this version"),
-        ({"source": "/"}, "folders of pictures cannot be opened by this version"),
         ({"source": "rtsp:///stream"}, "names no host; expected rtsp://host[:port]/path"),
         ({"source": "synthetic://conveyor?sed=1"}, "$.cameras.dock.source: 'synthetic://conveyor?sed=1': sed: unknown"),
         ({"source": "/video.mp4", "pase": "max"}, "unknown property"),

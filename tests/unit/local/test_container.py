@@ -29,8 +29,8 @@ def test_without_a_camera_it_is_the_synthetic_conveyor(tmp_path: Path) -> None:
 def test_a_password_becomes_a_file_that_only_the_camera_gets_and_never_reaches_the_twin(tmp_path: Path) -> None:
     found = cameras(tmp_path, VIGIE_CAMERA="rtsp://operator:s3cr%2Ft@192.0.2.10/stream1")
     assert next(iter(found.values()))["source"].count("s3cr") == 0
-    files = list((tmp_path / "secrets").iterdir())
-    assert [file.read_text() for file in files] == ["s3cr/t"]
+    files = sorted((tmp_path / "secrets").iterdir())
+    assert [file.read_text() for file in files] == ["s3cr/t", "192.0.2.10"]
     assert f"${{{files[0].name}}}" in next(iter(found.values()))["source"]
     assert files[0].stat().st_mode & 0o077 == 0
 

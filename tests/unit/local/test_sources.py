@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from vigie_devkit.local.errors import SourceError
+from vigie_devkit.local.secret_values import SecretValues
 from vigie_devkit.local.sources import DEFAULT_SOURCE, CameraSource, hide_passwords, name_for, read_sources
 
 
@@ -16,13 +17,13 @@ def video(tmp_path: Path) -> Path:
 
 
 def test_without_a_source_the_synthetic_conveyor_runs_at_real_time() -> None:
-    (camera,) = read_sources([], {})
+    (camera,) = read_sources([], SecretValues({}))
     assert (camera.name, camera.url, camera.live) == ("conveyor", DEFAULT_SOURCE, True)
     assert camera.settings(pace=None, loop=False, frames=None) == {"source": DEFAULT_SOURCE, "pace": "realtime"}
 
 
 def test_a_file_runs_at_full_pace_unless_told_otherwise(video: Path) -> None:
-    (camera,) = read_sources([str(video)], {})
+    (camera,) = read_sources([str(video)], SecretValues({}))
     assert camera.name == "dock-1-west"
     assert camera.settings(pace=None, loop=False, frames=400)["pace"] == "max"
     settings = camera.settings(pace="realtime", loop=True, frames=400)
@@ -30,7 +31,7 @@ def test_a_file_runs_at_full_pace_unless_told_otherwise(video: Path) -> None:
 
 
 def test_the_same_source_twice_is_two_cameras(video: Path) -> None:
-    assert [camera.name for camera in read_sources([str(video)] * 3, {})] == [
+    assert [camera.name for camera in read_sources([str(video)] * 3, SecretValues({}))] == [
         "dock-1-west",
         "dock-1-west-2",
         "dock-1-west-3",
@@ -41,8 +42,8 @@ def test_the_same_source_twice_is_two_cameras(video: Path) -> None:
     ("url", "template", "secrets"),
     [
         (
-            "rtsp://viewer:s3cr@t!@10.0.0.7:8554/a?x=1",
-            "rtsp://viewer:${CAMERA_DOCK_PASSWORD}@10.0.0.7:8554/a?x=1",
+            "rtsp://viewer:s3cr@t!@10.0.0.7:8554/a?channel=1",
+            "rtsp://viewer:${CAMERA_DOCK_PASSWORD}@10.0.0.7:8554/a?channel=1",
             {"CAMERA_DOCK_PASSWORD": "s3cr@t!"},
         ),
         ("rtsp://viewer:${DOCK}@host/a", "rtsp://viewer:${DOCK}@host/a", {}),
@@ -68,7 +69,7 @@ def test_passwords_leave_the_url_and_are_kept_apart(url: str, template: str, sec
 
 
 def test_neither_the_name_nor_the_repr_of_a_camera_shows_its_password() -> None:
-    (camera,) = read_sources(["rtsp://viewer:hunter2@cam.example/stream/1"], {})
+    (camera,) = read_sources(["rtsp://viewer:hunter2@cam.example/stream/1"], SecretValues({}))
     assert camera.name == "cam-example-stream-1"
     assert "hunter2" not in repr(camera)
     assert set(camera.secrets.values()) == {"hunter2"}
@@ -77,10 +78,10 @@ def test_neither_the_name_nor_the_repr_of_a_camera_shows_its_password() -> None:
 def test_a_secret_named_in_the_url_comes_from_its_file_or_the_environment(tmp_path: Path) -> None:
     (tmp_path / "FROM_FILE").write_text("one\n")
     environ = {"VIGIE_SECRETS": str(tmp_path), "FROM_ENV": "two"}
-    cameras = read_sources(["rtsp://u:${FROM_FILE}@h/a", "rtsp://u:${FROM_ENV}@h/b"], environ)
+    cameras = read_sources(["rtsp://u:${FROM_FILE}@h/a", "rtsp://u:${FROM_ENV}@h/b"], SecretValues(dict(environ)))
     assert [dict(camera.secrets) for camera in cameras] == [{"FROM_FILE": "one"}, {"FROM_ENV": "two"}]
-    with pytest.raises(SourceError, match="names a secret ABSENT, which is neither in the environment nor a file"):
-        read_sources(["rtsp://u:${ABSENT}@h/a"], environ)
+    with pytest.raises(SourceError, match="names a secret ABSENT: pass --secret ABSENT=FILE"):
+        read_sources(["rtsp://u:${ABSENT}@h/a"], SecretValues(dict(environ)))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_a_secret_named_in_the_url_comes_from_its_file_or_the_environment(tmp_pa
 )
 def test_a_source_that_cannot_open_is_one_sentence(word: str, sentence: str) -> None:
     with pytest.raises(SourceError) as caught:
-        read_sources([word], {})
+        read_sources([word], SecretValues({}))
     assert sentence in str(caught.value)
     assert caught.value.exit_code == 4
     assert "\n" not in str(caught.value)
@@ -108,12 +109,12 @@ def test_a_file_that_is_no_video_is_refused(tmp_path: Path, content: bytes) -> N
     path = tmp_path / "thing.mp4"
     path.write_bytes(content)
     with pytest.raises(SourceError, match="is no video that can be read"):
-        read_sources([str(path)], {})
+        read_sources([str(path)], SecretValues({}))
 
 
 def test_a_folder_is_refused_for_now(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is a folder"):
-        read_sources([str(tmp_path)], {})
+        read_sources([str(tmp_path)], SecretValues({}))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_what_up_writes_into_the_twin_is_what_the_camera_module_accepts(word: st
     import msgspec
 
     from vigie_camera.config import CameraConfig
-    from vigie_camera.secrets import holds_plain_password
+    from vigie_camera.sources import plan_source
 
     name = name_for(word)
     url, _ = hide_passwords(word, name)
@@ -151,4 +152,4 @@ def test_what_up_writes_into_the_twin_is_what_the_camera_module_accepts(word: st
     for pace in (None, "max", "realtime"):
         settings = camera.settings(pace=pace, loop=True, frames=3)  # type: ignore[arg-type]
         msgspec.convert({"cameras": {name: settings}}, CameraConfig)
-    assert not holds_plain_password(url)
+    plan_source(url)

@@ -15,7 +15,7 @@ from vigie.log import OncePer, Redacted, SecretUrl, redact
         ("rtsp://u:p@h/x", "rtsp://u:***@h/x"),
         (
             "cannot open rtsp://u:p%40q@h:554/x?y=1, and http://a:b@c",
-            "cannot open rtsp://u:***@h:554/x?y=1, and http://a:***@c",
+            "cannot open rtsp://u:***@h:554/x?y=***, and http://a:***@c",
         ),
         ("rtsp://u:${DOCK}@h/", "rtsp://u:${DOCK}@h/"),
         ("rtsp://h:554/x", "rtsp://h:554/x"),

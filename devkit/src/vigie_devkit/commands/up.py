@@ -22,7 +22,7 @@ EPILOG = """examples:
   ./vigie up --model yolox_nano.onnx                          the synthetic conveyor, until Ctrl-C
   ./vigie up video.mp4 --model yolox_nano.onnx                every frame of a file, then a summary
   ./vigie up video.mp4 --model yolox_nano.onnx --frames 400 --json
-  ./vigie up 'rtsp://viewer:${DOCK}@10.0.0.7/stream' --model yolox_nano.onnx    password from $DOCK
+  ./vigie up 'rtsp://viewer:${DOCK}@10.0.0.7/stream' --secret DOCK=dock.password    or it asks for the password
   ./vigie up a.mp4 b.mp4 --pace realtime --loop               two cameras
 
 a source is a video file, rtsp://host/path or synthetic://conveyor?seed=1&fps=30; several are several cameras.
@@ -48,6 +48,13 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "sources", nargs="*", metavar="SOURCE", help="what to look at (default: the synthetic conveyor)"
+    )
+    parser.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="file with the value of ${NAME} in a source; without it the terminal asks",
     )
     parser.add_argument(
         "--model", metavar="FILE", help="an .onnx file, a bundle's folder, or a name that './vigie models list' shows"
@@ -99,11 +106,15 @@ def share(text: str) -> float:
 def up(args: argparse.Namespace) -> int:
     """Check all that can be checked before anything starts, then run."""
     from vigie_devkit.local.bundle import find_bundle
+    from vigie_devkit.local.secret_values import secret_values, without_passwords
     from vigie_devkit.local.sources import read_sources
 
     if not all(word.strip() for word in args.sources):
         raise UsageError("a SOURCE is empty; name a file, an rtsp:// URL or synthetic://conveyor, or leave it out")
-    cameras = read_sources(args.sources, os.environ)
+    without_passwords(args.sources)
+    values = secret_values(args.secret, os.environ)
+    cameras = read_sources(args.sources, values)
+    values.forget([name for camera in cameras for name in camera.secrets])
     if args.loop and all(camera.live for camera in cameras):
         raise UsageError("--loop begins files again, and none of the sources is a file")
     bundle = find_bundle(args.model)

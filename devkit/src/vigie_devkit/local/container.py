@@ -17,6 +17,7 @@ from pathlib import Path
 from vigie_devkit.local.errors import LocalError
 from vigie_devkit.local.manifest import local_manifest
 from vigie_devkit.local.prepare import write_secrets
+from vigie_devkit.local.secret_values import SecretValues
 from vigie_devkit.local.sources import DEFAULT_SOURCE, CameraSource, name_for, read_source, unique
 
 HOME = "/var/lib/vigie"
@@ -62,7 +63,7 @@ def prepare(
     Raises: LocalError: a source that cannot be one, a broken template. OSError: a volume that is not there.
     """
     cameras = camera_sources(environ)
-    write_secrets(secrets, {name: value for camera in cameras for name, value in camera.secrets.items()})
+    write_secrets(secrets, cameras)
     settings = {camera.name: camera.settings(pace="realtime", loop=not camera.live, frames=None) for camera in cameras}
     content = local_manifest(environ, settings, Path(environ.get("VIGIE_MODEL") or DEFAULT_MODEL), template=template)
     home = Path(environ.get("VIGIE_HOME", HOME))
@@ -78,7 +79,9 @@ def camera_sources(environ: Mapping[str, str]) -> list[CameraSource]:
         name = unique(name_for(word), [camera.name for camera in cameras])
         # A file lies in the camera's container, not in this one: only the camera can tell whether it is there.
         here = _SCHEME.match(word) is not None
-        cameras.append(read_source(word, name, environ) if here else CameraSource(name, word, live=False))
+        cameras.append(
+            read_source(word, name, SecretValues(dict(environ))) if here else CameraSource(name, word, live=False)
+        )
     return cameras
 
 

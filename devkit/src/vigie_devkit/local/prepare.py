@@ -31,7 +31,7 @@ def prepare(run: RunPaths, manifest: Mapping[str, Any], cameras: Sequence[Camera
         run.make()
         for log in run.logs.glob("*.log"):
             logfiles.begin(log)
-        write_secrets(run.secrets, {name: value for camera in cameras for name, value in camera.secrets.items()})
+        write_secrets(run.secrets, cameras)
         run.manifest.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise StateFolderError(Path(error.filename or run.folder), error) from error
@@ -57,11 +57,13 @@ def forget_last_good(run: RunPaths) -> None:
             twin.unlink(missing_ok=True)
 
 
-def write_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
-    """One file per secret, readable by nobody else."""
+def write_secrets(folder: Path, cameras: Sequence[CameraSource]) -> None:
+    """Two files per secret, its value and the hosts that may get it, readable by nobody else."""
     forget_secrets(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, value in secrets.items():
+    values = {name: value for camera in cameras for name, value in camera.secrets.items()}
+    hosts = {name: sorted({one.host for one in cameras if name in one.secrets}) for name in values}
+    for name, value in [*values.items(), *((f"{name}.host", "\n".join(found)) for name, found in hosts.items())]:
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(value)

@@ -58,6 +58,8 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
 
     return {
         "VIGIE_LOG": "json",
+        # The twin is this person's own, and cameras for a try often run on the same machine.
+        "VIGIE_CAMERA_NETWORKS": "0.0.0.0/0 ::/0",
         **inherited_environment(os.environ),
         "VIGIE_STATE": str(run.module(module)),
         "VIGIE_FRAMES": str(run.frames),

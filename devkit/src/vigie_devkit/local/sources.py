@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from vigie.errors import SourceRefusedError
+from vigie.source_url import literals, read_network_source
 from vigie_devkit.local.errors import SourceError
+from vigie_devkit.local.secret_values import SecretValues
 
 Pace = Literal["realtime", "max"]
 DEFAULT_SOURCE = "synthetic://conveyor?seed=1&fps=30"
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
-_USER = re.compile(
-    r"^(?P<head>[a-z]+://[^/?#:@]*:)(?P<password>[^/?#]*)@(?P<rest>[^/?#@]*(?:[/?#].*)?)$", re.IGNORECASE
-)
-_QUERY = re.compile(r"(?P<head>[?&/;](?:password|passwd|pwd|pass|token)=)(?P<password>[^&#/;]+)", re.IGNORECASE)
-_NAMED_SECRET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 # Beginnings of containers and raw streams, (offset, bytes): what begins otherwise is opened to make sure.
 _VIDEO_MARKS = (
@@ -41,12 +39,16 @@ _VIDEO_MARKS = (
 
 @dataclass(frozen=True)
 class CameraSource:
-    """One camera of this run. ``url`` is what may be shown and stands in the twin; ``secrets`` are values by name."""
+    """One camera of this run. ``url`` is what may be shown and stands in the twin; ``secrets`` are values by name.
+
+    ``host``: the only one that may get them.
+    """
 
     name: str
     url: str
     live: bool
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    host: str = ""
 
     def settings(self, *, pace: Pace | None, loop: bool, frames: int | None) -> dict[str, Any]:
         """The desired properties of this camera. Files default to pace ``max``: every frame, as fast as it goes."""
@@ -58,7 +60,7 @@ class CameraSource:
         return chosen
 
 
-def read_sources(words: Sequence[str], environ: Mapping[str, str]) -> list[CameraSource]:
+def read_sources(words: Sequence[str], values: SecretValues) -> list[CameraSource]:
     """Check every SOURCE and name its camera.
 
     Raises: SourceError: a file that is missing or no video, a URL that cannot be one, a secret that nobody gave.
@@ -66,11 +68,11 @@ def read_sources(words: Sequence[str], environ: Mapping[str, str]) -> list[Camer
     cameras: list[CameraSource] = []
     for word in words or [DEFAULT_SOURCE]:
         name = unique(name_for(word), [camera.name for camera in cameras])
-        cameras.append(read_source(word, name, environ))
+        cameras.append(read_source(word, name, values))
     return cameras
 
 
-def read_source(word: str, name: str, environ: Mapping[str, str]) -> CameraSource:
+def read_source(word: str, name: str, values: SecretValues) -> CameraSource:
     scheme = _SCHEME.match(word)
     if scheme is None or scheme[1] == "file":
         path = Path(word.removeprefix("file://")).expanduser().resolve()
@@ -81,10 +83,13 @@ def read_source(word: str, name: str, environ: Mapping[str, str]) -> CameraSourc
             check_synthetic(word)
             return CameraSource(name, word, live=True)
         case "rtsp" | "rtsps":
-            if not urlsplit(hide_passwords(word, name)[0]).hostname:
-                raise SourceError(f"{hide_passwords(word, name)[0]} names no host; expected rtsp://host[:port]/path")
             url, secrets = hide_passwords(word, name)
-            return CameraSource(name, url, live=True, secrets={**secrets, **named_secrets(url, secrets, environ)})
+            try:
+                network = read_network_source(url)
+            except SourceRefusedError as refusal:
+                raise SourceError(str(refusal)) from None
+            named = {secret: values.find(secret, url) for secret in network.secrets if secret not in secrets}
+            return CameraSource(name, url, live=True, secrets={**secrets, **named}, host=network.host)
         case other:
             raise SourceError(
                 f"'{other}://' is no source that is known; a source is a video file, rtsp://host/path "
@@ -93,40 +98,18 @@ def read_source(word: str, name: str, environ: Mapping[str, str]) -> CameraSourc
 
 
 def hide_passwords(url: str, name: str) -> tuple[str, dict[str, str]]:
-    """Put ``${CAMERA_<NAME>_PASSWORD}`` in the place of passwords. Returns: the template and the values by name."""
+    """Put ``${CAMERA_<NAME>_PASSWORD}`` in the place of what may be one. Returns: template, values by name."""
     secrets: dict[str, str] = {}
     base = f"CAMERA_{re.sub('[^A-Z0-9]', '_', name.upper())}_PASSWORD"
-
-    def hide(match: re.Match[str]) -> str:
-        if not match["password"] or _NAMED_SECRET.fullmatch(match["password"]):
-            return match[0]
-        password = unquote(match["password"])  # the camera encodes a secret's value when it puts it into the URL
-        secret = next((key for key, value in secrets.items() if value == password), None)
+    template, end = "", 0
+    for span in literals(url):
+        value = unquote(url[span.start : span.end])  # the camera encodes a secret's value when it puts it into the URL
+        secret = next((key for key, known in secrets.items() if known == value), None)
         secret = secret or (f"{base}_{len(secrets) + 1}" if secrets else base)
-        secrets[secret] = password
-        tail = f"@{match['rest']}" if "rest" in match.groupdict() else ""
-        return f"{match['head']}${{{secret}}}{tail}"
-
-    return _QUERY.sub(hide, _USER.sub(hide, url)), secrets
-
-
-def named_secrets(url: str, given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Values of the ``${NAME}`` that the person wrote: from a file in ``VIGIE_SECRETS``, else from the environment.
-
-    Raises: SourceError: neither has it.
-    """
-    found: dict[str, str] = {}
-    for secret in _NAMED_SECRET.findall(url):
-        if secret in given:
-            continue
-        file = Path(environ.get("VIGIE_SECRETS", "/run/secrets")) / secret
-        if file.is_file():
-            found[secret] = file.read_text(encoding="utf-8").rstrip("\r\n")
-        elif secret in environ:
-            found[secret] = environ[secret]
-        else:
-            raise SourceError(f"{url} names a secret {secret}, which is neither in the environment nor a file {file}")
-    return found
+        secrets[secret] = value
+        template += url[end : span.start] + f"${{{secret}}}"
+        end = span.end
+    return template + url[end:], secrets
 
 
 def check_synthetic(url: str) -> None:

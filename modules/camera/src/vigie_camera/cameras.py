@@ -24,8 +24,9 @@ from vigie_camera.ports import InlinePort, RingPort, ring_prefix
 from vigie_camera.preview import Preview
 from vigie_camera.readiness import unready
 from vigie_camera.session import Station
+from vigie_camera.source_policy import read_policy
 from vigie_camera.sources import SourcePlan, plan_source
-from vigie_camera.sources.registry import OpenContext
+from vigie_camera.sources.registry import OpenContext, caution, refusal
 from vigie_camera.status import CameraMetrics, CameraStatus
 
 log = get_logger("camera")
@@ -57,11 +58,14 @@ class Cameras:
         *,
         preview: Preview | None = None,
     ) -> None:
-        """``environ``: where secrets are looked for after the secrets folder; ``preview``: what the viewer gets."""
+        """``environ``: the device's policy for sources; secrets where no folder is mounted. ``preview``: the viewer's.
+
+        Raises: ConfigRefusedError: a policy that cannot be read.
+        """
         self._service, self._output, self._preview = service, output, preview
         self._folder = service.env.frames
         self._prefix = ring_prefix(service.env.module_id)
-        self._opening = OpenContext(service.env.secrets, environ)
+        self._opening = OpenContext(service.env.secrets, environ, read_policy(environ))
         self._nursery = Nursery(installed_backend())
         self._metrics = CameraMetrics(service.metrics)
         self._ready_when = CameraConfig().ready_when
@@ -75,12 +79,14 @@ class Cameras:
         self._left_at: dict[str, float] = {"": time.monotonic()}
         self._changed = threading.Event()
 
-    async def apply(self, config: CameraConfig, _previous: CameraConfig | None) -> None:
+    async def apply(self, config: CameraConfig, _previous: CameraConfig | None) -> dict[str, str]:
         """Take an accepted configuration: cameras that did not change are not touched.
+
+        Returns: what an operator should know, by property.
 
         Raises: ConfigRefusedError: a source that can never open, or rings that do not fit the frame folder.
         """
-        plans = {name: _planned(name, settings) for name, settings in config.cameras.items()}
+        plans = {name: self._planned(name, settings) for name, settings in config.cameras.items()}
         await asyncio.to_thread(self._check_space, config, plans)
         self._output.configure(linger_ms=config.linger_ms)
         self._ready_when = config.ready_when
@@ -93,6 +99,8 @@ class Cameras:
                 if name not in self._running:
                     self._begin(name, settings, plans[name])
         self._changed.set()
+        cautions = [f"{name}: {text}" for name, plan in plans.items() if (text := caution(plan))]
+        return {"cameras": "; ".join(cautions)} if cautions else {}
 
     def watch(self, stop: threading.Event) -> None:
         """The body of the watching thread: reports, notices silence, clears up; stops all cameras at the end."""
@@ -209,6 +217,16 @@ class Cameras:
             for name in due:
                 del self._left_at[name]
 
+    def _planned(self, name: str, settings: CameraSettings) -> SourcePlan:
+        path = f"$.cameras.{name}.source"
+        try:
+            plan = plan_source(settings.source, tls_verify=settings.tls_verify)
+        except PermanentError as error:
+            raise ConfigRefusedError(path, str(error)) from error
+        if refused := refusal(plan, self._opening.policy, self._opening.store):
+            raise ConfigRefusedError(path, refused)
+        return plan
+
     def _check_space(self, config: CameraConfig, plans: Mapping[str, SourcePlan]) -> None:
         """Ask for the memory of all rings whose frame size is known by now, before any camera is touched."""
         needed = 0
@@ -226,13 +244,6 @@ class Cameras:
             raise ConfigRefusedError(
                 "$.cameras", f"the frame folder {self._folder} cannot be used ({error.strerror}); see VIGIE_FRAMES"
             ) from error
-
-
-def _planned(name: str, settings: CameraSettings) -> SourcePlan:
-    try:
-        return plan_source(settings.source)
-    except PermanentError as error:
-        raise ConfigRefusedError(f"$.cameras.{name}.source", str(error)) from error
 
 
 def _differs(before: Mapping[str, Any], state: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from vigie.thread_names import show_thread_name
 from vigie_camera.backoff import Backoff
 from vigie_camera.cause import Cause
 from vigie_camera.config import CameraSettings
+from vigie_camera.connect import HostUnknownError, ca_file
 from vigie_camera.decode.wire import Ended, Task
 from vigie_camera.decode.worker import Nursery
 from vigie_camera.pace import Rhythm
@@ -22,6 +23,9 @@ from vigie_camera.sources.registry import OpenContext
 from vigie_camera.status import CameraStatus
 
 log = get_logger("camera")
+
+# Longer than an opening takes to time out.
+_PREDECESSOR_S = 15.0
 
 
 def rhythm_of(settings: CameraSettings, plan: SourcePlan) -> Rhythm:
@@ -69,7 +73,7 @@ class Capture:
         station = self._station
         show_thread_name(f"camera.{station.name}")
         if predecessor is not None:
-            predecessor.join()
+            self._wait_for(predecessor)
         backoff = Backoff(random.random)
         try:
             while not station.stop.is_set():
@@ -80,6 +84,8 @@ class Capture:
                     ended = self._open_and_stream()
                 except SourceLostError as error:
                     self._fail(error.cause, error.reason, backoff)
+                except HostUnknownError as error:
+                    self._fail(Cause.DNS, str(error), backoff)
                 except VigieError as error:
                     self._fail(None, str(error), backoff)
                 except Exception as error:
@@ -94,6 +100,14 @@ class Capture:
             station.port.close()
             station.poke.close()
 
+    def _wait_for(self, predecessor: threading.Thread) -> None:
+        """Until the camera's former thread has ended; one that hangs (a mount that is away) is given up."""
+        stop, deadline = self._station.stop, time.monotonic() + _PREDECESSOR_S
+        while predecessor.is_alive() and not stop.is_set() and time.monotonic() < deadline:
+            predecessor.join(0.2)
+        if predecessor.is_alive() and not stop.is_set():
+            log.warning("camera_former_hangs", camera=self._station.name, waited_s=_PREDECESSOR_S)
+
     def _open_and_stream(self) -> Ended | None:
         """What the source said at its end. None: asked to stop or to begin again."""
         station = self._station
@@ -101,7 +115,8 @@ class Capture:
             station.status.enter("connecting")
         station.patience.open(time.monotonic())
         address = station.plan.resolve(self._opening)
-        options = station.plan.options(station.settings, station.patience.read_s)
+        trusted = ca_file(self._opening.secrets)
+        options = station.plan.options(station.settings, station.patience.read_s, trusted)
         task = Task(
             station.name,
             "synthetic" if station.plan.kind == "synthetic" else "video",

@@ -45,6 +45,13 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "packets lost on the way show as smeared pictures."
         ),
     ] = "tcp"
+    tls_verify: Annotated[
+        bool,
+        Meta(
+            description="rtsps:// only. false: connect without checking the camera's certificate, so that anybody on "
+            "the way can read the stream and take the password; camera_state shows it."
+        ),
+    ] = True
     transport: Annotated[
         Transport,
         Meta(description="shared: pixels in the shared frame folder; inline: as JPEG in the message (other host)."),

@@ -159,6 +159,7 @@ class CameraStatus:
                 "cause": self._cause,
                 "kind": self.plan.kind,
                 "source": self.plan.shown,
+                "tls": self.plan.tls,
                 "pace": self._rhythm,
                 "fps": round(self._fps, 1),
                 "size": None if size is None else f"{size[1]}x{size[0]}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -79,8 +79,12 @@ class Acknowledgements:
             if isinstance(value, dict) and {"ac", "av"} <= value.keys():
                 self.reported.setdefault(name, value)
 
-    def accepted(self, desired: Desired, config: object, mistakes: Sequence[Mistake] = ()) -> Json:
+    def accepted(
+        self, desired: Desired, config: object, mistakes: Sequence[Mistake] = (), notes: Mapping[str, str] | None = None
+    ) -> Json:
         """The patch after ``config`` took effect, all but ``mistakes``: those are 400 by path, the rest 200.
+
+        ``notes``: what to add about a property, by its name.
 
         A property that is no longer desired is acknowledged with the default that is now in force; one that the module
         does not know is removed. Members of a value that are gone are removed with null.
@@ -92,6 +96,7 @@ class Acknowledgements:
             text = "; ".join(map(str, at_fault))
             if any(len(one.keys) > 1 for one in at_fault) and _partly(desired.properties[name], in_force.get(name)):
                 text += "; the other entries are in force"
+            text = "; ".join(filter(None, (text, (notes or {}).get(name, ""))))
             after[name] = _ack(in_force.get(name), REFUSED if at_fault else ACCEPTED, desired.version, text)
         for name, before in self.reported.items():
             if name not in after and name in in_force:

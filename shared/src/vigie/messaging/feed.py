@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -19,6 +19,8 @@ from vigie.messaging.reported import Reporter
 log = get_logger(__name__)
 
 C = TypeVar("C")
+Apply = Callable[[C, C | None], Awaitable[Mapping[str, str] | None]]
+"""Puts a configuration in force; returns notes for the acknowledgement, by property, if there are any."""
 Json = dict[str, Any]
 
 _RETRY_S = 0.5
@@ -51,6 +53,7 @@ class TwinFeed(Generic[C]):
         self._reporter = reporter
         self._health = health
         self._loop = asyncio.get_running_loop()
+        self._notes: Mapping[str, str] = {}
         self._latest: Desired | None = None
         self._settled: Desired | None = None
         self._acknowledgements = Acknowledgements()
@@ -97,7 +100,7 @@ class TwinFeed(Generic[C]):
             self._changed.set()
             self._reporter.resend()
 
-    async def run(self, apply: Callable[[C, C | None], Awaitable[None]]) -> None:
+    async def run(self, apply: Apply[C]) -> None:
         """Call ``apply(new, previous)`` for each version that decodes, one at a time, newest only; for ever.
 
         ``apply`` may raise ConfigRefusedError: ``previous`` has to be in force again, and stays the current one.
@@ -112,12 +115,12 @@ class TwinFeed(Generic[C]):
             if latest is not None and latest != self._settled:
                 await self._settle(latest, apply)
 
-    async def _settle(self, desired: Desired, apply: Callable[[C, C | None], Awaitable[None]]) -> None:
+    async def _settle(self, desired: Desired, apply: Apply[C]) -> None:
         try:
             parts = Parts(self.config_type, desired.properties, self.current)
             while parts.config != self.current:
                 try:
-                    await apply(parts.config, self.current)
+                    self._notes = await apply(parts.config, self.current) or {}
                 except ConfigRefusedError as error:
                     parts.refuse(error)
                 else:
@@ -135,7 +138,7 @@ class TwinFeed(Generic[C]):
             self._health.ready("twin")
             for mistake in parts.refused:
                 log.warning("twin_refused", twin_version=desired.version, path=mistake.path, reason=mistake.reason)
-            self._reporter.report(self._acknowledgements.accepted(desired, parts.config, parts.refused))
+            self._reporter.report(self._acknowledgements.accepted(desired, parts.config, parts.refused, self._notes))
             self._tell_changes(desired.version, before, parts.config)
             effective = Desired(desired.version, parts.properties)
             if effective != self._stored:

@@ -65,9 +65,9 @@ class MemoryHub:
         with self.condition:
             module = self.module(module_id)
             version = int(module.desired["$version"]) + 1
-            gone: Json = {name: None for name in module.desired if name not in properties and name != "$version"}
+            patch = _difference({**module.desired, "$version": None}, {**properties, "$version": version})
             module.desired = {**copy.deepcopy(properties), "$version": version}
-            link, patch = module.link, {**gone, **properties, "$version": version}
+            link = module.link
         if link is not None and link.connected:
             link.context.handlers.on_patch(patch)
         return version
@@ -207,3 +207,16 @@ class MemoryLink:
             self.context.online()
         else:
             self.context.health.not_ready("hub", "connection lost; reconnecting")
+
+
+def _difference(before: Json, after: Json) -> Json:
+    """The merge patch (RFC 7386) that makes ``after`` of ``before``, at every depth."""
+    patch: Json = {name: None for name in before if name not in after}
+    for name, value in after.items():
+        former = before.get(name)
+        if isinstance(value, dict) and isinstance(former, dict):
+            if inner := _difference(former, value):
+                patch[name] = inner
+        elif value != former:
+            patch[name] = copy.deepcopy(value)
+    return patch

@@ -39,7 +39,10 @@ def parse_url(url: str) -> SceneSpec:
     Raises: SyntheticSourceError: another scheme or scene, an unknown or doubled key, a value out of range; its text
     names the key and what is allowed.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as bad:
+        raise SyntheticSourceError(url, "scene", f"expected one of {', '.join(SCENES)}; {bad}") from None
     if parts.scheme != SCHEME:
         raise SyntheticSourceError(url, "scheme", f"expected '{SCHEME}://', got '{parts.scheme}://'")
     scene = parts.netloc or parts.path.strip("/")

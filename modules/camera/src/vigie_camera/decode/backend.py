@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from vigie.contracts.pixels import PixelFormat
 from vigie_camera.cause import Cause
 
+# One sentence for every cause: by the answer a twin could otherwise ask which files the device has. The log knows more.
+NOT_A_VIDEO = "cannot be opened as a video; check the path, the module's mounts and the format (H.264 in MP4 works)"
+
 
 class DecodeError(Exception):
     """A source does not open, or is lost. Raised in the decoder's process, told to the module as data."""
@@ -24,12 +27,22 @@ class DecodeError(Exception):
 
 
 class VideoOptions(msgspec.Struct, frozen=True):
-    """How to open an address. ``live``: it ends only by being lost. ``transport``: of RTSP."""
+    """How to open an address. ``live``: it ends only by being lost. ``transport``: of RTSP.
+
+    ``tls_verify``: check an rtsps camera's certificate, with those of ``ca_file``.
+    """
 
     live: bool
     transport: str = "tcp"
     open_timeout_s: float = 10.0
     read_timeout_s: float = 10.0
+    tls_verify: bool = True
+    ca_file: str = ""
+
+
+def tls_options(options: VideoOptions) -> dict[str, str]:
+    """FFmpeg's options for TLS, which verifies nothing unless it is told to."""
+    return {"tls_verify": "1" if options.tls_verify else "0", "ca_file": options.ca_file}
 
 
 @dataclass(slots=True)

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 
 from vigie.contracts.pixels import PixelFormat
 from vigie_camera.cause import REMEDY, Cause
-from vigie_camera.decode.backend import Damage, Decoded, DecodeError, PacketTap, VideoFacts, VideoOptions
+from vigie_camera.decode.backend import (
+    NOT_A_VIDEO,
+    Damage,
+    Decoded,
+    DecodeError,
+    PacketTap,
+    VideoFacts,
+    VideoOptions,
+    tls_options,
+)
 from vigie_camera.decode.reasons import is_network, reach
 
 _FALLBACK_PERIOD_S: Final = 1 / 25
@@ -41,7 +50,9 @@ class OpencvBackend:
 
     def open(self, address: str, options: VideoOptions) -> OpencvVideo:
         os.environ[_LOG_LEVEL] = _ERRORS
-        os.environ[_OPTIONS] = f"rtsp_transport;{options.transport}"
+        protocols = "rtsp,rtsps,rtp,udp,tcp,tls" if options.live else "file"
+        table = {"rtsp_transport": options.transport, "protocol_whitelist": protocols, **tls_options(options)}
+        os.environ[_OPTIONS] = "|".join(f"{key};{value}" for key, value in table.items())
         complaints = Complaints()
         began = time.monotonic()
         capture: Any = cv2.VideoCapture()
@@ -144,7 +155,7 @@ def _size_hw(capture: Any) -> tuple[int, int]:
 
 def _failure(address: str, lasted_s: float, options: VideoOptions) -> DecodeError:
     if not is_network(address):
-        return DecodeError(Cause.NO_VIDEO, "is not a video that FFmpeg can decode; convert it to H.264 in MP4")
+        return DecodeError(Cause.NO_VIDEO, NOT_A_VIDEO)
     if lasted_s >= 0.9 * options.open_timeout_s:
         return DecodeError(Cause.TIMEOUT, REMEDY[Cause.TIMEOUT])
     return reach(address) or DecodeError(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from vigie.contracts.pixels import PixelFormat
 from vigie.vision.planes import plane_shapes
 from vigie_camera.cause import Cause
-from vigie_camera.decode.backend import Damage, Decoded, DecodeError, PacketTap, VideoFacts, VideoOptions
+from vigie_camera.decode.backend import Damage, Decoded, DecodeError, PacketTap, VideoFacts, VideoOptions, tls_options
 from vigie_camera.decode.pixels import converted_to, layout_of, matrix_of, range_of, siting_of
 from vigie_camera.decode.reasons import is_network, open_failure
 from vigie_camera.decode.upright import Upright
@@ -213,5 +213,5 @@ def _options(address: str, options: VideoOptions) -> dict[str, str]:
         # Enough to find the size of any camera's video, and a second sooner than the default.
         table |= {"probesize": "1000000", "analyzeduration": "1000000"}
     if scheme in ("rtsp", "rtsps"):
-        table |= {"rtsp_transport": options.transport, "allowed_media_types": "video"}
+        table |= {"rtsp_transport": options.transport, "allowed_media_types": "video", **tls_options(options)}
     return table

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from vigie_camera.cause import REMEDY, Cause
-from vigie_camera.decode.backend import DecodeError
+from vigie_camera.decode.backend import NOT_A_VIDEO, DecodeError
 
 _PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _PROBE_S: Final = 2.0
@@ -39,7 +39,7 @@ def is_network(address: str) -> bool:
 def open_failure(error: BaseException, address: str, lasted_s: float, limit_s: float) -> DecodeError:
     """``error`` of opening ``address`` as a cause; neither its text nor the address goes into the reason."""
     if not is_network(address):
-        return DecodeError(Cause.NO_VIDEO, "is not a video that FFmpeg can decode; convert it to H.264 in MP4")
+        return DecodeError(Cause.NO_VIDEO, NOT_A_VIDEO)
     named = _BY_CLASS.get(type(error).__name__)
     if named is not None:
         return DecodeError(*named)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from vigie.errors import SourceOpenError, SourceRefusedError
-from vigie.log import redact
+from vigie.log import get_logger, redact
+from vigie.source_url import SECRET, NetworkSource, read_network_source
 from vigie.synthetic.url import parse_url
 from vigie_camera.config import CameraSettings
-from vigie_camera.decode.backend import VideoOptions
-from vigie_camera.secrets import holds_plain_password, names_secret, reveal
+from vigie_camera.connect import connection
+from vigie_camera.decode.backend import NOT_A_VIDEO, VideoOptions
+from vigie_camera.secrets import SecretStore
+from vigie_camera.source_policy import SourcePolicy
+
+log = get_logger("camera.source")
 
 Kind = Literal["file", "rtsp", "synthetic"]
+Tls = Literal["verified", "unverified", "none"]
 SUPPORTED: Final = "an absolute path of a video file, rtsp://host/path, or synthetic://conveyor?seed=1&fps=30"
 OPEN_S: Final = 10.0
 FILE_S: Final = 10.0  # a file on a network share that went away
@@ -34,10 +42,15 @@ _LATER: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OpenContext:
-    """What resolving needs besides the source: where secrets are looked for."""
+    """What resolving needs besides the source: where secrets are looked for, and what this device may open."""
 
     secrets: Path
     environ: Mapping[str, str]
+    policy: SourcePolicy = field(default_factory=SourcePolicy)
+
+    @property
+    def store(self) -> SecretStore:
+        return SecretStore(self.secrets, self.environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,8 @@ class SourcePlan:
     ``live``: sets its own pace, comes back after being lost; ``endless``: has no end of its own;
     ``resolve``: the address to open, secrets in place, asked for anew before every opening; it goes to this camera's
     decoder and nowhere else. Raises SecretMissingError, SourceOpenError.
-    ``size_hw``: known before opening, for the check of shared memory.
+    ``size_hw``: known before opening, for the check of shared memory; ``network``: where it is, for one on a network;
+    ``tls``: how its connection is protected.
     """
 
     kind: Kind
@@ -56,33 +70,35 @@ class SourcePlan:
     endless: bool
     resolve: Callable[[OpenContext], str]
     size_hw: tuple[int, int] | None = None
+    network: NetworkSource | None = None
+    tls: Tls | None = None
 
-    def options(self, settings: CameraSettings, read_s: float) -> VideoOptions:
+    def options(self, settings: CameraSettings, read_s: float, ca_file: str = "") -> VideoOptions:
         """How the decoder opens it. ``read_s``: its time-out for reads, of a live source."""
         if self.live:
             return VideoOptions(
-                live=True, transport=settings.rtsp_transport, open_timeout_s=OPEN_S, read_timeout_s=read_s
+                live=True,
+                transport=settings.rtsp_transport,
+                open_timeout_s=OPEN_S,
+                read_timeout_s=read_s,
+                tls_verify=settings.tls_verify,
+                ca_file=ca_file,
             )
         return VideoOptions(live=False, open_timeout_s=OPEN_S, read_timeout_s=FILE_S)
 
 
-def plan_source(source: str) -> SourcePlan:
-    """Understand ``source``; nothing is opened, no secret is read.
+def plan_source(source: str, *, tls_verify: bool = True) -> SourcePlan:
+    """Understand ``source``; nothing is opened, no secret is read. ``tls_verify``: check an rtsps camera's certificate.
 
     Raises: SourceRefusedError, SyntheticSourceError: it can never be opened as it stands.
     """
     shown = redact(source)
-    if holds_plain_password(source):
-        raise SourceRefusedError(
-            _without_authority(source),
-            "holds a password; put it into a secret file or variable and write ${SECRET_NAME} in its place",
-        )
     scheme = _SCHEME.match(source)
     match scheme[1].lower() if scheme else "":
         case "" | "file":
             return _plan_file(source, shown)
         case "rtsp" | "rtsps":
-            return _plan_rtsp(source, shown)
+            return _plan_rtsp(source, tls_verify=tls_verify)
         case "synthetic":
             return _plan_synthetic(source, shown)
         case other if other in _LATER:
@@ -91,27 +107,46 @@ def plan_source(source: str) -> SourcePlan:
             raise SourceRefusedError(shown, f"'{other}://' is not known; use {SUPPORTED}")
 
 
+def refusal(plan: SourcePlan, policy: SourcePolicy, store: SecretStore) -> str | None:
+    """Why this device does not open ``plan``, as far as can be told before opening: scheme, address, secrets."""
+    network = plan.network
+    if network is None:
+        return policy.refuses_scheme(plan.kind)
+    return policy.refuses_scheme(network.scheme) or policy.refuses_host(network.host) or store.refuses(network)
+
+
+def caution(plan: SourcePlan) -> str | None:
+    """What an operator should know about a source that is accepted."""
+    if plan.network is None or not plan.network.secrets:
+        return None
+    if plan.tls == "none":
+        return (
+            "warning: the password crosses the network readable or weakly hashed; use rtsps:// where the camera has it"
+        )
+    if plan.tls == "unverified":
+        return "warning: the camera's certificate is not checked (tls_verify false), so anybody may take the password"
+    return None
+
+
 def _plan_file(source: str, shown: str) -> SourcePlan:
     path = Path(_path_of(source))
-    if any(sign in source for sign in "*?[") and not path.exists():
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in source + str(path)):
+        raise SourceRefusedError("...", "holds a control character; rename the file")
+    # Whether such a file exists is not asked: a mount that is away would hold every camera.
+    if any(sign in source for sign in "*?"):
         raise SourceRefusedError(shown, "is a pattern of files, which this version cannot open; name one file")
     if not path.is_absolute():
         raise SourceRefusedError(shown, f"is not an absolute path; use {SUPPORTED}")
-    if names_secret(source):
+    if SECRET.search(source):
         raise SourceRefusedError(shown, "secrets are for URLs; a path is written as it is")
     if str(path).startswith("/dev/video"):
         raise SourceRefusedError(shown, f"V4L2 cameras cannot be opened by this version; use {SUPPORTED}")
-    if path.is_dir():
-        raise SourceRefusedError(shown, f"folders of pictures cannot be opened by this version; use {SUPPORTED}")
 
     def resolve(_context: OpenContext) -> str:
-        try:
-            with path.open("rb") as file:
-                empty = not file.read(1)
-        except OSError as error:
-            raise SourceOpenError(str(path), f"{error.strerror}; check the path and the module's mounts") from None
-        if empty:
-            raise SourceOpenError(str(path), "is empty; copy it again")
+        why = _no_file(path)
+        if why:
+            log.warning("file_not_opened", source=str(path), why=why)
+            raise SourceOpenError(str(path), NOT_A_VIDEO)
         return str(path)
 
     return SourcePlan("file", shown, live=False, endless=False, resolve=resolve)
@@ -121,31 +156,40 @@ def _path_of(source: str) -> str:
     """Of a path, itself; of a ``file:`` URL (RFC 8089), its path, percent-decoded; any other host than ours is none."""
     if _SCHEME.match(source) is None:
         return source
-    split = urlsplit(source)
+    try:
+        split = urlsplit(source)
+    except ValueError:
+        return ""
     return unquote(split.path) if split.netloc.lower() in ("", "localhost") else ""
 
 
-def _plan_rtsp(source: str, shown: str) -> SourcePlan:
+def _no_file(path: Path) -> str | None:
+    """Why ``path`` cannot be read as a file with something in it."""
     try:
-        host = urlsplit(source).hostname
-    except ValueError:
-        host = None
-    if not host:
-        raise SourceRefusedError(shown, "names no host; expected rtsp://host[:port]/path")
+        # O_NONBLOCK: opening a FIFO would wait for a writer that may never come.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            found = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return error.strerror
+    if not stat.S_ISREG(found.st_mode):
+        return "not a file"
+    return None if found.st_size else "empty"
+
+
+def _plan_rtsp(source: str, *, tls_verify: bool) -> SourcePlan:
+    network = read_network_source(source)
 
     def resolve(context: OpenContext) -> str:
-        return reveal(source, context.secrets, context.environ).reveal()
+        return connection(network, context.policy, context.store, tls_verify=tls_verify).reveal()
 
-    return SourcePlan("rtsp", shown, live=True, endless=True, resolve=resolve)
+    tls: Tls = "none" if network.scheme == "rtsp" else "verified" if tls_verify else "unverified"
+    return SourcePlan("rtsp", redact(source), live=True, endless=True, resolve=resolve, network=network, tls=tls)
 
 
 def _plan_synthetic(source: str, shown: str) -> SourcePlan:
     spec = parse_url(source)
     size_hw = (spec.size_wh[1], spec.size_wh[0])
     return SourcePlan("synthetic", shown, live=False, endless=True, resolve=lambda _context: source, size_hw=size_hw)
-
-
-def _without_authority(source: str) -> str:
-    """For a source that is refused because it holds a password: not even its shape is echoed."""
-    scheme = _SCHEME.match(source)
-    return f"{scheme[1]}://..." if scheme else "..."

@@ -1,0 +1,111 @@
+"""Which cameras this device lets a twin name: schemes and networks, decided on the device and not by the twin."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from vigie.errors import ConfigRefusedError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+SCHEMES_VARIABLE: Final = "VIGIE_CAMERA_SCHEMES"
+NETWORKS_VARIABLE: Final = "VIGIE_CAMERA_NETWORKS"
+SCHEMES: Final = ("file", "rtsp", "rtsps", "synthetic")
+DEFAULT_NETWORKS: Final = (
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
+)  # fmt: skip
+"""Private ranges and the local segment. Not the loopback: what listens there trusts its neighbours."""
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        # Clouds' instance metadata and platform services: credentials without a password. Azure, AWS, GCP, Oracle,
+        # Alibaba, ECS and EKS tasks.
+        ("169.254.169.254", "168.63.129.16", "169.254.170.2", "169.254.170.23", "192.0.0.192", "100.100.100.200",
+         "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+    )
+)  # fmt: skip
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicy:
+    """What may be opened. ``networks`` hold the addresses; ``names`` are hosts that may have any address."""
+
+    schemes: frozenset[str] = frozenset(SCHEMES)
+    networks: tuple[Network, ...] = tuple(map(ipaddress.ip_network, DEFAULT_NETWORKS))
+    names: frozenset[str] = frozenset()
+
+    def refuses_scheme(self, scheme: str) -> str | None:
+        """Why a source of this scheme is not opened; None: it may be."""
+        if scheme in self.schemes:
+            return None
+        return f"this device opens no '{scheme}' sources, only {', '.join(sorted(self.schemes))} ({SCHEMES_VARIABLE})"
+
+    def refuses_address(self, host: str, address: Address) -> str | None:
+        """Why ``host``, which is at ``address``, is not connected to; None: it may be."""
+        address = _unwrapped(address)
+        if address in _METADATA or address.is_unspecified or address.is_multicast:
+            return f"{address} is never a camera"
+        if host in self.names or any(address in network for network in self.networks):
+            return None
+        return (
+            f"{address} is not in this device's camera networks ({self.describe()}); "
+            f"the device's owner adds it to {NETWORKS_VARIABLE}"
+        )
+
+    def refuses_host(self, host: str) -> str | None:
+        """As `refuses_address` for a host that is an address; a name is looked up only when it is opened."""
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return None
+        return self.refuses_address(host, address)
+
+    def describe(self) -> str:
+        return ", ".join([*map(str, self.networks), *sorted(self.names)]) or "none"
+
+
+def read_policy(environ: Mapping[str, str]) -> SourcePolicy:
+    """The device's policy: `VIGIE_CAMERA_SCHEMES` and `VIGIE_CAMERA_NETWORKS`, words separated by blanks or commas.
+
+    A network is `10.1.0.0/16`, one address, or a host name; the word `default` stands for the private ranges.
+    Raises: ConfigRefusedError: a word that is none of these.
+    """
+    schemes = frozenset(_words(environ.get(SCHEMES_VARIABLE, " ".join(SCHEMES))))
+    if unknown := sorted(schemes - set(SCHEMES)):
+        raise ConfigRefusedError(SCHEMES_VARIABLE, f"expected some of {', '.join(SCHEMES)}, got {unknown[0][:40]!r}")
+    networks: list[Network] = []
+    names: set[str] = set()
+    for word in _words(environ.get(NETWORKS_VARIABLE, "default")):
+        if word == "default":
+            networks += map(ipaddress.ip_network, DEFAULT_NETWORKS)
+        elif word[0].isdigit() or ":" in word or "/" in word:
+            try:
+                networks.append(ipaddress.ip_network(word))
+            except ValueError as error:
+                raise ConfigRefusedError(
+                    NETWORKS_VARIABLE, f"{error}; example: 10.1.0.0/16, cam-7.example.com"
+                ) from error
+        else:
+            names.add(word.lower())
+    return SourcePolicy(schemes, tuple(networks), frozenset(names))
+
+
+def _words(text: str) -> Iterable[str]:
+    return text.replace(",", " ").split()
+
+
+def _unwrapped(address: Address) -> Address:
+    """The IPv4 address inside an IPv6 one that only wraps it: mapped, 6to4, NAT64."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address.sixtofour is not None:
+            return address.sixtofour
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
