@@ -15,9 +15,12 @@ import pytest
 from support.camera_module import camera_module, until
 from vigie.errors import ConfigRefusedError, SecretRefusedError, SourceOpenError
 from vigie.source_url import read_network_source
-from vigie_camera.connect import connection, ffmpeg_options
+from vigie_camera.config import CameraSettings
+from vigie_camera.connect import ca_file, connection
+from vigie_camera.decode.backend import tls_options
 from vigie_camera.secrets import SecretStore
 from vigie_camera.source_policy import SourcePolicy, read_policy
+from vigie_camera.sources import plan_source
 
 CANARY = "c4nary-S3cret"
 
@@ -156,19 +159,20 @@ def test_a_name_that_leads_to_an_address_outside_the_list_is_not_connected_to(tm
 def test_what_is_connected_to_is_the_address_that_was_checked(tmp_path: Path) -> None:
     policy = read_policy({"VIGIE_CAMERA_NETWORKS": "localhost"})
     made = connection(read_network_source("rtsp://localhost:9/x"), policy, SecretStore(tmp_path))
-    assert made.url.reveal() in {"rtsp://127.0.0.1:9/x", "rtsp://[::1]:9/x"}
-    assert str(made.url) == "rtsp://localhost:9/x"
+    assert made.reveal() in {"rtsp://127.0.0.1:9/x", "rtsp://[::1]:9/x"}
+    assert str(made) == "rtsp://localhost:9/x"
 
 
 def test_certificates_are_verified_unless_the_camera_says_otherwise(tmp_path: Path) -> None:
     (tmp_path / "camera-ca.pem").write_text("")
     policy, store = read_policy({"VIGIE_CAMERA_NETWORKS": "localhost"}), SecretStore(tmp_path)
     source = read_network_source("rtsps://localhost:9/x")
-    verified = connection(source, policy, store)
-    assert (verified.options["tls_verify"], verified.options["ca_file"]) == ("1", str(tmp_path / "camera-ca.pem"))
-    assert verified.url.reveal() == "rtsps://localhost:9/x", "the name is what the certificate is for"
-    assert connection(source, policy, store, tls_verify=False).options["tls_verify"] == "0"
-    assert "http" not in ffmpeg_options()["protocol_whitelist"]
+    assert connection(source, policy, store).reveal() == "rtsps://localhost:9/x", "the name is what is certified"
+    assert connection(source, policy, store, tls_verify=False).reveal() != "rtsps://localhost:9/x"
+    for verify in (True, False):
+        settings = CameraSettings(source=source.template, tls_verify=verify)
+        options = plan_source(source.template, tls_verify=verify).options(settings, 5.0, ca_file(tmp_path))
+        assert tls_options(options) == {"tls_verify": str(int(verify)), "ca_file": str(tmp_path / "camera-ca.pem")}
 
 
 async def test_an_operator_is_told_of_a_password_on_an_open_line_and_of_tls_that_is_not_checked(tmp_path: Path) -> None:

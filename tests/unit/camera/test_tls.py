@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from vigie.errors import SourceOpenError
+from vigie_camera.config import CameraSettings
+from vigie_camera.connect import ca_file
+from vigie_camera.decode.backend import DecodeError
+from vigie_camera.decode.pyav import PyavBackend
 from vigie_camera.source_policy import read_policy
 from vigie_camera.sources import plan_source
-from vigie_camera.sources.opencv import prepare_opencv
 from vigie_camera.sources.registry import OpenContext
 from vigie_devkit.hub.shell.certificates import Certificates
 
@@ -62,12 +64,14 @@ def test_the_password_goes_to_a_certified_camera_or_where_checking_is_off(
     (secrets / "DOOR.host").write_text("localhost")
     if trusted:
         shutil.copy(certificates.ca_file, secrets / "camera-ca.pem")
-    prepare_opencv()
     with tls_camera(certificates) as (port, came):
         plan = plan_source(f"rtsps://guard:${{DOOR}}@localhost:{port}/x", tls_verify=tls_verify)
         policy = read_policy({"VIGIE_CAMERA_NETWORKS": "localhost"})
-        with pytest.raises(SourceOpenError):
-            plan.open(OpenContext(secrets, {}, 5.0, policy))
+        settings = CameraSettings(source=plan.shown, tls_verify=tls_verify)
+        address = plan.resolve(OpenContext(secrets, {}, policy))
+        with pytest.raises(DecodeError) as failed:
+            PyavBackend().open(address, plan.options(settings, 5.0, ca_file(secrets)))
+    assert "s3cret" not in str(failed.value)
     if trusted or not tls_verify:
         assert any(b"Authorization: Basic" in request for request in came)
     else:
