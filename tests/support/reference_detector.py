@@ -7,6 +7,7 @@ strides 8, 16, 32) so that an error in the product cannot hide in both.
 from __future__ import annotations
 
 import math
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -35,18 +36,22 @@ class ReferenceDetector:
         self.input = self.session.get_inputs()[0].name
 
     def video(self, path: Path, frames: int) -> list[list[Found]]:
-        """Detections of the first ``frames`` frames."""
-        capture = cv2.VideoCapture(str(path))
-        try:
+        """Detections of the first ``frames`` frames, coloured at full size by FFmpeg.
+
+        Not by ``cv2.VideoCapture``: its fast conversion truncates and is darker by 1.3 levels on average, which moves
+        scores across the threshold.
+        """
+        probe = cv2.VideoCapture(str(path))
+        width, height = int(probe.get(cv2.CAP_PROP_FRAME_WIDTH)), int(probe.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        probe.release()
+        flags = "bilinear+accurate_rnd+full_chroma_int+full_chroma_inp"
+        words = ["ffmpeg", "-v", "error", "-i", str(path), "-frames:v", str(frames), "-sws_flags", flags]
+        with subprocess.Popen([*words, "-f", "rawvideo", "-pix_fmt", "bgr24", "-"], stdout=subprocess.PIPE) as decoding:
+            assert decoding.stdout is not None
             found = []
-            while len(found) < frames:
-                read, frame = capture.read()
-                if not read:
-                    break
-                found.append(self.frame(frame))
+            while len(raw := decoding.stdout.read(width * height * 3)) == width * height * 3:
+                found.append(self.frame(np.frombuffer(raw, np.uint8).reshape(height, width, 3)))
             return found
-        finally:
-            capture.release()
 
     def frame(self, frame: np.ndarray) -> list[Found]:
         """Detections of one BGR frame."""
