@@ -5,6 +5,8 @@ Source: edgeHub, ReportedPropertiesValidator.cs; IoT Hub documentation "Understa
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from vigie_devkit.hub.ports import Json, JsonObject, TwinRefusedError, TwinTooLargeError
@@ -67,9 +69,8 @@ def _check_value(value: Json, path: str, depth: int, *, in_array: bool) -> None:
         size = len(value.encode())
         if size > MAX_STRING_BYTES:
             raise TwinRefusedError(f"{path}: string of {size} bytes, expected at most {MAX_STRING_BYTES}")
-    elif isinstance(value, int) and not isinstance(value, bool):
-        if not MIN_INTEGER <= value <= MAX_INTEGER:
-            raise TwinRefusedError(f"{path}: integer outside {MIN_INTEGER}..{MAX_INTEGER}")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        _check_number(value, path)
     elif isinstance(value, dict):
         if in_array:
             _refuse_nulls(value, path)
@@ -77,6 +78,15 @@ def _check_value(value: Json, path: str, depth: int, *, in_array: bool) -> None:
     elif isinstance(value, list):
         for index, child in enumerate(value):
             _check_value(child, f"{path}[{index}]", depth, in_array=True)
+
+
+def _check_number(value: float, path: str) -> None:
+    if isinstance(value, int):
+        if not MIN_INTEGER <= value <= MAX_INTEGER:
+            raise TwinRefusedError(f"{path}: integer outside {MIN_INTEGER}..{MAX_INTEGER}")
+    elif not math.isfinite(value):
+        # 1e400 is JSON, and infinity once read: it could never be written again, in no later answer.
+        raise TwinRefusedError(f"{path}: a number that is too large")
 
 
 def _check_key(key: str, path: str) -> None:

@@ -1,0 +1,18 @@
+"""A number that cannot be written again is refused before it is kept: it would poison the twin for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from vigie_devkit.hub.ports import TwinRefusedError
+from vigie_devkit.hub.state.json_bytes import decode_json
+from vigie_devkit.hub.state.twin_limits import check_patch, check_reported
+
+
+@pytest.mark.parametrize("body", [b'{"x": 1e400}', b'{"x": {"y": -1e999}}', b'{"x": [1, [1e400]]}'])
+def test_a_number_that_reads_as_infinity_is_refused(body: bytes) -> None:
+    patch = decode_json(body)
+    with pytest.raises(TwinRefusedError, match="too large"):
+        check_reported(patch)
+    with pytest.raises(TwinRefusedError, match="too large"):
+        check_patch(patch, what="desired")
