@@ -18,6 +18,7 @@ import pytest
 from vigie.config.environment import ModuleEnvironment
 from vigie.contracts.inputspec import InputSpec
 from vigie.frames.doorbell import Ringer, Rung, SignalSocket, socket_name
+from vigie.messaging.bell_input import BellInput
 from vigie.messaging.leases import LEASE_GOOD_S
 from vigie.messaging.memory import MemoryHub, UpstreamMessage
 from vigie.messaging.output import Output
@@ -279,7 +280,7 @@ async def test_kept_items_survive_a_consumer_that_goes_and_comes_back(tmp_path: 
         for service in services:
             await service.start()
         number = await pair.open_doorbell()
-        await until(lambda: len(pair.got) == number)
+        await until(lambda: len(pair.got) == number and pair.output.outstanding == 0)
         await services[1].stop()
         for _ in range(5):
             pair.offer(number)
@@ -309,3 +310,16 @@ async def test_kept_items_survive_a_consumer_that_goes_and_comes_back(tmp_path: 
             number += 1
             await asyncio.sleep(0.02)
         await until(lambda: len(got) == number - (int(got[0][1:])))
+
+
+def test_a_doorbell_that_is_closed_twice_leaves_other_files_alone(tmp_path: Path) -> None:
+    bell = BellInput(tmp_path, "b", "i", link_up=lambda: True, rejected=lambda: None)
+    bell.open()
+    bell.close()
+    other = os.memfd_create("other")  # takes the number that the doorbell had
+    try:
+        bell.wake()
+        bell.close()
+        os.fstat(other)
+    finally:
+        os.close(other)

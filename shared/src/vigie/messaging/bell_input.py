@@ -42,7 +42,8 @@ class BellInput:
         self._folder, self._module_id, self._input = folder, module_id, input_name
         self._link_up, self._rejected = link_up, rejected
         self._grants = Grants()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._closed = False
         self._socket: SignalSocket | None = None
         self._poll = select.poll()
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -79,7 +80,9 @@ class BellInput:
 
     def wake(self) -> None:
         """A message came by the route: end ``wait``."""
-        os.eventfd_write(self._woken, 1)
+        with self._lock:
+            if not self._closed:  # its number may be another file's by now
+                os.eventfd_write(self._woken, 1)
 
     def wait(self, timeout_s: float) -> None:
         """Until something may have come on either way."""
@@ -119,7 +122,9 @@ class BellInput:
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
-            os.close(self._woken)
+            if not self._closed:
+                self._closed = True
+                os.close(self._woken)
 
     def _opened(self) -> SignalSocket | None:
         if self._socket is not None and not self._socket.in_place:
