@@ -89,9 +89,9 @@ def test_docker_build_by_hand_gives_the_very_layers_that_vigie_images_build_give
 def test_two_modules_with_the_same_packages_share_their_layer(
     engine: Engine, images: dict[str, tuple[Image, str]]
 ) -> None:
-    camera, preprocess = (engine.image(images[name][1])["RootFS"]["Layers"] for name in ("camera", "preprocess"))
-    assert camera[:-1] == preprocess[:-1]
-    assert camera[-1] != preprocess[-1]
+    viewer, preprocess = (engine.image(images[name][1])["RootFS"]["Layers"] for name in ("viewer", "preprocess"))
+    assert viewer[:-1] == preprocess[:-1]
+    assert viewer[-1] != preprocess[-1]
 
 
 def test_images_go_through_a_file_for_an_air_gap(

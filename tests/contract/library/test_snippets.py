@@ -6,7 +6,6 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import cv2
@@ -39,10 +38,10 @@ def closure() -> set[str]:
 
 def install(folder: Path) -> None:
     """Links to the top-level files and folders of those distributions, and of no other."""
-    site = Path(sysconfig.get_path("purelib"))
     for name in closure() - {"vigie"}:
         for file in importlib.metadata.files(name) or []:
-            top = file.parts[0]
+            # Where the distribution itself lies: the engines' environment is laid over the usual one.
+            top, site = file.parts[0], Path(str(file.locate())).parents[len(file.parts) - 1]
             if top != ".." and not (folder / top).exists() and (site / top).exists():
                 (folder / top).symlink_to(site / top)
 
