@@ -54,9 +54,13 @@ def candidates_here(bundle: Bundle, threads: int | None = None, *, emulation: bo
 
 
 def pinned(own: list[Candidate], threads: int) -> list[Candidate]:
-    """The same with this many threads, each once; one run at a time, since who names the threads bounds the CPUs."""
+    """The same with this many threads, each once."""
     found: dict[str, Candidate] = {}
     for one in own:
-        kept = msgspec.structs.replace(one, threads=threads, runs=1) if one.device == "CPU" else one
-        found.setdefault(kept.key, kept)
+        if one.device == "CPU" and one.threads != threads:
+            # Runs at a time were counted for another number of threads each.
+            pinned_one = msgspec.structs.replace(one, threads=threads, runs=1)
+            found.setdefault(pinned_one.key, pinned_one)
+        else:
+            found[one.key] = one
     return list(found.values())
