@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Self
 
@@ -52,13 +51,11 @@ class LoadedBundle:
 
 
 class ServingModel:
-    """A loaded bundle and the engine that runs it, in as many threads at a time as its candidate has runs."""
+    """A loaded bundle and the engine that runs it; running is for one thread."""
 
     def __init__(self, loaded: LoadedBundle, engine: Engine) -> None:
         self.loaded = loaded
         self.engine = engine
-        self.users = 0  # frames that it is answering, counted by ModelsInService
-        self.gate = threading.BoundedSemaphore(engine.candidate.runs)
         self.bundle, self.decoder, self.spec = loaded.bundle, loaded.decoder, loaded.spec
         self.labels, self.wanted = loaded.labels, loaded.wanted
 

@@ -55,12 +55,8 @@ def candidates_here(bundle: Bundle, threads: int | None = None, *, emulation: bo
 
 def pinned(own: list[Candidate], threads: int) -> list[Candidate]:
     """The same with this many threads, each once."""
-    found: dict[str, Candidate] = {}
-    for one in own:
-        if one.device == "CPU" and one.threads != threads:
-            # Runs at a time were counted for another number of threads each.
-            pinned_one = msgspec.structs.replace(one, threads=threads, runs=1)
-            found.setdefault(pinned_one.key, pinned_one)
-        else:
-            found[one.key] = one
+    found = {
+        one.key: one
+        for one in (msgspec.structs.replace(one, threads=threads) if one.device == "CPU" else one for one in own)
+    }
     return list(found.values())
