@@ -132,6 +132,31 @@ async def test_claims_leave_the_route_when_the_consumer_answers_its_lease(pair: 
     assert pair.hub.claims() == by_route
 
 
+async def test_what_a_full_doorbell_did_not_take_goes_before_anything_newer(pair: Pair) -> None:
+    """The kernel queues some ten datagrams (net.unix.max_dgram_qlen). Seen: newer ones went ahead of those that waited,
+    and the consumer, which drops by number, took the late ones for duplicates.
+    """
+    number = await pair.open_doorbell()
+    await until(lambda: len(pair.got) == number)
+    bell = pair.output.bell
+    assert bell is not None
+    bell.window.messages = 64
+    for _ in range(20):
+        pair.working.clear()
+        for _ in range(30):
+            pair.offer(number)
+            number += 1
+        pair.working.set()
+        for _ in range(30):
+            pair.offer(number)
+            number += 1
+            time.sleep(0.0005)  # not to wait for anything: offers while the consumer empties its queue
+        await until(lambda: not pair.output.outstanding)
+    await until(lambda: len(pair.got) >= number)
+    assert pair.got == [f"x{index}" for index in range(number)]
+    assert 'vigie_messages_lost_total{input="i"}' not in pair.consumer.metrics.values()
+
+
 async def test_a_removed_route_closes_the_doorbell_and_a_new_one_opens_it(pair: Pair) -> None:
     number = await pair.open_doorbell()
     pair.hub.routes.clear()

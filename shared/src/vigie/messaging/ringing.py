@@ -69,10 +69,7 @@ class Ringing(ABC, Generic[T]):
             return None
         self._kicked = False
         self._look(now)
-        for _ in range(len(self._ring_again)):
-            flight = self._ring_again.popleft()
-            if flight.in_window:
-                self._ring(flight, now)
+        self._ring_refused(now)
         self._ring_pending(now)
         if self._ring_again or (
             len(self._pending) and any(bell.whom(key, now) for key in self._pending.waiting_keys())
@@ -126,7 +123,8 @@ class Ringing(ABC, Generic[T]):
             return
         if not bell.window.is_open:
             self._look(now)
-        while len(self._pending) and bell.window.is_open and now >= self._leaves_at():
+        self._ring_refused(now)
+        while not self._ring_again and len(self._pending) and bell.window.is_open and now >= self._leaves_at():
             chosen: list[list[str]] = []
 
             def accept(key: str, chosen: list[list[str]] = chosen) -> bool:
@@ -149,10 +147,20 @@ class Ringing(ABC, Generic[T]):
             elif not too_large:
                 return
 
-    def _ring(self, flight: Flight, now: float) -> None:
+    def _ring_refused(self, now: float) -> None:
+        """What a full socket did not take, in order. Nothing newer goes before: the consumer drops by number, so that
+        what comes late looks like something that came before.
+        """
+        for _ in range(len(self._ring_again)):
+            flight = self._ring_again.popleft()
+            if flight.in_window and not self._ring(flight, now):
+                return
+
+    def _ring(self, flight: Flight, now: float) -> bool:
+        """False: the socket is full, and ``flight`` is the next to be rung."""
         bell = self.bell
         if bell is None:
-            return
+            return True
         whom = {consumer for key in flight.cameras for consumer in bell.whom(key, now)}
         wake = bool(len(self._pending) or self._room_waiters or not bell.window.is_open)
         rung = bell.ring(whom, flight.body, wake=wake)
@@ -161,12 +169,14 @@ class Ringing(ABC, Generic[T]):
             flight.acknowledged_at = now
             self._metrics.rung(self.name)
         elif rung is Rung.FULL:
-            self._ring_again.append(flight)
+            self._ring_again.appendleft(flight)
+            return False
         elif rung is Rung.TOO_LARGE:
             bell.window.remove(flight)
             self._by_route(flight)
         else:
             self._nobody_hears(bell, now)
+        return True
 
     def _nobody_hears(self, bell: BellOutput, now: float) -> None:
         """The consumer has gone, and with it what lay in its socket: kept items go by the route, the rest is lost."""
