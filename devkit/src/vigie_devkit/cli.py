@@ -103,7 +103,7 @@ _TYPES = {
 
 
 def wrong_words(args: argparse.Namespace, rest: Sequence[str]) -> str | None:
-    """The complaint about words that the command does not take; None if there are none."""
+    """The complaint about words that the command does not take; None if it takes all."""
     if not rest or getattr(args, "takes_rest", False):
         return None
     wrong = rest[0]

@@ -98,7 +98,7 @@ def _install(venv: Path, environment: Path, name: str, lock: Path) -> None:
 
 
 def _must_be_made(venv: Path, environment: Path) -> bool:
-    """True if there is none, or one of another Python than the product's."""
+    """True if it is missing, or was made with another Python than the product's."""
     try:
         return _base(venv) != _base(environment) or not (environment / "bin/python").exists()
     except OSError:

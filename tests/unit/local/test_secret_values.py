@@ -15,7 +15,8 @@ from vigie_devkit.local.sources import read_sources
 
 SCRIPT = """
 import pathlib, sys
-from vigie_devkit.local.secret_values import secret_values, without_passwords
+from vigie_devkit.local.command_line import without_passwords
+from vigie_devkit.local.secret_values import secret_values
 words = [word for word in sys.argv[1:] if "://" in word]
 without_passwords(words)
 print(pathlib.Path("/proc/self/cmdline").read_text().replace(chr(0), " "))

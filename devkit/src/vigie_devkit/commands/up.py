@@ -106,7 +106,8 @@ def share(text: str) -> float:
 def up(args: argparse.Namespace) -> int:
     """Check all that can be checked before anything starts, then run."""
     from vigie_devkit.local.bundle import find_bundle
-    from vigie_devkit.local.secret_values import secret_values, without_passwords
+    from vigie_devkit.local.command_line import without_passwords
+    from vigie_devkit.local.secret_values import secret_values
     from vigie_devkit.local.sources import read_sources
 
     if not all(word.strip() for word in args.sources):

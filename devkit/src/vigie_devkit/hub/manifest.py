@@ -88,7 +88,7 @@ def _containers(agent: Mapping[str, Json]) -> list[str]:
 
 
 def modules_content(content: Mapping[str, Json]) -> dict[str, Json]:
-    """The ``modulesContent`` inside any of its wrappers. Raises: ManifestRefusedError: there is none."""
+    """The ``modulesContent`` inside any of its wrappers. Raises: ManifestRefusedError: it is missing."""
     inner: Json = content
     for wrapper in ("content", "configuration"):
         if isinstance(inner, dict) and isinstance(inner.get(wrapper), dict):

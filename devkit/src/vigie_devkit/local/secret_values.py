@@ -1,18 +1,16 @@
 """Where a run gets the secrets that its sources name: `--secret NAME=FILE`, a folder, a variable, or a question.
 
-None of them stays: not in the command line of `up` (`without_passwords`), not in the environment of what it starts
+None of them stays: not in the command line of `up` (`command_line`), not in the environment of what it starts
 (`forget`), and the files that the camera module reads are removed at the end.
 """
 
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from vigie_devkit.local.errors import SourceError, UsageError
 
@@ -63,36 +61,6 @@ def secret_values(given: Sequence[str], environ: MutableMapping[str, str]) -> Se
             raise UsageError(f"--secret takes NAME=FILE, got {name if equals else 'a word without ='!r}")
         files[name] = Path(file)
     return SecretValues(environ, files, may_ask=sys.stdin.isatty() and sys.stderr.isatty())
-
-
-def without_passwords(words: Sequence[str]) -> None:
-    """Where a source on the command line holds a password: run this command again without it, in the same process.
-
-    Everybody on the machine reads command lines (`ps`). The value goes on in a memory file that only this process has.
-    """
-    from vigie_devkit.local.sources import hide_passwords, name_for, unique
-
-    names: list[str] = []
-    taken: dict[str, tuple[str, dict[str, str]]] = {}
-    for word in words:
-        names.append(unique(name_for(word), names))
-        if "://" in word:
-            taken[word] = hide_passwords(word, names[-1])
-    if not any(secrets for _, secrets in taken.values()):
-        return
-    files: list[str] = []
-    for _, secrets in taken.values():
-        for name, value in secrets.items():
-            descriptor = os.memfd_create("secret", 0)
-            os.write(descriptor, value.encode())
-            os.set_inheritable(descriptor, True)
-            files += ["--secret", f"{name}=/dev/fd/{descriptor}"]
-    words_now = [taken[word][0] if word in taken else word for word in sys.orig_argv[1:]]
-    _run_again([*words_now, *files])
-
-
-def _run_again(words: list[str]) -> NoReturn:
-    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - this very command
 
 
 def _read(file: Path, name: str) -> str:

@@ -90,7 +90,7 @@ def read_literal(text: str) -> Any:
 
 
 def too_few_names(signature: Signature, count: int) -> str:
-    """Why the names in the metadata do not name ``count`` classes; empty where they do, or there are none."""
+    """Why the names in the metadata do not name ``count`` classes; empty where they do, or it has no names."""
     have = metadata_labels(signature.metadata)
     return (
         "" if have is None or len(have) == count else f"its metadata name {len(have)} classes, its output has {count}"
@@ -110,7 +110,7 @@ def metadata_labels(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def unread_names(metadata: Mapping[str, str]) -> str:
-    """Why class names in the metadata are not taken; empty where there are none, or they are."""
+    """Why class names in the metadata are not taken; empty where they are, or the metadata has no names."""
     text = metadata.get("names", "")
     if not text or metadata_labels(metadata) is not None:
         return ""

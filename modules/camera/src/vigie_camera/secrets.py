@@ -33,7 +33,7 @@ class SecretStore:
     def find(self, name: str, host: str) -> Redacted:
         """The value of secret ``name`` for the camera at ``host``.
 
-        Raises: SecretMissingError: there is none. SecretRefusedError: it is another camera's, or what lies there is not
+        Raises: SecretMissingError: it is missing. SecretRefusedError: it is another camera's, or what lies there is not
         a file of one short text.
         """
         value, hosts = self._file(name), self._file(f"{name}.host")
@@ -65,7 +65,7 @@ class SecretStore:
         return None
 
     def _file(self, name: str) -> str | None:
-        """Content of a file of the folder, without one newline at its end. None: there is none that may be read.
+        """Content of a file of the folder, without one newline at its end. None: no file there may be read.
 
         Raises: SecretRefusedError: a link, a FIFO or another thing than a file, too long, or no text.
         """

@@ -14,10 +14,11 @@ from vigie.vision.planes import frame_bytes, planes_of
 from vigie_camera.cause import Cause
 from vigie_camera.decode.backend import DecodeError
 from vigie_camera.decode.choice import load_backend
+from vigie_camera.decode.frame import Frame
 from vigie_camera.decode.link import Link, LinkClosedError
 from vigie_camera.decode.shared_bytes import SharedBytes
 from vigie_camera.decode.sight import Sight
-from vigie_camera.decode.source import Frame, Source, open_source
+from vigie_camera.decode.source import Source, open_source
 from vigie_camera.decode.wire import (
     Alive,
     Ended,

@@ -6,7 +6,7 @@ from vigie.contracts.pixels import PixelFormat
 from vigie.synthetic import open_scene, parse_url
 from vigie.vision.planes import Planes
 from vigie_camera.decode.backend import Damage
-from vigie_camera.decode.source import Frame
+from vigie_camera.decode.frame import Frame
 
 
 class SceneSource:

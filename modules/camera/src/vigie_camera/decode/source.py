@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from vigie.contracts.pixels import PixelFormat
-from vigie.vision.planes import Planes, copy_planes
+from vigie.vision.planes import copy_planes
 from vigie_camera.decode.backend import Backend, Damage, Video
+from vigie_camera.decode.frame import Frame
 from vigie_camera.decode.wire import Task
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The next frame. ``pace_s``: the time it is paced by, of the stream (files) or of its arrival (live).
-
-    ``fill`` writes it into planes of its format; to be called before the next frame is asked for, or not at all.
-    """
-
-    format: PixelFormat
-    pace_s: float
-    media_s: float | None
-    fill: Callable[[Planes], None]
 
 
 class Source(Protocol):

@@ -1,0 +1,22 @@
+"""One frame on its way from a source into a slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vigie.contracts.pixels import PixelFormat
+from vigie.vision.planes import Planes
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The next frame. ``pace_s``: the time it is paced by, of the stream (files) or of its arrival (live).
+
+    ``fill`` writes it into planes of its format; to be called before the next frame is asked for, or not at all.
+    """
+
+    format: PixelFormat
+    pace_s: float
+    media_s: float | None
+    fill: Callable[[Planes], None]
