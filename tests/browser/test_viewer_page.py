@@ -159,6 +159,19 @@ async def test_without_the_token_nothing_is_seen_and_it_is_in_no_address(tmp_pat
         await stop(flow)
 
 
+async def test_an_answer_that_comes_before_the_first_paint_is_shown(tmp_path: Path) -> None:
+    """On a busy machine the browser paints late; nobody who is not signed in hears anything a second time."""
+    late = (
+        "const wait = window.setTimeout.bind(window), paint = window.requestAnimationFrame.bind(window);"
+        "window.requestAnimationFrame = (run) => paint((at) => wait(() => run(at), 1500));"
+        "window.setTimeout = (run, ms, ...rest) => wait(run, (ms || 0) + 1500, ...rest);"
+    )
+    async with viewer_house(tmp_path, token="correct horse battery") as house, browser_page(house) as page:
+        await page.add_init_script(late)
+        await page.goto(house.address)
+        await page.wait_for_selector("input[name=token]")
+
+
 async def test_a_zone_drawn_on_the_picture_is_shown_as_the_patch_that_it_is_and_not_pretended(tmp_path: Path) -> None:
     async with viewer_house(tmp_path) as house, browser_page(house) as page:
         house.add("dock")

@@ -16,6 +16,7 @@ function useState_() {
     let due = 0;
     const later = () => { due ||= requestAnimationFrame(() => { due = 0; tick((n) => n + 1); }); };
     const off = [on("state", later), on("settings", later)];
+    later(); // what came before this first paint told nobody
     return () => off.forEach((stop) => stop());
   }, []);
 }
@@ -32,7 +33,7 @@ export function go(view, camera) {
 function App() {
   useState_();
   const [at, setAt] = useState(route());
-  useEffect(() => { const moved = () => setAt(route()); addEventListener("hashchange", moved); return () => removeEventListener("hashchange", moved); }, []);
+  useEffect(() => { const moved = () => setAt(route()); addEventListener("hashchange", moved); moved(); return () => removeEventListener("hashchange", moved); }, []);
   useEffect(() => { theme(); }, [state.settings.theme]);
   useEffect(() => { say(); }, [state.settings.fps]);
   if (!state.me) return html`<main class="centre"><p class="muted">${t.connection.connecting}</p></main>`;
