@@ -24,6 +24,7 @@ COMMITTED, SENT = b"c", b"s"
 NO_LIMIT = 1 << 40
 # Each start sends these many items again that were committed before, as a hub does after a broken connection.
 OVERLAP = 7
+SLOW_ACKNOWLEDGEMENT_S = 0.005
 
 
 def child(path: Path, out: int, first: int, chance: random.Random) -> None:
@@ -40,6 +41,8 @@ def child(path: Path, out: int, first: int, chance: random.Random) -> None:
             if batch is not None:
                 message = batch.message_id.encode() + b"\n" + batch.body
                 os.write(out, _HEAD.pack(SENT, 0, len(message)) + message)
+                if chance.random() < 0.5:
+                    time.sleep(SLOW_ACKNOWLEDGEMENT_S)  # a cloud takes its time: a kill must fall in between
                 ledger.acknowledge(batch)
 
 
