@@ -69,9 +69,13 @@ def test_an_intel_box_offers_cpu_gpu_and_npu(tmp_path: Path) -> None:
         "cpu/int8-u8s8/1t",
         "cpu/int8-u8s8/3t",
         "cpu/int8-u8s8/6t",
+        "cpu/int8-u8s8/1t x 6",
+        "cpu/int8-u8s8/2t x 3",
         "cpu/fp32/1t",
         "cpu/fp32/3t",
         "cpu/fp32/6t",
+        "cpu/fp32/1t x 6",
+        "cpu/fp32/2t x 3",
         "openvino/int8-u8s8/1t",
         "openvino/int8-u8s8/3t",
         "openvino/int8-u8s8/6t",
@@ -144,6 +148,7 @@ def test_a_raspberry_pi_has_its_cpu_and_if_installed_openvino(tmp_path: Path) ->
     assert keys(candidates(hardware, card("int8-s8s8"), installed=BASE)[0]) == [
         "cpu/int8-s8s8/1t",
         "cpu/int8-s8s8/2t",
+        "cpu/int8-s8s8/1t x 2",
     ]
     found, _ = candidates(hardware, card("int8-s8s8"), installed=BASE | {"openvino": "1"})
     assert "openvino/int8-s8s8/2t" in keys(found)
@@ -151,7 +156,7 @@ def test_a_raspberry_pi_has_its_cpu_and_if_installed_openvino(tmp_path: Path) ->
 
 def test_the_cpu_takes_what_does_not_suit_it_rather_than_give_no_answer(tmp_path: Path) -> None:
     found, _ = candidates(report(tmp_path, RASPBERRY, "aarch64"), card("a16w8"), installed=BASE)
-    assert keys(found) == ["cpu/a16w8/1t", "cpu/a16w8/2t"]
+    assert keys(found) == ["cpu/a16w8/1t", "cpu/a16w8/2t", "cpu/a16w8/1t x 2"]
 
 
 def test_another_build_of_onnx_runtime_has_the_cpu_provider_too(tmp_path: Path) -> None:

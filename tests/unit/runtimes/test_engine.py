@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,8 @@ import pytest
 from support.tiny_bundle import tiny_bundle
 from vigie.errors import BundleError, EngineError, ImageShapeError, ProviderError
 from vigie.models import Bundle
-from vigie.runtimes import Candidate, open_engine
+from vigie.runtimes import Candidate, Engine, open_engine
+from vigie.runtimes.candidate import cpu_candidate
 from vigie.runtimes.reference_run import run_reference
 
 
@@ -38,6 +40,28 @@ def test_a_strided_view_is_taken_and_outputs_are_the_engine_s_own_buffers(tmp_pa
         assert first[0].tolist() == [50, 50, 50]
         assert engine.run(wide[:, 1::2])[0] is first
         assert first[0].tolist() == [0, 0, 0]
+
+
+def test_several_threads_run_one_session_at_a_time_and_each_reads_its_own_outputs(tmp_path: Path) -> None:
+    wrong: list[tuple[int, list[float]]] = []
+
+    def run_often(engine: Engine, level: int, begin: threading.Barrier) -> None:
+        tensor = np.full((4, 6, 3), level, np.uint8)
+        begin.wait(60)
+        for _ in range(400):
+            found = engine.run(tensor)[0][0].tolist()
+            if found != [level] * 3:
+                wrong.append((level, found))
+
+    with open_engine(tiny_bundle(tmp_path / "b"), cpu_candidate("fp32", 1, runs=3)) as engine:
+        begin = threading.Barrier(3)
+        threads = [threading.Thread(target=run_often, args=(engine, level, begin)) for level in (10, 90, 200)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
+    assert wrong == []
 
 
 def test_as_many_rows_come_as_the_picture_has(tmp_path: Path) -> None:

@@ -42,8 +42,11 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     objective: Annotated[
         Kind,
-        Meta(description="latency: least time a run; throughput: most runs a second; energy: least joules."),
-    ] = "latency"
+        Meta(
+            description="auto: latency while frames come singly, throughput while they queue; latency: least time of a "
+            "run; throughput: most frames a second, several at a time; energy: least joules."
+        ),
+    ] = "auto"
     accuracy_floor: (
         Annotated[
             float,

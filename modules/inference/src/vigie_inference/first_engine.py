@@ -26,7 +26,7 @@ def first_engine(bundle: Bundle, here: Here, objective: Objective, entry: Entry 
     if not allowed:
         raise ConfigRefusedError("$.runtime.forbid", "forbids every engine that this machine has for the model")
     if entry is not None:
-        for ranked in choose(entry.measured, objective).ranking:
+        for ranked in choose(entry.measured, objective).ranking if entry.complete else ():
             best = ranked.candidate
             if best in allowed and is_safe(best) and not breaker.is_open(best.key, now_s):
                 return best
@@ -35,12 +35,16 @@ def first_engine(bundle: Bundle, here: Here, objective: Objective, entry: Entry 
 
 def _order(
     one: Candidate, variants: Sequence[str], objective: Objective, breaker: Breaker, now_s: float
-) -> tuple[bool, bool, bool, int, int]:
-    """Safe, not known to fail, what is required, the variant that the card names first, all threads."""
+) -> tuple[bool, bool, bool, int, int, int]:
+    """Safe, not known to fail, what is required, the variant that the card names first, then all CPUs.
+
+    For the least delay by one run of all threads, else by several runs of one thread: most frames per second.
+    """
     return (
         not is_safe(one),
         breaker.is_open(one.key, now_s),
         not objective.require.all_of(one),
         variants.index(one.variant),
-        -one.threads,
+        -one.threads * one.runs,
+        one.runs if objective.kind == "latency" else -one.runs,
     )

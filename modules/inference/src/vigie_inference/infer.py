@@ -16,13 +16,14 @@ from vigie.contracts.tensors import TensorItem
 from vigie.errors import EngineError, FrameGoneError, VigieError
 from vigie.frames import RingPool
 from vigie.log import get_logger
-from vigie.messaging.inputs import InputQueue
+from vigie.messaging.inputs import InputQueue, Received
 from vigie.messaging.output import Output
 from vigie.runtimes.finite import require_finite
 from vigie.service import Service
 from vigie.vision.detections import Detections
 from vigie.vision.in_frame import detections_in_frame
 from vigie_inference.config import InferenceConfig
+from vigie_inference.crew import Crew
 from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.serving import ServingModel
@@ -32,10 +33,12 @@ log = get_logger("inference")
 POLL_S = 0.2
 # Longer than any model runs on one frame: only a runtime that hangs is silent this long.
 STALLED_AFTER_S = 60.0
+# A run that is under way when the module stops is waited for, so that its ring is not unmapped under it.
+LAST_RUN_S = 5.0
 
 
 class InferStage:
-    """Runs the model on one worker thread."""
+    """Takes tensors on one thread and runs the model on as many workers as the chosen candidate has runs at a time."""
 
     def __init__(
         self,
@@ -60,6 +63,10 @@ class InferStage:
         self._cpu = service.metrics.counter(
             "vigie_inference_cpu_seconds", "CPU time of this thread inside the model; the runtime's own come on top."
         )
+        self._crew: Crew[TensorItem, DetectionsItem | str] = Crew(self._infer, self._finish, models.runs_at_a_time)
+        self._pool = RingPool(folder)
+        self._stopping = threading.Event()
+        self._finished = self._seen_finished = 0
         self._viewer: tuple[Output[DetectionsItem], Callable[[str, int], bool]] | None = None
         # Read by the thread that publishes the input spec: quicker while tensors of another spec, or none, arrive.
         self.fitting_tensor_seen_s = 0.0
@@ -69,23 +76,46 @@ class InferStage:
         self._viewer = overlay, wants
 
     def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set: the body of the worker thread."""
-        with RingPool(self._folder) as pool:
-            while not stop.is_set():
+        """Take tensors until ``stop`` is set: the body of the thread that hands them to the workers."""
+        self._stopping = stop
+        while not stop.is_set():
+            if not self._crew.in_hand or self._progressed():
                 self._alive.beat()
-                self._models.retire()
-                received = self._tensors.get(POLL_S)
-                if received is None:
-                    pool.sweep()  # rings whose writer has moved on would keep their memory
-                    continue
-                with self._detections.together(len(received.items)):
-                    for item in received.items:
-                        self._infer_or_drop(item, pool, stop)
-                if not stop.is_set():
-                    received.done()
+            self._models.retire()
+            if not self._crew.wait_for_room(POLL_S):
+                continue
+            received = self._tensors.get(POLL_S)
+            if received is None:
+                self._pool.sweep()  # rings whose writer has moved on would keep their memory
+                continue
+            at_a_time = self._models.runs_at_a_time()
+            self._load.came(len(received.items), self._crew.in_hand, at_a_time)
+            if self._crew.in_hand or at_a_time > 1:
+                self._crew.take(received, [(item.camera, item) for item in received.items])
+            else:
+                self._here(received, stop)
+        self._crew.wait_for_the_running(LAST_RUN_S)
+        self._pool.close()
 
-    def _infer_or_drop(self, item: TensorItem, pool: RingPool, stop: threading.Event) -> None:
-        result = self._infer(item, pool, stop)
+    def work(self, stop: threading.Event) -> None:
+        """The body of each worker thread."""
+        self._crew.work(stop)
+
+    def _here(self, received: Received[TensorItem], stop: threading.Event) -> None:
+        """One run at a time needs no other thread."""
+        with self._detections.together(len(received.items)):
+            for item in received.items:
+                self._finish(item, self._infer(item))
+        if not stop.is_set():
+            received.done()
+
+    def _progressed(self) -> bool:
+        """Whether a frame was finished since the last look: a worker that hangs must not look alive."""
+        before, self._seen_finished = self._seen_finished, self._finished
+        return before != self._finished
+
+    def _finish(self, item: TensorItem, result: DetectionsItem | str) -> None:
+        self._finished += 1
         if isinstance(result, str):
             self._service.metrics.dropped(result, item.camera)
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=result)
@@ -98,23 +128,25 @@ class InferStage:
         if self._viewer is not None and self._viewer[1](item.camera, item.seq):
             self._viewer[0].offer(result, key=item.camera, keep=False)
 
-    def _infer(self, item: TensorItem, pool: RingPool, stop: threading.Event) -> DetectionsItem | str:
+    def _infer(self, item: TensorItem) -> DetectionsItem | str:
         """What was seen, or the reason why the frame was not inferred."""
+        if not self._room_downstream(item, self._stopping):
+            return "sync_behind"
         answering = self._models.answering(item.spec_version)
         if answering is None:
             return "no_model" if self._models.serving is None else "spec_mismatch"
-        if not self._room_downstream(item, stop):
-            return "sync_behind"
         model, wanted = answering
         self.fitting_tensor_seen_s = time.monotonic()
         try:
-            with pool.lease(item.pixels) as tensor_hwc:
+            with self._pool.lease(item.pixels) as tensor_hwc, model.gate:
                 begun_ns, cpu_begun_ns = time.monotonic_ns(), time.thread_time_ns()
                 outputs = self._run(model, tensor_hwc)
                 took_ms = (time.monotonic_ns() - begun_ns) / 1e6
-                self._cpu.inc((time.thread_time_ns() - cpu_begun_ns) / 1e9)
-                self._load.ran(took_ms / 1e3)
-            found = model.decoder(outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids)
+                cpu_s = (time.thread_time_ns() - cpu_begun_ns) / 1e9
+                # Still at the gate: where the engine's next run is in this thread's buffers or in its one process.
+                found = model.decoder(
+                    outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids
+                )
         except FrameGoneError as error:
             return error.reason
         except VigieError as error:
@@ -122,6 +154,10 @@ class InferStage:
                 "inference_failed", camera=item.camera, seq=item.seq, model=model.spec.version, reason=str(error)
             )
             return "inference_failed"
+        finally:
+            self._models.release(model)
+        self._cpu.inc(cpu_s)
+        self._load.ran(took_ms / 1e3)
         self._duration.observe(took_ms / 1e3)
         return self._result(item, model, found, took_ms)
 
@@ -138,7 +174,11 @@ class InferStage:
             self._load.failed(model, error)
             if standby is None:
                 raise
-            outputs = standby.engine.run(tensor_hwc)
+            try:
+                # Copied: the frames that this engine answers from now on may use this thread's buffers.
+                outputs = [np.array(output) for output in standby.engine.run(tensor_hwc)]
+            finally:
+                self._models.release(standby)
         return outputs
 
     def _room_downstream(self, item: TensorItem, stop: threading.Event) -> bool:

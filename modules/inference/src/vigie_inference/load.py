@@ -1,4 +1,4 @@
-"""What the inference thread tells about itself: how busy it is, and which engine failed it."""
+"""What the inference threads tell of themselves: how busy they are, whether frames queue, which engine failed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,38 @@ from vigie_inference.serving import ServingModel
 
 # Long enough to hold some frames of a slow camera, short enough to follow a change of scene.
 WINDOW_S = 5.0
+# Frames queue when more than this share of them found others in hand, and come singly again below the second one.
+QUEUE_SHARE, SINGLE_SHARE = 0.5, 0.1
+# Few frames prove little; a camera that starts sends some at once.
+_FRAMES_MIN = 20
 
 
 class Load:
-    """Written by the inference thread, read by the one that chooses the runtime."""
+    """Written by the inference threads, read by the one that chooses the runtime."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: deque[tuple[float, float]] = deque(maxlen=2000)
         self.failures: queue.SimpleQueue[tuple[ServingModel, EngineError]] = queue.SimpleQueue()
         self.attention = threading.Event()
+        self._arrivals: deque[tuple[float, int, int]] = deque(maxlen=2000)
+        self._queueing = True
+        self._at_a_time = 1
+
+    def came(self, frames: int, in_hand: int, at_a_time: int) -> None:
+        """A message of ``frames`` was taken while ``in_hand`` others were, ``at_a_time`` of them running."""
+        self._at_a_time = max(1, at_a_time)
+        others = frames if in_hand else frames - 1
+        with self._lock:
+            self._arrivals.append((time.monotonic(), frames, others))
+
+    def queueing(self) -> bool:
+        """Whether frames wait for each other; stays as it was between the two bounds, and while hardly any come."""
+        now_s = time.monotonic()
+        with self._lock:
+            recent = [(frames, others) for at, frames, others in self._arrivals if now_s - at < WINDOW_S]
+            self._queueing = queue_state(sum(f for f, _ in recent), sum(o for _, o in recent), before=self._queueing)
+            return self._queueing
 
     def ran(self, took_s: float) -> None:
         with self._lock:
@@ -33,8 +55,16 @@ class Load:
         self.attention.set()
 
     def busy_share(self) -> float:
-        """Share of the last seconds that was spent in the model, 0..1."""
+        """Share of the last seconds that was spent in the model, 0..1 of all that run at a time."""
         now_s = time.monotonic()
         with self._lock:
             took_s = sum(took for at, took in self._runs if now_s - at < WINDOW_S)
-        return min(1.0, took_s / WINDOW_S)
+        return min(1.0, took_s / WINDOW_S / self._at_a_time)
+
+
+def queue_state(frames: int, waited: int, *, before: bool) -> bool:
+    """Whether frames queue, of so many that came and so many that found others there; with hysteresis."""
+    if frames < _FRAMES_MIN:
+        return before
+    share = waited / frames
+    return share > QUEUE_SHARE or (before and share > SINGLE_SHARE)

@@ -41,8 +41,14 @@ class Measuring:
         progress: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> Entry | None:
-        """Measure, save, return; None if stopped. Dangerous candidates are written down before they are tried."""
+        """Measure, save, return; None if stopped. Dangerous candidates are written down before they are tried.
+
+        Each process is on disk when the next one begins: a start that ends early is gone on with by the next.
+        """
         dangerous = {candidate.key for candidate in candidates if not is_safe(candidate)}
+        known = self._cache.load(fingerprint)
+        kept = {} if known is None else {one.candidate.key: one for one in known.measured}
+        begun = {} if known is None or known.complete else kept
 
         def before(now: Progress) -> bool:
             progress(now)
@@ -52,21 +58,19 @@ class Measuring:
                 self._breaker.trying(now.candidate)
             return True
 
-        def after(_measured: Measured) -> None:
+        def after(measured: Measured) -> None:
             self._breaker.settled()
+            if measured.failure is None and not stop():
+                kept[measured.candidate.key] = measured
+                self._cache.save(_entry(fingerprint, bundle, kept, complete=False))
 
-        found = measure_all(bundle, candidates, self._plan(), before=before, after=after, stop=stop)
+        found = measure_all(
+            bundle, candidates, self._plan(), before=before, after=after, stop=stop, known=list(begun.values())
+        )
         if found is None:
             return None
-        known = self._cache.load(fingerprint)
-        kept = () if known is None else known.measured
-        keys = {one.candidate.key for one in found}
-        entry = Entry(
-            fingerprint,
-            bundle.card.name,
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            (*found, *(one for one in kept if one.candidate.key not in keys)),
-        )
+        kept.update({one.candidate.key: one for one in found})
+        entry = _entry(fingerprint, bundle, kept, complete=True)
         self._cache.save(entry)
         return entry
 
@@ -91,3 +95,8 @@ class Measuring:
                 return True
             time.sleep(_STEP_S)
         return False
+
+
+def _entry(fingerprint: str, bundle: Bundle, measured: dict[str, Measured], *, complete: bool) -> Entry:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Entry(fingerprint, bundle.card.name, now, tuple(measured.values()), complete)

@@ -5,7 +5,7 @@ no frame goes unanswered, and is closed when none has come for a while. When onl
 stays, so the new engine answers from the next tensor on. While an engine serves that lives in a process of its own, one
 in this process stands by: should the former fail in the middle of a frame, the latter answers that frame.
 
-Engines are closed only by the thread that runs them (``retire``), or when it has ended (``close``).
+Engines are closed when no frame uses them any more (``retire``), or when the threads have ended (``close``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RETIRE_AFTER_S = 8.0
 
 
 class ModelsInService:
-    """Shared by the control plane (``replace``, ``switch``, ``refilter``) and the inference thread (all else)."""
+    """Shared by the control plane (``replace``, ``switch``, ``refilter``) and the inference threads (all else)."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,13 +64,17 @@ class ModelsInService:
             return after
 
     def fail_over(self, failed: ServingModel) -> ServingModel | None:
-        """The serving engine is of no use any more: the one that stands by serves from now on; None if none does."""
+        """The serving engine is of no use any more: the one that stands by serves from now on; None if none does.
+
+        What is returned is in use until ``release``.
+        """
         with self._lock:
             if self._serving is None or self._serving[0] is not failed or self._standby is None:
                 return None
             after, self._standby = self._standby, None
             self._serving = (after, self._serving[1])
             self._done_with.append(failed)
+            after.users += 1
             return after
 
     def refilter(self, config: InferenceConfig) -> None:
@@ -88,19 +92,31 @@ class ModelsInService:
             self._make_former(None)
 
     def answering(self, spec_version: str) -> tuple[ServingModel, Filter] | None:
-        """The model that tensors of this spec were fitted for, if it is still in service."""
+        """The model that tensors of this spec were fitted for, if it is still in service; in use until ``release``."""
         with self._lock:
             for pair in (self._serving, self._former):
                 if pair is not None and pair[0].spec.version == spec_version:
+                    pair[0].users += 1
                     return pair
         return None
 
+    def release(self, model: ServingModel) -> None:
+        """A frame is answered."""
+        with self._lock:
+            model.users -= 1
+
+    def runs_at_a_time(self) -> int:
+        """Of the serving model."""
+        with self._lock:
+            return 1 if self._serving is None else self._serving[0].engine.candidate.runs
+
     def retire(self) -> None:
-        """Close what is no longer needed; called between tensors by the thread that runs the engines."""
+        """Close what is no longer needed; called now and then by the thread that takes tensors."""
         with self._lock:
             if self._former is not None and time.monotonic() - self._replaced_s > RETIRE_AFTER_S:
                 self._part_with_former()
-            done_with, self._done_with = self._done_with, []
+            done_with = [model for model in self._done_with if not model.users]
+            self._done_with = [model for model in self._done_with if model.users]
         for model in done_with:
             model.close()
 

@@ -11,6 +11,8 @@ import queue
 import threading
 import time
 
+import msgspec
+
 from vigie.errors import ConfigRefusedError
 from vigie.log import get_logger
 from vigie.runtimes import Candidate
@@ -74,6 +76,7 @@ class RuntimeControl:
         self._known: dict[str, Measured] = {}
         self._choice = Choice((), (), ())
         self._fingerprint = ""
+        self._queueing = True
         self._looked: dict[tuple[str, int | None, bool], Here] = {}
 
     def first(self, loaded: LoadedBundle, config: InferenceConfig) -> Candidate:
@@ -142,6 +145,9 @@ class RuntimeControl:
                 self._done = wanted
         else:
             self._switching.look_after()
+            if wanted.objective.kind == "auto" and self._load.queueing() != self._queueing:
+                log.info("runtime_follows_load", queueing=not self._queueing)
+                self._decide(wanted, self._here(wanted))
             self._try_again(wanted, stop)
 
     def _consider(self, wanted: Wanted, stop: threading.Event) -> bool:
@@ -149,6 +155,8 @@ class RuntimeControl:
         here = self._here(wanted)
         self._fingerprint = fingerprint(wanted.loaded.bundle, here.facts)
         entry = self._cache.load(self._fingerprint)
+        if entry is not None and not entry.complete:
+            entry = None  # its beginning is on disk: measuring goes on from there
         self._known = {} if entry is None else {one.candidate.key: one for one in entry.measured}
         cached = entry is not None
         to_measure = self._to_measure(wanted, here)
@@ -198,7 +206,9 @@ class RuntimeControl:
             if key in keys and key not in self._known and now_s < one.retry_at_s
         )
         known = [one for key, one in self._known.items() if key in keys]
-        self._choice = choose(known, wanted.objective, (*here.not_here(wanted.objective), *left_alone))
+        self._queueing = self._load.queueing()
+        objective = for_load(wanted.objective, queueing=self._queueing)
+        self._choice = choose(known, objective, (*here.not_here(wanted.objective), *left_alone))
         order = [ranked.candidate for ranked in self._choice.ranking]
         # What nobody measured may serve where it cannot do harm: the only one there is, or all if measuring is off.
         serving = self._models.serving
@@ -342,3 +352,10 @@ class RuntimeControl:
             return
         text = why if why.startswith("required") else f"required {require.in_words()}, and {why}"
         self._service.health.not_ready("inference.runtime", text)
+
+
+def for_load(objective: Objective, *, queueing: bool) -> Objective:
+    """What ``auto`` comes to under this load: the most frames while they queue, else the least delay of one."""
+    if objective.kind != "auto":
+        return objective
+    return msgspec.structs.replace(objective, kind="throughput" if queueing else "latency")

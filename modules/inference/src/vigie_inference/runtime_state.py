@@ -21,7 +21,7 @@ Phase = Literal["starting", "measuring", "settled", "degraded"]
 
 
 class Serving(msgspec.Struct, frozen=True):
-    """``isolated``: in a process of its own. ``verdict``: the proof's; empty while nothing was proven."""
+    """``isolated``: in a process of its own. ``runs``: at a time. ``verdict``: the proof's; empty if unproven."""
 
     candidate: str
     engine: str
@@ -30,6 +30,7 @@ class Serving(msgspec.Struct, frozen=True):
     variant: str
     threads: int
     isolated: bool
+    runs: int = 1
     verdict: str = ""
     placed: dict[str, int] = {}
     cpu_time_share: float | None = None
@@ -68,7 +69,7 @@ class RuntimeState(msgspec.Struct, frozen=True):
     """Everything; ``energy``: the meter, or ``unavailable``."""
 
     phase: Phase = "starting"
-    objective: str = "latency"
+    objective: str = "auto"
     serving: Serving | None = None
     chosen: str = ""
     reasons: tuple[str, ...] = ()
@@ -103,6 +104,7 @@ def serving_of(candidate: Candidate, known: Measured | None) -> Serving:
         variant=candidate.variant,
         threads=candidate.threads,
         isolated=not is_safe(candidate),
+        runs=candidate.runs,
         verdict=proof.verdict if proof is not None else "",
         placed=proof.placed if proof is not None else {},
         cpu_time_share=proof.cpu_time_share if proof is not None else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Self
 
@@ -51,11 +52,13 @@ class LoadedBundle:
 
 
 class ServingModel:
-    """A loaded bundle and the engine that runs it; running is for one thread."""
+    """A loaded bundle and the engine that runs it, in as many threads at a time as its candidate has runs."""
 
     def __init__(self, loaded: LoadedBundle, engine: Engine) -> None:
         self.loaded = loaded
         self.engine = engine
+        self.users = 0  # frames that it is answering, counted by ModelsInService
+        self.gate = threading.BoundedSemaphore(engine.candidate.runs)
         self.bundle, self.decoder, self.spec = loaded.bundle, loaded.decoder, loaded.spec
         self.labels, self.wanted = loaded.labels, loaded.wanted
 

@@ -7,6 +7,7 @@ from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import TensorItem
 from vigie.demand import offer_demands
+from vigie.runtimes.threads import threads_available
 from vigie.service import Service
 from vigie_inference.announce import Announcer
 from vigie_inference.apply import ApplyConfig
@@ -47,6 +48,8 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     offer_methods(service, models, control)
 
     service.thread("inference.infer", stage.run)
+    for number in range(threads_available()):
+        service.thread(f"inference.run-{number + 1}", stage.work)
     service.thread("inference.announce", announcer.run)
     service.thread("inference.runtime", control.run)
     await service.start()

@@ -157,6 +157,9 @@ def _expand(row: Row, device: str, variant: str, card: Card, report: HardwareRep
     counts = thread_counts(report.cpu.threads) if device == "CPU" else [1]
     for threads in counts:
         yield Candidate(row.engine, row.id, device, variant, threads)
+    if row.id == "cpu":  # an engine in a process of its own takes one frame at a time
+        for threads, runs in parallel_runs(report.cpu.threads):
+            yield Candidate(row.engine, row.id, device, variant, threads, runs=runs)
     if (
         row.id == "cpu"
         and facts.activations == "u8"
@@ -175,3 +178,10 @@ def thread_counts(available: int) -> list[int]:
     """1 and all; above 4 also half of them (on hyper-threads that is one a core)."""
     counts = {1, available, *([available // 2] if available > 4 else [])}
     return sorted(counts)
+
+
+def parallel_runs(available: int) -> list[tuple[int, int]]:
+    """(threads of a run, runs at a time) that keep all CPUs busy: one thread each; above 4 CPUs also two each."""
+    if available < 2:
+        return []
+    return [(1, available), *([(2, available // 2)] if available > 4 else [])]

@@ -54,9 +54,9 @@ def candidates_here(bundle: Bundle, threads: int | None = None, *, emulation: bo
 
 
 def pinned(own: list[Candidate], threads: int) -> list[Candidate]:
-    """The same with this many threads, each once."""
-    found = {
-        one.key: one
-        for one in (msgspec.structs.replace(one, threads=threads) if one.device == "CPU" else one for one in own)
-    }
+    """The same with this many threads, each once; one run at a time, since who names the threads bounds the CPUs."""
+    found: dict[str, Candidate] = {}
+    for one in own:
+        kept = msgspec.structs.replace(one, threads=threads, runs=1) if one.device == "CPU" else one
+        found.setdefault(kept.key, kept)
     return list(found.values())

@@ -17,6 +17,9 @@ TIE_SHARE = 0.03
 NOISE_SHARE_MAX = 0.10
 
 
+Reading = Callable[[Candidate, Trial], float]
+
+
 class Rejection(msgspec.Struct, frozen=True):
     """Why a candidate is not chosen; ``remedy`` is empty where there is nothing to do about it."""
 
@@ -161,26 +164,37 @@ def _headline(ranking: Sequence[Ranked], objective: Objective) -> str:
     return text
 
 
-def _reading(objective: Objective, *, metered: bool) -> tuple[Callable[[Trial], float], str]:
-    """What an objective reads of a trial, the smaller the better, and its unit."""
+def _reading(objective: Objective, *, metered: bool) -> tuple[Reading, str]:
+    """What an objective reads of a candidate's trial, the smaller the better, and its unit.
+
+    Measuring shares the CPUs with whatever else runs, so wall time says more of the others than of the candidate:
+    latency reads the quickest tenth, and throughput on a CPU the CPU time, spread over the threads that share it.
+    """
     if objective.kind == "latency":
-        return (lambda trial: trial.p50_ms), "ms (p50)"
-    if objective.kind == "throughput":
-        return (lambda trial: 1e3 / trial.per_s), "ms an inference, back to back"
+        return (lambda _, trial: trial.undisturbed_ms), "ms per run, undisturbed"
+    if objective.kind in {"throughput", "auto"}:
+        return _spread_ms, "ms per inference, as many at a time as it runs"
     if metered:
-        return (lambda trial: trial.joules or 0.0), "J an inference"
-    return (lambda trial: trial.cpu_ms), "CPU ms an inference (an estimate of energy)"
+        return (lambda _, trial: trial.joules or 0.0), "J per inference"
+    return (lambda _, trial: trial.cpu_ms), "CPU ms per inference (an estimate of energy)"
 
 
-def _value(one: Measured, value: Callable[[Trial], float]) -> float:
-    return statistics.median(value(trial) for trial in one.trials)
+def _spread_ms(candidate: Candidate, trial: Trial) -> float:
+    if candidate.device != "CPU":
+        return 1e3 / trial.per_s
+    return max(trial.cpu_ms / (candidate.threads * candidate.runs), trial.undisturbed_ms / candidate.runs)
 
 
-def is_tie(one: Measured, best: Measured, value: Callable[[Trial], float]) -> bool:
+def _value(one: Measured, value: Reading) -> float:
+    return statistics.median(value(one.candidate, trial) for trial in one.trials)
+
+
+def is_tie(one: Measured, best: Measured, value: Reading) -> bool:
     """Whether ``one`` cannot be told from ``best``: by their ratio round by round, which a busy moment leaves alone."""
     if one is best:
         return True
-    ratios = sorted(value(mine) / value(other) for mine, other in zip(one.trials, best.trials, strict=False))
+    pairs = zip(one.trials, best.trials, strict=False)
+    ratios = sorted(value(one.candidate, mine) / value(best.candidate, other) for mine, other in pairs)
     middle = statistics.median(ratios)
     spread = 0.0
     if len(ratios) >= 3:

@@ -20,12 +20,13 @@ _FILE_BYTES_MAX = 16 << 20
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """``measured_at``: UTC, ISO 8601."""
+    """``measured_at``: UTC, ISO 8601. Not ``complete``: the measuring ended early, the next start goes on from it."""
 
     fingerprint: str
     model: str
     measured_at: str
     measured: tuple[Measured, ...]
+    complete: bool = True
 
 
 class _File(msgspec.Struct, frozen=True):

@@ -63,6 +63,7 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
     width = max((len(candidate.key) for candidate in diagnosis.tried), default=0)
     for candidate in diagnosis.tried:
         engine = f"{candidate.engine}, {candidate.threads} thread{'s' if candidate.threads > 1 else ''}"
+        engine += f", {candidate.runs} runs at a time" if candidate.runs > 1 else ""
         yield f"  {candidate.key:{width}}  {engine}"
     if not diagnosis.tried:
         yield "  nothing"

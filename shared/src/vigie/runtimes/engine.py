@@ -35,7 +35,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
 
 
 class Engine(Protocol):
-    """A loaded candidate. Used by one thread at a time.
+    """A loaded candidate. Used by ``candidate.runs`` threads at a time.
 
     ``candidate``: exactly what was opened. ``provider``: the full name of what is in force
     (``CPUExecutionProvider``, ``QNNExecutionProvider``, ``OpenVINO:GPU``). ``threads``: of one run.
@@ -49,7 +49,8 @@ class Engine(Protocol):
     input_shape: tuple[int, int, int, int]
 
     def run(self, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
-        """Outputs of one run in graph order. They are the engine's own buffers: valid until the next ``run``.
+        """Outputs of one run in graph order. They are the engine's own buffers: valid until the same
+        thread's next ``run``.
 
         Args: tensor_hwc: (H, W, 3) uint8, read during the call only.
         Raises: ImageShapeError: another shape or dtype. EngineError: the runtime failed.

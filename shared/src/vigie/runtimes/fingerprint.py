@@ -12,7 +12,7 @@ from vigie.models.bundle import Bundle
 from vigie.runtimes.plugged_in import plugged_in
 
 # Raised when measuring, judging or the meaning of an option changes.
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 
 
 def fingerprint(bundle: Bundle, facts: Mapping[str, str], environ: Mapping[str, str] | None = None) -> str:

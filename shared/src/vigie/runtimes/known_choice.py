@@ -31,7 +31,7 @@ def known_choice(
     Args: measurements: the folder of the cache. objective: None = what a module without configuration follows.
     """
     entry = DecisionCache(measurements).load(fingerprint(bundle, report.fingerprint_facts()))
-    if entry is None:
+    if entry is None or not entry.complete:
         return None
     choice = choose(entry.measured, objective or Objective())
     chosen = choice.chosen

@@ -67,19 +67,23 @@ def measure_all(
     before: Callable[[Progress], bool],
     after: Callable[[Measured], None] = lambda _measured: None,
     stop: Callable[[], bool] = lambda: False,
+    known: Sequence[Measured] = (),
 ) -> list[Measured] | None:
     """Every candidate's measurements, in the order given; None if ``before`` or ``stop`` ended it.
 
     Args: before: called before each process; may wait for a quiet moment; False ends. after: called with a candidate
-        after each of its processes. stop: asked while a process runs, which is then ended.
+        after each of its processes. stop: asked while a process runs, which is then ended. known: what an earlier
+        start measured before it ended; it counts as the first processes of those candidates.
     """
-    held = {candidate.key: Measured(candidate) for candidate in candidates}
+    before_this = {one.candidate.key: one for one in known}
+    held = {one.key: before_this.get(one.key, Measured(one)) for one in candidates}
     done, total = 0, len(candidates) * plan.processes
     for turn in range(plan.processes):
         if turn == 1:
             held = {key: without_hope(one, list(held.values())) for key, one in held.items()}
         for key, one in list(held.items()):
-            if one.failure is None and not one.note and (one.parity is None or one.parity.passed):
+            sound = one.failure is None and not one.note and (one.parity is None or one.parity.passed)
+            if sound and len(one.trials) <= turn:
                 if not before(Progress(done, total, key)):
                     return None
                 found = measure_once(bundle, one, plan, stop=stop)

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,20 +85,18 @@ def measure(request: Request) -> Answer:
 def _trial(engine: Engine, tensors: list[NDArray[np.uint8]], request: Request, *, loaded: tuple[float, float]) -> Trial:
     """``loaded``: seconds of loading and milliseconds of the first run, for the record."""
     meter = open_meter(probe())
-    for turn in range(_WARM_RUNS):
-        engine.run(tensors[turn % len(tensors)])
     pids = [os.getpid(), *([engine.pid] if isinstance(engine, IsolatedEngine) else [])]
-    joules_begun = meter.joules() if meter is not None else None
-    cpu_begun, begun = sum(map(cpu_seconds, pids)), time.perf_counter()
-    times: list[float] = []
-    while len(times) < request.runs and (
-        len(times) < request.runs_min or time.perf_counter() - begun < request.seconds
-    ):
-        times.append(_timed_ms(engine.run, tensors[len(times) % len(tensors)]))
-    took_s, cpu_s = time.perf_counter() - begun, sum(map(cpu_seconds, pids)) - cpu_begun
+    runners = [Runner(engine, tensors, request) for _ in range(request.candidate.runs)]
+    with ThreadPoolExecutor(len(runners)) as pool:
+        for warm in [pool.submit(runner.warm) for runner in runners]:
+            warm.result()
+        joules_begun = meter.joules() if meter is not None else None
+        cpu_begun, begun = sum(map(cpu_seconds, pids)), time.perf_counter()
+        times = [ms for timed in [pool.submit(runner.timed) for runner in runners] for ms in timed.result()]
+        took_s, cpu_s = time.perf_counter() - begun, sum(map(cpu_seconds, pids)) - cpu_begun
     joules_ended = meter.joules() if meter is not None else None
     used = None if joules_begun is None or joules_ended is None else (joules_ended - joules_begun) / len(times)
-    p50, p95, p99 = (float(value) for value in np.percentile(times, (50, 95, 99)))
+    p10, p50, p95, p99 = (float(value) for value in np.percentile(times, (10, 50, 95, 99)))
     return Trial(
         load_s=round(loaded[0], 4),
         first_ms=round(loaded[1], 3),
@@ -110,7 +109,28 @@ def _trial(engine: Engine, tensors: list[NDArray[np.uint8]], request: Request, *
         pss_mb=round(sum(map(pss_mb, pids)), 1),
         joules=None if used is None else round(used, 6),
         meter="" if meter is None or used is None else meter.domain,
+        p10_ms=round(p10, 4),
     )
+
+
+class Runner:
+    """One of the threads that run at a time, as the module's workers do."""
+
+    def __init__(self, engine: Engine, tensors: list[NDArray[np.uint8]], request: Request) -> None:
+        self._engine, self._tensors, self._request = engine, tensors, request
+
+    def warm(self) -> None:
+        for turn in range(_WARM_RUNS):
+            self._engine.run(self._tensors[turn % len(self._tensors)])
+
+    def timed(self) -> list[float]:
+        """Milliseconds of each run."""
+        request, tensors, begun = self._request, self._tensors, time.perf_counter()
+        runs = max(1, request.runs // request.candidate.runs)
+        times: list[float] = []
+        while len(times) < runs and (len(times) < request.runs_min or time.perf_counter() - begun < request.seconds):
+            times.append(_timed_ms(self._engine.run, tensors[len(times) % len(tensors)]))
+        return times
 
 
 def _timed_ms(run: Callable[[NDArray[np.uint8]], list[NDArray[Any]]], tensor: NDArray[np.uint8]) -> float:

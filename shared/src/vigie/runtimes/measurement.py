@@ -25,6 +25,8 @@ class Failure(msgspec.Struct, frozen=True):
 class Trial(msgspec.Struct, frozen=True):
     """One fresh process: loaded, warmed up, ``runs`` timed. Times in ms of one run, ``cpu_ms`` over all its threads.
 
+    ``per_s``: runs a second of all that run at a time. ``p10_ms``: a tenth of the runs were this quick or quicker.
+
     ``joules`` per run of the domain ``meter``, None where no meter can be read.
     """
 
@@ -39,6 +41,12 @@ class Trial(msgspec.Struct, frozen=True):
     pss_mb: float
     joules: float | None = None
     meter: str = ""
+    p10_ms: float | None = None
+
+    @property
+    def undisturbed_ms(self) -> float:
+        """Of a run that nobody took the CPU from: the quickest tenth, which a loaded machine leaves nearly alone."""
+        return self.p50_ms if self.p10_ms is None else self.p10_ms
 
 
 class Measured(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What the operator wants of a runtime: to be fast, to do much, or to use little; within which bounds."""
+"""What the operator wants of a runtime: to follow the load, be fast, do much, or use little; within which bounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from vigie.runtimes.candidate import Candidate
 
-Kind = Literal["latency", "throughput", "energy"]
+Kind = Literal["auto", "latency", "throughput", "energy"]
 Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(min_length=1, max_length=32)]
 
 
@@ -58,7 +58,7 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
     ``require``: only these may be chosen; ``prefer``: the best of these if any is fit; ``forbid``: never these.
     """
 
-    kind: Kind = "latency"
+    kind: Kind = "auto"
     accuracy_floor: float | None = None
     memory_mb_max: float | None = None
     require: Selection = Selection()

@@ -1,7 +1,8 @@
-"""The ONNX Runtime engine: any of its providers, no silent fall-back, buffers allocated once, one input copy a run."""
+"""The ONNX Runtime engine: any of its providers, no silent fall-back, buffers once a thread, one input copy a run."""
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from types import ModuleType
 from typing import Any, Self
@@ -23,6 +24,25 @@ from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
 from vigie.runtimes.signature import check_signature, check_tensor
 
 
+class _Buffers:
+    """What one thread's runs read and write. On the CPU an OrtValue made from a NumPy array shares its memory."""
+
+    def __init__(
+        self, session: Any, runtime: ModuleType, input_name: str, shape: tuple[int, ...], *, any_size: bool
+    ) -> None:
+        self.input = np.zeros(shape, np.uint8)
+        self.binding = session.io_binding()
+        self._values = [runtime.OrtValue.ortvalue_from_numpy(self.input)]
+        self.binding.bind_ortvalue_input(input_name, self._values[0])
+        self.outputs: list[NDArray[Any]] = []
+        self.open_names = [output.name for output in session.get_outputs()] if any_size else []
+        if not any_size:
+            for output in session.get_outputs():
+                self.outputs.append(np.zeros(tuple(output.shape), _numpy_type(output.type)))
+                self._values.append(runtime.OrtValue.ortvalue_from_numpy(self.outputs[-1]))
+                self.binding.bind_ortvalue_output(output.name, self._values[-1])
+
+
 class OnnxRuntimeEngine:
     """See ``vigie.runtimes.Engine``."""
 
@@ -37,42 +57,38 @@ class OnnxRuntimeEngine:
         self.threads = candidate.threads
         self.provider: str = session.get_providers()[0]
         self.input_shape = (1, card.input.height, card.input.width, 3)
-        # On the CPU an OrtValue made from a NumPy array shares its memory: the graph reads and writes these buffers.
-        self._input = np.zeros(self.input_shape, np.uint8)
-        self._binding = session.io_binding()
-        self._values = [runtime.OrtValue.ortvalue_from_numpy(self._input)]
-        self._binding.bind_ortvalue_input(card.input.name, self._values[0])
-        self._outputs: list[NDArray[Any]] = []
-        self._open_names: list[str] = []
-        if any(-1 in output.shape for output in card.outputs):
-            self._open_names = [output.name for output in session.get_outputs()]
-        else:
-            self._bind_outputs(runtime)
+        self._input_name = card.input.name
+        self._any_size = any(-1 in output.shape for output in card.outputs)
+        # A session may run in several threads at a time; what it reads and writes is each thread's own.
+        self._buffers = threading.local()
+        self._of_this_thread()
 
-    def _bind_outputs(self, runtime: ModuleType) -> None:
-        for output in self._session.get_outputs():
-            self._outputs.append(np.zeros(tuple(output.shape), _numpy_type(output.type)))
-            self._values.append(runtime.OrtValue.ortvalue_from_numpy(self._outputs[-1]))
-            self._binding.bind_ortvalue_output(output.name, self._values[-1])
+    def _of_this_thread(self) -> _Buffers:
+        found: _Buffers | None = getattr(self._buffers, "of_thread", None)
+        if found is None:
+            found = _Buffers(self._session, self._runtime, self._input_name, self.input_shape, any_size=self._any_size)
+            self._buffers.of_thread = found
+        return found
 
     def run(self, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
         check_tensor(tensor_hwc, self.input_shape[1:])
+        buffers = self._of_this_thread()
         # 0.5 MB at 416: 20 us, against binding the caller's memory anew for each frame.
-        self._input[0] = tensor_hwc
+        buffers.input[0] = tensor_hwc
         try:
             # Where the picture decides how many rows come, a former run's output must not be reused: bound anew.
-            for name in self._open_names:
-                self._binding.bind_output(name, "cpu")
-            self._session.run_with_iobinding(self._binding)
+            for name in buffers.open_names:
+                buffers.binding.bind_output(name, "cpu")
+            self._session.run_with_iobinding(buffers.binding)
         except Exception as error:  # ONNX Runtime's own classes share no base
             raise EngineError(self._model, f"the run failed: {first_line(error)}") from error
-        return list(self._binding.copy_outputs_to_cpu()) if self._open_names else self._outputs
+        return list(buffers.binding.copy_outputs_to_cpu()) if buffers.open_names else buffers.outputs
 
     def placement(self) -> dict[str, int]:
         return {provider: ops.total() for provider, ops in assigned_operators(self._session).items()}
 
     def prove(self) -> Proof:
-        profile = profile_runs(self._runtime, self._plan, self._input)
+        profile = profile_runs(self._runtime, self._plan, np.zeros(self.input_shape, np.uint8))
         return judge(
             asked=self.candidate.key,
             provider=self._plan.row.ep,
@@ -83,8 +99,8 @@ class OnnxRuntimeEngine:
         )
 
     def close(self) -> None:
-        self._binding = self._session = None
-        self._values = []
+        self._session = None
+        self._buffers = threading.local()
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ def add_verb(verbs: Any) -> None:
         verbs, "bench", "what runs a bundle best on this machine, and where its time goes", EXAMPLE, _bench
     )
     verb.add_argument("bundle", help="a bundle folder or a name from 'list'")
-    verb.add_argument("--objective", choices=("latency", "throughput", "energy"), default="latency")
+    verb.add_argument("--objective", choices=("auto", "latency", "throughput", "energy"), default="auto")
     verb.add_argument("--engines", help="only these, separated by commas: onnxruntime, openvino, ...")
     verb.add_argument("--variants", help="only these, separated by commas")
     verb.add_argument("--accuracy-floor", type=_share, help="least agreement with the reference, 0 to 1")
