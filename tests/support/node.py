@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from vigie_devkit.local.ownership import claim_home
+from vigie_devkit.local.paths import home_folder
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "tests/node"
@@ -21,7 +23,8 @@ def node_folder() -> Path:
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("Node's SDKs cannot be installed here: node and npm are missing")
     digest = hashlib.sha256((SOURCES / "package-lock.json").read_bytes()).hexdigest()[:12]
-    home = Path(os.environ.get("VIGIE_HOME", ROOT / ".vigie")) / f"tools/node-{digest}"
+    claim_home(home_folder())  # else the next `vigie up` refuses a folder with other things in it
+    home = home_folder() / f"tools/node-{digest}"
     home.parent.mkdir(parents=True, exist_ok=True)
     with home.with_suffix(".lock").open("w") as lock:  # test files run side by side
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -70,10 +70,10 @@ class Home:
     @contextmanager
     def running(self, *args: str, **extra_environment: str) -> Iterator[Running]:
         """`vigie up` in the background; ended by SIGTERM, and by force if that does not help."""
-        log = self.path / "up.log"
+        log = self.path.with_name(f"{self.path.name}.up.log")
         if "--viewer" not in args:
             args = (*args, "--no-viewer")  # what these runs are about is the flow; the page has its own test
-        self.path.mkdir(parents=True, exist_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*VIGIE, "up", *args],

@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ TEST_LOCK = "tests/requirements.lock"
 STAMP = "vigie-stamp-{}"
 INSTALLING = "vigie-installing"
 INSTALL_LOG = "vigie-install.log"
+# In every environment that Vigie made: only such a one is cleared, and deleted by `vigie clean`.
+MADE = "vigie-made"
 EXIT_ENVIRONMENT = 3
 
 
@@ -93,6 +96,15 @@ def ensure_environment(*, with_tests: bool = False) -> Path:
             if not is_current(venv, with_tests=with_tests):
                 _install(venv, with_tests=with_tests)
     return venv / "bin/python"
+
+
+def is_made_here(venv: Path) -> bool:
+    """True if Vigie made this environment, so that it may be deleted.
+
+    Versions before the marker stamped what they installed into, also an environment that VIGIE_VENV named and somebody
+    else had made: without the marker only the checkout's own counts.
+    """
+    return (venv / MADE).is_file() or (venv == CHECKOUT / ".venv" and (venv / STAMP.format("run")).is_file())
 
 
 def is_current(venv: Path, *, with_tests: bool) -> bool:
@@ -197,17 +209,27 @@ def pinned_count(lock: Path) -> int:
 
 
 def _must_be_made(venv: Path) -> bool:
-    """True for no environment, one whose installation was cut off, one without a Python, one of another Python."""
-    config = venv / "pyvenv.cfg"
-    if not config.exists():
-        strange = [path.name for path in venv.iterdir() if path.name not in {"bin", "include", "lib", "lib64"}]
+    """True for no environment, one whose installation was cut off, one without a Python, one of another Python.
+
+    Raises: BootstrapError: the folder is somebody else's.
+    """
+    found = {path.name for path in venv.iterdir()} - {"lost+found"}
+    ours = {MADE, INSTALLING, INSTALL_LOG, *(STAMP.format(layer) for layer in ("run", "test"))}
+    if found and not found & ours and venv != CHECKOUT / ".venv":
+        kind = "a virtual environment" if "pyvenv.cfg" in found else "things"
+        raise BootstrapError(
+            f"{venv} holds {kind} that Vigie did not make ({min(found)}); "
+            f"set VIGIE_VENV to a folder that is empty or does not exist"
+        )
+    if "pyvenv.cfg" not in found:
+        strange = sorted(found - ours - {"bin", "include", "lib", "lib64"})
         if strange:
             raise BootstrapError(
                 f"{venv} holds other things ({strange[0]}) and is not a virtual environment; "
                 f"set VIGIE_VENV to a folder that is empty or does not exist"
             )
         return True
-    broken = (venv / INSTALLING).exists() or not (venv / "bin/python").exists() or not _has_pip(venv)
+    broken = INSTALLING in found or not (venv / "bin/python").exists() or not _has_pip(venv)
     return broken or not _python_wanted(venv)
 
 
@@ -224,7 +246,15 @@ def _make(venv: Path) -> None:
         )
     # A Python inside our own environment cannot make that environment anew: ask the one it was made with.
     base = getattr(sys, "_base_executable", None) or sys.executable
-    made = subprocess.run([base, "-I", "-m", "venv", "--clear", str(venv)], capture_output=True, text=True, check=False)
+    # Marked first: one that is cut off is ours, and made anew. `venv --clear` would remove the mark.
+    (venv / MADE).touch()
+    for path in venv.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            if path.name != "lost+found":
+                shutil.rmtree(path)
+        elif path.name not in {MADE, INSTALLING}:
+            path.unlink()
+    made = subprocess.run([base, "-I", "-m", "venv", str(venv)], capture_output=True, text=True, check=False)
     if made.returncode != 0:
         said = (made.stderr + made.stdout).strip().splitlines()
         if any("ensurepip" in line for line in said):

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from vigie_devkit.local.ownership import claim_home
+from vigie_devkit.local.paths import home_folder
 from vigie_devkit.manifest.hardware import NONE, choose_hardware
 from vigie_devkit.manifest.images import module_files, platforms
 from vigie_devkit.manifest.render import Target, render
@@ -32,7 +34,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(INSTALL_S + 300)]
 
 @pytest.fixture(scope="module")
 def iotedgedev() -> Path:
-    home = Path(os.environ.get("VIGIE_HOME", ROOT / ".vigie")) / f"tools/iotedgedev-{VERSION}"
+    claim_home(home_folder())  # else the next `vigie up` refuses a folder with other things in it
+    home = home_folder() / f"tools/iotedgedev-{VERSION}"
     program = home / "bin/iotedgedev"
     if not (home / "complete").exists():
         shutil.rmtree(home, ignore_errors=True)

@@ -19,6 +19,7 @@ from vigie.errors import BundleError, BundlePathError, BundleSizeError, Download
 from vigie.models import load_bundle
 from vigie_devkit.cli import main
 from vigie_devkit.hub.shell.certificates import Certificates
+from vigie_devkit.local.ownership import MARKER
 from vigie_devkit.models import import_model
 from vigie_devkit.models.archive import unpack_bundle
 from vigie_devkit.models.catalogue import read_catalogue
@@ -335,7 +336,7 @@ def test_a_bundle_is_fetched_unpacked_verified_and_serves_by_its_name(
     assert "as the catalogue says" in out.err
     load_bundle(home / "bundles/best")
     assert main(["models", "verify", "best"]) == 0
-    assert list((home / "downloads").iterdir()) == []
+    assert [path.name for path in (home / "downloads").iterdir()] == [MARKER]
 
 
 def test_an_onnx_file_is_fetched_and_imported_as_the_catalogue_says(tmp_path: Path, home: Path) -> None:
@@ -361,7 +362,7 @@ def test_a_fetch_that_fails_leaves_the_former_bundle(
         assert main(["models", "fetch", "best", "--catalogue", write_catalogue(tmp_path, url, bad)]) == 5
     assert "vigie: model card" in capsys.readouterr().err
     assert load_bundle(home / "bundles/best").digest == former
-    assert [path.name for path in (home / "bundles").iterdir()] == ["best"]
+    assert {path.name for path in (home / "bundles").iterdir()} == {"best", MARKER}
 
 
 @pytest.mark.parametrize(

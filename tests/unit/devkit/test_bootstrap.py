@@ -82,8 +82,29 @@ def test_a_folder_with_other_things_in_it_is_not_taken_for_an_environment(checko
     (precious / "thesis.txt").write_text("x")
     code, _, errors = checkout.run("up", VIGIE_VENV=str(precious))
     assert code == 3
-    assert "holds other things (thesis.txt)" in errors
+    assert "holds things that Vigie did not make (thesis.txt)" in errors
     assert (precious / "thesis.txt").exists()
+
+
+def test_an_environment_that_somebody_else_made_is_neither_used_nor_cleared_nor_deleted(
+    checkout: SmallCheckout,
+) -> None:
+    theirs = checkout.path / "theirs"
+    (theirs / "lib").mkdir(parents=True)
+    (theirs / "lib/work.py").write_text("x")
+    code, _, errors = checkout.run("up", VIGIE_VENV=str(theirs))
+    assert (code, "did not make (lib)" in errors) == (3, True), errors
+    (theirs / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    code, _, errors = checkout.run("up", VIGIE_VENV=str(theirs))
+    assert (code, "holds a virtual environment that Vigie did not make" in errors) == (3, True), errors
+    assert (theirs / "lib/work.py").read_text() == "x"
+    (theirs / bootstrap.STAMP.format("run")).write_text("a version before the marker installed here")
+    assert not bootstrap.is_made_here(theirs)
+
+    ours = checkout.path / "ours"
+    code, _, errors = checkout.run("up", VIGIE_VENV=str(ours))
+    assert code == 0, errors
+    assert bootstrap.is_made_here(ours)
 
 
 def test_no_python_is_one_sentence(checkout: SmallCheckout, tmp_path: Path) -> None:

@@ -127,8 +127,8 @@ class Product:
 @contextmanager
 def up(folder: Path, launcher: Sequence[str], *arguments: str) -> Iterator[Product]:
     """Start `up` with ``arguments`` in the home ``folder``; what is left of it at the end is killed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "up.log"
+    log = folder.with_name(f"{folder.name}.up.log")  # beside it: `up` refuses a home with other things in it
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         begun_ns = time.monotonic_ns()
         process = subprocess.Popen(

@@ -14,7 +14,19 @@ from vigie_devkit import bootstrap
 from vigie_devkit.hub.shell.socket_folder import dead_folders, remove_dead_folder
 from vigie_devkit.local.errors import Exit, NoRunError, StateFolderError
 from vigie_devkit.local.hub_option import hub_is_alive, lone_hub_state
-from vigie_devkit.local.paths import home_folder, is_running, known_runs, measurements_folder
+from vigie_devkit.local.ownership import is_ours, remove_marker_if_alone
+from vigie_devkit.local.paths import home_folder, is_running, known_runs
+
+MEANINGS = {
+    "runs": "state, logs, CA and upstream record of every run",
+    "hub": "state, CA and upstream record of the hub that ran alone",
+    "models": "imported models",
+    "downloads": "downloads under way",
+    "runtimes": "what was measured of this machine's runtimes",
+    "wheels": "packages for images",
+    "frames": "frames",
+}
+"""What is deleted of the home, if Vigie made it. Bundles stay: they are a person's work."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,6 +50,8 @@ def clean(args: argparse.Namespace) -> int:
         raise NoRunError(f"a hub is up in {lone_hub_state()}; stop it first (Ctrl-C where it runs)")
     targets = what_there_is(keep_environment=args.keep_environment)
     sockets = dead_folders()
+    for path in what_stays():
+        print(f"vigie: {path} stays: Vigie did not make it")
     if not targets and not sockets:
         print("vigie: nothing to remove")
         return Exit.OK
@@ -52,28 +66,28 @@ def clean(args: argparse.Namespace) -> int:
     for path in sockets:
         remove_dead_folder(path)
     with suppress(OSError):
-        home_folder().rmdir()  # only if nothing else lies in it
+        remove_marker_if_alone(home_folder())
     print("vigie: removed")
     return Exit.OK
 
 
 def what_there_is(*, keep_environment: bool) -> list[tuple[Path, str]]:
-    """Only what Vigie made by name: VIGIE_HOME and VIGIE_VENV may point to folders with other things in them."""
+    """Only what Vigie made: VIGIE_HOME and VIGIE_VENV may point to folders with other things of the same names."""
     home = home_folder()
-    targets = [(run.frames, f"frames of run '{run.name}'") for run in known_runs()]
-    targets += [
-        (home / "runs", "state, logs, CA and upstream record of every run"),
-        (lone_hub_state(), "state, CA and upstream record of the hub that ran alone"),
-        (home / "models", "imported models"),
-        (home / "downloads", "downloads under way"),
-        (measurements_folder(), "what was measured of this machine's runtimes"),
-        (home / "wheels", "packages for images"),
-        (home / "frames", "frames"),
-    ]
+    targets: list[tuple[Path, str]] = []
+    if is_ours(home / "runs", "runs"):
+        targets += [(run.frames, f"frames of run '{run.name}'") for run in known_runs() if run.frames.exists()]
+    targets += [(home / part, meaning) for part, meaning in MEANINGS.items() if is_ours(home / part, part)]
     venv = bootstrap.environment_folder()
-    if not keep_environment and (venv / bootstrap.STAMP.format("run")).exists():
+    if not keep_environment and bootstrap.is_made_here(venv):
         targets.append((venv, "the Python environment; the next start installs it anew"))
-    return [(path, meaning) for path, meaning in targets if path.exists()]
+    return targets
+
+
+def what_stays() -> list[Path]:
+    """Folders that have the names of ours and that Vigie did not make."""
+    home = home_folder()
+    return [home / part for part in MEANINGS if (home / part).is_dir() and not is_ours(home / part, part)]
 
 
 def agreed() -> bool:

@@ -32,11 +32,12 @@ def add_parser(subparsers: Any) -> None:
 def doctor(args: argparse.Namespace) -> int:
     from vigie.models import load_bundle
     from vigie.runtimes.doctor import diagnose, diagnosis_text
-    from vigie_devkit.local.paths import measurements_folder
+    from vigie_devkit.local.ownership import claim_part
+    from vigie_devkit.local.paths import home_folder
     from vigie_devkit.models.shelf import find_on_shelf
 
     bundle = load_bundle(find_on_shelf(args.bundle))
-    sys.stdout.write(diagnosis_text(diagnose(bundle, measurements_folder()), as_json=args.json))
+    sys.stdout.write(diagnosis_text(diagnose(bundle, claim_part(home_folder(), "runtimes")), as_json=args.json))
     if not args.json:
         print(f"\nmeasure them: ./vigie models bench {args.bundle}")
     return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vigie_devkit.commands.hub_messages import add_send, add_watch
 from vigie_devkit.local.errors import Exit, UsageError
-from vigie_devkit.local.hub_option import add_hub_options, hub_state, lone_hub_state
+from vigie_devkit.local.hub_option import add_hub_options, claim_lone_hub_state, hub_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,7 +147,7 @@ def _add_misbehave(verbs: Any) -> None:
 def _run_hub(args: argparse.Namespace) -> int:
     from vigie_devkit.hub.__main__ import main
 
-    state = (args.state or lone_hub_state()).expanduser().absolute()
+    state = (args.state or claim_lone_hub_state()).expanduser().absolute()
     words = ["run", "--manifest", str(args.manifest), "--state", str(state)]
     for option in (
         "listen",

@@ -83,11 +83,12 @@ def _engine_option(verb: argparse.ArgumentParser) -> None:
 def build(args: argparse.Namespace) -> int:
     from vigie_devkit.images.build import BuildOptions
     from vigie_devkit.images.build import build as build_one
+    from vigie_devkit.local.ownership import claim_part
     from vigie_devkit.local.paths import home_folder
 
     engine = _engine(args)
     options = BuildOptions(
-        cache=home_folder() / "wheels",
+        cache=claim_part(home_folder(), "wheels"),
         base=args.base,
         version=args.tag or None,
         no_cache=args.no_cache,

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from vigie_devkit.local.errors import NoModelError
+from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import CHECKOUT, bundle_shelves, home_folder
 
 CARD = "card.yaml"
@@ -57,13 +58,14 @@ def import_once(onnx_file: Path) -> Path:
     """Import an ONNX file into the state folder, once per content and importer.
 
     Raises: NoModelError: it cannot be read, or is no model that the importer knows; the text says why.
+        StrangeFolderError: the state folder is not Vigie's.
     """
     try:
         digest = hashlib.sha256(onnx_file.read_bytes())
     except OSError as error:
         raise NoModelError(f"cannot read {onnx_file} ({error.strerror})") from error
     digest.update(importer_fingerprint())
-    folder = home_folder() / "models" / digest.hexdigest()[:16]
+    folder = claim_part(home_folder(), "models") / digest.hexdigest()[:16]
     done = [card.parent for card in (*folder.glob(CARD), *folder.glob(f"*/{CARD}"))]
     if done:
         return done[0]

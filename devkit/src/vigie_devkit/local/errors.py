@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -29,6 +30,18 @@ class StateFolderError(LocalError):
     def __init__(self, folder: Path, error: OSError) -> None:
         super().__init__(
             f"cannot write {folder} ({error.strerror}); make it writable, or set VIGIE_HOME to a folder that is"
+        )
+
+
+class StrangeFolderError(LocalError):
+    """A folder that Vigie did not make: it is not written to, and never deleted."""
+
+    exit_code = Exit.ENVIRONMENT
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        super().__init__(
+            f"{folder} holds things that Vigie did not make ({', '.join(names)}); set VIGIE_HOME to a folder that is "
+            "empty or does not exist"
         )
 
 

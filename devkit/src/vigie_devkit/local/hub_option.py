@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from vigie_devkit.local.errors import NoRunError
+from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import add_run_option, find_hub, home_folder, is_running, known_runs
 
 
@@ -22,6 +23,11 @@ def add_hub_options(parser: argparse.ArgumentParser) -> None:
 def lone_hub_state() -> Path:
     """State folder of a hub that was started alone without ``--state``."""
     return home_folder() / "hub"
+
+
+def claim_lone_hub_state() -> Path:
+    """`lone_hub_state`, made and marked as Vigie's. Raises: StrangeFolderError, StateFolderError."""
+    return claim_part(home_folder(), "hub")
 
 
 def hub_state(args: argparse.Namespace) -> Path:

@@ -1,6 +1,6 @@
 """Where a local run keeps what it has: one home folder, a folder per named run, one frame folder in shared memory.
 
-HOME = VIGIE_HOME, else .vigie in the checkout
+HOME = VIGIE_HOME, else .vigie in the checkout; it and each folder in it hold a marker, see `ownership`
   models/<sha256>/            imported bundles, shared by all runs
   runs/<name>/
     lock                      held while `up` lives
@@ -25,6 +25,7 @@ from pathlib import Path
 
 import vigie_devkit
 from vigie_devkit.local.errors import NoRunError, RunNameError, StateFolderError
+from vigie_devkit.local.ownership import DEFAULT_HOME, claim_part
 
 DEFAULT_RUN = "local"
 CHECKOUT = Path(vigie_devkit.__file__).resolve().parents[3]
@@ -61,8 +62,10 @@ class RunPaths:
     def make(self) -> None:
         """Create the folders.
 
-        Raises: StateFolderError: a folder cannot be written.
+        Raises: StateFolderError: a folder cannot be written. StrangeFolderError: one is not Vigie's.
         """
+        claim_part(self.home, "runs")
+        claim_part(self.home, "runtimes")
         try:
             for folder in (self.folder, self.hub, self.modules, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +78,7 @@ class RunPaths:
 def home_folder() -> Path:
     """The folder of all state: ``VIGIE_HOME``, else ``.vigie`` in the checkout."""
     wanted = os.environ.get("VIGIE_HOME")
-    return Path(wanted).expanduser().absolute() if wanted else CHECKOUT / ".vigie"
+    return Path(wanted).expanduser().absolute() if wanted else CHECKOUT / DEFAULT_HOME
 
 
 def measurements_folder() -> Path:
@@ -101,7 +104,7 @@ def claim_run(name: str | None) -> tuple[RunPaths, int]:
     """Take a run for this process: ``name``, or the first free one of ``local``, ``local-2``, ``local-3``, ...
 
     Returns: the run and the descriptor that holds its lock; closing it (or dying) frees the run.
-    Raises: StateFolderError, RunNameError; NoRunError: ``name`` was asked for and is taken.
+    Raises: StateFolderError, StrangeFolderError, RunNameError; NoRunError: ``name`` was asked for and is taken.
     """
     for candidate in [name] if name else [DEFAULT_RUN, *(f"{DEFAULT_RUN}-{n}" for n in range(2, 100))]:
         run = RunPaths(home_folder(), candidate)
@@ -115,8 +118,9 @@ def claim_run(name: str | None) -> tuple[RunPaths, int]:
 def try_lock(run: RunPaths) -> int | None:
     """The descriptor that now holds the run's lock, None if a living process holds it.
 
-    Raises: StateFolderError.
+    Raises: StateFolderError, StrangeFolderError.
     """
+    claim_part(run.home, "runs")
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
         # Not inheritable (Python's default): a child that outlived `up` would otherwise keep the run taken.

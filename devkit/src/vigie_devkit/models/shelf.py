@@ -9,7 +9,8 @@ from vigie.errors import BundleError
 from vigie.models import load_bundle
 from vigie.models.bundle import CARD_FILE
 from vigie.models.store import BundleStore
-from vigie_devkit.local.paths import bundle_shelves
+from vigie_devkit.local.ownership import claim_part
+from vigie_devkit.local.paths import bundle_shelves, home_folder
 from vigie_devkit.models.labels import choose_labels, read_labels
 from vigie_devkit.models.prepare import prepare
 from vigie_devkit.models.recognise import recognise
@@ -17,8 +18,8 @@ from vigie_devkit.models.settle import settle_feed
 
 
 def shelf_folder() -> Path:
-    """Where ``import`` puts bundles unless told otherwise."""
-    return bundle_shelves()[0]
+    """Where ``import`` puts bundles unless told otherwise; made and marked. Raises: StrangeFolderError."""
+    return claim_part(home_folder(), "bundles")
 
 
 def shelves() -> tuple[BundleStore, ...]:

@@ -19,6 +19,7 @@ def add_verb(verbs: Any) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> int:
+    from vigie_devkit.local.ownership import claim_part
     from vigie_devkit.local.paths import home_folder
     from vigie_devkit.models.catalogue import SHIPPED, find_entry
     from vigie_devkit.models.fetch import fetch_bundle
@@ -26,7 +27,7 @@ def _fetch(args: argparse.Namespace) -> int:
 
     entry = find_entry(args.name, args.catalogue or SHIPPED)
     target = args.output or shelf_folder() / args.name
-    folder = fetch_bundle(args.name, entry, target, home_folder() / "downloads", say)
+    folder = fetch_bundle(args.name, entry, target, claim_part(home_folder(), "downloads"), say)
     print(summary(folder))
     print(f"  next       ./vigie up --model {folder}")
     return 0
