@@ -596,7 +596,7 @@ class DownloadError(TransientError):
 
 
 class DownloadRefusedError(PermanentError):
-    """A download that cannot become the file that the catalogue means, or has no place to go."""
+    """A download that cannot become the file that was asked for, or has no place to go."""
 
     slug: ClassVar[str] = "download-refused"
 

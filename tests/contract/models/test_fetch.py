@@ -17,13 +17,13 @@ from support import models
 from support.file_server import Behaviour, serve
 from vigie.errors import BundleError, BundlePathError, BundleSizeError, DownloadError, DownloadRefusedError
 from vigie.models import load_bundle
+from vigie.models.archive import unpack_bundle
+from vigie.models.download import Wanted, download
 from vigie_devkit.cli import main
 from vigie_devkit.hub.shell.certificates import Certificates
 from vigie_devkit.local.ownership import MARKER
 from vigie_devkit.models import import_model
-from vigie_devkit.models.archive import unpack_bundle
 from vigie_devkit.models.catalogue import read_catalogue
-from vigie_devkit.models.download import Wanted, download
 from vigie_devkit.models.shelf import export_bundle
 
 CONTENT = random.Random(1).randbytes(700_000)
@@ -97,9 +97,9 @@ def test_too_much_from_before_is_thrown_away(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("does", "said"),
     [
-        (Behaviour(CONTENT[:-1] + b"\0"), "is another file than the catalogue means (sha256 does not match"),
-        (Behaviour(CONTENT, content_length=700_001), "has 700001 bytes, the catalogue says 700000"),
-        (Behaviour(CONTENT + b"x", no_length=True), "goes on after the 700000 bytes that the catalogue says"),
+        (Behaviour(CONTENT[:-1] + b"\0"), "is not the file that was asked for (sha256 does not match"),
+        (Behaviour(CONTENT, content_length=700_001), "has 700001 bytes, 700000 were expected"),
+        (Behaviour(CONTENT + b"x", no_length=True), "goes on after the 700000 bytes that were expected"),
         (Behaviour(CONTENT, encoding="gzip"), "comes compressed although that was not asked for"),
         (Behaviour(CONTENT, statuses=[404]), "the server answers 404; correct the URL"),
         (Behaviour(CONTENT, statuses=[204]), "answers 204 where a file was expected"),
@@ -125,7 +125,7 @@ def test_a_range_of_another_size_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_shorter_than_its_stated_length_is_refused(tmp_path: Path) -> None:
-    said = "has 1000 bytes, the catalogue says 700000"
+    said = "has 1000 bytes, 700000 were expected"
     does = Behaviour(CONTENT[:1000], content_length=700_000)
     with serve(does) as url, pytest.raises(DownloadRefusedError, match=said):
         get(url, tmp_path)

@@ -11,13 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 from vigie.errors import BundleError
 from vigie.models import load_bundle
-from vigie_devkit.models.archive import unpack_bundle
+from vigie.models.archive import unpack_bundle
+from vigie.models.download import Wanted, download
+from vigie.models.link import shown
 from vigie_devkit.models.catalogue import Entry
-from vigie_devkit.models.download import Wanted, download
 from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.importer import import_model
 from vigie_devkit.models.labels import COCO80
-from vigie_devkit.models.link import shown
 from vigie_devkit.models.writer import bundle_name, put_in_place
 
 _ZIP = b"PK\x03\x04"

@@ -40,9 +40,9 @@ def check_link(url: str) -> bool:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError as error:
-        raise DownloadRefusedError("the URL", "cannot be read; correct it in the catalogue") from error
+        raise DownloadRefusedError("the URL", "cannot be read; correct it") from error
     if parts.username or parts.password:
-        raise DownloadRefusedError(shown(url), "holds a password; a catalogue is no place for one")
+        raise DownloadRefusedError(shown(url), "holds a password; no password belongs into this URL")
     if parts.scheme == "https" and host:
         return False
     if parts.scheme == "http" and _is_loopback(host):

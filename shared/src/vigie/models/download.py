@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 
 from vigie.errors import DownloadError, DownloadRefusedError
-from vigie_devkit.models.link import open_link, shown
+from vigie.models.link import open_link, shown
 
 ATTEMPTS_WITHOUT_PROGRESS = 3
 ATTEMPTS_MAX = 30
@@ -73,7 +73,7 @@ def _complete(wanted: Wanted, part: Path, say: Callable[[str], None], pause: Cal
         say("the pieces do not fit together; starting again from the beginning")
     raise DownloadRefusedError(
         shown(wanted.url),
-        f"is another file than the catalogue means (sha256 does not match {wanted.sha256[:12]}..); nothing was kept",
+        f"is not the file that was asked for (sha256 does not match {wanted.sha256[:12]}..); nothing was kept",
     )
 
 
@@ -160,14 +160,14 @@ def _start_of(response: HTTPResponse, wanted: Wanted, have: int) -> int:
             raise DownloadRefusedError(url, _other_size(total, wanted))
         return have
     if response.status != 200:
-        raise DownloadRefusedError(url, f"answers {response.status} where a file was expected; correct the catalogue")
+        raise DownloadRefusedError(url, f"answers {response.status} where a file was expected; correct the URL")
     if length.isdecimal() and int(length) != wanted.size_bytes:
         raise DownloadRefusedError(url, _other_size(length, wanted))
     return 0
 
 
 def _other_size(said: str, wanted: Wanted) -> str:
-    return f"has {said} bytes, the catalogue says {wanted.size_bytes}; it is another file"
+    return f"has {said} bytes, {wanted.size_bytes} were expected; it is another file"
 
 
 def _append(response: HTTPResponse, wanted: Wanted, part: Path, start: int, say: Callable[[str], None]) -> None:
@@ -187,7 +187,7 @@ def _append(response: HTTPResponse, wanted: Wanted, part: Path, start: int, say:
     if have == wanted.size_bytes and response.length is None and response.read(1):
         _empty(part)
         raise DownloadRefusedError(
-            shown(wanted.url), f"goes on after the {wanted.size_bytes} bytes that the catalogue says; nothing was kept"
+            shown(wanted.url), f"goes on after the {wanted.size_bytes} bytes that were expected; nothing was kept"
         )
 
 
@@ -200,7 +200,7 @@ def _answered(wanted: Wanted, error: HTTPError, have: int) -> Exception:
         return _StartAgainError()
     if error.code in _LATER:
         return DownloadError(url, f"the server answers {error.code} just now")
-    return DownloadRefusedError(url, f"the server answers {error.code}; correct the URL in the catalogue")
+    return DownloadRefusedError(url, f"the server answers {error.code}; correct the URL")
 
 
 def _broken(wanted: Wanted, error: Exception, have: int) -> Exception:
