@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -132,8 +133,11 @@ def picture(seed: int, hw: tuple[int, int]) -> np.ndarray:
 
 
 @asynccontextmanager
-async def inference(folder: Path) -> AsyncIterator[Bench]:
-    """The module with its state in ``folder``; entered again with the same folder it is a restart."""
+async def inference(folder: Path, **environ: Any) -> AsyncIterator[Bench]:
+    """The module with its state in ``folder``; entered again with the same folder it is a restart.
+
+    ``environ``: fields of its environment that differ from the usual ones.
+    """
     hub = MemoryHub(
         {
             ("preprocess", "tensors"): ("inference", "tensors"),
@@ -141,7 +145,7 @@ async def inference(folder: Path) -> AsyncIterator[Bench]:
             ("inference", "inputspec"): UPSTREAM,
         }
     )
-    env = environment("inference", folder)
+    env = dataclasses.replace(environment("inference", folder), **environ)
     ring = RingWriter.open(env.frames, "tensors", slot_bytes=96 * 96 * 3, slots=6)
     cursor = CursorWriter.open(env.frames, sender="inference", output="detections", consumer="sync")
     with closing(ModelsInService()) as serving, closing(ring), closing(cursor):

@@ -362,6 +362,38 @@ class BundleSizeError(BundleError):
     slug: ClassVar[str] = "bundle-size"
 
 
+class BundleSignatureError(BundleError):
+    """A bundle that this device does not take, because of who signed it, or because nobody did."""
+
+    slug: ClassVar[str] = "bundle-signature"
+
+
+class TrustFileError(ModelError):
+    """The file of trusted keys cannot be used; until it can, this device takes no bundle that it would judge."""
+
+    slug: ClassVar[str] = "trust-file"
+
+    def __init__(self, file: str, reason: str) -> None:
+        """``file``: its path; ``reason``: what was found."""
+        super().__init__(
+            f"trusted keys '{file}': {reason}; no new model serves until it is corrected (./vigie models trust)"
+        )
+        self.file = file
+        self.reason = reason
+
+
+class SigningKeyError(ModelError):
+    """A private key that nothing is signed with: other users can read it, or it is not an Ed25519 key."""
+
+    slug: ClassVar[str] = "signing-key"
+
+    def __init__(self, file: str, reason: str) -> None:
+        """``file``: its path, never its content; ``reason``: what was found and what to do."""
+        super().__init__(f"key file '{file}': {reason}")
+        self.file = file
+        self.reason = reason
+
+
 class ModelFileError(ModelError):
     """An ONNX file that is damaged, hostile or beyond what the runtime takes."""
 

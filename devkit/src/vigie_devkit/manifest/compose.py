@@ -35,6 +35,8 @@ OUTSIDE = "outside"
 PAGE = "page"
 SECRETS = "camera-secrets"
 SECRETS_TARGET = "/run/secrets"
+# Folders of a device: secrets come by compose's own secrets, and nobody's keys are trusted by a laptop's /etc.
+LEFT_OUT = (SECRETS_TARGET, "/run/trust")
 """In the camera: on a device a folder of the host, here the volume that the hub fills from ``VIGIE_CAMERA``."""
 _USER = 1250
 _ARCHITECTURES = ("amd64", "arm64v8")
@@ -159,7 +161,7 @@ def _service(name: str, module: Mapping[str, Any], options: HostOptions, file: M
     ]
     service["volumes"] = [
         *(_volume(mount.source, mount.target, read_only=mount.read_only) for mount in options.mounts),
-        *(_bind(bind) for bind in options.host.get("Binds", []) if bind.split(":")[1] != SECRETS_TARGET),
+        *(_bind(bind) for bind in options.host.get("Binds", []) if _target(name, bind) not in LEFT_OUT),
         _volume(f"workload-{name}", MODULE_WORKLOAD, read_only=True),
         *([_volume(SECRETS, SECRETS_TARGET, read_only=True)] if name == CAMERA else []),
     ]
@@ -188,6 +190,14 @@ def _image(name: str, version: str) -> str:
 def _volume(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]:
     volume: dict[str, Any] = {"type": "volume", "source": source, "target": target}
     return {**volume, "read_only": True} if read_only else volume
+
+
+def _target(name: str, bind: str) -> str:
+    """Where in the container. Raises: ManifestError: it does not say."""
+    parts = bind.split(":")
+    if len(parts) < 2 or not all(parts[:2]):
+        raise ManifestError(f"module {name}", f"HostConfig.Binds holds {bind!r}", "write FOLDER:TARGET:ro")
+    return parts[1]
 
 
 def _bind(text: str) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class LogConfig(msgspec.Struct, frozen=True, rename="pascal"):
 
 class PortBinding(msgspec.Struct, frozen=True, rename="pascal"):
     host_port: str = ""
+    host_ip: str = ""
 
 
 class Device(msgspec.Struct, frozen=True, rename="pascal"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from vigie.errors import BundleError
 from vigie.models import load_bundle
 from vigie.models.bundle import CARD_FILE
+from vigie.models.signed import SIGNATURE_FILE
 from vigie.models.store import BundleStore
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import bundle_shelves, home_folder
@@ -112,6 +113,7 @@ def export_bundle(folder: Path, output: Path | None) -> Path:
     names = [CARD_FILE, *(item.file for item in card.variants.values())]
     names += [name for item in card.variants.values() for name in item.external_files]
     names += [card.reference.file] if card.reference is not None else []
+    names += [SIGNATURE_FILE] if (bundle.folder / SIGNATURE_FILE).is_file() else []
     try:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in dict.fromkeys(names):

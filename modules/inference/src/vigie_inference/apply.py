@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from vigie.log import get_logger
+from vigie.models.trust import trust_of
 from vigie.service import Service
 from vigie_inference.announce import Announcer
 from vigie_inference.config import InferenceConfig, ModelConfig, objective_of
@@ -29,6 +32,7 @@ class ApplyConfig:
         control: RuntimeControl,
     ) -> None:
         self._service, self._models, self._announcer, self._control = service, models, announcer, control
+        self._trust = trust_of(service.env)
         service.health.not_ready("inference.model", NO_MODEL)
 
     async def __call__(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
@@ -51,7 +55,7 @@ class ApplyConfig:
             self._control.adopt(serving.loaded, new)
 
     async def _serve(self, config: InferenceConfig, wanted: ModelConfig) -> None:
-        loaded = await asyncio.to_thread(LoadedBundle.load, wanted)
+        loaded = await asyncio.to_thread(LoadedBundle.load, wanted, self._trust)
         first = await asyncio.to_thread(self._control.first, loaded, config)
         model = await asyncio.to_thread(ServingModel.open, loaded, first)
         try:
@@ -61,12 +65,22 @@ class ApplyConfig:
             raise
         self._announcer.model_changed()
         self._service.health.ready("inference.model")
-        self._service.twin.report({"model_state": {"id": loaded.bundle.card.name, "input_spec": loaded.spec.version}})
+        self._service.twin.report(
+            {
+                "model_state": {
+                    "id": loaded.bundle.card.name,
+                    "input_spec": loaded.spec.version,
+                    "signature": msgspec.structs.asdict(loaded.signed),
+                }
+            }
+        )
         self._control.report.serves(model, None)
         self._control.adopt(loaded, config)
         log.info(
             "model_serving",
             model=model.spec.version,
+            signature=loaded.signed.state,
+            signed_by=loaded.signed.name,
             ep=model.engine.provider,
             candidate=model.engine.candidate.key,
             size_hw=model.spec.size_hw,

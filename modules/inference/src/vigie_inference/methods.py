@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from vigie.contracts.inputspec import InputSpec
 from vigie.errors import MethodRefusedError
+from vigie.models.signed import SignedBy
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig
 from vigie_inference.models_in_service import ModelsInService
@@ -32,6 +33,7 @@ class ModelReply(msgspec.Struct, frozen=True):
     variant: str
     input_spec: InputSpec
     labels: tuple[str, ...]
+    signature: SignedBy = SignedBy("unsigned")
 
 
 class GetRuntime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +65,7 @@ def offer_methods(service: Service[InferenceConfig], models: ModelsInService, co
             variant=model.engine.variant,
             input_spec=model.spec,
             labels=model.labels,
+            signature=model.loaded.signed,
         )
 
     def get_runtime(_: GetRuntime) -> RuntimeState:

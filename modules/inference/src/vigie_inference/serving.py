@@ -9,6 +9,8 @@ from typing import Self
 from vigie.contracts.inputspec import InputSpec
 from vigie.errors import ConfigRefusedError, VigieError
 from vigie.models import Bundle, load_bundle
+from vigie.models.signed import SignedBy
+from vigie.models.trust import TrustPolicy, judge
 from vigie.runtimes import Candidate, Engine
 from vigie.runtimes.opening import open_to_serve
 from vigie.thread_names import ENGINE, threads_started_as
@@ -20,8 +22,9 @@ from vigie_inference.config import InferenceConfig, ModelConfig
 class LoadedBundle:
     """A verified bundle with what all its variants share. Loading reads every file of it; no engine yet."""
 
-    def __init__(self, bundle: Bundle, decoder: Decoder, wanted: ModelConfig) -> None:
+    def __init__(self, bundle: Bundle, decoder: Decoder, wanted: ModelConfig, signed: SignedBy) -> None:
         self.bundle = bundle
+        self.signed = signed
         self.decoder = decoder
         self.wanted = wanted
         self.labels: tuple[str, ...] = tuple(bundle.card.labels)
@@ -35,18 +38,19 @@ class LoadedBundle:
         )
 
     @classmethod
-    def load(cls, wanted: ModelConfig) -> Self:
-        """``wanted``: with a ``path``.
+    def load(cls, wanted: ModelConfig, trust: TrustPolicy) -> Self:
+        """``wanted``: with a ``path``. ``trust``: whose bundles this device takes.
 
-        Raises: ConfigRefusedError: the bundle is refused, or has no such variant; the text says why.
+        Raises: ConfigRefusedError: the bundle or its signer is refused, or it has no such variant; the text says why.
         """
         try:
             if wanted.path is None:
                 raise ConfigRefusedError("$.model", 'expected "path"; a name is looked up before')
             bundle = load_bundle(Path(wanted.path))
+            signed = judge(bundle, trust.read())
             if wanted.variant is not None:
                 bundle.variant(wanted.variant)
-            return cls(bundle, make_decoder(bundle.card), wanted)
+            return cls(bundle, make_decoder(bundle.card), wanted, signed)
         except VigieError as error:
             raise ConfigRefusedError("$.model", str(error)) from error
 
