@@ -199,6 +199,9 @@ def test_logs_and_clean_after_a_run(home: Home, model: str) -> None:
     assert logs.code == 0
     assert "hub_ready" in logs.stdout
     assert home.run("logs", "nobody").code == 2
+    # Certificates and models are public; all else that a run writes is its user's alone, whatever the shell's umask.
+    written = [home.path, *home.path.iterdir(), *(home.path / "runs").rglob("*")]
+    assert [path for path in written if path.lstat().st_mode & 0o077 and path.suffix != ".pem"] == []
     refused = home.run("clean", "--keep-environment")
     assert refused.code == 2
     assert str(home.path / "runs") in refused.stdout

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from vigie.config.environment import ModuleEnvironment
 from vigie.errors import ConfigRefusedError, PermanentError, VigieError
 from vigie.log import configure_logging, get_logger
+from vigie.private_files import keep_files_private
 
 log = get_logger(__name__)
 
@@ -29,6 +30,7 @@ OK, FAILED, MISCONFIGURED, STOPPED_HARD = 0, 1, 2, 3
 
 def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]]) -> int:
     """Run ``main`` until it returns, fails, or SIGTERM or SIGINT cancels it; returns the exit code."""
+    keep_files_private()
     try:
         env = ModuleEnvironment.from_environ(name, os.environ)
     except ConfigRefusedError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ import msgspec
 
 from vigie.contracts.names import CAMERA, INFERENCE
 from vigie_devkit.bench.product import BenchError
+from vigie_devkit.local.frame_folders import temporary_frames
 from vigie_devkit.local.metrics import Tally, fetch_metrics
 from vigie_devkit.local.paths import RunPaths, frames_root
 from vigie_devkit.local.programs import python
@@ -35,7 +35,7 @@ def boot_offline(environments: Mapping[str, Mapping[str, str]], run: RunPaths) -
     Raises: BenchError: they never do.
     """
     with ExitStack() as stack:
-        frames = stack.enter_context(tempfile.TemporaryDirectory(prefix="vigie-offline-", dir=frames_root()))
+        frames = str(stack.enter_context(temporary_frames("offline", frames_root())))
         begun = time.monotonic()
         processes = {
             module: stack.enter_context(_Module(module, {**environment, "VIGIE_FRAMES": frames}, run))

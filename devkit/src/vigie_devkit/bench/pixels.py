@@ -7,10 +7,8 @@ this process, the median of interleaved rounds: bare decode, decode and copy, de
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +23,8 @@ from vigie.frames import RingPool, RingWriter
 from vigie.frames.picture import lease_frame
 from vigie.vision.letterbox import letterbox_into
 from vigie.vision.planes import copy_planes, frame_bytes, planes_of
+from vigie_devkit.local.frame_folders import temporary_frames
+from vigie_devkit.local.paths import frames_root
 
 ROUNDS: Final = 5
 FRAMES: Final = 150
@@ -106,12 +106,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("video", type=Path, nargs="?")
     args = parser.parse_args()
-    shared_memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
-    folder = Path(tempfile.mkdtemp(prefix="vigie-pixels-", dir=shared_memory if shared_memory.is_dir() else None))
-    try:
+    with temporary_frames("pixels", frames_root()) as folder:
         cost = pixel_cost(args.video or make_video(folder / "video.mp4"), folder)
-    finally:
-        shutil.rmtree(folder)
     print(f"decode {cost.decode:.2f} ms, with copy {cost.with_copy:.2f}, with tensor {cost.with_tensor:.2f}")
     print(f"camera and preprocess beyond the bare decode: {cost.beyond:.2f} ms of CPU per frame (bar {BAR_MS})")
     return int(cost.beyond > BAR_MS)

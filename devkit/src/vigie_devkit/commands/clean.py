@@ -13,9 +13,10 @@ from typing import Any
 from vigie_devkit import bootstrap
 from vigie_devkit.hub.shell.socket_folder import dead_folders, remove_dead_folder
 from vigie_devkit.local.errors import Exit, NoRunError, StateFolderError
+from vigie_devkit.local.frame_folders import dead_frames, is_frame_folder
 from vigie_devkit.local.hub_option import hub_is_alive, lone_hub_state
 from vigie_devkit.local.ownership import is_ours, remove_marker_if_alone
-from vigie_devkit.local.paths import home_folder, is_running, known_runs
+from vigie_devkit.local.paths import frames_root, home_folder, is_running, known_runs
 
 MEANINGS = {
     "runs": "state, logs, CA and upstream record of every run",
@@ -76,7 +77,9 @@ def what_there_is(*, keep_environment: bool) -> list[tuple[Path, str]]:
     home = home_folder()
     targets: list[tuple[Path, str]] = []
     if is_ours(home / "runs", "runs"):
-        targets += [(run.frames, f"frames of run '{run.name}'") for run in known_runs() if run.frames.exists()]
+        targets += [(run.frames, f"frames of run '{run.name}'") for run in known_runs() if is_frame_folder(run.frames)]
+    others = set(dead_frames(frames_root())) - {path for path, _ in targets}
+    targets += [(path, "frames of a run that was killed") for path in sorted(others)]
     targets += [(home / part, meaning) for part, meaning in MEANINGS.items() if is_ours(home / part, part)]
     venv = bootstrap.environment_folder()
     if not keep_environment and bootstrap.is_made_here(venv):

@@ -31,11 +31,13 @@ def add_parser(subparsers: Any) -> None:
 
 def doctor(args: argparse.Namespace) -> int:
     from vigie.models import load_bundle
+    from vigie.private_files import keep_files_private
     from vigie.runtimes.doctor import diagnose, diagnosis_text
     from vigie_devkit.local.ownership import claim_part
     from vigie_devkit.local.paths import home_folder
     from vigie_devkit.models.shelf import find_on_shelf
 
+    keep_files_private()
     bundle = load_bundle(find_on_shelf(args.bundle))
     sys.stdout.write(diagnosis_text(diagnose(bundle, claim_part(home_folder(), "runtimes")), as_json=args.json))
     if not args.json:

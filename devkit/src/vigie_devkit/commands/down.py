@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from vigie_devkit.local.errors import Exit
-from vigie_devkit.local.paths import RunPaths, add_run_option, find_run, is_running, known_runs, try_lock
+from vigie_devkit.local.paths import RunPaths, add_run_option, find_run, frames_root, is_running, known_runs, try_lock
 
 # `up` itself takes at most 8 s.
 ASK_S = 10.0
@@ -30,8 +30,12 @@ def add_parser(subparsers: Any) -> None:
 
 
 def down(args: argparse.Namespace) -> int:
+    from vigie_devkit.local.frame_folders import remove_dead_frames
+
     runs = known_runs() if args.all else [find_run(args)]
     stopped = [stop(run) for run in runs]
+    for what in remove_dead_frames(frames_root()):
+        print(f"  removed {what} of a run that was killed")
     return Exit.OK if all(stopped) else Exit.NO_FLOW
 
 

@@ -145,8 +145,14 @@ def _add_misbehave(verbs: Any) -> None:
 
 
 def _run_hub(args: argparse.Namespace) -> int:
+    from vigie.private_files import keep_files_private
     from vigie_devkit.hub.__main__ import main
+    from vigie_devkit.local.frame_folders import remove_dead_frames
+    from vigie_devkit.local.paths import frames_root
 
+    keep_files_private()
+    for what in remove_dead_frames(frames_root()):
+        sys.stderr.write(f"vigie: cleaned up after a run that was killed: {what}\n")
     state = (args.state or claim_lone_hub_state()).expanduser().absolute()
     words = ["run", "--manifest", str(args.manifest), "--state", str(state)]
     for option in (

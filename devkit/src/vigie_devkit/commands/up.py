@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vigie_devkit.local.errors import UsageError
-from vigie_devkit.local.paths import CHECKOUT, DEFAULT_RUN, RunPaths, claim_run
+from vigie_devkit.local.paths import CHECKOUT, DEFAULT_RUN, RunPaths, claim_run, frames_root
 
 if TYPE_CHECKING:
     from vigie_devkit.local.session import Plan
@@ -105,11 +105,13 @@ def share(text: str) -> float:
 
 def up(args: argparse.Namespace) -> int:
     """Check all that can be checked before anything starts, then run."""
+    from vigie.private_files import keep_files_private
     from vigie_devkit.local.bundle import find_bundle
     from vigie_devkit.local.command_line import without_passwords
     from vigie_devkit.local.secret_values import secret_values
     from vigie_devkit.local.sources import read_sources
 
+    keep_files_private()
     if not all(word.strip() for word in args.sources):
         raise UsageError("a SOURCE is empty; name a file, an rtsp:// URL or synthetic://conveyor, or leave it out")
     without_passwords(args.sources)
@@ -133,6 +135,7 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
 
     from vigie.contracts.names import FLOW, VIEWER
     from vigie_devkit.local.address import choose_page
+    from vigie_devkit.local.frame_folders import remove_dead_frames
     from vigie_devkit.local.leftovers import clear_leftovers
     from vigie_devkit.local.manifest import flow_order, leave_out, local_manifest
     from vigie_devkit.local.page import open_when_served, page_url
@@ -151,7 +154,7 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     for camera in cameras:
         status.note(f"vigie: {camera.name} = {camera.url}")
     status.note(f"vigie: model {bundle.name}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
-    for found in clear_leftovers(run):
+    for found in [*clear_leftovers(run), *remove_dead_frames(frames_root())]:
         status.note(f"vigie: cleaned up after a run that was killed: {found}")
     # So many frames asked for are so many inferred: none is dropped for a newer one, where the source can wait.
     pace: Pace | None = args.pace or ("max" if args.frames is not None else None)

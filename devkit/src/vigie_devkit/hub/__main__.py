@@ -14,6 +14,7 @@ import msgspec
 
 from vigie.errors import HubStartError
 from vigie.log import configure_logging
+from vigie.private_files import keep_files_private
 from vigie_devkit.hub.shell.hub import HubOptions, run_hub
 from vigie_devkit.hub.state.settings import HubSettings
 
@@ -22,6 +23,7 @@ EXIT_CANNOT_START = 3
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns: the exit code, 3 when the hub cannot start."""
+    keep_files_private()
     options = _parser().parse_args(arguments)
     configure_logging("hub", style=os.environ.get("VIGIE_LOG", "auto"), level=options.log_level)
     try:

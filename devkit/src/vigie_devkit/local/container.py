@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from vigie.private_files import keep_files_private
 from vigie_devkit.local.errors import LocalError
 from vigie_devkit.local.manifest import local_manifest
 from vigie_devkit.local.prepare import write_secrets
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> int:
     """Prepare, then be the hub until SIGTERM. Returns: the exit code."""
     from vigie_devkit.hub.__main__ import main as run_hub
 
+    keep_files_private()
     try:
         manifest = prepare(os.environ)
     except LocalError as error:

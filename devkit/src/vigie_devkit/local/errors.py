@@ -45,6 +45,15 @@ class StrangeFolderError(LocalError):
         )
 
 
+class FrameFolderError(LocalError):
+    """The folder for frames is not this user's alone: what is read from it could be anybody's."""
+
+    exit_code = Exit.ENVIRONMENT
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(f"{folder} {reason}; remove it, or set VIGIE_FRAMES to a folder of your own")
+
+
 class RunNameError(LocalError):
     exit_code = Exit.USAGE
 

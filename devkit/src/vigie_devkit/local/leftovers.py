@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from vigie_devkit.local.frame_folders import holds_frames, is_frame_folder, megabytes
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.processes import ProcessId
 from vigie_devkit.local.record import read_record, workload_folder
@@ -31,10 +32,11 @@ def clear_leftovers(run: RunPaths) -> list[str]:
     removed += [f"sockets {folder}" for folder in sorted(map(str, sockets)) if remove_sockets(Path(folder))]
     frames = {run.frames, *([Path(record.frames)] if record else [])}
     for folder in frames:
-        if folder.name.startswith("vigie-") and folder.is_dir() and not folder.is_symlink():
-            if any(folder.iterdir()):
-                removed.append(f"frames {folder}")
+        if folder.name.startswith("vigie-") and is_frame_folder(folder):
+            if holds_frames(folder):
+                removed.append(f"frames {folder} ({megabytes(folder):.1f} MB)")
             shutil.rmtree(folder, ignore_errors=True)
+    run.let_go_of_frames()
     run.hub_json.unlink(missing_ok=True)
     for endpoint in run.modules.glob("*/http.json"):
         endpoint.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import vigie_devkit
 from vigie_devkit.local.errors import NoRunError, RunNameError, StateFolderError
+from vigie_devkit.local.frame_folders import claim_frames
 from vigie_devkit.local.ownership import DEFAULT_HOME, claim_part
 
 DEFAULT_RUN = "local"
@@ -52,6 +53,7 @@ class RunPaths:
         # Short and the same for every start of this run, so that the next start finds what a killed one left.
         digest = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:12]
         self.frames = frames_root() / f"vigie-{digest}"
+        self._frames_lock: int | None = None
 
     def module(self, module: str) -> Path:
         return self.modules / module
@@ -60,19 +62,27 @@ class RunPaths:
         return self.logs / f"{process}.log"
 
     def make(self) -> None:
-        """Create the folders.
+        """Create the folders; the one for frames is held until `let_go_of_frames`, or this process's end.
 
-        Raises: StateFolderError: a folder cannot be written. StrangeFolderError: one is not Vigie's.
+        Raises: StateFolderError: a folder cannot be written. StrangeFolderError: one is not Vigie's. FrameFolderError:
+            the one for frames is another user's.
         """
         claim_part(self.home, "runs")
         claim_part(self.home, "runtimes")
         try:
             for folder in (self.folder, self.hub, self.modules, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
-            for private in (self.secrets, self.frames):
-                private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StateFolderError(Path(error.filename or self.folder), error) from error
+        self.let_go_of_frames()
+        self._frames_lock = claim_frames(self.frames)
+
+    def let_go_of_frames(self) -> None:
+        """Their folder is no longer this process's: nobody here uses it any more, or it is removed."""
+        if self._frames_lock is not None:
+            os.close(self._frames_lock)
+            self._frames_lock = None
 
 
 def home_folder() -> Path:

@@ -276,7 +276,7 @@ class Ledger:
     def _note_sent(self, sent: int) -> None:
         """Keep the newest number outside the database: there it cannot be rolled back with it. Overwritten in place."""
         note = f"{self.id} {sent}"
-        with os.fdopen(os.open(self._noted, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as file:
+        with os.fdopen(os.open(self._noted, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(f"{note} {checksum(note)}".ljust(63).encode() + b"\n")
 
     def _check_sent(self) -> None:

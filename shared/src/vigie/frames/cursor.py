@@ -120,6 +120,7 @@ def _create(path: Path) -> tuple[int, mmap.mmap, memoryview]:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.new")
     fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
     try:
+        os.fchmod(fd, 0o640)  # whatever the process's mask: the sender may be another user of the group
         os.posix_fallocate(fd, 0, _FILE_BYTES)
         os.pwrite(fd, _HEADER.pack(MAGIC, VERSION, 0), 0)
         unfinished.rename(path)

@@ -67,6 +67,7 @@ class RingMapping:
         unfinished = folder / f".{file_id}{RING_SUFFIX}{NEW_SUFFIX}"
         fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         try:
+            os.fchmod(fd, FILE_MODE)  # whatever the process's mask
             _allocate(fd, folder, geometry.total_bytes)
             header = RingHeader(geometry, epoch, version)
             os.pwrite(fd, pack_header(header), 0)

@@ -296,9 +296,7 @@ class _Running:
                 for identity in self.control.modules()
             },
         }
-        write_atomically(
-            self.options.state / "hub.json", msgspec.json.format(msgspec.json.encode(description)), mode=0o644
-        )
+        write_atomically(self.options.state / "hub.json", msgspec.json.format(msgspec.json.encode(description)))
         if not self.ready:
             self.ready = True
             log.info(

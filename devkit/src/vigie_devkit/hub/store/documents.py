@@ -25,6 +25,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)  # whatever the process's mask
             file.write(content)
         beside.replace(path)
     except OSError:
