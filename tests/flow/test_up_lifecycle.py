@@ -61,6 +61,18 @@ def frames_folder(run: Running) -> Path:
     return Path(json.loads((run.folder / "run.json").read_text())["frames"])
 
 
+def supervised_pid(run: Running, module: str) -> int:
+    return int(json.loads((run.folder / "run.json").read_text())["processes"][module]["pid"])
+
+
+def http_pid(run: Running, module: str) -> int | None:
+    """None while it serves nothing."""
+    try:
+        return run.module_pid(module)
+    except FileNotFoundError:
+        return None
+
+
 def workload_folder(run: Running) -> Path:
     return Path(run.hub()["workload_dir"])
 
@@ -116,6 +128,22 @@ def test_a_signal_stops_everything_in_time_also_with_a_hung_module(home: Home, m
     killed = re.search(r"vigie: (.*) did not end when asked", run.tail())
     assert (killed is not None and "inference" in killed[1]) == (how == signal.SIGTERM)
     nothing_is_left(home, frames, sockets)
+
+
+@pytest.mark.timeout(240)
+def test_edge_agents_methods_reach_the_processes_of_a_run(home: Home, model: str) -> None:
+    with home.running(SOURCE, "--model", model) as run:
+        run.wait_until(lambda: flows(run), timeout_s=90, what="detections upstream")
+        asked = '{"schemaVersion": "1.0", "items": {"id": "^sync$", "filter": {"tail": 5}}}'
+        done = home.run("method", "$edgeAgent", "GetModuleLogs", asked)
+        assert done.code == 0, done.stderr
+        (logs,) = json.loads(done.stdout)
+        assert (logs["id"], len(logs["payload"].splitlines())) == ("sync", 5)
+        before = supervised_pid(run, "sync")
+        done = home.run("method", "$edgeAgent", "RestartModule", '{"schemaVersion": "1.0", "id": "sync"}')
+        assert (done.code, done.stdout.strip()) == (0, "null"), done.stderr
+        assert supervised_pid(run, "sync") != before
+        run.wait_until(lambda: http_pid(run, "sync") not in {None, before}, timeout_s=60, what="sync ready again")
 
 
 @pytest.mark.timeout(240)

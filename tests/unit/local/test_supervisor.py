@@ -155,3 +155,21 @@ def test_a_pid_with_another_start_time_is_another_process() -> None:
     assert ticks is not None
     assert ProcessId(os.getpid(), ticks).is_alive()
     assert not ProcessId(os.getpid(), ticks - 1).is_alive()
+
+
+async def test_a_restart_on_request_starts_anew_at_once_and_is_no_quick_end(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        one = supervisor.start(program(tmp_path, "one", SAYS_BYE))
+        await until(lambda: "ready" in said(tmp_path, "one"))
+        first = one.pid
+        await supervisor.restart("one")
+        assert one.pid not in {None, first}
+        assert (one.restarts, one.quick_ends, one.last_exit) == (1, 0, 0)
+
+
+async def test_a_restart_of_a_program_that_does_not_run_is_refused(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        one = supervisor.start(program(tmp_path, "one", "raise SystemExit(3)"))
+        await until(lambda: one.child is None)
+        with pytest.raises(LookupError, match="one is not running"):
+            await supervisor.restart("one")

@@ -8,14 +8,16 @@ import os
 import signal
 import time
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vigie.contracts.names import CAMERA, INFERENCE, PREPROCESS, SYNC, VIEWER
+from vigie_devkit.hub.agent import serve_agent
 from vigie_devkit.local import logfiles, summary
+from vigie_devkit.local.agent import Agent
 from vigie_devkit.local.drain import Drain
 from vigie_devkit.local.errors import Exit, HubFailedError, LocalError, ModuleFailedError
 from vigie_devkit.local.footprint import folder_bytes, pss_bytes
@@ -89,7 +91,11 @@ class Session:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means to go on
                 loop.add_signal_handler(number, self._asked_to_stop)
         keeper: asyncio.Task[None] | None = None
+        agent = AsyncExitStack()
         try:
+            await agent.enter_async_context(
+                serve_agent(self._run.hub, Agent(self._supervisor, self._run.hub_json).answer)
+            )
             self._supervisor.on_change = self._write_record
             self._supervisor.start(hub_program(self._run, self._plan.listen))
             keeper = asyncio.create_task(self._supervisor.run(), name="local.supervisor")
@@ -101,6 +107,7 @@ class Session:
         except LocalError as error:
             self._complaint = error
         finally:
+            await agent.aclose()
             await self._end(keeper)
         return self._outcome()
 

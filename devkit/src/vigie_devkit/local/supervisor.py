@@ -19,6 +19,8 @@ SETTLED_S = 10.0
 NOT_YET_S = 0.2
 # Docker gives 10 s; the house stops within 8 and keeps a margin for the kernel to tear down memory maps.
 STOP_WITHIN_S = 6.0
+RESTART_GRACE_S = 10.0  # Docker's
+RESTART_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Supervised:
     former_cpu_s: float = 0.0
     next_start_at: float = 0.0
     stopping: bool = False
+    started_anew: asyncio.Event | None = None  # somebody asked for a restart and waits for it
 
     @property
     def name(self) -> str:
@@ -110,16 +113,42 @@ class Supervisor:
         program = supervised.program
         supervised.child = ChildProcess(program.command, program.environment(), program.log, self._cwd)
         supervised.starts += 1
+        if supervised.started_anew is not None:
+            supervised.started_anew.set()
+            supervised.started_anew = None
         self.on_change()
 
     def _ended(self, supervised: Supervised, child: ChildProcess, now: float) -> None:
         supervised.former_cpu_s += child.cpu_s
         supervised.last_exit = child.exit_code
         supervised.child = None
-        settled = now - child.started_at >= SETTLED_S
-        supervised.quick_ends = 0 if settled else supervised.quick_ends + 1
-        supervised.next_start_at = now + restart_delay_s(supervised.quick_ends)
+        if supervised.started_anew is not None:
+            supervised.next_start_at = now
+        else:
+            settled = now - child.started_at >= SETTLED_S
+            supervised.quick_ends = 0 if settled else supervised.quick_ends + 1
+            supervised.next_start_at = now + restart_delay_s(supervised.quick_ends)
         self.on_change()
+
+    async def restart(self, name: str) -> None:
+        """End a program and start it anew, while `run` runs; an end that was asked for does not slow its next starts.
+
+        Raises: LookupError: it does not run, or is being restarted; TimeoutError: it was not running again in time.
+        """
+        supervised = self._programs[name]
+        child = supervised.child
+        if child is None or supervised.stopping or supervised.started_anew is not None:
+            raise LookupError(f"{name} is not running, or is being restarted")
+        supervised.started_anew = started = asyncio.Event()
+        child.signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(started.wait(), RESTART_GRACE_S)
+        except TimeoutError:
+            child.signal(signal.SIGKILL)
+            try:
+                await asyncio.wait_for(started.wait(), RESTART_WITHIN_S)
+            except TimeoutError:
+                raise TimeoutError(f"{name} was not running again within {RESTART_WITHIN_S:.0f} s") from None
 
     async def stop(self, order: Sequence[str], *, hurry: asyncio.Event | None = None) -> list[str]:
         """SIGTERM in ``order``, each given its grace, then SIGKILL for what is left; all are gone on return.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from vigie.errors import HubConfigRefusedError
 from vigie_devkit.hub.deployment_desk import DeploymentDesk
@@ -27,9 +27,9 @@ from vigie_devkit.hub.routing import Routing
 from vigie_devkit.hub.shell.clock import Clock
 from vigie_devkit.hub.shell.figures import figures
 from vigie_devkit.hub.shell.keys import Keys, KeyStore
+from vigie_devkit.hub.shell.method_calls import MethodCalls
 from vigie_devkit.hub.shell.performer import Performer
 from vigie_devkit.hub.state.core import HubState
-from vigie_devkit.hub.state.method_limits import check_method
 from vigie_devkit.hub.state.sessions import Session
 from vigie_devkit.hub.state.twins import etag_text, service_properties, timestamp
 from vigie_devkit.hub.store.documents import DocumentStore
@@ -51,6 +51,7 @@ class Control:
         *,
         clock: Clock,
         iothub_hostname: str,
+        state_folder: Path,
         on_modules: Callable[[], None],
         on_restart: Callable[[], None],
     ) -> None:
@@ -64,6 +65,7 @@ class Control:
         self._on_modules = on_modules
         self._on_restart = on_restart
         self._identities: set[str] = set()
+        self._methods = MethodCalls(state, performer, clock, state_folder)
         self._deployments = DeploymentDesk(documents, self._apply, lambda: self.get_twin(None))
 
     # --- identities ---
@@ -260,27 +262,8 @@ class Control:
         response_timeout_s: float = 30.0,
         connect_timeout_s: float = 0.0,
     ) -> MethodResult:
-        check_method(name, payload_json, response_timeout_s, connect_timeout_s)
         self._known(module)
-        rid = str(uuid.uuid4())
-        answer: asyncio.Future[MethodResult] = asyncio.get_running_loop().create_future()
-        self._performer.answers[rid] = answer
-        self._state.counters.methods_called += 1
-        try:
-            self._state.methods.invoke(
-                self._clock.now(),
-                rid,
-                module,
-                name,
-                payload_json,
-                response_timeout_s=response_timeout_s,
-                connect_timeout_s=connect_timeout_s,
-            )
-            self._performer.run()
-            return await answer
-        finally:
-            self._performer.answers.pop(rid, None)
-            self._state.methods.forget(rid)
+        return await self._methods.invoke(module, name, payload_json, response_timeout_s, connect_timeout_s)
 
     # --- messages by hand ---
 

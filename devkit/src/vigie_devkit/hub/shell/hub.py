@@ -176,6 +176,7 @@ class _Running:
             keys,
             clock=clock,
             iothub_hostname=options.iothub_hostname,
+            state_folder=folder,
             on_modules=self.modules_changed.set,
             on_restart=self.restart_wanted.set,
         )
