@@ -79,3 +79,15 @@ def test_lint_says_what_would_be_refused_as_its_only_finding():
 def test_lint_looks_at_every_route():
     content = manifest({"r": 'FROM /messages/modules/zz INTO BrokeredEndpoint("/modules/a/inputs/i")'})
     assert "unknown-source-module" in {finding.code for finding in lint_manifest(content)}
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../x", "a/b", "a b", "", "x" * 129, "a\n"])
+def test_a_module_id_that_would_leave_its_folder_is_refused(name):
+    content = {
+        "modulesContent": {
+            "$edgeHub": {"properties.desired": {"schemaVersion": "1.1", "routes": {}}},
+            "$edgeAgent": {"properties.desired": {"modules": {name: {}}}},
+        }
+    }
+    with pytest.raises(ManifestRefusedError, match="is not a module id"):
+        parse_manifest(content)

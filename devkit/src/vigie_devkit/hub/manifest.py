@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from vigie.module_ids import MODULE_ID_RULE, is_module_id
 from vigie_devkit.hub.ports import Json, JsonObject, ManifestRefusedError, TwinRefusedError
 from vigie_devkit.hub.state.twin_limits import check_patch, check_size
 
@@ -59,6 +60,9 @@ def parse_manifest(content: Mapping[str, Json]) -> Manifest:
     unnamed = [module for module in _containers(agent) if module not in desired]
     desired.update({module: {} for module in unnamed})
     silent.update(unnamed)
+    for module in desired:
+        if not is_module_id(module):
+            raise ManifestRefusedError(f"modulesContent: {module[:140]!r} is not a module id: {MODULE_ID_RULE}")
     desired.setdefault(EDGE_HUB, {})
     desired.setdefault(EDGE_AGENT, {})
     if "schemaVersion" not in desired[EDGE_HUB]:

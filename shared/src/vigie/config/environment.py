@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 
 from vigie.errors import ConfigRefusedError
+from vigie.module_ids import MODULE_ID_RULE, is_module_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,6 @@ _EDGE_VARIABLES = (
     "IOTEDGE_APIVERSION",
 )
 _CONNECTION_KEYS = ("HostName", "GatewayHostName", "DeviceId", "ModuleId", "SharedAccessKey")
-
-_MODULE_ID = re.compile(r"[A-Za-z0-9_.:%-]{1,128}")
 
 
 def new_boot() -> str:
@@ -123,8 +121,8 @@ def _identity(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
         pairs = (part.partition("=") for part in environ.get("EdgeHubConnectionString", "").split(";"))
         parts = {key: value for key, _, value in pairs}
         device_id, module_id = parts.get("DeviceId", ""), parts.get("ModuleId", name)
-    if _MODULE_ID.fullmatch(module_id) is None:
-        raise ConfigRefusedError("IOTEDGE_MODULEID", f"expected a module id of IoT Edge, got {module_id[:80]!r}")
+    if not is_module_id(module_id):
+        raise ConfigRefusedError("IOTEDGE_MODULEID", f"expected {MODULE_ID_RULE}; got {module_id[:80]!r}")
     return device_id, module_id
 
 

@@ -17,8 +17,8 @@ SETTINGS = ServiceSettings(
 )
 
 
-def check(header, *, now=NOW):
-    check_authorization(header, SETTINGS, 8443, now)
+def check(header, *, path="/devices/d/modules/m", now=NOW):
+    check_authorization(header, path, SETTINGS, 8443, now)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,7 @@ def check(header, *, now=NOW):
         "local.azure-devices.net:8443",
         "LOCAL.azure-devices.net",
         "127.0.0.1/devices/d",
+        "https://127.0.0.1/devices/d/modules/m",
     ],
 )
 def test_a_token_for_one_of_the_hubs_names_is_believed(host):
@@ -53,6 +54,13 @@ def test_the_token_of_the_azure_package_is_believed():
         (ConnectionString("127.0.0.1", "iothubowner", KEY).token(NOW - 5), "expired 5 s ago"),
         (ConnectionString("127.0.0.1", "registryRead", KEY).token(NOW + 60), "policy 'registryRead'"),
         (ConnectionString("example.com", "iothubowner", KEY).token(NOW + 60), "is for 'example.com'"),
+        (
+            ConnectionString("127.0.0.1/devices/other", "iothubowner", KEY).token(NOW + 60),
+            "not for '/devices/d/modules/m'",
+        ),
+        (ConnectionString("127.0.0.1/dev", "iothubowner", KEY).token(NOW + 60), "not for '/devices/d/modules/m'"),
+        (ConnectionString("127.0.0.1/devices/d/modules/m/methods", "iothubowner", KEY).token(NOW + 60), "not for"),
+        ("SharedAccessSignature sr=127.0.0.1&sig=\udcff&se=99999999999&skn=iothubowner", "characters that no"),
         (ConnectionString("127.0.0.1:9", "iothubowner", KEY).token(NOW + 60), "is for '127.0.0.1:9'"),
         (ConnectionString("127.0.0.1", "iothubowner", OTHER_KEY).token(NOW + 60), "does not match"),
         (ConnectionString("127.0.0.1", "iothubowner", KEY).token(NOW + 60).replace("&se=", "&se=1"), "does not match"),

@@ -9,7 +9,7 @@ import pytest
 
 from support.hub_rules import DEVICE, INPUTS, Table, To
 from vigie_devkit.hub.mqtt.codec import PacketReader, encode
-from vigie_devkit.hub.mqtt.packets import Connect, PubAck, Publish, Subscribe
+from vigie_devkit.hub.mqtt.packets import Connect, PingReq, PingResp, PubAck, Publish, Subscribe
 from vigie_devkit.hub.shell.admission import Admitted
 from vigie_devkit.hub.shell.broker import Broker
 from vigie_devkit.hub.shell.clock import Clock
@@ -33,6 +33,7 @@ class Written(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.packets: list = []
+        self.reading, self.unread = True, 0
         self._reader = PacketReader()
 
     def write(self, data) -> None:
@@ -41,6 +42,15 @@ class Written(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return False
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def close(self) -> None:
         pass
@@ -67,6 +77,30 @@ async def bench(tmp_path):
 
 def message(packet_id: int) -> bytes:
     return encode(Publish(f"devices/{DEVICE}/modules/a/messages/events/%24.on=out", b"x", 1, packet_id))
+
+
+async def test_a_flood_of_pingreqs_takes_turns_with_other_links(bench):
+    link, _ = bench
+    rogue, pongs = link("a")
+    other, answers = link("b")
+    rogue.data_received(encode(PingReq()) * 10_000)
+    first = len(pongs.packets)
+    assert 0 < first < 1_000, "one read is handled in one go: nobody else has a turn"
+    assert not pongs.reading, "more is read before the rest is handled"
+    other.data_received(encode(PingReq()))
+    assert isinstance(answers.packets[-1], PingResp)
+    while not pongs.reading:
+        await asyncio.sleep(0)
+    assert sum(isinstance(packet, PingResp) for packet in pongs.packets) == 10_000
+
+
+async def test_who_takes_no_answers_gets_no_more_of_them(bench):
+    link, _ = bench
+    rogue, pongs = link("a")
+    before = len(pongs.packets)
+    pongs.unread = 100_000
+    rogue.data_received(encode(PingReq()) * 100)
+    assert len(pongs.packets) == before
 
 
 async def test_without_disk_nobody_is_acknowledged_and_with_it_everybody_is(bench, monkeypatch):

@@ -42,6 +42,10 @@ HARD_CAP_BYTES = 16 * 1024 * 1024
 """A PUBLISH up to this size is read and skipped; above it the sender is not an IoT client."""
 
 _MAX_CONTROL_BYTES = 128 * 1024  # CONNECT, SUBSCRIBE, UNSUBSCRIBE: a token and some topics, with room
+MAX_CONNECT_BYTES = 8 * 1024
+"""A client id, a user name and a token: edgeHub's clients send less than 1 KiB."""
+
+_CONNECT = 0x10
 _PUBLISH = 3
 _U16 = Struct(">H")
 
@@ -98,6 +102,24 @@ class PacketReader:
             self._skip_bytes -= skipped
             data = memoryview(data)[skipped:]
         self._buffer += data
+
+    def check_opening(self) -> None:
+        """Before a CONNECT was accepted: what comes must be one, and no larger than it can be.
+
+        Raises: MalformedPacket: as soon as the first bytes show it.
+        """
+        if self._broken is not None:
+            raise self._broken
+        head = self._buffer[self._offset : self._offset + 5]
+        if head and head[0] != _CONNECT:
+            raise MalformedPacket("the first packet is not CONNECT [MQTT-3.1.0-1]")
+        remaining = 0
+        for shift, byte in enumerate(head[1:]):
+            remaining |= (byte & 0x7F) << 7 * shift
+            if remaining > MAX_CONNECT_BYTES:
+                raise MalformedPacket(f"CONNECT of more than {MAX_CONNECT_BYTES} bytes")
+            if not byte & 0x80:
+                break
 
     def packets(self) -> Iterator[Packet | Oversize]:
         """Every complete packet so far, oldest first. Raises: MalformedPacket."""

@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterable
 from typing import Self
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -55,11 +54,13 @@ class ConnectionString(msgspec.Struct, frozen=True):
         return f"SharedAccessSignature sr={resource}&sig={signature}&se={expires_at}&skn={self.policy}"
 
 
-def check_authorization(header: str | None, settings: ServiceSettings, port: int, now: float) -> None:
-    """Believe the ``Authorization`` header or raise.
+def check_authorization(header: str | None, path: str, settings: ServiceSettings, port: int, now: float) -> None:
+    """Believe the ``Authorization`` header of a request for ``path``, or raise.
 
     Raises: UnauthorizedError: absent, unreadable, expired, another policy or resource, or a wrong signature.
     """
+    if not (header or "").isascii():
+        raise UnauthorizedError("the Authorization header holds characters that no shared access signature has")
     scheme, _, fields = (header or "").strip().partition(" ")
     if scheme.lower() != "sharedaccesssignature":
         raise UnauthorizedError("no shared access signature in the Authorization header")
@@ -76,16 +77,23 @@ def check_authorization(header: str | None, settings: ServiceSettings, port: int
         raise UnauthorizedError(f"the shared access signature expired {now - expires_at:.0f} s ago")
     hosts = (settings.listen, *settings.hostnames)
     own = (*hosts, *(f"{host}:{port}" for host in hosts))
-    if not _covers(unquote_plus(token["sr"]), own):
-        raise UnauthorizedError(f"the shared access signature is for '{unquote_plus(token['sr'])}', not for this hub")
+    resource = unquote_plus(token["sr"])
+    host, *below = resource.removeprefix("https://").rstrip("/").split("/")
+    if host.lower() not in {known.lower() for known in own}:
+        raise UnauthorizedError(f"the shared access signature is for '{resource}', not for this hub")
+    if not _covers(below, path):
+        raise UnauthorizedError(f"the shared access signature is for '{resource}', not for '{path}'")
     expected = _signature(settings.policy_key, token["sr"], token["se"])
     if not hmac.compare_digest(expected.encode(), unquote(token["sig"]).encode()):
         raise UnauthorizedError("the shared access signature does not match its key")
 
 
-def _covers(resource: str, hosts: Iterable[str]) -> bool:
-    host = resource.lower().removeprefix("https://").split("/", 1)[0]
-    return host in {known.lower() for known in hosts}
+def _covers(below: list[str], path: str) -> bool:
+    """A token for the bare host is for everything; one for ``host/devices/a`` for that and what lies below it.
+
+    Source: learn.microsoft.com, "Control access to IoT Hub by using SAS tokens": the resource is a prefix, by segment.
+    """
+    return [unquote(part) for part in path.strip("/").split("/")][: len(below)] == below
 
 
 def _signature(key: str, resource: str, expiry: str) -> str:

@@ -48,7 +48,11 @@ def _believe(settings: ServiceSettings) -> Middleware:
     async def believe(request: web.Request, handler: Handler) -> web.StreamResponse:
         sockname = request.get_extra_info("sockname")
         check_authorization(
-            request.headers.get("Authorization"), settings, sockname[1] if sockname else settings.port, time.time()
+            request.headers.get("Authorization"),
+            request.rel_url.raw_path,
+            settings,
+            sockname[1] if sockname else settings.port,
+            time.time(),
         )
         return await handler(request)
 

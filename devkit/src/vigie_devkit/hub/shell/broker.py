@@ -47,7 +47,11 @@ from vigie_devkit.hub.shell.performer import Performer
 from vigie_devkit.hub.state.core import HubState
 
 log = structlog.get_logger("hub")
-_CONNECT_WITHIN_S = 60.0
+_PACKETS_A_TURN = 200
+"""So many packets of one connection, then others have their turn: one read may hold 100,000 PINGREQs."""
+
+_UNREAD_BYTES = 64 * 1024
+"""A client that does not take this much gets no PINGRESPs: they would pile up here."""
 
 
 class Broker:
@@ -70,7 +74,7 @@ class Broker:
             PubAck: self._puback,
             Subscribe: self._subscribe,
             Unsubscribe: self._unsubscribe,
-            PingReq: lambda _now, connection, _packet: self._say(connection, PingResp()),
+            PingReq: self._pingreq,
             Disconnect: lambda _now, connection, _packet: connection.close(),
             Oversize: self._oversize,
             PubRel: lambda _now, connection, packet: self._say(connection, PubComp(packet.packet_id)),
@@ -83,7 +87,7 @@ class Broker:
 
     def opened(self, connection: Connection) -> None:
         self.connections[connection.id] = connection
-        self._loop.call_later(_CONNECT_WITHIN_S, self._still_silent, connection)
+        self._loop.call_later(self.state.settings.connect_within_s, self._still_silent, connection)
 
     def received(self, connection: Connection, data: bytes) -> None:
         now = self._clock.now()
@@ -91,13 +95,35 @@ class Broker:
         if link is not None:
             link.last_seen = link.session.last_activity_at = now
         connection.reader.feed(data)
+        self._take_turn(connection)
+
+    def _take_turn(self, connection: Connection) -> None:
+        """Handle what was read, and go on with the rest in another turn of the loop."""
+        if connection.id not in self.connections:
+            return
+        now = self._clock.now()
+        more = False
         try:
-            for packet in connection.reader.packets():
+            if connection.link is None:
+                connection.reader.check_opening()
+            for count, packet in enumerate(connection.reader.packets(), 1):
                 self._packet(now, connection, packet)
+                if count == _PACKETS_A_TURN:
+                    more = True
+                    break
         except MalformedPacket as refusal:
             log.warning("packet_malformed", peer=connection.peer, reason=str(refusal))
             connection.close()
         self._performer.run()
+        connection.flush()
+        if more:
+            if not connection.paused:
+                connection.paused = True
+                connection.pause()
+            self._loop.call_soon(self._take_turn, connection)
+        elif connection.paused:
+            connection.paused = False
+            connection.resume()
 
     def closed(self, connection: Connection, error: Exception | None) -> None:
         self.connections.pop(connection.id, None)
@@ -158,6 +184,7 @@ class Broker:
             keep_alive_s=packet.keep_alive_s,
             token_expires_at=admitted.expires_at,
         )
+        connection.settled()
         log.info("client_connected", client=packet.client_id, agent=admitted.agent)
 
     def _refuse(self, connection: Connection, code: int) -> None:
@@ -247,6 +274,10 @@ class Broker:
     def _unsubscribe(self, _now: float, connection: Connection, packet: Unsubscribe) -> None:
         if connection.link is not None:
             self.state.unsubscribe(connection.link, packet.packet_id, packet.filters)
+
+    def _pingreq(self, _now: float, connection: Connection, _packet: PingReq) -> None:
+        if connection.unread_bytes < _UNREAD_BYTES:
+            connection.out.append(encode(PingResp()))
 
     @staticmethod
     def _say(connection: Connection, packet: Packet) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from vigie_devkit.hub.mqtt.codec import PacketReader
@@ -27,7 +28,9 @@ class Connection(asyncio.Protocol):
     def __init__(self, owner: ConnectionOwner, connection_id: int) -> None:
         self.id = connection_id
         self.reader = PacketReader()
+        self.settled: Callable[[], None] = lambda: None  # the gate's, once the CONNECT was accepted or the end came
         self.link: Link | None = None  # once its CONNECT was accepted
+        self.paused = False  # while the rest of what was read waits for its turn
         self.out: list[bytes] = []  # what the current round of effects sends
         self.known_topic = ""  # the last telemetry topic, and what it said: most senders repeat themselves
         self.known_system: dict[str, str] = {}
@@ -59,6 +62,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._socket = None
+        self.settled()
         self._owner.closed(self, exc)
 
     def flush(self) -> None:
@@ -66,9 +70,24 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"".join(self.out))
         self.out.clear()
 
+    @property
+    def unread_bytes(self) -> int:
+        """What was written and the peer has not taken."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def pause(self) -> None:
+        """Read no more until `resume`: what was read is enough for now."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def close(self, *, abrupt: bool = False) -> None:
         if self._transport is not None:
             if abrupt:
                 self._transport.abort()
             else:
+                self.flush()
                 self._transport.close()

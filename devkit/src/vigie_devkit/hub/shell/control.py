@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vigie.errors import HubConfigRefusedError
+from vigie.module_ids import MODULE_ID_RULE, is_module_id
 from vigie_devkit.hub.deployment_desk import DeploymentDesk
 from vigie_devkit.hub.manifest import EDGE_AGENT, EDGE_HUB, Manifest, parse_manifest
 from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, Message, input_endpoint, message_bytes
@@ -26,7 +27,7 @@ from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.hub.routing import Routing
 from vigie_devkit.hub.shell.clock import Clock
 from vigie_devkit.hub.shell.figures import figures
-from vigie_devkit.hub.shell.keys import Keys, KeyStore
+from vigie_devkit.hub.shell.keys import KEY_RULE, Keys, KeyStore, is_key
 from vigie_devkit.hub.shell.method_calls import MethodCalls
 from vigie_devkit.hub.shell.performer import Performer
 from vigie_devkit.hub.state.core import HubState
@@ -108,8 +109,11 @@ class Control:
         secondary_key: str | None = None,
         managed_by: str | None = None,
     ) -> ModuleIdentity:
-        if not module or len(module) > 128 or any(character in module for character in "/\\ #+?") or module.isspace():
-            raise TwinRefusedError(f"moduleId {module!r} is no module id")
+        if not is_module_id(module):
+            raise TwinRefusedError(f"moduleId {module[:140]!r} is not a module id: {MODULE_ID_RULE}")
+        for which, key in (("primaryKey", primary_key), ("secondaryKey", secondary_key)):
+            if key is not None and not is_key(key):
+                raise TwinRefusedError(f"{which} is not a key: {KEY_RULE}")
         keys = self._keys.of(module)
         self._keys.content.modules[module] = Keys(
             primary_key or keys.primary,

@@ -13,11 +13,15 @@ from aiohttp import web
 
 from vigie.errors import HubStartError
 from vigie_devkit.hub.shell.amqp import AMQP_HEADER, log_amqp
+from vigie_devkit.hub.shell.gate import Gate
+from vigie_devkit.hub.state.waiting_room import WaitingRoom
 
 log = structlog.get_logger("hub")
 HTTPS_PORT = 443
 _SHUTDOWN_S = 1.0  # a method call still waiting for its module is ended after this
-_FIRST_BYTES_WITHIN_S = 60.0
+_FIRST_BYTES_WITHIN_S = 10.0
+_SILENT_PER_PEER = 32
+_SILENT = 128
 
 
 @asynccontextmanager
@@ -60,13 +64,13 @@ async def open_https(app: web.Application, *, listen: str, port: int, tls: SSLCo
     await runner.setup()
     try:
         http = cast("Callable[[], asyncio.Protocol]", runner.server)
-        server = await asyncio.get_running_loop().create_server(
-            lambda: _FirstBytes(http), listen, port, ssl=tls, ssl_handshake_timeout=10, ssl_shutdown_timeout=2
-        )
+        gate = Gate(lambda: _FirstBytes(http), tls, WaitingRoom(per_peer=_SILENT_PER_PEER, in_all=_SILENT))
+        server = await asyncio.get_running_loop().create_server(gate.protocol, listen, port)
         try:
             yield int(server.sockets[0].getsockname()[1])
         finally:
             server.close()
+            gate.close()
     finally:
         await runner.cleanup()
 
@@ -75,6 +79,7 @@ class _FirstBytes(asyncio.Protocol):
     """Looks at the first bytes and hands the connection to HTTP unless they open an AMQP one."""
 
     def __init__(self, http: Callable[[], asyncio.Protocol]) -> None:
+        self.settled: Callable[[], None] = lambda: None
         self._http = http
         self._seen = b""
         self._transport: asyncio.Transport | None = None
@@ -92,6 +97,7 @@ class _FirstBytes(asyncio.Protocol):
         if AMQP_HEADER.startswith(self._seen[: len(AMQP_HEADER)]) and len(self._seen) < len(AMQP_HEADER):
             return
         self._calm()
+        self.settled()
         if self._seen.startswith(AMQP_HEADER):
             log_amqp(transport)
             transport.close()
@@ -103,6 +109,7 @@ class _FirstBytes(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the interface of asyncio
         self._calm()
+        self.settled()
         self._transport = None
 
     def _calm(self) -> None:

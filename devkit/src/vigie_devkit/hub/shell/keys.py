@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,18 @@ class KeyFile(msgspec.Struct):
     """The service's port of the last run: a connection string that was copied stays good."""
 
 
+_PAIR = ("primary", "secondary")
+KEY_RULE = "base64 of 16 to 64 bytes"
+
+
+def is_key(text: str) -> bool:
+    """True for what can sign: an empty or short key would make every signature easy to guess."""
+    try:
+        return 16 <= len(b64decode(text, validate=True)) <= 64
+    except ValueError:
+        return False
+
+
 def draw_key() -> str:
     return b64encode(secrets.token_bytes(32)).decode()
 
@@ -52,9 +64,17 @@ class KeyStore:
         if not self._path.exists():
             return KeyFile(draw_keys(), draw_key())
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=KeyFile)
+            content = msgspec.json.decode(self._path.read_bytes(), type=KeyFile)
         except (OSError, msgspec.MsgspecError) as error:
             raise HubStartError(f"{self._path} is damaged ({error}); remove it to draw new keys") from error
+        pairs = {"device": content.device, **content.modules}
+        found = {f"{name} {which}": getattr(keys, which) for name, keys in pairs.items() for which in _PAIR}
+        for name, key in {"service": content.service, **found}.items():
+            if not is_key(key):
+                raise HubStartError(
+                    f"{self._path}: the key '{name}' is not {KEY_RULE}; remove the file to draw new keys"
+                )
+        return content
 
     def of(self, module: str) -> Keys:
         keys = self.content.modules.get(module)

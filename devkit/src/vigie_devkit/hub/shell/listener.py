@@ -13,7 +13,9 @@ import structlog
 from vigie.errors import HubStartError
 from vigie_devkit.hub.shell.broker import Broker
 from vigie_devkit.hub.shell.control import Control
+from vigie_devkit.hub.shell.gate import Gate
 from vigie_devkit.hub.shell.listen import MQTT_PORT, listen_error
+from vigie_devkit.hub.state.waiting_room import WaitingRoom
 
 log = structlog.get_logger("hub")
 _RESTART_S = 0.2  # how long the port stays closed when a restart is played
@@ -26,7 +28,9 @@ class Listener:
         self._broker = broker
         self._control = control
         self._listen = listen
-        self._tls = tls
+        settings = broker.state.settings
+        room = WaitingRoom(per_peer=settings.max_silent_per_peer, in_all=settings.max_silent)
+        self._gate = Gate(broker.new_connection, tls, room)
         self._drain_limit_s = drain_limit_s
         self._server: asyncio.Server | None = None
 
@@ -43,6 +47,7 @@ class Listener:
         """Refuse new connections, let every client's writes succeed until it is quiet, then close (2.9)."""
         self._broker.accepting = False
         self._close()
+        self._gate.close()
         self._control.drop_connections()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._drain_limit_s + 1):
@@ -67,12 +72,9 @@ class Listener:
     async def _open(self) -> None:
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                self._broker.new_connection,
+                self._gate.protocol,
                 self._listen,
                 MQTT_PORT,
-                ssl=self._tls,
-                ssl_handshake_timeout=10,
-                ssl_shutdown_timeout=2,
                 backlog=256,
             )
         except OSError as error:

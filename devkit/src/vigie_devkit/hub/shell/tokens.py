@@ -36,6 +36,8 @@ def check_token(
     Args: keys: base64, any of them may have signed. grace_s: how long after its expiry it still counts.
     Returns: its expiry, seconds since the epoch. Raises: TokenRefusedError.
     """
+    if not token.isascii():
+        raise TokenRefusedError("the token holds characters that no token has")
     if not token.startswith(_SCHEME):
         raise TokenRefusedError("the password is no SharedAccessSignature")
     fields = dict(part.split("=", 1) for part in token[len(_SCHEME) :].split("&") if "=" in part)

@@ -58,6 +58,16 @@ class WebSocketTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._request.get_extra_info(name, default)
 
+    def get_write_buffer_size(self) -> int:
+        return sum(map(len, self._waiting))
+
+    # aiohttp reads a frame ahead at most, and waits while `data_received` of the connection is at work.
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self._closing:
             self._waiting.append(bytes(data))

@@ -10,6 +10,8 @@ import msgspec
 from vigie_devkit.hub.message import Message
 from vigie_devkit.hub.mqtt.topics import Subscription, subscription_of
 
+MAX_FILTERS = 64
+
 
 class StoredSession(msgspec.Struct, frozen=True):
     """What of a session outlives the hub."""
@@ -25,7 +27,9 @@ class Session:
     def __init__(self, client_id: str, module: str | None, filters: dict[str, int] | None = None) -> None:
         self.client_id = client_id
         self.module = module
-        self.filters = dict(filters or {})
+        self.filters: dict[str, int] = {}
+        for topic_filter, qos in (filters or {}).items():  # a version before the bound may have stored anything
+            self._keep(topic_filter, qos)
         self.persistent = True
         self.link: Link | None = None
         self.inputs_held_until = 0.0
@@ -47,7 +51,7 @@ class Session:
 
     def subscribe(self, filters: Iterable[tuple[str, int]]) -> None:
         for topic_filter, qos in filters:
-            self.filters[topic_filter] = min(qos, 1)
+            self._keep(topic_filter, qos)
             # A repeated SUBSCRIBE says that a handler is there, as much as a first one does.
             kind = self._kind(topic_filter)
             if kind is Subscription.INPUTS:
@@ -55,6 +59,12 @@ class Session:
             elif kind is Subscription.METHODS:
                 self.methods_held_until = 0.0
         self._read_filters()
+
+    def _keep(self, topic_filter: str, qos: int) -> None:
+        """Only what means something here, and no more than a client can want: it is stored, and kept in memory."""
+        known = topic_filter in self.filters or len(self.filters) < MAX_FILTERS
+        if known and self._kind(topic_filter) is not None:
+            self.filters[topic_filter] = min(qos, 1)
 
     def unsubscribe(self, filters: Iterable[str]) -> None:
         for topic_filter in filters:

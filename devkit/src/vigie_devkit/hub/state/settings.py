@@ -42,4 +42,14 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     token_grace_s: float = 300.0
     """A rightly signed token is accepted this long after its expiry, with a warning (edgehub.md 0.8)."""
 
+    connect_within_s: float = 10.0
+    """A connection whose CONNECT has not come by then is closed; modules send it at once."""
+
+    max_silent: int = 128
+    """Connections without a CONNECT, on each port; above it the oldest is closed. 100 links fit beside them into 256
+    file descriptors, the least that a hub is started with."""
+
+    max_silent_per_peer: int = 32
+    """The same for one address."""
+
     max_links: int = 100
