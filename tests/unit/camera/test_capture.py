@@ -281,6 +281,35 @@ async def test_a_damaged_file_says_how_many_frames_are_not_whole(tmp_path: Path)
         assert module.metric('vigie_frames_damaged_total{camera="belt"}') > 0
 
 
+async def test_a_damaged_h264_file_gives_every_frame_that_ffmpeg_decodes_and_says_that_it_is_damaged(
+    tmp_path: Path,
+) -> None:
+    video = tmp_path / "belt.mp4"
+    source = ["-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25", "-frames:v", "200"]
+    encode = ["-c:v", "libx264", "-g", "25", "-bf", "0", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, *encode, video], check=True)
+    listed = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_entries", "packet=pos,size", "-of", "csv=p=0", video],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    packets = [(int(pos), int(size)) for size, pos in (line.split(",")[:2] for line in listed.stdout.split())]
+    raw = bytearray(video.read_bytes())
+    for pos, size in packets[77::4]:
+        raw[pos : pos + size] = (b"\0\0\0\x02\xff\xff" * size)[:size]
+    video.write_bytes(raw)
+    grey = ["-f", "rawvideo", "-pix_fmt", "gray", "-fps_mode", "passthrough", "-"]
+    decoded = subprocess.run(["ffmpeg", "-v", "quiet", "-i", video, *grey], check=False, capture_output=True).stdout
+    by_ffmpeg = len(decoded) // (160 * 120)
+    assert 77 < by_ffmpeg < 200  # where a reader that stops at the first refusal has 77
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(video)})
+        await until(lambda: module.state("belt").get("state") == "finished", "finished")
+        await until(lambda: len(module.consumer.items) == by_ffmpeg, "every frame that can be decoded")
+        lost = len(packets[77::4])
+        assert module.state("belt")["reason"].startswith(f"{by_ffmpeg} frames were captured; {lost} were damaged")
+        assert module.metric('vigie_frames_damaged_total{camera="belt"}') == lost
+
+
 async def test_interlaced_video_from_a_file_reaches_the_consumer_as_pictures(tmp_path: Path) -> None:
     clip = real_input("bottle-detection.mp4")
     video = tmp_path / "int.mp4"

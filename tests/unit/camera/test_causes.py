@@ -93,7 +93,11 @@ async def test_a_host_that_is_not_there_says_its_cause(tmp_path: Path, host: str
         assert module.state("door")["cause"] == cause
 
 
-async def test_eight_good_cameras_flow_while_four_silent_ones_are_still_being_opened(tmp_path: Path) -> None:
+async def test_eight_good_cameras_flow_and_reconnect_while_four_silent_ones_are_still_being_opened(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    # Longer than any machine takes for the good ones: it is not time that parts them.
+    monkeypatch.setattr("vigie_camera.sources.registry.OPEN_S", 120.0)
     with answering(None) as port:
         async with camera_module(tmp_path) as module:
             dead = {f"dead{n}": {"source": f"rtsp://127.0.0.1:{port}/{n}"} for n in range(4)}
@@ -103,6 +107,16 @@ async def test_eight_good_cameras_flow_while_four_silent_ones_are_still_being_op
             await until(lambda: all(module.consumer.of(name) for name in good), "every good camera flows")
             # None of the dead ones has got as far as its time-out: nobody waited for them.
             assert {module.state(name).get("state", "connecting") for name in dead} == {"connecting"}
+            openers = {name: module.cameras.find(name).decoder_pid for name in dead}
+            assert None not in openers.values()
+
+            # A healthy one that is opened again does not wait for them either, and touches none of them.
+            before = {name: len(module.consumer.of(name)) for name in good}
+            for name in good:
+                assert (await module.invoke("reconnect", {"camera": name}))[0] == 200
+            await until(lambda: all(len(module.consumer.of(name)) > before[name] for name in good), "flow again")
+            assert {name: module.cameras.find(name).decoder_pid for name in dead} == openers
+            assert all(module.metric(f'vigie_camera_opened_total{{camera="{name}"}}') == 2 for name in good)
 
 
 async def test_the_module_is_not_ready_while_most_cameras_are_dead_and_names_them(tmp_path: Path) -> None:

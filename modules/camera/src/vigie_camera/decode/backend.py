@@ -72,11 +72,13 @@ class Decoded:
     """One frame: views of the decoder's memory, true until the next one is asked for, never to be written.
 
     ``arrays`` have the shapes of ``plane_shapes(format)`` and may have strides. ``media_s``: its time in the stream.
+    ``keys``: key frames decoded so far, None where the library does not tell.
     """
 
     format: PixelFormat
     arrays: tuple[NDArray[np.uint8], ...]
     media_s: float | None
+    keys: int | None = None
 
 
 @dataclass(slots=True)

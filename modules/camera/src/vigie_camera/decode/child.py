@@ -125,7 +125,7 @@ class Filler:
         begin = slot * self._memory.stride
         planes = planes_of(self._bytes[begin : begin + frame_bytes(frame.format)], frame.format)
         frame.fill(planes)
-        still_s, dark_s = (0.0, 0.0) if self._sight is None else self._sight.look(planes, time.monotonic())
+        still_s, dark_s = (0.0, 0.0) if self._sight is None else self._sight.look(planes, time.monotonic(), frame.keys)
         self._link.send(
             Filled(
                 self._memory.generation,

@@ -12,6 +12,7 @@ from vigie.vision.planes import Planes
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The next frame. ``pace_s``: the time it is paced by, of the stream (files) or of its arrival (live).
+    ``keys``: key frames so far, None where the decoder does not tell.
 
     ``fill`` writes it into planes of its format; to be called before the next frame is asked for, or not at all.
     """
@@ -20,3 +21,4 @@ class Frame:
     pace_s: float
     media_s: float | None
     fill: Callable[[Planes], None]
+    keys: int | None = None

@@ -102,6 +102,7 @@ class PyavVideo:
         self._demuxing: Iterator[Any] = iter(container.demux(self._stream))
         self._waiting: deque[VideoFrame] = deque()
         self._fruitless = 0
+        self._keys = 0
         self._ended = False
         self._shown: VideoFrame | None = None
 
@@ -155,6 +156,7 @@ class PyavVideo:
             return
         for frame in frames:
             self.damage.corrupt += bool(frame.is_corrupt)
+            self._keys += bool(frame.key_frame)
             self._waiting.extend(self._upright.feed(frame, self._stream.sample_aspect_ratio))
 
     def _end(self, packet: Any) -> None:
@@ -187,7 +189,7 @@ class PyavVideo:
             pixel_format = PixelFormat(layout, size_hw, matrix, value_range, siting_of(self._codec, matrix))
         shapes = plane_shapes(pixel_format)
         arrays = tuple(_view(frame.planes[index], shape) for index, shape in enumerate(shapes))
-        return Decoded(pixel_format, arrays, time_s)
+        return Decoded(pixel_format, arrays, time_s, self._keys)
 
 
 def _view(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:
