@@ -15,7 +15,7 @@ import numpy as np
 
 from support.modules import Sender, environment, task, until
 from vigie.contracts import envelope
-from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.detections import Detection, DetectionsItem
 from vigie.contracts.envelope import Envelope
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import FrameTransform, TensorItem
@@ -28,6 +28,11 @@ from vigie_inference.wiring import run_inference
 
 FRAME_HW = (128, 192)
 AT = FrameTransform(0.5, 0.5, 0.0, 0.0)
+
+
+def apart_from_tracks(found: list[Detection]) -> list[Detection]:
+    """An object has no track at its first sight: what two results of one picture have in common is the rest."""
+    return [msgspec.structs.replace(one, track=None) for one in found]
 
 
 @dataclass

@@ -33,7 +33,7 @@ def detections_of(frame: FrameItem, label: str = "nut", score: float = 0.9) -> D
         captured_ns=frame.captured_ns,
         frame_hw=frame.frame_hw,
         model="m/1",
-        detections=[Detection(label, 0, score, (8.0, 8.0, 24.0, 40.0))],
+        detections=[Detection(label, 0, score, (8.0, 8.0, 24.0, 40.0), track="0badc0de-7")],
         timings=StageTimings(2.0, 9.0, 6.0),
     )
 

@@ -107,7 +107,7 @@ def test_the_message_is_length_then_json_then_jpeg() -> None:
     message = picture(4).message()
     length = int.from_bytes(message[:4], "big")
     assert message[4 + length :] == b"jpeg"
-    assert b'"boxes":[["nut",0,0.9,8.0,8.0,24.0,40.0]]' in message[4 : 4 + length]
+    assert b'"boxes":[["nut",0,0.9,8.0,8.0,24.0,40.0,"0badc0de-7"]]' in message[4 : 4 + length]
 
 
 def test_no_detections_looked_for_is_not_the_same_as_none_found() -> None:

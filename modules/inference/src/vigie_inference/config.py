@@ -76,6 +76,15 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ] = "auto"
 
 
+class TrackingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Ids that objects keep from frame to frame; per camera, and only of models that find objects with boxes."""
+
+    on: Annotated[bool, Meta(description="Whether detections carry `track`, the id of their object.")] = True
+    lost_seconds: Annotated[
+        float, Meta(gt=0, le=60, description="An object that is not seen for this long is another one when it returns.")
+    ] = 1.0
+
+
 class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is inferred and what of it is passed on. Changes of score, iou and classes apply to the next frame."""
 
@@ -107,6 +116,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         ]
         | None
     ) = None
+    tracking: TrackingConfig = TrackingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
 

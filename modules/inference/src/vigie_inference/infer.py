@@ -22,11 +22,13 @@ from vigie.runtimes.finite import require_finite
 from vigie.service import Service
 from vigie.vision.detections import Detections
 from vigie.vision.in_frame import detections_in_frame
+from vigie.vision.transform import boxes_to_frame
 from vigie_inference.config import InferenceConfig
 from vigie_inference.crew import Crew
 from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
-from vigie_inference.serving import ServingModel
+from vigie_inference.serving import Filter, ServingModel
+from vigie_inference.tracks import Sighting, Tracks
 
 log = get_logger("inference")
 
@@ -63,9 +65,10 @@ class InferStage:
         self._cpu = service.metrics.counter(
             "vigie_inference_cpu_seconds", "CPU time of this thread inside the model; the runtime's own come on top."
         )
-        self._crew: Crew[TensorItem, DetectionsItem | str] = Crew(self._infer, self._finish, models.runs_at_a_time)
+        self._crew: Crew[TensorItem, Sighting | str] = Crew(self._infer, self._finish, models.runs_at_a_time)
         self._pool = RingPool(folder)
         self._stopping = threading.Event()
+        self._tracks = Tracks()
         self._finished = self._seen_finished = 0
         self._viewer: tuple[Output[DetectionsItem], Callable[[str, int], bool]] | None = None
         # Read by the thread that publishes the input spec: quicker while tensors of another spec, or none, arrive.
@@ -114,12 +117,13 @@ class InferStage:
         before, self._seen_finished = self._seen_finished, self._finished
         return before != self._finished
 
-    def _finish(self, item: TensorItem, result: DetectionsItem | str) -> None:
+    def _finish(self, item: TensorItem, seen: Sighting | str) -> None:
         self._finished += 1
-        if isinstance(result, str):
-            self._service.metrics.dropped(result, item.camera)
-            log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=result)
+        if isinstance(seen, str):
+            self._service.metrics.dropped(seen, item.camera)
+            log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=seen)
             return
+        result = self._tracks.identify(seen)
         self._inferred.labels(item.camera).inc()
         for detection in result.detections:
             self._seen.labels(item.camera, detection.label).inc()
@@ -128,7 +132,7 @@ class InferStage:
         if self._viewer is not None and self._viewer[1](item.camera, item.seq):
             self._viewer[0].offer(result, key=item.camera, keep=False)
 
-    def _infer(self, item: TensorItem) -> DetectionsItem | str:
+    def _infer(self, item: TensorItem) -> Sighting | str:
         """What was seen, or the reason why the frame was not inferred."""
         if not self._room_downstream(item, self._stopping):
             return "sync_behind"
@@ -145,7 +149,7 @@ class InferStage:
                 cpu_s = (time.thread_time_ns() - cpu_begun_ns) / 1e9
                 # Still at the gate: where the engine's next run is in this thread's buffers or in its one process.
                 found = model.decoder(
-                    outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids
+                    outputs, score_min=wanted.decoded_score_min, iou_max=wanted.iou_max, classes=wanted.class_ids
                 )
         except FrameGoneError as error:
             return error.reason
@@ -159,7 +163,7 @@ class InferStage:
         self._cpu.inc(cpu_s)
         self._load.ran(took_ms / 1e3)
         self._duration.observe(took_ms / 1e3)
-        return self._result(item, model, found, took_ms)
+        return self._sighting(item, model, wanted, found, took_ms)
 
     def _run(self, model: ServingModel, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
         """Outputs that are numbers. Where the engine fails and another stands by, that one answers this very frame.
@@ -189,8 +193,11 @@ class InferStage:
             self._alive.beat()
         return True
 
-    def _result(self, item: TensorItem, model: ServingModel, found: Detections, took_ms: float) -> DetectionsItem:
-        return DetectionsItem(
+    def _sighting(
+        self, item: TensorItem, model: ServingModel, wanted: Filter, found: Detections, took_ms: float
+    ) -> Sighting:
+        passed_on = found.first(int(np.count_nonzero(found.scores >= wanted.score_min)))
+        result = DetectionsItem(
             camera=item.camera,
             seq=item.seq,
             trace=item.trace,
@@ -198,7 +205,7 @@ class InferStage:
             captured_ns=item.captured_ns,
             frame_hw=item.frame_hw,
             model=model.spec.version,
-            detections=detections_in_frame(found, item.transform, item.frame_hw, model.labels),
+            detections=detections_in_frame(passed_on, item.transform, item.frame_hw, model.labels),
             timings=StageTimings(
                 preprocessed_ms=item.preprocessed_ms,
                 inferred_ms=round((time.monotonic_ns() - item.captured_ns) / 1e6, 3),
@@ -206,3 +213,5 @@ class InferStage:
             ),
             keep=item.keep,
         )
+        boxes_xyxy = boxes_to_frame(found.boxes_xyxy, item.transform, item.frame_hw)
+        return Sighting(result, boxes_xyxy, found.scores, found.class_ids, wanted.score_min, wanted.tracking)

@@ -16,7 +16,10 @@ from vigie.runtimes.opening import open_to_serve
 from vigie.thread_names import ENGINE, threads_started_as
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Decoder
-from vigie_inference.config import InferenceConfig, ModelConfig
+from vigie.vision.tracking import WEAK_SCORE
+from vigie_inference.config import InferenceConfig, ModelConfig, TrackingConfig
+
+_TRACKED = frozenset({"detection", "pose", "segmentation"})
 
 
 class LoadedBundle:
@@ -87,6 +90,12 @@ class Filter:
         self.score_min = thresholds.score_min if config.score is None else config.score
         self.iou_max = thresholds.iou_max if config.iou is None else config.iou
         self.class_ids = _class_ids(config.classes, loaded)
+        task = loaded.bundle.card.task
+        self.tracking = config.tracking if task in _TRACKED else TrackingConfig(on=False)
+        # An object whose score falls below for a moment keeps its track. Masks and key points of what nobody gets
+        # would cost more than that is worth.
+        weak = self.tracking.on and task == "detection"
+        self.decoded_score_min = min(self.score_min, WEAK_SCORE) if weak else self.score_min
 
 
 def _class_ids(wanted: list[str] | None, loaded: LoadedBundle) -> frozenset[int] | None:

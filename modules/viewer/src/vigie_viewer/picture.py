@@ -42,7 +42,7 @@ class Picture:
                 "model": found.model if found else None,
                 "boxes": None
                 if found is None
-                else [[one.label, one.class_id, one.score, *one.box_xyxy] for one in found.detections],
+                else [[one.label, one.class_id, one.score, *one.box_xyxy, one.track] for one in found.detections],
                 "ms": None
                 if found is None
                 else [found.timings.preprocessed_ms, found.timings.inferred_ms, found.timings.inference_ms],

@@ -19,7 +19,8 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     """One object. ``box_xyxy``: left, top, right, bottom in pixels of the captured frame; ``score`` in 0..1.
 
     ``keypoints``: of a pose model, x and y in the same pixels and how sure the model is of each, 0..1. ``mask``: of a
-    segmentation model. Both are left out of the message by other models.
+    segmentation model. Both are left out of the message by other models. ``track``: the id that this object has in all
+    frames of its camera; absent at its first sight, and for who does not track.
     """
 
     label: str
@@ -28,6 +29,7 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     box_xyxy: tuple[float, float, float, float]
     keypoints: tuple[tuple[float, float, float], ...] = ()
     mask: Mask | None = None
+    track: str | None = None
 
 
 class StageTimings(msgspec.Struct, frozen=True):

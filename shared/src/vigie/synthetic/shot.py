@@ -104,7 +104,8 @@ class Shot:
                 columns.start + int(xs[-1]) + 1,
                 rows.start + int(ys[-1]) + 1,
             )
-            found.append(Truth(thing.label, box, 1 - count / sprite.mask_px, sprite.size_px))
+            occlusion = 1 - count / sprite.mask_px
+            found.append(Truth(thing.label, box, occlusion, sprite.size_px, (thing.x, thing.y)))
         return found
 
     def _left(self, index: int) -> int:

@@ -17,9 +17,11 @@ class Truth(NamedTuple):
     ``box_xyxy``: left, top, right, bottom of its visible pixels, in pixels; right and bottom are one past the last.
     ``occlusion``: 0..1, the share of its silhouette that something covers or that lies outside the frame.
     ``size_px``: the longer side of its whole silhouette, hidden pixels included.
+    ``part``: names it in every frame of its shot (where on the belt it lies); no two parts share one.
     """
 
     label: str
     box_xyxy: tuple[int, int, int, int]
     occlusion: float
     size_px: int
+    part: tuple[int, int]

@@ -71,7 +71,7 @@ def _need(path: str, ttl_s: int, frames_per_s: float, per_frame: float, assumed:
 
 def _item_bytes(detections: int) -> float:
     """What one frame takes in a telemetry message, by encoding one."""
-    seen = Detection("conveyor-part", 12, 0.8765432, (1234.5678, 234.56789, 1345.6789, 345.67891))
+    seen = Detection("conveyor-part", 12, 0.8765432, (1234.56, 234.56, 1345.67, 345.67), track="0123abcd-12345")
     timings = StageTimings(1.234567, 12.345678, 8.765432, 15.678912)
     item = DetectionsItem(
         camera="camera-1", seq=1_234_567, trace="camera-1-0123abcd-1234567", captured_at="2026-11-25T12:34:56.789012Z",

@@ -36,7 +36,7 @@ export function drawBoxes(canvas, head, { boxes, labels }, preview) {
   // What an edit would leave out is shown faint, as it would be gone.
   const stays = ([label, , score]) => !preview || (score >= (preview.score ?? 0) && (!preview.classes || preview.classes.includes(label)));
   for (const box of head.boxes) {
-    const [label, , score, x1, y1, x2, y2] = box;
+    const [label, , score, x1, y1, x2, y2, track] = box;
     pen.globalAlpha = stays(box) ? 1 : 0.22;
     const left = Math.round(x1 * sx), top = Math.round(y1 * sy), right = Math.round(x2 * sx), bottom = Math.round(y2 * sy);
     pen.lineWidth = line + 2 * Math.round(ratio);
@@ -46,7 +46,7 @@ export function drawBoxes(canvas, head, { boxes, labels }, preview) {
     pen.strokeStyle = stroke(label);
     pen.strokeRect(left, top, right - left, bottom - top);
     if (!labels) continue;
-    const text = `${label} ${Math.round(score * 100)}`;
+    const text = `${label}${track ? ` #${track.split("-").pop()}` : ""} ${Math.round(score * 100)}`;
     const high = Math.round(size * 1.5), wide = Math.ceil(pen.measureText(text).width) + Math.round(10 * ratio);
     const at = top - high >= 0 ? top - high : top;
     const x = Math.max(0, Math.min(left - Math.floor(line / 2), canvas.width - wide));
