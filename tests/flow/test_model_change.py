@@ -42,6 +42,12 @@ def test_a_new_model_is_followed_without_a_restart_and_a_bad_one_changes_nothing
             lambda: (run.last_item() or {})["seq"] > newest + 20, timeout_s=30, what="the second model runs on"
         )
         assert str((run.last_item() or {})["model"]).startswith("second")
+        shown = home.run("audit", "show", "inference")
+        assert "refused" in shown.stdout
+        assert "/nowhere" in shown.stdout, shown
+        verified = home.run("audit", "verify")
+        assert verified.code == 0, verified
+        assert all(f"{module}: whole" in verified.stdout for module in ("camera", "preprocess", "inference", "sync"))
         assert pids == {module: run.module_pid(module) for module in pids}, "a module was restarted"
     items = home.items()
     changed = next(index for index, item in enumerate(items) if item["model"].startswith("second"))

@@ -23,6 +23,7 @@ COMMANDS = (
     "twin",
     "method",
     "logs",
+    "audit",
     "down",
     "clean",
     "hub",

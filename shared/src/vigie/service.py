@@ -16,6 +16,9 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
+from vigie.audit.auditor import Auditor
+from vigie.audit.journal import Journal
+from vigie.audit.record import Entry, method_entry
 from vigie.config.environment import ModuleEnvironment
 from vigie.config.lastgood import LastGood
 from vigie.contracts import names
@@ -120,9 +123,12 @@ class Service(Generic[C]):
             )
         )
         self._reporter = Reporter(self.hub.report)
+        journal = Journal(env.state / "audit", module=env.module_id, boot=env.boot)
+        self._auditor = Auditor(journal, self._reporter.report)
         self.twin: TwinFeed[C] = TwinFeed(
-            config_type, LastGood(env.state), self.hub.get_twin, self._reporter, self.health
-        )
+            config_type, LastGood(env.state), self.hub.get_twin, self._reporter, self.health,
+            record=self._auditor.record,
+        )  # fmt: skip
         self.metrics.build(env.name, module_version)
         self.method("get_status", StatusRequest, self._status)
 
@@ -223,6 +229,7 @@ class Service(Generic[C]):
         for bell in self._bell_inputs:
             bell.open()
         self._bells.start()
+        await self._auditor.record(Entry(kind="start", software=self.module_version))
         self.hub.start()
 
     def thread(self, name: str, target: Callable[[threading.Event], None]) -> threading.Thread:
@@ -259,6 +266,7 @@ class Service(Generic[C]):
         await asyncio.to_thread(self._join_threads)
         await asyncio.to_thread(self.hub.stop)
         await asyncio.to_thread(self._bells.stop)
+        await asyncio.to_thread(self._auditor.close)
         for bell in self._bell_inputs:
             bell.close()
         for progress in self._progress:
@@ -360,6 +368,7 @@ class Service(Generic[C]):
 
     async def _answer(self, call: MethodCall) -> None:
         status, payload = await self._methods.dispatch(call.name, call.payload)
+        await self._auditor.record(method_entry(call.name, call.payload, status, payload))
         try:
             await asyncio.to_thread(call.reply, status, payload)
         except Exception as error:

@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
+from vigie.audit.record import Entry, asked_for, told, twin_entry
 from vigie.config.desired import FAILED, REFUSED, Acknowledgements, Desired, VersionGapError, apply_patch, changes
 from vigie.config.lastgood import LastGood
 from vigie.config.parts import Parts
 from vigie.errors import ConfigRefusedError, TransientError
 from vigie.health import Health
-from vigie.log import get_logger, redact
+from vigie.log import get_logger
 from vigie.messaging.reported import Reporter
 
 log = get_logger(__name__)
@@ -43,8 +42,10 @@ class TwinFeed(Generic[C]):
         get_twin: Callable[[], Json],
         reporter: Reporter,
         health: Health,
+        *,
+        record: Callable[[Entry], Awaitable[None]],
     ) -> None:
-        """Made on the event loop. ``get_twin`` blocks and raises TransientError."""
+        """Made on the event loop. ``get_twin`` blocks and raises TransientError; ``record`` is the audit log."""
         self.current: C | None = None
         self.version: int | None = None
         self.config_type = config_type
@@ -52,6 +53,7 @@ class TwinFeed(Generic[C]):
         self._get_twin = get_twin
         self._reporter = reporter
         self._health = health
+        self._record = record
         self._loop = asyncio.get_running_loop()
         self._notes: Mapping[str, str] = {}
         self._latest: Desired | None = None
@@ -128,13 +130,16 @@ class TwinFeed(Generic[C]):
         except ConfigRefusedError as error:
             self._settled = desired
             self._refuse(desired, error.path, error.reason, REFUSED)
+            await self._audit_refusal(desired, error.path, error.reason, failed=False)
         except Exception as error:
             # Not settled: the same version is tried again when the hub gives it again.
             log.exception("twin_apply_failed", twin_version=desired.version)
-            self._refuse(desired, "$", f"{type(error).__name__}: {error}", FAILED)
+            reason = f"{type(error).__name__}: {error}"
+            self._refuse(desired, "$", reason, FAILED)
+            await self._audit_refusal(desired, "$", reason, failed=True)
         else:
             before, self.current = self.current, parts.config
-            self.version, self._settled = desired.version, desired
+            since, self.version, self._settled = self.version, desired.version, desired
             self._health.ready("twin")
             for mistake in parts.refused:
                 log.warning("twin_refused", twin_version=desired.version, path=mistake.path, reason=mistake.reason)
@@ -144,14 +149,23 @@ class TwinFeed(Generic[C]):
             if effective != self._stored:
                 self._stored = effective
                 await asyncio.to_thread(self._last_good.save, effective)
+            refused = [(str(one.path), asked_for(desired.properties, one.keys), one.reason) for one in parts.refused]
+            await self._record(twin_entry(desired.version, since, changes(before, parts.config), refused))
+
+    async def _audit_refusal(self, desired: Desired, path: str, reason: str, *, failed: bool) -> None:
+        keys = path.removeprefix("$").replace("[", ".").replace("]", "").split(".")[1:]
+        refused = [(path, asked_for(desired.properties, keys), reason)]
+        await self._record(twin_entry(desired.version, self.version, [], refused, failed=failed, whole=True))
 
     def _tell_changes(self, version: int, before: C | None, after: C) -> None:
         """What changed, from what to what: one log line, and ``last_change`` among the reported properties."""
-        changed = changes(before, after)[:_TOLD_MAX]
-        told = [{"path": path, "from": _told(was), "to": _told(now)} for path, was, now in changed]
-        log.info("twin_accepted", twin_version=version, changed=told if before is not None else "all, at start")
-        if told and before is not None:
-            self._reporter.report_whole("last_change", {"version": version, "changed": told})
+        changed = [
+            {"path": path, "from": told(was, _TOLD_CHARACTERS), "to": told(now, _TOLD_CHARACTERS)}
+            for path, was, now in changes(before, after)[:_TOLD_MAX]
+        ]
+        log.info("twin_accepted", twin_version=version, changed=changed if before is not None else "all, at start")
+        if changed and before is not None:
+            self._reporter.report_whole("last_change", {"version": version, "changed": changed})
 
     def _refuse(self, desired: Desired, path: str, reason: str, code: int) -> None:
         log.warning("twin_refused", twin_version=desired.version, path=path, reason=reason)
@@ -172,10 +186,3 @@ class TwinFeed(Generic[C]):
         if patched is not self._latest:
             self._latest = patched
             self._changed.set()
-
-
-def _told(value: Any) -> str:
-    """A value for people, without credentials; a twin's arrays hold no null, so everything is text."""
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    text = redact(text)
-    return text if len(text) <= _TOLD_CHARACTERS else f"{text[: _TOLD_CHARACTERS - 3]}..."

@@ -1,0 +1,91 @@
+"""``vigie audit``: who changed what through the hub, and whether the record of it is whole."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vigie_devkit.local.paths import add_run_option, find_run
+
+if TYPE_CHECKING:
+    from vigie.audit.chain import Head
+
+_EXAMPLES = """examples:
+  ./vigie audit show                                  every module of the run, in order of time
+  ./vigie audit show inference -n 20
+  ./vigie audit verify                                exit code 1 if a line was removed, changed, moved or cut off
+  ./vigie audit verify --folder ./audit --reported 17:5f2c...      a copy, against the twin's reported property
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "audit",
+        help="show or verify the record of twin changes and method calls",
+        description="The audit logs of modules: every twin version and method call, accepted or refused.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="show|verify", required=True)
+    show = verbs.add_parser("show", help="print the lines", epilog="example: ./vigie audit show camera -n 20")
+    show.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="the newest N (default 50)")
+    show.add_argument("--json", action="store_true", help="the lines as they are")
+    show.set_defaults(handler=_show)
+    check = verbs.add_parser("verify", help="find what was done to a log", epilog="example: ./vigie audit verify")
+    check.add_argument(
+        "--reported", type=_head, metavar="N:SUM", help="lines and head of the reported property 'audit'"
+    )
+    check.set_defaults(handler=_verify)
+    for verb in (show, check):
+        verb.add_argument("modules", nargs="*", metavar="MODULE", help="which modules (default: all)")
+        verb.add_argument("--folder", type=Path, help="a copy of a device's audit folder, in place of a run")
+        add_run_option(verb)
+
+
+def _folders(args: argparse.Namespace) -> dict[str, Path]:
+    from vigie_devkit.local.audits import audit_folders
+
+    if args.folder is not None:
+        return audit_folders([args.folder], args.modules)
+    run = find_run(args)
+    return audit_folders(sorted(run.modules.iterdir()) if run.modules.is_dir() else [], args.modules)
+
+
+def _show(args: argparse.Namespace) -> int:
+    import msgspec
+
+    from vigie_devkit.local.audits import lines_of, readable
+
+    lines = sorted((line for folder in _folders(args).values() for line in lines_of(folder)), key=lambda one: one.at)
+    for line in lines[-args.lines :] if args.lines > 0 else []:
+        print(msgspec.json.encode(line).decode() if args.json else "\n".join(readable(line)))
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from vigie_devkit.local.audits import judged
+
+    whole = True
+    for module, folder in _folders(args).items():
+        verdict = judged(folder, args.reported)
+        whole = whole and not verdict.breaks
+        state = "whole" if not verdict.breaks else f"{len(verdict.breaks)} breaks"
+        print(
+            f"{module}: {state}: {verdict.lines} lines, #{verdict.first} to #{verdict.head.n}, head {verdict.head.sum}"
+        )
+        for one in verdict.breaks:
+            print(f"  {one}")
+    return 0 if whole else 1
+
+
+def _head(text: str) -> Head:
+    import msgspec
+
+    from vigie.audit.chain import Head
+
+    number, _, digest = text.partition(":")
+    try:
+        return msgspec.convert({"n": int(number), "sum": digest}, Head)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise argparse.ArgumentTypeError(f"expected LINES:HEAD as the twin reports them, got {text[:90]!r}") from error

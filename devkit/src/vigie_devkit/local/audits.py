@@ -1,0 +1,72 @@
+"""Audit logs as they lie on a disk: found, read, judged, and their lines for people."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from vigie.audit.chain import Head, Line, Verdict, read_line, verify
+from vigie.audit.journal import log_files, read_head, read_log_file
+from vigie_devkit.local.errors import NoRunError, UsageError
+
+
+def audit_folders(places: list[Path], modules: list[str]) -> dict[str, Path]:
+    """Folders with an audit log, by module. ``places``: state folders of modules, or copies of their ``audit`` folder.
+
+    Raises: UsageError, NoRunError: there is none, or not of the module that is asked for.
+    """
+    found: dict[str, Path] = {}
+    for place in places:
+        for name, folder in ((place.name, place / "audit"), (place.name, place)):
+            if log_files(folder):
+                found[name] = folder
+                break
+    if not found:
+        raise NoRunError(f"there is no audit log in {', '.join(map(str, places)) or 'this run'}")
+    for module in modules:
+        if module not in found:
+            raise UsageError(f"there is no audit log of '{module}'; there are {', '.join(found)}")
+    return {name: folder for name, folder in found.items() if not modules or name in modules}
+
+
+def judged(folder: Path, known: Head | None) -> Verdict:
+    """Everything that is wrong with the log in ``folder``."""
+    files = [(name, read_log_file(folder / name)) for name in log_files(folder)]
+    return verify(files, read_head(folder), known=known)
+
+
+def lines_of(folder: Path) -> Iterator[Line]:
+    """Lines that can be read, oldest first; what cannot is for ``judged`` to tell."""
+    for name in log_files(folder):
+        for text in read_log_file(folder / name).split(b"\n"):
+            with contextlib.suppress(ValueError):
+                yield read_line(text)
+
+
+def readable(line: Line) -> list[str]:
+    """One line of the log in a few lines for people. Control characters stay escaped: a twin wrote some of this."""
+    entry = line.entry
+    begin = f"{line.at[:23].replace('T', ' ')}  {line.module}  #{line.n}"
+    match entry.kind:
+        case "twin":
+            shown = [f"{begin}  twin version {entry.version} {entry.result}"]
+            shown += [f"    {one.path}: {one.before} -> {one.after}" for one in entry.changed]
+            shown += [f"    {one.path}: refused {one.asked}: {one.reason}" for one in entry.refused]
+            shown += [f"    and {entry.more} more"] if entry.more else []
+        case "method":
+            error = f": {entry.error}" if entry.error else ""
+            shown = [f"{begin}  method {entry.method} {entry.request} -> {entry.status}{error}"]
+        case "start":
+            shown = [f"{begin}  start of version {entry.software}"]
+        case "lost":
+            shown = [f"{begin}  {entry.more} entries before this one could not be written"]
+        case "removed":
+            shown = [f"{begin}  {entry.file} (up to #{entry.last}) was removed to make room"]
+        case "recovered":
+            shown = [f"{begin}  the log was found damaged: {entry.error}"]
+    return list(map(_printable, shown))
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
