@@ -88,10 +88,11 @@ class Bench:
         name = bundle.name
         return await until(lambda: next((spec for spec in self.specs() if spec.version.startswith(name)), None))
 
-    def send(self, tensor: np.ndarray, spec_version: str, *, keep: bool = False) -> int:
+    def send(self, tensor: np.ndarray, spec_version: str, *, keep: bool = False, trial: bool = False) -> int:
+        """The number of the frame; with ``trial`` it is the tensor of the last one for the model on trial."""
         reference = self.ring.write(tensor)
         assert reference is not None
-        self.seq += 1
+        self.seq += not trial
         self.tensors.send(
             TensorItem(
                 camera="dock",
@@ -105,6 +106,7 @@ class Bench:
                 pixels=reference,
                 preprocessed_ms=1.0,
                 keep=keep,
+                trial=trial,
             )
         )
         return self.seq

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,6 +114,14 @@ class Running:
     def module_pid(self, module: str) -> int:
         endpoint = json.loads((self.folder / "modules" / module / "http.json").read_text(encoding="utf-8"))
         return int(endpoint["pid"])
+
+    def metrics(self, module: str) -> dict[str, float]:
+        """What ``/metrics`` of ``module`` says, by sample with its labels."""
+        endpoint = json.loads((self.folder / "modules" / module / "http.json").read_text(encoding="utf-8"))
+        with urllib.request.urlopen(f"http://{endpoint['host']}:{endpoint['port']}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
 
     def upstream_count(self) -> int:
         done = self.home.run("upstream", "export")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from support.modules import Sender, environment, task, until
 from vigie.contracts import envelope
 from vigie.contracts.envelope import Envelope
 from vigie.contracts.frames import FrameItem
-from vigie.contracts.inputspec import InputSpec
+from vigie.contracts.inputspec import InputSpec, SampledSpec
 from vigie.contracts.pixels import InlineJpeg, PixelFormat, RingReference
 from vigie.contracts.tensors import TensorItem
-from vigie.frames import RingPool, RingWriter
+from vigie.frames import CursorWriter, RingPool, RingWriter
 from vigie.messaging.memory import UPSTREAM, MemoryHub
 from vigie.service import open_service
 from vigie.vision.convert import to_bgr
@@ -240,3 +241,35 @@ async def test_a_ring_that_a_former_start_left_under_another_size_is_removed(ben
     bench.send_frame(0, picture(1))
     await until(bench.tensors)
     assert not list(bench.folder.glob("tensors-9x9-4*"))
+
+
+async def test_a_share_of_the_frames_is_fitted_for_a_model_on_trial_too(bench: Bench) -> None:
+    also = SampledSpec("model-2/def", (32, 32), "stretch", 0, every=3)
+    bench.specs.send(msgspec.structs.replace(SPEC, also=(also,)))
+    await until(lambda: bench.hub.reported("preprocess").get("input_spec") == SPEC.version)
+    with closing(
+        CursorWriter.open(bench.folder, sender="preprocess", output="tensors", consumer="inference")
+    ) as cursor:
+
+        def arrived(seq: int, *, trial: bool) -> TensorItem | None:
+            for message in bench.hub.upstream:
+                if message.output == "tensors":
+                    envelope = msgspec.json.decode(message.body, type=Envelope[TensorItem])
+                    cursor.advance(envelope.boot, envelope.sent)
+            return next((one for one in bench.tensors() if (one.seq, one.trial) == (seq, trial)), None)
+
+        for seq in range(7):
+            bench.send_frame(seq, picture(seq))
+            await until(lambda seq=seq: arrived(seq, trial=False))
+        trial = await until(lambda: arrived(6, trial=True))
+        assert (trial.spec_version, trial.keep) == ("model-2/def", False)
+        with RingPool(bench.folder) as pool, pool.lease(trial.pixels) as pixels:
+            np.testing.assert_array_equal(pixels, cv2.resize(picture(6), (32, 32), interpolation=cv2.INTER_LINEAR))
+
+        bench.specs.send(SPEC)
+        for seq in range(7, 100):
+            bench.send_frame(seq, picture(seq))
+            await until(lambda seq=seq: arrived(seq, trial=False))
+            if not list(bench.folder.glob("trial-*")):
+                break
+    assert not list(bench.folder.glob("trial-*")), "the memory of a trial that has ended is not given back"

@@ -9,6 +9,9 @@ from msgspec import Meta
 
 from vigie.errors import ConfigRefusedError
 from vigie.runtimes.objective import Kind, Objective, Selection
+from vigie_inference.update.release import Release
+
+ReleaseName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -92,6 +95,17 @@ class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     ESSENTIAL: ClassVar[frozenset[str]] = frozenset({"model"})
 
     model: ModelConfig | None = None
+    models: (
+        Annotated[
+            dict[ReleaseName, Release],
+            Meta(
+                max_length=1,
+                description="A release to fetch, try and serve in place of what `model` names; one at a time. Until it "
+                "is committed, and after it is refused, what served goes on serving.",
+            ),
+        ]
+        | None
+    ) = None
     score: (
         Annotated[
             float, Meta(ge=0, le=1, description="Detections below this score are dropped; absent: the card's own.")

@@ -29,6 +29,7 @@ from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.serving import Filter, ServingModel
 from vigie_inference.tracks import Sighting, Tracks
+from vigie_inference.update.trial import TrialRun
 
 log = get_logger("inference")
 
@@ -51,9 +52,10 @@ class InferStage:
         folder: Path,
         *,
         load: Load,
+        trial: TrialRun,
     ) -> None:
         self._service, self._tensors, self._detections, self._models = service, tensors, detections, models
-        self._folder, self._load = folder, load
+        self._folder, self._load, self._trial = folder, load, trial
         self._alive = service.health.watch("inference.infer", STALLED_AFTER_S)
         self._inferred = service.metrics.counter("vigie_frames_inferred", "Frames inferred.", ("camera",))
         self._seen = service.metrics.counter("vigie_detections", "Objects detected.", ("camera", "label"))
@@ -91,12 +93,13 @@ class InferStage:
             if received is None:
                 self._pool.sweep()  # rings whose writer has moved on would keep their memory
                 continue
+            items = self._trial.take(received.items, self._pool)
             at_a_time = self._models.runs_at_a_time()
-            self._load.came(len(received.items), self._crew.in_hand, at_a_time)
+            self._load.came(len(items), self._crew.in_hand, at_a_time)
             if self._crew.in_hand or at_a_time > 1:
-                self._crew.take(received, [(item.camera, item) for item in received.items])
+                self._crew.take(received, [(item.camera, item) for item in items])
             else:
-                self._here(received, stop)
+                self._here(received, items, stop)
         self._crew.wait_for_the_running(LAST_RUN_S)
         self._pool.close()
 
@@ -104,10 +107,10 @@ class InferStage:
         """The body of each worker thread."""
         self._crew.work(stop)
 
-    def _here(self, received: Received[TensorItem], stop: threading.Event) -> None:
+    def _here(self, received: Received[TensorItem], items: list[TensorItem], stop: threading.Event) -> None:
         """One run at a time needs no other thread."""
-        with self._detections.together(len(received.items)):
-            for item in received.items:
+        with self._detections.together(len(items)):
+            for item in items:
                 self._finish(item, self._infer(item))
         if not stop.is_set():
             received.done()
@@ -129,6 +132,7 @@ class InferStage:
             self._seen.labels(item.camera, detection.label).inc()
         log.debug("frame_inferred", camera=item.camera, seq=item.seq, trace=item.trace)
         self._detections.offer(result, key=item.camera, keep=True)
+        self._trial.served(result)
         if self._viewer is not None and self._viewer[1](item.camera, item.seq):
             self._viewer[0].offer(result, key=item.camera, keep=False)
 
@@ -157,6 +161,7 @@ class InferStage:
             log.warning(
                 "inference_failed", camera=item.camera, seq=item.seq, model=model.spec.version, reason=str(error)
             )
+            self._load.unanswered += 1
             return "inference_failed"
         finally:
             self._models.release(model)

@@ -29,6 +29,8 @@ class Load:
         self._arrivals: deque[tuple[float, int, int]] = deque(maxlen=2000)
         self._queueing = True
         self._at_a_time = 1
+        # Frames that no engine answered, since the start.
+        self.unanswered = 0
 
     def came(self, frames: int, in_hand: int, at_a_time: int) -> None:
         """A message of ``frames`` was taken while ``in_hand`` others were, ``at_a_time`` of them running."""

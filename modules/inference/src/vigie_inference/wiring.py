@@ -16,7 +16,11 @@ from vigie_inference.infer import InferStage
 from vigie_inference.load import Load
 from vigie_inference.methods import offer_methods
 from vigie_inference.models_in_service import ModelsInService
+from vigie_inference.put_in_service import PutInService
 from vigie_inference.runtime_control import RuntimeControl
+from vigie_inference.update.methods import offer_update_methods
+from vigie_inference.update.trial import TrialRun
+from vigie_inference.update.updates import Updates
 
 # Results waiting for sync: minutes of one camera, some megabytes.
 RESULTS_WAITING_MAX = 4000
@@ -41,16 +45,22 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     specs = service.output(names.INPUT_SPEC, (names.PREPROCESS, names.INPUT_SPEC), item_type=InputSpec)
     load = Load()
     overlay = service.output(names.OVERLAY, (names.VIEWER, names.DETECTIONS), item_type=DetectionsItem, sampled=True)
-    stage = InferStage(service, tensors, detections, models, service.env.frames, load=load)
+    trial = TrialRun()
+    stage = InferStage(service, tensors, detections, models, service.env.frames, load=load, trial=trial)
     stage.show_to_viewer(overlay, offer_demands(service).wants)
-    announcer = Announcer(service, specs, models, stage)
+    announcer = Announcer(service, specs, models, stage, trial)
     control = RuntimeControl(service, models, load)
+    put = PutInService(service, models, announcer, control)
+    updates = Updates(service, models, put, load=load, announcer=announcer, trial=trial)
     offer_methods(service, models, control)
+    offer_update_methods(service, updates)
 
     service.thread("inference.infer", stage.run)
     for number in range(threads_available()):
         service.thread(f"inference.run-{number + 1}", stage.work)
     service.thread("inference.announce", announcer.run)
     service.thread("inference.runtime", control.run)
+    service.thread("inference.trial", trial.run)
+    service.thread("inference.update", updates.run)
     await service.start()
-    await service.twin.run(ApplyConfig(service, models, announcer, control))
+    await service.twin.run(ApplyConfig(service, models, control, put, updates))

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import cv2
+import msgspec
 
 from vigie.contracts.frames import FrameItem
-from vigie.contracts.inputspec import InputSpec
+from vigie.contracts.inputspec import InputSpec, SampledSpec
 from vigie.contracts.tensors import FrameTransform, TensorItem
 from vigie.errors import FrameGoneError, PermanentError, RingBusyError, RingNoSpaceError
 from vigie.frames import RingPool, RingWriter
@@ -21,12 +22,14 @@ from vigie.service import Service
 from vigie.vision.letterbox import letterbox_into
 from vigie.vision.planes import Planes
 from vigie_preprocess.config import PreprocessConfig
-from vigie_preprocess.tensors import CHANNELS, TensorRing
+from vigie_preprocess.tensors import CHANNELS, PREFIX, TRIAL_PREFIX, TensorRing
 
 log = get_logger("preprocess")
 
 # One wait for frames: also the reaction time to a new input spec or configuration when no frames flow.
 POLL_S = 0.2
+# Of a model on trial: more than inference lets wait.
+TRIAL_SLOTS = 8
 # Far beyond any resize: only a thread that hangs is silent this long.
 STALLED_AFTER_S = 30.0
 
@@ -65,7 +68,11 @@ class FitStage:
         # One resize is too short to share: OpenCV's pool spins longer than it helps (VGA to 416: 1.1 against 0.8 ms of
         # CPU in the same time), and the other core belongs to the other modules.
         cv2.setNumThreads(1)
-        with RingPool(self._folder) as pool, TensorRing(self._folder) as ring:
+        with (
+            RingPool(self._folder) as pool,
+            TensorRing(self._folder, PREFIX) as ring,
+            TensorRing(self._folder, TRIAL_PREFIX) as trial_ring,
+        ):
             while not stop.is_set():
                 self._alive.beat()
                 self._follow_specs()
@@ -76,13 +83,14 @@ class FitStage:
                 with self._tensors.together(len(received.items)):
                     for item in received.items:
                         self._fit_or_drop(item, pool, ring, stop)
+                        self._fit_for_trial(item, pool, trial_ring, stop)
                 if not stop.is_set():
                     received.done()
 
     def _follow_specs(self) -> None:
         while (received := self._specs.get(0.0)) is not None:
             for spec in received.items:
-                if spec != self._spec:
+                if self._spec is None or spec.version != self._spec.version:
                     log.info("input_spec_followed", version=spec.version, size_hw=spec.size_hw, align=spec.align)
                     self._service.twin.report({"input_spec": spec.version})
                 self._spec = spec
@@ -101,6 +109,23 @@ class FitStage:
             if superseded is not None:
                 ring.release(superseded.pixels)
 
+    def _fit_for_trial(self, item: FrameItem, pool: RingPool, ring: TensorRing, stop: threading.Event) -> None:
+        """Also for a model on trial, where that costs the serving one nothing: without room it is left out."""
+        wanted = () if self._spec is None else self._spec.also
+        if not wanted:
+            ring.remove()
+        for spec in wanted:
+            if item.seq % spec.every or not self._tensors.wait_for_room(stop, 0.0):
+                continue
+            try:
+                tensor = self._fit_to(spec, TRIAL_SLOTS, item, pool, ring)
+            except (FrameGoneError, RingNoSpaceError, RingBusyError, PermanentError) as error:
+                log.debug("trial_frame_left_out", camera=item.camera, seq=item.seq, reason=str(error))
+                continue
+            if tensor is not None:
+                # Kept beside the serving model's tensor of the camera, whose place it must not take.
+                self._tensors.offer(msgspec.structs.replace(tensor, keep=False, trial=True), key=item.camera, keep=True)
+
     def _ready_for(self, item: FrameItem, stop: threading.Event) -> bool:
         """A frame to keep waits for an input spec and for room downstream; false only when stopping."""
         while item.keep and not stop.is_set():
@@ -118,9 +143,7 @@ class FitStage:
         if spec is None:
             return "no_input_spec"
         try:
-            tensor_ring = ring.open(spec, self._config.slots)
-            with lease_frame(pool, item.pixels) as frame:
-                tensor = self._fill(item, frame, spec, tensor_ring)
+            tensor = self._fit_to(spec, self._config.slots, item, pool, ring)
         except FrameGoneError as error:
             return error.reason
         except (RingNoSpaceError, RingBusyError) as error:
@@ -133,7 +156,17 @@ class FitStage:
         self._service.health.ready("preprocess.ring")
         return tensor or "ring_full"
 
-    def _fill(self, item: FrameItem, frame: Planes, spec: InputSpec, ring: RingWriter) -> TensorItem | None:
+    def _fit_to(
+        self, spec: InputSpec | SampledSpec, slots: int, item: FrameItem, pool: RingPool, ring: TensorRing
+    ) -> TensorItem | None:
+        """None: the ring is full. Raises: FrameGoneError, RingNoSpaceError, RingBusyError, PermanentError."""
+        tensor_ring = ring.open(spec.size_hw, slots)
+        with lease_frame(pool, item.pixels) as frame:
+            return self._fill(item, frame, spec, tensor_ring)
+
+    def _fill(
+        self, item: FrameItem, frame: Planes, spec: InputSpec | SampledSpec, ring: RingWriter
+    ) -> TensorItem | None:
         with ring.slot((*spec.size_hw, CHANNELS)) as slot:
             if slot is None:
                 return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.pixels import RingReference
 from vigie.frames import RingWriter, remove_dead_rings
 
 CHANNELS = 3
 PREFIX = "tensors-"
+TRIAL_PREFIX = "trial-"
 
 
 class TensorRing:
@@ -20,33 +20,39 @@ class TensorRing:
     Used from the worker thread only.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, prefix: str = PREFIX) -> None:
+        self._folder, self._prefix = folder, prefix
         self._serving: RingWriter | None = None
         self._former: RingWriter | None = None
         self._key: tuple[tuple[int, int], int] | None = None
 
-    def open(self, spec: InputSpec, slots: int) -> RingWriter:
-        """The ring for tensors of ``spec``.
+    def open(self, size_hw: tuple[int, int], slots: int) -> RingWriter:
+        """The ring for tensors of ``size_hw``.
 
         Raises: RingNoSpaceError: the frame folder has too little room; the text names the size needed.
         """
-        if self._serving is not None and self._key == (spec.size_hw, slots):
+        if self._serving is not None and self._key == (size_hw, slots):
             return self._serving
-        height, width = spec.size_hw
-        name = f"{PREFIX}{height}x{width}-{slots}"
+        height, width = size_hw
+        name = f"{self._prefix}{height}x{width}-{slots}"
         # What a former start left under another size only takes space; rings that are written are left alone.
-        remove_dead_rings(self._folder, PREFIX, keep={name})
+        remove_dead_rings(self._folder, self._prefix, keep={name})
         ring = RingWriter.open(self._folder, name, slot_bytes=height * width * CHANNELS, slots=slots)
         if self._former is not None:
             self._former.close()
-        self._former, self._serving, self._key = self._serving, ring, (spec.size_hw, slots)
+        self._former, self._serving, self._key = self._serving, ring, (size_hw, slots)
         return ring
 
     def release(self, tensor: RingReference) -> None:
         """A tensor that was not sent, because a newer one took its place."""
         if self._serving is not None:
             self._serving.release(tensor)
+
+    def remove(self) -> None:
+        """Give the memory back; the next ``open`` begins anew."""
+        if self._key is not None:
+            self.close()
+            remove_dead_rings(self._folder, self._prefix, keep=set())
 
     def close(self) -> None:
         for ring in (self._former, self._serving):

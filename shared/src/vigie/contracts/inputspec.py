@@ -9,16 +9,28 @@ import msgspec
 Align = Literal["centre", "top_left", "stretch"]
 
 
+class SampledSpec(msgspec.Struct, frozen=True):
+    """The input of a model on trial beside the serving one: frames whose ``seq`` is a multiple of ``every``."""
+
+    version: str
+    size_hw: tuple[int, int]
+    align: Align
+    pad_value: int
+    every: int
+
+
 class InputSpec(msgspec.Struct, frozen=True):
     """The input of the serving model: an uint8 tensor (H, W, 3) in BGR.
 
     Normalisation, channel order and layout are folded into the graph at import, so a resize is all there is to do.
     ``version`` names the model and this layout; tensors of another version are dropped with their reason.
     ``align``: ``centre`` and ``top_left`` keep the frame's aspect ratio and pad, ``stretch`` does not.
-    ``pad_value`` fills what the frame does not cover, 0..255.
+    ``pad_value`` fills what the frame does not cover, 0..255. ``also``: frames are fitted for these models as well; a
+    preprocess of the version before leaves it out.
     """
 
     version: str
     size_hw: tuple[int, int]
     align: Align
     pad_value: int = 114
+    also: tuple[SampledSpec, ...] = ()

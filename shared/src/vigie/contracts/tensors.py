@@ -19,7 +19,8 @@ class FrameTransform(msgspec.Struct, frozen=True):
 class TensorItem(msgspec.Struct, frozen=True):
     """One tensor (H, W, 3) uint8 BGR, with what is needed to bring boxes back to frame pixels.
 
-    ``preprocessed_ms``: milliseconds since capture when the tensor was ready (same host clock).
+    ``preprocessed_ms``: milliseconds since capture when the tensor was ready (same host clock). ``trial``: fitted for a
+    model on trial, beside the tensor of the same frame that the serving model answers.
     """
 
     camera: str
@@ -33,3 +34,4 @@ class TensorItem(msgspec.Struct, frozen=True):
     pixels: RingReference
     preprocessed_ms: float
     keep: bool = False
+    trial: bool = False

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import ssl
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -244,3 +245,34 @@ def _locked(folder: Path, wanted: Wanted) -> Iterator[Path]:
 def _sha256(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def copy_in(wanted: Wanted, file: Path, folder: Path) -> Path:
+    """``file``, copied into ``folder`` under its hash, whole and of the right hash: ``wanted.url`` is not asked.
+
+    Raises: DownloadRefusedError: other bytes than wanted, not a plain file, or a folder that cannot be written.
+    """
+    done = folder / wanted.sha256
+    part = folder / f"{wanted.sha256}.part"
+    digest = hashlib.sha256()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        source = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(source, "rb") as content, part.open("wb") as copy:
+            facts = os.fstat(source)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size != wanted.size_bytes:
+                raise DownloadRefusedError(str(file), f"is not a file of {wanted.size_bytes} bytes")
+            while chunk := content.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
+        if digest.hexdigest() != wanted.sha256:
+            part.unlink()
+            raise DownloadRefusedError(
+                str(file), f"is not the file that was asked for (sha256 does not match {wanted.sha256[:12]}..)"
+            )
+        part.rename(done)
+    except OSError as error:
+        raise DownloadRefusedError(str(file), f"cannot be copied: {error.strerror or error}") from error
+    return done

@@ -18,7 +18,18 @@ def add_verb(verbs: Any) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
+    import hashlib
+
+    from vigie.models import load_bundle
     from vigie_devkit.models.shelf import export_bundle, find_on_shelf
 
-    print(export_bundle(find_on_shelf(args.bundle), args.output))
+    folder = find_on_shelf(args.bundle)
+    archive = export_bundle(folder, args.output)
+    with archive.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    print(archive)
+    # What desired property "models" asks for (docs/model-updates.md).
+    print(
+        f"  version    {load_bundle(folder).card.version}\n  sha256     {digest}\n  size       {archive.stat().st_size}"
+    )
     return 0

@@ -1,0 +1,137 @@
+"""Where an operator follows an update: the twin's ``update_state``, the metrics, the log."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vigie.log import get_logger
+from vigie.service import Service
+from vigie_inference.config import InferenceConfig
+from vigie_inference.update.agreement import Tally
+from vigie_inference.update.record import Held, Record
+
+log = get_logger("inference")
+
+Phase = Literal[
+    "idle",
+    "downloading",
+    "verifying",
+    "warming",
+    "shadowing",
+    "waiting",
+    "probation",
+    "committed",
+    "rejected",
+    "rolled_back",
+]
+
+
+class ReleaseState(msgspec.Struct, frozen=True):
+    """A release on the device. ``sha256``: of its archive."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class TrialState(msgspec.Struct, frozen=True):
+    """What both models saw in the frames of the trial; ``agreement``: F1, 0..1; ``*_ms``: medians of one run."""
+
+    frames: int
+    matched: int
+    flipped: int
+    missing: int
+    new: int
+    agreement: float | None
+    run_ms: float | None
+    serving_run_ms: float | None
+    examples: tuple[str, ...] = ()
+
+
+class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``serving`` and ``former`` are absent where the model of desired property ``model`` serves, or did."""
+
+    phase: Phase = "idle"
+    name: str = ""
+    version: str = ""
+    sha256: str = ""
+    rollout: str = ""
+    reason: str = ""
+    since: str = ""
+    progress: Annotated[float | None, Meta(description="Of the download, 0..1.")] = None
+    trial: TrialState | None = None
+    serving: ReleaseState | None = None
+    former: ReleaseState | None = None
+
+
+class UpdateReport:
+    """Told from the thread of updates; tells only what has changed."""
+
+    def __init__(self, service: Service[InferenceConfig]) -> None:
+        self._service = service
+        self._lock = threading.Lock()
+        self._state = UpdateState()
+        self._told: UpdateState | None = None
+        self._phase = service.metrics.gauge(
+            "vigie_model_update_info", "The model update in hand: always 1.", ("phase", "name", "version")
+        )
+        self._agreement = service.metrics.gauge(
+            "vigie_model_trial_agreement_ratio", "Agreement of the model on trial with the serving one (F1)."
+        )
+        self._endings = service.metrics.counter("vigie_model_updates", "Model updates by how they ended.", ("phase",))
+
+    @property
+    def state(self) -> UpdateState:
+        return self._state
+
+    def moved(self, phase: Phase, **changes: Any) -> None:
+        """A new phase, with fields of ``UpdateState`` that change with it."""
+        self.update(phase=phase, since=datetime.now(UTC).isoformat(timespec="seconds"), progress=None, **changes)
+        state = self._state
+        if phase in {"committed", "rejected", "rolled_back", "probation"}:
+            self._endings.labels(phase).inc()
+        log.info("model_update", phase=phase, model=state.name, version=state.version, reason=state.reason)
+
+    def update(self, **changes: Any) -> None:
+        with self._lock:
+            self._state = msgspec.structs.replace(self._state, **changes)
+            state = self._state
+            if state == self._told:
+                return
+            self._told = state
+        self._phase.clear()
+        if state.phase != "idle":
+            self._phase.labels(state.phase, state.name, state.version).set(1)
+        self._service.twin.report_whole("update_state", msgspec.to_builtins(state) if state != UpdateState() else None)
+
+    def tried(self, tally: Tally, serving_ms: float | None, new_ms: float | None, reason: str) -> None:
+        agreement = tally.agreement
+        if agreement is not None:
+            self._agreement.set(agreement)
+        self.update(
+            reason=reason,
+            trial=TrialState(
+                frames=tally.frames,
+                matched=tally.matched,
+                flipped=tally.flipped,
+                missing=tally.missing,
+                new=tally.new,
+                agreement=None if agreement is None else round(agreement, 4),
+                run_ms=None if new_ms is None else round(new_ms, 2),
+                serving_run_ms=None if serving_ms is None else round(serving_ms, 2),
+                examples=tuple(tally.examples),
+            ),
+        )
+
+    def stands(self, record: Record) -> None:
+        """What serves and what did, by the record."""
+        self.update(serving=_shown(record.serving), former=_shown(record.former))
+
+
+def _shown(held: Held | None) -> ReleaseState | None:
+    return None if held is None else ReleaseState(held.name, held.version, held.sha256)

@@ -1,0 +1,183 @@
+"""A new model runs beside the serving one on a share of the live frames; nobody sees what it answers.
+
+Preprocess fits those frames for it as well (``InputSpec.also``). The thread that takes tensors hands them over here and
+goes on; a slow trial loses frames of its own and none of the serving model's.
+"""
+
+from __future__ import annotations
+
+import queue
+import statistics
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigie.contracts.detections import Detection, DetectionsItem
+from vigie.contracts.inputspec import InputSpec, SampledSpec
+from vigie.contracts.tensors import TensorItem
+from vigie.errors import FrameGoneError, VigieError
+from vigie.frames import RingPool
+from vigie.log import get_logger
+from vigie.runtimes.finite import require_finite
+from vigie.vision.in_frame import detections_in_frame
+from vigie_inference.serving import Filter, ServingModel
+from vigie_inference.update.agreement import Tally, compare_frame
+
+log = get_logger("inference")
+
+_POLL_S = 0.2
+_WAITING_MAX = 4
+# Frames of the other model that wait for their counterpart; the serving one may queue for a second.
+_UNPAIRED_MAX = 512
+_TIMES_KEPT = 500
+_BUDGET_WINDOW_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A model on trial. ``every``: one frame of so many is fitted for it."""
+
+    model: ServingModel
+    filter: Filter
+    every: int
+    cpu_max: float
+
+
+class TrialRun:
+    """``begin``, ``end``, ``look``: from the thread of updates; ``take``, ``served``: from the inference threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._trial: Trial | None = None
+        self._tally = Tally()
+        self._failure = ""
+        self._frames: queue.Queue[tuple[Trial, TensorItem, NDArray[np.uint8]]] = queue.Queue(_WAITING_MAX)
+        self._serving: OrderedDict[tuple[str, int], Sequence[Detection]] = OrderedDict()
+        self._new: OrderedDict[tuple[str, int], Sequence[Detection]] = OrderedDict()
+        self._serving_ms: deque[float] = deque(maxlen=_TIMES_KEPT)
+        self._new_ms: deque[float] = deque(maxlen=_TIMES_KEPT)
+        self._spent: deque[tuple[float, float]] = deque()
+        self._running = threading.Lock()
+
+    def begin(self, trial: Trial) -> None:
+        self.end()
+        with self._lock:
+            self._trial, self._tally, self._failure = trial, Tally(), ""
+            for kept in (self._serving, self._new, self._serving_ms, self._new_ms, self._spent):
+                kept.clear()
+
+    def end(self) -> None:
+        """Nothing is on trial from now on; no run of its model is under way when this returns."""
+        with self._lock:
+            self._trial = None
+        with self._running:
+            pass
+
+    def look(self) -> tuple[Tally, float | None, float | None, str]:
+        """Counts so far, median of the serving and of the new model's runs in milliseconds, and why it cannot go on."""
+        with self._lock:
+            return (
+                self._tally,
+                statistics.median(self._serving_ms) if self._serving_ms else None,
+                statistics.median(self._new_ms) if self._new_ms else None,
+                self._failure,
+            )
+
+    def also(self) -> tuple[SampledSpec, ...]:
+        """What preprocess is asked to fit frames for beside the serving model."""
+        trial = self._trial
+        return () if trial is None else (sampled(trial.model.spec, trial.every),)
+
+    def take(self, items: Sequence[TensorItem], pool: RingPool) -> list[TensorItem]:
+        """Copy the tensors of the model on trial; what is left is the serving model's.
+
+        Those of a trial that has ended go nowhere: their frames have tensors for the serving model too.
+        """
+        trial = self._trial
+        for item in items:
+            if not item.trial or trial is None or item.spec_version != trial.model.spec.version or self._frames.full():
+                continue
+            try:
+                with pool.lease(item.pixels) as tensor_hwc:
+                    self._frames.put_nowait((trial, item, tensor_hwc.copy()))
+            except (FrameGoneError, queue.Full):
+                continue
+        return [item for item in items if not item.trial]
+
+    def served(self, result: DetectionsItem) -> None:
+        """What the serving model saw in a frame."""
+        trial = self._trial
+        if trial is None or result.seq % trial.every or result.model == trial.model.spec.version:
+            return
+        with self._lock:
+            self._serving_ms.append(result.timings.inference_ms)
+            self._pair(self._serving, (result.camera, result.seq), result.detections)
+
+    def run(self, stop: threading.Event) -> None:
+        """The body of the thread that runs the model on trial."""
+        while not stop.is_set():
+            try:
+                trial, item, tensor_hwc = self._frames.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue
+            with self._running:
+                if trial is self._trial and not self._failure and self._within_budget(trial):
+                    self._infer(trial, item, tensor_hwc)
+
+    def _infer(self, trial: Trial, item: TensorItem, tensor_hwc: NDArray[np.uint8]) -> None:
+        model, wanted = trial.model, trial.filter
+        begun_s, cpu_s = time.monotonic(), time.thread_time()
+        try:
+            outputs = model.engine.run(tensor_hwc)
+            require_finite(model.engine, outputs)
+            ended_s = time.monotonic()
+            found = model.decoder(outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids)
+        except VigieError as error:
+            with self._lock:
+                self._failure = str(error)
+            return
+        seen = detections_in_frame(found, item.transform, item.frame_hw, model.labels)
+        with self._lock:
+            if trial is not self._trial:
+                return
+            self._new_ms.append((ended_s - begun_s) * 1e3)
+            # The runtime's own threads run while this one waits for them.
+            busy_s = max(time.thread_time() - cpu_s, (ended_s - begun_s) * model.engine.candidate.threads)
+            self._spent.append((ended_s, busy_s))
+            self._pair(self._new, (item.camera, item.seq), seen)
+
+    def _within_budget(self, trial: Trial) -> bool:
+        now_s = time.monotonic()
+        with self._lock:
+            while self._spent and now_s - self._spent[0][0] > _BUDGET_WINDOW_S:
+                self._spent.popleft()
+            return sum(spent for _, spent in self._spent) < trial.cpu_max * _BUDGET_WINDOW_S
+
+    def _pair(
+        self,
+        mine: OrderedDict[tuple[str, int], Sequence[Detection]],
+        key: tuple[str, int],
+        seen: Sequence[Detection],
+    ) -> None:
+        """The lock is held. Compare when both have answered ``key``."""
+        other = self._new if mine is self._serving else self._serving
+        counterpart = other.pop(key, None)
+        if counterpart is None:
+            mine[key] = seen
+            while len(mine) > _UNPAIRED_MAX:
+                mine.popitem(last=False)
+            return
+        one, two = (seen, counterpart) if mine is self._serving else (counterpart, seen)
+        self._tally.add(compare_frame(one, two), f"{key[0]}/{key[1]}")
+
+
+def sampled(spec: InputSpec, every: int) -> SampledSpec:
+    """``spec``, for one frame of ``every``."""
+    return SampledSpec(
+        version=spec.version, size_hw=spec.size_hw, align=spec.align, pad_value=spec.pad_value, every=every
+    )

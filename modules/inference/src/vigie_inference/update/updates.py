@@ -1,0 +1,429 @@
+"""Brings the release that the twin asks for into service, or says why not; what serves is never touched before.
+
+One thread: fetch, verify, warm, try beside the serving model, commit, watch over the probation. Every step may be
+superseded by a newer twin; what cannot become right by waiting is refused and remembered (``record``).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from vigie.errors import (
+    ConfigRefusedError,
+    DownloadError,
+    DownloadRefusedError,
+    MethodRefusedError,
+    VigieError,
+)
+from vigie.log import get_logger
+from vigie.models.link import check_link
+from vigie.runtimes.finite import require_finite
+from vigie.runtimes.reference_frames import reference_frames
+from vigie.service import Service
+from vigie.source_url import literals
+from vigie_inference.announce import Announcer
+from vigie_inference.config import InferenceConfig, ModelConfig
+from vigie_inference.load import Load
+from vigie_inference.models_in_service import ModelsInService
+from vigie_inference.put_in_service import PutInService
+from vigie_inference.serving import Filter, ServingModel
+from vigie_inference.update.agreement import judge
+from vigie_inference.update.record import (
+    Held,
+    Probation,
+    Record,
+    committed,
+    ending_of,
+    passed,
+    refused,
+    rolled_back,
+    started,
+)
+from vigie_inference.update.release import Release, key_of
+from vigie_inference.update.report import UpdateReport, UpdateState
+from vigie_inference.update.store import Store
+from vigie_inference.update.trial import Trial, TrialRun
+from vigie_inference.which_model import which_model
+
+log = get_logger("inference")
+
+LOOK_S = 0.5
+RETRY_FIRST_S, RETRY_MAX_S = 2.0, 300.0
+# Above the longest step that tells nothing: opening an engine that compiles itself.
+STALLED_AFTER_S = 600.0
+_SAVE_PROBATION_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One request of the twin."""
+
+    name: str
+    release: Release
+    key: str
+
+
+class _SupersededError(Exception):
+    """The twin asks for something else by now, or the module stops."""
+
+
+class _RefusedError(Exception):
+    """The request cannot become right by waiting; the text says why."""
+
+
+class Updates:
+    """``check``, ``committed``, ``configured``: by who applies the twin; methods: any thread; ``run``: its own."""
+
+    def __init__(
+        self,
+        service: Service[InferenceConfig],
+        models: ModelsInService,
+        put: PutInService,
+        *,
+        load: Load,
+        announcer: Announcer,
+        trial: TrialRun,
+    ) -> None:
+        self._service, self._models, self._load, self._put = service, models, load, put
+        self._announcer, self._trial = announcer, trial
+        self._store = Store(service.env.state / "models", service.env.models)
+        self.report = UpdateReport(service)
+        self._alive = service.health.watch("inference.update", STALLED_AFTER_S)
+        self._wake = threading.Event()
+        self._config: InferenceConfig | None = None
+        self._promoted = ""
+        self._taken_back = False
+        self._unanswered_before = 0
+        self._probation_looked_s = 0.0
+        self._record = self._start()
+
+    # By who applies the twin, with the lock of ``PutInService`` held.
+
+    def check(self, config: InferenceConfig) -> None:
+        """Raises: ConfigRefusedError: a source that can never be fetched."""
+        wanted = wanted_of(config)
+        if wanted is None or wanted.release.source.startswith("file:///"):
+            return
+        path = f"$.models.{wanted.name}.source"
+        try:
+            check_link(wanted.release.source)
+        except DownloadRefusedError as error:
+            raise ConfigRefusedError(path, str(error)) from error
+        if literals(wanted.release.source):
+            raise ConfigRefusedError(path, "holds a value that may be a secret; a twin is no place for one")
+
+    def committed(self, config: InferenceConfig) -> ModelConfig | None:
+        """The bundle of the last committed release; None: none was asked for, or none was committed yet."""
+        while config.models and (held := self._record.serving) is not None:
+            wanted = self._model_config(held, config)
+            if wanted == self._put.served:
+                return wanted
+            try:
+                self._store.load(held)
+            except VigieError as error:
+                log.warning("committed_model_damaged", model=held.name, version=held.version, reason=str(error))
+                self._save(rolled_back(self._record, f"its files are damaged: {error}"))
+                continue
+            return wanted
+        return None
+
+    def configured(self, config: InferenceConfig) -> None:
+        """``config`` is in force."""
+        self._config = config
+        self._wake.set()
+
+    # Methods.
+
+    def promote(self) -> UpdateState:
+        """Commit what is on trial or waits. Raises: MethodRefusedError: nothing does."""
+        if self.report.state.phase not in {"shadowing", "waiting"}:
+            raise MethodRefusedError(409, "no model is on trial or waits for promotion")
+        wanted = None if self._config is None else wanted_of(self._config)
+        self._promoted = "" if wanted is None else wanted.key
+        self._wake.set()
+        return self.report.state
+
+    def take_back(self) -> UpdateState:
+        """Let the former model serve again. Raises: MethodRefusedError: no release serves."""
+        if self._record.serving is None or self._config is None or not self._config.models:
+            raise MethodRefusedError(409, "no release serves; the model of desired property 'model' does")
+        self._taken_back = True
+        self._wake.set()
+        return self.report.state
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            self._alive.beat()
+            self._wake.wait(LOOK_S)
+            self._wake.clear()
+            if self._config is None:
+                continue
+            wanted = wanted_of(self._config)
+            try:
+                self._attend_or_refuse(wanted, stop)
+            except _SupersededError:
+                self._promoted = ""
+            except OSError as error:
+                log.warning("update_not_recorded", folder=str(self._store.root), reason=str(error))
+                self.report.update(reason=f"{self._store.root} cannot be written: {error.strerror or error}")
+                stop.wait(RETRY_FIRST_S)
+
+    # The thread of updates.
+
+    def _attend_or_refuse(self, wanted: Wanted | None, stop: threading.Event) -> None:
+        """Raises: _SupersededError; OSError: the record cannot be written."""
+        try:
+            self._attend(wanted, stop)
+        except _RefusedError as error:
+            if wanted is not None:
+                self._save(refused(self._record, wanted.key, wanted.release.version, str(error)))
+
+    def _start(self) -> Record:
+        record = self._store.read()
+        after = started(record)
+        if after != record:
+            self._store.write(after)
+        self._store.tidy(after)
+        self.report.stands(after)
+        return after
+
+    def _attend(self, wanted: Wanted | None, stop: threading.Event) -> None:
+        if self._taken_back:
+            self._taken_back = False
+            self._roll_back("taken back by method rollback_model")
+        if wanted is None:
+            if self.report.state.phase != "idle":
+                self.report.moved("idle", name="", version="", sha256="", rollout="", reason="", trial=None)
+            return
+        serving, ended = self._record.serving, ending_of(self._record, wanted.key)
+        if ended is None and serving is not None and _same(serving, wanted):
+            self._serves(wanted, serving)
+        elif ended is None:
+            self._bring(wanted, stop)
+        elif (self.report.state.phase, self.report.state.reason) != (ended.phase, ended.reason):
+            self._moved(ended.phase, wanted, ended.reason)
+
+    def _serves(self, wanted: Wanted, serving: Held) -> None:
+        """What was asked for serves already: the same files under another request, or on probation."""
+        if serving.key != wanted.key:
+            self._save(msgspec.structs.replace(self._record, serving=msgspec.structs.replace(serving, key=wanted.key)))
+        probation = self._record.probation
+        phase = "committed" if probation is None else "probation"
+        if self.report.state.phase != phase or self.report.state.rollout != wanted.release.rollout.id:
+            self._moved(phase, wanted, "")
+        if probation is not None:
+            self._watch(probation, wanted)
+
+    def _watch(self, probation: Probation, wanted: Wanted) -> None:
+        now_s = time.monotonic()
+        failures = self._load.unanswered - self._unanswered_before
+        served_s = probation.served_s + now_s - self._probation_looked_s
+        if failures > probation.failures_max:
+            self._roll_back(
+                f"{failures} frames went unanswered during the probation, {probation.failures_max} are allowed"
+            )
+        elif served_s >= probation.lasts_s:
+            self._save(passed(self._record))
+            self._moved("committed", wanted, "")
+        elif now_s - self._probation_looked_s >= _SAVE_PROBATION_S:
+            self._probation_looked_s = now_s
+            after = msgspec.structs.replace(probation, served_s=served_s)
+            self._save(msgspec.structs.replace(self._record, probation=after))
+
+    def _bring(self, wanted: Wanted, stop: threading.Event) -> None:
+        def go_on() -> None:
+            self._alive.beat()
+            current = None if self._config is None else wanted_of(self._config)
+            if stop.is_set() or current != wanted:
+                raise _SupersededError
+
+        known = next((held for held in (self._record.former,) if held is not None and _same(held, wanted)), None)
+        held = known or self._fetch(wanted, go_on, stop)
+        self._moved("warming", wanted, "")
+        model, fitting = self._warm(held)
+        try:
+            if known is None and wanted.release.rollout.commit != "immediate" and self._models.serving is not None:
+                self._try_out(model, fitting, wanted, go_on)
+            self._commit(model, held, wanted)
+        except BaseException:
+            self._trial.end()
+            model.close()
+            raise
+        finally:
+            self._end_trial()
+
+    def _fetch(self, wanted: Wanted, go_on: Callable[[], None], stop: threading.Event) -> Held:
+        """The bundle, verified, in the store; what only needs time or room is tried again until it comes."""
+        wait_s = RETRY_FIRST_S
+        self._moved("downloading", wanted, "")
+        while True:
+            try:
+                return self._fetch_once(wanted, go_on)
+            except DownloadError as error:
+                reason = error.reason
+            except OSError as error:
+                reason = f"{self._store.root} cannot be written: {error.strerror or error}"
+            except DownloadRefusedError as error:
+                if error.what != str(self._store.downloads):
+                    raise _RefusedError(str(error)) from error
+                reason = str(error)  # no room: somebody may make some
+            self._moved("downloading", wanted, f"{reason}; next attempt in {wait_s:.0f} s")
+            until_s = time.monotonic() + wait_s
+            while time.monotonic() < until_s:
+                go_on()
+                stop.wait(LOOK_S)
+            wait_s = min(RETRY_MAX_S, wait_s * 2)
+
+    def _fetch_once(self, wanted: Wanted, go_on: Callable[[], None]) -> Held:
+        """Raises: DownloadError, OSError: later perhaps; DownloadRefusedError, _RefusedError: never."""
+
+        def progressed(_: str) -> None:
+            go_on()
+            self.report.update(progress=self._store.share_there(wanted.release))
+
+        def pause(seconds: float) -> None:
+            until_s = time.monotonic() + seconds
+            while time.monotonic() < until_s:
+                go_on()
+                time.sleep(min(0.2, seconds))
+
+        archive = self._store.fetch(wanted.release, progressed, pause)
+        go_on()
+        self._moved("verifying", wanted, "")
+        try:
+            return self._store.unpack(wanted.name, wanted.release, wanted.key, archive)
+        except VigieError as error:
+            self._store.forget(archive)
+            raise _RefusedError(str(error)) from error
+
+    def _warm(self, held: Held) -> tuple[ServingModel, Filter]:
+        """Open beside what serves, and answering with numbers. Raises: _RefusedError."""
+        config = self._config
+        if config is None:
+            raise _SupersededError
+        try:
+            self._store.load(held)
+            loaded = self._put.read(self._model_config(held, config))
+            fitting = Filter(config, loaded)
+            model = self._put.open(loaded, config)
+        except VigieError as error:
+            raise _RefusedError(str(error)) from error
+        try:
+            for tensor_hwc, _ in reference_frames(loaded.bundle)[:3]:
+                require_finite(model.engine, model.engine.run(tensor_hwc))
+        except VigieError as error:
+            model.close()
+            raise _RefusedError(f"does not answer its own reference frames: {error}") from error
+        return model, fitting
+
+    def _try_out(self, model: ServingModel, fitting: Filter, wanted: Wanted, go_on: Callable[[], None]) -> None:
+        """Until the trial is passed or the operator has promoted it. Raises: _RefusedError: it is not passed."""
+        rollout = wanted.release.rollout
+        every = max(1, round(1 / rollout.share))
+        self._trial.begin(Trial(model, fitting, every, rollout.cpu_max))
+        self._announcer.model_changed()
+        self._moved("shadowing", wanted, "no frame was compared yet")
+        while self._promoted != wanted.key:
+            go_on()
+            self._wake.wait(LOOK_S)
+            self._wake.clear()
+            tally, serving_ms, new_ms, failure = self._trial.look()
+            if failure:
+                raise _RefusedError(f"fails on live frames: {failure}")
+            verdict = judge(rollout, tally, serving_ms, new_ms)
+            self.report.tried(tally, serving_ms, new_ms, verdict.reason)
+            if verdict.passed is False:
+                raise _RefusedError(verdict.reason)
+            if verdict.passed and rollout.commit == "after":
+                return
+            if verdict.passed and self.report.state.phase != "waiting":
+                self._moved("waiting", wanted, f"{verdict.reason}; waits for method promote_model")
+        self._promoted = ""
+
+    def _end_trial(self) -> None:
+        self._trial.end()
+        self._announcer.model_changed()
+
+    def _commit(self, model: ServingModel, held: Held, wanted: Wanted) -> None:
+        """Serve ``model``, and after a restart too. Raises: _RefusedError; _SupersededError."""
+        rollout = wanted.release.rollout
+        self._trial.end()
+        with self._put.lock:
+            config = self._config
+            if config is None or wanted_of(config) != wanted:
+                raise _SupersededError
+            before = self._record
+            probation = Probation(rollout.probation_s, rollout.failures_max) if rollout.probation_s else None
+            self._begin_probation()
+            self._save(committed(before, held, probation))
+            try:
+                self._put.place(model, config)
+            except ConfigRefusedError as error:
+                self._save(before)
+                raise _RefusedError(str(error)) from error
+        self._moved("committed" if probation is None else "probation", wanted, "")
+        self._store.tidy(self._record)
+
+    def _roll_back(self, reason: str) -> None:
+        with self._put.lock:
+            config = self._config
+            if config is None:
+                return
+            blamed = self._record.serving
+            after = rolled_back(self._record, reason)
+            former = after.serving
+            wanted = which_model(config.model, self._service.env.models)
+            if former is not None:
+                wanted = self._model_config(former, config)
+            if wanted is None:
+                log.warning("model_not_rolled_back", reason="there is no model that could serve instead")
+                return
+            try:
+                self._put.load(wanted, config)
+            except ConfigRefusedError as error:
+                log.warning("model_not_rolled_back", reason=str(error))
+                return
+            self._save(after)
+        log.warning("model_rolled_back", model="" if blamed is None else blamed.name, reason=reason)
+
+    def _begin_probation(self) -> None:
+        self._unanswered_before = self._load.unanswered
+        self._probation_looked_s = time.monotonic()
+
+    def _save(self, record: Record) -> None:
+        self._store.write(record)
+        self._record = record
+        self.report.stands(record)
+
+    def _moved(self, phase: str, wanted: Wanted, reason: str) -> None:
+        release = wanted.release
+        kept = {} if phase in {"waiting", "probation", "committed", "rejected", "rolled_back"} else {"trial": None}
+        self.report.moved(
+            phase,  # type: ignore[arg-type]  # Ended keeps it as text
+            name=wanted.name,
+            version=release.version,
+            sha256=release.sha256,
+            rollout=release.rollout.id,
+            reason=reason,
+            **kept,
+        )
+
+    def _model_config(self, held: Held, config: InferenceConfig) -> ModelConfig:
+        variant = None if config.model is None else config.model.variant
+        return ModelConfig(path=str(self._store.folder(held)), variant=variant)
+
+
+def wanted_of(config: InferenceConfig) -> Wanted | None:
+    """The request of this configuration; None: the model of desired property ``model`` is to serve."""
+    for name, release in (config.models or {}).items():
+        return Wanted(name, release, key_of(name, release))
+    return None
+
+
+def _same(held: Held, wanted: Wanted) -> bool:
+    return (held.name, held.sha256) == (wanted.name, wanted.release.sha256)
