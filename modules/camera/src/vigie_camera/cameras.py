@@ -19,6 +19,7 @@ from vigie.service import Service
 from vigie_camera.capture import Capture, rhythm_of
 from vigie_camera.config import CameraConfig, CameraSettings
 from vigie_camera.decode.choice import installed_backend
+from vigie_camera.decode.privacy import encloses_nothing
 from vigie_camera.decode.worker import Nursery
 from vigie_camera.ports import InlinePort, RingPort, ring_prefix
 from vigie_camera.preview import Preview
@@ -142,7 +143,9 @@ class Cameras:
             return dict(self._running)
 
     def _begin(self, name: str, settings: CameraSettings, plan: SourcePlan) -> None:
-        status = CameraStatus(name, plan, rhythm_of(settings, plan), self._metrics, self._changed.set)
+        status = CameraStatus(
+            name, plan, rhythm_of(settings, plan), self._metrics, self._changed.set, masks=settings.masks
+        )
         port = (
             InlinePort()
             if settings.transport == "inline"
@@ -218,6 +221,11 @@ class Cameras:
                 del self._left_at[name]
 
     def _planned(self, name: str, settings: CameraSettings) -> SourcePlan:
+        for mask, drawn in settings.masks.items():
+            if encloses_nothing(drawn.points):
+                raise ConfigRefusedError(
+                    f"$.cameras.{name}.masks.{mask}.points", "these corners enclose nothing, so nothing would be hidden"
+                )
         path = f"$.cameras.{name}.source"
         try:
             plan = plan_source(settings.source, tls_verify=settings.tls_verify)

@@ -44,6 +44,7 @@ class Capture:
         """Nothing is started yet."""
         self._station, self._nursery, self._opening = station, nursery, opening
         self._decoder_pid: int | None = None
+        self._former_stays = not station.settings.masks
 
     @property
     def status(self) -> CameraStatus:
@@ -113,6 +114,9 @@ class Capture:
         station = self._station
         if station.status.state == "finished" or not station.status.reason:
             station.status.enter("connecting")
+        if not self._former_stays:
+            station.port.forget_former()
+            self._former_stays = True
         station.patience.open(time.monotonic())
         address = station.plan.resolve(self._opening)
         trusted = ca_file(self._opening.secrets)
@@ -126,6 +130,7 @@ class Capture:
             station.settings.fps,
             station.settings.loop,
             station.settings.frames,
+            tuple(mask for _, mask in sorted(station.settings.masks.items())),
         )
         worker = self._nursery.start(task)
         self._decoder_pid = worker.pid

@@ -12,8 +12,30 @@ Transport = Literal["shared", "inline"]
 RtspTransport = Literal["tcp", "udp"]
 CameraName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 
+Share = Annotated[float, Meta(ge=0, le=1)]
+Point = tuple[Share, Share]
+MaskStyle = Literal["black", "pixels"]
+
 CAMERAS_MAX = 64
+MASKS_MAX = 32
 ReadyWhen = Literal["any", "all", "quorum"]
+
+
+class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A part of the picture that must never be seen; hidden before a frame leaves the decoder's process."""
+
+    points: Annotated[
+        tuple[Point, ...],
+        Meta(
+            min_length=3,
+            max_length=64,
+            description="Corners of the polygon: x and y in shares of the upright picture, 0 to 1 from its top left.",
+        ),
+    ]
+    style: Annotated[
+        MaskStyle,
+        Meta(description="black: nothing is left; pixels: coarse blocks, which still show that somebody is there."),
+    ] = "black"
 
 
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,6 +74,14 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "the way can read the stream and take the password; camera_state shows it."
         ),
     ] = True
+    masks: Annotated[
+        dict[CameraName, Mask],
+        Meta(
+            max_length=MASKS_MAX,
+            description="Privacy masks by name, burnt into every frame before it leaves the decoder's process; "
+            "camera_state names those in force.",
+        ),
+    ] = {}
     transport: Annotated[
         Transport,
         Meta(description="shared: pixels in the shared frame folder; inline: as JPEG in the message (other host)."),

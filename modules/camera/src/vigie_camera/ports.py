@@ -19,6 +19,7 @@ from vigie.contracts.pixels import InlineJpeg, PixelFormat, Pixels, RingReferenc
 from vigie.frames import RingWriter
 from vigie.frames.inline import encode_inline
 from vigie.frames.layout import RING_SUFFIX, RingGeometry
+from vigie.frames.mapping import ring_files
 from vigie.frames.writer import SlotLease, SlotView
 from vigie.vision.convert import to_bgr
 from vigie.vision.planes import Planes, frame_bytes, planes_of
@@ -41,6 +42,12 @@ class SlotMemory:
 
 class Port(Protocol):
     """Opened, used and closed by the camera's thread. Slots are numbered from 0."""
+
+    def forget_former(self) -> None:
+        """Remove frames of a former configuration: they may show what must be hidden now. Before ``prepare``.
+
+        Raises: OSError: they cannot be removed.
+        """
 
     def prepare(self, pixel_format: PixelFormat) -> SlotMemory:
         """Make room for frames of this format; slots handed out before are void.
@@ -83,6 +90,10 @@ class RingPort:
         self._formats = False
         self._file_id = ""
         self._held: dict[int, tuple[SlotLease, SlotView]] = {}
+
+    def forget_former(self) -> None:
+        for file_id in ring_files(self._folder, self._name):
+            (self._folder / f"{file_id}{RING_SUFFIX}").unlink(missing_ok=True)
 
     def prepare(self, pixel_format: PixelFormat) -> SlotMemory:
         self._free()
@@ -162,6 +173,9 @@ class InlinePort:
         self._format = PixelFormat("bgr", (1, 1))
         self._stride = 0
         self._free = list(range(self._SLOTS))
+
+    def forget_former(self) -> None:
+        """Nothing to do: nothing outlives a configuration."""
 
     def prepare(self, pixel_format: PixelFormat) -> SlotMemory:
         self.close()

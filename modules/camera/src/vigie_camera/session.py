@@ -133,6 +133,8 @@ class Session:
         self._opened = True
         of = self._of
         of.patience.opened(news.period_s, time.monotonic())
+        if news.masks != len(of.settings.masks):
+            raise SourceLostError(Cause.DECODE, "the decoder did not take every privacy mask; it starts again")
         of.status.opened(news.decoder)
         log.info("camera_opened", camera=of.name, source=of.plan.shown, kind=of.plan.kind, decoder=news.decoder)
 

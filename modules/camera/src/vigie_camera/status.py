@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from vigie.log import redact
 from vigie.metrics import Metrics
 from vigie_camera.cause import Cause
+from vigie_camera.config import Mask
 from vigie_camera.pace import Rhythm
 from vigie_camera.sources import SourcePlan
 
@@ -52,12 +53,20 @@ class CameraStatus:
     """Thread-safe. ``changed`` is called, without the lock, when something worth reporting changed."""
 
     def __init__(
-        self, name: str, plan: SourcePlan, rhythm: Rhythm, metrics: CameraMetrics, changed: Callable[[], None]
+        self,
+        name: str,
+        plan: SourcePlan,
+        rhythm: Rhythm,
+        metrics: CameraMetrics,
+        changed: Callable[[], None],
+        *,
+        masks: Mapping[str, Mask],
     ) -> None:
-        """Begins as ``connecting``."""
+        """Begins as ``connecting``. ``masks``: burnt into every frame; a decoder that does not is never opened."""
         self.name = name
         self.plan = plan
         self._rhythm = rhythm
+        self._masks = [f"{mask} ({settings.style})" for mask, settings in sorted(masks.items())]
         self._metrics = metrics
         self._changed = changed
         self._lock = threading.Lock()
@@ -165,6 +174,7 @@ class CameraStatus:
                 "size": None if size is None else f"{size[1]}x{size[0]}",
                 "frozen": self._frozen,
                 "decoder": self._decoder,
+                "masks": self._masks or None,
             }
 
     def _show(self, state: State) -> None:

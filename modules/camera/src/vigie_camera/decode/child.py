@@ -10,12 +10,14 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.planes import frame_bytes, planes_of
+from vigie.contracts.pixels import PixelFormat
+from vigie.vision.planes import Planes, copy_planes, frame_bytes, planes_of
 from vigie_camera.cause import Cause
 from vigie_camera.decode.backend import DecodeError
 from vigie_camera.decode.choice import load_backend
 from vigie_camera.decode.frame import Frame
 from vigie_camera.decode.link import Link, LinkClosedError
+from vigie_camera.decode.privacy import Privacy
 from vigie_camera.decode.shared_bytes import SharedBytes
 from vigie_camera.decode.sight import Sight
 from vigie_camera.decode.source import Source, open_source
@@ -57,7 +59,7 @@ def work(end: socket.socket, backend: str) -> None:
         task = first[0]
         try:
             source = open_source(task, load_backend(backend))
-            link.send(Opened(source.period_s, source.decoder))
+            link.send(Opened(source.period_s, source.decoder, len(task.masks)))
             Filler(link, task, source).run()
         except DecodeError as error:
             link.send(Failed(error.cause, error.reason))
@@ -87,6 +89,8 @@ class Filler:
         self._bytes: NDArray[np.uint8] | None = None
         self._frame: Frame | None = None
         self._taken = 0
+        self._privacy = Privacy(task.masks) if task.masks else None
+        self._private: Planes | None = None
 
     def run(self) -> None:
         """Raises: DecodeError: lost. LinkClosedError: the module is gone."""
@@ -124,8 +128,7 @@ class Filler:
         slot = self._slots.popleft()
         begin = slot * self._memory.stride
         planes = planes_of(self._bytes[begin : begin + frame_bytes(frame.format)], frame.format)
-        frame.fill(planes)
-        still_s, dark_s = (0.0, 0.0) if self._sight is None else self._sight.look(planes, time.monotonic(), frame.keys)
+        still_s, dark_s = self._put(frame, planes)
         self._link.send(
             Filled(
                 self._memory.generation,
@@ -138,6 +141,25 @@ class Filler:
                 self._source.damage.total,
             )
         )
+
+    def _put(self, frame: Frame, slot: Planes) -> tuple[float, float]:
+        """Write the frame into shared memory, which never holds more of it than the masks leave.
+
+        Returns: for how long the picture, as the camera sent it, has not changed, and has been black.
+        """
+        planes = slot if self._privacy is None else self._unseen(frame.format)
+        frame.fill(planes)
+        still_dark_s = (0.0, 0.0) if self._sight is None else self._sight.look(planes, time.monotonic(), frame.keys)
+        if self._privacy is not None:
+            self._privacy.burn(planes)
+            copy_planes(planes.arrays, slot)
+        return still_dark_s
+
+    def _unseen(self, pixel_format: PixelFormat) -> Planes:
+        """Memory of this process alone for one frame."""
+        if self._private is None or self._private.format != pixel_format:
+            self._private = planes_of(np.empty(frame_bytes(pixel_format), np.uint8), pixel_format)
+        return self._private
 
     def _announce(self, frame: Frame) -> None:
         """Another format: what was handed out is void, and the module makes room for the new one."""

@@ -13,6 +13,7 @@ import msgspec
 
 from vigie.contracts.pixels import PixelFormat
 from vigie_camera.cause import Cause
+from vigie_camera.config import Mask
 from vigie_camera.decode.backend import VideoOptions
 from vigie_camera.pace import Rhythm
 
@@ -28,6 +29,7 @@ class Task(msgspec.Struct, frozen=True, tag="task"):
     fps_cap: float | None = None
     loop: bool = False
     frames: int | None = None
+    masks: tuple[Mask, ...] = ()
 
 
 class Memory(msgspec.Struct, frozen=True, tag="memory"):
@@ -53,10 +55,11 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
-    """The source is open. ``decoder``: back end and codec."""
+    """The source is open. ``decoder``: back end and codec. ``masks``: how many are burnt into every frame."""
 
     period_s: float
     decoder: str
+    masks: int = 0
 
 
 class Formatted(msgspec.Struct, frozen=True, tag="formatted"):
