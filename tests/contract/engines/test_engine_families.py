@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -147,7 +149,10 @@ def test_a_device_that_openvino_does_not_see_is_an_error_and_never_the_cpu(bundl
 @needs("openvino")
 def test_openvino_says_in_one_line_what_it_refuses(bundle: Bundle, tmp_path: Path) -> None:
     spoilt = with_quantized(bundle, tmp_path / "b", [], [])
-    spoilt.variant("fp32").file.write_bytes(b"rubbish")
+    rubbish = b"\x0a\x07rubbish"  # a message, and no model
+    spoilt.variant("fp32").file.write_bytes(rubbish)
+    variant = msgspec.structs.replace(spoilt.card.variants["fp32"], sha256=hashlib.sha256(rubbish).hexdigest())
+    spoilt = Bundle(spoilt.folder, msgspec.structs.replace(spoilt.card, variants={"fp32": variant}), "")
     with pytest.raises(EngineError, match=r"^model 'conveyor-parts/fp32': OpenVINO refuses it: ") as refused:
         open_engine(spoilt, openvino("fp32"))
     assert "\n" not in str(refused.value)

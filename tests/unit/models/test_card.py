@@ -62,7 +62,7 @@ def test_a_quantized_variant_says_what_it_is_worth() -> None:
         (b"!!python/object/apply:os.system ['true']", "$: is not plain YAML: could not determine a constructor"),
         (b"a: &a [x]\nb: *a\n", "$: is not plain YAML: aliases (*name) are not allowed in a card"),
         (b"[" * 20_000, "$: is not plain YAML"),
-        (b" " * ((1 << 20) + 1), "$: is 1048577 bytes, a card has at most 1048576"),
+        (b" " * ((64 << 10) + 1), "$: is 65537 bytes, a card has at most 65536"),
     ],
     ids=[
         "unknown-key", "unknown-inner-key", "zero", "huge", "enum", "name", "no-variants", "hash", "precision",

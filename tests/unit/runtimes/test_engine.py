@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -123,7 +124,10 @@ def test_a_file_that_is_not_what_its_card_says_is_refused(tmp_path: Path) -> Non
 
 def test_a_file_that_the_runtime_refuses_is_one_line(tmp_path: Path) -> None:
     bundle = tiny_bundle(tmp_path / "b")
-    bundle.variant().file.write_bytes(b"rubbish")
+    rubbish = b"\x0a\x07rubbish"  # a message, and no model
+    bundle.variant().file.write_bytes(rubbish)
+    variant = msgspec.structs.replace(bundle.card.variants["fp32"], sha256=hashlib.sha256(rubbish).hexdigest())
+    bundle = Bundle(bundle.folder, msgspec.structs.replace(bundle.card, variants={"fp32": variant}), "")
     with pytest.raises(EngineError) as refused:
         open_engine(bundle)
     assert str(refused.value).startswith("model 'tiny/fp32': ONNX Runtime refuses it: ")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from vigie.errors import BundleError
 from vigie.models import load_bundle
-from vigie.models.bundle import CARD_FILE
-from vigie.models.signed import SIGNATURE_FILE
+from vigie.models.bundle import CARD_FILE, read_contained, read_verified
+from vigie.models.signed import SIGNATURE_BYTES_MAX, SIGNATURE_FILE
 from vigie.models.store import BundleStore
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import bundle_shelves, home_folder
@@ -110,17 +110,19 @@ def export_bundle(folder: Path, output: Path | None) -> Path:
     bundle = load_bundle(folder)
     card = bundle.card
     target = output or Path(f"{card.name}-{card.version}.zip")
-    names = [CARD_FILE, *(item.file for item in card.variants.values())]
-    names += [name for item in card.variants.values() for name in item.external_files]
-    names += [card.reference.file] if card.reference is not None else []
-    names += [SIGNATURE_FILE] if (bundle.folder / SIGNATURE_FILE).is_file() else []
+    files: dict[str, str] = {CARD_FILE: bundle.digest, **dict(bundle.files())}
     try:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in dict.fromkeys(names):
+            for name in (*files, *([SIGNATURE_FILE] if (bundle.folder / SIGNATURE_FILE).is_file() else [])):
                 entry = zipfile.ZipInfo(f"{card.name}/{name}")  # its default date makes the archive reproducible
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.external_attr = 0o644 << 16
-                archive.writestr(entry, (bundle.folder / name).read_bytes())
+                content = (
+                    read_verified(bundle.folder, name, files[name])
+                    if name in files
+                    else read_contained(bundle.folder, name, limit=SIGNATURE_BYTES_MAX)
+                )
+                archive.writestr(entry, content)
     except OSError as error:
         raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
     return target

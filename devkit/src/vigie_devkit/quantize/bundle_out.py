@@ -76,11 +76,10 @@ def _card(
     report: Report,
 ) -> Card:
     facts = bundle.card.variants[float_name]
-    content = bundle.variant(float_name).file.read_bytes()
-    (staging / facts.file).write_bytes(content)
-    for name in facts.external_files:
+    content = bundle.variant(float_name).read()
+    for name, part in {facts.file: content.graph, **content.external}.items():
         (staging / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(bundle.folder / name, staging / name)
+        (staging / name).write_bytes(part)
     score_min = bench.card.thresholds.score_min
     pairs = [_pair(bench, sample) for sample in pick_frames(bench)]
     reference = Reference(

@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 
 from vigie.errors import CalibrationError, QuantizationError
-from vigie.models import Bundle, load_bundle
+from vigie.models import Bundle, Variant, load_bundle
 from vigie_devkit.quantize.bundle_out import write_quantized
 from vigie_devkit.quantize.calibration_checks import check_calibration, without_blank
 from vigie_devkit.quantize.curve import timed_curve
@@ -94,7 +94,8 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
         )
     built = _build_all(bench, recipes)
     with tempfile.TemporaryDirectory() as folder:
-        files = {float_name: bundle.variant(float_name).file}
+        files = {float_name: Path(folder) / "float.onnx"}
+        files[float_name].write_bytes(bundle.variant(float_name).read().graph)
         for one in built:
             files[one.name] = Path(folder) / f"{one.name}.onnx"
             files[one.name].write_bytes(one.content)
@@ -145,12 +146,22 @@ def open_float(bundle: Bundle) -> tuple[str, Network]:
             bundle.card.name, f"it has no fp32 variant, only {', '.join(bundle.variants)}; import the float export"
         )
     try:
-        network = Network(onnx.load(str(bundle.variant(name).file)))
+        network = Network(read_graph(bundle.variant(name)))
     except ValueError as error:
         raise QuantizationError(bundle.card.name, f"its graph cannot be read: {error}") from error
     if not network.layers:
         raise QuantizationError(bundle.card.name, "its graph has no layer with weights; there is nothing to quantize")
     return name, network
+
+
+def read_graph(variant: Variant) -> onnx.ModelProto:
+    """The verified bytes as a graph, its external data read in. Raises: BundleError, ValueError."""
+    content = variant.read()
+    with tempfile.TemporaryDirectory() as private:  # onnx reads external data by path only
+        for name, part in {variant.card.file: content.graph, **content.external}.items():
+            (Path(private) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(private) / name).write_bytes(part)
+        return onnx.load(str(Path(private) / variant.card.file))
 
 
 def gather(wanted: Wanted, bundle: Bundle) -> tuple[list[Sample], list[Sample], list[str]]:

@@ -9,6 +9,7 @@ from typing import Self
 from vigie.contracts.inputspec import InputSpec
 from vigie.errors import ConfigRefusedError, VigieError
 from vigie.models import Bundle, load_bundle
+from vigie.models.reference import read_reference
 from vigie.models.signed import SignedBy
 from vigie.models.trust import TrustPolicy, judge
 from vigie.runtimes import Candidate, Engine
@@ -53,6 +54,8 @@ class LoadedBundle:
             signed = judge(bundle, trust.read())
             if wanted.variant is not None:
                 bundle.variant(wanted.variant)
+            if bundle.card.reference is not None:
+                read_reference(bundle)  # every switch and measurement reads it: found out now, not while it serves
             return cls(bundle, make_decoder(bundle.card), wanted, signed)
         except VigieError as error:
             raise ConfigRefusedError("$.model", str(error)) from error

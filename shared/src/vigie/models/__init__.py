@@ -5,7 +5,7 @@ Public: ``load_bundle``, ``Bundle``, ``Variant``, ``Card``.
 
 from __future__ import annotations
 
-from vigie.models.bundle import Bundle, Variant, load_bundle
+from vigie.models.bundle import Bundle, ModelContent, Variant, load_bundle
 from vigie.models.card import Card
 
-__all__ = ["Bundle", "Card", "Variant", "load_bundle"]
+__all__ = ["Bundle", "Card", "ModelContent", "Variant", "load_bundle"]

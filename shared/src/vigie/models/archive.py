@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from vigie.errors import BundleError, BundlePathError, BundleSizeError
@@ -16,6 +15,7 @@ RATIO_MAX = 100
 SMALL_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 20
 _ENCRYPTED = 0x1
+_OF_THE_ARCHIVE = (FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
 def unpack_bundle(archive: Path, folder: Path, *, name: str) -> None:
@@ -39,7 +39,13 @@ def unpack_bundle(archive: Path, folder: Path, *, name: str) -> None:
                 target = folder / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 limit -= _write(opened, entry, target, limit, name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except BundleError:
+        raise
+    except OSError as error:
+        if not isinstance(error, _OF_THE_ARCHIVE):
+            raise  # the disk's: the caller says where
+        raise BundleError(name, f"names a file that is another's folder ({error})") from error
+    except Exception as error:  # zipfile raises what the bytes make it raise: RuntimeError, AttributeError, ...
         raise BundleError(name, f"is a damaged archive ({error}); fetch it again") from error
 
 

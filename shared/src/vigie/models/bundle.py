@@ -12,6 +12,7 @@ from typing import Self
 
 from vigie.errors import BundleError, BundleIntegrityError, BundlePathError, BundleSizeError
 from vigie.models.card import CARD_BYTES_MAX, Card, CardVariant, read_card
+from vigie.models.graph_files import MalformedGraphError, graph_files
 
 CARD_FILE = "card.yaml"
 # One protobuf message cannot be larger; external data may be, within reason for a box at the edge.
@@ -21,12 +22,52 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class ModelContent:
+    """The bytes of a variant, verified: what a runtime loads. ``external`` by location, as the graph writes it."""
+
+    graph: bytes
+    external: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
-    """One loadable ONNX file of a verified bundle. ``file`` is absolute; ``card`` holds its facts."""
+    """One loadable ONNX file of a verified bundle. ``file`` is absolute, for people and error texts: what lies there
+    may be replaced at any moment, so a runtime loads what ``read`` returns. ``card`` holds its facts.
+    """
 
     name: str
-    file: Path
+    folder: Path
     card: CardVariant
+
+    @property
+    def file(self) -> Path:
+        return self.folder / self.card.file
+
+    def read(self) -> ModelContent:
+        """The content of which the card states the sha256, read once: exactly these bytes were verified.
+
+        Raises: BundleIntegrityError: a file was replaced since the bundle was verified. BundleError: the graph is
+            damaged, or names other files than the card. BundlePathError, BundleSizeError.
+        """
+        where = str(self.folder)
+        graph = read_verified(self.folder, self.card.file, self.card.sha256)
+        try:
+            found = graph_files(graph)
+        except MalformedGraphError as error:
+            raise BundleError(
+                where, f"{self.card.file} is damaged: {error}; import or fetch the model again"
+            ) from error
+        if found.contexts:
+            raise BundleError(
+                where,
+                f"{self.card.file} holds parts compiled for one device, which may read any file; import the model",
+            )
+        if found.locations != set(self.card.external_files):
+            named = ", ".join(sorted(found.locations)) or "none"
+            listed = ", ".join(sorted(self.card.external_files)) or "none"
+            raise BundleError(where, f"{self.card.file} names the data files {named}; the card lists {listed}")
+        external = {name: read_verified(self.folder, name, sha256) for name, sha256 in self.card.external_files.items()}
+        return ModelContent(graph, external)
 
     @property
     def precision(self) -> str:
@@ -50,6 +91,14 @@ class Bundle:
         """Names, in the order of the card: the first is the one to load when nobody chose."""
         return tuple(self.card.variants)
 
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Name and sha256 of every file that the card names."""
+        for variant in self.card.variants.values():
+            yield variant.file, variant.sha256
+            yield from variant.external_files.items()
+        if self.card.reference is not None:
+            yield self.card.reference.file, self.card.reference.sha256
+
     def variant(self, name: str | None = None) -> Variant:
         """The variant ``name``; without a name the card's first.
 
@@ -59,16 +108,16 @@ class Bundle:
         if chosen not in self.card.variants:
             raise BundleError(str(self.folder), f"has no variant {chosen!r}; it has {', '.join(self.variants)}")
         facts = self.card.variants[chosen]
-        return Variant(chosen, self.folder / facts.file, facts)
+        return Variant(chosen, self.folder, facts)
 
 
-def load_bundle(path: Path | str) -> Bundle:
+def load_bundle(path: Path | str, *, digest: str | None = None) -> Bundle:
     """Read, bound and verify a bundle folder; nothing of it is executed or unpickled.
 
     Every file that the card names is a plain file inside the folder (no link anywhere on its way), within the
     size limits and of the sha256 that the card states.
 
-    Args: path: the folder, or its card.yaml.
+    Args: path: the folder, or its card.yaml. digest: of the bundle that is meant, where another process verified it.
     Raises: CardError, BundleError, BundlePathError, BundleSizeError, BundleIntegrityError.
     """
     folder = Path(path)
@@ -76,13 +125,16 @@ def load_bundle(path: Path | str) -> Bundle:
     if not folder.is_dir():
         raise BundleError(str(folder), "is not a folder here; a bundle is a folder with card.yaml (docs/models.md)")
     text = read_contained(folder, CARD_FILE, limit=CARD_BYTES_MAX)
+    own = hashlib.sha256(text).hexdigest()
+    if digest is not None and own != digest:
+        raise BundleError(str(folder), f"was replaced since it was verified (card {own[:12]}.., was {digest[:12]}..)")
     card = read_card(text, where=str(folder / CARD_FILE))
     total = 0
-    for name, sha256 in _files(card):
+    for name, sha256 in Bundle(folder, card, own).files():
         total += check_file(folder, name, sha256)
         if total > BUNDLE_BYTES_MAX:
             raise BundleSizeError(str(folder), f"holds more than {BUNDLE_BYTES_MAX >> 20} MiB")
-    return Bundle(folder, card, hashlib.sha256(text).hexdigest())
+    return Bundle(folder, card, own)
 
 
 def check_file(folder: Path, name: str, sha256: str) -> int:
@@ -95,6 +147,15 @@ def check_file(folder: Path, name: str, sha256: str) -> int:
     if digest.hexdigest() != sha256:
         raise BundleIntegrityError(str(folder), name, expected=sha256, got=digest.hexdigest())
     return size
+
+
+def read_verified(folder: Path, name: str, sha256: str) -> bytes:
+    """The bytes of a file of a bundle, of that sha256. Raises: see ``load_bundle``."""
+    content = read_contained(folder, name, limit=MODEL_BYTES_MAX)
+    got = hashlib.sha256(content).hexdigest()
+    if got != sha256:
+        raise BundleIntegrityError(str(folder), name, expected=sha256, got=got)
+    return content
 
 
 def read_contained(folder: Path, name: str, *, limit: int) -> bytes:
@@ -178,11 +239,3 @@ def _contained_parts(folder: Path, name: str) -> tuple[str, ...]:
     if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in name or "\0" in name:
         raise BundlePathError(str(folder), f"names {name!r}, which lies outside the bundle")
     return path.parts
-
-
-def _files(card: Card) -> Iterator[tuple[str, str]]:
-    for variant in card.variants.values():
-        yield variant.file, variant.sha256
-        yield from variant.external_files.items()
-    if card.reference is not None:
-        yield card.reference.file, card.reference.sha256

@@ -68,21 +68,26 @@ def read_reference(bundle: Bundle) -> list[ReferencePair]:
     if digest != facts.sha256:
         raise BundleIntegrityError(folder, facts.file, expected=facts.sha256, got=digest)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > REFERENCE_BYTES_MAX:
-            raise BundleSizeError(
-                folder, f"{facts.file} unpacks to {unpacked} bytes, at most {REFERENCE_BYTES_MAX} are read"
-            )
-        with np.load(io.BytesIO(content), allow_pickle=False) as packed:
-            arrays = {name: packed[name] for name in packed.files}
+        arrays = _arrays(content, folder, facts.file)
         tensors, columns = _unpack(arrays, len(bundle.card.outputs))
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, EOFError) as error:
+    except BundleError:
+        raise
+    except Exception as error:  # a hostile archive makes zipfile and NumPy raise MemoryError, AttributeError, ...
         raise BundleError(folder, f"{facts.file} holds no reference frames: {error}") from error
     shape = (facts.samples, bundle.card.input.height, bundle.card.input.width, 3)
     if tensors.shape != shape or tensors.dtype != np.uint8:
         raise BundleError(folder, f"{facts.file}: expected an input {shape} uint8, got {tensors.shape} {tensors.dtype}")
     return [ReferencePair(tensor, [column[frame] for column in columns]) for frame, tensor in enumerate(tensors)]
+
+
+def _arrays(content: bytes, folder: str, file: str) -> dict[str, NDArray[Any]]:
+    """Raises: BundleSizeError; whatever zipfile and NumPy make of hostile bytes."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > REFERENCE_BYTES_MAX:
+        raise BundleSizeError(folder, f"{file} unpacks to {unpacked} bytes, at most {REFERENCE_BYTES_MAX} are read")
+    with np.load(io.BytesIO(content), allow_pickle=False) as packed:
+        return {name: packed[name] for name in packed.files}
 
 
 def _unpack(

@@ -19,10 +19,9 @@ from msgspec import Meta
 
 from vigie.errors import BundleError, BundleSignatureError
 from vigie.models.bundle import CARD_FILE, Bundle, read_contained
-from vigie.models.card import Card
 
 SIGNATURE_FILE = "signature.json"
-_SIGNATURE_BYTES_MAX = 4096
+SIGNATURE_BYTES_MAX = 4096
 # More than a bundle of every variant with external data has; a folder of a million files is not walked to its end.
 _ENTRIES_MAX = 256
 # Bytes that begin nothing else that a key of ours could ever sign.
@@ -61,7 +60,7 @@ def key_id(public_key: bytes) -> str:
 
 def signed_bytes(bundle: Bundle, signed_at: datetime) -> bytes:
     """What a signature of ``bundle`` is over; the same bytes for the same content, wherever the folder lies."""
-    files = {CARD_FILE: bundle.digest, **dict(_listed(bundle.card))}
+    files = {CARD_FILE: bundle.digest, **dict(bundle.files())}
     return _DOMAIN + msgspec.json.encode(
         {"files": dict(sorted(files.items())), "signed_at": signed_at.astimezone(UTC).isoformat()}
     )
@@ -74,7 +73,7 @@ def read_signature(bundle: Bundle) -> BundleSignature | None:
     """
     if not os.path.lexists(bundle.folder / SIGNATURE_FILE):
         return None
-    content = read_contained(bundle.folder, SIGNATURE_FILE, limit=_SIGNATURE_BYTES_MAX)
+    content = read_contained(bundle.folder, SIGNATURE_FILE, limit=SIGNATURE_BYTES_MAX)
     try:
         return msgspec.json.decode(content, type=BundleSignature)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -102,21 +101,12 @@ def require_nothing_else(bundle: Bundle) -> None:
 
     Raises: BundleSignatureError: it holds a file, link or folder that the card does not name.
     """
-    expected = {CARD_FILE, SIGNATURE_FILE, *(name for name, _ in _listed(bundle.card))}
+    expected = {CARD_FILE, SIGNATURE_FILE, *(name for name, _ in bundle.files())}
     for count, name in enumerate(_entries(bundle.folder)):
         if name not in expected or count >= _ENTRIES_MAX:
             raise BundleSignatureError(
                 str(bundle.folder), f"holds {name!r}, which the card does not name and nobody signed; remove it"
             )
-
-
-def _listed(card: Card) -> Iterator[tuple[str, str]]:
-    """Name and sha256 of every file that the card names."""
-    for variant in card.variants.values():
-        yield variant.file, variant.sha256
-        yield from variant.external_files.items()
-    if card.reference is not None:
-        yield card.reference.file, card.reference.sha256
 
 
 def _entries(folder: Path, under: str = "") -> Iterator[str]:

@@ -12,7 +12,7 @@ from types import ModuleType
 import msgspec
 
 from vigie.errors import EngineError
-from vigie.runtimes.onnxruntime_session import SessionPlan, open_session, session_options
+from vigie.runtimes.onnxruntime_session import SessionPlan, model_content, open_session, session_options
 from vigie.runtimes.runtime_libraries import first_line
 
 
@@ -26,12 +26,12 @@ def compiled_model(runtime: ModuleType, plan: SessionPlan, folder: Path) -> Sess
         return plan
     if file.exists():
         try:
-            open_session(runtime, msgspec.structs.replace(plan, file=file))
+            open_session(runtime, msgspec.structs.replace(plan, compiled=file))
         except EngineError:  # cut short by a power loss, or of a driver that is gone: made again
             file.unlink(missing_ok=True)
     if not file.exists():
         compile_context(runtime, plan, file)
-    return msgspec.structs.replace(plan, file=file)
+    return msgspec.structs.replace(plan, compiled=file)
 
 
 def context_key(runtime: ModuleType, plan: SessionPlan) -> str:
@@ -43,7 +43,7 @@ def context_key(runtime: ModuleType, plan: SessionPlan) -> str:
         except PackageNotFoundError:
             continue
     options = [f"{name}={plan.options[name]}" for name in sorted(plan.options) if name not in plan.row.from_plugin]
-    facts = [plan.sha256, plan.row.id, plan.candidate.device, *versions, *options]
+    facts = [plan.variant.sha256, plan.row.id, plan.candidate.device, *versions, *options]
     digest = hashlib.sha256("\0".join(facts).encode()).hexdigest()
     return f"{plan.row.id}-{digest[:24]}"
 
@@ -57,10 +57,11 @@ def compile_context(runtime: ModuleType, plan: SessionPlan, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".compiling-", dir=file.parent) as unfinished:
             made = Path(unfinished) / file.name
-            compiler = runtime.ModelCompiler(
-                session_options(runtime, plan), str(plan.file), embed_compiled_data_into_model=True
-            )
+            options = session_options(runtime, plan)
+            model, kept = model_content(plan, options)
+            compiler = runtime.ModelCompiler(options, model, embed_compiled_data_into_model=True)
             compiler.compile_to_file(str(made))
+            del kept  # the compiler reads external data where they are
             with made.open("rb") as written:
                 os.fsync(written.fileno())
             made.replace(file)

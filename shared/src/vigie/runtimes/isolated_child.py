@@ -69,7 +69,7 @@ def main(argument: str) -> int:
     try:
         cache = None if start.cache is None else Path(start.cache)
         settings = EngineSettings(spin=start.spin, strict=start.strict, cache=cache)
-        engine = open_engine(load_bundle(Path(start.folder)), start.candidate, settings=settings)
+        engine = open_engine(load_bundle(Path(start.folder), digest=start.digest), start.candidate, settings=settings)
     except Exception as error:
         talk.send(wire.encode(failed(error)))
         return 1

@@ -59,6 +59,7 @@ class IsolatedEngine:
                 inputs=inputs,
                 outputs=self._outputs_fd,
                 folder=str(bundle.folder),
+                digest=bundle.digest,
                 candidate=candidate,
                 spin=settings.spin,
                 strict=settings.strict,

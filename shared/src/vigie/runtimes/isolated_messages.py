@@ -23,6 +23,7 @@ class Start(msgspec.Struct, frozen=True):
     inputs: int
     outputs: int
     folder: str
+    digest: str
     candidate: Candidate
     spin: bool = False
     strict: bool = False

@@ -121,6 +121,7 @@ def measure_once(bundle: Bundle, one: Measured, plan: Plan, *, stop: Callable[[]
             lifeline=-1,
             answer=-1,
             folder=str(bundle.folder),
+            digest=bundle.digest,
             candidate=candidate,
             judge=first,
             parity_min=getattr(getattr(facts, "parity", None), "minimum", None),

@@ -42,6 +42,7 @@ class Request(msgspec.Struct, frozen=True):
     lifeline: int
     answer: int
     folder: str
+    digest: str
     candidate: Candidate
     judge: bool
     parity_min: float | None
@@ -65,7 +66,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 def measure(request: Request) -> Answer:
     """Load, judge, time. Raises: VigieError: the engine refuses or fails."""
-    bundle = load_bundle(Path(request.folder))
+    bundle = load_bundle(Path(request.folder), digest=request.digest)
     frames = reference_frames(bundle)
     settings = EngineSettings(cache=None if request.cache is None else Path(request.cache))
     begun = time.perf_counter()

@@ -92,7 +92,7 @@ class OnnxRuntimeEngine:
         return judge(
             asked=self.candidate.key,
             provider=self._plan.row.ep,
-            precision=self._plan.precision,
+            precision=self._plan.variant.precision,
             emulated=self._plan.emulated,
             assigned=assigned_operators(self._session),
             profile=profile,

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from vigie.errors import EngineError, ProviderError
-from vigie.models.bundle import Bundle
+from vigie.models.bundle import Bundle, Variant
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engine import EngineSettings
 from vigie.runtimes.providers import TABLE, Row, check_options
@@ -26,13 +26,12 @@ class SessionPlan(msgspec.Struct, frozen=True):
     """All that a session is opened from, so that it can be opened again with profiling.
 
     ``model``: for error texts. ``options``: the provider's, complete. ``devices``: ep-devices of a plugin provider.
-    ``sha256``: of the variant's file. ``emulated``: the package runs a software model of the device here.
+    ``compiled``: what is opened in place of the variant's own bytes. ``emulated``: the package runs a software model of
+    the device here.
     """
 
     model: str
-    file: Path
-    sha256: str
-    precision: str
+    variant: Variant
     candidate: Candidate
     row: Row
     settings: EngineSettings
@@ -40,6 +39,7 @@ class SessionPlan(msgspec.Struct, frozen=True):
     entries: dict[str, str]
     devices: tuple[Any, ...]
     emulated: bool
+    compiled: Path | None = None
 
 
 def plan_session(runtime: ModuleType, bundle: Bundle, candidate: Candidate, settings: EngineSettings) -> SessionPlan:
@@ -67,9 +67,7 @@ def plan_session(runtime: ModuleType, bundle: Bundle, candidate: Candidate, sett
         (options if row.options[name].scope == "provider" else entries)[name] = value
     return SessionPlan(
         model=model,
-        file=variant.file,
-        sha256=variant.sha256,
-        precision=variant.precision,
+        variant=variant,
         candidate=candidate,
         row=row,
         settings=settings,
@@ -95,7 +93,8 @@ def open_session(runtime: ModuleType, plan: SessionPlan, *, profile: Path | None
     """A session whose first provider is the one that was asked for.
 
     Args: profile: a file's path without ending: times of every node are written there.
-    Raises: ProviderError: another provider would run. EngineError: ONNX Runtime refuses the file.
+    Raises: ProviderError: another provider would run. EngineError: ONNX Runtime refuses the file. BundleError: a file
+        was replaced since the bundle was verified, or the graph names other files than the card.
     """
     options = session_options(runtime, plan)
     if profile is not None:
@@ -104,10 +103,11 @@ def open_session(runtime: ModuleType, plan: SessionPlan, *, profile: Path | None
     providers: list[Any] | None = None
     if plan.row.way == "built-in":
         providers = [(plan.row.ep, plan.options), *plan.row.also]
+    model, kept = model_content(plan, options)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # "specified provider is not available" comes as a warning only
-            session = runtime.InferenceSession(str(plan.file), options, providers=providers, enable_fallback=0)
+            session = runtime.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except UserWarning as warning:
         raise ProviderError(plan.model, first_line(warning)) from warning
     except Exception as error:  # ONNX Runtime's own classes share no base
@@ -115,10 +115,30 @@ def open_session(runtime: ModuleType, plan: SessionPlan, *, profile: Path | None
             reason = f"{plan.row.ep} leaves nodes to the CPU, and none may run there"
             raise ProviderError(plan.model, reason, "use another variant, or do not require the provider") from error
         raise EngineError(plan.model, f"ONNX Runtime refuses it: {first_line(error)}") from error
+    # ONNX Runtime's wrapper keeps the bytes for its fall-back, which is off: the session has its own copy.
+    session._model_bytes = None  # noqa: SLF001
+    session.vigie_keeps = kept  # ONNX Runtime reads external data where they are, and does not own them
     first = session.get_providers()[0]
     if first != plan.row.ep:
         raise ProviderError(plan.model, f"{plan.row.ep} was asked for, {first} would run")
     return session
+
+
+def model_content(plan: SessionPlan, options: Any) -> tuple[bytes | str, dict[str, bytes]]:
+    """What to open: the verified bytes, with their external data put into ``options``; or the compiled file's path.
+
+    Returns: also what must live as long as the session.
+    Raises: BundleError: see ``Variant.read``. EngineError: this ONNX Runtime takes no external data from memory.
+    """
+    if plan.compiled is not None:
+        return str(plan.compiled), {}
+    content = plan.variant.read()
+    if content.external:
+        if not hasattr(options, "add_external_initializers_from_files_in_memory"):
+            raise EngineError(plan.model, "this ONNX Runtime takes no external data from memory", "update it")
+        names, buffers = list(content.external), list(content.external.values())
+        options.add_external_initializers_from_files_in_memory(names, buffers, [len(one) for one in buffers])
+    return content.graph, content.external
 
 
 def session_options(runtime: ModuleType, plan: SessionPlan) -> Any:

@@ -100,8 +100,13 @@ def open_openvino(bundle: Bundle, candidate: Candidate, settings: EngineSettings
     if not any(name == candidate.device or name.startswith(f"{candidate.device}.") for name in core.available_devices):
         seen = ", ".join(core.available_devices) or "none"
         raise ProviderError(model, f"OpenVINO sees no {candidate.device} here (it sees: {seen})", _NO_REMEDY)
+    content = variant.read()
+    if content.external:
+        raise EngineError(
+            model, "OpenVINO takes external data by path only, where it may be replaced", "import the model as one file"
+        )
     try:
-        graph = core.read_model(str(variant.file))
+        graph = core.read_model(content.graph)
         compiled = core.compile_model(graph, candidate.device, _properties(row, candidate, settings, variant.precision))
     except RuntimeError as error:
         raise EngineError(model, f"OpenVINO refuses it: {telling_line(error)}") from error
