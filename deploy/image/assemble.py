@@ -2,6 +2,7 @@
 
     python assemble.py dependencies LOCK [DECODER] what the lock pins, by hash: /out/env/opt/vigie/env
     python assemble.py distributions FOLDER...      our own distributions: /out/app/opt/vigie/app
+    python assemble.py sbom FILE BASE               the bill of materials, completed: /out/app/opt/vigie/sbom.cdx.json
     python assemble.py root                         the account, and an empty folder
 
 ``/out/<layer>/`` is copied onto ``/``: so the folders above have a fixed age too, and the layer is the same every time.
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 import compileall
 import csv
+import hashlib
+import json
 import os
 import py_compile
 import re
@@ -67,6 +70,8 @@ def main(words: list[str]) -> None:
         install_dependencies(lock if len(arguments) == 1 else with_decoder(lock, arguments[1]))
     elif step == "distributions":
         install_distributions([HERE / folder for folder in arguments])
+    elif step == "sbom":
+        complete_sbom(HERE / arguments[0], arguments[1])
     elif step == "root":
         make_root()
     else:
@@ -134,6 +139,33 @@ def install_distributions(folders: list[Path]) -> None:
     forget_origin(target)
     compile_once(target, shown=APP)
     set_age(OUT)
+
+
+def complete_sbom(source: Path, base: str) -> None:
+    """What only this stage knows: the base that was given, and the sha256 of each wheel that was installed.
+
+    Packages that were not installed (a decoder that was not chosen) are left out.
+    """
+    bom = json.loads(source.read_text(encoding="utf-8"))
+    wheels = {}
+    for file in sorted((HERE / "wheels").glob("*.whl")):
+        name = re.sub(r"[-_.]+", "-", file.name.partition("-")[0]).lower()
+        wheels[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    kept = []
+    for component in bom["components"]:
+        if component["bom-ref"].startswith("pypi/"):
+            if component["name"] not in wheels:
+                continue
+            if component["name"] != SOURCE_ONLY:  # its wheel is made here, its source is in the lock
+                component["hashes"] = [{"alg": "SHA-256", "content": wheels[component["name"]]}]
+        elif component["type"] == "container":
+            component["name"] = base
+        kept.append(component)
+    bom["components"] = kept
+    bom["dependencies"][0]["dependsOn"] = [component["bom-ref"] for component in kept]
+    target = OUT / "app" / "opt" / "vigie" / "sbom.cdx.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(bom, indent=1) + "\n", encoding="utf-8")
 
 
 def make_root() -> None:

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import NoReturn
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+# A source archive runs its own set-up program with this person's rights. One package was published as source only.
+WHEELS_ONLY = ("--only-binary", ":all:", "--no-binary", "paho-mqtt")
 RUN_LOCK = "requirements.lock"
 TEST_LOCK = "tests/requirements.lock"
 STAMP = "vigie-stamp-{}"
@@ -184,7 +186,7 @@ def _install(venv: Path, *, with_tests: bool) -> None:
             print(f"vigie: installing what {what} into {venv} ({pinned} pinned packages)", file=sys.stderr)
             progress = Progress(pinned)
             # --no-user: a user's pip configuration may say otherwise, which a virtual environment refuses.
-            run_pip(python, ["install", "--no-user", "--require-hashes", "-r", str(lock)], log, progress)
+            run_pip(python, ["install", "--no-user", "--require-hashes", *WHEELS_ONLY, "-r", str(lock)], log, progress)
             local = [argument for folder in distributions() for argument in ("--editable", str(folder))]
             run_pip(
                 python,

@@ -14,10 +14,10 @@ from packaging.utils import canonicalize_name
 
 from vigie_devkit.images import catalogue
 from vigie_devkit.images.catalogue import HARDWARE_KEYS, HUB, IMAGES, MODULES, Image, image_for, images_for
-from vigie_devkit.images.check import locked
 from vigie_devkit.images.context import files_of
 from vigie_devkit.images.dockerfile import dockerfile
 from vigie_devkit.images.errors import BadReferenceError, NoSuchImageError
+from vigie_devkit.images.locked import locked
 from vigie_devkit.images.names import reference
 
 ROOT = Path(__file__).parents[3]

@@ -54,7 +54,7 @@ def add_parser(subparsers: Any) -> None:
     loading.add_argument("file", type=Path)
     _engine_option(loading)
     loading.set_defaults(handler=load)
-    writing = verbs.add_parser("write", help="write the Dockerfiles anew after a change of their template")
+    writing = verbs.add_parser("write", help="write Dockerfiles and bills of materials anew after a change")
     writing.set_defaults(handler=write)
 
 
@@ -174,11 +174,13 @@ def load(args: argparse.Namespace) -> int:
 def write(_args: argparse.Namespace) -> int:
     from vigie_devkit.images.catalogue import IMAGES
     from vigie_devkit.images.dockerfile import dockerfile
+    from vigie_devkit.images.sbom import sbom_text
     from vigie_devkit.local.paths import CHECKOUT
 
     for image in IMAGES:
         (CHECKOUT / image.dockerfile).write_text(dockerfile(image), encoding="utf-8")
-    print(f"vigie: {len(IMAGES)} Dockerfiles written")
+        (CHECKOUT / image.sbom).write_text(sbom_text(image), encoding="utf-8")
+    print(f"vigie: {len(IMAGES)} Dockerfiles and bills of materials written")
     return Exit.OK
 
 

@@ -50,6 +50,11 @@ class Image:
         return f"{self.folder}/Dockerfile.{self.key}"
 
     @property
+    def sbom(self) -> str:
+        """Its bill of materials, beside the Dockerfile."""
+        return f"{self.folder}/sbom.{self.key}.cdx.json"
+
+    @property
     def folder(self) -> str:
         return self.home or f"modules/{self.name}"
 

@@ -7,29 +7,31 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from vigie_devkit.images.catalogue import ARCHITECTURES, HUB, Image
-from vigie_devkit.images.catalogue import version as checkout_version
+from vigie_devkit.images import sbom
+from vigie_devkit.images.catalogue import Image
 from vigie_devkit.images.engine import Engine
 from vigie_devkit.images.errors import NotBuiltError
+from vigie_devkit.images.locked import locked, own_distributions
 from vigie_devkit.images.sizes import BARS_MB, MB, size_of
-from vigie_devkit.local.paths import CHECKOUT
 
 USER = "1250:1250"
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?:\s*;\s*(.*?))?\s*\\?$", re.MULTILINE)
 # Settings of a build that would tell where somebody's mirror is, or hold its password.
 _LEAKS = re.compile(r"PIP_(INDEX|EXTRA|TRUSTED|FIND_LINKS|PROXY)\w*=|\w*_proxy=|://[^/\s]*@", re.IGNORECASE)
 
 _LOOK = """
-import importlib.metadata, importlib.util, json, os, shutil
+import glob, hashlib, importlib.metadata, importlib.util, json, os, shutil
 dists = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()
          if str(d._path).startswith("/opt/vigie/")}
 tools = [n for n in ("cc", "gcc", "g++", "ld", "make", "cmake", "curl", "git") if shutil.which(n)]
 given = [os.path.join(f, n) for f, _, names in os.walk("/opt/vigie") for n in names
          if n in ("pip.conf", "ca.pem", "direct_url.json", "assemble.py")]
-print(json.dumps({"uid": os.getuid(), "gid": os.getgid(), "dists": dists, "tools": tools, "given": given}))
+bill = json.load(open("/opt/vigie/sbom.cdx.json")) if os.path.exists("/opt/vigie/sbom.cdx.json") else None
+cards = {os.path.basename(os.path.dirname(p)): hashlib.sha256(open(p, "rb").read()).hexdigest()
+         for p in glob.glob("/models/*/card.yaml")}
+print(json.dumps({"bill": bill, "cards": cards, "uid": os.getuid(), "gid": os.getgid(), "dists": dists,
+                  "tools": tools, "given": given}))
 """
 
 
@@ -50,6 +52,7 @@ def check_image(engine: Engine, image: Image, reference: str, *, version: str) -
     return [
         *_findings_of_config(image, known["Config"], version),
         *_findings_of_packages(image, found["dists"]),
+        *sbom.findings(image, found["bill"], found["dists"], found["cards"]),
         *(f"holds {name}, which builds or fetches things" for name in found["tools"]),
         *(f"holds {path}, left by the build" for path in found["given"]),
         *(f"its history tells a setting of the build: {match[0]}" for match in _LEAKS.finditer(history)),
@@ -100,29 +103,3 @@ def _findings_of_size(engine: Engine, image: Image, reference: str) -> Iterator[
     beyond = size_of(engine, reference).beyond_base / MB
     if beyond > bar:
         yield f"weighs {beyond:.0f} MB beyond its base, the bar is {bar}"
-
-
-def locked(image: Image) -> dict[str, str]:
-    """Canonical name to version of what the lock pins for the image's Python and processor."""
-    environment = {
-        "implementation_name": "cpython",
-        "platform_machine": ARCHITECTURES[image.architecture],
-        "platform_python_implementation": "CPython",
-        "platform_system": "Linux",
-        "python_full_version": "3.11.0",
-        "python_version": "3.11",
-        "sys_platform": "linux",
-        "os_name": "posix",
-    }
-    text = (CHECKOUT / image.lock).read_text(encoding="utf-8")
-    return {
-        canonicalize_name(name): version
-        for name, version, marker in _PIN.findall(text)
-        if not marker or Marker(marker).evaluate(environment)
-    }
-
-
-def own_distributions(image: Image) -> dict[str, str]:
-    """Ours: the library and the module, or the dev kit in the hub's image."""
-    second = "vigie-devkit" if image.name == HUB else f"vigie-{image.name}"
-    return {"vigie": checkout_version(), second: checkout_version()}

@@ -27,7 +27,13 @@ def write_context(image: Image, wheels: Sequence[Path], stream: IO[bytes]) -> No
 
 def files_of(image: Image) -> Iterator[Path]:
     """The checkout's files that ``image`` is built from, sorted."""
-    names = [*_FILES, image.dockerfile, image.lock, *(f"{folder}/pyproject.toml" for folder in image.folders)]
+    names = [
+        *_FILES,
+        image.dockerfile,
+        image.lock,
+        image.sbom,
+        *(f"{folder}/pyproject.toml" for folder in image.folders),
+    ]
     folders = [f"{folder}/src" for folder in image.folders] + (["shared/models"] if image.models else [])
     yield from (CHECKOUT / name for name in names)
     for folder in folders:

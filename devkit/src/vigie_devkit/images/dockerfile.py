@@ -54,7 +54,9 @@ def _build_stage(image: Image) -> str:
             *(f"COPY {folder}/src {folder}/src" for folder in image.folders),
             "COPY LICENSE THIRD_PARTY_NOTICES.md /out/app/opt/vigie/",
             *(["COPY shared/models /out/models/models"] if image.models else []),
-            f"RUN python assemble.py distributions {folders}",
+            f"COPY {image.sbom} sbom.json",
+            "ARG BASE",
+            f'RUN python assemble.py sbom sbom.json "$BASE" && python assemble.py distributions {folders}',
         ]
     )
 
