@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from vigie.config.desired import merge
+from vigie_camera.source_policy import SourcePolicy
 from vigie_devkit.cli import parser_for
 from vigie_devkit.manifest.hardware import read_hardware
 from vigie_devkit.manifest.images import module_files
@@ -209,6 +210,17 @@ def test_the_folder_of_secrets_that_the_page_makes_is_the_one_that_the_camera_ge
     patch = json.loads((ROOT / "deploy/patches/one-gigabyte.json").read_text(encoding="utf-8"))
     patched = take_apart(merge(TEMPLATE, patch)).modules["camera"]
     assert "/run/secrets" in {place.target for place in places(patched)}
+
+
+def test_cameras_of_the_pages_are_in_networks_that_a_device_allows_without_further_settings() -> None:
+    shown = {
+        (page.name, host)
+        for page in [*PAGES, ROOT / "docs/images.md", ROOT / "compose.yaml"]
+        for host in re.findall(r"rtsps?://(?:[^@/\s]+@)?(\d+\.\d+\.\d+\.\d+)", page.read_text(encoding="utf-8"))
+    }
+    assert len({page for page, _ in shown}) >= 3
+    refused = {(page, host): SourcePolicy().refuses_host(host) for page, host in shown}
+    assert not {where: reason for where, reason in refused.items() if reason}
 
 
 def test_the_page_says_what_the_small_patch_does() -> None:

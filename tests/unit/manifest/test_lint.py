@@ -409,6 +409,54 @@ def secrets_shared(d: Draft) -> None:
     d.host("sync")["Binds"] = ["/etc/vigie:/etc/vigie:ro"]
 
 
+def engine_socket(d: Draft) -> None:
+    d.host("sync")["Binds"] = ["/var/run/docker.sock:/var/run/docker.sock"]
+
+
+def host_root(d: Draft) -> None:
+    d.host("sync")["Binds"] = ["/:/host:ro"]
+
+
+def host_root_as_mount(d: Draft) -> None:
+    d.host("sync")["Mounts"].append({"Type": "bind", "Source": "/etc/", "Target": "/host-etc", "ReadOnly": True})
+
+
+def host_network(d: Draft) -> None:
+    d.host("sync")["NetworkMode"] = "host"
+
+
+def host_network_of_azure(d: Draft) -> None:
+    d.options("sync")["NetworkingConfig"] = {"EndpointsConfig": {"host": {}}}
+
+
+def host_processes(d: Draft) -> None:
+    d.host("sync")["PidMode"] = "host"
+
+
+def seccomp_off(d: Draft) -> None:
+    d.host("sync")["SecurityOpt"] = ["no-new-privileges", "seccomp=unconfined"]
+
+
+def user_zero(d: Draft) -> None:
+    d.options("sync")["User"] = "0:1250"
+
+
+def capabilities_kept(d: Draft) -> None:
+    del d.host("sync")["CapDrop"]
+
+
+def password_by_name(d: Draft) -> None:
+    d.modules["sync"]["env"]["DB_PASSWORD"] = {"value": "hunter2"}
+
+
+def password_by_value(d: Draft) -> None:
+    d.options("sync")["Env"] = ["STORE=HostName=h;SharedAccessKeyName=n;SharedAccessKey=aHVudGVyMg=="]
+
+
+def password_in_a_url(d: Draft) -> None:
+    d.modules["sync"]["env"]["BROKER"] = {"value": "amqp://me:hunter2@broker.example.com/"}
+
+
 def disk_for_ever(d: Draft) -> None:
     d.camera()
     d.hub["routes"]["telemetry"].pop("timeToLiveSecs")
@@ -444,6 +492,23 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (secrets_never_found, "error", "secrets-not-mounted", f"{AGENT}.modules.camera.{HOST}"),
     (secrets_writable, "warning", "secrets-writable", f"{AGENT}.modules.camera.{HOST}.Binds[0]"),
     (secrets_shared, "error", "secrets-shared", f"{AGENT}.modules.sync.{HOST}.Binds[0]"),
+    (engine_socket, "warning", "isolation-engine-socket", f"{AGENT}.modules.sync.{HOST}.Binds[0]"),
+    (host_root, "warning", "isolation-host-folder", f"{AGENT}.modules.sync.{HOST}.Binds[0]"),
+    (host_root_as_mount, "warning", "isolation-host-folder", f"{AGENT}.modules.sync.{HOST}.Mounts[2]"),
+    (host_network, "warning", "isolation-host-namespace", f"{AGENT}.modules.sync.{HOST}.NetworkMode"),
+    (
+        host_network_of_azure,
+        "warning",
+        "isolation-host-namespace",
+        f"{AGENT}.modules.sync.{OPTIONS}.NetworkingConfig.EndpointsConfig.host",
+    ),
+    (host_processes, "warning", "isolation-host-namespace", f"{AGENT}.modules.sync.{HOST}.PidMode"),
+    (seccomp_off, "warning", "isolation-unconfined", f"{AGENT}.modules.sync.{HOST}.SecurityOpt[1]"),
+    (user_zero, "warning", "isolation-root", f"{AGENT}.modules.sync.{OPTIONS}.User"),
+    (capabilities_kept, "warning", "isolation-capabilities", f"{AGENT}.modules.sync.{HOST}.CapDrop"),
+    (password_by_name, "warning", "env-password", f"{AGENT}.modules.sync.env.DB_PASSWORD.value"),
+    (password_by_value, "warning", "env-password", f"{AGENT}.modules.sync.{OPTIONS}.Env"),
+    (password_in_a_url, "warning", "env-password", f"{AGENT}.modules.sync.env.BROKER.value"),
     (options_top_level, "error", "options-ignored", f"{AGENT}.modules.sync.{OPTIONS}.Memory"),
     (options_unknown, "error", "options-ignored", f"{AGENT}.modules.sync.{HOST}.ReadOnlyRoot"),
     (options_inside, "error", "options-ignored", f"{AGENT}.modules.sync.{HOST}.Env"),
@@ -556,6 +621,35 @@ def test_the_password_of_a_camera_is_never_repeated() -> None:
     draft = Draft()
     camera_password(draft)
     assert "s3cret" not in "".join(map(str, found_in(draft)))
+
+
+def test_a_password_in_the_environment_is_never_repeated() -> None:
+    for breaks in (password_by_name, password_by_value, password_in_a_url):
+        draft = Draft()
+        breaks(draft)
+        text = "".join(map(str, found_in(draft)))
+        assert "env-password" in text
+        assert not {word for word in ("hunter2", "aHVudGVyMg") if word in text}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_PASSWORD", "${DB_PASSWORD}"),
+        ("DB_PASSWORD_FILE", "/run/secrets/db"),
+        ("TOKEN", "/run/secrets/token"),
+        ("COMPASS", "north"),
+        ("PASSENGERS", "12"),
+        ("PROXY", "http://proxy:3128"),
+        ("STORE", "https://store.example.com/?version=3"),
+        ("PROXY", "http://me:${PROXY_PASSWORD}@proxy:3128"),
+        ("BYPASS_LIST", "10.0.0.0/8"),
+    ],
+)
+def test_a_variable_that_holds_no_password_is_left_alone(name: str, value: str) -> None:
+    draft = Draft()
+    draft.modules["sync"]["env"][name] = {"value": value}
+    assert "env-password" not in {one.rule for one in found_in(draft)}
 
 
 def test_ring_arithmetic_is_the_ring_writers_own(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ _HEADER = """\
 # Generated from deployment.template.json by ./vigie manifest compose; change that and run it again (a test compares).
 # Hub and modules as on a device, without Azure: docker compose up  (docker-compose 1.29 works too).
 #
-#   VIGIE_CAMERA     what the cameras are, separated by blanks   rtsp://operator:secret@192.0.2.10/stream1
+#   VIGIE_CAMERA     what the cameras are, separated by blanks   rtsp://operator:secret@192.168.10.20/stream1
 #   VIGIE_MODEL      bundle folder inside the inference image     /models/conveyor-parts
 #   VIGIE_PLATFORM   key of the images; VIGIE_ARCH the part before its dash: amd64 or arm64v8
 #   VIGIE_PAGE_PORT  port of the viewer's page on this machine    8710
