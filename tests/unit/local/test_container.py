@@ -14,7 +14,8 @@ from vigie_devkit.local.manifest import TEMPLATE
 
 def prepared(folder: Path, **environ: str) -> dict:
     (folder / "home").mkdir(exist_ok=True)
-    file = prepare({"VIGIE_HOME": str(folder / "home"), **environ}, template=TEMPLATE, secrets=folder / "secrets")
+    environ = {"VIGIE_HOME": str(folder / "home"), **environ}
+    file = prepare(environ, template=TEMPLATE, secrets=folder / "secrets", listed=folder / "cameras")
     return json.loads(file.read_text())["modulesContent"]
 
 
@@ -27,12 +28,32 @@ def test_without_a_camera_it_is_the_synthetic_conveyor(tmp_path: Path) -> None:
 
 
 def test_a_password_becomes_a_file_that_only_the_camera_gets_and_never_reaches_the_twin(tmp_path: Path) -> None:
-    found = cameras(tmp_path, VIGIE_CAMERA="rtsp://operator:s3cr%2Ft@192.0.2.10/stream1")
+    (tmp_path / "cameras").write_text("# the dock\nrtsp://operator:s3cr%2Ft@192.0.2.10/stream1\n")
+    found = cameras(tmp_path, VIGIE_CAMERA="synthetic://conveyor")
+    assert len(found) == 1, "the file counts where there is one"
     assert next(iter(found.values()))["source"].count("s3cr") == 0
     files = sorted((tmp_path / "secrets").iterdir())
     assert [file.read_text() for file in files] == ["s3cr/t", "192.0.2.10"]
     assert f"${{{files[0].name}}}" in next(iter(found.values()))["source"]
     assert files[0].stat().st_mode & 0o077 == 0
+
+
+def test_a_password_in_the_environment_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="'docker inspect' shows; write the sources into a file") as refused:
+        cameras(tmp_path, VIGIE_CAMERA="rtsp://operator:s3cret@192.0.2.10/stream1")
+    assert "s3cret" not in str(refused.value)
+    assert not (tmp_path / "secrets").exists()
+
+
+def test_a_file_of_cameras_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "cameras").mkdir()
+    with pytest.raises(SourceError, match="give it to group 1250"):
+        cameras(tmp_path)
+
+
+def test_the_empty_file_of_compose_stands_for_no_file(tmp_path: Path) -> None:
+    (tmp_path / "cameras").symlink_to("/dev/null")
+    assert list(cameras(tmp_path, VIGIE_CAMERA="synthetic://conveyor?seed=2")) == ["conveyor"]
 
 
 def test_several_cameras_are_separated_by_blanks(tmp_path: Path) -> None:

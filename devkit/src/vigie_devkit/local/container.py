@@ -1,6 +1,7 @@
 """The hub of `compose.yaml`: the manifest with the cameras and the model of the environment, then the hub itself.
 
 ``VIGIE_CAMERA``: sources separated by blanks, as `./vigie up` takes them; a path is one inside the camera container.
+Sources with passwords come as the secret `CAMERAS`, one per line: `docker inspect` shows a container's environment.
 ``VIGIE_MODEL``: bundle folder inside the inference container. Paths of the container are fixed here and used by the
 generator of `compose.yaml`.
 """
@@ -15,14 +16,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vigie.private_files import keep_files_private
-from vigie_devkit.local.errors import LocalError
+from vigie_devkit.local.errors import LocalError, SourceError
 from vigie_devkit.local.manifest import local_manifest
 from vigie_devkit.local.prepare import write_secrets
 from vigie_devkit.local.secret_values import SecretValues
-from vigie_devkit.local.sources import DEFAULT_SOURCE, CameraSource, name_for, read_source, unique
+from vigie_devkit.local.sources import DEFAULT_SOURCE, CameraSource, hide_passwords, name_for, read_source, unique
 
 HOME = "/var/lib/vigie"
 MANIFEST = "/etc/vigie/deployment.template.json"
+CAMERAS = "/run/secrets/cameras"
+CAMERAS_VARIABLE = "VIGIE_CAMERA_FILE"
 CAMERA_SECRETS = "/run/camera-secrets"
 WORKLOAD = "/run/workload"
 """In the hub: one folder a module, each a volume of its own, so that no module reaches another's identity."""
@@ -58,13 +61,17 @@ def main(arguments: list[str]) -> int:
 
 
 def prepare(
-    environ: Mapping[str, str], *, template: Path = Path(MANIFEST), secrets: Path = Path(CAMERA_SECRETS)
+    environ: Mapping[str, str],
+    *,
+    template: Path = Path(MANIFEST),
+    secrets: Path = Path(CAMERA_SECRETS),
+    listed: Path = Path(CAMERAS),
 ) -> Path:
     """Write the cameras' secrets and the manifest. Returns: its file.
 
     Raises: LocalError: a source that cannot be one, a broken template. OSError: a volume that is not there.
     """
-    cameras = camera_sources(environ)
+    cameras = camera_sources(environ, listed)
     write_secrets(secrets, cameras)
     settings = {camera.name: camera.settings(pace="realtime", loop=not camera.live, frames=None) for camera in cameras}
     content = local_manifest(environ, settings, Path(environ.get("VIGIE_MODEL") or DEFAULT_MODEL), template=template)
@@ -74,10 +81,21 @@ def prepare(
     return file
 
 
-def camera_sources(environ: Mapping[str, str]) -> list[CameraSource]:
-    """The cameras of ``VIGIE_CAMERA``. Raises: SourceError."""
+def camera_sources(environ: Mapping[str, str], listed: Path) -> list[CameraSource]:
+    """The cameras of the file ``listed``, else those of ``VIGIE_CAMERA``.
+
+    Raises: SourceError: one cannot be a source; a password stands in the variable; the file cannot be read.
+    """
     cameras: list[CameraSource] = []
-    for word in (environ.get("VIGIE_CAMERA") or DEFAULT_SOURCE).split():
+    words = _listed(listed)
+    if not words:
+        words = (environ.get("VIGIE_CAMERA") or DEFAULT_SOURCE).split()
+        if any(hide_passwords(word, "camera")[1] for word in words):
+            raise SourceError(
+                "VIGIE_CAMERA holds a password, which 'docker inspect' shows; write the sources into a file, one per "
+                f"line, and the file's path into {CAMERAS_VARIABLE}"
+            )
+    for word in words:
         name = unique(name_for(word), [camera.name for camera in cameras])
         # A file lies in the camera's container, not in this one: only the camera can tell whether it is there.
         here = _SCHEME.match(word) is not None
@@ -85,6 +103,20 @@ def camera_sources(environ: Mapping[str, str]) -> list[CameraSource]:
             read_source(word, name, SecretValues(dict(environ))) if here else CameraSource(name, word, live=False)
         )
     return cameras
+
+
+def _listed(file: Path) -> list[str]:
+    """Without a file compose mounts /dev/null. Raises: SourceError."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"the file of {CAMERAS_VARIABLE} cannot be read ({getattr(error, 'strerror', None) or 'it is not text'}); "
+            "give it to group 1250: chgrp 1250 FILE; chmod 640 FILE"
+        ) from None
+    return [word for line in text.splitlines() if not line.lstrip().startswith("#") for word in line.split()]
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from vigie.contracts.names import CAMERA, SYNC
 from vigie_devkit.hub.environment import API_VERSION
 from vigie_devkit.local.container import (
     CAMERA_SECRETS,
+    CAMERAS,
+    CAMERAS_VARIABLE,
     DEFAULT_MODEL,
     DEVICE,
     HOME,
@@ -54,7 +56,8 @@ _HEADER = """\
 # Generated from deployment.template.json by ./vigie manifest compose; change that and run it again (a test compares).
 # Hub and modules as on a device, without Azure: docker compose up  (docker-compose 1.29 works too).
 #
-#   VIGIE_CAMERA     what the cameras are, separated by blanks   rtsp://operator:secret@192.168.10.20/stream1
+#   VIGIE_CAMERA     what the cameras are, separated by blanks   rtsp://192.168.10.20/stream1
+#   VIGIE_CAMERA_FILE   the same from a file, one per line, for sources with passwords (readable for group 1250)
 #   VIGIE_MODEL      bundle folder inside the inference image     /models/conveyor-parts
 #   VIGIE_PLATFORM   key of the images; VIGIE_ARCH the part before its dash: amd64 or arm64v8
 #   VIGIE_PAGE_PORT  port of the viewer's page on this machine    8710
@@ -91,7 +94,9 @@ def compose_document(content: Mapping[str, Any], files: Mapping[str, ModuleFile]
         services[HUB]["networks"].append(f"edge-{name}")
         services[HUB]["volumes"].append(_volume(f"workload-{name}", f"{WORKLOAD}/{name}"))
     volumes[SECRETS] = {"driver_opts": dict(_TMPFS_SMALL)}
-    return {"services": services, "networks": networks, "volumes": volumes}
+    # Without a file an empty one: the sources of VIGIE_CAMERA hold.
+    secrets = {Path(CAMERAS).name: {"file": f"${{{CAMERAS_VARIABLE}:-/dev/null}}"}}
+    return {"services": services, "networks": networks, "volumes": volumes, "secrets": secrets}
 
 
 def _hub(files: Mapping[str, ModuleFile]) -> dict[str, Any]:
@@ -105,6 +110,7 @@ def _hub(files: Mapping[str, ModuleFile]) -> dict[str, Any]:
             "VIGIE_CAMERA": f"${{VIGIE_CAMERA:-{DEFAULT_SOURCE}}}",
             "VIGIE_MODEL": f"${{VIGIE_MODEL:-{DEFAULT_MODEL}}}",
         },
+        "secrets": [Path(CAMERAS).name],
         "user": f"{_USER}:{_USER}",
         "read_only": True,
         "cap_drop": ["ALL"],
