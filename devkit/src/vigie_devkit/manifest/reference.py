@@ -20,6 +20,7 @@ from vigie.contracts.credit import Credit
 from vigie.contracts.demand import Demand, ModuleStatus
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.envelope import Envelope, Schema
+from vigie.contracts.events import EventItem
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import TensorItem
@@ -28,11 +29,12 @@ from vigie_devkit.manifest.module_schemas import config_type
 from vigie_devkit.manifest.schema_tables import field_rows, shown
 
 SCHEMA_BASE = "https://json-schema.org/draft/2020-12/schema"
-MESSAGES: tuple[tuple[Schema, type[Any], str], ...] = (
+MESSAGES: tuple[tuple[Schema, Any, str], ...] = (
     (envelope.FRAMES, FrameItem, "camera `frames` to preprocess `frames`"),
     (envelope.TENSORS, TensorItem, "preprocess `tensors` to inference `tensors`"),
     (envelope.DETECTIONS, DetectionsItem, "inference `detections` to sync `detections`"),
     (envelope.TELEMETRY, DetectionsItem, "sync `telemetry` to `$upstream`: what the cloud gets"),
+    (envelope.EVENTS, EventItem, "sync `telemetry` to `$upstream`: facts instead of boxes"),
     (envelope.INPUT_SPEC, InputSpec, "inference `inputspec` to preprocess `inputspec`"),
     (envelope.CREDIT, Credit, "consumer `credit` back to its sender, where the frame folder is not shared"),
     (envelope.DEMAND, Demand, "viewer `demand` to every module `demand`"),

@@ -7,17 +7,32 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from vigie.events.settings import CameraRules, EventSettings, Name
+
 Report = Literal["every_frame", "with_detections"]
+CAMERAS_MAX = 64
+
+
+Upstream = Literal["events", "detections", "both"]
 
 
 class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is recorded, how it is batched for the cloud, and how much disk the ledger may take."""
 
+    upstream: Annotated[
+        Upstream,
+        Meta(
+            description="'events': objects, zones, lines and counts; 'detections': the boxes of every frame; or 'both'."
+        ),
+    ] = "detections"
+    events: EventSettings = EventSettings()
+    cameras: Annotated[
+        dict[Name, CameraRules],
+        Meta(max_length=CAMERAS_MAX, description="Zones and lines of cameras, by the camera's name."),
+    ] = {}
     report: Annotated[
         Report,
-        Meta(
-            description="'every_frame' records empty frames too; 'with_detections' only frames in which something is."
-        ),
+        Meta(description="Of detections: 'every_frame' has empty frames too; 'with_detections' only frames with some."),
     ] = "every_frame"
     batch_items: Annotated[int, Meta(ge=1, le=1000, description="A message goes when this many items wait.")] = 50
     batch_seconds: Annotated[

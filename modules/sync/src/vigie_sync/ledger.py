@@ -121,7 +121,7 @@ def salvage(path: Path) -> list[Entry]:
                 if total == checksum(sent, items, body):
                     for item in msgspec.json.decode(body, type=_Sent).items:
                         one = msgspec.json.decode(item, type=_SentItem)
-                        first.append(Entry(one.trace, one.camera, bytes(item)))
+                        first.append(Entry(one.key or one.trace, one.camera, bytes(item)))
         # From both ends: reading stops at a page that cannot be read.
         for order in ("ASC", "DESC"):
             with contextlib.suppress(*UNREADABLE):
@@ -143,6 +143,7 @@ class _Sent(msgspec.Struct):
 class _SentItem(msgspec.Struct):
     trace: str
     camera: str
+    key: str | None = None
 
 
 class Ledger:
@@ -214,7 +215,7 @@ class Ledger:
         rows = self._oldest(most_items, room)
         if not rows:
             return None
-        body = batch.encode(module, self.id, sent, [row[2] for row in rows])
+        body = batch.encode(batch.schema_of(rows[0][1]), module, self.id, sent, [row[2] for row in rows])
         traces = msgspec.json.encode([row[1] for row in rows])
         with self._transaction(full=True):
             sums = checksum(sent, len(rows), traces), checksum(sent, len(rows), body)
@@ -328,9 +329,8 @@ class Ledger:
 
     def _oldest(self, most_items: int, room_bytes: int) -> list[tuple[int, str, bytes]]:
         # Sizes first: a thousand large items are not read to send three of them.
-        query = "SELECT length(body) FROM items ORDER BY id LIMIT ?"
-        sizes = [row[0] for row in self._db.execute(query, (most_items,))]
-        taken = batch.fitting(sizes, room_bytes)
+        query = "SELECT length(body), trace FROM items ORDER BY id LIMIT ?"
+        taken = batch.fitting(self._db.execute(query, (most_items,)).fetchall(), room_bytes)
         rows = self._db.execute(f"{_ITEMS} ORDER BY id LIMIT ?", (taken,)).fetchall()
         for number, trace, camera, body, total in rows:
             _compare(f"item {number}", total, number, trace, camera, body)

@@ -13,6 +13,7 @@ from vigie.service import Service
 from vigie_sync.batch import Batch
 from vigie_sync.config import SyncConfig
 from vigie_sync.ledger_thread import LedgerThread
+from vigie_sync.properties import ROOM, properties_of
 
 log = get_logger("sync.outbox")
 
@@ -39,9 +40,11 @@ class Outbox:
         self._ledger, self._telemetry = ledger, telemetry
         self._health, self._hub = service.health, service.hub
         self._module = service.env.module_id
+        self._source = f"/{service.env.device_id}/{service.env.module_id}"
         self._clock = clock
         self._config = SyncConfig()
         self._condition = threading.Condition()
+        self._complete = threading.Event()
         self._waiting = 0
         self._recorded_ever = 0
         self._shown_at = 0.0
@@ -69,6 +72,10 @@ class Outbox:
             # The thread is not woken for every frame: only when a time is set, or the batch has become full.
             if first or before < self._config.batch_items <= self._waiting:
                 self._condition.notify_all()
+
+    def nothing_more(self) -> None:
+        """Whoever records has stopped: what it recorded at last can go too."""
+        self._complete.set()
 
     def flush(self, timeout_s: float) -> bool:
         """Send what waits, whatever the batch limits say; whether nothing was left within ``timeout_s``."""
@@ -128,7 +135,8 @@ class Outbox:
         self._look_again()
 
     def _send(self, batch: Batch, deadline_s: float) -> None:
-        self._telemetry.send(batch.body, {}, batch.message_id, deadline_s)
+        properties = properties_of(batch.body, batch.message_id, self._source)
+        self._telemetry.send(batch.body, properties, batch.message_id, deadline_s)
         self._messages.inc()
         self._ledger.acknowledge(batch)
         self._health.ready("upstream")
@@ -151,6 +159,7 @@ class Outbox:
 
     def _send_last(self) -> None:
         deadline = self._clock() + _LAST_S
+        self._complete.wait(_LAST_S / 2)
         try:
             while self._hub.connected and (left_s := deadline - self._clock()) > 0:
                 batch = self._ledger.next_batch(self._module, self._config.batch_items, self._body_limit)
@@ -161,7 +170,7 @@ class Outbox:
             log.info("left_for_the_next_start", reason=str(error))
 
     def _body_limit(self, message_id: str) -> int:
-        return self._telemetry.limit_bytes({}, message_id)
+        return self._telemetry.limit_bytes(ROOM | {"source": self._source}, message_id)
 
     def _explain(self, error: Exception) -> None:
         if (held := self._quiet.ready(type(error).__name__)) is not None:

@@ -1,15 +1,22 @@
-"""Takes detections from inference and commits them to the ledger; only then does a message count as received."""
+"""Takes detections from inference and commits them, or the events that they bring about, to the ledger.
+
+Only then does a message count as received.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 
 import msgspec
 
 from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.events import EventItem
 from vigie.errors import LedgerUnavailableError
+from vigie.events.moment import KEY
+from vigie.events.rules import Rules
 from vigie.health import Watchdog
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
@@ -29,6 +36,15 @@ _RETRY_S = (0.1, 2.0)
 _GATHER = 16
 
 
+@dataclass(slots=True)
+class _Taken:
+    """One frame and what is to be recorded of it; ``new`` is false for one that is left out or was there before."""
+
+    item: DetectionsItem
+    entries: list[Entry] = field(default_factory=list)
+    new: bool = True
+
+
 class ReceiveStage:
     """One worker thread; configuration is replaced as a whole."""
 
@@ -40,7 +56,12 @@ class ReceiveStage:
         outbox: Outbox,
     ) -> None:
         self._service, self._detections, self._ledger, self._outbox = service, detections, ledger, outbox
-        self._config = SyncConfig()
+        self._config = self._wanted = SyncConfig()
+        self._rules = Rules()
+        # Events that a change of the configuration brought about, until they are recorded.
+        self._ended: list[Entry] = []
+        # Frames of the last commit that were in the ledger already.
+        self._known: set[str] = set()
         self._encoder = msgspec.json.Encoder()
         self._latency = LatencyWindow()
         self._shown_at = 0.0
@@ -49,11 +70,14 @@ class ReceiveStage:
         self._duplicates = metrics.counter("vigie_items_duplicate_total", "Items that were in the ledger already.")
         self._quiet = metrics.counter("vigie_items_not_reported_total", "Empty items that 'report' leaves out.")
         self._seen = metrics.counter("vigie_detections_committed_total", "Objects in committed items.", ("label",))
+        self._told = metrics.counter(
+            "vigie_events_total", "Events recorded for the cloud.", ("type", "phase", "severity")
+        )
         self._latency_ms = metrics.gauge("vigie_latency_ms", "Capture to commit, newest items.", ("quantile",))
-        self._told: tuple[str, str | None, int] | None = None
+        self._state_told: tuple[str, str | None, int] | None = None
 
     def configure(self, config: SyncConfig) -> None:
-        self._config = config
+        self._wanted = config
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set."""
@@ -61,24 +85,38 @@ class ReceiveStage:
         while not stop.is_set():
             alive.beat()
             received = self._detections.get(_POLL_S)
+            self._adopt()
             together = [] if received is None else [received]
             while together and len(together) < _GATHER and (more := self._detections.get(0.0)) is not None:
                 together.append(more)
             items = [item for message in together for item in message.items]
             if not self._keep_trying(items, stop, alive):
-                return
+                break
             for message in together:
                 message.done()
             self._show()
+        self._record_last()
+        self._outbox.nothing_more()
+
+    def _adopt(self) -> None:
+        """Take a new configuration between two messages: rules belong to this thread."""
+        if self._wanted is self._config:
+            return
+        before, self._config = self._config.upstream, self._wanted
+        ended = self._rules.close() if self._config.upstream == "detections" != before else []
+        ended += self._rules.configure(self._config.events, self._config.cameras)
+        self._ended += self._entries(ended)
 
     def _keep_trying(self, items: list[DetectionsItem], stop: threading.Event, alive: Watchdog) -> bool:
-        """Commit ``items``, or settle the ledger if there are none; false only when stopping without success."""
-        messages = self._to_record(items)
+        """Commit what ``items`` bring about, or settle the ledger; false only when stopping without success."""
+        taken = [self._take(item) for item in items]
+        events = [] if items else self._rules.idle(time.monotonic())
+        entries = [*self._ended, *(entry for one in taken for entry in one.entries), *self._entries(events)]
         retry_s, longest_s = _RETRY_S
         while True:
             try:
-                if messages:
-                    self._commit(messages)
+                if entries:
+                    self._commit(entries)
                 else:
                     self._ledger.settle()
             except LedgerUnavailableError as error:
@@ -89,42 +127,86 @@ class ReceiveStage:
                 alive.beat()
             else:
                 self._report_available()
+                self._ended = []
+                self._count([one.item for one in taken if one.new])
                 return True
 
-    def _to_record(self, items: list[DetectionsItem]) -> list[tuple[DetectionsItem, Entry]]:
+    def _take(self, item: DetectionsItem) -> _Taken:
+        """What is to be recorded of one frame: itself, the events that it brings about, or both."""
         now_ns = time.monotonic_ns()
-        messages = []
-        for item in items:
-            if not item.detections and self._config.report == "with_detections":
-                self._quiet.inc()
-                continue
-            age_ms = (now_ns - item.captured_ns) / 1e6
-            if age_ms >= 0:  # else captured before this host booted: the clocks are not the same
-                timings = msgspec.structs.replace(item.timings, committed_ms=round(age_ms, 3))
-                item = msgspec.structs.replace(item, timings=timings)  # noqa: PLW2901  the item, completed
-            body = self._encoder.encode(item)
-            if len(body) > ITEM_LIMIT_BYTES:
-                log.error("item_too_large", camera=item.camera, trace=item.trace, bytes=len(body))
-                self._service.metrics.dropped("too_large", item.camera)
-                continue
-            messages.append((item, Entry(item.trace, item.camera, body)))
-        return messages
+        age_ms = (now_ns - item.captured_ns) / 1e6
+        if age_ms >= 0:  # else captured before this host booted: the clocks are not the same
+            timings = msgspec.structs.replace(item.timings, committed_ms=round(age_ms, 3))
+            item = msgspec.structs.replace(item, timings=timings)
+        taken = _Taken(item)
+        if self._config.upstream != "events":
+            self._take_boxes(taken)
+        if self._config.upstream != "detections":
+            try:
+                events = self._rules.observe(item, now_ns / 1e9)
+            except ValueError as error:
+                log.warning("bad_time", camera=item.camera, trace=item.trace, reason=str(error))
+                self._service.metrics.dropped("bad_time", item.camera)
+                events = None
+            if events is None and self._config.upstream == "events":
+                self._duplicates.inc()
+                taken.new = False
+            taken.entries += self._entries(events or [])
+        return taken
 
-    def _commit(self, messages: list[tuple[DetectionsItem, Entry]]) -> None:
-        recorded = self._ledger.record([entry for _, entry in messages], self._config.ledger_bytes)
-        new = [item for (item, _), is_new in zip(messages, recorded.new, strict=True) if is_new]
+    def _take_boxes(self, taken: _Taken) -> None:
+        item = taken.item
+        if not item.detections and self._config.report == "with_detections":
+            self._quiet.inc()
+            taken.new = False
+            return
+        body = self._encoder.encode(item)
+        if item.trace.startswith(KEY):
+            log.error("trace_refused", camera=item.camera, trace=item.trace)
+            self._service.metrics.dropped("refused", item.camera)
+        elif len(body) > ITEM_LIMIT_BYTES:
+            log.error("item_too_large", camera=item.camera, trace=item.trace, bytes=len(body))
+            self._service.metrics.dropped("too_large", item.camera)
+        else:
+            taken.entries.append(Entry(item.trace, item.camera, body))
+            return
+        taken.new = False
+
+    def _entries(self, events: list[EventItem]) -> list[Entry]:
+        for event in events:
+            self._told.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
+        return [Entry(event.key, event.camera, self._encoder.encode(event)) for event in events]
+
+    def _commit(self, entries: list[Entry]) -> None:
+        recorded = self._ledger.record(entries, self._config.ledger_bytes)
+        twice = [one.trace for one, new in zip(entries, recorded.new, strict=True) if not new]
+        self._known = {trace for trace in twice if not trace.startswith(KEY)}
+        if len(twice) < len(entries):
+            self._outbox.recorded(len(entries) - len(twice))
+        if recorded.dropped:
+            self._report_full(recorded)
+
+    def _count(self, items: list[DetectionsItem]) -> None:
+        """``items``: frames that are recorded, or whose events are."""
+        known, self._known = self._known, set()
+        new = [item for item in items if item.trace not in known]
         self._committed.inc(len(new))
-        self._duplicates.inc(len(messages) - len(new))
+        self._duplicates.inc(len(items) - len(new))
         for label, count in Counter(found.label for item in new for found in item.detections).items():
             self._seen.labels(label).inc(count)
         now_ns = time.monotonic_ns()
         for item in new:
             if item.timings.committed_ms is not None:
                 self._latency.add((now_ns - item.captured_ns) / 1e6)
-        if new:
-            self._outbox.recorded(len(new))
-        if recorded.dropped:
-            self._report_full(recorded)
+
+    def _record_last(self) -> None:
+        """Everything that goes on ends with the module; what cannot be recorded now is lost, and told."""
+        events = self._rules.close() if self._config.upstream != "detections" else []
+        try:
+            if events:
+                self._commit(self._entries(events))
+        except LedgerUnavailableError as error:
+            log.warning("last_events_lost", events=len(events), reason=error.reason)
 
     def _report_full(self, recorded: Recorded) -> None:
         for camera, count in recorded.dropped.items():
@@ -143,9 +225,9 @@ class ReceiveStage:
     def _tell(self, state: str, reason: str | None) -> None:
         """Log and report a change of the ledger's state, with the damaged files that were set aside."""
         told = (state, reason, self._ledger.times_set_aside)
-        if told == self._told:
+        if told == self._state_told:
             return
-        self._told = told
+        self._state_told = told
         aside = self._ledger.set_aside()
         log.info("ledger_state", state=state, reason=reason, set_aside=aside)
         self._service.twin.report({"ledger": {"state": state, "reason": reason, "set_aside": aside or None}})

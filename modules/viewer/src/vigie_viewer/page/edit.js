@@ -7,11 +7,13 @@ import { Icon } from "./icons.js";
 
 const round = (value) => Math.round(value * 1e4) / 1e4;
 const KINDS = ["zones", "lines", "masks"];
+// Zones and lines make events, which sync does; masks hide pixels, which the camera does.
+const OWNER = { zones: "sync", lines: "sync", masks: "camera" };
 
 // Shapes of one camera: named, points in shares of the picture, so that another resolution changes nothing.
 export function useShapes(name) {
-  const have = state.modules.camera?.desired?.cameras?.[name] || {};
-  const [shapes, setShapes] = useState(() => KINDS.flatMap((kind) => Object.entries(have[kind] || {}).map(([label, value]) => ({ kind, label, points: value.points || value, base: true }))));
+  const have = (kind) => state.modules[OWNER[kind]]?.desired?.cameras?.[name]?.[kind] || {};
+  const [shapes, setShapes] = useState(() => KINDS.flatMap((kind) => Object.entries(have(kind)).map(([label, value]) => ({ kind, label, points: value.points || value, base: true }))));
   return [shapes, setShapes];
 }
 
@@ -138,7 +140,7 @@ export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPre
   if (Object.keys(own).length) patches.push({ module: "camera", patch: { cameras: { [name]: own } }, ok: !String(own.source || "").includes(":***@"), secret: true });
   for (const kind of KINDS) {
     const of = drawn.filter((shape) => shape.kind === kind);
-    if (of.length) patches.push({ module: "camera", patch: shapesPatch(name, of), ok: accepts("camera", ["cameras", name, kind]), kind });
+    if (of.length) patches.push({ module: OWNER[kind], patch: shapesPatch(name, of), ok: accepts(OWNER[kind], ["cameras", name, kind]), kind });
   }
   const send = async (url, body) => {
     setSaid({ text: t.edit.sending });
@@ -151,7 +153,7 @@ export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPre
   const apply = async (one) => {
     if (await send("/api/twin", { module: one.module, patch: one.patch }) && one.kind) setShapes(shapes.filter((shape) => !(shape.kind === one.kind && shape.gone)).map((shape) => shape.kind === one.kind ? { ...shape, base: true, changed: false } : shape));
   };
-  const refused = refusals(["camera", "inference"]);
+  const refused = refusals(["camera", "inference", "sync"]);
   return html`<section class="card editor"><h2>${t.edit.draw}</h2>
       <div class="tools" role="group" aria-label=${t.edit.draw}>${KINDS.map((kind) => html`<button class="plain" aria-pressed=${tool === kind} onClick=${() => setTool(tool === kind ? null : kind)}><${Icon} name=${kind.slice(0, -1)} />${t.edit.kind[kind]}</button>`)}</div>
       <p class="muted small">${tool ? t.edit.hint[tool] : shapes.length ? t.edit.drag : t.edit.none}</p>

@@ -30,7 +30,7 @@ export const t = {
     drag: "Drag a corner to move it.", none: "Choose what to draw.", detect: "Detection and source", score: "Lowest score", modelsOwn: "the model's own", lower: "A lower score adds objects once it is applied: the picture cannot show them before.", classes: "Classes", every: "All classes",
     fps: "Frames per second, at most", unlimited: "as they come", source: "Source", patch: "Twin patch", nothing: "Nothing is changed. An edit appears here as the twin patch that it is.", apply: "Apply", undo: "Take the last change back", sending: "Sending…", sent: (version) => `Applied: desired properties are at version ${version}.`, copied: "Copied.",
     hidden: "The source holds a hidden password: write ${SECRET_NAME} in its place.",
-    notYet: (kind) => `This version's camera module does not take "${kind}" yet: copy it for one that does.`, cloudOwns: "On a device the cloud owns desired properties: copy the patch and apply it there.",
+    notYet: (kind) => `The module of this version does not take "${kind}" yet: copy it for one that does.`, cloudOwns: "On a device the cloud owns desired properties: copy the patch and apply it there.",
   },
   facts: { source: "Source", kind: "Kind", size: "Size", captured: "Captured", inferred: "Inferred", pace: "Pace", state: "State", reason: "Reason", perSecond: (n) => `${n.toFixed(1)}/s` },
   health: {
@@ -47,7 +47,7 @@ export const t = {
   drops: {
     consumer_behind: "The next stage was busy; a newer frame took its place", overwritten: "The frame's place in memory was used again before it was read", ring_full: "Every place in memory was being read", ring_gone: "The camera began a new memory ring",
     no_input_spec: "No model has said what it needs yet", spec_mismatch: "Fitted for a model that no longer serves", no_model: "No model is loaded", sync_behind: "Sync could not take more results", inference_failed: "The model failed on this frame",
-    ledger_full: "The ledger is full: the oldest items went", too_large: "Larger than a message may be", unconfirmed: "The receiver never confirmed it", input_full: "Messages arrived faster than they were read", no_space: "No shared memory left", ring_busy: "Another process writes this ring", undecodable: "The frame could not be decoded", refused: "The hub refused the message",
+    ledger_full: "The ledger is full: the oldest items went", too_large: "Larger than a message may be", unconfirmed: "The receiver never confirmed it", input_full: "Messages arrived faster than they were read", no_space: "No shared memory left", ring_busy: "Another process writes this ring", undecodable: "The frame could not be decoded", bad_time: "The frame came without a valid time", refused: "The hub refused the message",
   },
   events: {
     none: "Nothing has happened since the page's module started.", filter: { all: "Everything", bad: "Problems", change: "Changes" },

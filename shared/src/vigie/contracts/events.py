@@ -1,0 +1,121 @@
+"""What sync tells the cloud instead of boxes: facts about objects, zones and lines, and counts per interval.
+
+Every item has ``key``, which is the same whenever the same fact is told again: consumers drop doubles by it. ``id``
+is the same in all items about one thing (``phase`` new, update, end); what has no duration is told once, as ``end``.
+``at`` is when it happened (UTC), ``trace`` the frame that showed it. ``severity`` is what the twin says of the rule.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Phase = Literal["new", "update", "end"]
+Severity = Literal["event", "alert"]
+Direction = Literal["forward", "backward"]
+
+
+class Occurrence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What all events have. ``started_at``: when what it tells of began; ``seconds``: how long it has lasted."""
+
+    key: str
+    id: str
+    phase: Phase
+    severity: Severity = "event"
+    camera: str
+    trace: str
+    at: str
+    started_at: str
+    seconds: float
+
+
+class Best(msgspec.Struct, frozen=True):
+    """The frame in which the object was seen best so far: large, sure, and not cut off by the picture's edge."""
+
+    trace: str
+    at: str
+    score: float
+    box_xyxy: tuple[float, float, float, float]
+
+
+class Stay(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One stay in a zone; without ``left_at`` it goes on."""
+
+    zone: str
+    entered_at: str
+    seconds: float
+    left_at: str | None = None
+
+
+class ObjectEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="object"):
+    """An object: seen for long enough, again after a while or as another class, and gone. ``id`` is its track.
+
+    ``label``: of most of its sights, weighted by their scores; ``score``: the highest of that label. ``path``: where
+    the middle of its lower edge was, in shares of the picture, thinned out. ``frame_hw``: what boxes are pixels of.
+    """
+
+    label: str
+    score: float
+    frame_hw: tuple[int, int]
+    box_xyxy: tuple[float, float, float, float]
+    best: Best
+    path: tuple[tuple[float, float], ...] = ()
+    stays: tuple[Stay, ...] = ()
+
+
+class ZoneEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="zone"):
+    """One stay of an object in a zone: ``new`` it entered, ``update`` it loiters, ``end`` it left or vanished.
+
+    ``inside``: objects that are in the zone after this, of the classes that the zone is for.
+    """
+
+    zone: str
+    track: str
+    label: str
+    inside: int
+    loitering: bool = False
+
+
+class LineEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="line"):
+    """An object crossed a line. ``forward``: from the left to the right of who walks from its first point on."""
+
+    line: str
+    track: str
+    label: str
+    direction: Direction
+
+
+class PresenceEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="presence"):
+    """Something is in a zone (``new``), and nothing any longer (``end``)."""
+
+    zone: str
+
+
+class ZoneCount(msgspec.Struct, frozen=True):
+    """Of one class in one interval. ``most``: inside at the same time; ``stay_seconds``: all stays that ended."""
+
+    entered: int = 0
+    left: int = 0
+    most: int = 0
+    stay_seconds: float = 0.0
+
+
+class LineCount(msgspec.Struct, frozen=True):
+    """Crossings of one class in one interval."""
+
+    forward: int = 0
+    backward: int = 0
+
+
+class Aggregate(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="aggregate"):
+    """Counts of one camera over an interval that ends with ``at``; ``objects``: by class, each when it was new."""
+
+    frames: int
+    detections: int
+    objects: dict[str, int] = {}
+    zones: dict[str, dict[str, ZoneCount]] = {}
+    lines: dict[str, dict[str, LineCount]] = {}
+
+
+EventItem = ObjectEvent | ZoneEvent | LineEvent | PresenceEvent | Aggregate

@@ -1,0 +1,98 @@
+"""One tracked object over its life: which class it is, where it went, when it was seen best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from vigie.contracts.detections import Detection
+from vigie.contracts.events import Best, ObjectEvent, Phase, Stay
+from vigie.events.geometry import Point, anchor_of
+from vigie.events.moment import Moment, key_of
+
+# A path has at most this many points, at least this share of the picture apart; when full, every second one goes.
+_PATH_MAX = 16
+_STEP = 0.03
+_STAYS_MAX = 32
+# A box that touches the picture's edge is cut off: worth half as much.
+_EDGE_PX = 2.0
+
+
+@dataclass(slots=True)
+class Thing:
+    """An object that is, or was, in view."""
+
+    track: str
+    first: Moment
+    seen: Moment
+    box_xyxy: tuple[float, float, float, float]
+    frame_hw: tuple[int, int]
+    votes: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    best: Best | None = None
+    worth: float = -1.0
+    path: list[Point] = field(default_factory=list)
+    step: float = _STEP
+    stays: list[Stay] = field(default_factory=list)
+    told: str | None = None
+    told_s: float = 0.0
+
+    def see(self, found: Detection, frame_hw: tuple[int, int], now: Moment) -> None:
+        """It was detected in this frame."""
+        self.seen, self.box_xyxy, self.frame_hw = now, found.box_xyxy, frame_hw
+        self.votes[found.label] = self.votes.get(found.label, 0.0) + found.score
+        self.scores[found.label] = max(self.scores.get(found.label, 0.0), found.score)
+        worth = _worth(found, frame_hw)
+        if worth > self.worth:
+            self.worth = worth
+            self.best = Best(now.trace, now.at, found.score, found.box_xyxy)
+        x, y = anchor_of(found.box_xyxy, frame_hw, "bottom")
+        if not self.path or abs(x - self.path[-1][0]) + abs(y - self.path[-1][1]) >= self.step:
+            self.path.append((round(x, 4), round(y, 4)))
+            if len(self.path) > _PATH_MAX:
+                self.path[1:-1] = self.path[2:-1:2]
+                self.step *= 2
+
+    @property
+    def label(self) -> str:
+        """The class of most of its sights, weighted by their scores; the first of equals."""
+        return max(self.votes, key=self.votes.__getitem__)
+
+    @property
+    def seconds(self) -> float:
+        return self.seen.at_s - self.first.at_s
+
+    def stayed(self, stay: Stay) -> None:
+        """It left a zone; of very many stays the oldest are forgotten."""
+        self.stays = [*self.stays[-_STAYS_MAX + 1 :], stay]
+
+    def event(self, phase: Phase, now: Moment, going_on: tuple[Stay, ...] = ()) -> ObjectEvent:
+        """``going_on``: zones that it is in."""
+        self.told, self.told_s = self.label, now.at_s
+        at = self.seen if phase == "end" else now
+        best = self.best or Best(at.trace, at.at, 0.0, self.box_xyxy)
+        return ObjectEvent(
+            key=key_of(self.track, phase, at),
+            id=self.track,
+            phase=phase,
+            camera=at.camera,
+            trace=at.trace,
+            at=at.at,
+            started_at=self.first.at,
+            seconds=round(self.seconds, 3),
+            label=self.label,
+            score=round(self.scores[self.label], 4),
+            frame_hw=self.frame_hw,
+            box_xyxy=self.box_xyxy,
+            best=best,
+            path=tuple(self.path),
+            stays=(*self.stays, *going_on),
+        )
+
+
+def _worth(found: Detection, frame_hw: tuple[int, int]) -> float:
+    left, top, right, bottom = found.box_xyxy
+    height, width = frame_hw
+    size = math.sqrt(max(0.0, right - left) * max(0.0, bottom - top))
+    cut = min(left, top, width - right, height - bottom) < _EDGE_PX
+    return found.score * size * (0.5 if cut else 1.0)

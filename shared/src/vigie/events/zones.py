@@ -1,0 +1,127 @@
+"""Who is in a zone, since when, and for how long it has been empty. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from vigie.contracts.events import Occurrence, Phase, PresenceEvent, Severity, Stay, ZoneEvent
+from vigie.events.geometry import BAND, anchor_of, clearance_px, inside
+from vigie.events.moment import Moment, key_of
+from vigie.events.objects import Thing
+from vigie.events.schedule import counts
+from vigie.events.settings import Zone
+from vigie.events.tally import Tally
+
+
+@dataclass(slots=True)
+class _Visit:
+    """``entered``: the first frame of being inside. ``counted``: it has lasted. ``out``: outside since then."""
+
+    entered: Moment
+    last_in: Moment
+    counted: bool = False
+    loitering: bool = False
+    out: Moment | None = None
+
+    @property
+    def seconds(self) -> float:
+        return round(self.last_in.at_s - self.entered.at_s, 3)
+
+
+@dataclass(slots=True)
+class ZoneRule:
+    """One zone of one camera."""
+
+    name: str
+    zone: Zone
+    _visits: dict[str, _Visit] = field(default_factory=dict)
+    _labels: dict[str, str] = field(default_factory=dict)
+    # Of the time in which something is inside; None: nothing is.
+    _present: tuple[str, Moment, Moment] | None = None
+
+    def see(self, thing: Thing, now: Moment, tally: Tally) -> Iterator[Occurrence]:
+        """``thing`` is in this frame."""
+        zone, visit = self.zone, self._visits.get(thing.track)
+        point = anchor_of(thing.box_xyxy, thing.frame_hw, zone.anchor)
+        is_in = inside(point, zone.points) and (visit is not None or counts(zone.schedule, now.utc))
+        if visit is None:
+            if not is_in or (zone.classes is not None and thing.label not in zone.classes):
+                return
+            visit = self._visits[thing.track] = _Visit(now, now)
+        if is_in:
+            visit.last_in, visit.out = now, None
+            if not visit.counted and now.at_s - visit.entered.at_s >= zone.settle_seconds:
+                yield from self._enter(thing, visit, now, tally)
+            loiters = zone.loiter_seconds is not None and now.at_s - visit.entered.at_s >= zone.loiter_seconds
+            if visit.counted and loiters and not visit.loitering:
+                visit.loitering = True
+                yield self._event(thing, visit, "update", now, "alert")
+        elif not visit.counted:
+            del self._visits[thing.track]
+        elif clearance_px(point, zone.points, thing.frame_hw) > BAND * (thing.box_xyxy[2] - thing.box_xyxy[0]):
+            visit.out = visit.out or now
+            if now.at_s - visit.out.at_s >= zone.settle_seconds:
+                yield from self.lose(thing, now, tally)
+
+    def lose(self, thing: Thing, now: Moment, tally: Tally) -> Iterator[Occurrence]:
+        """``thing`` has left, or is gone."""
+        visit = self._visits.pop(thing.track, None)
+        if visit is None or not visit.counted:
+            return
+        label = self._labels.pop(thing.track)
+        tally.left(self.name, label, visit.seconds)
+        thing.stayed(Stay(self.name, visit.entered.at, visit.seconds, visit.last_in.at))
+        event = self._event(thing, visit, "end", now, "alert" if visit.loitering else "event")
+        yield msgspec.structs.replace(event, label=label)
+
+    def settle(self, now: Moment, tally: Tally) -> Iterator[Occurrence]:
+        """After all objects of a frame, or while none comes: is the zone empty?"""
+        tally.inside(self.name, Counter(self._labels.values()))
+        if not self.zone.presence or self._present is None:
+            return
+        what, since, last = self._present
+        if self._labels:
+            self._present = (what, since, now)
+        elif now.at_s - last.at_s >= self.zone.absent_seconds:
+            self._present = None
+            yield self._presence("end", what, since, last, "alert" if self.zone.alert == "absent" else "event")
+
+    def stay_of(self, thing: Thing) -> Stay | None:
+        """The stay that goes on."""
+        visit = self._visits.get(thing.track)
+        if visit is None or not visit.counted:
+            return None
+        return Stay(self.name, visit.entered.at, visit.seconds)
+
+    def _enter(self, thing: Thing, visit: _Visit, now: Moment, tally: Tally) -> Iterator[Occurrence]:
+        visit.counted = True
+        label = self._labels[thing.track] = thing.label
+        tally.entered(self.name, label)
+        yield self._event(thing, visit, "new", now, "alert" if self.zone.alert == "enter" else "event")
+        if self.zone.presence and self._present is None:
+            what = f"{now.camera}/{self.name}/{visit.entered.trace}"
+            self._present = (what, visit.entered, now)
+            yield self._presence("new", what, visit.entered, now, "event")
+
+    def _presence(
+        self, phase: Literal["new", "end"], what: str, since: Moment, now: Moment, severity: Severity
+    ) -> PresenceEvent:
+        return PresenceEvent(
+            key=key_of(what, phase, now), id=what, phase=phase, severity=severity, camera=now.camera, trace=now.trace,
+            at=now.at, started_at=since.at, seconds=round(now.at_s - since.at_s, 3), zone=self.name,
+        )  # fmt: skip
+
+    def _event(self, thing: Thing, visit: _Visit, phase: Phase, now: Moment, severity: Severity) -> ZoneEvent:
+        # A stay is named by the frame that began it: the same after a restart, another one for the next stay.
+        what = f"{thing.track}/{self.name}/{visit.entered.trace}"
+        at = visit.last_in if phase == "end" else now
+        return ZoneEvent(
+            key=key_of(what, phase, at), id=what, phase=phase, severity=severity, camera=at.camera, trace=at.trace,
+            at=at.at, started_at=visit.entered.at, seconds=visit.seconds, zone=self.name, track=thing.track,
+            label=thing.label, inside=len(self._labels), loitering=visit.loitering,
+        )  # fmt: skip

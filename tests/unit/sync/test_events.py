@@ -1,0 +1,142 @@
+"""Events instead of boxes: what sync tells the cloud of tracked objects, and what survives restarts and kills."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+
+from support.checkout import ROOT
+from support.sync_module import Device
+from support.walks import detection, frame, walks
+
+GATE = {"points": [[0.25, 0.0], [0.75, 0.0], [0.75, 1.0], [0.25, 1.0]]}
+
+
+@pytest.fixture
+async def device(tmp_path, monkeypatch):
+    device = Device(tmp_path, monkeypatch)
+    await device.start()
+    yield device
+    await device.stop()
+
+
+def across(at_s: float) -> tuple[float, float]:
+    return 80 * at_s, 200.0
+
+
+def events(device: Device) -> list[dict]:
+    return [item for one in device.upstream() if one["schema"] == "vigie.events/1" for item in one["items"]]
+
+
+async def fed(device: Device, frames) -> None:
+    last = 0
+    for item in frames:
+        last = device.feed([item])
+    await device.until_processed(last)
+
+
+async def test_a_zone_in_the_twin_turns_detections_into_events_and_no_box_goes_upstream(device):
+    await device.configure(upstream="events", cameras={"dock": {"zones": {"gate": GATE}}})
+    await fed(device, walks(8, a=across))
+    assert (await device.method("flush"))[0] == 200
+    told = [(one["type"], one["phase"]) for one in events(device)]
+    assert told == [("object", "new"), ("zone", "new"), ("zone", "end")]
+    assert {one["schema"] for one in device.upstream()} == {"vigie.events/1"}
+    assert device.metric("vigie_items_committed_total") == 80
+    assert device.metric('vigie_detections_committed_total{label="person"}') == 80
+    assert device.metric('vigie_events_total{phase="end",severity="event",type="zone"}') == 1
+
+
+async def test_messages_carry_what_a_routing_query_asks_for_and_the_attributes_of_cloudevents(device):
+    rules = {"lines": {"door": {"points": [[0.5, 0.0], [0.5, 1.0]], "alert": "both"}}}
+    await device.configure(upstream="events", batch_seconds=3600, cameras={"dock": rules, "yard": rules})
+    await fed(device, walks(8, a=across))
+    assert (await device.method("flush"))[0] == 200
+    [message] = device.hub.upstream[-1:]
+    assert message.properties == {
+        "specversion": "1.0", "id": message.message_id, "source": "/device/sync", "type": "vigie.events.1",
+        "severity": "alert", "camera": "dock",
+    }  # fmt: skip
+    await fed(device, [frame(20 + n / 10, [detection("z", 300, 200)], camera="yard") for n in range(10)])
+    assert (await device.method("flush"))[0] == 200
+    told = device.hub.upstream[-1].properties
+    assert (told["severity"], told["camera"], told["event"]) == ("event", "yard", "object")
+
+
+async def test_what_goes_on_ends_with_the_module_and_reaches_upstream(device):
+    await device.configure(upstream="events", cameras={"dock": {"zones": {"gate": GATE}}})
+    await fed(device, walks(4, a=across))
+    await device.stop()
+    told = [(one["type"], one["phase"]) for one in events(device)]
+    assert told == [("object", "new"), ("zone", "new"), ("zone", "end"), ("object", "end"), ("aggregate", "end")]
+
+
+async def test_both_sends_boxes_and_events_each_in_messages_of_their_schema(device):
+    await device.configure(upstream="both")
+    await fed(device, walks(2, a=across))
+    assert (await device.method("flush"))[0] == 200
+    assert sum(len(one["items"]) for one in device.upstream() if one["schema"] == "vigie.telemetry/1") == 20
+    assert [(one["type"], one["phase"]) for one in events(device)] == [("object", "new")]
+    assert [one["sent"] for one in device.upstream()] == list(range(1, len(device.upstream()) + 1))
+
+
+async def test_a_frame_that_comes_twice_brings_about_its_events_once_also_over_a_restart(device):
+    await device.configure(upstream="events")
+    frames = list(walks(2, a=across))
+    await fed(device, [*frames, frames[-1]])
+    assert device.metric("vigie_items_duplicate_total") == 1
+    await device.stop()
+    await device.start()
+    await device.until(lambda: device.service.twin.current is not None)
+    await fed(device, frames)
+    assert (await device.method("flush"))[0] == 200
+    keys = [one["key"] for one in events(device)]
+    assert len(keys) == len(set(keys))
+    assert [one["phase"] for one in events(device) if one["type"] == "object"] == ["new", "end"]
+
+
+async def test_a_zone_that_is_drawn_while_it_runs_counts_from_the_next_frame_on(device):
+    await device.configure(upstream="events")
+    frames = list(walks(8, a=lambda _: (320.0, 200.0)))
+    await fed(device, frames[:20])
+    await device.configure(upstream="events", cameras={"dock": {"zones": {"gate": GATE}}})
+    await fed(device, frames[20:])
+    assert (await device.method("flush"))[0] == 200
+    [entered] = [one for one in events(device) if one["type"] == "zone"]
+    assert (entered["zone"], entered["started_at"]) == ("gate", frames[20].captured_at)
+
+
+async def test_a_zone_with_two_corners_is_refused_with_its_path_and_the_others_count(device):
+    rules = {"dock": {"zones": {"gate": {"points": [[0, 0], [1, 1]]}}}, "yard": {"zones": {"all": GATE}}}
+    device.hub.set_desired("sync", {"upstream": "events", "cameras": rules})
+    await device.until(lambda: device.hub.reported("sync").get("cameras", {}).get("ac") == 400)
+    assert "$.cameras.dock.zones.gate.points" in device.hub.reported("sync")["cameras"]["ad"]
+    assert list(device.service.twin.current.cameras) == ["yard"]
+
+
+async def test_a_frame_without_a_time_is_dropped_counted_and_does_not_stop_the_rest(device):
+    await device.configure(upstream="events")
+    bad = msgspec.structs.replace(frame(0.0, [detection("a", 300, 200)]), captured_at="yesterday")
+    await fed(device, [bad, *walks(2, a=across)])
+    assert device.metric('vigie_dropped_total{camera="dock",reason="bad_time"}') == 1
+    assert device.metric("vigie_items_committed_total") == 20
+
+
+async def test_every_kind_of_event_is_valid_by_the_published_schema(device):
+    rules = {
+        "zones": {"gate": GATE | {"presence": True, "loiter_seconds": 1}},
+        "lines": {"door": {"points": [[0.5, 0.0], [0.5, 1.0]]}},
+    }
+    await device.configure(upstream="events", cameras={"dock": rules})
+    await fed(device, walks(8, a=across))
+    await device.stop()
+    assert {one["type"] for one in events(device)} == {"object", "zone", "line", "presence", "aggregate"}
+    schema = json.loads((ROOT / "docs/schemas/vigie.events-1.json").read_text(encoding="utf-8"))
+    for message in device.upstream():
+        Draft202012Validator(schema).validate(message)
+        for item in message["items"]:
+            assert {"key", "id", "type", "phase", "camera", "trace", "at"} <= item.keys()
+            assert not Draft202012Validator(schema).is_valid(message | {"items": [{**item, "key": 7}]})
