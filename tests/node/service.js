@@ -1,4 +1,4 @@
-// An operator on Node's service SDK, unmodified: reads identities, changes a twin, queries, calls a method.
+// An operator on Node's service SDK, unmodified: reads identities, adds a leaf device, changes a twin, queries, calls a method.
 // Usage: node service.js CONNECTION_STRING DEVICE MODULE   prints one JSON object
 'use strict';
 const { Client, Registry } = require('azure-iothub');
@@ -7,6 +7,9 @@ const [connectionString, device, module_] = process.argv.slice(2);
 
 async function main() {
   const registry = Registry.fromConnectionString(connectionString);
+  const scope = (await registry.get(device)).responseBody.deviceScope;
+  const added = (await registry.create({ deviceId: 'node-leaf', deviceScope: scope })).responseBody;
+  const leaf = { child: added.parentScopes[0] === scope, key: added.authentication.symmetricKey.primaryKey };
   const listed = (await registry.list()).responseBody.map((one) => one.deviceId);
   const modules = (await registry.getModulesOnDevice(device)).responseBody.map((one) => one.moduleId);
   const before = (await registry.getModuleTwin(device, module_)).responseBody;
@@ -17,7 +20,7 @@ async function main() {
   const client = Client.fromConnectionString(connectionString);
   const call = { methodName: 'double', payload: { n: 21 }, responseTimeoutInSeconds: 20, connectTimeoutInSeconds: 20 };
   const answer = (await client.invokeDeviceMethod(device, module_, call)).result;
-  console.log(JSON.stringify({ listed, modules, desired: after.properties.desired.wanted, found, answer }));
+  console.log(JSON.stringify({ listed, modules, desired: after.properties.desired.wanted, found, answer, leaf }));
   process.exit(0);
 }
 

@@ -16,7 +16,8 @@ from support.node import INSTALL_S, node_folder
 from vigie_devkit.hub.service.client import ServiceClient
 
 pytestmark = pytest.mark.timeout(INSTALL_S + 300)
-PAGE = (Path(__file__).parents[3] / "docs/hub.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs/hub.md").read_text(encoding="utf-8")
 
 
 def block(name: str) -> str:
@@ -24,6 +25,19 @@ def block(name: str) -> str:
     found = re.search(rf"^`{re.escape(name)}`[^\n]*\n\n```\w+\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
     assert found, f"docs/hub.md has no {name}"
     return found[1]
+
+
+def block_after(words: str) -> str:
+    found = re.search(rf"{re.escape(words)}\n\n```\w+\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"docs/hub.md has no block after {words!r}"
+    return found[1]
+
+
+def commands_after(words: str) -> list[str]:
+    """The command lines of the code block that follows ``words``."""
+    found = re.search(rf"{re.escape(words)}\n\n```\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"docs/hub.md has no commands after {words!r}"
+    return found[1].splitlines()
 
 
 @pytest.fixture
@@ -59,3 +73,47 @@ def test_the_project_of_the_page_does_what_the_page_says(hub, project):
     wait_until(lambda: reported() == 30, 30, "the acknowledgement of the threshold")
     answer = service.invoke_method("filter", "reset", b"{}")
     assert (answer.status, json.loads(bytes(answer.payload))) == (200, {"reset": True})
+
+
+def test_the_leaf_device_of_the_page_does_what_the_page_says(hub, tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "vigie").symlink_to(ROOT / "vigie")
+    (folder / "hub-state").symlink_to(hub.state)
+    for name in ("pump.py", "my_filter.py"):
+        (folder / name).write_text(block(name), encoding="utf-8")
+    (folder / "with-devices.json").write_text(block_after("`with-devices.json`:"), encoding="utf-8")
+    lines = commands_after("With a hub on `--state hub-state` and `my_filter.py` running:")
+    background: list[subprocess.Popen[str]] = []
+
+    def run(line: str) -> str:
+        if line.startswith("python ") and line.endswith(" &"):
+            words = [sys.executable, *line.split()[1:-1]]
+            background.append(subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True))
+            return ""
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        return done.stdout
+
+    environment = os.environ | hub.environment("filter")
+    background.append(subprocess.Popen([sys.executable, folder / "my_filter.py"], env=environment, text=True))
+    try:
+        for line in lines:
+            if "--follow" in line:  # it never ends: what it shows is looked at once it is there
+                wait_until(lambda: hub.service().status()["upstream"].get("messages"), 60, "an alert of the device")
+            shown = run(line.replace(" --follow", ""))
+            if " upstream tail " in line:
+                assert "filter/alerts" in shown
+            elif " method " in line:
+                assert json.loads(shown) == {"opened": 3}
+            elif " twin get " in line:
+                wait_until(lambda: json.loads(run(lines[-1])).get("rate") == 5, 30, "the reported rate")
+        pump = background[1].stdout
+        assert pump is not None
+        assert pump.readline() == """from the cloud: {"valve": "open"} {'by': 'me'}\n"""
+    finally:
+        for process in background:
+            process.kill()
+            process.wait()

@@ -35,7 +35,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="run|env|status|apply|send|watch|misbehave|lint", required=True)
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="run|env|device|status|apply|send|watch|misbehave|lint", required=True
+    )
 
     start = _verb(verbs, "run", "run the hub until Ctrl-C", "./vigie hub run --manifest deployment.json --state ./hub")
     start.add_argument("--manifest", required=True, type=Path, metavar="FILE", help="deployment manifest or template")
@@ -86,6 +88,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     env.set_defaults(handler=_show_environment, form="shell")
     add_hub_options(env)
+
+    device = _verb(
+        verbs, "device", "the connection string of a leaf device, registered if it is not", "./vigie hub device pump-7"
+    )
+    device.add_argument("device", help="device id")
+    device.set_defaults(handler=_show_device)
+    add_hub_options(device)
 
     status = _verb(verbs, "status", "what the running hub does", "./vigie hub status --json")
     status.add_argument("--json", action="store_true", help="everything, as JSON")
@@ -205,6 +214,25 @@ def _connection_environment(args: argparse.Namespace) -> Mapping[str, str]:
     }
 
 
+def _show_device(args: argparse.Namespace) -> int:
+    from vigie.errors import HubAnswerError
+    from vigie_devkit.hub.service.client import ServiceClient
+
+    client = ServiceClient.open(hub_state(args))
+    try:
+        key = client.add_device(args.device)["authentication"]["symmetricKey"]["primaryKey"]
+    except HubAnswerError as error:
+        sys.stderr.write(f"vigie: {error}\n")
+        return 1
+    hub = client.hub
+    print(
+        f"HostName={hub.iothub_hostname};DeviceId={args.device};SharedAccessKey={key};"
+        f"GatewayHostName={hub.gateway_hostname}"
+    )
+    sys.stderr.write(f"vigie: the device trusts the hub by {hub.ca_file}\n")
+    return Exit.OK
+
+
 def _show_status(args: argparse.Namespace) -> int:
     from vigie_devkit.hub.service.client import ServiceClient
 
@@ -218,6 +246,8 @@ def _show_status(args: argparse.Namespace) -> int:
     print(f"service {client.hub.service_url}, connection string in {client.hub.service_connection_string_file}")
     for name, module in status["modules"].items():
         print(f"  {'connected   ' if module['connected'] else 'disconnected'}  {name}")
+    for name, device in status["devices"].items():
+        print(f"  {'connected   ' if device['connected'] else 'disconnected'}  leaf device {name}")
     upstream = status["upstream"]
     print(f"upstream: {upstream.get('messages', 0)} messages kept, {upstream.get('bytes', 0) / 1e6:.1f} MB")
     for endpoint, queue in status["hub"]["endpoints"].items():

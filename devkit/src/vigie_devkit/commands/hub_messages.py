@@ -22,6 +22,9 @@ def add_send(parser: argparse.ArgumentParser) -> None:
         help="send as this module's output instead, so that the routes decide where it goes",
     )
     parser.add_argument(
+        "--device", metavar="NAME", help="send from the cloud to this leaf device instead (a cloud-to-device message)"
+    )
+    parser.add_argument(
         "--property", action="append", default=[], metavar="K=V", help="application property; may be repeated"
     )
     parser.add_argument(
@@ -44,8 +47,10 @@ def _send(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
     from vigie_devkit.hub.service.client import ServiceClient
 
+    if args.device is not None:
+        return _send_to_device(args)
     if args.sender is None and args.input is None:
-        raise UsageError("name the module and its input, or the sender: --as MODULE OUTPUT")
+        raise UsageError("name the module and its input, the sender (--as MODULE OUTPUT) or --device NAME")
     if args.sender is not None and args.module is not None:
         raise UsageError(f"--as {' '.join(args.sender)} goes by the routes; leave out '{args.module}'")
     place = (
@@ -65,6 +70,29 @@ def _send(args: argparse.Namespace) -> int:
         sys.stderr.write(f"vigie: no route takes output '{message['output']}' of module '{message['module']}'\n")
         return Exit.NO_FLOW
     print(f"sent to {reached} endpoint{'' if reached == 1 else 's'}")
+    return Exit.OK
+
+
+def _send_to_device(args: argparse.Namespace) -> int:
+    import base64
+
+    from vigie.errors import HubAnswerError
+    from vigie_devkit.hub.service.client import ServiceClient
+
+    if args.sender is not None or args.module is not None:
+        raise UsageError("--device goes from the cloud to the device; leave out module, input and --as")
+    told = _body(args.body)
+    body = base64.b64decode(told["body"]) if "body_encoding" in told else told["body"].encode()
+    headers = {f"iothub-app-{name}": value for name, value in map(_pair, args.property)}
+    headers["Content-Type"] = args.content_type
+    if args.content_type:
+        headers["iothub-contentencoding"] = args.content_encoding
+    try:
+        ServiceClient.open(hub_state(args)).send_to_device(args.device, body, headers)
+    except HubAnswerError as error:
+        sys.stderr.write(f"vigie: {error}\n")
+        return Exit.NO_FLOW
+    print(f"waits for device {args.device} for up to an hour")
     return Exit.OK
 
 

@@ -28,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("module", help="module id")
+    parser.add_argument("module", help="module id; /NAME is a leaf device")
     parser.add_argument("name", help="method name")
     parser.add_argument("payload", nargs="?", metavar="JSON|@FILE", help="any JSON value (default: none)")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="wait for the answer (5..300, default 30)")

@@ -43,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog="example: ./vigie twin get camera --reported",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    get.add_argument("module", help="module id; '.' is the device itself")
+    get.add_argument("module", help="module id; '.' is the device itself, /NAME a leaf device")
     part = get.add_mutually_exclusive_group()
     part.add_argument("--desired", action="store_const", const="desired", dest="part", help="only desired properties")
     part.add_argument("--reported", action="store_const", const="reported", dest="part", help="only reported ones")
@@ -55,7 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    change.add_argument("module", help="module id; '.' is the device itself")
+    change.add_argument("module", help="module id; '.' is the device itself, /NAME a leaf device")
     change.add_argument("patch", nargs="?", default="-", metavar="JSON|FILE|-", help="a JSON object (default: stdin)")
     change.add_argument("--etag", help="change only if the twin still has this etag")
     change.add_argument(

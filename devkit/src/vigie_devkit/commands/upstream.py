@@ -122,7 +122,7 @@ def _one_line(record: UpstreamRecord) -> str:
     width = 120
     body = bytes(record.body).decode()
     short = body if len(body) <= width else f"{body[: width - 2]}.."
-    return f"{record.sequence_number:>8}  {record.enqueued_time}  {record.module}/{record.output or '-'}  {short}"
+    return f"{record.sequence_number:>8}  {record.enqueued_time}  {_sender(record)}/{record.output or '-'}  {short}"
 
 
 def _time(text: str | None, option: str) -> float | None:
@@ -139,3 +139,7 @@ def _time(text: str | None, option: str) -> float | None:
         raise UsageError(
             f"{option} takes a time such as 2026-11-20T08:00:00Z or seconds since the epoch, got '{text}'"
         ) from None
+
+
+def _sender(record: UpstreamRecord) -> str:
+    return record.module or f"device {record.system_properties.get('iothub-connection-device-id', '?')}"

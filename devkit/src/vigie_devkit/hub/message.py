@@ -10,7 +10,9 @@ MAX_MESSAGE_BYTES = 262_144
 """Body and all property keys and values, as edgeHub counts (edgehub.md section 4)."""
 
 UPSTREAM = "$upstream"
-"""Endpoint name of the cloud; every other endpoint is ``module/input``."""
+"""Endpoint name of the cloud. Others are ``module/input`` and, for a leaf device, ``/device/devicebound``."""
+
+_DEVICEBOUND = "devicebound"
 
 MessageSource = Literal["Telemetry", "twinChangeEvents"]
 
@@ -20,6 +22,7 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True, array_like=Tr
 
     ``system`` has the hub's names (messageId, contentType, connectionModuleId, ...), never the
     wire's (``$.mid``); ``application`` has the sender's own properties, in the sender's order.
+    ``source_module`` is empty where a device itself is the sender; ``system`` says which one.
     """
 
     key: str
@@ -60,6 +63,17 @@ def input_endpoint(module: str, input_name: str) -> str:
     return f"{module}/{input_name}"
 
 
-def endpoint_module(endpoint: str) -> str:
-    """The module of an input endpoint; `$upstream` has none and answers itself."""
+def devicebound_endpoint(owner: str) -> str:
+    """Where cloud-to-device messages for a leaf device wait; ``owner`` as in `owner.leaf_owner`."""
+    return f"{owner}/{_DEVICEBOUND}"
+
+
+def is_devicebound(endpoint: str) -> bool:
+    return endpoint.startswith("/")
+
+
+def endpoint_owner(endpoint: str) -> str:
+    """Whose endpoint it is; `$upstream` has no owner and answers itself."""
+    if endpoint.startswith("/"):
+        return endpoint.removesuffix(f"/{_DEVICEBOUND}")
     return endpoint.partition("/")[0]

@@ -42,6 +42,20 @@ class ModuleUnknownError(HubRefusalError):
     error_code = 404010
 
 
+class DeviceUnknownError(HubRefusalError):
+    """Neither the edge device nor a registered leaf device."""
+
+    http_status = 404
+    error_code = 404001
+
+
+class DeviceQueueFullError(HubRefusalError):
+    """As many cloud-to-device messages wait for the device as IoT Hub keeps."""
+
+    http_status = 403
+    error_code = 403004
+
+
 class EtagMismatchError(HubRefusalError):
     """``if_match`` named another etag than the twin's."""
 
@@ -107,18 +121,43 @@ class MethodResult(msgspec.Struct, frozen=True):
     payload: bytes
 
 
-class ModuleIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """One module. Keys are base64; times are seconds since the epoch (0: never)."""
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What modules and devices have in common. Keys are base64; times are seconds since the epoch (0: never)."""
 
-    module_id: str
     generation_id: str
     primary_key: str
     secondary_key: str
     etag: str
-    managed_by: str = "iotEdge"
     connected: bool = False
     connection_state_updated_at: float = 0.0
     last_activity_at: float = 0.0
+
+
+class ModuleIdentity(Identity, frozen=True, kw_only=True):
+    module_id: str
+    managed_by: str = "iotEdge"
+
+
+DeviceStatus = Literal["enabled", "disabled"]
+
+
+class DeviceIdentity(Identity, frozen=True, kw_only=True):
+    """The edge device itself (``edge``), or a leaf device.
+
+    ``device_scope`` is the edge device's own scope, or that of a leaf device's parent; ``waiting`` counts
+    cloud-to-device messages that the device has not acknowledged.
+    """
+
+    device_id: str
+    edge: bool = False
+    status: DeviceStatus = "enabled"
+    status_reason: str | None = None
+    device_scope: str | None = None
+    waiting: int = 0
+
+    @property
+    def parent_scopes(self) -> list[str]:
+        return [self.device_scope] if self.device_scope and not self.edge else []
 
 
 class Misbehaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,8 +198,53 @@ class UpstreamMessage(msgspec.Struct, frozen=True, kw_only=True):
 # --- what the hub offers -----------------------------------------------------------------------
 
 
+class LeafDevices(Protocol):
+    """The registry of leaf devices, and the way of cloud-to-device messages."""
+
+    def names(self) -> list[str]: ...
+
+    def get(self, device: str) -> DeviceIdentity:
+        """Raises: DeviceUnknownError."""
+        ...
+
+    def put(
+        self,
+        device: str,
+        *,
+        primary_key: str | None = None,
+        secondary_key: str | None = None,
+        status: DeviceStatus = "enabled",
+        status_reason: str | None = None,
+        scope: str | None = None,
+    ) -> DeviceIdentity:
+        """Create or change. ``scope``: the parent's, empty for none. Raises: TwinRefusedError."""
+        ...
+
+    def delete(self, device: str) -> None:
+        """Raises: DeviceUnknownError."""
+        ...
+
+    def send(
+        self,
+        device: str,
+        body: bytes,
+        system: dict[str, str],
+        application: dict[str, str],
+        expires_at: float | None = None,
+    ) -> None:
+        """Queue a cloud-to-device message. Raises: DeviceUnknownError, DeviceQueueFullError, MessageTooLargeError."""
+        ...
+
+    def purge(self, device: str) -> int:
+        """Discard what waits; how many. Raises: DeviceUnknownError."""
+        ...
+
+
 class HubControl(Protocol):
-    """The running hub as its service side sees it. ``module=None`` means the device itself."""
+    """The running hub as its service side sees it.
+
+    ``module`` is a module id, None for the edge device itself, or a leaf device's owner (`hub.owner.leaf_owner`).
+    """
 
     @property
     def device_id(self) -> str: ...
@@ -180,9 +264,12 @@ class HubControl(Protocol):
         """Raises: ModuleUnknownError."""
         ...
 
-    def device(self) -> ModuleIdentity:
-        """The device's own identity (``module_id`` is empty)."""
+    def device(self, device: str | None = None) -> DeviceIdentity:
+        """The edge device, or a leaf device by its id. Raises: DeviceUnknownError."""
         ...
+
+    @property
+    def devices(self) -> LeafDevices: ...
 
     def create_module(
         self,

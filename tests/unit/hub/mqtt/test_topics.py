@@ -17,6 +17,7 @@ from vigie_devkit.hub.mqtt.topics import (
     TwinGet,
     TwinReport,
     desired_patch_topic,
+    devicebound_topic,
     input_topic,
     method_request_topic,
     parse_inbound,
@@ -202,5 +203,28 @@ def test_twin_and_method_topics_are_read_by_the_sdk():
         (sdk.get_c2d_topic_for_subscribe("my dev"), None),
     ],
 )
-def test_a_filter_means_one_of_four_things_or_nothing(topic_filter, meaning):
+def test_a_modules_filter_means_one_of_four_things_or_nothing(topic_filter, meaning):
     assert subscription_of(topic_filter, "my dev", "mod") is meaning
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "meaning"),
+    [
+        (sdk.get_c2d_topic_for_subscribe("my dev"), Subscription.DEVICEBOUND),
+        ("devices/my dev/messages/devicebound", Subscription.DEVICEBOUND),
+        ("devices/other/messages/devicebound/#", None),
+        (sdk.get_input_topic_for_subscribe("my dev", "mod"), None),
+        (sdk.get_method_topic_for_subscribe(), Subscription.METHODS),
+    ],
+)
+def test_a_devices_filter_means_messages_from_the_cloud(topic_filter, meaning):
+    assert subscription_of(topic_filter, "my dev", None) is meaning
+
+
+@given(st.dictionaries(keys, values, max_size=5), values)
+def test_what_the_cloud_sends_to_a_device_is_read_by_the_sdk_unchanged(custom, message_id):
+    topic = devicebound_topic("dev", custom, {"messageId": message_id, "to": "/devices/dev/messages/devicebound"})
+    assert sdk.is_c2d_topic(topic, "dev")
+    received = Message(b"")
+    sdk.extract_message_properties_from_topic(topic, received)
+    assert (received.message_id, received.custom_properties) == (message_id, custom)

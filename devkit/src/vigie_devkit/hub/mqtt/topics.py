@@ -185,6 +185,13 @@ def input_topic(
     return f"devices/{device}/modules/{module}/inputs/{_encoded(input_name)}/{_encode(bag)}"
 
 
+def devicebound_topic(device: str, app_properties: Mapping[str, str], system_properties: Mapping[str, str]) -> str:
+    """Where a cloud-to-device message is published to the leaf device ``device``."""
+    bag = dict(app_properties)
+    bag.update({TO_WIRE[name]: value for name, value in system_properties.items() if name in TO_WIRE})
+    return f"devices/{device}/messages/devicebound/{_encode(bag)}"
+
+
 def _encode(bag: Mapping[str, str]) -> str:
     return "&".join([f"{_encoded(key)}={_encoded(value)}" for key, value in bag.items()])
 
@@ -225,6 +232,7 @@ class Subscription(StrEnum):
     """What a filter of the SDK asks for; any other filter is granted and means nothing."""
 
     INPUTS = "inputs"
+    DEVICEBOUND = "devicebound"
     METHODS = "methods"
     DESIRED = "desired"
     TWIN_ANSWERS = "twin_answers"
@@ -253,4 +261,6 @@ def subscription_of(topic_filter: str, device: str, module: str | None) -> Subsc
         and (parts[4:] == ["#"] or (parts[4] == "inputs" and parts[-1] == "#"))
     ):
         return Subscription.INPUTS
+    if module is None and parts[:4] == ["devices", device, "messages", "devicebound"] and parts[4:] in ([], ["#"]):
+        return Subscription.DEVICEBOUND
     return None

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from vigie.errors import HubAnswerError, HubAwayError
+from vigie_devkit.hub.owner import leaf_device
 from vigie_devkit.hub.ports import JsonObject, Misbehaviour
 from vigie_devkit.hub.service.credentials import ConnectionString
 from vigie_devkit.hub.service.description import HubDescription, read_description
@@ -102,6 +103,26 @@ class ServiceClient:
         """Return a module's identity, keys included."""
         return self._object("GET", f"/devices/{self._device}/modules/{quote(module, safe='')}")
 
+    def devices(self) -> list[JsonObject]:
+        """Return the identities of the edge device and of all leaf devices."""
+        return msgspec.json.decode(self._call("GET", "/devices"), type=list[dict[str, Any]])
+
+    def add_device(self, device: str) -> JsonObject:
+        """Make ``device`` a leaf device of this edge device, or leave it one; returns its identity, keys included."""
+        path = f"/devices/{quote(device, safe='')}"
+        edge, *leafs = self.devices()
+        known = next((one for one in leafs if one["deviceId"] == device), None)
+        if known is not None and edge["deviceScope"] in known["parentScopes"]:
+            return known
+        body = {"deviceId": device, "deviceScope": edge["deviceScope"]}
+        return self._object("PUT", path, body, etag=None if known is None else known["etag"])
+
+    def send_to_device(self, device: str, body: bytes, headers: dict[str, str]) -> None:
+        """Queue a cloud-to-device message; ``headers`` as `service.devices.send` reads them."""
+        path = f"/devices/{quote(device, safe='')}/messages/devicebound"
+        with self._response("POST", path, body, headers=headers, timeout_s=self._timeout_s):
+            pass
+
     def apply_configuration(self, content: JsonObject) -> None:
         self._call("POST", f"/devices/{self._device}/applyConfigurationContent", content)
 
@@ -164,6 +185,9 @@ class ServiceClient:
                 yield msgspec.json.decode(line, type=UpstreamRecord)
 
     def _twin_path(self, module: str | None) -> str:
+        leaf = None if module is None else leaf_device(module)
+        if leaf is not None:
+            return f"/twins/{quote(leaf, safe='')}"
         device = f"/twins/{self._device}"
         return device if module is None else f"{device}/modules/{quote(module, safe='')}"
 
@@ -189,7 +213,7 @@ class ServiceClient:
         self,
         verb: str,
         path: str,
-        body: JsonObject | None = None,
+        body: JsonObject | bytes | None = None,
         *,
         headers: dict[str, str] | None = None,
         timeout_s: float | None,
@@ -200,7 +224,7 @@ class ServiceClient:
             connection.request(
                 verb,
                 path,
-                None if body is None else msgspec.json.encode(body),
+                body if body is None or isinstance(body, bytes) else msgspec.json.encode(body),
                 {
                     "Authorization": self._credentials.token(int(time.time()) + _TOKEN_LIFE_S),
                     "Content-Type": "application/json; charset=utf-8",

@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 
 from vigie_devkit.hub.deployment_desk import DeploymentDesk
-from vigie_devkit.hub.ports import HubControl, HubRefusalError, JsonObject, UpstreamSink
-from vigie_devkit.hub.service.refusals import DeviceUnknownError
+from vigie_devkit.hub.owner import leaf_owner
+from vigie_devkit.hub.ports import HubControl, HubRefusalError, JsonObject, ModuleUnknownError, UpstreamSink
 
 CONTROL: web.AppKey[HubControl] = web.AppKey("control")
 DEPLOYMENTS: web.AppKey[DeploymentDesk] = web.AppKey("deployments")
@@ -26,8 +26,24 @@ def control_of(request: web.Request) -> HubControl:
     control = request.app[CONTROL]
     device = request.match_info.get("device")
     if device is not None and device.lower() != control.device_id.lower():
-        raise DeviceUnknownError(f"device '{device}' is unknown; this hub is device '{control.device_id}'")
+        control.device(device)
+        raise HubRefusalError(f"'{device}' is a leaf device; only the edge device '{control.device_id}' has this")
     return control
+
+
+def owner_in(request: web.Request) -> tuple[HubControl, str | None]:
+    """Return the hub and whom the path names: a module, None for the edge device, or a leaf device's owner.
+
+    Raises: DeviceUnknownError, ModuleUnknownError: leaf devices have no modules here.
+    """
+    control = request.app[CONTROL]
+    device, module = request.match_info["device"], request.match_info.get("module")
+    if device.lower() == control.device_id.lower():
+        return control, module
+    control.device(device)
+    if module is not None:
+        raise ModuleUnknownError(f"leaf device '{device}' has no modules here")
+    return control, leaf_owner(device)
 
 
 async def read_object(request: web.Request) -> JsonObject:

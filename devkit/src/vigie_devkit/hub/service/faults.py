@@ -39,6 +39,7 @@ async def status(request: web.Request) -> web.Response:
         "device_id": control.device_id,
         "iothub_hostname": control.iothub_hostname,
         "modules": {m.module_id: {"connected": m.connected} for m in control.modules()},
+        "devices": {name: {"connected": control.device(name).connected} for name in control.devices.names()},
         "hub": control.stats(),
         "upstream": upstream,
         "misbehaviour": msgspec.to_builtins(control.misbehaviour()),

@@ -1,4 +1,4 @@
-"""Identities: the one device, its modules, and the counts of both."""
+"""Identities of the edge device's modules, and what all identities have in common."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from vigie_devkit.hub.ports import HubControl, HubRefusalError, JsonObject, ModuleIdentity, ModuleUnknownError
-from vigie_devkit.hub.service.exchange import CONTROL, answer, control_of, read_as, wanted_etag
-from vigie_devkit.hub.service.refusals import IdentityChangedError, ModuleExistsError, NotEmulatedError
+from vigie_devkit.hub.ports import HubControl, HubRefusalError, Identity, JsonObject, ModuleIdentity, ModuleUnknownError
+from vigie_devkit.hub.service.exchange import answer, control_of, read_as, wanted_etag
+from vigie_devkit.hub.service.refusals import IdentityChangedError, ModuleExistsError
 from vigie_devkit.hub.upstream.record import iso_time
 
-_NEVER = "0001-01-01T00:00:00Z"
+NEVER = "0001-01-01T00:00:00Z"
 
 
 class SymmetricKey(msgspec.Struct, frozen=True, rename="camel"):
@@ -33,34 +33,10 @@ class WantedModule(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def add_routes(app: web.Application) -> None:
-    app.router.add_get("/devices", list_devices)
-    app.router.add_post("/devices", refuse_bulk)
-    app.router.add_get("/devices/{device}", get_device)
-    app.router.add_put("/devices/{device}", refuse_device_change)
-    app.router.add_delete("/devices/{device}", refuse_device_change)
     app.router.add_get("/devices/{device}/modules", list_modules)
     app.router.add_get("/devices/{device}/modules/{module}", get_module)
     app.router.add_put("/devices/{device}/modules/{module}", put_module)
     app.router.add_delete("/devices/{device}/modules/{module}", delete_module)
-    app.router.add_get("/statistics/devices", device_statistics)
-    app.router.add_get("/statistics/service", service_statistics)
-
-
-async def list_devices(request: web.Request) -> web.Response:
-    return answer([device_json(request.app[CONTROL])])
-
-
-async def get_device(request: web.Request) -> web.Response:
-    return _identity(device_json(control_of(request)))
-
-
-async def refuse_bulk(_: web.Request) -> web.Response:
-    raise NotEmulatedError("this hub is one edge device; bulk changes of the registry are not emulated")
-
-
-async def refuse_device_change(request: web.Request) -> web.Response:
-    control = request.app[CONTROL]
-    raise NotEmulatedError(f"this hub is the one device '{control.device_id}'; devices are not created or deleted")
 
 
 async def list_modules(request: web.Request) -> web.Response:
@@ -70,7 +46,7 @@ async def list_modules(request: web.Request) -> web.Response:
 
 async def get_module(request: web.Request) -> web.Response:
     control = control_of(request)
-    return _identity(module_json(control, control.module(request.match_info["module"])))
+    return identity_answer(module_json(control, control.module(request.match_info["module"])))
 
 
 async def put_module(request: web.Request) -> web.Response:
@@ -81,31 +57,29 @@ async def put_module(request: web.Request) -> web.Response:
     known = _known(control, module)
     if known is not None and "If-Match" not in request.headers:
         raise ModuleExistsError(f"module '{module}' exists on device '{control.device_id}'; send If-Match to change it")
-    _check_etag(request, known)
-    authentication = wanted.authentication or Authentication()
-    if authentication.type not in {None, "sas"}:
-        raise HubRefusalError(f"authentication type '{authentication.type}' is not emulated; modules here use 'sas'")
-    keys = authentication.symmetric_key or SymmetricKey()
+    check_etag(request, known)
+    keys = symmetric_key(wanted.authentication)
     created = control.create_module(
         module, primary_key=keys.primary_key, secondary_key=keys.secondary_key, managed_by=wanted.managed_by
     )
-    return _identity(module_json(control, created), status=200 if known else 201)
+    return identity_answer(module_json(control, created), status=200 if known else 201)
 
 
 async def delete_module(request: web.Request) -> web.Response:
     control = control_of(request)
     module = request.match_info["module"]
-    _check_etag(request, control.module(module))
+    check_etag(request, control.module(module))
     control.delete_module(module)
     return web.Response(status=204)
 
 
-async def device_statistics(_: web.Request) -> web.Response:
-    return answer({"totalDeviceCount": 1, "enabledDeviceCount": 1, "disabledDeviceCount": 0})
-
-
-async def service_statistics(_: web.Request) -> web.Response:
-    return answer({"connectedDeviceCount": 1})
+def symmetric_key(authentication: Authentication | None) -> SymmetricKey:
+    """Return the wanted keys. Raises: HubRefusalError: another way to authenticate is asked for."""
+    if authentication is None:
+        return SymmetricKey()
+    if authentication.type not in {None, "sas"}:
+        raise HubRefusalError(f"authentication type '{authentication.type}' is not emulated; identities here use 'sas'")
+    return authentication.symmetric_key or SymmetricKey()
 
 
 def module_json(control: HubControl, identity: ModuleIdentity) -> JsonObject:
@@ -114,23 +88,12 @@ def module_json(control: HubControl, identity: ModuleIdentity) -> JsonObject:
         "moduleId": identity.module_id,
         "managedBy": identity.managed_by,
         "deviceId": control.device_id,
-        **_common(identity),
+        **common(identity),
     }
 
 
-def device_json(control: HubControl) -> JsonObject:
-    """Return the device's identity as the service shows it."""
-    return {
-        "deviceId": control.device_id,
-        **_common(control.device()),
-        "status": "enabled",
-        "statusReason": None,
-        "statusUpdatedTime": _NEVER,
-        "capabilities": {"iotEdge": True},
-    }
-
-
-def _common(identity: ModuleIdentity) -> dict[str, Any]:
+def common(identity: Identity) -> dict[str, Any]:
+    """Return the members that modules and devices share."""
     return {
         "generationId": identity.generation_id,
         "etag": identity.etag,
@@ -146,7 +109,7 @@ def _common(identity: ModuleIdentity) -> dict[str, Any]:
     }
 
 
-def _identity(shown: JsonObject, *, status: int = 200) -> web.Response:
+def identity_answer(shown: JsonObject, *, status: int = 200) -> web.Response:
     return answer(shown, status=status, headers={"ETag": f'"{shown["etag"]}"'})
 
 
@@ -157,11 +120,12 @@ def _known(control: HubControl, module: str) -> ModuleIdentity | None:
         return None
 
 
-def _check_etag(request: web.Request, identity: ModuleIdentity | None) -> None:
+def check_etag(request: web.Request, identity: Identity | None) -> None:
+    """Raises: IdentityChangedError: ``If-Match`` names another etag."""
     wanted = wanted_etag(request)
     if wanted is not None and (identity is None or wanted != identity.etag):
-        raise IdentityChangedError(f"the module's etag is not '{wanted}'; read it again")
+        raise IdentityChangedError(f"the identity's etag is not '{wanted}'; read it again")
 
 
 def _time(at: float) -> str:
-    return iso_time(at) if at else _NEVER
+    return iso_time(at) if at else NEVER

@@ -1,4 +1,4 @@
-"""Direct methods: the payload passes byte for byte, the module's own status rides inside a 200."""
+"""Direct methods: the payload passes byte for byte, the target's own status rides inside a 200."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from vigie_devkit.hub.ports import TargetAbsentError
-from vigie_devkit.hub.service.exchange import answer, control_of, read_as
+from vigie_devkit.hub.service.exchange import answer, owner_in, read_as
 
 
 class MethodCall(msgspec.Struct, frozen=True, rename="camel"):
@@ -24,24 +24,20 @@ class MethodAnswer(msgspec.Struct, frozen=True):
 
 
 def add_routes(app: web.Application) -> None:
-    app.router.add_post("/twins/{device}/modules/{module}/methods", invoke_module)
-    app.router.add_post("/twins/{device}/methods", invoke_device)
+    app.router.add_post("/twins/{device}/modules/{module}/methods", invoke)
+    app.router.add_post("/twins/{device}/methods", invoke)
 
 
-async def invoke_module(request: web.Request) -> web.Response:
-    control = control_of(request)
+async def invoke(request: web.Request) -> web.Response:
+    control, owner = owner_in(request)
+    if owner is None:
+        raise TargetAbsentError(f"device '{control.device_id}' has no methods of its own; its modules have")
     call = await read_as(request, MethodCall)
     result = await control.invoke_method(
-        request.match_info["module"],
+        owner,
         call.method_name or "",
         bytes(call.payload),
         30.0 if call.response_timeout_in_seconds is None else call.response_timeout_in_seconds,
         0.0 if call.connect_timeout_in_seconds is None else call.connect_timeout_in_seconds,
     )
     return answer(MethodAnswer(result.status, msgspec.Raw(result.payload or b"null")))
-
-
-async def invoke_device(request: web.Request) -> web.Response:
-    """Nothing ever connects as the device itself here, so it is never online."""
-    control = control_of(request)
-    raise TargetAbsentError(f"device '{control.device_id}' has no methods of its own; its modules have")

@@ -17,6 +17,7 @@ log = structlog.get_logger("hub.service")
 _NAMES = {
     400004: "ArgumentInvalid",
     401002: "IotHubUnauthorizedAccess",
+    403004: "DeviceMaximumQueueDepthExceeded",
     404000: "NotFound",
     404001: "DeviceNotFound",
     404010: "ModuleNotFound",
@@ -34,9 +35,9 @@ _NAMES = {
 }
 
 
-class DeviceUnknownError(HubRefusalError):
-    http_status = 404
-    error_code = 404001
+class DeviceExistsError(HubRefusalError):
+    http_status = 409
+    error_code = 409001
 
 
 class ModuleExistsError(HubRefusalError):

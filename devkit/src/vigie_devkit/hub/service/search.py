@@ -1,4 +1,4 @@
-"""POST /devices/query: twins of the device or its modules, in pages."""
+"""POST /devices/query: twins of the devices or the modules, in pages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import binascii
 import msgspec
 from aiohttp import web
 
+from vigie_devkit.hub.owner import leaf_owner
 from vigie_devkit.hub.ports import HubRefusalError
 from vigie_devkit.hub.service.exchange import CONTROL, answer, read_as
 from vigie_devkit.hub.service.query import parse_query
@@ -28,7 +29,9 @@ async def search(request: web.Request) -> web.Response:
     """Answer one page; ``x-ms-continuation`` is there while more follows."""
     control = request.app[CONTROL]
     query = parse_query((await read_as(request, Asked)).query)
-    names: list[str | None] = [None] if query.source == "devices" else [m.module_id for m in control.modules()]
+    names: list[str | None] = [None, *map(leaf_owner, control.devices.names())]
+    if query.source != "devices":
+        names = [one.module_id for one in control.modules()]
     found = query.run(control.get_twin(name) for name in names)
     start = _start(request.headers.get("x-ms-continuation"))
     size = _size(request.headers.get("x-ms-max-item-count"))

@@ -10,7 +10,17 @@ from aiohttp.typedefs import Handler, Middleware
 from vigie_devkit.hub.deployment_desk import DeploymentDesk
 from vigie_devkit.hub.factories import Gateway
 from vigie_devkit.hub.ports import HubControl, ServiceSettings, UpstreamSink
-from vigie_devkit.hub.service import configuration, faults, identities, messages, methods, recorded, search, twins
+from vigie_devkit.hub.service import (
+    configuration,
+    devices,
+    faults,
+    identities,
+    messages,
+    methods,
+    recorded,
+    search,
+    twins,
+)
 from vigie_devkit.hub.service.credentials import check_authorization
 from vigie_devkit.hub.service.exchange import CONTROL, DEPLOYMENTS, SINK
 from vigie_devkit.hub.service.refusals import answer_refusals
@@ -29,7 +39,7 @@ def build(
     app[CONTROL] = control
     app[DEPLOYMENTS] = deployments
     app[SINK] = sink
-    for part in (twins, methods, identities, configuration, search, faults, recorded, messages):
+    for part in (twins, methods, devices, identities, configuration, search, faults, recorded, messages):
         part.add_routes(app)
     _also_with_trailing_slash(app)
     return app

@@ -1,11 +1,11 @@
-"""Twins of the device and its modules: GET, PATCH (merge), PUT (replace)."""
+"""Twins of the devices and of the modules: GET, PATCH (merge), PUT (replace)."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from vigie_devkit.hub.ports import JsonObject
-from vigie_devkit.hub.service.exchange import answer, control_of, read_object, wanted_etag
+from vigie_devkit.hub.service.exchange import answer, owner_in, read_object, wanted_etag
 
 
 def add_routes(app: web.Application) -> None:
@@ -16,19 +16,20 @@ def add_routes(app: web.Application) -> None:
 
 
 async def get_twin(request: web.Request) -> web.Response:
-    return _twin(control_of(request).get_twin(request.match_info.get("module")))
+    control, owner = owner_in(request)
+    return _twin(control.get_twin(owner))
 
 
 async def patch_twin(request: web.Request) -> web.Response:
-    control = control_of(request)
+    control, owner = owner_in(request)
     body = await read_object(request)
-    return _twin(control.patch_twin(request.match_info.get("module"), body, wanted_etag(request)))
+    return _twin(control.patch_twin(owner, body, wanted_etag(request)))
 
 
 async def replace_twin(request: web.Request) -> web.Response:
-    control = control_of(request)
+    control, owner = owner_in(request)
     body = await read_object(request)
-    return _twin(control.replace_twin(request.match_info.get("module"), body, wanted_etag(request)))
+    return _twin(control.replace_twin(owner, body, wanted_etag(request)))
 
 
 def _twin(twin: JsonObject) -> web.Response:

@@ -25,17 +25,11 @@ class Admitted(msgspec.Struct, frozen=True):
 
 
 class Admission:
-    """Judges CONNECTs. ``keys_of`` answers None for an identity that is not there."""
+    """Judges CONNECTs. ``keys_of`` gives the keys of a device or module, or raises AdmissionRefusedError."""
 
     def __init__(
-        self,
-        device_id: str,
-        hostnames: Collection[str],
-        keys_of: Callable[[str | None], Keys | None],
-        *,
-        token_grace_s: float,
+        self, hostnames: Collection[str], keys_of: Callable[[str, str | None], Keys], *, token_grace_s: float
     ) -> None:
-        self._device_id = device_id
         self._hostnames = hostnames
         self._keys_of = keys_of
         self._token_grace_s = token_grace_s
@@ -48,11 +42,7 @@ class Admission:
             raise AdmissionRefusedError(str(refusal)) from refusal
         if user.client_id != packet.client_id:
             raise AdmissionRefusedError(f"client id {packet.client_id!r} is not {user.client_id!r} of the user name")
-        if user.device != self._device_id:
-            raise AdmissionRefusedError(f"device {user.device!r} is not this one, {self._device_id!r}")
-        keys = self._keys_of(user.module)
-        if keys is None:
-            raise AdmissionRefusedError(f"module {user.module!r} is not in the manifest")
+        keys = self._keys_of(user.device, user.module)
         try:
             expires_at = check_token(
                 (packet.password or b"").decode("utf-8", "replace"),

@@ -208,7 +208,7 @@ class Broker:
             if not isinstance(inbound, Telemetry):
                 self._request(now, connection, packet, inbound)
                 return
-            if (inbound.device, inbound.module) != (self.state.sessions.device_id, link.session.module):
+            if (inbound.device, inbound.module) != (link.session.device, link.session.module):
                 detail = f"the topic names {inbound.device}/{inbound.module}, not the client itself"
                 self.state.drop(now, link, packet.packet_id, "bad_topic", detail=detail)
                 return

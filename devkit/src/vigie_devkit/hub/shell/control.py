@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from vigie.errors import HubConfigRefusedError
 from vigie.module_ids import MODULE_ID_RULE, is_module_id
@@ -13,7 +14,9 @@ from vigie_devkit.hub.deployment_desk import DeploymentDesk
 from vigie_devkit.hub.manifest import EDGE_AGENT, EDGE_HUB, Manifest, parse_manifest
 from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, Message, input_endpoint, message_bytes
 from vigie_devkit.hub.mqtt.system_properties import CONNECTION_DEVICE_ID, CONNECTION_MODULE_ID
+from vigie_devkit.hub.owner import EDGE_DEVICE, leaf_device
 from vigie_devkit.hub.ports import (
+    DeviceIdentity,
     JsonObject,
     ManifestRefusedError,
     MessageTooLargeError,
@@ -25,14 +28,17 @@ from vigie_devkit.hub.ports import (
 )
 from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.hub.routing import Routing
+from vigie_devkit.hub.shell.admission import AdmissionRefusedError
 from vigie_devkit.hub.shell.clock import Clock
+from vigie_devkit.hub.shell.devices import Devices
 from vigie_devkit.hub.shell.figures import figures
 from vigie_devkit.hub.shell.keys import KEY_RULE, Keys, KeyStore, is_key
 from vigie_devkit.hub.shell.method_calls import MethodCalls
 from vigie_devkit.hub.shell.performer import Performer
+from vigie_devkit.hub.shell.twin_view import twin_view
 from vigie_devkit.hub.state.core import HubState
 from vigie_devkit.hub.state.sessions import Session
-from vigie_devkit.hub.state.twins import etag_text, service_properties, timestamp
+from vigie_devkit.hub.state.twins import etag_text, timestamp
 from vigie_devkit.hub.store.documents import DocumentStore
 from vigie_devkit.hub.store.messages import MessageStore
 
@@ -66,6 +72,7 @@ class Control:
         self._on_modules = on_modules
         self._on_restart = on_restart
         self._identities: set[str] = set()
+        self._devices = Devices(state, performer, documents, keys, clock=clock, on_removed=self._forget_client)
         self._methods = MethodCalls(state, performer, clock, state_folder)
         self._deployments = DeploymentDesk(documents, self._apply, lambda: self.get_twin(None))
 
@@ -87,6 +94,21 @@ class Control:
             return self._keys.content.device
         return self._keys.content.modules.get(module) if module in self._identities else None
 
+    def keys_to_connect(self, device: str, module: str | None) -> Keys:
+        """The keys of whoever wants to connect. Raises: AdmissionRefusedError: it may not."""
+        if device != self.device_id:
+            if module is not None:
+                raise AdmissionRefusedError(f"device {device!r} is not this one, {self.device_id!r}")
+            return self._devices.keys_of(device)
+        keys = self.keys_of(module)
+        if keys is None:
+            raise AdmissionRefusedError(f"module {module!r} is not in the manifest")
+        return keys
+
+    @property
+    def devices(self) -> Devices:
+        return self._devices
+
     def module_ids(self) -> list[str]:
         return sorted(self._identities)
 
@@ -95,11 +117,20 @@ class Control:
 
     def module(self, module: str) -> ModuleIdentity:
         self._known(module)
-        return self._identity(module, self._keys.of(module), self._state.sessions.of_module(module))
+        keys, session = self._keys.of(module), self._state.sessions.of(module)
+        return ModuleIdentity(module_id=module, managed_by=keys.managed_by, **_identity(keys, session))
 
-    def device(self) -> ModuleIdentity:
-        session = self._state.sessions.by_client.get(self.device_id)
-        return self._identity("", self._keys.content.device, session)
+    def device(self, device: str | None = None) -> DeviceIdentity:
+        """The edge device, or a leaf device by its id. Raises: DeviceUnknownError."""
+        if device not in (None, self.device_id):
+            return self._devices.get(device)
+        keys, session = self._keys.content.device, self._state.sessions.of(EDGE_DEVICE)
+        return DeviceIdentity(
+            device_id=self.device_id,
+            edge=True,
+            device_scope=self._devices.edge_scope,
+            **_identity(keys, session),
+        )
 
     def create_module(
         self,
@@ -139,27 +170,11 @@ class Control:
     def get_twin(self, module: str | None) -> JsonObject:
         self._known(module)
         twin = self._state.twins.get(module or "")
-        identity = self.device() if module is None else self.module(module)
-        view: JsonObject = {"deviceId": self.device_id}
-        if module is not None:
-            view["moduleId"] = module
-        return view | {
-            "etag": etag_text(twin.etag),
-            "deviceEtag": identity.etag,
-            "version": twin.version,
-            "status": "enabled",
-            "statusUpdateTime": "0001-01-01T00:00:00Z",
-            "connectionState": "Connected" if identity.connected else "Disconnected",
-            "lastActivityTime": _time(identity.last_activity_at),
-            "cloudToDeviceMessageCount": 0,
-            "authenticationType": "sas",
-            "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
-            "modelId": "",
-            **({"capabilities": {"iotEdge": True}} if module is None else {}),
-            **({"configurations": self._configuration_states()} if module == EDGE_AGENT else {}),
-            "tags": twin.tags,
-            "properties": service_properties(twin),
-        }
+        device = self.device_id if module is None else leaf_device(module)
+        if device is not None:
+            return twin_view(twin, self.device(device), device_id=device)
+        view = twin_view(twin, self.module(module or ""), device_id=self.device_id)
+        return view | ({"configurations": self._configuration_states()} if module == EDGE_AGENT else {})
 
     def patch_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
         return self._write_twin(module, body, if_match, replace=False)
@@ -342,30 +357,32 @@ class Control:
         return {name: {"status": "Applied" if name in seen.applied else "Targeted"} for name in seen.targeted}
 
     def _known(self, module: str | None) -> None:
-        if module is not None and module not in self._identities:
+        device = None if module is None else leaf_device(module)
+        if device is not None:
+            self._devices.get(device)
+        elif module is not None and module not in self._identities:
             raise ModuleUnknownError(f"module {module!r} is not on device {self.device_id!r}")
 
     def _remove(self, module: str) -> None:
         now = self._clock.now()
-        self._state.remove_module(now, module)
-        self._state.report_own(now, EDGE_HUB, {"clients": {f"{self.device_id}/{module}": None}})
+        self._state.remove_owner(now, module)
+        self._forget_client(f"{self.device_id}/{module}")
         self._documents.delete_twin(module)
         self._identities.discard(module)
         self._keys.content.modules.pop(module, None)
 
-    def _identity(self, module: str, keys: Keys, session: Session | None) -> ModuleIdentity:
-        return ModuleIdentity(
-            module_id=module,
-            generation_id=keys.generation_id,
-            primary_key=keys.primary,
-            secondary_key=keys.secondary,
-            etag=etag_text(keys.etag),
-            managed_by=keys.managed_by,
-            connected=session is not None and session.link is not None,
-            connection_state_updated_at=session.connection_changed_at if session is not None else _EPOCH,
-            last_activity_at=session.last_activity_at if session is not None else _EPOCH,
-        )
+    def _forget_client(self, client_id: str) -> None:
+        self._state.report_own(self._clock.now(), EDGE_HUB, {"clients": {client_id: None}})
 
 
-def _time(when: float) -> str:
-    return timestamp(when) if when else "0001-01-01T00:00:00Z"
+def _identity(keys: Keys, session: Session | None) -> dict[str, Any]:
+    """What the identities of modules and devices have in common."""
+    return {
+        "generation_id": keys.generation_id,
+        "primary_key": keys.primary,
+        "secondary_key": keys.secondary,
+        "etag": etag_text(keys.etag),
+        "connected": session is not None and session.link is not None,
+        "connection_state_updated_at": session.connection_changed_at if session is not None else _EPOCH,
+        "last_activity_at": session.last_activity_at if session is not None else _EPOCH,
+    }

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from vigie_devkit.hub.owner import leaf_owner
 from vigie_devkit.hub.ports import HubRefusalError, TargetAbsentError
 from vigie_devkit.hub.shell.broker import Broker
 from vigie_devkit.hub.shell.clock import Clock
@@ -54,8 +55,9 @@ class EdgeHttp:
         device, _, module = actor.partition("/")
         if not device or not module or "/" in module:
             return _refusal(400, f"header {_ACTOR} is {actor!r}, expected 'device/module'")
-        if device != self._control.device_id or target != device:
-            return _refusal(401, f"caller {actor!r} may not call modules of device {target!r}")
+        leaf = self._leaf(target)
+        if device != self._control.device_id or (target != device and leaf is None):
+            return _refusal(401, f"caller {actor!r} may not call methods of device {target!r}")
         keys = self._control.keys_of(module)
         if keys is None:
             return _refusal(401, f"module {module!r} is not in the manifest")
@@ -72,7 +74,12 @@ class EdgeHttp:
         except TokenRefusedError as refusal:
             log.warning("method_call_refused", caller=actor, reason=str(refusal))
             return _refusal(401, str(refusal))
-        return await self._call(request, called)
+        return await self._call(request, called if leaf is None else leaf_owner(leaf))
+
+    def _leaf(self, target: str) -> str | None:
+        """A child of this edge device: modules may call its methods through the gateway."""
+        known = target in self._control.devices.names() and self._control.device(target)
+        return target if known and known.parent_scopes else None
 
     async def _call(self, request: web.Request, module: str) -> web.Response:
         try:

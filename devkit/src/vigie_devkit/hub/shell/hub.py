@@ -181,9 +181,7 @@ class _Running:
             on_restart=self.restart_wanted.set,
         )
         hostnames = frozenset({options.iothub_hostname, gateway})
-        admission = Admission(
-            options.device_id, hostnames, control.keys_of, token_grace_s=options.settings.token_grace_s
-        )
+        admission = Admission(hostnames, control.keys_to_connect, token_grace_s=options.settings.token_grace_s)
         self.control = control
         broker = Broker(state, performer, admission, clock)
         self.listener = Listener(broker, control, listen=listen, tls=tls, drain_limit_s=options.settings.drain_limit_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -22,10 +23,20 @@ class Keys(msgspec.Struct):
     managed_by: str = "iotEdge"
 
 
+class LeafDevice(msgspec.Struct):
+    """A device behind this hub. ``child``: this edge device is its parent, so that it may connect."""
+
+    keys: Keys
+    status: Literal["enabled", "disabled"] = "enabled"
+    status_reason: str | None = None
+    child: bool = False
+
+
 class KeyFile(msgspec.Struct):
     device: Keys
     service: str
     modules: dict[str, Keys] = {}
+    devices: dict[str, LeafDevice] = {}
     listen: str = ""
     """The address of the last run: modules that still live find the hub again there."""
     service_port: int = 0
@@ -67,7 +78,8 @@ class KeyStore:
             content = msgspec.json.decode(self._path.read_bytes(), type=KeyFile)
         except (OSError, msgspec.MsgspecError) as error:
             raise HubStartError(f"{self._path} is damaged ({error}); remove it to draw new keys") from error
-        pairs = {"device": content.device, **content.modules}
+        leafs = {f"leaf device {name}": one.keys for name, one in content.devices.items()}
+        pairs = {"device": content.device, **content.modules, **leafs}
         found = {f"{name} {which}": getattr(keys, which) for name, keys in pairs.items() for which in _PAIR}
         for name, key in {"service": content.service, **found}.items():
             if not is_key(key):

@@ -9,9 +9,11 @@ from typing import Any
 import structlog
 
 from vigie.log import OncePer
+from vigie_devkit.hub.message import Message, endpoint_owner
 from vigie_devkit.hub.mqtt.codec import encode
 from vigie_devkit.hub.mqtt.packets import PubAck, Publish
-from vigie_devkit.hub.mqtt.topics import input_topic
+from vigie_devkit.hub.mqtt.topics import devicebound_topic, input_topic
+from vigie_devkit.hub.owner import leaf_device
 from vigie_devkit.hub.ports import HubRefusalError, MethodResult
 from vigie_devkit.hub.shell.clock import Clock
 from vigie_devkit.hub.shell.connection import Connection
@@ -118,15 +120,20 @@ class Performer:
             if known is not None and known[0] is message.application and known[1] is message.system:
                 topic = known[2]
             else:
-                module, _, input_name = effect.endpoint.partition("/")
-                device = self._state.sessions.device_id
-                topic = input_topic(device, module, input_name, message.application, message.system)
+                topic = self._topic(effect.endpoint, message)
                 self._topics[effect.endpoint] = (message.application, message.system, topic)
             data = encode(Publish(topic, message.body, 1, effect.packet_id, dup=effect.dup))
         except (KeyError, OSError, ValueError) as error:
             self._state.unsendable(self._clock.now(), effect.endpoint, effect.seq, repr(error)[:200])
             return
         self._queue(effect.link, data)
+
+    def _topic(self, endpoint: str, message: Message) -> str:
+        device = leaf_device(endpoint_owner(endpoint))
+        if device is not None:
+            return devicebound_topic(device, message.application, message.system)
+        module, _, input_name = endpoint.partition("/")
+        return input_topic(self._state.sessions.device_id, module, input_name, message.application, message.system)
 
     def _queue(self, link_id: int, data: bytes) -> None:
         connection = self.connections.get(link_id)

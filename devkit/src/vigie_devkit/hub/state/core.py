@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vigie_devkit.hub.message import UPSTREAM, Message, Target, endpoint_module
+from vigie_devkit.hub.message import UPSTREAM, Message, Target, endpoint_owner, is_devicebound
 from vigie_devkit.hub.mqtt.packets import Publish, SubAck, UnsubAck
 from vigie_devkit.hub.mqtt.topics import desired_patch_topic
 from vigie_devkit.hub.ports import JsonObject, Misbehaviour
@@ -121,9 +121,9 @@ class HubState:
         self._out.append(Send(link.id, SubAck(packet_id, tuple(min(qos, 1) for _, qos in filters))))
         if session.persistent and before != session.filters:
             self._out.append(SaveSession(session.client_id))
-        if session.module is not None and session.link is link:
-            self.methods.flush(now, session.module)
-            self.delivery.pump_module(now, session.module)
+        if session.link is link:
+            self.methods.flush(now, session.owner)
+            self.delivery.pump_owner(now, session.owner)
 
     def unsubscribe(self, link: Link, packet_id: int, filters: Sequence[str]) -> None:
         link.session.unsubscribe(filters)
@@ -169,29 +169,29 @@ class HubState:
 
     # --- the operator ---
 
-    def push_desired(self, module: str, patch: JsonObject) -> None:
-        """Tell the module, if it is there and asked to be told; never queued (5.1)."""
-        session = self.sessions.of_module(module)
+    def push_desired(self, owner: str, patch: JsonObject) -> None:
+        """Tell the client, if it is there and asked to be told; never queued (5.1)."""
+        session = self.sessions.of(owner)
         if session is None or session.link is None or not session.wants_desired or not session.link.open:
             return
-        version = self.twins.get(module).desired_version
+        version = self.twins.get(owner).desired_version
         body = encode_json({**patch, "$version": version})
         packet_id = session.next_packet_id(session.link.deliveries)
         self._out.append(Send(session.link.id, Publish(desired_patch_topic(version), body, 1, packet_id)))
 
-    def twin_changed(self, module: str, patch: JsonObject | None) -> None:
-        self._out.append(SaveTwin(module))
+    def twin_changed(self, owner: str, patch: JsonObject | None) -> None:
+        self._out.append(SaveTwin(owner))
         if patch is not None:
-            self.push_desired(module, patch)
+            self.push_desired(owner, patch)
 
     def report_own(self, now: float, module: str, patch: JsonObject) -> None:
         """What the hub itself reports as `$edgeHub` and `$edgeAgent`; no message is made of it."""
         self.twins.report_own(now, module, patch)
         self._out.append(SaveTwin(module))
 
-    def remove_module(self, now: float, module: str) -> None:
+    def remove_owner(self, now: float, owner: str) -> None:
         """An identity that is no more: its link, session, twin and waiting messages."""
-        session = self.sessions.of_module(module)
+        session = self.sessions.of(owner)
         if session is not None:
             if session.link is not None:
                 self.links.drain(now, session.link)
@@ -199,9 +199,9 @@ class HubState:
             self.sessions.by_client.pop(session.client_id, None)
             self._out.append(SaveSession(session.client_id))
         for endpoint in list(self.queues.by_endpoint):
-            if endpoint != UPSTREAM and endpoint_module(endpoint) == module:
+            if endpoint != UPSTREAM and endpoint_owner(endpoint) == owner:
                 self.counters.dropped_queue_removed += self.delivery.remove(endpoint)
-        self.twins.by_module.pop(module, None)
+        self.twins.by_owner.pop(owner, None)
 
     def set_routes(self, now: float, routes: RouteTable, *, max_stored_bytes: int | None = None) -> None:
         """From now on. An endpoint that no route names any more loses its queue."""
@@ -225,8 +225,11 @@ class HubState:
     # --- helpers ---
 
     def _routed(self, endpoint: str) -> bool:
-        """What waits for the cloud is kept even when no route leads there any more: it was promised to go."""
-        return endpoint == UPSTREAM or endpoint in self.intake.routes.endpoints
+        """What waits for the cloud is kept even when no route leads there any more: it was promised to go.
+
+        Cloud-to-device messages need no route.
+        """
+        return endpoint == UPSTREAM or is_devicebound(endpoint) or endpoint in self.intake.routes.endpoints
 
     def _pump(self, now: float, endpoint: str) -> None:
         if endpoint == UPSTREAM:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vigie_devkit.hub.message import endpoint_module
+from vigie_devkit.hub.message import endpoint_owner
 from vigie_devkit.hub.state.effects import Deliver, Effect, Settle
 from vigie_devkit.hub.state.faults import Faults
 from vigie_devkit.hub.state.queues import Copy, EndpointQueue, Queues
@@ -14,11 +14,11 @@ from vigie_devkit.hub.state.timers import Timers
 class Slot:
     """One input endpoint: what is on its way, to which link, since when."""
 
-    __slots__ = ("attempts", "copy", "delay_until", "link", "module", "packet_id", "queue", "sent_at", "watched")
+    __slots__ = ("attempts", "copy", "delay_until", "link", "owner", "packet_id", "queue", "sent_at", "watched")
 
     def __init__(self, queue: EndpointQueue) -> None:
         self.queue = queue
-        self.module = endpoint_module(queue.endpoint)
+        self.owner = endpoint_owner(queue.endpoint)
         self.copy: Copy | None = None  # taken from the queue, not yet acknowledged
         self.link: Link | None = None  # set while a PUBACK is awaited
         self.packet_id = 0
@@ -48,14 +48,19 @@ class Delivery:
         self._settings = settings
         self._out = out
         self._slots: dict[str, Slot] = {}
-        self._of_module: dict[str, list[Slot]] = {}
+        self._of_owner: dict[str, list[Slot]] = {}
 
     def slot(self, endpoint: str) -> Slot:
         slot = self._slots.get(endpoint)
         if slot is None:
             slot = self._slots[endpoint] = Slot(self._queues.queue(endpoint))
-            self._of_module.setdefault(slot.module, []).append(slot)
+            self._of_owner.setdefault(slot.owner, []).append(slot)
         return slot
+
+    def in_flight(self, endpoint: str) -> int:
+        """How many copies were taken from the queue and are not acknowledged yet: 0 or 1."""
+        slot = self._slots.get(endpoint)
+        return int(slot is not None and slot.copy is not None)
 
     def slots(self) -> list[Slot]:
         return list(self._slots.values())
@@ -63,17 +68,17 @@ class Delivery:
     def pump(self, now: float, endpoint: str) -> None:
         self._pump(now, self.slot(endpoint))
 
-    def pump_module(self, now: float, module: str) -> None:
-        for slot in self._of_module.get(module, ()):
+    def pump_owner(self, now: float, owner: str) -> None:
+        for slot in self._of_owner.get(owner, ()):
             self._pump(now, slot)
 
     def _pump(self, now: float, slot: Slot) -> None:
         if slot.link is not None:
             return  # one in flight
-        session = self._sessions.of_module(slot.module)
-        if session is None or session.link is None or not session.wants_inputs or not session.link.open:
+        session = self._sessions.of(slot.owner)
+        if session is None or session.link is None or not session.wants_messages or not session.link.open:
             return
-        if session.inputs_held_until > now:
+        if session.messages_held_until > now:
             return  # the shell was given a timer when the hold began
         if slot.delay_until is not None and slot.delay_until > now:
             return  # its timer is set
@@ -167,7 +172,7 @@ class Delivery:
         slot = self._slots.pop(endpoint, None)
         gone: list[Copy] = []
         if slot is not None:
-            self._of_module[slot.module].remove(slot)
+            self._of_owner[slot.owner].remove(slot)
             if slot.copy is not None:
                 gone.append(slot.copy)
             self._return(slot)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, Message, Target, message_bytes
 from vigie_devkit.hub.mqtt.packets import PubAck
+from vigie_devkit.hub.mqtt.system_properties import CONNECTION_DEVICE_ID
 from vigie_devkit.hub.state.counters import Counters
 from vigie_devkit.hub.state.effects import Effect, Note, Send, Store
 from vigie_devkit.hub.state.faults import Faults
@@ -111,9 +112,9 @@ class Intake:
         )
         return True
 
-    def deliver(self, now: float, endpoint: str, message: Message) -> None:
-        """Queue a message for one endpoint, whatever the routes say."""
-        self._store(now, message, message_bytes(message), [Target(endpoint, 0, None)])
+    def deliver(self, now: float, endpoint: str, message: Message, expires_at: float | None = None) -> None:
+        """Queue a message for one endpoint, whatever the routes say. ``expires_at``: None for never."""
+        self._store(now, message, message_bytes(message), [Target(endpoint, 0, expires_at)])
 
     def _store(self, now: float, message: Message, size: int, targets: list[Target]) -> None:
         seq = self._seq
@@ -184,4 +185,9 @@ def _mark(message: Message) -> int:
 
 
 def _facts(message: Message, reason: str, size: int) -> dict[str, object]:
-    return {"module": message.source_module, "output": message.output, "reason": reason, "size_bytes": size}
+    sender = (
+        {"module": message.source_module}
+        if message.source_module
+        else {"device": message.system.get(CONNECTION_DEVICE_ID)}
+    )
+    return {**sender, "output": message.output, "reason": reason, "size_bytes": size}

@@ -8,7 +8,7 @@ from vigie_devkit.hub.mqtt.packets import ACCEPTED, ConnAck
 from vigie_devkit.hub.state.delivery import Delivery
 from vigie_devkit.hub.state.effects import Close, Effect, Note, SaveSession, Send
 from vigie_devkit.hub.state.methods import Methods
-from vigie_devkit.hub.state.sessions import Link, Session, Sessions
+from vigie_devkit.hub.state.sessions import Link, Sessions
 from vigie_devkit.hub.state.settings import HubSettings
 from vigie_devkit.hub.state.timers import Timers
 
@@ -49,7 +49,7 @@ class Links:
         session = self._sessions.by_client.get(client_id)
         present = session is not None and not clean_session
         if session is None:
-            session = self._sessions.by_client[client_id] = Session(client_id, module)
+            session = self._sessions.new(client_id, module)
         elif clean_session:
             session.unsubscribe(list(session.filters))
         if session.link is not None:
@@ -63,10 +63,10 @@ class Links:
         session.connection_changed_at = session.last_activity_at = now
         self._out.append(SaveSession(client_id))
         self._out.append(Send(link_id, ConnAck(present, ACCEPTED)))
-        if present and module is not None:
+        if present:
             until = now + self._settings.hold_grace_s
-            session.inputs_held_until = session.methods_held_until = until
-            self._timers.at(until, lambda at: self._hold_over(at, module))
+            session.messages_held_until = session.methods_held_until = until
+            self._timers.at(until, lambda at: self._hold_over(at, session.owner))
         if keep_alive_s:
             self._timers.at(now + keep_alive_s * self._settings.keep_alive_factor, lambda at: self._check(at, link))
         expiry = max(token_expires_at, now)
@@ -89,23 +89,23 @@ class Links:
         link.draining = True
         self._out.append(Close(link.id, abrupt=True))
 
-    def drain_all(self, now: float, modules: Iterable[str] | None = None) -> int:
-        """Drain the links of ``modules`` (None: all). How many."""
-        links = self._links_of(modules)
+    def drain_all(self, now: float, owners: Iterable[str] | None = None) -> int:
+        """Drain the links of ``owners`` (None: all). How many."""
+        links = self._links_of(owners)
         for link in links:
             self.drain(now, link)
         return len(links)
 
-    def drop_all(self, modules: Iterable[str] | None = None) -> int:
-        links = self._links_of(modules)
+    def drop_all(self, owners: Iterable[str] | None = None) -> int:
+        links = self._links_of(owners)
         for link in links:
             self.drop(link)
         return len(links)
 
-    def _links_of(self, modules: Iterable[str] | None) -> list[Link]:
-        wanted = None if modules is None else set(modules)
+    def _links_of(self, owners: Iterable[str] | None) -> list[Link]:
+        wanted = None if owners is None else set(owners)
         links = (link for link in self._sessions.links.values() if not link.draining)
-        return [link for link in links if wanted is None or link.session.module in wanted]
+        return [link for link in links if wanted is None or link.session.owner in wanted]
 
     def lost(self, now: float, link_id: int) -> None:
         """The connection is gone, whoever closed it."""
@@ -120,17 +120,17 @@ class Links:
             if not session.persistent:
                 self._sessions.by_client.pop(session.client_id, None)
                 self._out.append(SaveSession(session.client_id))
-        elif session.module is not None:
-            self._delivery.pump_module(now, session.module)  # the new link may have waited for the old one
+        else:
+            self._delivery.pump_owner(now, session.owner)  # the new link may have waited for the old one
 
     def _detach(self, now: float, link: Link) -> None:
         link.session.link = None
         link.session.connection_changed_at = now
         self._out.append(SaveSession(link.session.client_id))
 
-    def _hold_over(self, now: float, module: str) -> None:
-        self._methods.flush(now, module)
-        self._delivery.pump_module(now, module)
+    def _hold_over(self, now: float, owner: str) -> None:
+        self._methods.flush(now, owner)
+        self._delivery.pump_owner(now, owner)
 
     def _check(self, now: float, link: Link) -> None:
         if link.id not in self._sessions.links:

@@ -6,6 +6,7 @@ import msgspec
 
 from vigie_devkit.hub.mqtt.packets import Publish
 from vigie_devkit.hub.mqtt.topics import method_request_topic
+from vigie_devkit.hub.owner import spoken
 from vigie_devkit.hub.ports import (
     HubRefusalError,
     MethodAnswerError,
@@ -21,11 +22,11 @@ from vigie_devkit.hub.state.timers import Timers
 class Call:
     """One invocation. ``rid`` names it on the wire and to its caller."""
 
-    __slots__ = ("absent_at", "module", "name", "payload", "response_timeout_s", "rid", "sent_to")
+    __slots__ = ("absent_at", "name", "owner", "payload", "response_timeout_s", "rid", "sent_to")
 
-    def __init__(self, rid: str, module: str, name: str, payload: bytes, response_timeout_s: float) -> None:
+    def __init__(self, rid: str, owner: str, name: str, payload: bytes, response_timeout_s: float) -> None:
         self.rid = rid
-        self.module = module
+        self.owner = owner
         self.name = name
         self.payload = payload
         self.response_timeout_s = response_timeout_s
@@ -50,16 +51,16 @@ class Methods:
         self,
         now: float,
         rid: str,
-        module: str,
+        owner: str,
         name: str,
         payload: bytes,
         *,
         response_timeout_s: float,
         connect_timeout_s: float,
     ) -> None:
-        call = Call(rid, module, name, payload, response_timeout_s)
+        call = Call(rid, owner, name, payload, response_timeout_s)
         self._calls[rid] = call
-        session = self._sessions.of_module(module)
+        session = self._sessions.of(owner)
         link = self._ready(session, now)
         if link is not None:
             self._send(now, call, link)
@@ -70,19 +71,19 @@ class Methods:
             call.absent_at = max(call.absent_at, session.methods_held_until)
         self._timers.at(call.absent_at, lambda _: self._absent(call))
 
-    def flush(self, now: float, module: str) -> None:
-        """The module connected, subscribed, or its hold is over: send what is parked for it."""
-        link = self._ready(self._sessions.of_module(module), now)
+    def flush(self, now: float, owner: str) -> None:
+        """The client connected, subscribed, or its hold is over: send what is parked for it."""
+        link = self._ready(self._sessions.of(owner), now)
         if link is None:
             return
         for call in list(self._calls.values()):
-            if call.module == module and call.sent_to is None:
+            if call.owner == owner and call.sent_to is None:
                 self._send(now, call, link)
 
     def answered(self, link: Link, rid: str | None, status: int, payload: bytes) -> bool:
-        """False: nobody waits for this rid from this module (late, repeated or foreign)."""
+        """False: nobody waits for this rid from this client (late, repeated or foreign)."""
         call = self._calls.get(rid or "")
-        if call is None or call.sent_to is None or call.module != link.session.module:
+        if call is None or call.sent_to is None or call.owner != link.session.owner:
             return False
         del self._calls[call.rid]
         self._out.append(Answer(call.rid, _outcome(call, status, payload or b"null")))
@@ -108,13 +109,13 @@ class Methods:
         if self._calls.get(call.rid) is call and call.sent_to is None:
             del self._calls[call.rid]
             self._out.append(
-                Answer(call.rid, TargetAbsentError(f"module {call.module!r} is not connected or takes no methods"))
+                Answer(call.rid, TargetAbsentError(f"{spoken(call.owner)} is not connected or takes no methods"))
             )
 
     def _overdue(self, call: Call) -> None:
         if self._calls.get(call.rid) is call:
             del self._calls[call.rid]
-            text = f"module {call.module!r} did not answer {call.name!r} within {call.response_timeout_s:g} s"
+            text = f"{spoken(call.owner)} did not answer {call.name!r} within {call.response_timeout_s:g} s"
             self._out.append(Answer(call.rid, MethodTimeoutError(text)))
 
 
@@ -123,5 +124,5 @@ def _outcome(call: Call, status: int, payload: bytes) -> MethodResult | HubRefus
     try:
         msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return MethodAnswerError(f"module '{call.module}' answered method '{call.name}' with what is no JSON")
+        return MethodAnswerError(f"{spoken(call.owner)} answered method '{call.name}' with what is no JSON")
     return MethodResult(status, payload)

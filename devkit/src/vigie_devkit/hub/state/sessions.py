@@ -9,6 +9,9 @@ import msgspec
 
 from vigie_devkit.hub.message import Message
 from vigie_devkit.hub.mqtt.topics import Subscription, subscription_of
+from vigie_devkit.hub.owner import client_id, owner_of
+
+_MESSAGES = frozenset({Subscription.INPUTS, Subscription.DEVICEBOUND})
 
 MAX_FILTERS = 64
 
@@ -22,17 +25,19 @@ class StoredSession(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """One client id. ``module`` is None for a client that is a whole device."""
+    """One client id. ``module`` is None for a client that is a whole device; ``owner`` as in `hub.owner`."""
 
-    def __init__(self, client_id: str, module: str | None, filters: dict[str, int] | None = None) -> None:
+    def __init__(self, client_id: str, module: str | None, owner: str, filters: dict[str, int] | None = None) -> None:
         self.client_id = client_id
+        self.device = client_id.partition("/")[0]
         self.module = module
+        self.owner = owner
         self.filters: dict[str, int] = {}
         for topic_filter, qos in (filters or {}).items():  # a version before the bound may have stored anything
             self._keep(topic_filter, qos)
         self.persistent = True
         self.link: Link | None = None
-        self.inputs_held_until = 0.0
+        self.messages_held_until = 0.0
         self.methods_held_until = 0.0
         self.connection_changed_at = 0.0
         self.last_activity_at = 0.0
@@ -42,20 +47,20 @@ class Session:
 
     def _read_filters(self) -> None:
         kinds = {self._kind(topic_filter) for topic_filter in self.filters}
-        self.wants_inputs = Subscription.INPUTS in kinds
+        self.wants_messages = not kinds.isdisjoint(_MESSAGES)
         self.wants_methods = Subscription.METHODS in kinds
         self.wants_desired = Subscription.DESIRED in kinds
 
     def _kind(self, topic_filter: str) -> Subscription | None:
-        return subscription_of(topic_filter, self.client_id.partition("/")[0], self.module)
+        return subscription_of(topic_filter, self.device, self.module)
 
     def subscribe(self, filters: Iterable[tuple[str, int]]) -> None:
         for topic_filter, qos in filters:
             self._keep(topic_filter, qos)
             # A repeated SUBSCRIBE says that a handler is there, as much as a first one does.
             kind = self._kind(topic_filter)
-            if kind is Subscription.INPUTS:
-                self.inputs_held_until = 0.0
+            if kind in _MESSAGES:
+                self.messages_held_until = 0.0
             elif kind is Subscription.METHODS:
                 self.methods_held_until = 0.0
         self._read_filters()
@@ -119,11 +124,16 @@ class Sessions:
         self.by_client: dict[str, Session] = {}
         self.links: dict[int, Link] = {}
         for one in stored:
-            self.by_client[one.client_id] = Session(one.client_id, one.module, one.filters)
+            self.new(one.client_id, one.module, one.filters)
 
-    def of_module(self, module: str) -> Session | None:
-        return self.by_client.get(f"{self.device_id}/{module}")
+    def new(self, client: str, module: str | None, filters: dict[str, int] | None = None) -> Session:
+        owner = owner_of(client.partition("/")[0], module, self.device_id)
+        session = self.by_client[client] = Session(client, module, owner, filters)
+        return session
 
-    def link_of(self, module: str) -> Link | None:
-        session = self.of_module(module)
+    def of(self, owner: str) -> Session | None:
+        return self.by_client.get(client_id(owner, self.device_id))
+
+    def link_of(self, owner: str) -> Link | None:
+        session = self.of(owner)
         return session.link if session is not None else None

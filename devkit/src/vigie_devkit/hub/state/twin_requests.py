@@ -59,17 +59,17 @@ class TwinRequests:
 
     def report(self, now: float, link: Link, rid: str | None, body: bytes) -> Message | None:
         """Returns: the twin change as a message for the routes, or None if the patch was refused."""
-        module = link.session.module or ""
+        owner = link.session.owner
         try:
             patch = decode_json(body)
-            self._twins.report(now, module, patch)
+            self._twins.report(now, owner, patch)
         except (ValueError, TwinRefusedError, RecursionError) as refusal:
             facts = {"client": link.session.client_id, "reason": str(refusal)}
             self._out.append(Note("warning", "reported_refused", facts))
             if rid is not None:
                 self._answer(link, 400, rid, b"")
             return None
-        self._out.append(SaveTwin(module))
+        self._out.append(SaveTwin(owner))
         if rid is not None:
             self._answer(link, 204, rid, b"")
         return self._notification(now, link, body)
@@ -99,7 +99,7 @@ class TwinRequests:
         )
 
     def _answer_get(self, link: Link, rid: str) -> None:
-        self._answer(link, 200, rid, encode_json(client_view(self._twins.get(link.session.module or ""))))
+        self._answer(link, 200, rid, encode_json(client_view(self._twins.get(link.session.owner))))
 
     def _answer(self, link: Link, status: int, rid: str, body: bytes) -> None:
         # QoS 0: the answer is worth nothing to a later link, and costs no PUBACK.

@@ -15,7 +15,10 @@ from vigie_devkit.hub.state.twin_merge import difference, merge, merge_metadata
 
 
 class Twin(msgspec.Struct, kw_only=True):
-    """One twin; kept on disk as it is. ``deployed`` is the desired content last applied from a manifest."""
+    """One twin; kept on disk as it is. ``module`` is its owner (`hub.owner`).
+
+    ``deployed`` is the desired content last applied from a manifest.
+    """
 
     module: str
     desired: dict[str, Any] = {}
@@ -31,16 +34,16 @@ class Twin(msgspec.Struct, kw_only=True):
 
 
 class Twins:
-    """All twins by module id; "" is the device's own. Every write returns what the module must be told."""
+    """All twins by owner (`hub.owner`). Every write returns what the client must be told."""
 
     def __init__(self, stored: Iterable[Twin] = ()) -> None:
-        self.by_module = {twin.module: twin for twin in stored}
+        self.by_owner = {twin.module: twin for twin in stored}
 
     def get(self, module: str) -> Twin:
         """The twin of ``module``, empty when nobody wrote to it yet: a GET never fails."""
-        twin = self.by_module.get(module)
+        twin = self.by_owner.get(module)
         if twin is None:
-            twin = self.by_module[module] = Twin(module=module)
+            twin = self.by_owner[module] = Twin(module=module)
         return twin
 
     def report(self, now: float, module: str, patch: Json) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -13,6 +14,8 @@ import structlog
 from vigie_devkit.hub.deployments import Configuration
 from vigie_devkit.hub.state.sessions import StoredSession
 from vigie_devkit.hub.state.twins import Twin
+
+_MAX_NAME = 200  # the file system takes 255 bytes, and a new file is written beside the old one
 
 T = TypeVar("T")
 
@@ -49,8 +52,8 @@ class DocumentStore:
     def save_twin(self, twin: Twin) -> None:
         write_atomically(self._twin_path(twin.module), msgspec.json.encode(twin))
 
-    def delete_twin(self, module: str) -> None:
-        self._twin_path(module).unlink(missing_ok=True)
+    def delete_twin(self, owner: str) -> None:
+        self._twin_path(owner).unlink(missing_ok=True)
 
     def load_sessions(self) -> list[StoredSession]:
         if not self._sessions.exists():
@@ -68,8 +71,11 @@ class DocumentStore:
     def save_configurations(self, configurations: list[Configuration]) -> None:
         write_atomically(self._configurations, msgspec.json.encode(configurations))
 
-    def _twin_path(self, module: str) -> Path:
-        return self._twins / f"{quote(module or '.device', safe='$')}.json"
+    def _twin_path(self, owner: str) -> Path:
+        name = quote(owner or ".device", safe="$")
+        if len(name) > _MAX_NAME:  # the file itself says whose it is
+            name = sha256(owner.encode()).hexdigest()
+        return self._twins / f"{name}.json"
 
     def _load(self, path: Path, kind: type[T]) -> T | None:
         try:

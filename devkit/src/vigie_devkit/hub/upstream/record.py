@@ -30,7 +30,7 @@ _ENDPOINT_NAMES = {
     "operation": "iothub-operation",
 }
 _EDGE_ONLY = frozenset({"edgeMessageId", "edgeHubOriginInterface", "enqueuedTime"})
-_AUTH_METHOD = '{"scope":"module","type":"sas","issuer":"iothub"}'
+_AUTH_METHOD = '{{"scope":"{}","type":"sas","issuer":"iothub"}}'
 _JSON_ENCODINGS = frozenset({"utf-8", "utf-16", "utf-32"})
 
 
@@ -39,7 +39,8 @@ class UpstreamRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     ``enqueued_time`` is when the record (IoT Hub's place) took it, ``stored_time`` when the edge hub accepted it
     from the module. ``body`` is JSON as it was sent if its content type and encoding say JSON and it is,
-    else a base64 string; ``body_encoding`` says which.
+    else a base64 string; ``body_encoding`` says which. ``module`` is empty for a message of a device itself; the
+    system property ``iothub-connection-device-id`` names the device.
     """
 
     sequence_number: int
@@ -64,8 +65,9 @@ def endpoint_properties(message: UpstreamMessage) -> dict[str, str]:
     named = {_ENDPOINT_NAMES.get(k, k): v for k, v in message.system_properties.items() if k not in _EDGE_ONLY}
     if message.output is not None:
         named.setdefault("iothub-outputname", message.output)
-    named.setdefault("iothub-connection-module-id", message.source_module)
-    named["iothub-connection-auth-method"] = _AUTH_METHOD
+    if message.source_module:
+        named.setdefault("iothub-connection-module-id", message.source_module)
+    named["iothub-connection-auth-method"] = _AUTH_METHOD.format("module" if message.source_module else "device")
     named["iothub-message-source"] = message.message_source
     return named
 
