@@ -260,7 +260,7 @@ class SecretMissingError(TransientError):
         """``name`` of the secret, never its value; ``folder`` where its file was looked for."""
         super().__init__(
             f"secret '{name}' is not a readable file in {folder}; write {folder}/{name} with the value "
-            f"and {folder}/{name}.host with the camera's host"
+            f"and {folder}/{name}.host with the host that may get it"
         )
         self.name = name
 

@@ -9,8 +9,9 @@ import pytest
 
 from support.camera_module import camera_module, until
 from vigie.errors import SecretMissingError
+from vigie.secrets import SecretStore
 from vigie.source_url import read_network_source
-from vigie_camera.secrets import SecretStore, reveal
+from vigie_camera.secrets import reveal
 
 CANARY = "c4nary-S3cret"
 
@@ -40,7 +41,7 @@ def test_a_secret_that_is_nowhere_is_named_and_where_it_was_looked_for(tmp_path:
         reveal(read_network_source("rtsp://u:${DOOR}@h/"), SecretStore(tmp_path, {"DOOR": CANARY}))
     assert str(missing.value) == (
         f"secret 'DOOR' is not a readable file in {tmp_path}; write {tmp_path}/DOOR with the value "
-        f"and {tmp_path}/DOOR.host with the camera's host"
+        f"and {tmp_path}/DOOR.host with the host that may get it"
     )
 
 

@@ -14,11 +14,11 @@ import pytest
 
 from support.camera_module import camera_module, until
 from vigie.errors import ConfigRefusedError, SecretRefusedError, SourceOpenError
+from vigie.secrets import SecretStore
 from vigie.source_url import read_network_source
 from vigie_camera.config import CameraSettings
 from vigie_camera.connect import ca_file, connection
 from vigie_camera.decode.backend import tls_options
-from vigie_camera.secrets import SecretStore
 from vigie_camera.source_policy import SourcePolicy, read_policy
 from vigie_camera.sources import plan_source
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from vigie.errors import BundleError
-from vigie.models import load_bundle
+from vigie.models import Bundle, load_bundle
 from vigie.models.bundle import CARD_FILE, read_contained, read_verified
 from vigie.models.signed import SIGNATURE_BYTES_MAX, SIGNATURE_FILE
 from vigie.models.store import BundleStore
@@ -110,19 +111,22 @@ def export_bundle(folder: Path, output: Path | None) -> Path:
     bundle = load_bundle(folder)
     card = bundle.card
     target = output or Path(f"{card.name}-{card.version}.zip")
-    files: dict[str, str] = {CARD_FILE: bundle.digest, **dict(bundle.files())}
     try:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in (*files, *([SIGNATURE_FILE] if (bundle.folder / SIGNATURE_FILE).is_file() else [])):
+            for name, content in bundle_files(bundle):
                 entry = zipfile.ZipInfo(f"{card.name}/{name}")  # its default date makes the archive reproducible
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.external_attr = 0o644 << 16
-                content = (
-                    read_verified(bundle.folder, name, files[name])
-                    if name in files
-                    else read_contained(bundle.folder, name, limit=SIGNATURE_BYTES_MAX)
-                )
                 archive.writestr(entry, content)
     except OSError as error:
         raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
     return target
+
+
+def bundle_files(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
+    """What belongs to a bundle, its signature included: name and verified bytes, the card first."""
+    yield CARD_FILE, read_verified(bundle.folder, CARD_FILE, bundle.digest)
+    for name, sha256 in bundle.files():
+        yield name, read_verified(bundle.folder, name, sha256)
+    if (bundle.folder / SIGNATURE_FILE).is_file():
+        yield SIGNATURE_FILE, read_contained(bundle.folder, SIGNATURE_FILE, limit=SIGNATURE_BYTES_MAX)

@@ -9,8 +9,9 @@ from typing import Final
 
 from vigie.errors import SourceOpenError
 from vigie.log import SecretUrl
+from vigie.secrets import SecretStore
 from vigie.source_url import NetworkSource
-from vigie_camera.secrets import SecretStore, reveal
+from vigie_camera.secrets import reveal
 from vigie_camera.source_policy import SourcePolicy
 
 OWN_CA: Final = "camera-ca.pem"

@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -28,11 +28,22 @@ _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to get. The hash alone decides whether it came; size bounds what is ever written."""
+    """What to get. The hash alone decides whether it came; size bounds what is ever written.
+
+    ``query``: a secret that is appended to the URL (a shared access signature) and shown nowhere; ``authorization``:
+    the header of that name, which no redirect takes along.
+    """
 
     url: str
     sha256: str
     size_bytes: int
+    query: str = field(default="", repr=False)
+    authorization: str = field(default="", repr=False)
+
+    @property
+    def address(self) -> str:
+        """The URL to ask, with its secret."""
+        return f"{self.url}{'&' if '?' in self.url else '?'}{self.query}" if self.query else self.url
 
 
 class _StartAgainError(Exception):
@@ -115,7 +126,7 @@ def _attempt(wanted: Wanted, part: Path, say: Callable[[str], None]) -> None:
             f"has {free >> 20} MiB free, {(wanted.size_bytes - have) >> 20} MiB are to come; make room",
         )
     try:
-        with open_link(wanted.url, _range_headers(part, have)) as response:
+        with open_link(wanted.address, _range_headers(part, have), authorization=wanted.authorization) as response:
             start = _start_of(response, wanted, have)
             _remember(part, response)
             _append(response, wanted, part, start, say)

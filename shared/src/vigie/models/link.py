@@ -6,6 +6,7 @@ import ipaddress
 import os
 import ssl
 import urllib.request
+from collections.abc import Mapping
 from email.message import Message
 from http.client import HTTPResponse
 from pathlib import Path
@@ -17,8 +18,16 @@ from vigie.errors import DownloadRefusedError
 SILENT_S = 30.0
 
 
-def open_link(url: str, headers: dict[str, str], *, timeout_s: float = SILENT_S) -> HTTPResponse:
-    """Send a GET and return the open response.
+def open_link(
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    authorization: str = "",
+    timeout_s: float = SILENT_S,
+    method: str = "GET",
+    body: bytes | None = None,
+) -> HTTPResponse:
+    """Send a request and return the open response. ``authorization`` is for this host: no redirect takes it along.
 
     Proxies come from HTTPS_PROXY and NO_PROXY as everywhere in Python; CAs from the system, SSL_CERT_FILE and
     SSL_CERT_DIR (by OpenSSL), and REQUESTS_CA_BUNDLE, which pip and requests know too.
@@ -29,7 +38,11 @@ def open_link(url: str, headers: dict[str, str], *, timeout_s: float = SILENT_S)
     proxies = urllib.request.ProxyHandler({}) if plain else urllib.request.ProxyHandler()
     secure = urllib.request.HTTPSHandler(context=_context())
     opener = urllib.request.build_opener(proxies, secure, _Redirects(allow_plain=plain))
-    request = urllib.request.Request(url, headers={"User-Agent": "vigie", "Accept-Encoding": "identity", **headers})  # noqa: S310  # the scheme was just checked
+    request = urllib.request.Request(  # noqa: S310  # the scheme was just checked
+        url, body, {"User-Agent": "vigie", "Accept-Encoding": "identity", **headers}, method=method
+    )
+    if authorization:
+        request.add_unredirected_header("Authorization", authorization)
     response: HTTPResponse = opener.open(request, timeout=timeout_s)
     return response
 

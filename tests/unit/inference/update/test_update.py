@@ -17,8 +17,11 @@ from support.file_server import Behaviour, serve
 from support.inference import Bench, inference
 from support.inference import picture as random_picture
 from support.modules import until
+from support.registry import registry
+from vigie.models import load_bundle
+from vigie.models.oci import Registry, push, read_reference
 from vigie_devkit.models.importer import import_model
-from vigie_devkit.models.shelf import export_bundle
+from vigie_devkit.models.shelf import bundle_files, export_bundle
 
 HW = (64, 96)
 TRIAL = {"frames": 6, "objects": 1, "share": 1.0, "probation_s": 0.0}
@@ -294,3 +297,57 @@ async def test_frames_without_an_answer_during_the_probation_bring_the_former_ba
     told = await until_phase(bench, "rolled_back")
     assert "1 frames went unanswered" in told["reason"]
     assert (await bench.answered(random_picture(2, HW), serving)).model == serving
+
+
+async def test_a_release_comes_from_a_registry(bench: Bench, first: Path, tmp_path: Path) -> None:
+    await bench.serve(first, score=0.3)
+    archive(first, tmp_path, "2")
+    files = dict(bundle_files(load_bundle(tmp_path / "v2")))
+    with registry(tmp_path / "registry") as address:
+        place = f"oci://{address}/models/parts"
+        digest = push(Registry(read_reference(place)), files)
+        wanted = {
+            "version": "2",
+            "source": place,
+            "sha256": digest.removeprefix("sha256:"),
+            "size": sum(map(len, files.values())),
+            "rollout": {**TRIAL, "commit": "immediate"},
+        }
+        await bench.desire(model={"path": str(first)}, score=0.3, models={"first": wanted})
+        assert (await until_phase(bench, "committed", "rejected"))["phase"] == "committed", state(bench)
+    spec = await until(lambda: next((one for one in bench.specs() if one.version.startswith("first-2/")), None))
+    assert (await bench.answered(random_picture(3, HW), spec.version)).model == spec.version
+
+
+async def test_a_shared_access_signature_goes_to_its_host_and_appears_nowhere(
+    bench: Bench, first: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await bench.serve(first, score=0.3)
+    content, sas = archive(first, tmp_path, "2"), "sv=2026-01-01&sig=c2VjcmV0LW9mLXRoZS1ibG9i%3D"
+    does = Behaviour(content, statuses=[503])
+    bench.service.env.secrets.mkdir(parents=True, exist_ok=True)
+    with serve(does) as url:
+        wanted = {**release(url, content, "2", commit="immediate"), "secret": "MODELS"}
+        await bench.desire(model={"path": str(first)}, score=0.3, models={"first": wanted})
+        await until(lambda: "MODELS" in state(bench).get("reason", ""), timeout_s=60, what="the secret is missing")
+        assert not does.asked
+        (bench.service.env.secrets / "MODELS.host").write_text("127.0.0.1\n")
+        (bench.service.env.secrets / "MODELS").write_text(f"?{sas}\n")
+        assert (await until_phase(bench, "committed", "rejected"))["phase"] == "committed", state(bench)
+    assert all(asked["path"].endswith(f"/parts.zip?{sas}") for asked in does.asked)
+    assert "c2VjcmV0" not in str(bench.reported()) + capsys.readouterr().out
+
+
+async def test_a_secret_of_another_host_is_refused(bench: Bench, first: Path, tmp_path: Path) -> None:
+    await bench.serve(first, score=0.3)
+    content = archive(first, tmp_path, "2")
+    bench.service.env.secrets.mkdir(parents=True, exist_ok=True)
+    (bench.service.env.secrets / "MODELS.host").write_text("models.example.com\n")
+    (bench.service.env.secrets / "MODELS").write_text("sig=x\n")
+    does = Behaviour(content)
+    with serve(does) as url:
+        wanted = {**release(url, content, "2", commit="immediate"), "secret": "MODELS"}
+        await bench.desire(model={"path": str(first)}, score=0.3, models={"first": wanted})
+        told = await until_phase(bench, "rejected", "committed")
+    assert "is not for the host '127.0.0.1'" in told["reason"]
+    assert not does.asked

@@ -13,12 +13,13 @@ from urllib.parse import unquote, urlsplit
 
 from vigie.errors import SourceOpenError, SourceRefusedError
 from vigie.log import get_logger, redact
+from vigie.secrets import SecretStore
 from vigie.source_url import SECRET, NetworkSource, read_network_source
 from vigie.synthetic.url import parse_url
 from vigie_camera.config import CameraSettings
 from vigie_camera.connect import connection
 from vigie_camera.decode.backend import NOT_A_VIDEO, VideoOptions
-from vigie_camera.secrets import SecretStore
+from vigie_camera.secrets import refused_by
 from vigie_camera.source_policy import SourcePolicy
 
 log = get_logger("camera.source")
@@ -112,7 +113,7 @@ def refusal(plan: SourcePlan, policy: SourcePolicy, store: SecretStore) -> str |
     network = plan.network
     if network is None:
         return policy.refuses_scheme(plan.kind)
-    return policy.refuses_scheme(network.scheme) or policy.refuses_host(network.host) or store.refuses(network)
+    return policy.refuses_scheme(network.scheme) or policy.refuses_host(network.host) or refused_by(store, network)
 
 
 def caution(plan: SourcePlan) -> str | None:

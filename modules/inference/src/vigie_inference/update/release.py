@@ -58,11 +58,31 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Meta(
             min_length=1,
             max_length=2048,
-            description="https://..., or file:///models/x.zip on a volume in which models are looked up.",
+            description="https://... (a zip), oci://host/repository, or file:///models/x.zip on a volume of models.",
         ),
     ]
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="Of the archive. It alone decides what it is.")]
-    size: Annotated[int, Meta(ge=1, le=4 << 30, description="Bytes of the archive; more is never written.")]
+    sha256: Annotated[
+        str,
+        Meta(
+            pattern="^[0-9a-f]{64}$",
+            description="Of the archive, or of the artifact's manifest. It alone decides what it is.",
+        ),
+    ]
+    size: Annotated[
+        int, Meta(ge=1, le=4 << 30, description="Bytes of the archive, or of all files; more is never written.")
+    ]
+    secret: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+                max_length=64,
+                description="A secret of the device: a shared access signature for the URL, or user:password of a "
+                "registry.",
+            ),
+        ]
+        | None
+    ) = None
     rollout: Rollout = Rollout()
 
 

@@ -14,6 +14,7 @@ from vigie.service import Service
 from vigie_inference.config import InferenceConfig
 from vigie_inference.update.agreement import Tally
 from vigie_inference.update.record import Held, Record
+from vigie_inference.update.wish import Wanted
 
 log = get_logger("inference")
 
@@ -96,6 +97,20 @@ class UpdateReport:
         if phase in {"committed", "rejected", "rolled_back", "probation"}:
             self._endings.labels(phase).inc()
         log.info("model_update", phase=phase, model=state.name, version=state.version, reason=state.reason)
+
+    def of(self, phase: str, wanted: Wanted, reason: str) -> None:
+        """``wanted`` is in ``phase`` now."""
+        release = wanted.release
+        kept = {} if phase in {"waiting", "probation", "committed", "rejected", "rolled_back"} else {"trial": None}
+        self.moved(
+            phase,  # type: ignore[arg-type]  # the record keeps it as text
+            name=wanted.name,
+            version=release.version,
+            sha256=release.sha256,
+            rollout=release.rollout.id,
+            reason=reason,
+            **kept,
+        )
 
     def update(self, **changes: Any) -> None:
         with self._lock:

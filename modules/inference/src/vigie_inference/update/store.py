@@ -20,6 +20,7 @@ from vigie.log import get_logger
 from vigie.models import Bundle, load_bundle
 from vigie.models.archive import unpack_bundle
 from vigie.models.download import Wanted, copy_in, download
+from vigie.models.oci import Registry, pull, read_reference
 from vigie_inference.update.record import Held, Record, folders_in_use
 from vigie_inference.update.release import Release
 
@@ -27,6 +28,7 @@ log = get_logger("inference")
 
 _RECORD = "record.json"
 _DOWNLOADS = "downloads"
+_FOR = "for"
 
 
 class Store:
@@ -42,8 +44,10 @@ class Store:
 
     def share_there(self, release: Release) -> float:
         """How much of the archive has come, 0..1."""
-        part = self.downloads / f"{release.sha256}.part"
-        return round(part.stat().st_size / release.size, 3) if part.exists() else 0.0
+        if not self.downloads.is_dir():
+            return 0.0
+        there = sum(file.stat().st_size for file in self.downloads.rglob("*") if file.is_file())
+        return round(min(1.0, there / release.size), 3)
 
     def read(self) -> Record:
         """What is on disk; a record that cannot be read is set aside, told, and taken for an empty one."""
@@ -74,28 +78,51 @@ class Store:
 
     def load(self, held: Held) -> Bundle:
         """Raises: BundleError and its kind: it is damaged, or is not what was committed."""
-        bundle = load_bundle(self.folder(held))
-        if bundle.digest != held.digest:
-            raise BundleError(str(bundle.folder), "is not the bundle that was committed; its card has changed")
-        return bundle
+        return load_bundle(self.folder(held), digest=held.digest)
 
-    def fetch(self, release: Release, say: Callable[[str], None], pause: Callable[[float], None]) -> Path:
-        """The archive, complete and of the right hash. Raises: see ``vigie.models.download``."""
-        wanted = Wanted(release.source, release.sha256, release.size)
+    def fetch(self, release: Release, secret: str, say: Callable[[str], None], pause: Callable[[float], None]) -> Path:
+        """What was asked for, complete and of the right hash: an archive, or a folder of files.
+
+        Raises: DownloadError, DownloadRefusedError, BundlePathError, OSError.
+        """
         folder = self.downloads
+        self._make_room(release)
+        if release.source.startswith("oci:"):
+            files = folder / f"{release.sha256}.files"
+            shutil.rmtree(files, ignore_errors=True)
+            files.mkdir(parents=True)
+            registry = Registry(read_reference(release.source), secret)
+            pull(
+                registry, release.sha256, limit_bytes=release.size, downloads=folder, target=files, say=say, pause=pause
+            )
+            return files
+        wanted = Wanted(release.source, release.sha256, release.size, query=secret.removeprefix("?"))
         if release.source.startswith("file:"):
             return copy_in(wanted, self._on_a_shelf(release.source), folder)
         return download(wanted, folder, say, pause=pause)
 
-    def unpack(self, name: str, release: Release, key: str, archive: Path) -> Held:
-        """The bundle in ``archive``, verified, under its own folder; the archive is removed.
+    def _make_room(self, release: Release) -> None:
+        """What another request left half-fetched goes; what this one left is gone on with."""
+        told = self.downloads / _FOR
+        if told.is_file() and told.read_text(encoding="utf-8") == release.sha256:
+            return
+        shutil.rmtree(self.downloads, ignore_errors=True)
+        self.downloads.mkdir(parents=True)
+        told.write_text(release.sha256, encoding="utf-8")
+
+    def unpack(self, name: str, release: Release, key: str, fetched: Path) -> Held:
+        """The bundle in ``fetched``, verified, under its own folder; what was fetched is removed.
 
         Raises: BundleError and its kind, CardError: refused; OSError: no room.
         """
         folder = release.sha256[:16]
         staging = Path(tempfile.mkdtemp(prefix=".unpack-", dir=self.root))
         try:
-            unpack_bundle(archive, staging, name=name)
+            if fetched.is_dir():
+                staging.rmdir()
+                fetched.rename(staging)
+            else:
+                unpack_bundle(fetched, staging, name=name)
             bundle = _load(staging, name, release.version)
             _sync_all(staging)
             target = self.root / folder
@@ -106,12 +133,14 @@ class Store:
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-        self.forget(archive)
+        self.forget(fetched)
         return Held(name, release.version, release.sha256, key, folder, bundle.digest)
 
     @staticmethod
-    def forget(archive: Path) -> None:
-        archive.unlink(missing_ok=True)
+    def forget(fetched: Path) -> None:
+        if fetched.is_dir():
+            shutil.rmtree(fetched, ignore_errors=True)
+        fetched.unlink(missing_ok=True)
 
     def _on_a_shelf(self, source: str) -> Path:
         path = Path(source.removeprefix("file://"))

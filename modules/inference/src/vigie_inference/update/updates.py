@@ -9,21 +9,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
 from vigie.errors import (
     ConfigRefusedError,
-    DownloadError,
     DownloadRefusedError,
     MethodRefusedError,
     VigieError,
 )
 from vigie.log import get_logger
 from vigie.models.link import check_link
+from vigie.models.oci import read_reference
 from vigie.runtimes.finite import require_finite
 from vigie.runtimes.reference_frames import reference_frames
+from vigie.secrets import SecretStore
 from vigie.service import Service
 from vigie.source_url import literals
 from vigie_inference.announce import Announcer
@@ -33,6 +33,7 @@ from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
 from vigie_inference.serving import Filter, ServingModel
 from vigie_inference.update.agreement import judge
+from vigie_inference.update.fetching import Fetching
 from vigie_inference.update.record import (
     Held,
     Probation,
@@ -44,36 +45,19 @@ from vigie_inference.update.record import (
     rolled_back,
     started,
 )
-from vigie_inference.update.release import Release, key_of
 from vigie_inference.update.report import UpdateReport, UpdateState
 from vigie_inference.update.store import Store
 from vigie_inference.update.trial import Trial, TrialRun
+from vigie_inference.update.wish import RefusedError, SupersededError, Wanted, wanted_of
 from vigie_inference.which_model import which_model
 
 log = get_logger("inference")
 
 LOOK_S = 0.5
-RETRY_FIRST_S, RETRY_MAX_S = 2.0, 300.0
+RETRY_S = 2.0
 # Above the longest step that tells nothing: opening an engine that compiles itself.
 STALLED_AFTER_S = 600.0
 _SAVE_PROBATION_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One request of the twin."""
-
-    name: str
-    release: Release
-    key: str
-
-
-class _SupersededError(Exception):
-    """The twin asks for something else by now, or the module stops."""
-
-
-class _RefusedError(Exception):
-    """The request cannot become right by waiting; the text says why."""
 
 
 class Updates:
@@ -93,13 +77,13 @@ class Updates:
         self._announcer, self._trial = announcer, trial
         self._store = Store(service.env.state / "models", service.env.models)
         self.report = UpdateReport(service)
+        self._fetching = Fetching(self._store, self.report, SecretStore(service.env.secrets))
         self._alive = service.health.watch("inference.update", STALLED_AFTER_S)
         self._wake = threading.Event()
         self._config: InferenceConfig | None = None
         self._promoted = ""
         self._taken_back = False
-        self._unanswered_before = 0
-        self._probation_looked_s = 0.0
+        self._unanswered_before, self._probation_looked_s = load.unanswered, time.monotonic()
         self._record = self._start()
 
     # By who applies the twin, with the lock of ``PutInService`` held.
@@ -111,11 +95,14 @@ class Updates:
             return
         path = f"$.models.{wanted.name}.source"
         try:
-            check_link(wanted.release.source)
+            if wanted.release.source.startswith("oci:"):
+                check_link(read_reference(wanted.release.source).base)
+            else:
+                check_link(wanted.release.source)
         except DownloadRefusedError as error:
             raise ConfigRefusedError(path, str(error)) from error
         if literals(wanted.release.source):
-            raise ConfigRefusedError(path, "holds a value that may be a secret; a twin is no place for one")
+            raise ConfigRefusedError(path, "holds a value that may be a secret; name it by `secret`")
 
     def committed(self, config: InferenceConfig) -> ModelConfig | None:
         """The bundle of the last committed release; None: none was asked for, or none was committed yet."""
@@ -166,20 +153,20 @@ class Updates:
             wanted = wanted_of(self._config)
             try:
                 self._attend_or_refuse(wanted, stop)
-            except _SupersededError:
+            except SupersededError:
                 self._promoted = ""
             except OSError as error:
                 log.warning("update_not_recorded", folder=str(self._store.root), reason=str(error))
                 self.report.update(reason=f"{self._store.root} cannot be written: {error.strerror or error}")
-                stop.wait(RETRY_FIRST_S)
+                stop.wait(RETRY_S)
 
     # The thread of updates.
 
     def _attend_or_refuse(self, wanted: Wanted | None, stop: threading.Event) -> None:
-        """Raises: _SupersededError; OSError: the record cannot be written."""
+        """Raises: SupersededError; OSError: the record cannot be written."""
         try:
             self._attend(wanted, stop)
-        except _RefusedError as error:
+        except RefusedError as error:
             if wanted is not None:
                 self._save(refused(self._record, wanted.key, wanted.release.version, str(error)))
 
@@ -206,7 +193,7 @@ class Updates:
         elif ended is None:
             self._bring(wanted, stop)
         elif (self.report.state.phase, self.report.state.reason) != (ended.phase, ended.reason):
-            self._moved(ended.phase, wanted, ended.reason)
+            self.report.of(ended.phase, wanted, ended.reason)
 
     def _serves(self, wanted: Wanted, serving: Held) -> None:
         """What was asked for serves already: the same files under another request, or on probation."""
@@ -215,7 +202,7 @@ class Updates:
         probation = self._record.probation
         phase = "committed" if probation is None else "probation"
         if self.report.state.phase != phase or self.report.state.rollout != wanted.release.rollout.id:
-            self._moved(phase, wanted, "")
+            self.report.of(phase, wanted, "")
         if probation is not None:
             self._watch(probation, wanted)
 
@@ -229,7 +216,7 @@ class Updates:
             )
         elif served_s >= probation.lasts_s:
             self._save(passed(self._record))
-            self._moved("committed", wanted, "")
+            self.report.of("committed", wanted, "")
         elif now_s - self._probation_looked_s >= _SAVE_PROBATION_S:
             self._probation_looked_s = now_s
             after = msgspec.structs.replace(probation, served_s=served_s)
@@ -240,11 +227,11 @@ class Updates:
             self._alive.beat()
             current = None if self._config is None else wanted_of(self._config)
             if stop.is_set() or current != wanted:
-                raise _SupersededError
+                raise SupersededError
 
         known = next((held for held in (self._record.former,) if held is not None and _same(held, wanted)), None)
-        held = known or self._fetch(wanted, go_on, stop)
-        self._moved("warming", wanted, "")
+        held = known or self._fetching.held(wanted, go_on)
+        self.report.of("warming", wanted, "")
         model, fitting = self._warm(held)
         try:
             if known is None and wanted.release.rollout.commit != "immediate" and self._models.serving is not None:
@@ -257,92 +244,48 @@ class Updates:
         finally:
             self._end_trial()
 
-    def _fetch(self, wanted: Wanted, go_on: Callable[[], None], stop: threading.Event) -> Held:
-        """The bundle, verified, in the store; what only needs time or room is tried again until it comes."""
-        wait_s = RETRY_FIRST_S
-        self._moved("downloading", wanted, "")
-        while True:
-            try:
-                return self._fetch_once(wanted, go_on)
-            except DownloadError as error:
-                reason = error.reason
-            except OSError as error:
-                reason = f"{self._store.root} cannot be written: {error.strerror or error}"
-            except DownloadRefusedError as error:
-                if error.what != str(self._store.downloads):
-                    raise _RefusedError(str(error)) from error
-                reason = str(error)  # no room: somebody may make some
-            self._moved("downloading", wanted, f"{reason}; next attempt in {wait_s:.0f} s")
-            until_s = time.monotonic() + wait_s
-            while time.monotonic() < until_s:
-                go_on()
-                stop.wait(LOOK_S)
-            wait_s = min(RETRY_MAX_S, wait_s * 2)
-
-    def _fetch_once(self, wanted: Wanted, go_on: Callable[[], None]) -> Held:
-        """Raises: DownloadError, OSError: later perhaps; DownloadRefusedError, _RefusedError: never."""
-
-        def progressed(_: str) -> None:
-            go_on()
-            self.report.update(progress=self._store.share_there(wanted.release))
-
-        def pause(seconds: float) -> None:
-            until_s = time.monotonic() + seconds
-            while time.monotonic() < until_s:
-                go_on()
-                time.sleep(min(0.2, seconds))
-
-        archive = self._store.fetch(wanted.release, progressed, pause)
-        go_on()
-        self._moved("verifying", wanted, "")
-        try:
-            return self._store.unpack(wanted.name, wanted.release, wanted.key, archive)
-        except VigieError as error:
-            self._store.forget(archive)
-            raise _RefusedError(str(error)) from error
-
     def _warm(self, held: Held) -> tuple[ServingModel, Filter]:
-        """Open beside what serves, and answering with numbers. Raises: _RefusedError."""
+        """Open beside what serves, and answering with numbers. Raises: RefusedError."""
         config = self._config
         if config is None:
-            raise _SupersededError
+            raise SupersededError
         try:
             self._store.load(held)
             loaded = self._put.read(self._model_config(held, config))
             fitting = Filter(config, loaded)
             model = self._put.open(loaded, config)
         except VigieError as error:
-            raise _RefusedError(str(error)) from error
+            raise RefusedError(str(error)) from error
         try:
             for tensor_hwc, _ in reference_frames(loaded.bundle)[:3]:
                 require_finite(model.engine, model.engine.run(tensor_hwc))
         except VigieError as error:
             model.close()
-            raise _RefusedError(f"does not answer its own reference frames: {error}") from error
+            raise RefusedError(f"does not answer its own reference frames: {error}") from error
         return model, fitting
 
     def _try_out(self, model: ServingModel, fitting: Filter, wanted: Wanted, go_on: Callable[[], None]) -> None:
-        """Until the trial is passed or the operator has promoted it. Raises: _RefusedError: it is not passed."""
+        """Until the trial is passed or the operator has promoted it. Raises: RefusedError: it is not passed."""
         rollout = wanted.release.rollout
         every = max(1, round(1 / rollout.share))
         self._trial.begin(Trial(model, fitting, every, rollout.cpu_max))
         self._announcer.model_changed()
-        self._moved("shadowing", wanted, "no frame was compared yet")
+        self.report.of("shadowing", wanted, "no frame was compared yet")
         while self._promoted != wanted.key:
             go_on()
             self._wake.wait(LOOK_S)
             self._wake.clear()
             tally, serving_ms, new_ms, failure = self._trial.look()
             if failure:
-                raise _RefusedError(f"fails on live frames: {failure}")
+                raise RefusedError(f"fails on live frames: {failure}")
             verdict = judge(rollout, tally, serving_ms, new_ms)
             self.report.tried(tally, serving_ms, new_ms, verdict.reason)
             if verdict.passed is False:
-                raise _RefusedError(verdict.reason)
+                raise RefusedError(verdict.reason)
             if verdict.passed and rollout.commit == "after":
                 return
             if verdict.passed and self.report.state.phase != "waiting":
-                self._moved("waiting", wanted, f"{verdict.reason}; waits for method promote_model")
+                self.report.of("waiting", wanted, f"{verdict.reason}; waits for method promote_model")
         self._promoted = ""
 
     def _end_trial(self) -> None:
@@ -350,13 +293,13 @@ class Updates:
         self._announcer.model_changed()
 
     def _commit(self, model: ServingModel, held: Held, wanted: Wanted) -> None:
-        """Serve ``model``, and after a restart too. Raises: _RefusedError; _SupersededError."""
+        """Serve ``model``, and after a restart too. Raises: RefusedError; SupersededError."""
         rollout = wanted.release.rollout
         self._trial.end()
         with self._put.lock:
             config = self._config
             if config is None or wanted_of(config) != wanted:
-                raise _SupersededError
+                raise SupersededError
             before = self._record
             probation = Probation(rollout.probation_s, rollout.failures_max) if rollout.probation_s else None
             self._begin_probation()
@@ -365,8 +308,8 @@ class Updates:
                 self._put.place(model, config)
             except ConfigRefusedError as error:
                 self._save(before)
-                raise _RefusedError(str(error)) from error
-        self._moved("committed" if probation is None else "probation", wanted, "")
+                raise RefusedError(str(error)) from error
+        self.report.of("committed" if probation is None else "probation", wanted, "")
         self._store.tidy(self._record)
 
     def _roll_back(self, reason: str) -> None:
@@ -400,29 +343,9 @@ class Updates:
         self._record = record
         self.report.stands(record)
 
-    def _moved(self, phase: str, wanted: Wanted, reason: str) -> None:
-        release = wanted.release
-        kept = {} if phase in {"waiting", "probation", "committed", "rejected", "rolled_back"} else {"trial": None}
-        self.report.moved(
-            phase,  # type: ignore[arg-type]  # Ended keeps it as text
-            name=wanted.name,
-            version=release.version,
-            sha256=release.sha256,
-            rollout=release.rollout.id,
-            reason=reason,
-            **kept,
-        )
-
     def _model_config(self, held: Held, config: InferenceConfig) -> ModelConfig:
         variant = None if config.model is None else config.model.variant
         return ModelConfig(path=str(self._store.folder(held)), variant=variant)
-
-
-def wanted_of(config: InferenceConfig) -> Wanted | None:
-    """The request of this configuration; None: the model of desired property ``model`` is to serve."""
-    for name, release in (config.models or {}).items():
-        return Wanted(name, release, key_of(name, release))
-    return None
 
 
 def _same(held: Held, wanted: Wanted) -> bool:

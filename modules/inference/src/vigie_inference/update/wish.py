@@ -1,0 +1,32 @@
+"""What the twin asks for now, and how work on it ends early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vigie_inference.config import InferenceConfig
+from vigie_inference.update.release import Release, key_of
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One request of the twin."""
+
+    name: str
+    release: Release
+    key: str
+
+
+class SupersededError(Exception):
+    """The twin asks for something else by now, or the module stops."""
+
+
+class RefusedError(Exception):
+    """The request cannot become right by waiting; the text says why."""
+
+
+def wanted_of(config: InferenceConfig) -> Wanted | None:
+    """The request of this configuration; None: the model of desired property ``model`` is to serve."""
+    for name, release in (config.models or {}).items():
+        return Wanted(name, release, key_of(name, release))
+    return None
