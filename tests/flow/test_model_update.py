@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import signal
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +112,57 @@ def test_a_model_is_updated_by_twin_while_every_frame_is_answered(tmp_path: Path
         assert state(run)["phase"] == "rejected", "the refused release is tried again after a restart"
     seqs = [item["seq"] for item in home.items()]
     assert len(seqs) == len(set(seqs)), "a frame was answered twice"
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_inference_killed_at_any_moment_of_an_update_ends_with_the_new_model_in_service(
+    tmp_path: Path, rounds: int
+) -> None:
+    chance = random.Random(11)
+    # Three in turn: neither what serves nor the former is wanted next, so that each goes the whole way.
+    versions = ("2", "3", "4")
+    archives = [archive(SHIPPED, tmp_path / version, version) for version in versions]
+    home = Home(tmp_path / "home")
+    killed_in: Counter[str] = Counter()
+    with (
+        serve(Behaviour(archives[0])) as first,
+        serve(Behaviour(archives[1])) as second,
+        serve(Behaviour(archives[2])) as third,
+        home.running(SOURCE, "--model", str(SHIPPED), "--pace", "realtime") as run,
+    ):
+        run.wait_until(lambda: run.upstream_count() >= 2, timeout_s=60, what="detections of the first model")
+        for number in range(rounds):
+            turn = number % 3
+            version, url, content = versions[turn], (first, second, third)[turn], archives[turn]
+            wanted = json.loads(wish(url, content, version))
+            wanted["models"]["parts"]["rollout"]["id"] = f"round-{number}"
+            done = home.run("twin", "set", "inference", json.dumps(wanted))
+            assert done.code == 0, done.stderr
+            pid = run.module_pid("inference")
+            time.sleep(chance.uniform(0.0, 8.0))
+            killed_in[str(state(run).get("phase"))] += 1
+            os.kill(pid, signal.SIGKILL)
+            run.wait_until(lambda pid=pid: run.module_pid("inference") != pid, timeout_s=60, what="a new start")
+            run.wait_until(
+                lambda version=version: (state(run).get("serving") or {}).get("version") == version,
+                timeout_s=120,
+                what=f"version {version} serves in round {number}: {state(run)}",
+            )
+            told = ends_in(run, "committed", "rejected", "rolled_back")
+            assert told["phase"] == "committed", told
+            newest = (run.last_item() or {"seq": 0})["seq"]
+            run.wait_until(
+                lambda newest=newest, version=version: (
+                    (item := run.last_item() or {"seq": 0})["seq"] > newest
+                    and str(item["model"]).startswith(f"conveyor-parts-{version}/")
+                ),
+                timeout_s=60,
+                what=f"detections of version {version}",
+            )
+        left = {path.name for path in (run.folder / "modules/inference/models").iterdir()}
+    assert not [name for name in left if name.startswith(".")], f"half-written bundles stayed: {left}"
+    assert len(left) <= 4, f"more than two releases, downloads and the record: {left}"
+    seqs = [item["seq"] for item in home.items()]
+    assert len(seqs) == len(set(seqs)), "a frame was answered twice"
+    print(f"killed in {dict(killed_in)}")
