@@ -39,7 +39,7 @@ _OPEN_VALUE = re.compile(r"[A-Za-z0-9_.,:+-]{0,32}")
 _CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&()*+,;=%{}]*")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _NUMBER_LIKE = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9A-Fa-f]*)")
-_DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
+_DEFAULT_PORT = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _END_OF_SENTENCE = ",.;:!)"
 HIDDEN: Final = "***"
 
@@ -84,7 +84,7 @@ def read_network_source(source: str) -> NetworkSource:
     scheme = match["scheme"].lower() if match else ""
     nameless = f"{scheme}://..."
     if match is None or scheme not in _DEFAULT_PORT:
-        raise SourceRefusedError(nameless, "expected rtsp://host[:port]/path")
+        raise SourceRefusedError(nameless, "expected rtsp://host[:port]/path or http://host[:port]/path")
     if literals(source):
         raise SourceRefusedError(
             nameless,

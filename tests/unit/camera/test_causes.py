@@ -148,7 +148,7 @@ def test_a_file_is_named_by_path_or_by_any_form_of_file_url(tmp_path: Path, writ
     assert plan_source(write(str(video))).resolve(OpenContext(tmp_path, {})) == str(video)
 
 
-@pytest.mark.parametrize("source", ["file://otherhost/video.mp4", "/videos/*.mp4", "file:///videos/clip?.mp4"])
+@pytest.mark.parametrize("source", ["file://otherhost/video.mp4", "videos/*.jpg"])
 def test_what_is_no_file_of_ours_is_refused_at_once(source: str) -> None:
     with pytest.raises(SourceRefusedError):
         plan_source(source)

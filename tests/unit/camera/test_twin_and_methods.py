@@ -19,8 +19,9 @@ SCENE = {"source": "synthetic://conveyor?size=160x120&fps=30"}
     ("camera", "text"),
     [
         ({"source": "video.mp4"}, "$.cameras.dock.source: source 'video.mp4': is not an absolute path"),
-        ({"source": "ftp://host/x"}, "'ftp://' is not known; use an absolute path of a video file, rtsp://"),
-        ({"source": "http://host/mjpg"}, "MJPEG over HTTP cannot be opened by this version"),
+        ({"source": "ftp://host/x"}, "'ftp://' is not known; use an absolute path of a video file or a folder"),
+        ({"source": "rtmp://host/live"}, "RTMP cannot be opened by this version"),
+        ({"source": "http:///mjpg"}, "names no host; expected rtsp://host[:port]/path"),
         ({"source": "/dev/video0"}, "V4L2 cameras cannot be opened by this version"),
         ({"source": "rtsp:///stream"}, "names no host; expected rtsp://host[:port]/path"),
         ({"source": "synthetic://conveyor?sed=1"}, "$.cameras.dock.source: 'synthetic://conveyor?sed=1': sed: unknown"),

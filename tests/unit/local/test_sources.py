@@ -88,7 +88,7 @@ def test_a_secret_named_in_the_url_comes_from_its_file_or_the_environment(tmp_pa
     ("word", "sentence"),
     [
         ("absent.mp4", "there is no file absent.mp4"),
-        ("http://host/stream", "'http://' is no source that is known"),
+        ("rtmp://host/stream", "'rtmp://' is no source that is known"),
         ("rtsp:///only-a-path", "names no host"),
         ("synthetic://mars", "expected one of conveyor"),
         ("synthetic://conveyor?fps=0", "expected 0.1..240 frames per second"),

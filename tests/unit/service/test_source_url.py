@@ -84,7 +84,7 @@ def test_a_value_in_the_open_needs_a_key_that_holds_no_secret_and_is_shown_nowhe
         ("rtsp://h:65536/x", "not a number from 1"),
         ("rtsp://h:/x", "not a number from 1"),
         ("rtsp://h:\u0665/x", "another character"),
-        ("http://h/x", "expected rtsp://"),
+        ("rtmp://h/x", "expected rtsp://"),
         ("h/x", "expected rtsp://"),
     ],
 )

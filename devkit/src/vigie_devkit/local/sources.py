@@ -82,7 +82,7 @@ def read_source(word: str, name: str, values: SecretValues) -> CameraSource:
         case "synthetic":
             check_synthetic(word)
             return CameraSource(name, word, live=True)
-        case "rtsp" | "rtsps":
+        case "rtsp" | "rtsps" | "http" | "https":
             url, secrets = hide_passwords(word, name)
             try:
                 network = read_network_source(url)
@@ -92,8 +92,8 @@ def read_source(word: str, name: str, values: SecretValues) -> CameraSource:
             return CameraSource(name, url, live=True, secrets={**secrets, **named}, host=network.host)
         case other:
             raise SourceError(
-                f"'{other}://' is no source that is known; a source is a video file, rtsp://host/path "
-                f"or synthetic://conveyor?seed=1&fps=30"
+                f"'{other}://' is no source that is known; a source is a video file, rtsp://host/path, "
+                f"http://host/path or synthetic://conveyor?seed=1&fps=30"
             )
 
 

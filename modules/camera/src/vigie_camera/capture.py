@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from typing import Literal
 
 from vigie.errors import VigieError
 from vigie.log import get_logger
@@ -19,11 +20,12 @@ from vigie_camera.pace import Rhythm
 from vigie_camera.session import Session, SourceLostError, Station
 from vigie_camera.snapshots import SnapshotDesk
 from vigie_camera.sources import SourcePlan
-from vigie_camera.sources.registry import OpenContext
+from vigie_camera.sources.registry import Kind, OpenContext
 from vigie_camera.status import CameraStatus
 
 log = get_logger("camera")
 
+_TASK_KINDS: dict[Kind, Literal["video", "web", "synthetic"]] = {"web": "web", "synthetic": "synthetic"}
 # Longer than an opening takes to time out.
 _PREDECESSOR_S = 15.0
 
@@ -123,7 +125,7 @@ class Capture:
         options = station.plan.options(station.settings, station.patience.read_s, trusted)
         task = Task(
             station.name,
-            "synthetic" if station.plan.kind == "synthetic" else "video",
+            _TASK_KINDS.get(station.plan.kind, "video"),
             address,
             options,
             rhythm_of(station.settings, station.plan),
@@ -131,6 +133,8 @@ class Capture:
             station.settings.loop,
             station.settings.frames,
             tuple(mask for _, mask in sorted(station.settings.masks.items())),
+            station.settings.interval_s,
+            self._opening.policy.words,
         )
         worker = self._nursery.start(task)
         self._decoder_pid = worker.pid

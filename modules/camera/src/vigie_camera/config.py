@@ -46,8 +46,9 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Meta(
             min_length=1,
             max_length=2048,
-            description="Absolute path of a video file, rtsp:// or rtsps:// URL (passwords as ${SECRET_NAME}), "
-            "or synthetic://conveyor?seed=1&fps=30.",
+            description="Absolute path of a video file, or of pictures (a folder, or a pattern such as /data/*.jpg); "
+            "rtsp:// or rtsps:// URL; http:// or https:// URL of MJPEG, of a JPEG snapshot or of an HLS playlist "
+            "(passwords as ${SECRET_NAME}); or synthetic://conveyor?seed=1&fps=30.",
         ),
     ]
     pace: Annotated[
@@ -60,6 +61,12 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     loop: Annotated[bool, Meta(description="Begin again at the end of a file.")] = False
     frames: Annotated[int, Meta(ge=1, description="Stop after this many captured frames.")] | None = None
     fps: Annotated[float, Meta(gt=0, le=240, description="Take at most this many frames a second.")] | None = None
+    interval_s: Annotated[
+        float,
+        Meta(
+            ge=0.04, le=3600, description="Seconds between two pictures: of a snapshot address (http), or of a folder."
+        ),
+    ] = 1.0
     rtsp_transport: Annotated[
         RtspTransport,
         Meta(
@@ -70,8 +77,8 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     tls_verify: Annotated[
         bool,
         Meta(
-            description="rtsps:// only. false: connect without checking the camera's certificate, so that anybody on "
-            "the way can read the stream and take the password; camera_state shows it."
+            description="rtsps:// and https:// only. false: connect without checking the camera's certificate, so that "
+            "anybody on the way can read the stream and take the password; camera_state shows it."
         ),
     ] = True
     masks: Annotated[

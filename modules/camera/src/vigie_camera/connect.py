@@ -33,7 +33,8 @@ def connection(
     Raises: SourceOpenError: no such host, or one that the policy refuses. SecretMissingError, SecretRefusedError.
     """
     address = _resolve(source, policy)
-    named = source.scheme == "rtsps" and tls_verify
+    # Over HTTP the decoder looks names up itself, by the same policy: also those that redirects and playlists hold.
+    named = source.scheme in ("http", "https") or (source.scheme == "rtsps" and tls_verify)
     return reveal(source, store, host=source.host if named else address)
 
 

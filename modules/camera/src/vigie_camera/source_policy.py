@@ -14,7 +14,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SCHEMES_VARIABLE: Final = "VIGIE_CAMERA_SCHEMES"
 NETWORKS_VARIABLE: Final = "VIGIE_CAMERA_NETWORKS"
-SCHEMES: Final = ("file", "rtsp", "rtsps", "synthetic")
+SCHEMES: Final = ("file", "http", "https", "rtsp", "rtsps", "synthetic")
 DEFAULT_NETWORKS: Final = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
 )  # fmt: skip
@@ -65,6 +65,11 @@ class SourcePolicy:
             return None
         return self.refuses_address(host, address)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Networks and names, for `policy_of` in another process."""
+        return (*map(str, self.networks), *sorted(self.names))
+
     def describe(self) -> str:
         return ", ".join([*map(str, self.networks), *sorted(self.names)]) or "none"
 
@@ -78,9 +83,14 @@ def read_policy(environ: Mapping[str, str]) -> SourcePolicy:
     schemes = frozenset(_words(environ.get(SCHEMES_VARIABLE, " ".join(SCHEMES))))
     if unknown := sorted(schemes - set(SCHEMES)):
         raise ConfigRefusedError(SCHEMES_VARIABLE, f"expected some of {', '.join(SCHEMES)}, got {unknown[0][:40]!r}")
+    return policy_of(_words(environ.get(NETWORKS_VARIABLE, "default")), schemes)
+
+
+def policy_of(words: Iterable[str], schemes: frozenset[str] = frozenset(SCHEMES)) -> SourcePolicy:
+    """From words of `VIGIE_CAMERA_NETWORKS`. Raises: ConfigRefusedError: a word that is not a network or a name."""
     networks: list[Network] = []
     names: set[str] = set()
-    for word in _words(environ.get(NETWORKS_VARIABLE, "default")):
+    for word in words:
         if word == "default":
             networks += map(ipaddress.ip_network, DEFAULT_NETWORKS)
         elif word[0].isdigit() or ":" in word or "/" in word:

@@ -14,7 +14,10 @@ from vigie.contracts.pixels import PixelFormat
 from vigie_camera.cause import Cause
 
 # One sentence for every cause: by the answer a twin could otherwise ask which files the device has. The log knows more.
-NOT_A_VIDEO = "cannot be opened as a video; check the path, the module's mounts and the format (H.264 in MP4 works)"
+NOT_A_VIDEO = (
+    "cannot be opened as a video; check the path, the module's mounts and the format (H.264 in MP4 works, and "
+    "JPEG or PNG in a folder)"
+)
 
 
 class DecodeError(Exception):
@@ -104,10 +107,40 @@ class Video(Protocol):
     def close(self) -> None: ...
 
 
+class PictureError(Exception):
+    """Bytes that are not a whole picture."""
+
+
+class PictureDecoder(Protocol):
+    """Decodes single pictures."""
+
+    def decode(self, data: bytes) -> Decoded:
+        """The picture, true until the next one is asked for. Raises: PictureError."""
+
+
+class Body(Protocol):
+    """A file as it comes over the network. ``name``: its URL, without a password."""
+
+    name: str
+
+    def read(self, count: int = -1) -> bytes:
+        """Raises: DecodeError."""
+
+    def close(self) -> None: ...
+
+
 class Backend(Protocol):
     """A decoder library."""
 
     name: str
+
+    def pictures(self) -> PictureDecoder: ...
+
+    def open_playlist(self, playlist: Body, get: Callable[[str], Body], options: VideoOptions) -> Video:
+        """HLS: ``playlist`` is taken over; everything that it names is asked of ``get``, which raises DecodeError.
+
+        Raises: DecodeError.
+        """
 
     def open(self, address: str, options: VideoOptions) -> Video:
         """Open ``address``, an absolute path or a URL with its secrets.

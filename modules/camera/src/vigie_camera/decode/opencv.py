@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import cv2
@@ -20,15 +21,18 @@ from vigie.contracts.pixels import PixelFormat
 from vigie_camera.cause import REMEDY, Cause
 from vigie_camera.decode.backend import (
     NOT_A_VIDEO,
+    Body,
     Damage,
     Decoded,
     DecodeError,
     PacketTap,
+    PictureError,
     VideoFacts,
     VideoOptions,
     tls_options,
 )
 from vigie_camera.decode.reasons import is_network, reach
+from vigie_camera.decode.stills import picture_codec
 
 _FALLBACK_PERIOD_S: Final = 1 / 25
 _OPTIONS: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
@@ -47,6 +51,15 @@ class OpencvBackend:
         """Settings of the whole process, which decodes one source with one thread."""
         cv2.setNumThreads(1)
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+    def pictures(self) -> OpencvPictures:
+        return OpencvPictures()
+
+    def open_playlist(self, playlist: Body, _get: Callable[[str], Body], _options: VideoOptions) -> OpencvVideo:
+        playlist.close()
+        raise DecodeError(
+            Cause.UNSUPPORTED_CODEC, "HLS, which this image's decoder (opencv) cannot open within the policy"
+        )
 
     def open(self, address: str, options: VideoOptions) -> OpencvVideo:
         os.environ[_LOG_LEVEL] = _ERRORS
@@ -68,6 +81,17 @@ class OpencvBackend:
             capture.release()
             raise _failure(address, time.monotonic() - began, options)
         return OpencvVideo(capture, options, complaints)
+
+
+class OpencvPictures:
+    """See ``PictureDecoder``."""
+
+    def decode(self, data: bytes) -> Decoded:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if picture_codec(data) else None
+        if picture is None:
+            raise PictureError("not a whole picture of a kind that is known")
+        frame_bgr = np.asarray(picture, np.uint8)
+        return Decoded(PixelFormat("bgr", (frame_bgr.shape[0], frame_bgr.shape[1])), (frame_bgr,), None)
 
 
 class OpencvVideo:

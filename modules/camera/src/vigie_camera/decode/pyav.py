@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import av
@@ -23,9 +24,20 @@ from numpy.typing import NDArray
 from vigie.contracts.pixels import PixelFormat
 from vigie.vision.planes import plane_shapes
 from vigie_camera.cause import Cause
-from vigie_camera.decode.backend import Damage, Decoded, DecodeError, PacketTap, VideoFacts, VideoOptions, tls_options
+from vigie_camera.decode.backend import (
+    Body,
+    Damage,
+    Decoded,
+    DecodeError,
+    PacketTap,
+    PictureError,
+    VideoFacts,
+    VideoOptions,
+    tls_options,
+)
 from vigie_camera.decode.pixels import converted_to, layout_of, matrix_of, range_of, siting_of
 from vigie_camera.decode.reasons import is_network, open_failure
+from vigie_camera.decode.stills import picture_codec
 from vigie_camera.decode.upright import Upright
 
 FALLBACK_PERIOD_S: Final = 1 / 25
@@ -46,6 +58,8 @@ _NETWORK_CODECS: Final = frozenset(
         "libvpx-vp9",
     }
 )
+# Enough to find the size of any camera's video, and a second sooner than the default.
+_PROBE: Final = {"probesize": "1000000", "analyzeduration": "1000000"}
 # So many packets in a row without a picture, and it is no damage any more.
 _HOPELESS_PACKETS: Final = 500
 
@@ -54,6 +68,42 @@ class PyavBackend:
     """See ``Backend``."""
 
     name = "pyav"
+
+    def pictures(self) -> PyavPictures:
+        return PyavPictures()
+
+    def open_playlist(self, playlist: Body, get: Callable[[str], Body], options: VideoOptions) -> PyavVideo:
+        refused: list[DecodeError] = []
+
+        def ask(url: str, _flags: int, _options: object) -> Body:
+            try:
+                return get(url)
+            except DecodeError as error:
+                refused.append(error)
+                raise OSError(error.reason) from None
+
+        try:
+            container = av.open(
+                playlist,
+                format="hls",
+                options={"http_persistent": "0", "http_multiple": "0", "live_start_index": "-1", **_PROBE},
+                io_open=ask,
+                timeout=(2 * options.open_timeout_s, options.read_timeout_s),
+                mode="r",
+            )
+        except (av.FFmpegError, OSError, ValueError):
+            raise (
+                refused[-1]
+                if refused
+                else DecodeError(
+                    Cause.NO_VIDEO, "a playlist without segments that can be decoded; encrypted ones cannot be opened"
+                )
+            ) from None
+        try:
+            return PyavVideo(container, options, network=True)
+        except BaseException:
+            container.close()
+            raise
 
     def open(self, address: str, options: VideoOptions) -> PyavVideo:
         began = time.monotonic()
@@ -71,6 +121,38 @@ class PyavBackend:
         except BaseException:
             container.close()
             raise
+
+
+class PyavPictures:
+    """See ``PictureDecoder``."""
+
+    def __init__(self) -> None:
+        """No codec before the first picture tells which."""
+        self._context: Any = None
+        self._upright = Upright()
+        self._reformatter = VideoReformatter()
+        self._shown: VideoFrame | None = None
+
+    def decode(self, data: bytes) -> Decoded:
+        codec = picture_codec(data)
+        if codec is None:
+            raise PictureError("not a whole picture of a kind that is known")
+        # Other decoders than JPEG's carry something over: the one for PNG adds a picture to the one before.
+        if self._context is None or self._context.name != codec or codec != "mjpeg":
+            self._context = av.CodecContext.create(codec, "r")
+            self._context.thread_type = "NONE"
+        try:
+            frames = self._context.decode(av.Packet(data))
+            upright = [one for frame in frames for one in self._upright.feed(frame, None)]
+            upright += list(self._upright.flush())
+        except (av.FFmpegError, ValueError) as error:
+            self._context = None
+            raise PictureError(type(error).__name__) from None
+        if not upright:
+            self._context = None
+            raise PictureError("no picture in it")
+        decoded, self._shown = decoded_of(upright[-1], codec, self._reformatter)
+        return decoded
 
 
 class PyavVideo:
@@ -113,7 +195,8 @@ class PyavVideo:
             self._advance()
         # Kept until the next call: the planes are views of it.
         self._shown = self._waiting.popleft()
-        return self._decoded(self._shown)
+        decoded, self._shown = decoded_of(self._shown, self._codec, self._reformatter)
+        return replace(decoded, keys=self._keys)
 
     def close(self) -> None:
         self._waiting.clear()
@@ -173,23 +256,25 @@ class PyavVideo:
                 self._waiting.extend(self._upright.feed(frame, self._stream.sample_aspect_ratio))
         self._waiting.extend(self._upright.flush())
 
-    def _decoded(self, frame: VideoFrame) -> Decoded:
-        time_s = None if frame.time is None else float(frame.time)
-        tagged = frame
-        layout = layout_of(frame.format.name)
-        if layout is None:
-            frame = self._shown = self._reformatter.reformat(frame, format=converted_to(frame.format.name))
-            layout = layout_of(frame.format.name) or "bgr"
-        size_hw = (frame.height, frame.width)
-        if layout == "bgr":
-            pixel_format = PixelFormat("bgr", size_hw)
-        else:
-            matrix = matrix_of(int(tagged.colorspace), size_hw)
-            value_range = range_of(int(tagged.color_range), tagged.format.name)
-            pixel_format = PixelFormat(layout, size_hw, matrix, value_range, siting_of(self._codec, matrix))
-        shapes = plane_shapes(pixel_format)
-        arrays = tuple(_view(frame.planes[index], shape) for index, shape in enumerate(shapes))
-        return Decoded(pixel_format, arrays, time_s, self._keys)
+
+def decoded_of(frame: VideoFrame, codec: str, reformatter: VideoReformatter) -> tuple[Decoded, VideoFrame]:
+    """``frame`` in a format that is ours; the second is what the planes are views of, to be kept as long as they."""
+    time_s = None if frame.time is None else float(frame.time)
+    tagged = frame
+    layout = layout_of(frame.format.name)
+    if layout is None:
+        frame = reformatter.reformat(frame, format=converted_to(frame.format.name))
+        layout = layout_of(frame.format.name) or "bgr"
+    size_hw = (frame.height, frame.width)
+    if layout == "bgr":
+        pixel_format = PixelFormat("bgr", size_hw)
+    else:
+        matrix = matrix_of(int(tagged.colorspace), size_hw)
+        value_range = range_of(int(tagged.color_range), tagged.format.name)
+        pixel_format = PixelFormat(layout, size_hw, matrix, value_range, siting_of(codec, matrix))
+    shapes = plane_shapes(pixel_format)
+    arrays = tuple(_view(frame.planes[index], shape) for index, shape in enumerate(shapes))
+    return Decoded(pixel_format, arrays, time_s), frame
 
 
 def _view(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -212,8 +297,7 @@ def _options(address: str, options: VideoOptions) -> dict[str, str]:
         return {"protocol_whitelist": "file"}
     table = {"protocol_whitelist": "rtsp,rtsps,rtp,udp,tcp,tls,http,https,crypto"}
     if options.live:
-        # Enough to find the size of any camera's video, and a second sooner than the default.
-        table |= {"probesize": "1000000", "analyzeduration": "1000000"}
+        table |= _PROBE
     if scheme in ("rtsp", "rtsps"):
         table |= {"rtsp_transport": options.transport, "allowed_media_types": "video", **tls_options(options)}
     return table

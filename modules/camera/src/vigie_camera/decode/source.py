@@ -7,8 +7,10 @@ from typing import Protocol
 
 from vigie.vision.planes import copy_planes
 from vigie_camera.decode.backend import Backend, Damage, Video
+from vigie_camera.decode.folder import FolderVideo, is_pictures
 from vigie_camera.decode.frame import Frame
 from vigie_camera.decode.wire import Task
+from vigie_camera.source_policy import policy_of
 
 
 class Source(Protocol):
@@ -33,6 +35,18 @@ def open_source(task: Task, backend: Backend) -> Source:
 
         return SceneSource(task.address)
     return VideoSource(task, backend)
+
+
+def _open_video(task: Task, backend: Backend) -> Video:
+    if task.kind == "web":
+        # Loaded when needed: HTTP and TLS take memory that other cameras' decoders save.
+        from vigie_camera.decode.web_video import open_web_video
+
+        policy = policy_of(task.networks)
+        return open_web_video(task.address, policy, task.options, backend, task.interval_s)
+    if not task.options.live and is_pictures(task.address):
+        return FolderVideo(task.address, backend.pictures(), task.interval_s)
+    return backend.open(task.address, task.options)
 
 
 class VideoSource:
@@ -68,7 +82,7 @@ class VideoSource:
         return True
 
     def _open(self) -> Video:
-        video = self._backend.open(self._task.address, self._task.options)
+        video = _open_video(self._task, self._backend)
         self.period_s, self.promised = video.facts.period_s, video.facts.promised
         self.decoder = f"{self._backend.name} {video.facts.codec}"
         return video

@@ -19,10 +19,14 @@ from vigie_camera.pace import Rhythm
 
 
 class Task(msgspec.Struct, frozen=True, tag="task"):
-    """The first thing a decoder is told. ``address`` holds this camera's secrets and no other's."""
+    """The first thing a decoder is told. ``address`` holds this camera's secrets and no other's.
+
+    ``interval_s``: between two pictures of a folder, or two questions for a snapshot. ``networks``: where a web
+    camera's answers may lead, as ``SourcePolicy.words``.
+    """
 
     camera: str
-    kind: Literal["video", "synthetic"]
+    kind: Literal["video", "web", "synthetic"]
     address: str
     options: VideoOptions
     rhythm: Rhythm
@@ -30,6 +34,8 @@ class Task(msgspec.Struct, frozen=True, tag="task"):
     loop: bool = False
     frames: int | None = None
     masks: tuple[Mask, ...] = ()
+    interval_s: float = 1.0
+    networks: tuple[str, ...] = ()
 
 
 class Memory(msgspec.Struct, frozen=True, tag="memory"):

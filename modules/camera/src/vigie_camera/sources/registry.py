@@ -24,15 +24,16 @@ from vigie_camera.source_policy import SourcePolicy
 
 log = get_logger("camera.source")
 
-Kind = Literal["file", "rtsp", "synthetic"]
+Kind = Literal["file", "web", "rtsp", "synthetic"]
 Tls = Literal["verified", "unverified", "none"]
-SUPPORTED: Final = "an absolute path of a video file, rtsp://host/path, or synthetic://conveyor?seed=1&fps=30"
+SUPPORTED: Final = (
+    "an absolute path of a video file or a folder of pictures, rtsp://host/path, http://host/path, or "
+    "synthetic://conveyor?seed=1&fps=30"
+)
 OPEN_S: Final = 10.0
 FILE_S: Final = 10.0  # a file on a network share that went away
 _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _LATER: Final = {
-    "http": "MJPEG over HTTP",
-    "https": "MJPEG over HTTP",
     "v4l2": "V4L2 cameras",
     "usb": "V4L2 cameras",
     "rtmp": "RTMP",
@@ -98,8 +99,8 @@ def plan_source(source: str, *, tls_verify: bool = True) -> SourcePlan:
     match scheme[1].lower() if scheme else "":
         case "" | "file":
             return _plan_file(source, shown)
-        case "rtsp" | "rtsps":
-            return _plan_rtsp(source, tls_verify=tls_verify)
+        case "rtsp" | "rtsps" | "http" | "https":
+            return _plan_network(source, tls_verify=tls_verify)
         case "synthetic":
             return _plan_synthetic(source, shown)
         case other if other in _LATER:
@@ -122,7 +123,8 @@ def caution(plan: SourcePlan) -> str | None:
         return None
     if plan.tls == "none":
         return (
-            "warning: the password crosses the network readable or weakly hashed; use rtsps:// where the camera has it"
+            "warning: the password crosses the network readable or weakly hashed; "
+            "use rtsps:// or https:// where the camera has it"
         )
     if plan.tls == "unverified":
         return "warning: the camera's certificate is not checked (tls_verify false), so anybody may take the password"
@@ -134,8 +136,6 @@ def _plan_file(source: str, shown: str) -> SourcePlan:
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in source + str(path)):
         raise SourceRefusedError("...", "holds a control character; rename the file")
     # Whether such a file exists is not asked: a mount that is away would hold every camera.
-    if any(sign in source for sign in "*?"):
-        raise SourceRefusedError(shown, "is a pattern of files, which this version cannot open; name one file")
     if not path.is_absolute():
         raise SourceRefusedError(shown, f"is not an absolute path; use {SUPPORTED}")
     if SECRET.search(source):
@@ -143,8 +143,10 @@ def _plan_file(source: str, shown: str) -> SourcePlan:
     if str(path).startswith("/dev/video"):
         raise SourceRefusedError(shown, f"V4L2 cameras cannot be opened by this version; use {SUPPORTED}")
 
+    pattern = any(sign in source for sign in "*?")
+
     def resolve(_context: OpenContext) -> str:
-        why = _no_file(path)
+        why = None if pattern or path.is_dir() else _no_file(path)
         if why:
             log.warning("file_not_opened", source=str(path), why=why)
             raise SourceOpenError(str(path), NOT_A_VIDEO)
@@ -180,14 +182,15 @@ def _no_file(path: Path) -> str | None:
     return None if found.st_size else "empty"
 
 
-def _plan_rtsp(source: str, *, tls_verify: bool) -> SourcePlan:
+def _plan_network(source: str, *, tls_verify: bool) -> SourcePlan:
     network = read_network_source(source)
 
     def resolve(context: OpenContext) -> str:
         return connection(network, context.policy, context.store, tls_verify=tls_verify).reveal()
 
-    tls: Tls = "none" if network.scheme == "rtsp" else "verified" if tls_verify else "unverified"
-    return SourcePlan("rtsp", redact(source), live=True, endless=True, resolve=resolve, network=network, tls=tls)
+    tls: Tls = "none" if network.scheme in ("rtsp", "http") else "verified" if tls_verify else "unverified"
+    kind: Kind = "rtsp" if network.scheme.startswith("rtsp") else "web"
+    return SourcePlan(kind, redact(source), live=True, endless=True, resolve=resolve, network=network, tls=tls)
 
 
 def _plan_synthetic(source: str, shown: str) -> SourcePlan:
