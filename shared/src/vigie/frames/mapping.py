@@ -26,6 +26,7 @@ from vigie.frames.layout import (
     split_file_id,
 )
 from vigie.frames.locks import SlotLocks
+from vigie.frames.owner import check_owner
 from vigie.frames.space import check_space, free_bytes
 
 NEW_SUFFIX = ".new"
@@ -83,11 +84,13 @@ class RingMapping:
     def open(cls, folder: Path, file_id: str, *, writable: bool) -> Self:
         """Map the ring that is there.
 
-        Raises: FileNotFoundError: no such ring. RingRefusedError: not a ring that this version can use.
+        Raises: FileNotFoundError: no such ring. RingRefusedError: not a ring that this version can use, or another
+            user's.
         """
         flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(folder / f"{file_id}{RING_SUFFIX}", flags)
         try:
+            check_owner(fd, folder, writable=writable)
             header = parse_header(os.pread(fd, HEADER_BYTES, 0), os.fstat(fd).st_size)
             _check_epoch(file_id, header.epoch)
             return cls(fd, file_id, header, writable=writable)

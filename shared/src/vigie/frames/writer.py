@@ -20,6 +20,7 @@ from vigie.errors import FrameTooLargeError, PixelFormatError, RingBusyError, Ri
 from vigie.frames.layout import PLAIN_VERSION, RING_SUFFIX, VERSION, RingGeometry, check_ring_name
 from vigie.frames.locks import try_flock
 from vigie.frames.mapping import RingMapping, remove_unfinished, ring_files
+from vigie.frames.owner import open_folder
 from vigie.frames.stamp import pack_format
 from vigie.vision.planes import frame_bytes
 
@@ -80,10 +81,10 @@ class RingWriter:
             of the version before can read them.
             stall_s: after this long with every slot held by readers, the writer moves to a new file.
         Raises: RingBusyError: another process writes it. RingNoSpaceError: full or too small file system.
-            RingRefusedError: a name that is no file name.
+            RingRefusedError: a name that is no file name; a folder of another user.
         """
         check_ring_name(name)
-        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        open_folder(folder, FOLDER_MODE)
         writer_fd = _become_writer(folder, name)
         try:
             ring = _attach(folder, name, RingGeometry(slots, slot_bytes), VERSION if formats else PLAIN_VERSION)
@@ -335,7 +336,7 @@ def _reopen(folder: Path, file_id: str, geometry: RingGeometry, version: int) ->
 
 
 def _create(folder: Path, name: str, geometry: RingGeometry, version: int) -> RingMapping:
-    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    open_folder(folder, FOLDER_MODE)
     return RingMapping.create(folder, name, secrets.randbits(32), geometry, version)
 
 
