@@ -118,6 +118,15 @@ def configure_logging(module: str, *, style: str = "auto", level: str = "info") 
     for noisy in ("azure", "paho"):
         logging.getLogger(noisy).setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(_not_a_strangers)
+
+
+def _not_a_strangers(record: logging.LogRecord) -> bool:
+    """A malformed request is answered 400, and one that hangs up needs no answer: a stack in the log for each would let
+    strangers fill it, with pieces of what they sent.
+    """
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not (kind.__module__ == "aiohttp.http_exceptions" or issubclass(kind, ConnectionError))
 
 
 def lines_lost() -> int:

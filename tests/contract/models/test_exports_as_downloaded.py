@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from support import models, strangers
+from vigie.errors import ModelFileError
 from vigie.models import load_bundle
 from vigie_devkit.cli import main
+from vigie_devkit.models.unpack import unpacked
 
 
 def pack(folder: Path, **files: bytes | str) -> Path:
@@ -60,3 +62,15 @@ def test_a_file_that_only_ends_like_a_zip_is_refused(tmp_path: Path, capsys: pyt
     (tmp_path / "x.zip").write_bytes(b"PK\x03\x04 cut off")
     assert main(["models", "import", str(tmp_path / "x.zip")]) != 0
     assert "cannot be unpacked" in capsys.readouterr().err
+
+
+def test_an_export_whose_packed_bytes_are_damaged_is_one_sentence(tmp_path: Path) -> None:
+    """Found by fuzzing: the packer's own error came through."""
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("model.onnx", bytes(range(256)) * 40)
+    content = bytearray(archive.read_bytes())
+    content[40:60] = b"\xff" * 20
+    archive.write_bytes(content)
+    with pytest.raises(ModelFileError, match="cannot be unpacked"), unpacked(archive):
+        pass

@@ -105,6 +105,13 @@ def test_an_entry_shows_no_credentials_and_stays_small() -> None:
     assert (len(many.changed), many.more) == (64, 936)
 
 
+@pytest.mark.parametrize("strange", ["\ud800", {"a": ["\udfff"]}, {"\ud800": 1}, 10**30, 1e308, [[[]]] * 50], ids=repr)
+def test_whatever_a_call_carries_becomes_a_line(strange: object) -> None:
+    for entry in (method_entry("x", strange, 400, {"error": strange}), twin_entry(1, 0, [("$.a", strange, 1)], [])):
+        line, _ = write_line(entry, Head(), at=AT, module="m", boot="b")
+        assert read_line(line[:-1]).entry == entry
+
+
 @pytest.mark.parametrize(
     ("refused", "options", "result"),
     [([], {}, "accepted"), ([("$.a", 1, "x")], {}, "partly"), ([("$", {}, "x")], {"whole": True}, "refused"),

@@ -110,3 +110,11 @@ def test_any_message_is_explained(source: str, body: bytes, props: dict[str, str
     desired = {"schemaVersion": "1.1", "routes": routes, "storeAndForwardConfiguration": {"timeToLiveSecs": 1}}
     with contextlib.suppress(ManifestError):
         explain(parse_edgehub_desired(desired), [], message_for(source, body, props, {}))
+
+
+def test_a_bind_without_a_target_and_a_port_without_a_number_are_refused_by_compose() -> None:
+    """Both were tracebacks: one found by the table above, one by fuzzing."""
+    for module, member, value in (("inference", "Binds", ["x"]), ("viewer", "PortBindings", {"8710/tcp": [{}]})):
+        place = ("modulesContent", "$edgeAgent", "properties.desired", "modules", module, "settings", "createOptions")
+        with pytest.raises(ManifestError, match=member):
+            compose_text(changed((*place, "HostConfig", member), value), FILES)

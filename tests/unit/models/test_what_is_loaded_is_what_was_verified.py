@@ -246,3 +246,14 @@ def test_an_archive_in_which_a_file_is_a_folder_is_refused(tmp_path: Path, names
     (tmp_path / "into").mkdir()
     with pytest.raises((BundleError, BundlePathError)):
         unpack_bundle(tmp_path / "a.zip", tmp_path / "into", name="a.zip")
+
+
+def test_an_archive_whose_entry_begins_before_the_file_is_refused(tmp_path: Path) -> None:
+    """Found by fuzzing: zipfile seeks to a place before the file, and the system's refusal looked like the disk's."""
+    archive, folder = tmp_path / "a.zip", tmp_path / "in"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("a/card.yaml", "x" * 400)
+    archive.write_bytes(archive.read_bytes()[1:])
+    folder.mkdir()
+    with pytest.raises(BundleError, match="names a file that cannot be"):
+        unpack_bundle(archive, folder, name="a")

@@ -61,7 +61,7 @@ async def test_every_version_and_call_is_on_the_disk_with_what_changed_and_why_n
                 lambda v=version, r=result: any((one.version, one.result) == (v, r) for one in entries(tmp_path))
             )
         await asyncio.to_thread(hub.invoke, "a", "get_status", {"verbose": False})
-        await asyncio.to_thread(hub.invoke, "a", "nonsense", {"source": secret})
+        await asyncio.to_thread(hub.invoke, "a", "nonsense", {"source": secret, "text": "\ud800"})
         await until(lambda: hub.reported("a").get("audit", {}).get("lines") == len(entries(tmp_path)))
         told = hub.reported("a")["audit"]
         assert service.twin.current is not None
@@ -100,6 +100,7 @@ async def test_the_command_shows_and_verifies_what_a_module_wrote(
 ) -> None:
     async with module(MemoryHub({}), tmp_path) as service:
         assert service.twin.current == Config()
+        await until(lambda: len(entries(tmp_path)) == 2)
     folder = tmp_path / "a" / "audit"
 
     def run(*words: str) -> int:

@@ -234,12 +234,14 @@ def _devices(value: list[Mapping[str, str]]) -> list[str]:
 
 
 def _ports(value: Mapping[str, list[Mapping[str, str]]]) -> list[str]:
-    return [
-        f"{host['HostIp'] + ':' if host.get('HostIp') else ''}{_PAGE_PORT.format(host['HostPort'])}"
-        f":{port.removesuffix('/tcp')}"
-        for port, hosts in value.items()
-        for host in hosts
-    ]
+    shown = []
+    for port, hosts in value.items():
+        for host in hosts:
+            if not host.get("HostPort"):
+                raise ManifestError("HostConfig.PortBindings", f"{port!r} has no HostPort", "name the host's port")
+            address = f"{host['HostIp']}:" if host.get("HostIp") else ""
+            shown.append(f"{address}{_PAGE_PORT.format(host['HostPort'])}:{port.removesuffix('/tcp')}")
+    return shown
 
 
 def _tmpfs(value: Mapping[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from vigie.errors import ModelFileError
+from vigie.errors import ModelError, ModelFileError
 from vigie.models.bundle import MODEL_BYTES_MAX
 from vigie_devkit.models.labels import read_labels
 
@@ -36,7 +36,9 @@ def unpacked(file: Path) -> Iterator[tuple[Path, tuple[str, ...] | None]]:
                     archive, _only_model(archive, file), Path(folder) / f"{file.stem}.onnx", MODEL_BYTES_MAX, file
                 )
                 labels = _labels(archive, Path(folder), file)
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        except ModelError:
+            raise
+        except Exception as error:  # zipfile raises what the bytes make it raise: zlib.error, RuntimeError, ...
             raise ModelFileError(str(file), f"cannot be unpacked: {error}; download it again") from error
         yield model, labels
 

@@ -11,7 +11,10 @@ from typing import Any
 
 from vigie.audit.journal import Journal
 from vigie.audit.record import Entry
+from vigie.log import get_logger
 from vigie.thread_names import show_thread_name
+
+log = get_logger(__name__)
 
 WAITING_MAX = 256
 # A healthy disk takes milliseconds. One that hangs may delay an answer so long, and no longer.
@@ -53,7 +56,12 @@ class Auditor:
         show_thread_name("audit")
         while (work := self._work.get()) is not None:
             entry, written = work
-            done = self._journal.append(entry)
+            try:
+                done = self._journal.append(entry)
+            except Exception:  # an entry that cannot be written must not cost the next ones
+                log.exception("audit_entry_refused", kind=entry.kind)
+                self._journal.count_lost()
+                done = False
             head = self._journal.head
             self._report({"audit": {"lines": head.n, "head": head.sum, "lost": self._journal.lost}})
             written.set_result(done)

@@ -58,8 +58,9 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 def told(value: Any, limit: int = _CHARACTERS) -> str:
     """A value for people, as JSON without credentials; ``limit`` characters of it."""
-    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
-    text = redact(text)
+    text = redact(value if isinstance(value, str) else _json(value))
+    # A lone surrogate came as \\ud800 in somebody's JSON; no line of ours could be written with it.
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
@@ -92,6 +93,13 @@ def method_entry(name: str, payload: Any, status: int, reply: Any) -> Entry:
     """One direct method call: what was asked, and the status; of the reply only the error."""
     error = reply.get("error", "") if status != 200 and isinstance(reply, Mapping) else ""
     return Entry(kind="method", method=told(name, 200), request=told(payload), status=status, error=told(error, 1000))
+
+
+def _json(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except (UnicodeEncodeError, OverflowError, RecursionError):
+        return repr(value)
 
 
 def asked_for(properties: Mapping[str, Any], keys: Sequence[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -42,9 +43,10 @@ def unpack_bundle(archive: Path, folder: Path, *, name: str) -> None:
     except BundleError:
         raise
     except OSError as error:
-        if not isinstance(error, _OF_THE_ARCHIVE):
+        # EINVAL: an entry that is said to begin before the file does.
+        if not isinstance(error, _OF_THE_ARCHIVE) and error.errno != errno.EINVAL:
             raise  # the disk's: the caller says where
-        raise BundleError(name, f"names a file that is another's folder ({error})") from error
+        raise BundleError(name, f"names a file that cannot be ({error})") from error
     except Exception as error:  # zipfile raises what the bytes make it raise: RuntimeError, AttributeError, ...
         raise BundleError(name, f"is a damaged archive ({error}); fetch it again") from error
 

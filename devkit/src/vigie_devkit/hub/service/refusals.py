@@ -92,8 +92,8 @@ async def answer_refusals(
         return refusal(405, 405000, f"{request.method} is not served at {request.path}; {allowed} is")
     except web.HTTPRequestEntityTooLarge:
         return refusal(413, 413001, "the body is larger than the service reads (1 MiB)")
-    except web.HTTPException:
-        raise
+    except (web.HTTPException, ConnectionError):
+        raise  # an answer already, or nobody left to answer
     except Exception:
         log.exception("service_failed", method=request.method, path=request.path)
         return refusal(500, 500001, "the hub failed; its log says where")

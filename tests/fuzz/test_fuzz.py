@@ -1,0 +1,59 @@
+"""Nearly valid input for every parser that faces others: it answers or refuses in its own words, and soon.
+
+    VIGIE_FUZZ_SECONDS=3600 ./vigie test -m fuzz tests/fuzz        an hour for all parsers together; default 90 s
+    VIGIE_FUZZ_SEED=7 ./vigie test -m fuzz tests/fuzz -k archives  other inputs, one parser
+
+The same seed gives the same inputs in the same order. What fails is shrunk to the fewest edits and printed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from fuzz.targets import TARGETS, Requests, Target
+
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]
+
+SECONDS = float(os.environ.get("VIGIE_FUZZ_SECONDS", "90"))
+SEED = int(os.environ.get("VIGIE_FUZZ_SEED", "1"))
+# CPU seconds for one input; the largest honest one (an ONNX file) takes some hundredths.
+CPU_S_MAX = 3.0
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_a_parser_answers_or_refuses_in_its_own_words(
+    target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs, call = target.open(tmp_path)
+    random, tried = Random(f"{SEED} {target.name}"), 0
+
+    def wrong(data: bytes) -> Exception | None:
+        begun = time.process_time()
+        try:
+            call(data)
+        except Exception as error:
+            return error
+        took = time.process_time() - begun
+        return AssertionError(f"{took:.1f} CPU seconds") if took > CPU_S_MAX else None
+
+    ends = time.monotonic() + SECONDS / len(TARGETS)
+    try:
+        while tried < 50 or time.monotonic() < ends:
+            draft = inputs.draw(random)
+            tried += 1
+            if wrong(inputs.build(draft)) is not None:
+                smallest = inputs.build(inputs.shrunk(draft, lambda data: wrong(data) is not None))
+                error = wrong(smallest)
+                assert error is not None, "it failed once and not again"
+                error.add_note(f"{target.name}: seed {SEED}, input {tried}: {smallest[:4000]!r}")
+                raise error
+    finally:
+        if isinstance(call, Requests):
+            call.close()
+    with capsys.disabled():
+        print(f"\nfuzz: {target.name}: {tried} inputs, seed {SEED}")
