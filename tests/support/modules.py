@@ -27,6 +27,7 @@ def environment(name: str, folder: Path) -> ModuleEnvironment:
         state=state,
         frames=frames,
         http=("127.0.0.1", 0),
+        doorbells=frozenset({"frames", "tensors", "detections"}),
         secrets=folder / "secrets",
         log_level="error",
     )

@@ -19,6 +19,7 @@ import msgspec
 from vigie.audit.auditor import Auditor
 from vigie.audit.journal import Journal
 from vigie.audit.record import Entry, method_entry
+from vigie.config.doorbells import DoorbellConfig
 from vigie.config.environment import ModuleEnvironment
 from vigie.config.lastgood import LastGood
 from vigie.contracts import names
@@ -30,7 +31,7 @@ from vigie.frames.doorbell import socket_name
 from vigie.health import Health
 from vigie.log import get_logger
 from vigie.messaging.bell_input import BellInput
-from vigie.messaging.bell_output import BellOutput, Progress
+from vigie.messaging.bell_output import BellOutput
 from vigie.messaging.bells import Bells
 from vigie.messaging.feed import TwinFeed
 from vigie.messaging.inputs import InputQueue, Received
@@ -71,8 +72,6 @@ Q = TypeVar("Q")
 LinkFactory = Callable[[LinkContext], Link]
 
 _THREADS_STOP_S = 3.0
-# How long frames go on by doorbell while the hub is away, until the twin says otherwise.
-HUB_AWAY_GRACE_S = 300.0
 
 
 class StatusRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,7 +185,8 @@ class Service(Generic[C]):
     ) -> Output[Any] | UpstreamOutput:
         """Declare an output; ``consumer`` is (module, input) at the other end of its route, None for ``$upstream``.
 
-        ``doorbell``: claims may go by doorbell where the consumer answers (docs/frames.md).
+        ``doorbell``: claims may go by doorbell where the manifest says that ``consumer`` is the only one
+        (``VIGIE_DOORBELLS``) and where it answers (docs/frames.md).
         """
         if consumer is None:
             upstream = UpstreamOutput(name, self.metrics)
@@ -282,7 +282,8 @@ class Service(Generic[C]):
         self, settings: OutputSettings, consumer: tuple[str, str] | None, *, doorbell: bool = False
     ) -> Output[Any]:
         env = self.env
-        bell = None if consumer is None or not doorbell else self._bell_output(settings, consumer)
+        may_ring = doorbell and settings.name in env.doorbells
+        bell = None if consumer is None or not may_ring else self._bell_output(settings, consumer)
         output: Output[Any] = Output(
             settings,
             module_id=env.module_id,
@@ -300,18 +301,14 @@ class Service(Generic[C]):
 
     def _bell_output(self, settings: OutputSettings, consumer: tuple[str, str]) -> BellOutput:
         env = self.env
-
-        def open_cursor(module: str, input_name: str) -> Progress:
-            return open_progress((env.signals,), env.module_id, (module, input_name), Lane.DOORBELL)
-
         return BellOutput(
             env.signals,
             consumer,
             Window(settings.bell_messages, settings.timeout_s),
             answers=self._bells.name,
-            grace_s=HUB_AWAY_GRACE_S,
+            grace_s=DoorbellConfig().grace_seconds,
             link_up=self._outbox.link_up,
-            open_cursor=open_cursor,
+            progress=open_progress((env.signals,), env.module_id, consumer, Lane.DOORBELL),
         )
 
     def _join_threads(self) -> None:

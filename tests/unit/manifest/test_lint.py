@@ -44,6 +44,9 @@ class Draft:
     def frames(self, module: str) -> dict[str, Any]:
         return next(mount for mount in self.host(module)["Mounts"] if mount["Target"] == "/frames")
 
+    def signals(self, module: str) -> dict[str, Any]:
+        return next(mount for mount in self.host(module)["Mounts"] if mount["Target"] == "/signals")
+
     def tmpfs(self, module: str) -> dict[str, str]:
         return self.frames(module)["VolumeOptions"]["DriverConfig"]["Options"]
 
@@ -384,6 +387,43 @@ def memory_without_ring(d: Draft) -> None:
         d.camera()
 
 
+def doorbell_shared(d: Draft) -> None:
+    d.modules["archive"] = copy.deepcopy(d.modules["sync"])
+    d.modules["archive"]["settings"]["image"] = "r.example.com/archive:1"
+    d.route("archive", 'FROM /messages/modules/camera/* INTO BrokeredEndpoint("/modules/archive/inputs/frames")')
+
+
+def doorbell_upstream(d: Draft) -> None:
+    d.route("all", "FROM /messages/* INTO $upstream")
+
+
+def doorbell_unknown(d: Draft) -> None:
+    d.modules["inference"]["env"]["VIGIE_DOORBELLS"]["value"] = "detections events"
+
+
+def signals_missing(d: Draft) -> None:
+    d.modules["sync"]["env"]["VIGIE_SIGNALS"]["value"] = "/elsewhere"
+
+
+def signals_differ(d: Draft) -> None:
+    d.signals("sync")["Source"] = "other"
+
+
+def signals_read_only(d: Draft) -> None:
+    d.signals("sync")["ReadOnly"] = True
+
+
+def signals_on_disk(d: Draft) -> None:
+    for module in d.modules:
+        del d.signals(module)["VolumeOptions"]
+
+
+def signals_group(d: Draft) -> None:
+    for module in d.modules:
+        options = d.signals(module)["VolumeOptions"]["DriverConfig"]["Options"]
+        options["o"] = "size=4m,uid=1250,gid=1250,mode=0770"
+
+
 def memory_of_preprocess(d: Draft) -> None:
     d.desired("preprocess")["slots"] = 100
 
@@ -529,6 +569,14 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (bind_relative, "error", "options-bind-relative", f"{AGENT}.modules.sync.{HOST}.Binds[0]"),
     (port_taken, "error", "options-port-taken", f"{AGENT}.modules.sync.{HOST}.PortBindings.9600/tcp"),
     (port_of_the_hub, "error", "options-port-taken", f"{AGENT}.modules.sync.{HOST}.PortBindings.9600/tcp"),
+    (doorbell_shared, "error", "doorbell-shared", f"{AGENT}.modules.camera.env.VIGIE_DOORBELLS"),
+    (doorbell_upstream, "error", "doorbell-shared", f"{AGENT}.modules.camera.env.VIGIE_DOORBELLS"),
+    (doorbell_unknown, "error", "doorbell-unknown", f"{AGENT}.modules.inference.env.VIGIE_DOORBELLS"),
+    (signals_missing, "error", "signals-missing", f"{AGENT}.modules.sync.{HOST}.Mounts"),
+    (signals_differ, "error", "signals-differ", f"{AGENT}.modules.sync.{HOST}.Mounts"),
+    (signals_read_only, "error", "signals-read-only", f"{AGENT}.modules.sync.{HOST}.Mounts"),
+    (signals_on_disk, "warning", "signals-on-disk", f"{AGENT}.modules.camera.{HOST}.Mounts"),
+    (signals_group, "error", "signals-group", f"{AGENT}.modules.camera.{HOST}.Mounts"),
     (route_syntax, "error", "route-config-refused", HUB),
     (route_where_behind, "error", "route-text-after-into", f"{HUB}.routes.telemetry"),
     (route_unknown_target, "error", "route-unknown-target-module", f"{HUB}.routes.extra"),

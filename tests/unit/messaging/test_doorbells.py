@@ -8,7 +8,8 @@ import os
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from vigie.contracts.inputspec import InputSpec
 from vigie.frames.doorbell import Ringer, Rung, SignalSocket, socket_name
 from vigie.messaging.bell_input import BellInput
 from vigie.messaging.leases import LEASE_GOOD_S
-from vigie.messaging.memory import MemoryHub, UpstreamMessage
+from vigie.messaging.memory import Address, MemoryHub, UpstreamMessage
 from vigie.messaging.output import Output
 from vigie.service import InputQueue, Service, open_service
 
-ROUTE = {("a", "o"): ("b", "i")}
+ROUTE: dict[Address, Address | list[Address]] = {("a", "o"): ("b", "i")}
+SHARED: dict[Address, Address | list[Address]] = {("a", "o"): [("b", "i"), ("c", "i")]}
 LONG_S = 20.0
 
 
@@ -35,8 +37,8 @@ class Config(msgspec.Struct, frozen=True):
 class JudgingHub(MemoryHub):
     """With a condition on the body of each message, as a WHERE is, and a record of what came by the route."""
 
-    def __init__(self) -> None:
-        super().__init__(ROUTE)
+    def __init__(self, routes: Mapping[Address, Address | list[Address]] = ROUTE) -> None:
+        super().__init__(routes)
         self.where: Callable[[dict[str, object], dict[str, str]], bool] = lambda _body, _properties: True
         self.seen: list[tuple[dict[str, object], dict[str, str]]] = []
 
@@ -102,7 +104,7 @@ async def until(condition: Callable[[], object]) -> None:
 def environment(folder: Path, name: str) -> ModuleEnvironment:
     return ModuleEnvironment(
         name=name, module_id=name, device_id="d", state=folder / name, frames=folder / "frames",
-        signals_folder=folder / "signals", http=("127.0.0.1", 0), secrets=folder,
+        signals_folder=folder / "signals", doorbells=frozenset({"o"}), http=("127.0.0.1", 0), secrets=folder,
     )  # fmt: skip
 
 
@@ -155,6 +157,101 @@ async def test_what_a_full_doorbell_did_not_take_goes_before_anything_newer(pair
     await until(lambda: len(pair.got) >= number)
     assert pair.got == [f"x{index}" for index in range(number)]
     assert 'vigie_messages_lost_total{input="i"}' not in pair.consumer.metrics.values()
+
+
+async def test_two_consumers_of_one_output_each_get_everything_by_the_route_however_slow_one_is(tmp_path: Path) -> None:
+    """A doorbell reaches one consumer. Seen: what the full socket of the second one refused was lost to it."""
+    hub = JudgingHub(SHARED)
+    async with contextlib.AsyncExitStack() as stack:
+        services = []
+        for name in ("a", "b", "c"):
+            env = environment(tmp_path, name)
+            env.state.mkdir()
+            services.append(await stack.enter_async_context(open_service(env, Config, make_link=hub.link(name))))
+        pair = Pair(hub, *services[:2])
+        queue = services[2].input("i", InputSpec)
+        slow: list[str] = []
+        may_work = threading.Event()
+
+        def work_slowly(stop: threading.Event) -> None:
+            while not stop.is_set():
+                if not may_work.wait(0.05) or (received := queue.get(0.05)) is None:
+                    continue
+                slow.extend(item.version for item in received.items)
+                received.done()
+
+        services[2].thread("c.work", work_slowly)
+        for service in (services[2], services[1], services[0]):
+            await service.start()
+        number = 0
+        begun = time.monotonic()
+        while time.monotonic() < begun + 2.5:  # past the moment at which a lone consumer is rung, and two leases
+            pair.offer(number)
+            number += 1
+            if number == 50:  # more than the kernel queues for a socket, fewer than an input keeps
+                may_work.set()
+            await asyncio.sleep(0.02)
+        wanted = [f"x{index}" for index in range(number)]
+        await until(lambda: pair.got == wanted)
+        await until(lambda: slow == wanted)
+        assert pair.rung() == 0
+        for service in services[1:]:
+            assert 'vigie_messages_lost_total{input="i"}' not in service.metrics.values()
+
+
+async def test_a_consumer_that_joins_an_output_brings_its_messages_back_to_the_route(
+    pair: Pair, tmp_path: Path
+) -> None:
+    number = await pair.open_doorbell()
+    env = environment(tmp_path, "c")
+    env.state.mkdir()
+    async with open_service(env, Config, make_link=pair.hub.link("c")) as joined:
+        queue = joined.input("i", InputSpec)
+        got: list[str] = []
+
+        def work(stop: threading.Event) -> None:
+            while not stop.is_set():
+                if (received := queue.get(0.05)) is not None:
+                    got.extend(item.version for item in received.items)
+                    received.done()
+
+        joined.thread("c.work", work)
+        await joined.start()
+        pair.hub.routes.update(SHARED)
+        deadline = time.monotonic() + LONG_S
+        while not got:
+            assert time.monotonic() < deadline
+            pair.offer(number)
+            number += 1
+            await asyncio.sleep(0.02)
+        first, rung = int(got[0][1:]), pair.rung()
+        for _ in range(50):
+            pair.offer(number)
+            number += 1
+        await until(lambda: got == [f"x{index}" for index in range(first, number)])
+        await until(lambda: pair.got == [f"x{index}" for index in range(number)])
+        assert pair.rung() == rung
+
+
+async def test_an_output_that_no_manifest_calls_a_lone_one_sends_no_lease(tmp_path: Path) -> None:
+    """A consumer of another maker cannot say that it is there: it gets messages, ours beside it too."""
+    hub = JudgingHub(SHARED)
+    async with contextlib.AsyncExitStack() as stack:
+        services = []
+        for name in ("a", "b"):
+            env = replace(environment(tmp_path, name), doorbells=frozenset())
+            env.state.mkdir()
+            services.append(await stack.enter_async_context(open_service(env, Config, make_link=hub.link(name))))
+        pair = Pair(hub, *services)
+        for service in services:
+            await service.start()
+        for number in range(30):
+            pair.offer(number)
+            await asyncio.sleep(0.02)
+        await until(lambda: len(pair.got) == 30)
+        bodies = [msgspec.json.decode(message.body) for message in hub.module("c").waiting]
+        assert [item["version"] for body in bodies for item in body["items"]] == pair.got
+        assert all(body["sent"] for body, _ in hub.seen)  # no lease
 
 
 async def test_a_removed_route_closes_the_doorbell_and_a_new_one_opens_it(pair: Pair) -> None:
@@ -271,7 +368,7 @@ async def test_order_holds_and_nothing_comes_twice_while_the_way_changes_at_rand
         step = chance.random()
         if step < 0.05:
             with pair.sender._outbox.condition:
-                bell.leases.gone("b")  # closed, until the next lease is answered
+                bell.leases.gone()  # closed, until the next lease is answered
         elif step < 0.10:
             with pair.sender._outbox.condition:
                 bell.leases.enabled = not bell.leases.enabled

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from vigie.contracts.names import VIEWER
+from vigie_devkit.hub.routes.config import parse_edgehub_desired
+from vigie_devkit.hub.routes.table import Route
 from vigie_devkit.local.paths import RunPaths, bundle_shelves, measurements_folder
 from vigie_devkit.local.supervisor import Program
+from vigie_devkit.manifest.doorbells import doorbells_of
 
 HUB = "hub"
 # Sync flushes its ledger last; the hub drains connections.
@@ -63,6 +68,7 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         **inherited_environment(os.environ),
         "VIGIE_STATE": str(run.module(module)),
         "VIGIE_FRAMES": str(run.frames),
+        "VIGIE_DOORBELLS": doorbells_of(_routes(run.manifest), module),
         "VIGIE_HTTP": "127.0.0.1:0",
         "VIGIE_SECRETS": str(run.secrets),
         "VIGIE_RUNTIMES": str(measurements_folder()),
@@ -70,6 +76,11 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         **injected(run.hub_json, module),
         **(page_environment(run, os.environ) if module == VIEWER else {}),
     }
+
+
+def _routes(manifest: Path) -> Sequence[Route]:
+    content = json.loads(manifest.read_bytes())
+    return parse_edgehub_desired(content["modulesContent"]["$edgeHub"]["properties.desired"]).routes
 
 
 def page_environment(run: RunPaths, environ: Mapping[str, str]) -> dict[str, str]:

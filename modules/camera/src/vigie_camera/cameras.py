@@ -89,7 +89,7 @@ class Cameras:
         """
         plans = {name: self._planned(name, settings) for name, settings in config.cameras.items()}
         await asyncio.to_thread(self._check_space, config, plans)
-        self._output.configure(linger_ms=config.linger_ms)
+        self._output.configure(linger_ms=config.linger_ms, doorbells=config.doorbells)
         self._ready_when = config.ready_when
         with self._lock:
             for name in [

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from vigie.config.doorbells import DoorbellConfig
+
 Pace = Literal["auto", "realtime", "max"]
 Transport = Literal["shared", "inline"]
 RtspTransport = Literal["tcp", "udp"]
@@ -119,3 +121,4 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         float,
         Meta(ge=0, le=200, description="Wait this long for more frames to join a message: less CPU, more delay."),
     ] = 0.0
+    doorbells: DoorbellConfig = DoorbellConfig()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from vigie.contracts.detections import DetectionsItem
+from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig, objective_of
 from vigie_inference.models_in_service import ModelsInService
@@ -25,9 +27,10 @@ class ApplyConfig:
         control: RuntimeControl,
         put: PutInService,
         updates: Updates,
+        detections: Output[DetectionsItem],
     ) -> None:
         self._service, self._models, self._control, self._put = service, models, control, put
-        self._updates = updates
+        self._updates, self._detections = updates, detections
         service.health.not_ready("inference.model", NO_MODEL)
 
     async def __call__(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
@@ -35,6 +38,7 @@ class ApplyConfig:
 
     def _apply(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
         objective_of(new)  # a contradiction is refused before anything is touched
+        self._detections.configure(doorbells=new.doorbells)
         with self._put.lock:
             self._updates.check(new)
             wanted = self._updates.committed(new) or which_model(new.model, self._service.env.models)

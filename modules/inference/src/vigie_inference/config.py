@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from vigie.config.doorbells import DoorbellConfig
 from vigie.errors import ConfigRefusedError
 from vigie.runtimes.objective import Kind, Objective, Selection
 from vigie_inference.update.release import Release
@@ -132,6 +133,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     ) = None
     tracking: TrackingConfig = TrackingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    doorbells: DoorbellConfig = DoorbellConfig()
 
 
 def objective_of(config: InferenceConfig) -> Objective:

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from vigie.config.doorbells import DoorbellConfig
+
 
 class PreprocessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How frames are fitted; what they are fitted to is published by inference, not configured here."""
@@ -23,3 +25,4 @@ class PreprocessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         float,
         Meta(ge=0, le=200, description="Wait this long for more tensors to join a message: less CPU, more delay."),
     ] = 0.0
+    doorbells: DoorbellConfig = DoorbellConfig()

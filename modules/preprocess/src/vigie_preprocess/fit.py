@@ -56,7 +56,9 @@ class FitStage:
     async def apply(self, config: PreprocessConfig, _previous: PreprocessConfig | None) -> None:
         """Take an accepted configuration; it counts from the next frame on."""
         self._config = config
-        self._tensors.configure(linger_ms=config.linger_ms, max_outstanding=config.slots - 2)
+        self._tensors.configure(
+            linger_ms=config.linger_ms, max_outstanding=config.slots - 2, doorbells=config.doorbells
+        )
 
     @property
     def spec(self) -> InputSpec | None:

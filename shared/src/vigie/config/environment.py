@@ -42,7 +42,8 @@ class ModuleEnvironment:
     ``state``: folder the module may write; ``frames``: shared folder of rings and cursors; ``http``: address and port
     of /metrics, /healthz and /readyz (port 0: ephemeral, see ``http.json`` in ``state``). ``runtimes``: where inference
     keeps what it measured of this machine and what engines compiled, if not in ``state``. ``models``: folders in which
-    a model bundle is looked up by its name. ``model_trust``: file of the keys whose bundles this device takes, None:
+    a model bundle is looked up by its name. ``doorbells``: outputs (``VIGIE_DOORBELLS``) whose
+    every route, the manifest says, ends at the one consumer that the module knows: their claims may leave the route. ``model_trust``: file of the keys whose bundles this device takes, None:
     the usual place, where it may be missing; ``require_signature``: a bundle without such a key's signature is refused.
     """
 
@@ -58,6 +59,7 @@ class ModuleEnvironment:
     runtimes: Path | None = None
     models: tuple[Path, ...] = (Path("/models"),)
     signals_folder: Path | None = None
+    doorbells: frozenset[str] = frozenset()
     model_trust: Path | None = None
     require_signature: bool = False
     boot: str = field(default_factory=new_boot)
@@ -84,6 +86,7 @@ class ModuleEnvironment:
             secrets=Path(environ.get("VIGIE_SECRETS", "/run/secrets")),
             log_style=cast("LogStyle", _one_of(environ, "VIGIE_LOG", get_args(LogStyle), "auto")),
             signals_folder=Path(environ["VIGIE_SIGNALS"]) if environ.get("VIGIE_SIGNALS") else None,
+            doorbells=frozenset(environ.get("VIGIE_DOORBELLS", "").split()),
             runtimes=Path(environ["VIGIE_RUNTIMES"]) if environ.get("VIGIE_RUNTIMES") else None,
             models=tuple(Path(part) for part in environ.get("VIGIE_MODELS", "/models").split(os.pathsep) if part),
             model_trust=Path(environ["VIGIE_MODEL_TRUST"]) if environ.get("VIGIE_MODEL_TRUST") else None,

@@ -19,6 +19,10 @@ log = get_logger(__name__)
 
 # A larger message goes by the route: whether the kernel takes it as one datagram depends on its settings.
 DATAGRAM_BODY_MAX = 150_000
+# The first answer may be the quickest of several: the others get this long to answer too.
+_ALONE_FIRST_S = 0.5
+# Longer than the longest pause between leases.
+_ALONE_AGAIN_S = 20.0
 
 
 class Progress(Protocol):
@@ -28,14 +32,12 @@ class Progress(Protocol):
         """Highest processed ``sent``; None: not known."""
 
 
-class _Consumer:
-    def __init__(self, ringer: Ringer, progress: Progress) -> None:
-        self.ringer = ringer
-        self.progress = progress
-
-
 class BellOutput:
-    """Made once for an output. ``open_cursor(module, input)``: the doorbell lane's cursor of a consumer."""
+    """Made once for an output, with the one consumer that it may ring: module and input of ``declared``.
+
+    A doorbell reaches one consumer, a route may reach several. So nothing is rung while anybody else answers the
+    leases of this output; the hub then gives each its messages, and stores them for who is slow.
+    """
 
     def __init__(
         self,
@@ -46,81 +48,77 @@ class BellOutput:
         answers: str,
         grace_s: float,
         link_up: Callable[[], bool],
-        open_cursor: Callable[[str, str], Progress],
+        progress: Progress,
     ) -> None:
-        self._folder, self._declared, self._answers = folder, declared[0], answers
+        """``progress``: the cursor of the doorbell lane."""
+        self._folder, self._declared, self._answers = folder, declared, answers
         self._doorbell = socket_name("bell", *declared)
-        self._link_up, self._open_cursor = link_up, open_cursor
+        self._link_up, self._progress = link_up, progress
         self.window = window
         self.leases = Leases(grace_s)
         self.nonce = secrets.token_hex(16)
         self.last_sent = 0
-        self._consumers: dict[str, _Consumer] = {}
+        self._ringer: Ringer | None = None
+        self._alone_from: float | None = None
         self._encode = msgspec.json.Encoder().encode
         self._quiet = OncePer(10.0)
+        self._shared = OncePer(60.0)
 
     @property
     def is_known(self) -> bool:
-        """Somebody has answered at some time."""
-        return bool(self._consumers)
+        """The consumer has answered, and its doorbell was there when it was last rung."""
+        return self._ringer is not None
 
     def consumer_is_there(self) -> bool:
         """The declared consumer has a doorbell in this folder, so that leases are not sent to who knows none."""
         return inode_of(self._folder, self._doorbell) is not None
 
-    def whom(self, key: str, now: float) -> list[str]:
-        """Whose doorbells to ring for ``key``; empty: it goes by the route."""
-        if not self._consumers:
-            return []
-        found = self.leases.open_for(key, now, link_up=self._link_up())
-        return [consumer for consumer in found if consumer in self._consumers]
+    def rings(self, key: str, now: float) -> bool:
+        """Whether ``key`` goes by doorbell; otherwise it goes by the route."""
+        if self._ringer is None or self._alone_from is None:
+            return False
+        return self.leases.is_open(key, now, link_up=self._link_up()) and now >= self._alone_from
 
     def position(self, boot: str) -> int:
-        """What the declared consumer has processed of this lane, or the first other one where there is none of it."""
-        consumer = self._consumers.get(self._declared) or next(iter(self._consumers.values()), None)
-        return 0 if consumer is None else consumer.progress.position(boot) or 0
+        """What the consumer has processed of this lane."""
+        return self._progress.position(boot) or 0
 
-    def ring(self, consumers: set[str], body: bytes, *, wake: bool) -> Rung:
-        """Ring all of ``consumers`` with one message.
-
-        Returns: GONE: all are; their doorbells are closed. FULL: the declared one is, nothing was rung.
-        """
-        datagram = b"%b %d\n%b" % (self.nonce.encode(), wake, body)
-        outcome = Rung.GONE
-        for name in sorted(consumers, key=lambda name: name != self._declared):
-            consumer = self._consumers.get(name)
-            if consumer is None:
-                continue
-            rung = consumer.ringer.ring(datagram)
-            if rung is Rung.GONE:
-                self._close(name)
-            elif rung is Rung.DONE:
-                outcome = rung
-            elif outcome is Rung.GONE:
-                return rung
-        return outcome
+    def ring(self, body: bytes, *, wake: bool) -> Rung:
+        """Ring with one message. GONE: nobody hears; the doorbell is closed."""
+        if self._ringer is None:
+            return Rung.GONE
+        rung = self._ringer.ring(b"%b %d\n%b" % (self.nonce.encode(), wake, body))
+        if rung is Rung.GONE:
+            self.close()
+        return rung
 
     def answered(self, answer: LeaseAnswer, uid: int, now: float) -> bool:
-        """An answer to a lease of ours. True: a doorbell is open that was not."""
+        """An answer to a lease of ours. True: the doorbell may be open that was not."""
+        if (answer.consumer, answer.input) != self._declared:
+            self._alone_from = now + _ALONE_AGAIN_S
+            if (held := self._shared.ready("shared")) is not None:
+                log.warning("output_shared", consumer=answer.consumer, input=answer.input, more=held)
+            return False
         if answer.away:
-            if answer.consumer in self._consumers:
-                self.leases.consumer_away(answer.consumer, now)
+            if self._ringer is not None:
+                self.leases.consumer_away(now)
             return False
         if SOCKET_NAME.fullmatch(answer.doorbell) is None:
             return False
-        consumer = self._consumers.get(answer.consumer)
-        if consumer is None or consumer.ringer.inode != inode_of(self._folder, answer.doorbell):
+        if self._ringer is None or self._ringer.inode != inode_of(self._folder, answer.doorbell):
             try:
                 ringer = Ringer.connect(self._folder, answer.doorbell, uid)
             except OSError as error:
                 if (held := self._quiet.ready("connect")) is not None:
                     log.warning("doorbell_not_reached", consumer=answer.consumer, reason=str(error), more=held)
                 return False
-            if consumer is not None:
-                consumer.ringer.close()
-            self._consumers[answer.consumer] = _Consumer(ringer, self._open_cursor(answer.consumer, answer.input))
+            if self._ringer is not None:
+                self._ringer.close()
+            self._ringer = ringer
+            if self._alone_from is None:
+                self._alone_from = now + _ALONE_FIRST_S
             log.info("doorbell_reached", consumer=answer.consumer, input=answer.input)
-        return self.leases.answered(answer.consumer, answer.camera, answer.number, now)
+        return self.leases.answered(answer.camera, answer.number, now)
 
     def lease_body(self, schema: str, module: str, boot: str, key: str, number: int) -> bytes:
         """The message of lease ``number`` for ``key``."""
@@ -131,10 +129,9 @@ class BellOutput:
         )
 
     def close(self) -> None:
-        for name in list(self._consumers):
-            self._close(name)
-
-    def _close(self, name: str) -> None:
-        self._consumers.pop(name).ringer.close()
-        self.leases.gone(name)
-        log.info("doorbell_gone", consumer=name)
+        """The consumer has to answer anew."""
+        if self._ringer is not None:
+            self._ringer.close()
+            self._ringer = None
+            self.leases.gone()
+            log.info("doorbell_gone", consumer=self._declared[0])

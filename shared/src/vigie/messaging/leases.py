@@ -30,19 +30,20 @@ class _Key:
     used_at: float
     unanswered: int = 0
     sent_at: OrderedDict[int, float] = field(default_factory=OrderedDict)
-    good_at: dict[str, float] = field(default_factory=dict)
+    good_at: float | None = None
 
 
 class Leases:
-    """``consumer`` is a module id; ``key`` a camera."""
+    """Of one output with one consumer. ``key`` is a camera."""
 
     def __init__(self, grace_s: float) -> None:
+        """``grace_s`` and ``enabled`` may be changed at any time."""
         self.grace_s = grace_s
         self.enabled = True
         self._keys: dict[str, _Key] = {}
         self._number = 0
         self._away_until = -1.0
-        self._consumer_away_until: dict[str, float] = {}
+        self._consumer_away_until = -1.0
         self._unacknowledged_since: float | None = None
 
     def offered(self, key: str, now: float) -> bool:
@@ -92,37 +93,34 @@ class Leases:
             if key.unanswered > _UNANSWERED_KEPT and key.due_at > now + LEASE_PERIOD_S:
                 key.unanswered, key.due_at = 1, now
 
-    def answered(self, consumer: str, key: str, number: int, now: float) -> bool:
+    def answered(self, key: str, number: int, now: float) -> bool:
         """False: no lease of ours."""
         known = self._keys.get(key)
         sent_at = None if known is None else known.sent_at.get(number)
         if known is None or sent_at is None:
             return False
-        known.good_at[consumer] = max(sent_at, known.good_at.get(consumer, 0.0))
+        known.good_at = sent_at if known.good_at is None else max(sent_at, known.good_at)
         known.unanswered = 0
         known.due_at = min(known.due_at, max(now, sent_at + LEASE_PERIOD_S))
         return True
 
-    def consumer_away(self, consumer: str, now: float) -> None:
-        self._consumer_away_until[consumer] = now + SETTLE_S
+    def consumer_away(self, now: float) -> None:
+        """The consumer's own link to the hub is down."""
+        self._consumer_away_until = now + SETTLE_S
 
-    def gone(self, consumer: str) -> None:
-        """``consumer`` has closed its doorbell: it has to answer anew."""
+    def gone(self) -> None:
+        """The consumer has closed its doorbell: it has to answer anew."""
         for key in self._keys.values():
-            key.good_at.pop(consumer, None)
+            key.good_at = None
 
-    def open_for(self, key: str, now: float, *, link_up: bool) -> list[str]:
-        """Whose doorbells may be rung for ``key``."""
+    def is_open(self, key: str, now: float, *, link_up: bool) -> bool:
+        """Whether the doorbell may be rung for ``key``."""
         known = self._keys.get(key)
-        if known is None or not self.enabled or not known.good_at:
-            return []
+        if known is None or not self.enabled or known.good_at is None:
+            return False
         since = self._unacknowledged_since
         if not link_up or (since is not None and now - since > _UNACKNOWLEDGED_S):
             self._away_until = now + SETTLE_S
-        return [consumer for consumer, good_at in known.good_at.items() if self._is_good(consumer, good_at, now)]
-
-    def _is_good(self, consumer: str, good_at: float, now: float) -> bool:
-        if now < good_at + LEASE_GOOD_S:
+        if now < known.good_at + LEASE_GOOD_S:
             return True
-        away = now < max(self._away_until, self._consumer_away_until.get(consumer, -1.0))
-        return away and now < good_at + self.grace_s
+        return now < max(self._away_until, self._consumer_away_until) and now < known.good_at + self.grace_s

@@ -45,9 +45,9 @@ class _Module:
 
 
 class MemoryHub:
-    """Routes are ``{(module, output): (module, input)}``, or ``UPSTREAM``. Thread-safe."""
+    """Routes are ``{(module, output): (module, input)}``, or ``UPSTREAM``, or a list of such. Thread-safe."""
 
-    def __init__(self, routes: Mapping[Address, Address], *, delivery_s: float = 0.0) -> None:
+    def __init__(self, routes: Mapping[Address, Address | list[Address]], *, delivery_s: float = 0.0) -> None:
         """``delivery_s``: how long each delivery takes, one at a time for each receiver."""
         self.routes = dict(routes)
         self.delivery_s = delivery_s
@@ -100,13 +100,14 @@ class MemoryHub:
         return self._modules.setdefault(module_id, _Module())
 
     def store(self, module_id: str, output: str | None, message: UpstreamMessage) -> None:
-        target = self.routes.get((module_id, output or ""))
+        found = self.routes.get((module_id, output or ""), [])
         with self.condition:
             if not self.reachable:
                 raise HubUnavailableError("the hub in memory is cut off")
-            if target == UPSTREAM:
-                self.upstream.append(message)
-            elif target is not None:
+            for target in found if isinstance(found, list) else [found]:
+                if target == UPSTREAM:
+                    self.upstream.append(message)
+                    continue
                 raw = RawMessage(target[1], message.body, message.properties, 0)
                 self.module(target[0]).waiting.append(raw)
             self.condition.notify_all()

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from vigie.config.doorbells import DoorbellConfig
 from vigie.errors import MessageTooLargeError
 from vigie.log import OncePer, get_logger
 from vigie.messaging.bell_output import BellOutput, Progress
@@ -161,9 +162,17 @@ class Output(Ringing[T]):
             finally:
                 self._room_waiters -= 1
 
-    def configure(self, *, linger_ms: float | None = None, max_outstanding: int | None = None) -> None:
+    def configure(
+        self,
+        *,
+        linger_ms: float | None = None,
+        max_outstanding: int | None = None,
+        doorbells: DoorbellConfig | None = None,
+    ) -> None:
         """Change at run time what the module's twin says."""
         with self._condition:
+            if self.bell is not None and doorbells is not None:
+                self.bell.leases.enabled, self.bell.leases.grace_s = doorbells.on, doorbells.grace_seconds
             self.settings = replace(
                 self.settings,
                 linger_ms=self.settings.linger_ms if linger_ms is None else linger_ms,

@@ -72,7 +72,7 @@ class Ringing(ABC, Generic[T]):
         self._ring_refused(now)
         self._ring_pending(now)
         if self._ring_again or (
-            len(self._pending) and any(bell.whom(key, now) for key in self._pending.waiting_keys())
+            len(self._pending) and any(bell.rings(key, now) for key in self._pending.waiting_keys())
         ):
             return SLOW_POLL_S
         return 0.2 if bell.window.flights else None
@@ -86,7 +86,7 @@ class Ringing(ABC, Generic[T]):
             self._condition.notify_all()
         again, lost = bell.window.expire(now)
         for flight in again:
-            if any(bell.whom(key, now) for key in flight.cameras):
+            if any(bell.rings(key, now) for key in flight.cameras):
                 self._ring_again.append(flight)
             else:
                 bell.window.remove(flight)
@@ -102,7 +102,7 @@ class Ringing(ABC, Generic[T]):
         self._ring_pending(now)
         by_bell = by_route = False
         for key in self._pending.waiting_keys():
-            if bell.whom(key, now):
+            if bell.rings(key, now):
                 by_bell = True
             else:
                 by_route = True
@@ -115,7 +115,7 @@ class Ringing(ABC, Generic[T]):
     def _goes_by_route(self, key: str, now: float) -> bool:
         """One key's items never overtake each other: the way changes only when nothing of it is on the other one."""
         bell = self.bell
-        return bell is None or not (bell.whom(key, now) or bell.window.holds(key))
+        return bell is None or not (bell.rings(key, now) or bell.window.holds(key))
 
     def _ring_pending(self, now: float) -> None:
         bell = self.bell
@@ -125,16 +125,11 @@ class Ringing(ABC, Generic[T]):
             self._look(now)
         self._ring_refused(now)
         while not self._ring_again and len(self._pending) and bell.window.is_open and now >= self._leaves_at():
-            chosen: list[list[str]] = []
-
-            def accept(key: str, chosen: list[list[str]] = chosen) -> bool:
-                whom = [] if self._window.holds(key) else bell.whom(key, now)
-                if whom and not chosen:
-                    chosen.append(whom)
-                return bool(whom) and whom == chosen[0]
-
             limit = min(self._limit, DATAGRAM_BODY_MAX)
-            taken, too_large = self._pending.take(limit, encoder.encode, bell.window.room_for_newest(), accept)
+            room = bell.window.room_for_newest()
+            taken, too_large = self._pending.take(
+                limit, encoder.encode, room, lambda key: not self._window.holds(key) and bell.rings(key, now)
+            )
             for waiting in too_large:
                 if len(waiting.encoded) + 1 > self._limit:
                     self._refuse(waiting)
@@ -161,9 +156,9 @@ class Ringing(ABC, Generic[T]):
         bell = self.bell
         if bell is None:
             return True
-        whom = {consumer for key in flight.cameras for consumer in bell.whom(key, now)}
         wake = bool(len(self._pending) or self._room_waiters or not bell.window.is_open)
-        rung = bell.ring(whom, flight.body, wake=wake)
+        open_ = any(bell.rings(key, now) for key in flight.cameras)
+        rung = bell.ring(flight.body, wake=wake) if open_ else Rung.GONE
         if rung is Rung.DONE:
             flight.sends += 1
             flight.acknowledged_at = now

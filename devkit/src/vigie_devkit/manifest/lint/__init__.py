@@ -22,6 +22,7 @@ from vigie_devkit.manifest.lint.routes import endpoint_rules, route_rules, unfil
 from vigie_devkit.manifest.lint.runtime import runtime_releases
 from vigie_devkit.manifest.lint.schema import published_schema
 from vigie_devkit.manifest.lint.secrets import secret_rules
+from vigie_devkit.manifest.lint.signals import doorbell_rules, signals_volume
 from vigie_devkit.manifest.lint.storage import disk_need
 from vigie_devkit.manifest.lint.twins import twin_limits, twin_owners, twin_schemas
 
@@ -50,13 +51,15 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     frames_volume,
     frames_size,
     writer_memory,
+    doorbell_rules,
+    signals_volume,
     disk_need,
     secret_rules,
     isolation_rules,
 )
 
 # What only the whole manifest can answer, the base that a layer lies on included.
-_OF_THE_WHOLE = frozenset((published_schema, route_rules, endpoint_rules, frames_size, disk_need))
+_OF_THE_WHOLE = frozenset((published_schema, route_rules, endpoint_rules, frames_size, doorbell_rules, disk_need))
 
 
 def lint(content: Mapping[str, Any], assumed: Assumptions | None = None) -> list[Finding]:

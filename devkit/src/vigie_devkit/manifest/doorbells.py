@@ -1,0 +1,33 @@
+"""Whose outputs may leave the routes: those of which every route ends at the one consumer that the module knows.
+
+A doorbell reaches one consumer. A second one on the same output, of ours or another maker's, would get leases in place
+of messages, so that a manifest says of each output whether it has only one (``VIGIE_DOORBELLS``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vigie.contracts import names
+from vigie_devkit.hub.routes.table import Endpoint, ModuleInput, Route
+
+# Kind of module to (output, its consumer), as the modules declare them with ``doorbell=True``.
+DOORBELLS = {
+    names.CAMERA: (names.FRAMES, ModuleInput(names.PREPROCESS, names.FRAMES)),
+    names.PREPROCESS: (names.TENSORS, ModuleInput(names.INFERENCE, names.TENSORS)),
+    names.INFERENCE: (names.DETECTIONS, ModuleInput(names.SYNC, names.DETECTIONS)),
+}
+
+
+def endpoints_of(routes: Iterable[Route], module: str, output: str) -> list[Endpoint]:
+    """Where messages of ``output`` may go, whatever the conditions say, without repeats."""
+    source = f"/messages/modules/{module}/outputs/{output}"
+    return list(dict.fromkeys(route.endpoint for route in routes if route.matches_source(source)))
+
+
+def doorbells_of(routes: Iterable[Route], module: str) -> str:
+    """``VIGIE_DOORBELLS`` of one of Vigie's modules under its own name: "" where any message has to stay on a route."""
+    if module not in DOORBELLS:
+        return ""
+    output, consumer = DOORBELLS[module]
+    return output if endpoints_of(routes, module, output) == [consumer] else ""

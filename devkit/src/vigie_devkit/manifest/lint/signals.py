@@ -1,0 +1,96 @@
+"""Doorbells and cursors: one small volume for all, one group, and no shared output that leaves the route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vigie_devkit.hub.routes.config import parse_edgehub_desired
+from vigie_devkit.hub.routes.refusal import HubConfigRefusedError
+from vigie_devkit.manifest.content import Mount
+from vigie_devkit.manifest.doorbells import DOORBELLS, endpoints_of
+from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
+from vigie_devkit.manifest.lint.finding import Finding, error, warning
+
+_WANTED = '{"type": "tmpfs", "device": "tmpfs", "o": "size=4m,uid=1250,gid=1250,mode=2770"}'
+
+
+def doorbell_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """``VIGIE_DOORBELLS`` against the routes: whoever else is on such an output gets leases in place of messages."""
+    try:
+        routes = parse_edgehub_desired(deployment.edge_hub).routes
+    except HubConfigRefusedError:
+        return  # reported by route_rules, or a route is still a variable
+    for module in deployment.ours:
+        path = f"{module.path}.env.VIGIE_DOORBELLS"
+        for output in module.environment("VIGIE_DOORBELLS", "").split():
+            known, consumer = DOORBELLS.get(module.kind, ("", None))
+            if output != known:
+                yield error(
+                    "doorbell-unknown",
+                    path,
+                    f"{module.kind!r} has no output {output!r} with a doorbell",
+                    f"write {known!r}" if known else "remove it",
+                )
+                continue
+            others = [str(end) for end in endpoints_of(routes, module.name, output) if end != consumer]
+            if others:
+                yield error(
+                    "doorbell-shared",
+                    path,
+                    f"{output!r} also goes to {', '.join(others)}, which would get leases in place of messages while "
+                    "the doorbell is open",
+                    f"remove {output!r} here: then every message goes by the route, to each consumer",
+                )
+
+
+def signals_volume(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """The volume of doorbells and cursors, the same for all; without it everything goes by the routes."""
+    mounts = {module.name: _signals_mount(module) for module in deployment.ours}
+    first = next((mount for mount in mounts.values() if mount), None)
+    for module in deployment.ours:
+        mount, folder = mounts[module.name], module.environment("VIGIE_SIGNALS", "")
+        path = f"{module.options_path}.HostConfig.Mounts"
+        if folder and mount is None:
+            yield error(
+                "signals-missing",
+                path,
+                f"no volume at {folder}, where VIGIE_SIGNALS says that doorbells and cursors are",
+                "mount the signals volume there",
+            )
+        elif mount is None or first is None:
+            continue
+        elif (mount.source, mount.driver_options) != (first.source, first.driver_options):
+            yield error(
+                "signals-differ",
+                path,
+                f"{mount.source!r} differs from the volume of the other modules: they would not see each other",
+                "write the same source and options everywhere",
+            )
+        elif mount.read_only:
+            yield error("signals-read-only", path, "every module writes its own cursors and doorbells", "mount it rw")
+        else:
+            yield from _mode(module, mount, path)
+
+
+def _mode(module: Module, mount: Mount, path: str) -> Iterator[Finding]:
+    options = dict(pair.partition("=")[::2] for pair in mount.driver_options.get("o", "").split(","))
+    user, _, group = module.host.user.partition(":")
+    if mount.driver_options.get("type") != "tmpfs":
+        yield warning(
+            "signals-on-disk",
+            path,
+            f"volume {mount.source!r} is not a tmpfs: cursors are written with every frame, which wears a disk out",
+            f"set DriverConfig.Options to {_WANTED}",
+        )
+    elif user not in ("", "0") and (options.get("gid") != (group or user) or options.get("mode") != "2770"):
+        yield error(
+            "signals-group",
+            path,
+            f"the folder needs the modules' group ({group or user}) and mode 2770: what one makes the others must read",
+            f"set DriverConfig.Options to {_WANTED}",
+        )
+
+
+def _signals_mount(module: Module) -> Mount | None:
+    folder = module.environment("VIGIE_SIGNALS", "")
+    return next((mount for mount in module.host.mounts if mount.target == folder), None) if folder else None
