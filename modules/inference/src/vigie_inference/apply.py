@@ -27,6 +27,7 @@ class ApplyConfig:
         control: RuntimeControl,
         put: PutInService,
         updates: Updates,
+        *,
         detections: Output[DetectionsItem],
     ) -> None:
         self._service, self._models, self._control, self._put = service, models, control, put

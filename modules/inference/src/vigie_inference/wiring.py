@@ -63,4 +63,4 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     service.thread("inference.trial", trial.run)
     service.thread("inference.update", updates.run)
     await service.start()
-    await service.twin.run(ApplyConfig(service, models, control, put, updates, detections))
+    await service.twin.run(ApplyConfig(service, models, control, put, updates, detections=detections))

@@ -43,8 +43,9 @@ class ModuleEnvironment:
     of /metrics, /healthz and /readyz (port 0: ephemeral, see ``http.json`` in ``state``). ``runtimes``: where inference
     keeps what it measured of this machine and what engines compiled, if not in ``state``. ``models``: folders in which
     a model bundle is looked up by its name. ``doorbells``: outputs (``VIGIE_DOORBELLS``) whose
-    every route, the manifest says, ends at the one consumer that the module knows: their claims may leave the route. ``model_trust``: file of the keys whose bundles this device takes, None:
-    the usual place, where it may be missing; ``require_signature``: a bundle without such a key's signature is refused.
+    every route, the manifest says, ends at the one consumer that the module knows: their claims may leave the route.
+    ``model_trust``: file of the keys whose bundles this device takes, None: the usual place, where it may be
+    missing; ``require_signature``: a bundle without such a key's signature is refused.
     """
 
     name: str

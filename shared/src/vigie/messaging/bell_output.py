@@ -103,22 +103,26 @@ class BellOutput:
             if self._ringer is not None:
                 self.leases.consumer_away(now)
             return False
-        if SOCKET_NAME.fullmatch(answer.doorbell) is None:
+        if SOCKET_NAME.fullmatch(answer.doorbell) is None or not self._reached(answer, uid, now):
             return False
-        if self._ringer is None or self._ringer.inode != inode_of(self._folder, answer.doorbell):
-            try:
-                ringer = Ringer.connect(self._folder, answer.doorbell, uid)
-            except OSError as error:
-                if (held := self._quiet.ready("connect")) is not None:
-                    log.warning("doorbell_not_reached", consumer=answer.consumer, reason=str(error), more=held)
-                return False
-            if self._ringer is not None:
-                self._ringer.close()
-            self._ringer = ringer
-            if self._alone_from is None:
-                self._alone_from = now + _ALONE_FIRST_S
-            log.info("doorbell_reached", consumer=answer.consumer, input=answer.input)
         return self.leases.answered(answer.camera, answer.number, now)
+
+    def _reached(self, answer: LeaseAnswer, uid: int, now: float) -> bool:
+        if self._ringer is not None and self._ringer.inode == inode_of(self._folder, answer.doorbell):
+            return True
+        try:
+            ringer = Ringer.connect(self._folder, answer.doorbell, uid)
+        except OSError as error:
+            if (held := self._quiet.ready("connect")) is not None:
+                log.warning("doorbell_not_reached", consumer=answer.consumer, reason=str(error), more=held)
+            return False
+        if self._ringer is not None:
+            self._ringer.close()
+        self._ringer = ringer
+        if self._alone_from is None:
+            self._alone_from = now + _ALONE_FIRST_S
+        log.info("doorbell_reached", consumer=answer.consumer, input=answer.input)
+        return True
 
     def lease_body(self, schema: str, module: str, boot: str, key: str, number: int) -> bytes:
         """The message of lease ``number`` for ``key``."""
