@@ -463,6 +463,7 @@ def hub_twins_and_routes(_: Path) -> tuple[Mutations, Call]:
     from vigie.errors import HubConfigRefusedError
     from vigie_devkit.hub.ports import HubRefusalError
     from vigie_devkit.hub.routes.config import parse_edgehub_desired
+    from vigie_devkit.hub.state.json_bytes import decode_json, encode_json
     from vigie_devkit.hub.state.twin_limits import check_patch, check_reported, check_size
 
     desired = template()["modulesContent"]["$edgeHub"]["properties.desired"]
@@ -472,10 +473,14 @@ def hub_twins_and_routes(_: Path) -> tuple[Mutations, Call]:
     seeds = [desired, {**desired, "routes": {"a": condition}}, {"fps": 1, "deep": {"a": {"b": [1, "x"]}}, "gone": None}]
 
     def call(data: bytes) -> None:
-        tree = parsed(data)
+        try:
+            tree = decode_json(data)
+        except (ValueError, RecursionError):
+            return
         for check in (lambda: check_patch(tree, what="desired"), lambda: check_reported(tree)):
             with contextlib.suppress(HubRefusalError):
                 check()
+                encode_json(tree)  # what the hub took it can send on
         if isinstance(tree, dict):
             with contextlib.suppress(HubRefusalError):
                 check_size(tree, what="tags")

@@ -46,6 +46,10 @@ class Mutations:
     def __init__(self, seeds: Sequence[Any]) -> None:
         self._seeds = list(seeds)
 
+    @property
+    def count(self) -> int:
+        return len(self._seeds)
+
     def draw(self, random: Random) -> Draft:
         structured = not isinstance(self._seeds[0], bytes)
         changes = random.choices(range(1, 6))[0] if structured else 0

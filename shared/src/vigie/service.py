@@ -19,6 +19,7 @@ import msgspec
 from vigie.audit.auditor import Auditor
 from vigie.audit.journal import Journal
 from vigie.audit.record import Entry, method_entry
+from vigie.config.desired import well_formed
 from vigie.config.doorbells import DoorbellConfig
 from vigie.config.environment import ModuleEnvironment
 from vigie.config.lastgood import LastGood
@@ -364,8 +365,9 @@ class Service(Generic[C]):
         task.add_done_callback(self._replies.discard)
 
     async def _answer(self, call: MethodCall) -> None:
-        status, payload = await self._methods.dispatch(call.name, call.payload)
-        await self._auditor.record(method_entry(call.name, call.payload, status, payload))
+        asked = well_formed(call.payload)
+        status, payload = await self._methods.dispatch(call.name, asked)
+        await self._auditor.record(method_entry(call.name, asked, status, payload))
         try:
             await asyncio.to_thread(call.reply, status, payload)
         except Exception as error:

@@ -121,3 +121,15 @@ async def test_the_command_shows_and_verifies_what_a_module_wrote(
     file.write_text(file.read_text().replace("accepted", "refused"))
     assert run("verify") == 1
     assert "audit-000001.jsonl:2: was changed: its sum is not that of its text" in capfd.readouterr().out
+
+
+async def test_half_a_character_in_a_twin_or_call_costs_only_the_property_that_holds_it(tmp_path: Path) -> None:
+    """Found by fuzzing: it failed the whole version with 500, and a call with it got no answer."""
+    hub = MemoryHub({})
+    async with module(hub, tmp_path) as service:
+        hub.set_desired("a", {"fps": 7, "source": "x\ud800", "\udfff": 1})
+        await until(lambda: service.twin.current == Config(7, "x?"))
+        await until(lambda: hub.reported("a").get("fps", {}).get("value") == 7)
+        assert hub.reported("a")["?"]["ac"] == 400
+        status, _ = await asyncio.to_thread(hub.invoke, "a", "get_status", {"verbose": "\ud800"})
+        assert status == 400

@@ -38,6 +38,7 @@ def read_manifest_file(path: Path) -> JsonObject:
     """Raises: ManifestRefusedError: no such file, or no JSON object in it."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # half a character could not be written again
     except OSError as error:
         raise ManifestRefusedError(f"manifest {path} cannot be read: {error.strerror}") from error
     except ValueError as error:

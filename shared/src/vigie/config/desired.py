@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ DEFAULT_IN_FORCE = "not set: the default is in force"
 _AD_LIMIT = 1_000  # a twin string may hold 4,096 bytes; a reason longer than this helps nobody
 
 S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Desired:
     @classmethod
     def from_document(cls, document: Json) -> Desired:
         """From the ``desired`` member of a full twin."""
-        return cls(int(document.get("$version", 0)), _without_meta(document))
+        return cls(int(document.get("$version", 0)), _without_meta(well_formed(document)))
 
 
 class VersionGapError(Exception):
@@ -50,7 +52,22 @@ def apply_patch(desired: Desired, patch: Json) -> Desired:
         raise VersionGapError
     if version <= desired.version:
         return desired
-    return Desired(version, merge(desired.properties, _without_meta(patch)))
+    return Desired(version, merge(desired.properties, _without_meta(well_formed(patch))))
+
+
+def well_formed(tree: T) -> T:
+    """JSON of others as UTF-8 can hold it: half a character (a lone surrogate) becomes ``?``.
+
+    Otherwise it would fail where it is first written: the acknowledgement, the log, the copy on disk.
+    """
+    try:
+        msgspec.json.encode(tree)
+    except UnicodeEncodeError:
+        whole: T = json.loads(json.dumps(tree, ensure_ascii=False).encode("utf-8", "replace"))
+        return whole
+    except (OverflowError, RecursionError):  # a number or a depth that no property allows: refused by its path
+        pass
+    return tree
 
 
 def merge(target: Json, patch: Json) -> Json:

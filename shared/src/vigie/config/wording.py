@@ -33,6 +33,9 @@ _RANGES = (
 PATTERNS = {
     "^[a-z0-9][a-z0-9_-]*$": "lower-case letters, digits, '-' and '_', a letter or digit first",
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters, digits, '.', '-' and '_', a letter or digit first",
+    "^[A-Za-z0-9][A-Za-z0-9._+-]*$": "letters, digits, '.', '-', '_' and '+', a letter or digit first",
+    "^[0-9a-f]{64}$": "64 lower-case hexadecimal digits",
+    "^([01][0-9]|2[0-3]):[0-5][0-9]$": "a time of day such as 22:30",
 }
 _SHOWN_MAX = 60
 

@@ -16,3 +16,11 @@ def test_a_number_that_reads_as_infinity_is_refused(body: bytes) -> None:
         check_reported(patch)
     with pytest.raises(TwinRefusedError, match="too large"):
         check_patch(patch, what="desired")
+
+
+@pytest.mark.parametrize("body", [rb'{"x": "\ud800"}', rb'{"\udfff": 1}', rb'{"x": [{"y": "a\ud800b"}]}'])
+def test_half_a_character_is_not_json(body: bytes) -> None:
+    """Found by fuzzing: it was kept, and no answer with it could be written any more."""
+    with pytest.raises(ValueError, match="surrogates"):
+        decode_json(body)
+    assert decode_json(rb'{"x": "\ud83d\ude00"}') == {"x": "\U0001f600"}
