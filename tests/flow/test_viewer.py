@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from support.product import Home
+from support.viewer_page import CHROMIUM
 
 WITHIN_S = 120.0
 
@@ -52,7 +54,7 @@ async def look(address: str) -> None:
             await socket.send_json({"look": {"conveyor": {"width": 640, "fps": 10}}})
             seen = await next_picture(socket, lambda head: head["boxes"])
             assert seen["hw"] == [480, 640]
-            assert all(0 <= side <= 640 for box in seen["boxes"] for side in box[3:])
+            assert all(0 <= side <= 640 for box in seen["boxes"] for side in box[3:7])
             await posted(session, f"{address}/api/twin", {"module": "inference", "patch": {"score": 1.0}})
             await next_picture(socket, lambda head: head["boxes"] == [])
             await posted(session, f"{address}/api/undo", {})
@@ -64,3 +66,45 @@ def test_the_page_shows_what_was_seen_and_changes_the_twin_and_takes_it_back(tmp
     with home.running("synthetic://conveyor?seed=1&fps=10", "--viewer") as up:
         up.wait_until(lambda: re.search(r"vigie: page (\S+)", up.tail()), timeout_s=WITHIN_S, what="the page's address")
         asyncio.run(look(re.findall(r"vigie: page (\S+)", up.log.read_text(encoding="utf-8"))[0]))
+
+
+async def draw_a_zone(address: str) -> None:
+    """As a person does: edit, choose the shape, click its corners, apply."""
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM))
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(WITHIN_S * 1000)
+        await page.goto(address)
+        await page.wait_for_selector('.tile[data-state="live"]')
+        await page.get_by_role("button", name="Edit").click()
+        await page.get_by_role("button", name="Zone").click()
+        box = await page.locator(".drawing").bounding_box()
+        assert box is not None
+        for x, y in ((0.3, 0.02), (0.7, 0.02), (0.7, 0.98), (0.3, 0.98), (0.3, 0.02)):
+            await page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        await page.get_by_role("button", name="Apply").click()
+        await page.get_by_text("Applied: desired properties").wait_for()
+        await browser.close()
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+@pytest.mark.timeout(400)
+def test_a_zone_drawn_on_the_page_makes_events_upstream(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    with home.running("synthetic://conveyor?seed=1&fps=10", "--viewer", "--upstream", "events") as up:
+        up.wait_until(lambda: re.search(r"vigie: page (\S+)", up.tail()), timeout_s=WITHIN_S, what="the page's address")
+        up.wait_until(lambda: up.upstream_count() > 0, timeout_s=WITHIN_S, what="the first events")
+        up.wait_until(lambda: any(one["type"] == "object" for one in home.items()), timeout_s=WITHIN_S, what="objects")
+        assert not [one for one in home.items() if one["type"] == "zone"]
+        asyncio.run(draw_a_zone(re.findall(r"vigie: page (\S+)", up.log.read_text(encoding="utf-8"))[0]))
+
+        def left() -> list[dict[str, Any]]:
+            return [one for one in home.items() if one["type"] == "zone" and one["phase"] == "end"]
+
+        up.wait_until(left, timeout_s=WITHIN_S, what="a part that has left the zone")
+    [first, *_] = left()
+    assert (first["zone"], first["camera"]) == ("zone-1", "conveyor")
+    assert first["seconds"] >= 0.3
+    assert {message["body"]["schema"] for message in home.upstream()} == {"vigie.events/1"}

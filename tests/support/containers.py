@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.errors import EngineCommandError
 
 ROOT = Path(__file__).parents[2]
 MODULES = ("camera", "preprocess", "inference", "sync")
@@ -85,6 +86,20 @@ class Compose:
     def python(self, service: str, code: str) -> str:
         return self.execute(service, "python", "-I", "-B", "-c", code).strip()
 
+    def set_twin(self, module: str, desired: dict[str, Any], within_s: float = 120) -> None:
+        """As soon as the hub answers."""
+        deadline = time.monotonic() + within_s
+        words = ("python", "-I", "-B", "-m", "vigie_devkit", "twin", "set", module, json.dumps(desired))
+        while True:
+            try:
+                self.execute("hub", *words)
+            except EngineCommandError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
+
     def upstream(self) -> list[dict[str, Any]]:
         """Everything that reached the cloud side so far, oldest first."""
         said = self.execute("hub", "python", "-I", "-B", "-m", "vigie_devkit", "upstream", "export")
@@ -106,6 +121,7 @@ def composed(engine: Engine, words: list[str], project: str, environment: Mappin
     compose.run("down", "--volumes", "--timeout", "10")
     try:
         compose.run("up", "--detach", "--no-build")
+        compose.set_twin("sync", {"upstream": "detections"})  # every frame is looked at at the end of the flow
         yield compose
     finally:
         if os.environ.get("VIGIE_KEEP_CONTAINERS") != "1":

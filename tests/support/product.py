@@ -18,6 +18,11 @@ from typing import Any
 VIGIE = [sys.executable, "-m", "vigie_devkit"]
 
 
+def _with_boxes(args: tuple[str, ...]) -> tuple[str, ...]:
+    """Most tests look at every frame at the end of the flow: the boxes go upstream unless a test asks otherwise."""
+    return args if "--upstream" in args else (*args, "--upstream", "detections")
+
+
 @dataclass
 class Finished:
     """A command that ended. ``summary`` is its one JSON object, when it was asked for one."""
@@ -56,7 +61,7 @@ class Home:
         return Finished(done.returncode, done.stdout, done.stderr)
 
     def up(self, *args: str, timeout_s: float = 150, **extra_environment: str) -> Finished:
-        return self.run("up", *args, "--json", timeout_s=timeout_s, **extra_environment)
+        return self.run("up", *_with_boxes(args), "--json", timeout_s=timeout_s, **extra_environment)
 
     def upstream(self) -> list[dict[str, Any]]:
         """All messages that arrived at $upstream, oldest first, as `upstream export` gives them."""
@@ -77,7 +82,7 @@ class Home:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*VIGIE, "up", *args],
+                [*VIGIE, "up", *_with_boxes(args)],
                 env={**self.environment, **extra_environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,

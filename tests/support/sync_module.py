@@ -32,6 +32,8 @@ class Device:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.hub = MemoryHub(ROUTES)
+        # Desired properties that every configuration of a test has.
+        self.always: dict[str, object] = {}
         self.service = None
         self._task: asyncio.Task[None] | None = None
         self._sent = 0
@@ -85,6 +87,7 @@ class Device:
 
     async def configure(self, **wanted) -> None:
         """Set desired properties and wait until they are in force and what was due before is gone."""
+        wanted = self.always | wanted
         self.hub.set_desired("sync", wanted)
         await self.until(lambda: self.service.twin.current is not None)
         expected = msgspec.convert(wanted, SyncConfig)

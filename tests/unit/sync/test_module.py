@@ -12,6 +12,9 @@ from vigie.contracts.envelope import MESSAGE_LIMIT_BYTES
 @pytest.fixture
 async def device(tmp_path, monkeypatch):
     device = Device(tmp_path, monkeypatch)
+    # What the ledger and the outbox do is told frame by frame; test_events has the rest.
+    device.always = {"upstream": "detections"}
+    device.hub.set_desired("sync", device.always)
     await device.start()
     yield device
     await device.stop()
@@ -73,7 +76,7 @@ async def test_empty_frames_are_left_out_when_only_detections_are_wanted(device)
 
 async def test_a_bad_twin_is_refused_with_its_path_and_the_old_one_runs_on(device):
     await device.configure(batch_items=7)
-    device.hub.set_desired("sync", {"batch_items": 0})
+    device.hub.set_desired("sync", device.always | {"batch_items": 0})
     await device.until(lambda: device.hub.reported("sync").get("batch_items", {}).get("ac") == 400)
     refused = device.hub.reported("sync")["batch_items"]
     assert (refused["value"], refused["ad"].startswith("$.batch_items: ")) == (7, True)

@@ -132,7 +132,8 @@ def up(folder: Path, launcher: Sequence[str], *arguments: str) -> Iterator[Produ
     with log.open("wb") as output:
         begun_ns = time.monotonic_ns()
         process = subprocess.Popen(
-            [*launcher, "up", *arguments, "--json", "--run", _RUN],
+            # The figures are about frames, so every frame goes the whole way.
+            [*launcher, "up", *arguments, "--upstream", "detections", "--json", "--run", _RUN],
             env={**os.environ, "VIGIE_HOME": str(folder), "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -70,6 +70,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--loop", action="store_true", help="begin a file again at its end")
     parser.add_argument("--seconds", type=positive_number, metavar="N", help="end N seconds after the first frame")
     parser.add_argument("--frames", type=positive_count, metavar="N", help="end when each camera has captured N frames")
+    parser.add_argument(
+        "--upstream",
+        choices=["events", "detections", "both"],
+        help="what the cloud side gets: events and counts, the boxes of every frame, or both (default: events)",
+    )
     parser.add_argument("--json", action="store_true", help="print one summary object on stdout and nothing else")
     parser.add_argument(
         "--viewer",
@@ -159,7 +164,7 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     # So many frames asked for are so many inferred: none is dropped for a newer one, where the source can wait.
     pace: Pace | None = args.pace or ("max" if args.frames is not None else None)
     settings = {c.name: c.settings(pace=pace, loop=args.loop, frames=args.frames) for c in cameras}
-    manifest = local_manifest(os.environ, settings, bundle, score=args.score)
+    manifest = local_manifest(os.environ, settings, bundle, score=args.score, upstream=args.upstream)
     if not viewer:
         leave_out(manifest, VIEWER)
     try:

@@ -79,14 +79,20 @@ def local_manifest(
     bundle: Path,
     *,
     score: float | None = None,
+    upstream: str | None = None,
     template: Path = TEMPLATE,
 ) -> dict[str, Any]:
-    """The manifest of a local run: the template with these cameras and this model. ``score`` None: the model's own."""
+    """The manifest of a local run: the template with these cameras and this model.
+
+    Args: score, upstream: None: what the model's card says, what sync does by default.
+    """
     content = render(template.read_text(encoding="utf-8"), environ)
     override(content, "camera", {"cameras": dict(cameras)})
     override(content, "inference", {"model": {"path": str(bundle)}})
     if score is not None:
         override(content, "inference", {"score": score})
+    if upstream is not None:
+        override(content, "sync", {"upstream": upstream})
     return content
 
 

@@ -109,6 +109,8 @@ class Status:
         lines += self._row("left out", left_out(summary.dropped(tally)) or ["no frame"], width)
         sent, waiting = summary.upstream(tally), summary.backlog(tally)
         lines += self._row("upstream", [f"{sent} messages sent", f"{waiting} results waiting to be sent"], width)
+        if told := tally.by("vigie_events_total", "type", "sync"):
+            lines += self._row("events", [f"{count} of {kind}" for kind, count in told.items()], width)
         for trouble in troubles:
             lines += [self._paint(_WARN, line) for line in wrapped(f"  ! {trouble}", "    ", width)]
         return lines

@@ -24,7 +24,7 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(
             description="'events': objects, zones, lines and counts; 'detections': the boxes of every frame; or 'both'."
         ),
-    ] = "detections"
+    ] = "events"
     events: EventSettings = EventSettings()
     cameras: Annotated[
         dict[Name, CameraRules],

@@ -46,6 +46,7 @@ class Outbox:
         self._condition = threading.Condition()
         self._complete = threading.Event()
         self._waiting = 0
+        self._urgent = False
         self._recorded_ever = 0
         self._shown_at = 0.0
         # None: nothing waits. What a former start left has waited long enough.
@@ -61,16 +62,17 @@ class Outbox:
             self._config = config
             self._condition.notify_all()
 
-    def recorded(self, items: int) -> None:
-        """``items`` more are in the ledger."""
+    def recorded(self, items: int, *, urgent: bool = False) -> None:
+        """``items`` more are in the ledger; ``urgent``: an alert is among them, so nothing up to it waits for more."""
         with self._condition:
             first, before = self._due_at is None, self._waiting
             if first:
                 self._due_at = self._clock() + self._config.batch_seconds
             self._waiting += items
             self._recorded_ever += items
+            self._urgent = self._urgent or urgent
             # The thread is not woken for every frame: only when a time is set, or the batch has become full.
-            if first or before < self._config.batch_items <= self._waiting:
+            if first or urgent or before < self._config.batch_items <= self._waiting:
                 self._condition.notify_all()
 
     def nothing_more(self) -> None:
@@ -110,14 +112,14 @@ class Outbox:
 
     def _is_due(self) -> bool:
         with self._condition:
-            if self._flushing or self._waiting >= self._config.batch_items:
+            if self._flushing or self._urgent or self._waiting >= self._config.batch_items:
                 return True
             return self._due_at is not None and self._clock() >= self._due_at
 
     def _wait(self) -> None:
         with self._condition:
             until = _WAIT_S if self._due_at is None else min(_WAIT_S, self._due_at - self._clock())
-            due = self._flushing or until <= 0 or self._waiting >= self._config.batch_items
+            due = self._flushing or self._urgent or until <= 0 or self._waiting >= self._config.batch_items
             # Due, but not connected: nothing will say when it is, so look again soon.
             self._condition.wait(_LOOK_S if due else until)
         if self._clock() - self._shown_at >= _WAIT_S:
@@ -149,6 +151,7 @@ class Outbox:
             # Items that came meanwhile may be counted twice: that is one look too many, the other way one is forgotten.
             left += self._recorded_ever - before
             self._waiting = left
+            self._urgent = self._urgent and left > 0
             self._due_at = self._clock() + self._config.batch_seconds if left else None
 
     def _show(self) -> None:

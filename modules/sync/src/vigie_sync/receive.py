@@ -57,7 +57,10 @@ class ReceiveStage:
     ) -> None:
         self._service, self._detections, self._ledger, self._outbox = service, detections, ledger, outbox
         self._config = self._wanted = SyncConfig()
+        self._configured = threading.Event()
         self._rules = Rules()
+        # Whether an alert is among what is to be recorded next.
+        self._alerts = False
         # Events that a change of the configuration brought about, until they are recorded.
         self._ended: list[Entry] = []
         # Frames of the last commit that were in the ledger already.
@@ -78,10 +81,14 @@ class ReceiveStage:
 
     def configure(self, config: SyncConfig) -> None:
         self._wanted = config
+        self._configured.set()
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set."""
         alive = self._service.health.watch("sync.receive", 30.0)
+        # What a frame becomes is the twin's to say: frames that are here before it wait.
+        while not stop.is_set() and not self._configured.wait(_POLL_S):
+            alive.beat()
         while not stop.is_set():
             alive.beat()
             received = self._detections.get(_POLL_S)
@@ -174,6 +181,7 @@ class ReceiveStage:
 
     def _entries(self, events: list[EventItem]) -> list[Entry]:
         for event in events:
+            self._alerts = self._alerts or event.severity == "alert"
             self._told.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
         return [Entry(event.key, event.camera, self._encoder.encode(event)) for event in events]
 
@@ -182,7 +190,8 @@ class ReceiveStage:
         twice = [one.trace for one, new in zip(entries, recorded.new, strict=True) if not new]
         self._known = {trace for trace in twice if not trace.startswith(KEY)}
         if len(twice) < len(entries):
-            self._outbox.recorded(len(entries) - len(twice))
+            self._outbox.recorded(len(entries) - len(twice), urgent=self._alerts)
+            self._alerts = False
         if recorded.dropped:
             self._report_full(recorded)
 

@@ -53,13 +53,14 @@ class ObjectEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag
 
     ``label``: of most of its sights, weighted by their scores; ``score``: the highest of that label. ``path``: where
     the middle of its lower edge was, in shares of the picture, thinned out. ``frame_hw``: what boxes are pixels of.
+    ``box_xyxy``: where it is; when it was seen best, and its path, follow with ``update`` and ``end``.
     """
 
     label: str
     score: float
     frame_hw: tuple[int, int]
-    box_xyxy: tuple[float, float, float, float]
-    best: Best
+    box_xyxy: tuple[float, float, float, float] | None = None
+    best: Best | None = None
     path: tuple[tuple[float, float], ...] = ()
     stays: tuple[Stay, ...] = ()
 

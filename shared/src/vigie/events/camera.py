@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.detections import Detection, DetectionsItem
 from vigie.contracts.events import EventItem, Occurrence, Stay
 from vigie.events.lines import LineRule
 from vigie.events.moment import Moment
@@ -58,7 +58,8 @@ class CameraEvents:
             ended += self._lose(thing, self._last, self._tally)
         for rule in self._zones.values():
             ended += rule.settle(self._last, self._tally)
-        ended.append(self._tally.aggregate())
+        if self._tally.frames:
+            ended.append(self._tally.aggregate())
         self._tally = None
         return ended  # type: ignore[return-value]  # as above
 
@@ -69,32 +70,40 @@ class CameraEvents:
 
     def _observe(self, item: DetectionsItem, now: Moment) -> Iterator[Occurrence]:
         tally = self._tally
-        if tally is not None and self._interval(tally.first) != self._interval(now):
+        begins = tally is None
+        if tally is not None and tally.frames and self._interval(tally.first) != self._interval(now):
             yield tally.aggregate()
             tally = None
-        tally = self._tally = tally or Tally(now, now)
+        if tally is None or not tally.frames:
+            tally = self._tally = Tally(now, now)
         tally.frames, tally.last, self._last = tally.frames + 1, now, now
         wanted = self._settings.classes
         for found in item.detections:
-            if wanted is not None and found.label not in wanted and found.track not in self._things:
-                continue
-            tally.detections += 1
-            if found.track is None:
-                continue
-            thing = self._things.get(found.track)
-            if thing is None:
-                thing = Thing(found.track, now, now, found.box_xyxy, item.frame_hw)
-                self._things[found.track] = thing
-            thing.see(found, item.frame_hw, now)
-            for zone in self._zones.values():
-                yield from zone.see(thing, now, tally)
-            for line in self._lines.values():
-                yield from line.see(thing, now, tally)
-            yield from self._tell(thing, now, tally)
+            if wanted is None or found.label in wanted or found.track in self._things:
+                tally.detections += 1
+                if found.track is not None:
+                    yield from self._see(found.track, found, item.frame_hw, now)
         for thing in [one for one in self._things.values() if now.at_s - one.seen.at_s > self._settings.gone_seconds]:
             yield from self._lose(thing, now, tally)
         for zone in self._zones.values():
             yield from zone.settle(now, tally)
+        if begins:
+            # An interval of its own: that a camera is watched is told at once, and not a minute later.
+            yield tally.aggregate()
+            self._tally = Tally(now, now)
+
+    def _see(self, track: str, found: Detection, frame_hw: tuple[int, int], now: Moment) -> Iterator[Occurrence]:
+        thing, tally = self._things.get(track), self._tally
+        if tally is None:
+            return
+        if thing is None:
+            thing = self._things[track] = Thing(track, now, now, found.box_xyxy, frame_hw)
+        thing.see(found, frame_hw, now)
+        for zone in self._zones.values():
+            yield from zone.see(thing, now, tally)
+        for line in self._lines.values():
+            yield from line.see(thing, now, tally)
+        yield from self._tell(thing, now, tally)
 
     def _tell(self, thing: Thing, now: Moment, tally: Tally) -> Iterator[Occurrence]:
         if thing.told is None:

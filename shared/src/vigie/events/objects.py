@@ -11,8 +11,8 @@ from vigie.events.geometry import Point, anchor_of
 from vigie.events.moment import Moment, key_of
 
 # A path has at most this many points, at least this share of the picture apart; when full, every second one goes.
-_PATH_MAX = 16
-_STEP = 0.03
+_PATH_MAX = 8
+_STEP = 0.05
 _STAYS_MAX = 32
 # A box that touches the picture's edge is cut off: worth half as much.
 _EDGE_PX = 2.0
@@ -48,7 +48,7 @@ class Thing:
             self.best = Best(now.trace, now.at, found.score, found.box_xyxy)
         x, y = anchor_of(found.box_xyxy, frame_hw, "bottom")
         if not self.path or abs(x - self.path[-1][0]) + abs(y - self.path[-1][1]) >= self.step:
-            self.path.append((round(x, 4), round(y, 4)))
+            self.path.append((round(x, 3), round(y, 3)))
             if len(self.path) > _PATH_MAX:
                 self.path[1:-1] = self.path[2:-1:2]
                 self.step *= 2
@@ -70,7 +70,6 @@ class Thing:
         """``going_on``: zones that it is in."""
         self.told, self.told_s = self.label, now.at_s
         at = self.seen if phase == "end" else now
-        best = self.best or Best(at.trace, at.at, 0.0, self.box_xyxy)
         return ObjectEvent(
             key=key_of(self.track, phase, at),
             id=self.track,
@@ -83,9 +82,9 @@ class Thing:
             label=self.label,
             score=round(self.scores[self.label], 4),
             frame_hw=self.frame_hw,
-            box_xyxy=self.box_xyxy,
-            best=best,
-            path=tuple(self.path),
+            box_xyxy=None if phase == "end" else self.box_xyxy,
+            best=None if phase == "new" else self.best,
+            path=() if phase == "new" else tuple(self.path),
             stays=(*self.stays, *going_on),
         )
 
