@@ -48,7 +48,12 @@ def message_bytes(message: Message) -> int:
 
     The sender's ids count, they are system properties by then; the message key does not.
     """
-    total = len(message.body)
+    return len(message.body) + properties_bytes(message)
+
+
+def properties_bytes(message: Message) -> int:
+    """What of `message_bytes` is not the body."""
+    total = 0
     for properties in (message.system, message.application):
         for key, value in properties.items():
             total += _utf8(key) + _utf8(value)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from vigie_devkit.hub.message import Message
 from vigie_devkit.hub.routes.config import HubConfig
 from vigie_devkit.hub.routes.message import TELEMETRY_SOURCE, TWIN_CHANGE_SOURCE, RoutedMessage, module_source
-from vigie_devkit.hub.routes.table import Endpoint, RouteTable
+from vigie_devkit.hub.routes.table import REMEMBERED_SOURCES, Endpoint, RouteTable
 
 
 class Routed(msgspec.Struct, frozen=True, gc=False):
@@ -25,14 +27,26 @@ class Routing:
         self.config = config
         self._table = RouteTable(config.routes)
         self._names: dict[Endpoint, str] = {endpoint: str(endpoint) for endpoint in self._table.endpoints}
+        self._fixed: dict[tuple[str, str, str | None], tuple[Routed, ...]] = {}  # where no route has a condition
         self.endpoints = frozenset(self._names.values())
 
-    def match(self, message: Message) -> list[Routed]:
-        routed = RoutedMessage(self._source(message), message.application, message.system, message.body)
-        return [
+    def match(self, message: Message) -> Sequence[Routed]:
+        """The endpoints of ``message``, each once."""
+        origin = (message.kind, message.source_module, message.output)
+        fixed = self._fixed.get(origin)
+        if fixed is not None:
+            return fixed
+        source = self._source(message)
+        routed = RoutedMessage(source, message.application, message.system, message.body)
+        matches = tuple(
             Routed(self._names[delivery.endpoint], delivery.priority, self._ttl_s(delivery.ttl_s))
             for delivery in self._table.evaluate(routed)
-        ]
+        )
+        if self._table.unconditional(source):
+            if len(self._fixed) >= REMEMBERED_SOURCES:
+                self._fixed.clear()
+            self._fixed[origin] = matches
+        return matches
 
     def _ttl_s(self, route_ttl_s: int) -> float | None:
         if route_ttl_s:

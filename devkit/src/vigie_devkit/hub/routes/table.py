@@ -19,7 +19,7 @@ from vigie_devkit.hub.routes.syntax import ParsedRoute
 DEFAULT_PRIORITY: Final = 2_000_000_000
 """Of a route that names none: behind every priority that one can name (0..9, 0 first)."""
 
-_REMEMBERED_SOURCES = 1_024
+REMEMBERED_SOURCES = 1_024
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -105,17 +105,25 @@ class RouteTable:
 
     def evaluate(self, message: RoutedMessage) -> list[Delivery]:
         """As the function `evaluate`."""
-        candidates = self._by_source.get(message.source_path)
-        if candidates is None:
-            candidates = tuple(route for route in self.routes if route.matches_source(message.source_path))
-            if len(self._by_source) >= _REMEMBERED_SOURCES:  # outputs are the sender's invention: stay bounded
-                self._by_source.clear()
-            self._by_source[message.source_path] = candidates
+        candidates = self._candidates(message.source_path)
         best: dict[Endpoint, Route] = {}
         for route in candidates:
             if route.condition is None or route.condition(message):
                 _keep_best(best, route)
         return _deliveries(best)
+
+    def unconditional(self, source_path: str) -> bool:
+        """Whether every message from there goes the same ways, whatever is in it."""
+        return all(route.condition is None for route in self._candidates(source_path))
+
+    def _candidates(self, source_path: str) -> tuple[Route, ...]:
+        candidates = self._by_source.get(source_path)
+        if candidates is None:
+            candidates = tuple(route for route in self.routes if route.matches_source(source_path))
+            if len(self._by_source) >= REMEMBERED_SOURCES:  # outputs are the sender's invention: stay bounded
+                self._by_source.clear()
+            self._by_source[source_path] = candidates
+        return candidates
 
     @property
     def endpoints(self) -> frozenset[Endpoint]:

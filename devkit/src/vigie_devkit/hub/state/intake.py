@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, Message, Target, message_bytes
+from vigie_devkit.hub.message import MAX_MESSAGE_BYTES, Message, Target, message_bytes, properties_bytes
 from vigie_devkit.hub.mqtt.packets import PubAck
 from vigie_devkit.hub.mqtt.system_properties import CONNECTION_DEVICE_ID
 from vigie_devkit.hub.state.counters import Counters
@@ -89,7 +89,7 @@ class Intake:
         """Route and store. False: no room, parked."""
         for watcher in self.watchers:
             watcher(message)
-        size = message_bytes(message)
+        size = message_bytes(message) if link is None else _size(link, message)
         if size > MAX_MESSAGE_BYTES:
             self._counters.dropped_too_large += 1
             self._out.append(Note("warning", "message_dropped", _facts(message, "too_large", size)))
@@ -177,6 +177,15 @@ class Intake:
         if len(link.parked) < self._settings.max_unacked_publishes:
             self._counters.parked += 1
             link.parked.append(Parked(packet_id, message))
+
+
+def _size(link: Link, message: Message) -> int:
+    """As `message_bytes`: most senders repeat their properties, and the broker hands the same objects over."""
+    system, application, known = link.sized
+    if system is not message.system or application is not message.application:
+        known = properties_bytes(message)
+        link.sized = (message.system, message.application, known)
+    return known + len(message.body)
 
 
 def _mark(message: Message) -> int:

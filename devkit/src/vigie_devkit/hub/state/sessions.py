@@ -101,6 +101,7 @@ class Link:
         self.parked: list[Parked] = []  # publishes without room, in order
         self.delayed_acks: dict[int, int] = {}  # packet id -> content hash
         self.ack_at = 0.0
+        self.sized: tuple[object, object, int] = (None, None, 0)  # the last properties, and their bytes
         self.twin_gets_at = 0.0  # when the next twin GET may be answered
 
     @property
