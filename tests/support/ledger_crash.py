@@ -17,7 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from vigie_sync.ledger import Entry, Ledger
+from vigie_sync.ledger import Ledger
+from vigie_sync.rows import Entry
 
 _HEAD = struct.Struct("<cQI")
 COMMITTED, SENT = b"c", b"s"

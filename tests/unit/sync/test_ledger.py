@@ -7,7 +7,8 @@ import pytest
 
 from vigie.errors import LedgerRefusedError
 from vigie_sync import ledger as ledger_module
-from vigie_sync.ledger import Entry, Ledger
+from vigie_sync.ledger import Ledger
+from vigie_sync.rows import Entry
 
 NO_LIMIT = 1 << 40
 BODY_LIMIT = 4_000
@@ -231,6 +232,9 @@ def test_commits_reach_the_disk_once_a_second_and_before_a_batch_is_sent(path):
     assert any("wal_checkpoint" in statement for statement in statements), "and the last items when nothing more comes"
     statements.clear()
     clock.now = 4.0
+    ledger.settle()
+    statements.clear()
+    clock.now = 6.0
     ledger.settle()
     assert statements == []
     ledger.close()

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from vigie.errors import LedgerUnavailableError
-from vigie_sync.ledger import Entry, Ledger
+from vigie_sync.ledger import Ledger
 from vigie_sync.ledger_thread import LedgerThread
+from vigie_sync.rows import Entry
 
 NO_LIMIT = 1 << 40
 

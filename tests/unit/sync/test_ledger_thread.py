@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from vigie.errors import LedgerUnavailableError
-from vigie_sync.ledger import Entry
 from vigie_sync.ledger_thread import LedgerThread
+from vigie_sync.rows import Entry
 
 NO_LIMIT = 1 << 40
 

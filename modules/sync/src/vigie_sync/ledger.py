@@ -16,7 +16,6 @@ import os
 import secrets
 import sqlite3
 import time
-import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,8 @@ import msgspec
 from vigie.errors import LedgerRefusedError
 from vigie_sync import batch, wal_check
 from vigie_sync.batch import Batch
+from vigie_sync.rows import FROM_1, ITEMS, SCHEMA, Entry, LedgerDamagedError, checksum, compare, item_of
+from vigie_sync.space import Reserve, volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,42 +40,11 @@ VERSION = 2
 # was not acknowledged when a connection broke, which is seconds old.
 REMEMBERED = 20_000
 SYNC_S = 1.0
-
-_SCHEMA = """
-CREATE TABLE meta(ledger TEXT NOT NULL, dropped INTEGER NOT NULL, sum INTEGER NOT NULL);
-CREATE TABLE items(id INTEGER PRIMARY KEY, trace TEXT NOT NULL, camera TEXT NOT NULL, body BLOB NOT NULL, sum INTEGER);
-CREATE TABLE batches(sent INTEGER PRIMARY KEY, items INTEGER NOT NULL, traces BLOB NOT NULL, body BLOB,
-    traces_sum INTEGER, body_sum INTEGER);
-"""
-# A ledger of version 1 has rows without sums: they are taken as they are, once.
-_FROM_1 = """
-ALTER TABLE meta ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE items ADD COLUMN sum INTEGER;
-ALTER TABLE batches ADD COLUMN traces_sum INTEGER;
-ALTER TABLE batches ADD COLUMN body_sum INTEGER;
-"""
-
-
-class LedgerDamagedError(Exception):
-    """The file's content is not what was written; the text says what was found."""
-
-
-def checksum(*fields: str | bytes | int) -> int:
-    """CRC-32 over fields with their lengths: a flipped bit, a moved border or another row is another sum."""
-    total = 0
-    for one in fields:
-        encoded = one if isinstance(one, bytes) else str(one).encode("utf-8", "surrogatepass")
-        total = zlib.crc32(encoded, zlib.crc32(len(encoded).to_bytes(8, "big"), total))
-    return total
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One item to record; ``trace`` is its idempotency key, ``body`` its JSON."""
-
-    trace: str
-    camera: str
-    body: bytes
+_PAGE = 4096
+_INCREMENTAL = 2
+# Free pages that are kept for the next items.
+_SLACK_BYTES = 4 << 20
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 
 @dataclass(slots=True)
@@ -97,55 +67,6 @@ class Backlog:
     dropped_total: int
 
 
-_ITEMS = "SELECT id, trace, camera, body, sum FROM items"
-
-
-def _compare(what: str, total: object, *fields: str | bytes | int) -> None:
-    if total != checksum(*fields):
-        raise LedgerDamagedError(f"{what} is not what was written")
-
-
-def salvage(path: Path) -> list[Entry]:
-    """The items of a damaged file that are what was written, in their order, those of the batch on its way first.
-
-    ``path`` is a copy that may be changed. Never raises for what it finds: the rest of the file is lost.
-    """
-    db = sqlite3.connect(path, isolation_level=None)
-    saved: dict[int, Entry] = {}
-    first: list[Entry] = []
-    try:
-        with contextlib.suppress(*UNREADABLE):
-            for sent, items, body, total in db.execute(
-                "SELECT sent, items, body, body_sum FROM batches WHERE body IS NOT NULL ORDER BY sent"
-            ):
-                if total == checksum(sent, items, body):
-                    for item in msgspec.json.decode(body, type=_Sent).items:
-                        one = msgspec.json.decode(item, type=_SentItem)
-                        first.append(Entry(one.key or one.trace, one.camera, bytes(item)))
-        # From both ends: reading stops at a page that cannot be read.
-        for order in ("ASC", "DESC"):
-            with contextlib.suppress(*UNREADABLE):
-                for number, trace, camera, body, total in db.execute(f"{_ITEMS} ORDER BY id {order}"):
-                    if total == checksum(number, trace, camera, body):
-                        saved[number] = Entry(trace, camera, body)
-    finally:
-        db.close()
-    return first + [saved[number] for number in sorted(saved)]
-
-
-UNREADABLE = (LedgerDamagedError, sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError, TypeError)
-
-
-class _Sent(msgspec.Struct):
-    items: list[msgspec.Raw]
-
-
-class _SentItem(msgspec.Struct):
-    trace: str
-    camera: str
-    key: str | None = None
-
-
 class Ledger:
     """An open ledger file. Used from one thread, the one that opened it; see ``ledger_thread`` for the rest.
 
@@ -159,11 +80,14 @@ class Ledger:
             LedgerRefusedError: of a newer version.
         """
         self._clock = clock
+        self._volume = volume_of(path.parent)
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), self._volume.reserve)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
         try:
             self._noted = path.with_name("ledger.sent")
             self.id = self._prepare(path)
             self._check_sent()
+            self._reserve.make()
             # Acknowledged batches whose keys are still on disk: (sent, items), and their items together.
             self._sent: deque[tuple[int, int]] = deque()
             self._sent_items = 0
@@ -174,9 +98,15 @@ class Ledger:
             raise
         self._synced_at = clock()
         self._unsynced = False
+        # Whether something was freed since the file was last found to be short enough.
+        self._freed = True
 
     def record(self, entries: Sequence[Entry], limit_bytes: int) -> Recorded:
-        """Commit what is new; if it would take the ledger over ``limit_bytes``, the oldest items go first."""
+        """Commit what is new; if it would take the ledger over ``limit_bytes``, the oldest items go first.
+
+        Where the volume is smaller than that, it is the limit. A volume that others have filled is an error to try
+        again: nothing that was recorded goes for it.
+        """
         recorded = Recorded([])
         seen: set[str] = set()
         for entry in entries:
@@ -185,8 +115,8 @@ class Ledger:
         fresh = [entry for entry, new in zip(entries, recorded.new, strict=True) if new]
         if fresh:
             incoming = sum(len(entry.body) + len(entry.trace) + len(entry.camera) for entry in fresh)
+            self._make_room(min(limit_bytes, self._volume.ledger) - incoming, recorded.dropped)
             with self._transaction(full=self._clock() - self._synced_at >= SYNC_S):
-                self._make_room(limit_bytes - incoming, recorded.dropped)
                 first = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM items").fetchone()[0]
                 self._db.executemany(
                     "INSERT INTO items VALUES (?, ?, ?, ?, ?)",
@@ -208,7 +138,7 @@ class Ledger:
         query = "SELECT sent, items, body, body_sum FROM batches WHERE body IS NOT NULL ORDER BY sent"
         row = self._db.execute(query).fetchone()
         if row is not None:
-            _compare(f"batch {row[0]}", row[3], *row[:3])
+            compare(f"batch {row[0]}", row[3], *row[:3])
             return Batch(self.id, *row[:3])
         sent = (self._db.execute("SELECT max(sent) FROM batches").fetchone()[0] or 0) + 1
         room = body_limit(batch.message_id(self.id, sent)) - batch.head_bytes(module, self.id, sent)
@@ -217,10 +147,12 @@ class Ledger:
             return None
         body = batch.encode(batch.schema_of(rows[0][1]), module, self.id, sent, [row[2] for row in rows])
         traces = msgspec.json.encode([row[1] for row in rows])
-        with self._transaction(full=True):
-            sums = checksum(sent, len(rows), traces), checksum(sent, len(rows), body)
-            self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", (sent, len(rows), traces, body, *sums))
-            self._db.execute("DELETE FROM items WHERE id <= ?", (rows[-1][0],))
+        row = (sent, len(rows), traces, body, checksum(sent, len(rows), traces), checksum(sent, len(rows), body))
+        self._free(
+            ("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", row),
+            ("DELETE FROM items WHERE id <= ?", (rows[-1][0],)),
+            full=True,
+        )
         self._note_sent(sent)
         return Batch(self.id, sent, len(rows), body)
 
@@ -232,15 +164,19 @@ class Ledger:
         while self._sent_items - self._sent[0][1] >= REMEMBERED:
             forgettable, items = self._sent.popleft()
             self._sent_items -= items
-        with self._transaction(full=False):
-            self._db.execute("UPDATE batches SET body = NULL WHERE sent = ?", (done.sent,))
-            self._db.execute("DELETE FROM batches WHERE sent <= ?", (forgettable,))
+        self._free(
+            ("UPDATE batches SET body = NULL WHERE sent = ?", (done.sent,)),
+            ("DELETE FROM batches WHERE sent <= ?", (forgettable,)),
+        )
+        self._reserve.make()
+        self._give_back()
 
     def settle(self) -> None:
         """Bring to the disk what no FULL commit has yet; for when nothing more is being recorded."""
         if self._unsynced and self._clock() - self._synced_at >= SYNC_S:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             self._synced()
+        self._give_back()
 
     def backlog(self) -> Backlog:
         in_flight = self._db.execute("SELECT sum(items) FROM batches WHERE body IS NOT NULL").fetchone()[0] or 0
@@ -255,15 +191,18 @@ class Ledger:
             raise LedgerDamagedError(reason)
         # One process, and no shared-memory file beside the ledger; a second process is refused as 'locked'.
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        if not db.execute("PRAGMA page_count").fetchone()[0]:
+            db.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
         db.execute("PRAGMA journal_mode=WAL").fetchone()
-        db.execute("PRAGMA journal_size_limit=16777216")
+        db.execute(f"PRAGMA journal_size_limit={self._volume.log}")
+        db.execute(f"PRAGMA wal_autocheckpoint={self._volume.log // 2 // _PAGE}")
         db.execute("PRAGMA synchronous=NORMAL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise LedgerRefusedError(str(path), version, VERSION)
         if version == 0:
             with self._transaction(full=True):
-                for statement in filter(str.strip, _SCHEMA.split(";")):
+                for statement in filter(str.strip, SCHEMA.split(";")):
                     db.execute(statement)
                 ledger = secrets.token_hex(4)
                 db.execute("INSERT INTO meta VALUES (?, 0, ?)", (ledger, checksum(ledger)))
@@ -294,7 +233,7 @@ class Ledger:
         """Give the rows of a version without sums theirs; half done is not done."""
         db = self._db
         with self._transaction(full=True):
-            for statement in filter(str.strip, _FROM_1.split(";")):
+            for statement in filter(str.strip, FROM_1.split(";")):
                 db.execute(statement)
             db.create_function("vigie_sum", -1, checksum, deterministic=True)
             db.execute("UPDATE meta SET sum = vigie_sum(ledger)")
@@ -311,18 +250,18 @@ class Ledger:
         metas = db.execute("SELECT ledger, sum FROM meta").fetchall()
         if len(metas) != 1:
             raise LedgerDamagedError(f"{len(metas)} heads instead of one")
-        _compare("head", metas[0][1], metas[0][0])
+        compare("head", metas[0][1], metas[0][0])
         count = 0
-        for number, trace, camera, body, total in db.execute(_ITEMS):
-            _compare(f"item {number}", total, number, trace, camera, body)
+        for row in db.execute(ITEMS):
+            item_of(row)
             count += 1
         if count != self._count():
             raise LedgerDamagedError(f"{self._count() - count} items are missing")
         numbers = []
         for sent, items, traces, body, traces_sum, body_sum in db.execute("SELECT * FROM batches ORDER BY sent"):
-            _compare(f"batch {sent}", traces_sum, sent, items, traces)
+            compare(f"batch {sent}", traces_sum, sent, items, traces)
             if body is not None:
-                _compare(f"batch {sent}", body_sum, sent, items, body)
+                compare(f"batch {sent}", body_sum, sent, items, body)
             numbers.append(sent)
         if numbers and numbers[-1] - numbers[0] + 1 != len(numbers):
             raise LedgerDamagedError("batches are missing")
@@ -331,19 +270,53 @@ class Ledger:
         # Sizes first: a thousand large items are not read to send three of them.
         query = "SELECT length(body), trace FROM items ORDER BY id LIMIT ?"
         taken = batch.fitting(self._db.execute(query, (most_items,)).fetchall(), room_bytes)
-        rows = self._db.execute(f"{_ITEMS} ORDER BY id LIMIT ?", (taken,)).fetchall()
-        for number, trace, camera, body, total in rows:
-            _compare(f"item {number}", total, number, trace, camera, body)
-        return [(number, trace, body) for number, trace, _, body, _ in rows]
+        rows = self._db.execute(f"{ITEMS} ORDER BY id LIMIT ?", (taken,)).fetchall()
+        return [(number, entry.trace, entry.body) for number, entry in map(item_of, rows)]
 
     def _make_room(self, limit_bytes: int, dropped: Counter[str]) -> None:
+        """Drop the oldest items in steps, each a transaction: one for all would need a log as long as they are."""
         while (count := self._count()) and self._used_bytes() > limit_bytes:
             last = self._db.execute("SELECT min(id) FROM items").fetchone()[0] + max(64, count // 64) - 1
             by_camera = "SELECT camera, count(*) FROM items WHERE id <= ? GROUP BY camera"
             gone = Counter(dict(self._db.execute(by_camera, (last,)).fetchall()))
-            self._db.execute("DELETE FROM items WHERE id <= ?", (last,))
-            self._db.execute("UPDATE meta SET dropped = dropped + ?", (gone.total(),))
+            self._free(
+                ("DELETE FROM items WHERE id <= ?", (last,)),
+                ("UPDATE meta SET dropped = dropped + ?", (gone.total(),)),
+            )
             dropped.update(gone)
+
+    def _free(self, *statements: tuple[str, tuple[object, ...]], full: bool = False) -> None:
+        """One transaction that frees room in the end. Where the volume is full it gets the reserve."""
+        self._freed = True
+        for last_try in (False, True):
+            try:
+                with self._transaction(full=full):
+                    for statement, values in statements:
+                        self._db.execute(statement, values)
+            except sqlite3.OperationalError as error:
+                if last_try or error.sqlite_errorcode & 0xFF not in _NO_ROOM:
+                    raise
+                self._reserve.release()
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            else:
+                return
+
+    def _give_back(self) -> None:
+        """Pages that nothing needs go back to the volume, some at a time; an older version's file once it is empty."""
+        if not self._freed:
+            return
+        free = self._db.execute("PRAGMA freelist_count").fetchone()[0]
+        if free * _PAGE <= _SLACK_BYTES:
+            self._freed = False
+            return
+        if self._db.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL:
+            # A row for each page, without a column: only a script is stepped through to its end.
+            self._db.executescript(f"PRAGMA incremental_vacuum({min(free, self._volume.log // 4 // _PAGE)})")
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # only then the file becomes shorter
+        elif not self._count():
+            self._db.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
+            self._db.execute("VACUUM")
 
     def _count(self) -> int:
         first, last = self._db.execute("SELECT (SELECT min(id) FROM items), (SELECT max(id) FROM items)").fetchone()

@@ -15,7 +15,9 @@ from vigie.errors import LedgerRefusedError, LedgerUnavailableError
 from vigie.log import get_logger
 from vigie.thread_names import show_thread_name
 from vigie_sync.batch import Batch
-from vigie_sync.ledger import UNREADABLE, Backlog, Entry, Ledger, Recorded, salvage
+from vigie_sync.ledger import Backlog, Ledger, Recorded
+from vigie_sync.rows import UNREADABLE, Entry
+from vigie_sync.salvage import salvage
 
 log = get_logger("sync.ledger")
 

@@ -23,9 +23,10 @@ from vigie.service import InputQueue, Service
 from vigie_sync.batch import ITEM_LIMIT_BYTES
 from vigie_sync.config import SyncConfig
 from vigie_sync.latency import LatencyWindow
-from vigie_sync.ledger import Entry, Recorded
+from vigie_sync.ledger import Recorded
 from vigie_sync.ledger_thread import LedgerThread
 from vigie_sync.outbox import Outbox
+from vigie_sync.rows import Entry
 
 log = get_logger("sync.receive")
 
