@@ -108,10 +108,13 @@ def test_a_container_has_the_memory_limit_that_the_kernel_enforces(flow: Compose
     assert int(flow.python(service, look)) == wanted
 
 
-def test_the_frames_folder_is_one_tmpfs_that_all_modules_see(flow: Compose) -> None:
+def test_the_frames_folder_is_one_tmpfs_that_only_its_writers_may_write_and_sync_does_not_see(flow: Compose) -> None:
     look = "import os; print(sorted(os.listdir('/frames')), os.statvfs('/frames').f_fsid, os.stat('/frames').st_uid)"
-    seen = {flow.python(module, look) for module in MODULES}
+    seen = {flow.python(module, look) for module in MODULES if module != "sync"}
     assert len(seen) == 1
+    assert flow.python("sync", "import os; print(os.listdir('/frames'))").strip() == "[]", "sync needs no pixels"
+    options = flow.execute("inference", "cat", "/proc/mounts").partition(" /frames ")[2].split()[1]
+    assert "ro" in options.split(","), "inference could forge frames"
     assert "tmpfs" in flow.execute("camera", "cat", "/proc/mounts").partition(" /frames ")[2].split()[0]
 
 

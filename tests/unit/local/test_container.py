@@ -51,8 +51,8 @@ def test_a_file_of_cameras_that_cannot_be_read_says_what_to_do(tmp_path: Path) -
         cameras(tmp_path)
 
 
-def test_the_empty_file_of_compose_stands_for_no_file(tmp_path: Path) -> None:
-    (tmp_path / "cameras").symlink_to("/dev/null")
+def test_the_file_that_compose_mounts_without_one_names_no_camera(tmp_path: Path) -> None:
+    (tmp_path / "cameras").write_text((TEMPLATE.parent / "deploy/no-cameras.txt").read_text())
     assert list(cameras(tmp_path, VIGIE_CAMERA="synthetic://conveyor?seed=2")) == ["conveyor"]
 
 

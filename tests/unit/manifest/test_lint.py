@@ -47,6 +47,10 @@ class Draft:
     def signals(self, module: str) -> dict[str, Any]:
         return next(mount for mount in self.host(module)["Mounts"] if mount["Target"] == "/signals")
 
+    @property
+    def sharing(self) -> list[str]:
+        return [name for name in self.modules if any(m["Target"] == "/frames" for m in self.host(name)["Mounts"])]
+
     def tmpfs(self, module: str) -> dict[str, str]:
         return self.frames(module)["VolumeOptions"]["DriverConfig"]["Options"]
 
@@ -357,17 +361,26 @@ def frames_differ(d: Draft) -> None:
 
 
 def frames_on_disk(d: Draft) -> None:
-    for module in d.modules:
+    for module in d.sharing:
         del d.frames(module)["VolumeOptions"]
 
 
 def frames_owner(d: Draft) -> None:
-    for module in d.modules:
+    for module in d.sharing:
         d.tmpfs(module)["o"] = "size=256m,mode=0770"
 
 
+def frames_in_sync(d: Draft) -> None:
+    d.host("sync")["Mounts"].append(copy.deepcopy(d.frames("camera")))
+    d.modules["sync"]["env"]["VIGIE_FRAMES"] = {"value": "/frames"}
+
+
+def frames_writable(d: Draft) -> None:
+    del d.frames("viewer")["ReadOnly"]
+
+
 def frames_no_size(d: Draft) -> None:
-    for module in d.modules:
+    for module in d.sharing:
         d.tmpfs(module)["o"] = "size=50%,uid=1250,gid=1250,mode=0770"
 
 
@@ -381,7 +394,7 @@ def frames_assumed(d: Draft) -> None:
 
 
 def memory_without_ring(d: Draft) -> None:
-    for module in d.modules:
+    for module in d.sharing:
         d.tmpfs(module)["o"] = "size=1g,uid=1250,gid=1250,mode=0770"
     for _ in range(8):
         d.camera()
@@ -602,6 +615,8 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (frames_differ, "error", "frames-differ", f"{AGENT}.modules.inference.{HOST}.Mounts"),
     (frames_on_disk, "warning", "frames-on-disk", f"{AGENT}.modules.camera.{HOST}.Mounts"),
     (frames_owner, "error", "frames-owner", f"{AGENT}.modules.camera.{HOST}.Mounts"),
+    (frames_in_sync, "warning", "frames-in-sync", f"{AGENT}.modules.sync.{HOST}.Mounts"),
+    (frames_writable, "warning", "frames-writable", f"{AGENT}.modules.viewer.{HOST}.Mounts"),
     (frames_no_size, "warning", "frames-no-size", f"{AGENT}.modules.camera.{HOST}.Mounts"),
     (frames_too_small, "error", "frames-too-small", f"{AGENT}.modules.camera.{HOST}.Mounts"),
     (frames_assumed, "hint", "frames-assumed", f"{AGENT}.modules.camera.{HOST}.Mounts"),

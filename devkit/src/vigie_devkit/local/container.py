@@ -106,7 +106,7 @@ def camera_sources(environ: Mapping[str, str], listed: Path) -> list[CameraSourc
 
 
 def _listed(file: Path) -> list[str]:
-    """Without a file compose mounts /dev/null. Raises: SourceError."""
+    """Without a file of the user compose mounts one without sources. Raises: SourceError."""
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:

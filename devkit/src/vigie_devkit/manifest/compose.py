@@ -95,7 +95,7 @@ def compose_document(content: Mapping[str, Any], files: Mapping[str, ModuleFile]
         services[HUB]["volumes"].append(_volume(f"workload-{name}", f"{WORKLOAD}/{name}"))
     volumes[SECRETS] = {"driver_opts": dict(_TMPFS_SMALL)}
     # Without a file an empty one: the sources of VIGIE_CAMERA hold.
-    secrets = {Path(CAMERAS).name: {"file": f"${{{CAMERAS_VARIABLE}:-/dev/null}}"}}
+    secrets = {Path(CAMERAS).name: {"file": f"${{{CAMERAS_VARIABLE}:-./deploy/no-cameras.txt}}"}}
     return {"services": services, "networks": networks, "volumes": volumes, "secrets": secrets}
 
 

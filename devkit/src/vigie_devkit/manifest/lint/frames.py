@@ -18,6 +18,7 @@ from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
 _DEFAULT_FRAMES = "/dev/shm/vigie"  # noqa: S108 - where a module looks without VIGIE_FRAMES
 _SIZE = re.compile(r"(\d+)([kmg%]?)", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_READERS = frozenset({names.INFERENCE, names.VIEWER})
 # What each module takes without its rings, in MB: the bars of the design, plus as much again for the SDK's queues.
 _BASE_MB = {names.CAMERA: 90, names.PREPROCESS: 100, names.SYNC: 100, names.VIEWER: 100}
 _PER_1080P_CAMERA_MB = 25
@@ -60,6 +61,7 @@ def frames_volume(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
             )
         else:
             yield from _owner(module, mount)
+            yield from _rights(module, mount)
 
 
 def _owner(module: Module, mount: Mount) -> Iterator[Finding]:
@@ -79,6 +81,25 @@ def _owner(module: Module, mount: Mount) -> Iterator[Finding]:
             path,
             f"the volume belongs to user {options.get('uid', '0')}, the module runs as {user}",
             f"write uid={user},gid={user},mode=0770 in its options",
+        )
+
+
+def _rights(module: Module, mount: Mount) -> Iterator[Finding]:
+    """Pixels are written by those who make them, and read where somebody looks at them."""
+    path = f"{module.options_path}.HostConfig.Mounts"
+    if module.kind == names.SYNC:
+        yield warning(
+            "frames-in-sync",
+            path,
+            "sync needs no pixels, and is the module that reaches the internet",
+            "remove the mount; its cursor lies in the volume of VIGIE_SIGNALS",
+        )
+    elif module.kind in _READERS and not mount.read_only:
+        yield warning(
+            "frames-writable",
+            path,
+            f"{module.kind} reads frames only, and could forge them",
+            'write "ReadOnly": true',
         )
 
 
