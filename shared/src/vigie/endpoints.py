@@ -13,7 +13,10 @@ from aiohttp import web
 from vigie.config.atomic import write_atomically
 from vigie.errors import EndpointError
 from vigie.health import Health
+from vigie.log import get_logger
 from vigie.metrics import CONTENT_TYPE, Metrics
+
+log = get_logger(__name__)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -30,7 +33,8 @@ async def serve_endpoints(
 ) -> AsyncIterator[Endpoint]:
     """Serve until left; port 0 takes a free one. ``state/http.json`` names it and is removed on leaving.
 
-    Raises: EndpointError: the address cannot be bound, or the state folder cannot be written.
+    A state folder that cannot be written is told (log, note in /readyz); the module works on what it has.
+    Raises: EndpointError: the address cannot be bound.
     """
 
     async def get_metrics(_request: web.Request) -> web.Response:
@@ -63,7 +67,9 @@ async def serve_endpoints(
         try:
             write_atomically(path, msgspec.json.encode(endpoint))
         except OSError as error:
-            raise EndpointError(str(path), error.strerror or str(error), "VIGIE_STATE") from error
+            reason = f"{state} cannot be written: {error.strerror or error}; nothing new is kept there"
+            health.note("state", reason)
+            log.warning("state_not_written", file=str(path), reason=reason, port=endpoint.port)
         yield endpoint
     finally:
         with suppress(OSError):  # a folder that cannot be written was the reason to leave

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from vigie import container_health
+from vigie.endpoints import serve_endpoints
+from vigie.health import Health
+from vigie.metrics import Metrics
 
 PROGRAM = """
 import asyncio, pathlib, sys
@@ -43,3 +50,23 @@ def test_a_malformed_request_is_answered_and_leaves_no_line_in_the_log(tmp_path:
     assert "this_is_the_end" in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert "hunter2" not in done.stderr
+
+
+async def test_a_state_folder_that_cannot_be_written_does_not_keep_a_module_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    health = Health()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with serve_endpoints(("127.0.0.1", port), Metrics(), health, tmp_path / "file/state") as endpoint:
+        assert endpoint.port == port
+        assert "cannot be written" in health.notes()["state"]
+        # The container's health check finds it where the module was told to listen.
+        well = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-I", "-S", "-B", container_health.__file__],
+            env={"VIGIE_STATE": str(tmp_path / "nowhere"), "VIGIE_HTTP": f"127.0.0.1:{port}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (well.returncode, well.stderr) == (0, ""), well.stdout
