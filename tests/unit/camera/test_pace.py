@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigie.contracts.pixels import PixelFormat
-from vigie.vision.planes import planes_of
 from vigie_camera.backoff import Backoff
 from vigie_camera.decode.sight import Sight
 from vigie_camera.pace import Pacer
@@ -153,18 +151,17 @@ def test_without_cameras_the_module_is_ready() -> None:
 def test_a_black_picture_is_told_by_seconds(level, noise, black) -> None:
     dice = np.random.default_rng(1)
     sight = Sight()
-    pixel_format = PixelFormat("gray", (120, 160), range="limited")
     for step in range(20):
         luma = np.clip(level + dice.normal(0, noise + 0.01, (120, 160)), 0, 255).astype(np.uint8)
-        dark_s = sight.look(planes_of(luma, pixel_format), step / 2, None)[1]
+        dark_s = sight.look(luma, step / 2, None)[1]
     assert dark_s == (9.5 if black else 0.0)
 
 
 def test_a_lamp_in_the_dark_is_not_black() -> None:
     luma = np.full((120, 160), 16, np.uint8)
     luma[40:60, 40:60] = 200
-    assert Sight().look(planes_of(luma, PixelFormat("gray", (120, 160))), 0.0, None)[1] == 0.0
+    assert Sight().look(luma, 0.0, None)[1] == 0.0
     sight = Sight()
     for step in range(20):
-        dark_s = sight.look(planes_of(luma, PixelFormat("gray", (120, 160))), step / 2, None)[1]
+        dark_s = sight.look(luma, step / 2, None)[1]
     assert dark_s == 0.0

@@ -135,6 +135,7 @@ class Capture:
             tuple(mask for _, mask in sorted(station.settings.masks.items())),
             station.settings.interval_s,
             self._opening.policy.words,
+            station.settings.motion,
         )
         worker = self._nursery.start(task)
         self._decoder_pid = worker.pid

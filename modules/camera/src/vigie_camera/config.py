@@ -40,6 +40,15 @@ class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = "black"
 
 
+class MotionGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Send frames only while something moves."""
+
+    every_s: Annotated[
+        float, Meta(ge=0.1, le=3600, description="While nothing moves, a frame goes on this often all the same.")
+    ] = 5.0
+    hold_s: Annotated[float, Meta(ge=0, le=3600, description="Frames go on for this long after the last motion.")] = 2.0
+
+
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One camera. Changing any property reopens this camera and no other."""
 
@@ -91,6 +100,16 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "camera_state names those in force.",
         ),
     ] = {}
+    motion: (
+        Annotated[
+            MotionGate,
+            Meta(
+                description="Only frames in which something moves go on, and one every every_s. Off without it: "
+                "whatever looks for things that stand still needs every frame."
+            ),
+        ]
+        | None
+    ) = None
     transport: Annotated[
         Transport,
         Meta(description="shared: pixels in the shared frame folder; inline: as JPEG in the message (other host)."),

@@ -18,7 +18,7 @@ from vigie.messaging.output import Output
 from vigie_camera.cause import Cause
 from vigie_camera.config import CameraSettings
 from vigie_camera.decode.link import LinkClosedError
-from vigie_camera.decode.wire import Ended, Exited, Failed, Filled, Formatted, Memory, Missed, News, Opened, Slot
+from vigie_camera.decode.wire import Ended, Exited, Failed, Filled, Formatted, Gated, Memory, Missed, News, Opened, Slot
 from vigie_camera.decode.worker import Worker
 from vigie_camera.patience import Patience
 from vigie_camera.poke import Poke
@@ -116,6 +116,8 @@ class Session:
         match news:
             case Filled():
                 self._take(news)
+            case Gated():
+                self._skip(news)
             case Missed():
                 self._miss()
             case Formatted():
@@ -220,7 +222,15 @@ class Session:
         if superseded is not None:
             self._port.release(superseded.pixels)
 
-    def _worth(self, news: Filled) -> Cause | None:
+    def _skip(self, news: Gated) -> None:
+        """Nothing moves in it: the camera is well, and nobody is sent anything."""
+        of = self._of
+        next(of.numbers)
+        of.patience.frame(news.captured_ns / 1e9)
+        of.metrics.gated.labels(of.name).inc()
+        of.status.frame(self._size_hw, worthless=self._worth(news), damaged=news.damaged)
+
+    def _worth(self, news: Filled | Gated) -> Cause | None:
         """What makes a live picture worthless, once it has lasted as long as a loss would."""
         limit_s = self._of.patience.limit_s
         if news.dark_s >= limit_s:

@@ -35,6 +35,9 @@ class CameraMetrics:
         self.frozen = metrics.gauge("vigie_camera_frozen", "1 while a live picture does not change.", ("camera",))
         self.opened = metrics.counter("vigie_camera_opened", "Times a source was opened.", ("camera",))
 
+        self.gated = metrics.counter(
+            "vigie_frames_gated", "Frames that stayed with the camera because nothing moved in them.", ("camera",)
+        )
         self.failures = metrics.counter(
             "vigie_camera_failures", "Times a camera failed, by cause.", ("camera", "cause")
         )

@@ -17,6 +17,7 @@ from vigie_camera.decode.backend import DecodeError
 from vigie_camera.decode.choice import load_backend
 from vigie_camera.decode.frame import Frame
 from vigie_camera.decode.link import Link, LinkClosedError
+from vigie_camera.decode.motion import Motion
 from vigie_camera.decode.privacy import Privacy
 from vigie_camera.decode.shared_bytes import SharedBytes
 from vigie_camera.decode.sight import Sight
@@ -27,6 +28,7 @@ from vigie_camera.decode.wire import (
     Failed,
     Filled,
     Formatted,
+    Gated,
     Memory,
     Missed,
     News,
@@ -91,6 +93,7 @@ class Filler:
         self._taken = 0
         self._privacy = Privacy(task.masks) if task.masks else None
         self._private: Planes | None = None
+        self._motion = Motion(task.motion, task.masks) if task.motion else None
 
     def run(self) -> None:
         """Raises: DecodeError: lost. LinkClosedError: the module is gone."""
@@ -116,6 +119,17 @@ class Filler:
             self._announce(frame)
         self._frame = frame
         self._drain(0.0)
+        own: Planes | None = None
+        if frame.luma is None and self._motion is not None:
+            own = self._unseen(frame.format)
+            frame.fill(own)
+        plane = frame.luma if own is None else own.arrays[0]
+        still_s = dark_s = 0.0
+        if self._sight is not None and plane is not None:
+            still_s, dark_s = self._sight.look(plane, time.monotonic(), frame.keys)
+        if self._motion is not None and plane is not None and not self._motion.passes(plane, frame.pace_s):
+            self._link.send(Gated(time.monotonic_ns(), still_s, dark_s, self._source.damage.total))
+            return
         while self._keep and not self._slots:
             self._drain(ALIVE_S)
             if not self._slots:
@@ -128,7 +142,7 @@ class Filler:
         slot = self._slots.popleft()
         begin = slot * self._memory.stride
         planes = planes_of(self._bytes[begin : begin + frame_bytes(frame.format)], frame.format)
-        still_s, dark_s = self._put(frame, planes)
+        self._put(frame, planes, own)
         self._link.send(
             Filled(
                 self._memory.generation,
@@ -142,18 +156,20 @@ class Filler:
             )
         )
 
-    def _put(self, frame: Frame, slot: Planes) -> tuple[float, float]:
+    def _put(self, frame: Frame, slot: Planes, own: Planes | None) -> None:
         """Write the frame into shared memory, which never holds more of it than the masks leave.
 
-        Returns: for how long the picture, as the camera sent it, has not changed, and has been black.
+        ``own``: where it is already.
         """
-        planes = slot if self._privacy is None else self._unseen(frame.format)
-        frame.fill(planes)
-        still_dark_s = (0.0, 0.0) if self._sight is None else self._sight.look(planes, time.monotonic(), frame.keys)
+        if own is None and self._privacy is None:
+            frame.fill(slot)
+            return
+        if own is None:
+            own = self._unseen(frame.format)
+            frame.fill(own)
         if self._privacy is not None:
-            self._privacy.burn(planes)
-            copy_planes(planes.arrays, slot)
-        return still_dark_s
+            self._privacy.burn(own)
+        copy_planes(own.arrays, slot)
 
     def _unseen(self, pixel_format: PixelFormat) -> Planes:
         """Memory of this process alone for one frame."""

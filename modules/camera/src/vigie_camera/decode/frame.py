@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vigie.contracts.pixels import PixelFormat
 from vigie.vision.planes import Planes
 
@@ -12,7 +15,8 @@ from vigie.vision.planes import Planes
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The next frame. ``pace_s``: the time it is paced by, of the stream (files) or of its arrival (live).
-    ``keys``: key frames so far, None where the decoder does not tell.
+    ``keys``: key frames so far, None where the decoder does not tell. ``luma``: to be looked at in place, where it
+    is there without ``fill``.
 
     ``fill`` writes it into planes of its format; to be called before the next frame is asked for, or not at all.
     """
@@ -22,3 +26,4 @@ class Frame:
     media_s: float | None
     fill: Callable[[Planes], None]
     keys: int | None = None
+    luma: NDArray[np.uint8] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.planes import Planes
 from vigie_camera.decode.stillness import Stillness
 
 _SAMPLE_STEP = 16
@@ -23,12 +22,12 @@ class Sight:
         self._stillness = Stillness()
         self._dark_since_s: float | None = None
 
-    def look(self, frame: Planes, now_s: float, keys: int | None) -> tuple[float, float]:
+    def look(self, plane: NDArray[np.uint8], now_s: float, keys: int | None) -> tuple[float, float]:
         """For how long the picture has repeated itself, and for how long it has been black, as of this frame.
 
-        ``keys``: see ``Stillness.look``.
+        ``plane``: luma, or BGR. ``keys``: see ``Stillness.look``.
         """
-        return self._stillness.look(frame.arrays[0], now_s, keys), self._dark_s(frame.arrays[0], now_s)
+        return self._stillness.look(plane, now_s, keys), self._dark_s(plane, now_s)
 
     def _dark_s(self, plane: NDArray[np.uint8], now_s: float) -> float:
         if np.percentile(plane[::_SAMPLE_STEP, ::_SAMPLE_STEP], _BLACK_PERCENT) >= _BLACK_BELOW:

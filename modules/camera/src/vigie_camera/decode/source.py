@@ -71,7 +71,14 @@ class VideoSource:
             # Some files have no times, or repeat them: then the frame rate counts.
             pace_s = media_s if media_s is not None and media_s > self._last_s else self._last_s + self.period_s
             self._last_s = media_s = pace_s
-        return Frame(decoded.format, pace_s, media_s, lambda planes: copy_planes(decoded.arrays, planes), decoded.keys)
+        return Frame(
+            decoded.format,
+            pace_s,
+            media_s,
+            lambda planes: copy_planes(decoded.arrays, planes),
+            decoded.keys,
+            decoded.arrays[0],
+        )
 
     def rewind(self) -> bool:
         # Opened again rather than seeked: a seek lands on a key frame, and not every container can.

@@ -13,7 +13,7 @@ import msgspec
 
 from vigie.contracts.pixels import PixelFormat
 from vigie_camera.cause import Cause
-from vigie_camera.config import Mask
+from vigie_camera.config import Mask, MotionGate
 from vigie_camera.decode.backend import VideoOptions
 from vigie_camera.pace import Rhythm
 
@@ -36,6 +36,7 @@ class Task(msgspec.Struct, frozen=True, tag="task"):
     masks: tuple[Mask, ...] = ()
     interval_s: float = 1.0
     networks: tuple[str, ...] = ()
+    motion: MotionGate | None = None
 
 
 class Memory(msgspec.Struct, frozen=True, tag="memory"):
@@ -97,6 +98,15 @@ class Missed(msgspec.Struct, frozen=True, tag="missed"):
     captured_ns: int
 
 
+class Gated(msgspec.Struct, frozen=True, tag="gated"):
+    """A frame in which nothing moves: it stays here. The rest as in ``Filled``."""
+
+    captured_ns: int
+    still_s: float
+    dark_s: float
+    damaged: int
+
+
 class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """Nothing to tell, but not hung: waiting for a slot, or for a frame's time."""
 
@@ -125,4 +135,4 @@ class Exited(msgspec.Struct, frozen=True, tag="exited"):
 
 
 Order = Task | Memory | Slot
-News = Started | Opened | Formatted | Filled | Missed | Alive | Ended | Failed | Exited
+News = Started | Opened | Formatted | Filled | Gated | Missed | Alive | Ended | Failed | Exited
