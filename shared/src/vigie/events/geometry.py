@@ -12,12 +12,18 @@ Point = tuple[float, float]
 BAND = 0.15
 
 
-def anchor_of(box_xyxy: tuple[float, float, float, float], frame_hw: tuple[int, int], where: str) -> Point:
-    """The middle of a box's lower edge (``bottom``) or of the box (``centre``), in shares of the picture."""
+def anchors_of(box_xyxy: tuple[float, float, float, float], frame_hw: tuple[int, int]) -> dict[str, Point]:
+    """The middle of a box's lower edge (``bottom``) and of the box (``centre``), in shares of the picture."""
     left, top, right, bottom = box_xyxy
     height, width = frame_hw
-    y = bottom if where == "bottom" else (top + bottom) / 2
-    return (left + right) / 2 / width, y / height
+    x = (left + right) / 2 / width
+    return {"bottom": (x, bottom / height), "centre": (x, (top + bottom) / 2 / height)}
+
+
+def bounds(corners: Sequence[Point]) -> tuple[float, float, float, float]:
+    """Least x, least y, greatest x, greatest y."""
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def inside(point: Point, corners: Sequence[Point]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from vigie.contracts.events import Direction, LineEvent
-from vigie.events.geometry import BAND, Point, anchor_of, offside_px, segments_cross
+from vigie.events.geometry import BAND, Point, offside_px, segments_cross
 from vigie.events.moment import Moment, key_of
 from vigie.events.objects import Thing
 from vigie.events.schedule import counts
@@ -26,7 +26,7 @@ class LineRule:
     def see(self, thing: Thing, now: Moment, tally: Tally) -> Iterator[LineEvent]:
         """``thing`` is in this frame."""
         line = self.line
-        point = anchor_of(thing.box_xyxy, thing.frame_hw, line.anchor)
+        point = thing.anchors[line.anchor]
         off_px = offside_px(point, line.points, thing.frame_hw)
         if abs(off_px) <= BAND * (thing.box_xyxy[2] - thing.box_xyxy[0]):
             return

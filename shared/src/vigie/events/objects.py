@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from vigie.contracts.detections import Detection
 from vigie.contracts.events import Best, ObjectEvent, Phase, Stay
-from vigie.events.geometry import Point, anchor_of
+from vigie.events.geometry import Point, anchors_of
 from vigie.events.moment import Moment, key_of
 
 # A path has at most this many points, at least this share of the picture apart; when full, every second one goes.
@@ -34,29 +34,31 @@ class Thing:
     path: list[Point] = field(default_factory=list)
     step: float = _STEP
     stays: list[Stay] = field(default_factory=list)
+    label: str = ""
+    # Points of its box now, by the name of the anchor.
+    anchors: dict[str, Point] = field(default_factory=dict)
     told: str | None = None
     told_s: float = 0.0
 
     def see(self, found: Detection, frame_hw: tuple[int, int], now: Moment) -> None:
         """It was detected in this frame."""
         self.seen, self.box_xyxy, self.frame_hw = now, found.box_xyxy, frame_hw
-        self.votes[found.label] = self.votes.get(found.label, 0.0) + found.score
+        votes = self.votes[found.label] = self.votes.get(found.label, 0.0) + found.score
+        # The class of most of its sights, weighted by their scores; the first of equals.
+        if votes > self.votes.get(self.label, 0.0):
+            self.label = found.label
         self.scores[found.label] = max(self.scores.get(found.label, 0.0), found.score)
         worth = _worth(found, frame_hw)
         if worth > self.worth:
             self.worth = worth
             self.best = Best(now.trace, now.at, found.score, found.box_xyxy)
-        x, y = anchor_of(found.box_xyxy, frame_hw, "bottom")
+        self.anchors = anchors_of(found.box_xyxy, frame_hw)
+        x, y = self.anchors["bottom"]
         if not self.path or abs(x - self.path[-1][0]) + abs(y - self.path[-1][1]) >= self.step:
             self.path.append((round(x, 3), round(y, 3)))
             if len(self.path) > _PATH_MAX:
                 self.path[1:-1] = self.path[2:-1:2]
                 self.step *= 2
-
-    @property
-    def label(self) -> str:
-        """The class of most of its sights, weighted by their scores; the first of equals."""
-        return max(self.votes, key=self.votes.__getitem__)
 
     @property
     def seconds(self) -> float:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from vigie.contracts.events import Occurrence, Phase, PresenceEvent, Severity, Stay, ZoneEvent
-from vigie.events.geometry import BAND, anchor_of, clearance_px, inside
+from vigie.events.geometry import BAND, Point, bounds, clearance_px, inside
 from vigie.events.moment import Moment, key_of
 from vigie.events.objects import Thing
 from vigie.events.schedule import counts
@@ -39,21 +39,25 @@ class ZoneRule:
 
     name: str
     zone: Zone
+    _bounds: tuple[float, float, float, float] = field(init=False)
     _visits: dict[str, _Visit] = field(default_factory=dict)
     _labels: dict[str, str] = field(default_factory=dict)
     # Of the time in which something is inside; None: nothing is.
     _present: tuple[str, Moment, Moment] | None = None
 
+    def __post_init__(self) -> None:
+        """Far from the zone nothing else is asked."""
+        self._bounds = bounds(self.zone.points)
+
     def see(self, thing: Thing, now: Moment, tally: Tally) -> Iterator[Occurrence]:
         """``thing`` is in this frame."""
         zone, visit = self.zone, self._visits.get(thing.track)
-        point = anchor_of(thing.box_xyxy, thing.frame_hw, zone.anchor)
-        is_in = inside(point, zone.points) and (visit is not None or counts(zone.schedule, now.utc))
+        point = thing.anchors[zone.anchor]
         if visit is None:
-            if not is_in or (zone.classes is not None and thing.label not in zone.classes):
+            if not self._begins(thing, point, now):
                 return
             visit = self._visits[thing.track] = _Visit(now, now)
-        if is_in:
+        if inside(point, zone.points):
             visit.last_in, visit.out = now, None
             if not visit.counted and now.at_s - visit.entered.at_s >= zone.settle_seconds:
                 yield from self._enter(thing, visit, now, tally)
@@ -67,6 +71,18 @@ class ZoneRule:
             visit.out = visit.out or now
             if now.at_s - visit.out.at_s >= zone.settle_seconds:
                 yield from self.lose(thing, now, tally)
+
+    def _begins(self, thing: Thing, point: Point, now: Moment) -> bool:
+        """Whether ``thing``, which was not in the zone, is in it now. Most are far from it: that is asked first."""
+        left, top, right, bottom = self._bounds
+        zone = self.zone
+        return (
+            left <= point[0] <= right
+            and top <= point[1] <= bottom
+            and (zone.classes is None or thing.label in zone.classes)
+            and inside(point, zone.points)
+            and counts(zone.schedule, now.utc)
+        )
 
     def lose(self, thing: Thing, now: Moment, tally: Tally) -> Iterator[Occurrence]:
         """``thing`` has left, or is gone."""
