@@ -111,7 +111,9 @@ class _Doorstep(asyncio.Protocol):
             if isinstance(error, asyncio.CancelledError):
                 raise
             return
-        assert secured is not None  # noqa: S101 - None is for transports that are closing, which raise here
+        if secured is None:  # it ended during the handshake
+            self._gate.left(self)
+            return
         guest = self._gate.make()
         guest.settled = lambda: self._gate.left(self)
         secured.set_protocol(cast("asyncio.BaseProtocol", guest))
