@@ -80,6 +80,7 @@ class MeanHub:
         self.drop_on_twin_get = 0  # so many twin requests are answered by closing the connection
         self.answer_twin = True
         self.acknowledge = True
+        self.acknowledge_s = 0.0  # so late comes every acknowledgement
         self.refuse_with: int | None = None  # CONNACK code
         self.methods: dict[str, tuple[int, object]] = {}
         self.ca_file = folder / "ca.pem"
@@ -239,7 +240,11 @@ class MeanHub:
             if target is not None:
                 self._store(target[0], target[1], packet.payload, properties)
         if packet.qos:
-            self._write(connection, PubAck(packet.packet_id))
+            self._loop.call_later(self.acknowledge_s, self._acknowledge, connection, packet.packet_id)
+
+    def _acknowledge(self, connection: Connection, packet_id: int) -> None:
+        if not connection.writer.is_closing():
+            self._write(connection, PubAck(packet_id))
 
     def _store(self, module: str, name: str, body: bytes, properties: dict[str, str]) -> None:
         encoded = urllib.parse.urlencode(properties, quote_via=urllib.parse.quote, safe="")

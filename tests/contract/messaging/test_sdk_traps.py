@@ -19,6 +19,7 @@ from support.mean_hub import MeanHub, WorkloadApi, until
 from support.module_a import Config, Flow, ignore, module, rebuilds
 from vigie.contracts.envelope import INPUT_SPEC, Envelope
 from vigie.contracts.inputspec import InputSpec
+from vigie.errors import TransientError
 
 SPEC = InputSpec("v1", (4, 4), "stretch")
 
@@ -249,3 +250,19 @@ async def test_methods_are_answered_with_the_status_of_the_house(hub: MeanHub, t
     assert hub.methods["r2"][0] == 400
     assert hub.methods["r2"][1]["path"] == "$.x"
     assert hub.methods["r3"][0] == 404
+
+
+async def test_acknowledgements_slower_than_the_first_limit_do_not_send_the_same_message_for_ever(
+    hub: MeanHub, tmp_path: Path
+) -> None:
+    hub.acknowledge_s = 5.0
+    async with module(tmp_path) as service:
+        upstream = service.output("telemetry", None)
+        await service.start()
+        await until(lambda: service.hub.connected, 30.0)
+        with pytest.raises(TransientError):
+            await asyncio.to_thread(upstream.send, b"{}", {}, "m1")
+        await asyncio.to_thread(upstream.send, b"{}", {}, "m1")
+        # The pace is known now: the next is sent once.
+        await asyncio.to_thread(upstream.send, b"{}", {}, "m2")
+    assert sum(output == "telemetry" for _, output, _ in hub.published) == 3

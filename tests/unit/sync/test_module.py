@@ -153,6 +153,19 @@ async def test_flush_says_what_is_left_when_the_hub_stores_nothing(device, monke
     assert (status, body["error"]) == (503, "2 items are left after 0.3 s; try again")
 
 
+async def test_readiness_tells_that_the_hub_acknowledges_nothing_until_it_does(device, monkeypatch):
+    await device.configure(batch_seconds=3600)
+    await device.until_processed(device.feed([make_item(1)]))
+    with monkeypatch.context() as patched:
+        patched.setattr(type(device.hub), "store", _refuse)
+        status, _ = await device.method("flush", {"timeout_s": 5.0})
+        assert status == 503
+        assert "tries in a row failed: the hub takes nothing" in device.service.health.missing()["upstream"]
+    assert (await device.method("flush"))[0] == 200
+    await device.until(lambda: "upstream" not in device.service.health.missing())
+    assert device.upstream_seqs() == [1]
+
+
 async def test_a_flush_request_with_a_bad_time_is_refused_with_its_path(device):
     status, body = await device.method("flush", {"timeout_s": 0})
     assert (status, body["path"]) == (400, "$.timeout_s")

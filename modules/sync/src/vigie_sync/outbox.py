@@ -17,8 +17,10 @@ from vigie_sync.properties import ROOM, properties_of
 
 log = get_logger("sync.outbox")
 
-# At least what one call of the client gets: a shorter wait would leave a thread behind and send twice.
-_SEND_S = 4.0
+# Above the longest wait for an acknowledgement (``vigie.messaging.patience``).
+_MOVES_S = 120.0
+# One failed try is any hub's restart; from the second on whoever looks at readiness hears of it.
+_FAILURES_TOLD = 2
 _WAIT_S = 0.5
 _LOOK_S = 0.1
 _RETRY_S = (0.2, 5.0)
@@ -53,6 +55,7 @@ class Outbox:
         self._due_at: float | None = clock()
         self._flushing = False
         self._quiet = OncePer()
+        self._failures = 0
         self._messages = service.metrics.counter("vigie_upstream_messages_total", "Messages acknowledged upstream.")
         self._backlog = service.metrics.gauge("vigie_ledger_backlog", "Items recorded, not yet acknowledged upstream.")
         self._used = service.metrics.gauge("vigie_ledger_bytes", "Disk that the ledger takes.")
@@ -93,7 +96,7 @@ class Outbox:
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set, then try once more to send what is left."""
-        alive = self._health.watch("sync.outbox", 60.0)
+        alive = self._health.watch("sync.outbox", _MOVES_S)
         retry_s, _ = _RETRY_S
         while not stop.is_set():
             alive.beat()
@@ -129,18 +132,21 @@ class Outbox:
         config = self._config
         batch = self._ledger.next_batch(self._module, config.batch_items, self._body_limit)
         if batch is None:
+            self._failures = 0
+            self._health.ready("upstream")
             with self._condition:
                 self._flushing = False
                 self._condition.notify_all()
         else:
-            self._send(batch, _SEND_S)
+            self._send(batch, None)
         self._look_again()
 
-    def _send(self, batch: Batch, deadline_s: float) -> None:
+    def _send(self, batch: Batch, deadline_s: float | None) -> None:
         properties = properties_of(batch.body, batch.message_id, self._source)
         self._telemetry.send(batch.body, properties, batch.message_id, deadline_s)
         self._messages.inc()
         self._ledger.acknowledge(batch)
+        self._failures = 0
         self._health.ready("upstream")
 
     def _look_again(self) -> None:
@@ -178,5 +184,8 @@ class Outbox:
     def _explain(self, error: Exception) -> None:
         if (held := self._quiet.ready(type(error).__name__)) is not None:
             log.warning("upstream_waits", error=type(error).__name__, reason=str(error), more=held)
+        self._failures += 1
         if isinstance(error, PermanentError):
             self._health.not_ready("upstream", str(error))
+        elif self._failures >= _FAILURES_TOLD:
+            self._health.not_ready("upstream", f"{self._failures} tries in a row failed: {error}")

@@ -22,6 +22,7 @@ from vigie.errors import HubCallHungError, HubUnavailableError, PermanentError
 from vigie.health import Health
 from vigie.log import OncePer, get_logger
 from vigie.messaging.calls import CALL_DEADLINE_S, CallThread
+from vigie.messaging.patience import Patiences
 from vigie.messaging.sdk_threads import has_network_thread, replace_stuck_executors, watch_network_threads
 from vigie.messaging.session import Handlers, Json, SdkSession, Session
 from vigie.metrics import Metrics
@@ -82,6 +83,7 @@ class HubLink:
         """Nothing is opened before ``start``."""
         self._context = context
         self._calls = CallThread("hub.calls")
+        self._patiences = Patiences()
         self._stop = threading.Event()
         self._look = threading.Event()
         self._session: SdkSession | None = None
@@ -167,7 +169,7 @@ class HubLink:
         return None
 
     def _create(self) -> SdkSession:
-        return SdkSession.create(self._calls, self._look.set)
+        return SdkSession.create(self._calls, self._look.set, self._patiences)
 
     @staticmethod
     def _may_try_again(session: SdkSession, error: Exception) -> bool:
@@ -204,7 +206,7 @@ class HubLink:
                 self._say_state(up=up)
             if (fatal := session.vitals.fatal) is not None:
                 return fatal, None
-            if any(now - start > CALL_DEADLINE_S for start in list(session.vitals.busy_since.values())):
+            if session.give_up_late_sends(now):
                 return "send hung", None
             if not up and now - since > DISCONNECTED_LIMIT_S:
                 return "disconnected", None

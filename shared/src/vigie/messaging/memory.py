@@ -17,6 +17,7 @@ from typing import Any
 
 from vigie.config.desired import merge
 from vigie.errors import HubUnavailableError
+from vigie.messaging.calls import CALL_DEADLINE_S
 from vigie.messaging.link import LinkContext
 from vigie.messaging.session import Json, MethodCall, RawMessage
 
@@ -124,6 +125,9 @@ class MemorySession:
     @property
     def usable(self) -> bool:
         return self._hub.reachable
+
+    def limit_s(self, output: str | None) -> float:  # noqa: ARG002 - nothing is slow in memory
+        return CALL_DEADLINE_S
 
     def send(self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None) -> None:
         message = UpstreamMessage(self._module_id, output, body, dict(properties), message_id)

@@ -20,6 +20,7 @@ from vigie.errors import HubCallHungError, HubUnavailableError
 from vigie.log import get_logger
 from vigie.messaging.calls import CallThread
 from vigie.messaging.nodelay import send_without_delay
+from vigie.messaging.patience import Patience, Patiences
 from vigie.messaging.reorder import Lane
 
 log = get_logger(__name__)
@@ -77,6 +78,9 @@ class Session(Protocol):
     def usable(self) -> bool:
         """Connected and not found dead."""
 
+    def limit_s(self, output: str | None) -> float:
+        """Seconds within which ``send`` to this output has to return, before the session is taken for dead."""
+
     def send(self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None) -> None:
         """Send and block until the hub has acknowledged. ``output`` None: a module's plain message, for ``$upstream``.
 
@@ -84,11 +88,19 @@ class Session(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A send that waits for its acknowledgement, until ``due`` (monotonic seconds)."""
+
+    due: float
+    patience: Patience
+
+
 @dataclass(slots=True)
 class Vitals:
     """What the supervisor of the link looks at; written by whoever sees it, without a lock (single stores)."""
 
-    busy_since: dict[int, float] = field(default_factory=dict)
+    busy: dict[int, Busy] = field(default_factory=dict)
     fatal: str | None = None
     renewal_failed: bool = False
     sends_done: int = 0
@@ -97,8 +109,11 @@ class Vitals:
 class SdkSession:
     """A session over the unmodified ``IoTHubModuleClient``; every call but ``send`` has a deadline of its own."""
 
-    def __init__(self, calls: CallThread, client: IoTHubModuleClient, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, calls: CallThread, client: IoTHubModuleClient, changed: Callable[[], None], patiences: Patiences
+    ) -> None:
         """``changed`` is called, from any thread, when the connection state or a vital sign may have changed."""
+        self._patiences = patiences
         self._calls = calls
         # Apart from the thread of create, connect and shutdown: a twin request that hangs must not hold up a rebuild.
         self._requests = CallThread("hub.requests")
@@ -108,7 +123,7 @@ class SdkSession:
         self.retired = threading.Event()
 
     @classmethod
-    def create(cls, calls: CallThread, changed: Callable[[], None]) -> SdkSession:
+    def create(cls, calls: CallThread, changed: Callable[[], None], patiences: Patiences) -> SdkSession:
         """Make a client from the environment, not yet connected; asks the workload API for trust and a signature.
 
         Raises: HubCallHungError; and what the client raises (OSError, ValueError: see ``explain_boot``).
@@ -125,7 +140,7 @@ class SdkSession:
                 product_info="vigie",
             )
 
-        session = cls(calls, calls.call("create client", make), changed)
+        session = cls(calls, calls.call("create client", make), changed, patiences)
         session._client.on_connection_state_change = session._on_state  # type: ignore[assignment] # the SDK's alias says [None] for no argument
         session._client.on_background_exception = session._on_background
         return session
@@ -167,13 +182,17 @@ class SdkSession:
     def usable(self) -> bool:
         return self.vitals.fatal is None and not self.retired.is_set() and bool(self._client.connected)
 
+    def limit_s(self, output: str | None) -> float:
+        return self._patiences.of(output).limit_s
+
     def send(self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None) -> None:
-        """See ``Session``. Runs on the caller's thread: the link's supervisor watches ``busy_since`` instead."""
+        """See ``Session``. Runs on the caller's thread: the link's supervisor watches ``vitals.busy`` instead."""
         message = Message(body, message_id, CONTENT_ENCODING, CONTENT_TYPE)  # type: ignore[no-untyped-call] # the SDK's
         if properties:
             message.custom_properties.update(properties)
-        busy, thread = self.vitals.busy_since, threading.get_ident()
-        busy[thread] = time.monotonic()
+        patience = self._patiences.of(output)
+        busy, thread, begun = self.vitals.busy, threading.get_ident(), time.monotonic()
+        busy[thread] = Busy(begun + patience.limit_s, patience)
         try:
             if output is None:
                 self._client.send_message(message)
@@ -185,7 +204,15 @@ class SdkSession:
             raise HubUnavailableError(f"message to {output or '$upstream'} was not acknowledged: {error}") from error
         finally:
             busy.pop(thread, None)
+        patience.acknowledged(time.monotonic() - begun)
         self.vitals.sends_done += 1
+
+    def give_up_late_sends(self, now: float) -> bool:
+        """Whether an acknowledgement is overdue at ``now``; whoever sends to that output next waits longer."""
+        late = {id(busy.patience): busy.patience for busy in list(self.vitals.busy.values()) if now > busy.due}
+        for patience in late.values():
+            patience.missed()
+        return bool(late)
 
     def get_twin(self) -> Json:
         """The full twin. Raises: TransientError."""

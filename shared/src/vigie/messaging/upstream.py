@@ -12,6 +12,9 @@ from vigie.messaging.session import Session
 from vigie.messaging.size import body_limit_bytes
 from vigie.metrics import Metrics
 
+# The link looks every quarter of a second and gives a shutdown one: it ends a hung send before its thread is given up.
+_LINK_FIRST_S = 1.5
+
 
 class UpstreamOutput:
     """A blocking ``send``; returning means that the hub has stored the message (PUBACK). Used from one thread."""
@@ -38,22 +41,27 @@ class UpstreamOutput:
         """The largest body that may travel with these properties."""
         return body_limit_bytes(self.name, properties, message_id)
 
-    def send(self, body: bytes, properties: Mapping[str, str], message_id: str, deadline_s: float) -> None:
+    def send(
+        self, body: bytes, properties: Mapping[str, str], message_id: str, deadline_s: float | None = None
+    ) -> None:
         """Send and return when the hub has acknowledged.
 
-        Raises: TransientError: not acknowledged within ``deadline_s``; it may have arrived all the same, so send it
+        Raises: TransientError: not acknowledged within ``deadline_s`` (None: as long as the link's own pace asks for,
+            4 to 60 s, see ``messaging.patience``); it may have arrived all the same, so send it
             again under the same ``message_id``. PermanentError: too large for the hub.
         """
         limit = self.limit_bytes(properties, message_id)
         if len(body) > limit:
             raise MessageTooLargeError(self.name, len(body), limit)
-        deadline = time.monotonic() + deadline_s
-        session = self._wait_for_session(deadline)
+        begun = time.monotonic()
+        session = self._wait_for_session(begun + (CALL_DEADLINE_S if deadline_s is None else deadline_s))
 
         def send() -> None:
             session.send(self.name, body, properties, message_id)
 
-        left_s = min(CALL_DEADLINE_S, max(0.05, deadline - time.monotonic()))
+        left_s = session.limit_s(self.name) + _LINK_FIRST_S
+        if deadline_s is not None:
+            left_s = min(left_s, max(0.05, begun + deadline_s - time.monotonic()))
         self._calls.call(f"send to output {self.name}", send, left_s)
         self._metrics.sent(self.name)
 
