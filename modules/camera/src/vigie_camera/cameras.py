@@ -23,6 +23,7 @@ from vigie_camera.decode.privacy import encloses_nothing
 from vigie_camera.decode.worker import Nursery
 from vigie_camera.ports import InlinePort, RingPort, ring_prefix
 from vigie_camera.preview import Preview
+from vigie_camera.probe import Probe
 from vigie_camera.readiness import unready
 from vigie_camera.session import Station
 from vigie_camera.source_policy import read_policy
@@ -68,6 +69,7 @@ class Cameras:
         self._prefix = ring_prefix(service.env.module_id)
         self._opening = OpenContext(service.env.secrets, environ, read_policy(environ))
         self._nursery = Nursery(installed_backend())
+        self.probe = Probe(self._nursery, self._opening)
         self._metrics = CameraMetrics(service.metrics)
         self._ready_when = CameraConfig().ready_when
         self._lock = threading.Lock()

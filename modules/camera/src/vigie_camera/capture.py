@@ -14,11 +14,13 @@ from vigie_camera.backoff import Backoff
 from vigie_camera.cause import Cause
 from vigie_camera.config import CameraSettings
 from vigie_camera.connect import HostUnknownError, ca_file
+from vigie_camera.decode.backend import VideoOptions
 from vigie_camera.decode.wire import Ended, Task
 from vigie_camera.decode.worker import Nursery
 from vigie_camera.pace import Rhythm
 from vigie_camera.session import Session, SourceLostError, Station
 from vigie_camera.snapshots import SnapshotDesk
+from vigie_camera.source_policy import SourcePolicy
 from vigie_camera.sources import SourcePlan
 from vigie_camera.sources.registry import Kind, OpenContext
 from vigie_camera.status import CameraStatus
@@ -37,6 +39,26 @@ def rhythm_of(settings: CameraSettings, plan: SourcePlan) -> Rhythm:
     if settings.pace == "auto":
         return "realtime" if plan.endless else "max"
     return settings.pace
+
+
+def task_for(
+    name: str, plan: SourcePlan, settings: CameraSettings, address: str, options: VideoOptions, *, policy: SourcePolicy
+) -> Task:
+    """What a decoder is told about the camera ``name``. ``address``: with its secrets in place."""
+    return Task(
+        name,
+        _TASK_KINDS.get(plan.kind, "video"),
+        address,
+        options,
+        rhythm_of(settings, plan),
+        settings.fps,
+        settings.loop,
+        settings.frames,
+        tuple(mask for _, mask in sorted(settings.masks.items())),
+        settings.interval_s,
+        policy.words,
+        settings.motion,
+    )
 
 
 class Capture:
@@ -123,20 +145,7 @@ class Capture:
         address = station.plan.resolve(self._opening)
         trusted = ca_file(self._opening.secrets)
         options = station.plan.options(station.settings, station.patience.read_s, trusted)
-        task = Task(
-            station.name,
-            _TASK_KINDS.get(station.plan.kind, "video"),
-            address,
-            options,
-            rhythm_of(station.settings, station.plan),
-            station.settings.fps,
-            station.settings.loop,
-            station.settings.frames,
-            tuple(mask for _, mask in sorted(station.settings.masks.items())),
-            station.settings.interval_s,
-            self._opening.policy.words,
-            station.settings.motion,
-        )
+        task = task_for(station.name, station.plan, station.settings, address, options, policy=self._opening.policy)
         worker = self._nursery.start(task)
         self._decoder_pid = worker.pid
         try:

@@ -13,7 +13,8 @@ from vigie.frames.inline import encode_inline
 from vigie.messaging.methods import NoRequest
 from vigie.service import Service
 from vigie_camera.cameras import Cameras
-from vigie_camera.config import CameraConfig
+from vigie_camera.config import CameraConfig, CameraSettings, RtspTransport
+from vigie_camera.probe import ProbeReply
 
 # A method's reply may hold 128 KB; base64 takes four characters for three bytes, and the rest is small.
 SNAPSHOT_LIMIT_BYTES = 100_000
@@ -46,8 +47,16 @@ class ReconnectReply(msgspec.Struct, frozen=True):
     state: str
 
 
+class ProbeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``source`` and the two after it as in the twin."""
+
+    source: Annotated[str, Meta(min_length=1, max_length=2048)]
+    rtsp_transport: RtspTransport = "tcp"
+    tls_verify: bool = True
+
+
 def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
-    """Answer ``list_cameras``, ``snapshot`` and ``reconnect``."""
+    """Answer ``list_cameras``, ``snapshot``, ``reconnect`` and ``probe_source``."""
 
     def list_cameras(_request: NoRequest) -> dict[str, Any]:
         return {"cameras": cameras.describe()}
@@ -73,6 +82,14 @@ def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
         capture.reconnect()
         return ReconnectReply(request.camera, state)
 
+    def probe_source(request: ProbeRequest) -> ProbeReply:
+        return cameras.probe.look(
+            CameraSettings(
+                source=request.source, rtsp_transport=request.rtsp_transport, tls_verify=request.tls_verify, frames=1
+            )
+        )
+
+    service.method("probe_source", ProbeRequest, probe_source)
     service.method("list_cameras", NoRequest, list_cameras)
     service.method("snapshot", SnapshotRequest, snapshot)
     service.method("reconnect", ReconnectRequest, reconnect)
