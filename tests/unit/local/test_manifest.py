@@ -63,3 +63,9 @@ def test_overriding_merges_objects_and_replaces_all_else() -> None:
     override(content, "new", {"x": 1})
     assert content["modulesContent"]["m"]["properties.desired"] == {"a": {"b": 1, "c": [3]}, "d": 1, "e": {"f": 1}}
     assert content["modulesContent"]["new"]["properties.desired"] == {"x": 1}
+
+
+def test_what_goes_upstream_is_set_only_when_a_run_asks_for_it() -> None:
+    plain, asked = (local_manifest({}, {}, Path("/x"), upstream=upstream) for upstream in (None, "both"))
+    assert "sync" not in plain["modulesContent"]
+    assert asked["modulesContent"]["sync"]["properties.desired"]["upstream"] == "both"

@@ -53,6 +53,23 @@ def drain(ledger, most=100) -> list[int]:
     return sent
 
 
+def told(*numbers: int) -> list[Entry]:
+    return [
+        Entry(f"event/{n}/end/dock-{n}", "dock", json.dumps({"seq": n, "key": f"event/{n}/end/dock-{n}"}).encode())
+        for n in numbers
+    ]
+
+
+def test_boxes_and_events_keep_their_order_and_share_no_message(ledger):
+    ledger.record([*entries(1, 2), *told(3, 4), *entries(5)], NO_LIMIT)
+    sent = []
+    while (batch := form(ledger)) is not None:
+        body = json.loads(batch.body)
+        sent.append((body["schema"], seqs(batch)))
+        ledger.acknowledge(batch)
+    assert sent == [("vigie.telemetry/1", [1, 2]), ("vigie.events/1", [3, 4]), ("vigie.telemetry/1", [5])]
+
+
 def test_items_leave_in_the_order_they_came(ledger):
     ledger.record(entries(3, 1), NO_LIMIT)
     ledger.record(entries(2), NO_LIMIT)
