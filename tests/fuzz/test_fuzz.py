@@ -15,9 +15,11 @@ from random import Random
 
 import pytest
 
-from fuzz.targets import TARGETS, Requests, Target
+from fuzz.parsers.requests import Requests
+from fuzz.registry import Target, all_targets
 from support.mutation import Draft
 
+TARGETS = all_targets()
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]
 
 SECONDS = float(os.environ.get("VIGIE_FUZZ_SECONDS", "90"))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vigie_devkit.commands.manifest.parsing import read_json
 from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.manifest.compose import compose_text
 from vigie_devkit.manifest.errors import ManifestError
@@ -118,3 +119,11 @@ def test_a_bind_without_a_target_and_a_port_without_a_number_are_refused_by_comp
         place = ("modulesContent", "$edgeAgent", "properties.desired", "modules", module, "settings", "createOptions")
         with pytest.raises(ManifestError, match=member):
             compose_text(changed((*place, "HostConfig", member), value), FILES)
+
+
+@pytest.mark.parametrize("text", [r'{"a": "\ud800"}', "[" * 100_000], ids=["half a character", "too deep"])
+def test_json_that_could_not_be_written_again_is_refused_where_it_is_read(tmp_path: Path, text: str) -> None:
+    """Found by fuzzing: a traceback where the finding was to be printed."""
+    (tmp_path / "deployment.json").write_text(text)
+    with pytest.raises(ManifestError, match="is no JSON"):
+        read_json(tmp_path / "deployment.json")

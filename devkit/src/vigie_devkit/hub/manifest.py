@@ -41,7 +41,7 @@ def read_manifest_file(path: Path) -> JsonObject:
         json.dumps(content, ensure_ascii=False).encode()  # half a character could not be written again
     except OSError as error:
         raise ManifestRefusedError(f"manifest {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestRefusedError(f"manifest {path} is no JSON: {error}") from error
     if not isinstance(content, dict):
         raise ManifestRefusedError(f"manifest {path}: expected a JSON object, got {type(content).__name__}")

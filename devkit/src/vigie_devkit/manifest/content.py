@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from vigie_devkit.manifest.errors import ManifestError
+from vigie_devkit.manifest.json_text import parse_json
 from vigie_devkit.manifest.shapes import Agent, CreateOptions, check_shape
 
 _CREATE_OPTIONS = re.compile(r"createOptions(\d*)", re.IGNORECASE)
@@ -83,7 +83,7 @@ def _put_together(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     while isinstance(piece := numbered.get(len(pieces)), str):
         pieces.append(piece)
     try:
-        value = json.loads("".join(pieces) or "{}")
+        value = parse_json("".join(pieces) or "{}")
     except ValueError as error:
         raise ManifestError(f"{where}.settings.createOptions", f"is no JSON ({error})", "correct it") from error
     if not isinstance(value, dict):

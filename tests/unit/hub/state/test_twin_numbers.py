@@ -18,6 +18,11 @@ def test_a_number_that_reads_as_infinity_is_refused(body: bytes) -> None:
         check_patch(patch, what="desired")
 
 
+def test_what_is_nested_too_deep_is_not_json() -> None:
+    with pytest.raises(ValueError, match="too deep"):
+        decode_json(b"[" * 100_000)
+
+
 @pytest.mark.parametrize("body", [rb'{"x": "\ud800"}', rb'{"\udfff": 1}', rb'{"x": [{"y": "a\ud800b"}]}'])
 def test_half_a_character_is_not_json(body: bytes) -> None:
     """Found by fuzzing: it was kept, and no answer with it could be written any more."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from vigie_devkit.local.paths import CHECKOUT
 from vigie_devkit.manifest.errors import ManifestError
+from vigie_devkit.manifest.json_text import parse_json
 
 TEMPLATE = CHECKOUT / "deployment.template.json"
 MODULES = CHECKOUT / "modules"
@@ -30,7 +30,7 @@ def verb_parser(verbs: Any, name: str, text: str, example: str) -> argparse.Argu
 def read_json(path: Path) -> dict[str, Any]:
     """Raises: ManifestError: it cannot be read, or is no JSON object."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ManifestError(str(path), f"cannot be read ({error.strerror})", "pass a template or manifest") from error
     except ValueError as error:

@@ -14,9 +14,12 @@ def encode_json(value: Json) -> bytes:
 def decode_json(body: bytes) -> Json:
     """Raises: ValueError: not JSON in UTF-8 (neither are NaN, Infinity, and half a character, a lone surrogate)."""
     text = body.decode()
-    value = json.loads(text, parse_constant=_refuse)
-    if "\\u" in text:
-        encode_json(value)  # what could not be written again must not be kept
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+        if "\\u" in text:
+            encode_json(value)  # what could not be written again must not be kept
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
     return value
 
 
