@@ -20,7 +20,7 @@ log = structlog.get_logger("hub")
 HTTPS_PORT = 443
 _SHUTDOWN_S = 1.0  # a method call still waiting for its module is ended after this
 _FIRST_BYTES_WITHIN_S = 10.0
-_SILENT_PER_PEER = 32
+_SILENT_PER_PEER = 64
 _SILENT = 128
 
 

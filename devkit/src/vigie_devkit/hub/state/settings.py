@@ -49,7 +49,7 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Connections without a CONNECT, on each port; above it the oldest is closed. 100 links fit beside them into 256
     file descriptors, the least that a hub is started with."""
 
-    max_silent_per_peer: int = 32
-    """The same for one address."""
+    max_silent_per_peer: int = 64
+    """The same for one address. On one machine all modules have the same, and start together."""
 
     max_links: int = 100
