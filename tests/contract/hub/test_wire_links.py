@@ -275,3 +275,13 @@ def _recorded(hub) -> set[str]:
 
     with UpstreamReader(record_file(hub.state)) as reader:
         return {json.loads(record.body_bytes())["name"] for record in reader.read(UpstreamFilter())}
+
+
+def test_after_a_take_over_the_last_log_line_tells_who_is_connected(hub):
+    with wire(hub, "a"), wire(hub, "a") as second:
+        said = wait_until(lambda: hub.events("former_connection_closed"), what="the end of the first connection")[0]
+        host, port = second._socket.getsockname()
+        assert (said["client"], said["connected_from"]) == ("vigie-device/a", f"{host}:{port}")
+        names = [json.loads(line)["event"] for line in hub.log().splitlines() if line.startswith("{")]
+        about = [name for name in names if name.startswith(("client_", "former_"))]
+        assert about[-1] == "former_connection_closed"

@@ -66,6 +66,7 @@ def test_json_is_taken_from_the_argument_a_file_or_stdin(tmp_path, monkeypatch):
     ("text", "reason"),
     [
         ("{", "the argument is not JSON"),
+        ('{\n "a": 1,,\n}', "the argument is not JSON: line 2, column 9: "),
         ("[1]", "must hold a JSON object, not list"),
         ('{"a": NaN}', "is not JSON"),
         ("no-such-file.json", "neither a JSON object nor a file"),
@@ -116,7 +117,7 @@ def test_lint_ends_with_1_when_something_is_wrong_and_0_when_not(tmp_path, capsy
     good.write_text(json.dumps(content({"all": "FROM /messages/* INTO $upstream"})))
     bad.write_text("{}")
     assert main(["hub", "lint", str(good)]) == 0
-    assert "nothing to say" in capsys.readouterr().out
+    assert "no findings" in capsys.readouterr().out
     assert main(["hub", "lint", str(bad)]) == 1
     assert "error: $edgeHub: expected an object with 'modulesContent'" in capsys.readouterr().out
 

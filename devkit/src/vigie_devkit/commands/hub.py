@@ -326,6 +326,6 @@ def _lint(args: argparse.Namespace) -> int:
     for finding in findings:
         print(f"{finding.severity}: {finding}")
     if not findings:
-        print(f"{args.manifest}: nothing to say")
+        print(f"{args.manifest}: no findings")
     bad = {"error", "warning"} if args.strict else {"error"}
     return 1 if any(finding.severity in bad for finding in findings) else Exit.OK

@@ -111,10 +111,21 @@ def read_json_object(text: str) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(f"{where} is not JSON ({error})") from error
+        raise UsageError(f"{where} is not JSON{_place(text, error)}") from error
     if not isinstance(value, dict):
         raise UsageError(f"{where} must hold a JSON object, not {type(value).__name__}")
     return value
+
+
+def _place(text: str, error: Exception) -> str:
+    """Where ``text`` stops being JSON: line and column, or ``error`` where the standard parser takes it."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as found:
+        return f": line {found.lineno}, column {found.colno}: {found.msg}"
+    except RecursionError:
+        pass
+    return f" ({error})"
 
 
 def _show_acknowledgement(

@@ -45,6 +45,7 @@ from vigie_devkit.hub.shell.clock import Clock
 from vigie_devkit.hub.shell.connection import Connection
 from vigie_devkit.hub.shell.performer import Performer
 from vigie_devkit.hub.state.core import HubState
+from vigie_devkit.hub.state.sessions import Link
 
 log = structlog.get_logger("hub")
 _PACKETS_A_TURN = 200
@@ -131,9 +132,18 @@ class Broker:
         self._closed.clear()
         link, connection.link = connection.link, None
         if link is not None:
-            log.info("client_disconnected", client=link.session.client_id, reason=str(error or ""))
+            self._say_closed(link, str(error or ""))
             self.state.links.lost(self._clock.now(), link.id)
             self._performer.run()
+
+    def _say_closed(self, link: Link, reason: str) -> None:
+        """After a take-over the last word is who is connected, not that somebody went."""
+        now = link.session.link
+        if now is None or now is link or now.id not in self.connections:
+            log.info("client_disconnected", client=link.session.client_id, reason=reason)
+            return
+        peer = self.connections[now.id].peer
+        log.info("former_connection_closed", client=link.session.client_id, connected_from=peer)
 
     async def next_close(self, at_most_s: float) -> None:
         """Wait until a connection ends, or for ``at_most_s``."""
