@@ -31,6 +31,7 @@ COMMANDS = (
     "models",
     "images",
     "doctor",
+    "bench",
     "test",
     "check",
     "version",

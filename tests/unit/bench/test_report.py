@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from vigie_devkit.bench.report import Figure, fold, machine, markdown, plain, quantile
+from vigie_devkit.bench.report import (
+    Figure,
+    comparison,
+    fold,
+    machine,
+    markdown,
+    plain,
+    quantile,
+    read_rows,
+    rows_json,
+)
 
 
 def _figure(value: float, *, name: str = "p95", bar: float | None = 100.0, note: str = "") -> Figure:
@@ -66,3 +76,24 @@ def test_the_terminal_shows_the_same() -> None:
 def test_the_machine_is_named_by_its_processor(tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n")
     assert machine(tmp_path).startswith("Some CPU @ 2 GHz, ")
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(1.4, "met"), (1.39, "MISSED")], ids=["on the floor", "below it"])
+def test_a_ratio_is_compared_with_the_lowest_that_is_allowed(value: float, verdict: str) -> None:
+    (row,) = fold([[Figure(case="max-1", name="over the plain loop", value=value, unit="x", floor=1.4)]])
+    assert row.verdict == verdict
+    assert ">= 1.4" in plain([row])
+
+
+def test_what_json_printed_is_compared_figure_by_figure(tmp_path: Path) -> None:
+    base, now = tmp_path / "base.json", fold([[_figure(50.0), _figure(1.0, name="new")]])
+    base.write_text(rows_json(fold([[_figure(100.0), _figure(3.0, name="gone")]])), encoding="utf-8")
+    lines = comparison(now, read_rows(base)).splitlines()
+    assert len(lines) == 1
+    assert lines[0].split() == ["slow-hub-8", "p95", "100", "->", "50", "ms", "0.50"]
+
+
+def test_a_file_of_something_else_is_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "base.json").write_text('{"figures": 3}', encoding="utf-8")
+    with pytest.raises(ValueError, match="array"):
+        read_rows(tmp_path / "base.json")

@@ -6,7 +6,7 @@ import pytest
 
 from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie_devkit.bench.cpu import Used
-from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, growth, inside
+from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, growth, inside, source_seconds
 
 
 def _item(captured_ns: int, committed_ms: float | None = 20.0) -> DetectionsItem:
@@ -72,3 +72,8 @@ def test_too_few_delays_have_no_drift() -> None:
 
 def test_the_threads_that_cost_most_come_first() -> None:
     assert by_thread(Used(1.0, {"a": 0.1, "b": 0.5, "c": 0.2}), 100, most=2) == "b 5.00, c 2.00"
+
+
+def test_a_camera_s_thread_and_its_decoder_are_the_source_and_the_rest_of_the_module_is_not() -> None:
+    used = Used(9.0, {"camera.a": 1.0, "cam.a": 2.0, "camera.watch": 0.5, "bells": 0.25, "outbox": 0.25})
+    assert source_seconds(used) == 3.0

@@ -56,8 +56,11 @@ def parse_schedstat(text: str) -> float:
     return int(text.split(maxsplit=1)[0]) / 1e9
 
 
-def read_process(pid: int, proc: Path = Path("/proc")) -> ProcessTime:
-    """Raises: ProcessLookupError: it is gone."""
+def read_process(pid: int, proc: Path = Path("/proc"), *, children: bool = True) -> ProcessTime:
+    """With ``children`` what it started counts too, each process as one more thread: a camera is decoded in its own.
+
+    Raises: ProcessLookupError: it is gone.
+    """
     folder = proc / str(pid)
     threads: dict[int, ThreadTime] = {}
     try:
@@ -70,8 +73,7 @@ def read_process(pid: int, proc: Path = Path("/proc")) -> ProcessTime:
                 continue  # ended while we looked
     except FileNotFoundError as error:
         raise ProcessLookupError(f"process {pid} is gone") from error
-    # What it started counts too, each process as one more thread: a camera is decoded in one of its own.
-    for child in tree(pid, proc)[1:]:
+    for child in tree(pid, proc)[1:] if children else ():
         try:
             name, spent_s = parse_stat((proc / str(child) / "stat").read_text(errors="replace"))
         except (FileNotFoundError, ProcessLookupError):

@@ -1,86 +1,105 @@
-"""The whole product against its bars: ``python -m vigie_devkit.bench.flow [--quick] [--only CASE] [--json]``.
+"""What `./vigie bench` does: each scenario as often as wanted, medians beside their bars, a page, a comparison.
 
-Starts the real `up` (hub, four modules, the unmodified SDK) for each case and compares with DESIGN section 6; how
-each figure is taken stands in `flow_cases`. Without ``--model`` only a model of almost no cost is used, so no data is
-needed.
+Each scenario starts the real `up` (hub, modules, the unmodified SDK); how each figure is taken stands in `flow_cases`
+and `beside`. The exit code does not depend on the bars: a busy machine misses them.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
 
-from vigie_devkit.bench.flow_cases import Setting, cases
+from vigie_devkit.bench.flow_cases import USUAL, Setting, cases
 from vigie_devkit.bench.light_model import write_light_model
 from vigie_devkit.bench.product import BenchError, installed_launcher
-from vigie_devkit.bench.report import Figure, fold, machine, markdown, plain
-from vigie_devkit.local.paths import CHECKOUT
+from vigie_devkit.bench.report import (
+    Figure,
+    Row,
+    comparison,
+    fold,
+    machine,
+    markdown,
+    plain,
+    read_rows,
+    rows_json,
+)  # fmt: skip
+from vigie_devkit.local.errors import Exit, UsageError
+
+_SECONDS, _QUICK_SECONDS = 20.0, 8.0
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m vigie_devkit.bench.flow", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="short windows, one repeat: does it work?")
-    parser.add_argument("--only", action="append", metavar="CASE", help="this case; may be given several times")
-    parser.add_argument("--repeats", type=int, metavar="N", help="runs of each case (default 3, with --quick 1)")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="a detector, such as yolox_nano.onnx")
-    parser.add_argument("--video", type=Path, metavar="FILE", help="what cameras look at (default: rendered scenes)")
-    parser.add_argument("--bootstrap", action="store_true", help="start by ./vigie, not by this Python")
-    parser.add_argument("--json", action="store_true", help="rows as JSON on stdout")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="also write the Markdown page there")
-    return parser.parse_args(arguments)
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0: measured, whatever the bars say; 1: a scenario did not run.
 
-
-def main(arguments: Sequence[str]) -> int:
-    """Exit code 0: measured, whatever the bars say; 1: a case did not run."""
-    wanted = parse(arguments)
+    Raises: UsageError: a scenario or file that does not exist.
+    """
+    base = _base(args.compare)
+    for file in (args.model, args.video):
+        if file is not None and not file.exists():
+            raise UsageError(f"{file} does not exist")
     failed = False
     gathered: list[list[Figure]] = []
     with tempfile.TemporaryDirectory(prefix="vigie-bench-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
         setting = Setting(
-            home=Path(made) / "home",
-            launcher=[str(CHECKOUT / "vigie")] if wanted.bootstrap else installed_launcher(),
-            light=write_light_model(Path(made) / "light.onnx"),
-            seconds=8.0 if wanted.quick else 20.0,
-            model=wanted.model and wanted.model.resolve(),
-            video=wanted.video and wanted.video.resolve(),
+            home=folder / "home",
+            launcher=installed_launcher(),
+            light=write_light_model(folder / "light.onnx"),
+            seconds=_QUICK_SECONDS if args.quick else _SECONDS,
+            model=args.model and args.model.resolve(),
+            video=args.video and args.video.resolve(),
+            made=folder,
         )
-        chosen = cases(setting)
-        for name in wanted.only or chosen:
-            if name not in chosen:
-                sys.stderr.write(f"bench: there is no case '{name}'; there are {', '.join(chosen)}\n")
-                return 2
-            for repeat in range(wanted.repeats or (1 if wanted.quick else 3)):
+        known = cases(setting)
+        for name in args.scenarios:
+            if name not in known:
+                near = get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+                raise UsageError(f"scenario {name!r} does not exist; {hint}")
+        for name in args.scenarios or USUAL:
+            for repeat in range(args.repeats):
                 sys.stderr.write(f"bench: {name} {repeat + 1}, load {os.getloadavg()[0]:.1f}\n")
                 try:
-                    gathered.append(chosen[name]())
+                    gathered.append(known[name]())
                 except (BenchError, ValueError, OSError) as error:
                     failed = True
                     sys.stderr.write(f"bench: {name} did not run: {error}\n")
-    rows = fold(gathered)
-    if wanted.output is not None:
-        command = shlex.join(["python", "-m", "vigie_devkit.bench.flow", *_nameable(arguments)])
+    _show(fold(gathered), base, args)
+    return 1 if failed else Exit.OK
+
+
+def _base(file: Path | None) -> list[Row] | None:
+    try:
+        return None if file is None else read_rows(file)
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise UsageError(f"{file} is not what './vigie bench --json' prints: {error}") from error
+
+
+def _show(rows: list[Row], base: list[Row] | None, args: argparse.Namespace) -> None:
+    if args.output is not None:
         now = datetime.now(UTC).strftime("%Y-%m-%d")
-        wanted.output.write_text(markdown(rows, machine=machine(), date=now, command=command), encoding="utf-8")
-    if wanted.json:
-        sys.stdout.write(json.dumps([{**msgspec.to_builtins(row), "verdict": row.verdict} for row in rows]) + "\n")
-    else:
-        sys.stdout.write(plain(rows) + "\n")
-    return 1 if failed else 0
+        args.output.write_text(markdown(rows, machine=machine(), date=now, command=_command(args)), encoding="utf-8")
+    if args.json:
+        sys.stdout.write(rows_json(rows) + "\n")
+        return
+    sys.stdout.write(plain(rows) + "\n")
+    if base is not None:
+        sys.stdout.write(f"\nthen -> now, now over then ({args.compare.name}):\n{comparison(rows, base)}\n")
 
 
-def _nameable(arguments: Sequence[str]) -> list[str]:
+def _command(args: argparse.Namespace) -> str:
     """The command as anybody could give it: files by their names, not by where they lie here."""
-    return [Path(word).name if "/" in word else word for word in arguments]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    words = ["./vigie", "bench", *args.scenarios, *(["--quick"] if args.quick else [])]
+    words += ["--repeats", str(args.repeats)] if args.repeats > 1 else []
+    for option in ("model", "video", "output"):
+        if (file := getattr(args, option)) is not None:
+            words += [f"--{option}", file.name]
+    return shlex.join(words)

@@ -1,8 +1,8 @@
-"""The cases of `bench.flow`. Each starts the real product once and returns its figures.
+"""The scenarios of `./vigie bench`. Each starts the real product once and returns its figures.
 
-How CPU a frame is counted. ``/proc/<pid>/stat`` of hub and modules before and after the window: everything they used,
-ended threads included. Taken off: the cameras' threads (``camera.<name>``, with FFmpeg's, which inherit the name:
-decoding or rendering, pacing, the ring's lock and the reference), and the model (thread CPU time inside the engine's
+How CPU per frame is counted. ``/proc/<pid>/stat`` of hub and modules before and after the window: everything they used,
+ended threads included. Taken off: the cameras' threads (``camera.<name>``) and
+the processes that decode for them (``cam.<name>``), and the model (thread CPU time inside the engine's
 run, as inference counts it, plus the runtime's own threads, named ``engine``). Not taken off: letterbox, output
 decoding, NMS, ledger, metrics, watchdogs. Divided by the frames that sync committed. `up` itself is left out: it is not
 on a device.
@@ -13,6 +13,7 @@ monotonic clock; ``committed_ms`` is taken when sync hands the item to its ledge
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,23 +22,33 @@ from pathlib import Path
 import msgspec
 
 from vigie.contracts.names import CAMERA, FLOW
+from vigie_devkit.bench.beside import MEASURED_WITHIN_S, beside
 from vigie_devkit.bench.floor import HOPS, measure_hop
 from vigie_devkit.bench.offline import boot_offline
+from vigie_devkit.bench.pixels import BAR_MS, make_video, pixel_cost
 from vigie_devkit.bench.product import BenchError, Product, module_programs, up
 from vigie_devkit.bench.report import Figure, quantile
 from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, inside, watch
+from vigie_devkit.local.frame_folders import temporary_frames
+from vigie_devkit.local.paths import CHECKOUT, frames_root
 from vigie_devkit.local.programs import HUB
 
+SHIPPED = CHECKOUT / "shared/models/conveyor-parts"
+# What `./vigie bench` runs where no scenario is named.
+USUAL = ("max-1", "full-4", "light-1", "light-4", "1080p")
 WARM_UP_S = 4.0
 SETTLE_AFTER_KILL_S = 3.0
 HUB_DELAY_MS = 10.0
-BEYOND_BARS_MS = (8.0, 15.0)
+BEYOND_BARS_MS = (3.5, 7.0)
 NO_BARS = (None, None)
 PSS_BARS_MB = {CAMERA: 90.0, "preprocess": 100.0, "sync": 100.0}
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """What all cases share. ``home`` keeps imported models, so that an import is not measured again and again."""
+    """What all cases share. ``home`` keeps imported models, so that an import is not measured again and again.
+
+    ``made``: a folder for what a case makes for itself.
+    """
 
     home: Path
     launcher: Sequence[str]
@@ -45,6 +56,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     model: Path | None = None
     video: Path | None = None
+    made: Path = Path()
 
     def sources(self, cameras: int, fps: float) -> list[str]:
         """The video for each camera, or scenes of our own that need no file."""
@@ -52,9 +64,46 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
             return [str(self.video)] * cameras
         return [f"synthetic://conveyor?seed={seed + 1}&fps={fps:g}&size=320x240" for seed in range(cameras)]
 
+    def a_video(self) -> Path:
+        """The given one, or one of FFmpeg's test pictures.
+
+        Raises: BenchError: none is given and there is no ffmpeg.
+        """
+        return self.video or _made(self.made / "video.mp4", "640x360")
+
+    def detector(self) -> tuple[Path, Path]:
+        """What `up` serves, and the file for the user's loop: the given model, or the one that ships, in fp32."""
+        return (self.model, self.model) if self.model is not None else (SHIPPED, SHIPPED / "fp32.onnx")
+
     def arguments(self, model: Path, cameras: int, fps: float) -> list[str]:
         files = ["--loop"] if self.video is not None else []
         return [*self.sources(cameras, fps), "--model", str(model), "--pace", "realtime", *files]
+
+
+def _made(path: Path, size: str) -> Path:
+    try:
+        return path if path.exists() else make_video(path, size)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchError(f"no video to measure with: pass --video FILE, or install ffmpeg ({error})") from error
+
+
+def beside_user(setting: Setting, cameras: int) -> list[Figure]:
+    """What a user would write in place of Vigie, then Vigie, on the same file with the same model."""
+    model, loop_model = setting.detector()
+    return beside(
+        setting.home, setting.launcher, video=setting.a_video(), model=model, loop_model=loop_model,
+        seconds=setting.seconds, cameras=cameras,
+    )  # fmt: skip
+
+
+def pixels(setting: Setting) -> list[Figure]:
+    """A 1080p frame between the decoder and the tensor."""
+    video = _made(setting.made / "1080p.mp4", "1920x1080")
+    with temporary_frames("pixels", frames_root()) as folder:
+        cost = pixel_cost(video, folder)
+    note = f"decode {cost.decode:.2f}, with copy {cost.with_copy:.2f}, with tensor {cost.with_tensor:.2f}"
+    name = "camera and preprocess beyond the bare decode"
+    return [Figure(case="1080p", name=name, value=cost.beyond, unit="ms", bar=BAR_MS, note=note)]
 
 
 def floor(setting: Setting) -> list[Figure]:
@@ -88,17 +137,19 @@ def flow(setting: Setting, case: str, model: Path, cameras: int, fps: float = 30
     """Cameras at real time; newest wins where the model is too slow, and what was dropped is told by reason."""
     with up(setting.home, setting.launcher, *setting.arguments(model, cameras, fps)) as product:
         product.wait_for_flow(cameras)
+        measured = product.wait_until_measured(MEASURED_WITHIN_S)
         time.sleep(WARM_UP_S)
         window = watch(product, setting.seconds)
         memory = product.stop()["modules"]
         items = inside(product.items(), window)
     light = model == setting.light
-    cpu_bar = (7.0 if cameras == 1 else 2.5) if fps == 30 and light else None
+    cpu_bar = (3.0 if cameras == 1 else 2.0) if fps == 30 and light else None
     figures = [
         *_speed(case, window, items_ms := delays_ms(items)),
         *_cpu(case, window, cpu_bar),
         *_quantiles(case, "beyond the model", beyond_ms(items), BEYOND_BARS_MS if light and cameras == 1 else NO_BARS),
         Figure(case=case, name="delay, last third over first", value=drift(items_ms), unit="x"),
+        Figure(case=case, name="runtimes measured before", value=100 * measured, unit="%"),
     ]
     return [*figures, *_memory(case, memory)] if light else figures
 
@@ -196,9 +247,11 @@ def _cpu(case: str, window: Window, bar: float | None) -> list[Figure]:
     }
     total_ms = sum(by_process.values())
     return [
-        Figure(case=case, name="CPU a frame beside source and model", value=total_ms, unit="ms", bar=bar, note=shares),
+        Figure(
+            case=case, name="CPU per frame beside source and model", value=total_ms, unit="ms", bar=bar, note=shares
+        ),
         *(
-            Figure(case=case, name=f"CPU a frame, {what}", value=seconds / frames * 1e3, unit="ms", note=note)
+            Figure(case=case, name=f"CPU per frame, {what}", value=seconds / frames * 1e3, unit="ms", note=note)
             for what, (seconds, note) in whole.items()
         ),
     ]
@@ -226,6 +279,9 @@ def _memory(case: str, memory: dict[str, dict[str, float]]) -> list[Figure]:
 def cases(setting: Setting) -> dict[str, Callable[[], list[Figure]]]:
     """By name, in order; those of the given model only where one is given."""
     chosen: dict[str, Callable[[], list[Figure]]] = {
+        "max-1": lambda: beside_user(setting, 1),
+        "full-4": lambda: beside_user(setting, 4),
+        "1080p": lambda: pixels(setting),
         "start": lambda: start(setting),
         "floor": lambda: floor(setting),
         "light-1": lambda: flow(setting, "light-1", setting.light, 1),

@@ -78,10 +78,13 @@ def pixel_cost(video: Path, folder: Path, *, rounds: int = ROUNDS, frames: int =
     return PixelCost(*(statistics.median(one) for one in spent))
 
 
-def make_video(path: Path) -> Path:
-    """A noisy 1080p H.264 of about 4 Mbit/s, as a camera's."""
+def make_video(path: Path, size: str = "1920x1080") -> Path:
+    """A noisy H.264 of about 4 Mbit/s, as a camera's.
+
+    Raises: OSError: there is no ffmpeg. subprocess.CalledProcessError: it cannot write H.264.
+    """
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30,noise=alls=6:allf=t",
+        ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30,noise=alls=6:allf=t",
          "-frames:v", str(FRAMES), "-c:v", "libx264", "-preset", "veryfast", "-b:v", "4M", "-pix_fmt", "yuv420p",
          str(path)],
         check=True,

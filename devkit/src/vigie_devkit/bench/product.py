@@ -26,6 +26,7 @@ from vigie_devkit.local.metrics import Tally, fetch_metrics
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.programs import HUB
 from vigie_devkit.local.record import read_record
+from vigie_devkit.local.summary import measured_share
 
 _RUN = "bench"
 _decode = msgspec.json.Decoder(Envelope[DetectionsItem]).decode
@@ -64,7 +65,8 @@ class Product:
 
     def cpu(self) -> dict[str, ProcessTime]:
         """CPU so far of hub, modules and `up` itself."""
-        return {name: read_process(pid) for name, pid in {**self.pids(), "up": self.process.pid}.items()}
+        spent = {name: read_process(pid) for name, pid in self.pids().items()}
+        return {**spent, "up": read_process(self.process.pid, children=False)}  # its children are the ones above
 
     def hub(self) -> ServiceClient:
         return ServiceClient.open(self.run.hub)
@@ -84,6 +86,16 @@ class Product:
         self.wait_until(
             lambda: self.look().total("vigie_items_committed_total", "sync") >= items, f"{items} items committed"
         )
+
+    def wait_until_measured(self, within_s: float) -> float:
+        """Wait for inference to know its candidates: measuring them is not what a frame costs.
+
+        Returns: the share of them that it knows; a busy machine may need longer than ``within_s``.
+        """
+        deadline = time.monotonic() + within_s
+        while (share := measured_share(self.look())) is not None and share < 1.0 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return 1.0 if share is None else share
 
     def kill(self, name: str) -> int:
         """``kill -9`` of a process by its name; returns when (ns)."""

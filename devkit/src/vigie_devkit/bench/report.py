@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
@@ -12,13 +13,14 @@ import msgspec
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One measured value. ``bar``: the highest value allowed; None: reported for information."""
+    """One measured value. ``bar``: the highest value allowed; ``floor``: the lowest; neither: for information."""
 
     case: str
     name: str
     value: float
     unit: str
     bar: float | None = None
+    floor: float | None = None
     note: str = ""
 
 
@@ -34,12 +36,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     bar: float | None
     note: str
+    floor: float | None = None
 
     @property
     def verdict(self) -> str:
-        if self.bar is None:
+        if self.bar is None and self.floor is None:
             return ""
-        return "met" if self.median <= self.bar else "MISSED"
+        above = self.bar is not None and self.median > self.bar
+        below = self.floor is not None and self.median < self.floor
+        return "MISSED" if above or below else "met"
 
 
 def fold(repeats: Iterable[Sequence[Figure]]) -> list[Row]:
@@ -61,6 +66,7 @@ def fold(repeats: Iterable[Sequence[Figure]]) -> list[Row]:
                 repeats=len(values),
                 unit=same[-1].unit,
                 bar=same[-1].bar,
+                floor=same[-1].floor,
                 note=same[-1].note,
             )
         )
@@ -88,7 +94,7 @@ def markdown(rows: Sequence[Row], *, machine: str, date: str, command: str) -> s
         f"    {command}",
         "",
         "Medians; the range in brackets is over the repeats. What each case does and how CPU is counted stands in",
-        "`devkit/src/vigie_devkit/bench/flow_cases.py`.",
+        "`devkit/src/vigie_devkit/bench/flow_cases.py` and `beside.py`; the user's loops are `user_loop.py`.",
         "",
         "| case | figure | median | bar | | note |",
         "|---|---|---|---|---|---|",
@@ -98,6 +104,38 @@ def markdown(rows: Sequence[Row], *, machine: str, date: str, command: str) -> s
         for row in rows
     ]
     return "\n".join(lines) + "\n"
+
+
+def rows_json(rows: Sequence[Row]) -> str:
+    """One line: what ``--json`` prints and ``--compare`` reads."""
+    return json.dumps([{**msgspec.to_builtins(row), "verdict": row.verdict} for row in rows])
+
+
+def read_rows(file: Path) -> list[Row]:
+    """What an earlier run printed with ``--json``.
+
+    Raises: OSError. ValueError: something else.
+    """
+    return msgspec.json.decode(file.read_bytes(), type=list[Row])
+
+
+def compared(rows: Sequence[Row], base: Sequence[Row]) -> list[tuple[Row, Row, float]]:
+    """Each figure that both runs have, with its former row and now over then; where that was 0, 1 means the same."""
+    former = {(row.case, row.name, row.unit): row for row in base}
+    found = []
+    for row in rows:
+        if (then := former.get((row.case, row.name, row.unit))) is not None:
+            same = 1.0 if row.median == 0 else float("inf")
+            found.append((row, then, row.median / then.median if then.median else same))
+    return found
+
+
+def comparison(rows: Sequence[Row], base: Sequence[Row]) -> str:
+    """For a terminal: then, now, now over then."""
+    return "\n".join(
+        f"{row.case:12} {row.name:44} {_number(then.median):>9} -> {_number(row.median):>9} {row.unit:4} {ratio:5.2f}"
+        for row, then, ratio in compared(rows, base)
+    )
 
 
 def plain(rows: Sequence[Row]) -> str:
@@ -113,6 +151,8 @@ def _value(row: Row) -> str:
 
 
 def _bar(row: Row) -> str:
+    if row.floor is not None:
+        return f">= {_number(row.floor)}"
     return "" if row.bar is None else f"<= {_number(row.bar)}"
 
 

@@ -77,11 +77,16 @@ def watch(product: Product, seconds: float) -> Window:
         model_s=_seconds(after, "vigie_inference_cpu_seconds_total")
         - _seconds(before, "vigie_inference_cpu_seconds_total")
         + spent[INFERENCE].of(ENGINE),
-        source_s=sum(
-            seconds
-            for name, seconds in spent[CAMERA].by_thread_s.items()
-            if name.startswith(f"{CAMERA}.") and name != f"{CAMERA}.watch"
-        ),
+        source_s=source_seconds(spent[CAMERA]),
+    )
+
+
+def source_seconds(camera: Used) -> float:
+    """CPU of the sources: the thread of each camera, and the process that decodes for it (``cam.<name>``)."""
+    return sum(
+        seconds
+        for name, seconds in camera.by_thread_s.items()
+        if name.startswith((f"{CAMERA}.", "cam.")) and name != f"{CAMERA}.watch"
     )
 
 
