@@ -68,3 +68,12 @@ def test_the_camera_that_gets_least_is_told_as_a_share_of_what_is_fair() -> None
     assert rows["furthest from a fair share"].value == pytest.approx(20.0)
     assert rows["furthest from a fair share"].note == "a 25.0, b 25.0, c 20.0, d 30.0"
     assert rows["capture to committed, p95"].value == 20.0
+
+
+def test_a_machine_that_others_keep_busy_gives_no_verdict() -> None:
+    starved = {**LOOPS, "plain loop, 1 thread": Loop(4.3, 26.0)}
+    rows = {one.name: one for one in figures("max-1", starved, _window(280), _items(a=280))}
+    assert rows["over the plain loop"].floor is None
+    assert rows["over the plain loop"].note == (
+        "not a comparison: the machine was busy, a loop of one thread got 0.11 of a CPU"
+    )
