@@ -8,6 +8,7 @@ import ctypes
 import socket
 import ssl
 import threading
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,10 +17,12 @@ import pytest
 
 import vigie.messaging.session as session_module
 from support.mean_hub import MeanHub, WorkloadApi, until
-from support.module_a import Config, Flow, ignore, module, rebuilds
+from support.module_a import Config, Flow, environment, ignore, module, rebuilds
 from vigie.contracts.envelope import INPUT_SPEC, Envelope
 from vigie.contracts.inputspec import InputSpec
-from vigie.errors import TransientError
+from vigie.errors import PermanentError, TransientError
+from vigie.messaging.link import HubLink
+from vigie.service import open_service
 
 SPEC = InputSpec("v1", (4, 4), "stretch")
 
@@ -266,3 +269,19 @@ async def test_acknowledgements_slower_than_the_first_limit_do_not_send_the_same
         # The pace is known now: the next is sent once.
         await asyncio.to_thread(upstream.send, b"{}", {}, "m2")
     assert sum(output == "telemetry" for _, output, _ in hub.published) == 3
+
+
+async def test_past_the_bound_of_hung_calls_the_module_ends_with_the_reason(hub: MeanHub, tmp_path: Path) -> None:
+    hub.kill()
+
+    async def run() -> None:
+        link = partial(HubLink, left_behind_limit=1)
+        async with open_service(environment(tmp_path), Config, make_link=link) as service:
+            await service.start()
+            await asyncio.Event().wait()
+
+    with (
+        contextlib.closing(socket.create_server((hub.host, 8883), backlog=50)),
+        pytest.raises(PermanentError, match=r"[23] calls of the hub client never returned \(at most 1 are"),
+    ):
+        await asyncio.wait_for(asyncio.create_task(run()), 60.0)

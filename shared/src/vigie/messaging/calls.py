@@ -21,15 +21,35 @@ R = TypeVar("R")
 CALL_DEADLINE_S = 4.0
 
 
+class LeftBehind:
+    """Threads whose call did not return; those that came back after all are not counted. Thread-safe."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def add(self, thread: threading.Thread) -> None:
+        with self._lock:
+            self._threads.append(thread)
+
+    def count(self) -> int:
+        """How many still hang."""
+        with self._lock:
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            return len(self._threads)
+
+
 class CallThread:
     """Runs blocking calls one after the other; a call past its deadline costs its thread, not its caller."""
 
-    def __init__(self, name: str) -> None:
-        """``name`` of the threads, for stack dumps."""
+    def __init__(self, name: str, left_behind: LeftBehind | None = None) -> None:
+        """``name`` of the threads, for stack dumps; ``left_behind``: where those that hang are counted."""
         self._name = name
         self._lock = threading.Lock()
         self._work: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] | None = None
-        self.left_behind = 0
+        self._thread: threading.Thread | None = None
+        self.left_behind = left_behind or LeftBehind()
 
     def call(self, what: str, function: Callable[[], R], deadline_s: float = CALL_DEADLINE_S) -> R:
         """Run ``function`` and return what it returns or raise what it raises.
@@ -39,9 +59,11 @@ class CallThread:
         future: Future[R] = Future()
         with self._lock:
             if self._work is None:
-                self._work = queue.SimpleQueue()
-                threading.Thread(target=_run, args=(self._work, self._name), name=self._name, daemon=True).start()
-            work = self._work
+                begun: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
+                self._thread = threading.Thread(target=_run, args=(begun, self._name), name=self._name, daemon=True)
+                self._thread.start()  # none can be started (memory): raised, and the next call tries again
+                self._work = begun
+            work, thread = self._work, self._thread
         work.put((function, future))
         try:
             return future.result(deadline_s)
@@ -51,7 +73,8 @@ class CallThread:
             with self._lock:
                 if self._work is work:
                     self._work = None
-                    self.left_behind += 1
+                    if thread is not None:
+                        self.left_behind.add(thread)
             work.put(None)  # should it ever come back, it ends
             raise HubCallHungError(what, deadline_s) from None
 

@@ -34,6 +34,8 @@ DISCONNECTED_LIMIT_S = 5.0
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
 # So many calls hung one after the other, none answered (minutes): the process is beyond repair from inside.
 HUNG_LIMIT = 40
+# So many threads hang in the client at once (each hang of the hub of 45 s leaves about 8): a new process has none.
+LEFT_BEHIND_LIMIT = 64
 _LOOK_EVERY_S = 0.25
 
 # Setting a handler raises what its inner layers raise; connecting raises the public errors.
@@ -79,9 +81,10 @@ class Link(Protocol):
 class HubLink:
     """A link over azure-iot-device. ``start`` returns at once; sessions come and go on the thread ``hub.link``."""
 
-    def __init__(self, context: LinkContext) -> None:
-        """Nothing is opened before ``start``."""
+    def __init__(self, context: LinkContext, *, left_behind_limit: int = LEFT_BEHIND_LIMIT) -> None:
+        """Nothing is opened before ``start``. ``left_behind_limit``: threads that may hang before the process ends."""
         self._context = context
+        self._left_behind_limit = left_behind_limit
         self._calls = CallThread("hub.calls")
         self._patiences = Patiences()
         self._stop = threading.Event()
@@ -137,6 +140,7 @@ class HubLink:
             while (session := self._open(fresh)) is not None:
                 reason, fresh = self._watch(session)
                 self._drop(session)
+                self._check_left_behind()
                 if reason:
                     log.warning("hub_client_rebuilt", reason=reason)
                     self._context.metrics.client_rebuilds.labels(reason.partition(":")[0]).inc()
@@ -157,6 +161,7 @@ class HubLink:
                     session.retire()
                     session = None
                 self._note_failure(error)
+                self._check_left_behind()
             else:
                 self._hung_in_a_row = 0
                 self._session = session
@@ -191,6 +196,13 @@ class HubLink:
         self._context.health.not_ready("hub", reason)
         if (held := self._quiet.ready("hub_unreachable")) is not None:
             log.warning("hub_unreachable", reason=reason, more=held)
+
+    def _check_left_behind(self) -> None:
+        if (count := self._calls.left_behind.count()) > self._left_behind_limit:
+            raise PermanentError(
+                f"{count} calls of the hub client never returned (at most {self._left_behind_limit} are left behind); "
+                "the process ends to be restarted"
+            )
 
     def _watch(self, session: SdkSession) -> tuple[str, SdkSession | None]:
         """Look until the session is dead (why, and the one to go on with if already made) or we are stopped ("")."""

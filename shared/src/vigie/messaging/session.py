@@ -116,7 +116,7 @@ class SdkSession:
         self._patiences = patiences
         self._calls = calls
         # Apart from the thread of create, connect and shutdown: a twin request that hangs must not hold up a rebuild.
-        self._requests = CallThread("hub.requests")
+        self._requests = CallThread("hub.requests", calls.left_behind)
         self._client = client
         self._changed = changed
         self.vitals = Vitals()
