@@ -8,6 +8,7 @@ its own socket, after everything that the child itself said.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import select
@@ -34,6 +35,9 @@ def serve(control_fd: int, backend: str) -> None:
     from vigie_camera.decode import child  # loads the back end's library once, for all children
 
     child.preload(backend)
+    # A collection in a child would write into every page that it shares with the others.
+    gc.collect()
+    gc.freeze()
     # FFmpeg and OpenCV print the URL they cannot open, password included.
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 1)
