@@ -6,7 +6,17 @@ import pytest
 
 from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie_devkit.bench.cpu import Used
-from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, growth, inside, source_seconds
+from vigie_devkit.bench.window import (
+    Window,
+    beyond_ms,
+    by_thread,
+    delays_ms,
+    drift,
+    growth,
+    inside,
+    source_seconds,
+    stages_ms,
+)
 
 
 def _item(captured_ns: int, committed_ms: float | None = 20.0) -> DetectionsItem:
@@ -77,3 +87,14 @@ def test_the_threads_that_cost_most_come_first() -> None:
 def test_a_camera_s_thread_and_its_decoder_are_the_source_and_the_rest_of_the_module_is_not() -> None:
     used = Used(9.0, {"camera.a": 1.0, "cam.a": 2.0, "camera.watch": 0.5, "bells": 0.25, "outbox": 0.25})
     assert source_seconds(used) == 3.0
+
+
+def test_the_stages_of_a_frame_add_up_to_its_delay() -> None:
+    stages = stages_ms([_item(1, 20.0), _item(2, None)])
+    assert stages == {
+        "capture to preprocessed": 2.0,
+        "waiting for the model": 5.0,
+        "model": 8.0,
+        "inferred to committed": 5.0,
+    }
+    assert sum(stages.values()) == 20.0

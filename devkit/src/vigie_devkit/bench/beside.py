@@ -15,7 +15,7 @@ from typing import NamedTuple
 from vigie.contracts.detections import DetectionsItem
 from vigie_devkit.bench.product import BenchError, up
 from vigie_devkit.bench.report import Figure, quantile
-from vigie_devkit.bench.window import Window, delays_ms, inside, watch
+from vigie_devkit.bench.window import Window, delays_ms, inside, stages_ms, watch
 
 PLAIN_BAR, POOLED_BAR = 1.4, 0.95
 SHARE_BAR_PERCENT = 5.0
@@ -66,7 +66,7 @@ def beside(
 ) -> list[Figure]:
     """The loops, then Vigie: one file at ``--pace max`` (``cameras`` 1), or cameras at the pace of the file."""
     case = "max-1" if cameras == 1 else f"full-{cameras}"
-    loops = user_loops(video, loop_model, seconds)
+    loops = user_loops(video, loop_model, seconds / 2)
     pace = "max" if cameras == 1 else "realtime"
     arguments = [str(video)] * cameras + ["--model", str(model), "--pace", pace, "--loop"]
     with up(home, launcher, *arguments) as product:
@@ -118,4 +118,10 @@ def figures(case: str, loops: dict[str, Loop], window: Window, items: Sequence[D
                 case=case, name="capture to committed, p95", value=quantile(delays, 0.95), unit="ms", bar=DELAY_BAR_MS
             ),
         ]
-    return found
+    shares_ms = ", ".join(f"{name} {ms:.2f}" for name, ms in window.overhead_ms().items())
+    found += [
+        Figure(case=case, name=f"time of a frame, {name}", value=ms, unit="ms") for name, ms in stages_ms(items).items()
+    ]
+    beside_ms = sum(window.overhead_ms().values())
+    name = "CPU per frame beside source and model"
+    return [*found, Figure(case=case, name=name, value=beside_ms, unit="ms", note=shares_ms)]

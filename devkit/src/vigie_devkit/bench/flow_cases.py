@@ -28,7 +28,7 @@ from vigie_devkit.bench.offline import boot_offline
 from vigie_devkit.bench.pixels import BAR_MS, make_video, pixel_cost
 from vigie_devkit.bench.product import BenchError, Product, module_programs, up
 from vigie_devkit.bench.report import Figure, quantile
-from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, inside, watch
+from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, inside, stages_ms, watch
 from vigie_devkit.local.frame_folders import temporary_frames
 from vigie_devkit.local.paths import CHECKOUT, frames_root
 from vigie_devkit.local.programs import HUB
@@ -148,6 +148,10 @@ def flow(setting: Setting, case: str, model: Path, cameras: int, fps: float = 30
         *_speed(case, window, items_ms := delays_ms(items)),
         *_cpu(case, window, cpu_bar),
         *_quantiles(case, "beyond the model", beyond_ms(items), BEYOND_BARS_MS if light and cameras == 1 else NO_BARS),
+        *(
+            Figure(case=case, name=f"time of a frame, {stage}", value=ms, unit="ms")
+            for stage, ms in stages_ms(items).items()
+        ),
         Figure(case=case, name="delay, last third over first", value=drift(items_ms), unit="x"),
         Figure(case=case, name="runtimes measured before", value=100 * measured, unit="%"),
     ]

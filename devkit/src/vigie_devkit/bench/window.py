@@ -115,6 +115,21 @@ def beyond_ms(items: Iterable[DetectionsItem]) -> list[float]:
     ]
 
 
+def stages_ms(items: Iterable[DetectionsItem]) -> dict[str, float]:
+    """Where a frame's time goes: the median of each stage, in ms, in the order of the flow.
+
+    Raises: ValueError: no item has reached the ledger.
+    """
+    timed = [item.timings for item in items if item.timings.committed_ms is not None]
+    parts = {
+        "capture to preprocessed": [one.preprocessed_ms for one in timed],
+        "waiting for the model": [one.inferred_ms - one.preprocessed_ms - one.inference_ms for one in timed],
+        "model": [one.inference_ms for one in timed],
+        "inferred to committed": [(one.committed_ms or 0.0) - one.inferred_ms for one in timed],
+    }
+    return {name: quantile(values, 0.5) for name, values in parts.items()}
+
+
 def drift(delays: Sequence[float]) -> float:
     """Median of the last third over median of the first third: about 1 where the delay is flat.
 
