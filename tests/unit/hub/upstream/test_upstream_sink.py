@@ -13,6 +13,7 @@ from vigie.errors import HubStartError, UpstreamUnreadableError
 from vigie_devkit.hub.ports import UpstreamMessage
 from vigie_devkit.hub.upstream import SqliteSink, UpstreamFilter, UpstreamReader, UpstreamSettings, open_sink
 
+DAY_S = 86_400.0
 SMALLEST = 1 << 20
 
 
@@ -99,6 +100,42 @@ def test_messages_beyond_their_age_go_first_to_last(tmp_path):
         with UpstreamReader(sink.file) as reader:
             assert numbers(reader) == [3, 4]
         assert sink.counters["trimmed_by_age"] == 2
+
+
+def test_a_clock_set_30_days_ahead_trims_nothing_and_age_counts_again_when_it_is_set_back(tmp_path):
+    wall, steady = Clock(1e9), Clock(0.0)
+    settings = UpstreamSettings(max_age_s=7 * DAY_S)
+
+    def pass_time(seconds):
+        wall.now += seconds
+        steady.now += seconds
+
+    with SqliteSink(tmp_path / "upstream.sqlite", settings, clock=wall, steady=steady) as sink:
+        sink.append([message(1), message(2)])
+        wall.now += 30 * DAY_S
+        sink.append([message(3)])
+        pass_time(DAY_S)
+        sink.append([message(4)])
+        assert sink.counters["trimmed_by_age"] == 0
+        wall.now -= 30 * DAY_S
+        pass_time(5 * DAY_S)
+        sink.append([message(5)])
+        assert sink.counters["trimmed_by_age"] == 0
+        pass_time(2 * DAY_S)
+        sink.append([message(6)])
+        assert sink.counters["trimmed_by_age"] == 2
+
+
+def test_a_clock_that_stays_where_it_jumped_to_is_believed_after_the_bound(tmp_path):
+    wall, steady = Clock(1e9), Clock(0.0)
+    with SqliteSink(tmp_path / "u.sqlite", UpstreamSettings(max_age_s=DAY_S), clock=wall, steady=steady) as sink:
+        sink.append([message(1)])
+        wall.now += 30 * DAY_S
+        for n, trimmed in ((2, 0), (3, 0), (4, 2)):
+            sink.append([message(n)])
+            assert sink.counters["trimmed_by_age"] == trimmed
+            wall.now += DAY_S / 2 + 1
+            steady.now += DAY_S / 2 + 1
 
 
 def test_sequence_numbers_never_fall_back_even_when_everything_was_trimmed_and_the_hub_restarted(tmp_path):

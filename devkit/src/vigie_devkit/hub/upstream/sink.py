@@ -11,6 +11,7 @@ import msgspec
 
 from vigie.errors import HubStartError
 from vigie_devkit.hub.ports import UpstreamMessage
+from vigie_devkit.hub.upstream.age import AgeGuard, steady_seconds
 from vigie_devkit.hub.upstream.record import endpoint_properties
 from vigie_devkit.hub.upstream.schema import FILE_NAME, open_for_writing
 
@@ -45,10 +46,20 @@ class SqliteSink:
     ``last_sequence`` and ``counters`` change only after the commit they speak of.
     """
 
-    def __init__(self, file: Path, settings: UpstreamSettings, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        file: Path,
+        settings: UpstreamSettings,
+        *,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = steady_seconds,
+    ) -> None:
+        """``clock``: seconds since 1970, as the machine has it; ``steady``: seconds that never jump."""
         self.file = file
         self.settings = settings
         self._clock = clock
+        self._age = AgeGuard(settings.max_age_s, clock(), steady())
+        self._steady = steady
         self._db = open_for_writing(file, power_safe=settings.power_safe)
         self.counters: dict[str, int] = dict(self._db.execute("SELECT name, value FROM counters"))
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
@@ -74,7 +85,7 @@ class SqliteSink:
         try:
             for message in messages:
                 last = self._insert(message, now, counters) or last
-            self._trim(now, counters)
+            self._trim(now, counters, by_age=self._age.trusts(now, self._steady()))
             self._db.executemany("UPDATE counters SET value = ? WHERE name = ?", [(v, k) for k, v in counters.items()])
             self._db.execute("COMMIT")
         except BaseException:
@@ -104,7 +115,7 @@ class SqliteSink:
         counters["bytes"] += size
         return cursor.lastrowid
 
-    def _trim(self, now: float, counters: dict[str, int]) -> None:
+    def _trim(self, now: float, counters: dict[str, int], *, by_age: bool) -> None:
         """Delete oldest first until both bounds hold. The newest message always stays."""
         oldest_kept = now - self.settings.max_age_s
         while True:
@@ -113,7 +124,7 @@ class SqliteSink:
             ).fetchall()
             doomed = 0
             for sequence, enqueued_at, size in rows:
-                too_old = enqueued_at < oldest_kept
+                too_old = by_age and enqueued_at < oldest_kept
                 if counters["messages"] <= 1 or not (too_old or counters["bytes"] > self.settings.max_bytes):
                     break
                 counters["trimmed_by_age" if too_old else "trimmed_by_size"] += 1
