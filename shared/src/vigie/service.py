@@ -413,7 +413,7 @@ async def open_service(
             yield service
     except asyncio.CancelledError:
         if service.failure is not None:
-            raise service.failure from None
+            raise service.failure from service.failure.__cause__  # which tells a failure from a bad configuration
         raise
 
 

@@ -20,7 +20,7 @@ from support.mean_hub import MeanHub, WorkloadApi, until
 from support.module_a import Config, Flow, environment, ignore, module, rebuilds
 from vigie.contracts.envelope import INPUT_SPEC, Envelope
 from vigie.contracts.inputspec import InputSpec
-from vigie.errors import PermanentError, TransientError
+from vigie.errors import HubCallHungError, PermanentError, TransientError
 from vigie.messaging.link import HubLink
 from vigie.service import open_service
 
@@ -282,6 +282,7 @@ async def test_past_the_bound_of_hung_calls_the_module_ends_with_the_reason(hub:
 
     with (
         contextlib.closing(socket.create_server((hub.host, 8883), backlog=50)),
-        pytest.raises(PermanentError, match=r"[23] calls of the hub client never returned \(at most 1 are"),
+        pytest.raises(PermanentError, match=r"[23] calls of the hub client never returned \(at most 1 are") as ended,
     ):
         await asyncio.wait_for(asyncio.create_task(run()), 60.0)
+    assert isinstance(ended.value.__cause__, HubCallHungError)  # failed, exit code 1, and not misconfigured

@@ -140,7 +140,7 @@ class HubLink:
             while (session := self._open(fresh)) is not None:
                 reason, fresh = self._watch(session)
                 self._drop(session)
-                self._check_left_behind()
+                self._check_left_behind(HubUnavailableError(reason or "stopped"))
                 if reason:
                     log.warning("hub_client_rebuilt", reason=reason)
                     self._context.metrics.client_rebuilds.labels(reason.partition(":")[0]).inc()
@@ -161,7 +161,7 @@ class HubLink:
                     session.retire()
                     session = None
                 self._note_failure(error)
-                self._check_left_behind()
+                self._check_left_behind(error)
             else:
                 self._hung_in_a_row = 0
                 self._session = session
@@ -197,12 +197,13 @@ class HubLink:
         if (held := self._quiet.ready("hub_unreachable")) is not None:
             log.warning("hub_unreachable", reason=reason, more=held)
 
-    def _check_left_behind(self) -> None:
+    def _check_left_behind(self, cause: Exception) -> None:
+        # With a cause the process ends as failed; without one it would pass for badly configured.
         if (count := self._calls.left_behind.count()) > self._left_behind_limit:
             raise PermanentError(
                 f"{count} calls of the hub client never returned (at most {self._left_behind_limit} are left behind); "
                 "the process ends to be restarted"
-            )
+            ) from cause
 
     def _watch(self, session: SdkSession) -> tuple[str, SdkSession | None]:
         """Look until the session is dead (why, and the one to go on with if already made) or we are stopped ("")."""
