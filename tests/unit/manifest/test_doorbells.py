@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vigie_devkit.hub.routes.config import parse_edgehub_desired
-from vigie_devkit.manifest.doorbells import doorbells_of
+from vigie_devkit.manifest.doorbells import doorbells_of, shared_outputs
 
 TEMPLATE = json.loads((Path(__file__).parents[3] / "deployment.template.json").read_text(encoding="utf-8"))
 HUB: dict[str, Any] = TEMPLATE["modulesContent"]["$edgeHub"]["properties.desired"]
@@ -47,3 +47,11 @@ def test_a_second_route_to_the_same_consumer_is_not_a_second_consumer() -> None:
 def test_an_output_without_its_consumer_has_no_doorbell() -> None:
     routes = {name: route for name, route in HUB["routes"].items() if name != "frames"}
     assert doorbells_of(parse_edgehub_desired({**HUB, "routes": routes}).routes, "camera") == ""
+
+
+def test_a_shared_output_is_told_with_its_other_consumers() -> None:
+    route = 'FROM /messages/modules/camera/* INTO BrokeredEndpoint("/modules/archive/inputs/frames")'
+    assert shared_outputs(parse_edgehub_desired(HUB).routes) == []
+    assert shared_outputs(parse_edgehub_desired({**HUB, "routes": {**HUB["routes"], "more": route}}).routes) == [
+        ("camera", "frames", ["archive/frames"])
+    ]

@@ -282,7 +282,22 @@ def _apply(args: argparse.Namespace) -> int:
         sys.stderr.write(f"vigie: {args.manifest} was not applied, the old manifest stays in force: {error}\n")
         return 1
     print(f"{args.manifest} applied")
+    _tell_shared_outputs(content)
     return Exit.OK
+
+
+def _tell_shared_outputs(content: dict[str, Any]) -> None:
+    """Modules that run were told at their start who listens; a consumer added since would get leases, not messages."""
+    from vigie_devkit.hub.routes.config import parse_edgehub_desired
+    from vigie_devkit.manifest.content import modules_content
+    from vigie_devkit.manifest.doorbells import shared_outputs
+
+    desired = modules_content(content)["$edgeHub"]["properties.desired"]
+    for module, output, others in shared_outputs(parse_edgehub_desired(desired).routes):
+        print(
+            f"{output} of {module} also goes to {', '.join(others)}; if {module} runs already, turn its doorbell off: "
+            f'./vigie twin set {module} \'{{"doorbells": {{"on": false}}}}\''
+        )
 
 
 def _misbehave(args: argparse.Namespace) -> int:

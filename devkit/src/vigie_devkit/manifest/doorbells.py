@@ -6,7 +6,7 @@ of messages, so that a manifest says of each output whether it has only one (``V
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from vigie.contracts import names
 from vigie_devkit.hub.routes.table import Endpoint, ModuleInput, Route
@@ -31,3 +31,13 @@ def doorbells_of(routes: Iterable[Route], module: str) -> str:
         return ""
     output, consumer = DOORBELLS[module]
     return output if endpoints_of(routes, module, output) == [consumer] else ""
+
+
+def shared_outputs(routes: Sequence[Route]) -> list[tuple[str, str, list[str]]]:
+    """Outputs that a running module may ring and that have other consumers too: module, output, the others."""
+    found = []
+    for module, (output, consumer) in DOORBELLS.items():
+        ends = endpoints_of(routes, module, output)
+        if consumer in ends and len(ends) > 1:
+            found.append((module, output, [str(end) for end in ends if end != consumer]))
+    return found
