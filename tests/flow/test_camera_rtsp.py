@@ -39,7 +39,7 @@ async def test_a_camera_that_is_killed_and_comes_back_is_captured_again(tmp_path
             assert module.state("door")["state"] == "streaming"
             numbers = [item.seq for item in module.consumer.of("door")]
             assert numbers == sorted(set(numbers))
-            assert module.metric('vigie_camera_opened_total{camera="belt"}') == 1
+            assert module.metric('vigie_camera_openings_total{camera="belt"}') == 1
 
 
 async def test_a_camera_that_hangs_with_its_connection_open_is_noticed_and_taken_up_again(tmp_path: Path) -> None:

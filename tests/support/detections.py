@@ -9,6 +9,8 @@ import msgspec
 from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
 from vigie.contracts.envelope import DETECTIONS, Envelope
 
+MODEL = "tiny@1"
+
 
 def make_item(seq: int, *, camera: str = "dock", boot: str = "0badcafe", labels: tuple[str, ...] = ("bottle",)):
     found = [Detection(label, n, 0.875, (1.0, 2.0, 30.5, 40.25)) for n, label in enumerate(labels)]
@@ -19,7 +21,7 @@ def make_item(seq: int, *, camera: str = "dock", boot: str = "0badcafe", labels:
         captured_at="2026-11-20T12:00:00.000000Z",
         captured_ns=time.monotonic_ns(),
         frame_hw=(720, 1280),
-        model="tiny@1",
+        model=MODEL,
         detections=found,
         timings=StageTimings(1.0, 8.0, 6.5),
     )

@@ -62,7 +62,7 @@ class Bench:
         return [message.body for message in self.hub.upstream if message.output == output]
 
     def dropped(self, reason: str) -> float:
-        name = f'vigie_dropped_total{{camera="dock",reason="{reason}"}}'
+        name = f'vigie_items_dropped_total{{camera="dock",reason="{reason}"}}'
         return self.service.metrics.values().get(name, 0.0)
 
     def reported(self) -> dict[str, Any]:

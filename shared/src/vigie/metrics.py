@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,6 +14,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from vigie.log import lines_lost
 
@@ -23,6 +25,13 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+class _LogLines(Collector):
+    """Log lines are counted below the log, which knows no metrics: read where they are counted."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily("vigie_log_lines_lost", "Log lines that could not be written.", lines_lost())
+
+
 class Metrics:
     """Counters and gauges that read alike in all modules; thread-safe. One instance per process, none global."""
 
@@ -30,15 +39,14 @@ class Metrics:
         """Register what every module has."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._dropped = self.counter("vigie_dropped_total", "Items dropped, by reason.", ("reason", "camera"))
+        self._dropped = self.counter("vigie_items_dropped_total", "Items dropped, by reason.", ("reason", "camera"))
         self._lost = self.counter("vigie_messages_lost_total", "Messages that never came.", ("input",))
         self._rejected = self.counter("vigie_messages_rejected_total", "Messages that do not decode.", ("input",))
         self._duplicates = self.counter("vigie_messages_duplicate_total", "Messages received again.", ("input",))
         self._received = self.counter("vigie_messages_received_total", "Messages received in order.", ("input",))
         self._sent = self.counter("vigie_messages_sent_total", "Messages acknowledged by the hub.", ("output",))
-        lost = self.gauge("vigie_log_lines_lost", "Log lines that could not be written since the start.")
-        lost.set_function(lines_lost)
-        self._rung = self.counter("vigie_messages_rung_total", "Messages sent by doorbell.", ("output",))
+        self.registry.register(_LogLines())
+        self._rung = self.counter("vigie_doorbell_messages_total", "Messages sent by doorbell.", ("output",))
         self.hub_connected = self.gauge("vigie_hub_connected", "1 while the hub link is up.")
         self.sign_failures = self.counter("vigie_hub_sign_failures_total", "Tokens that could not be renewed.")
         self.client_rebuilds = self.counter("vigie_client_rebuilds_total", "Hub clients replaced.", ("reason",))

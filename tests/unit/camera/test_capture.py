@@ -123,20 +123,20 @@ async def test_a_changed_camera_starts_anew_with_numbers_that_go_on_and_the_othe
         assert [item.seq for item in module.consumer.of("belt")] == list(range(22))
         assert len({item.trace for item in module.consumer.items}) == len(module.consumer.items)
         await until(lambda: module.consumer.of("other"), "the other flows")
-        assert module.metric('vigie_camera_opened_total{camera="other"}') == 1
+        assert module.metric('vigie_camera_openings_total{camera="other"}') == 1
         await until(lambda: module.state("belt"), "reported")
         module.hub.set_desired("camera", {"cameras": {"belt": None, "other": scene}})
         await until(lambda: module.state("belt") == {}, "removed from the report")
         before = len(module.consumer.of("other"))
         await until(lambda: len(module.consumer.of("other")) > before + 5, "the other goes on")
-        assert module.metric('vigie_camera_opened_total{camera="other"}') == 1
+        assert module.metric('vigie_camera_openings_total{camera="other"}') == 1
 
 
 async def test_newest_wins_for_a_scene_in_real_time_and_drops_are_counted(tmp_path: Path) -> None:
     async with camera_module(tmp_path) as module:
         module.consumer.paused = True
         module.set(belt={"source": "synthetic://conveyor?size=64x64&fps=100"})
-        dropped = 'vigie_dropped_total{camera="belt",reason="consumer_behind"}'
+        dropped = 'vigie_items_dropped_total{camera="belt",reason="consumer_behind"}'
         await until(lambda: module.metric(dropped) > 20, "drops")
         module.consumer.paused = False
         captured = module.metric('vigie_frames_captured_total{camera="belt"}')
@@ -231,7 +231,7 @@ async def test_a_decoder_that_is_killed_costs_its_camera_a_moment_and_no_frame_i
         rendered = open_scene(scene["source"])
         seen_bgr = module.consumer.last["one"]
         assert any(np.array_equal(seen_bgr, rendered.render(index)) for index in range(400))
-        assert module.metric('vigie_camera_opened_total{camera="two"}') == 1
+        assert module.metric('vigie_camera_openings_total{camera="two"}') == 1
         assert len(module.consumer.gone) <= len(killed)
 
 

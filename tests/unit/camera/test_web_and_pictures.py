@@ -54,7 +54,7 @@ async def test_an_mjpeg_stream_that_ends_is_lost_and_opened_again(tmp_path: Path
             await until(
                 lambda: module.metric('vigie_camera_failures_total{camera="door",cause="stalled"}') >= 2, "lost"
             )
-            assert module.metric('vigie_camera_opened_total{camera="door"}') >= 2
+            assert module.metric('vigie_camera_openings_total{camera="door"}') >= 2
 
 
 async def test_a_snapshot_address_is_asked_at_its_interval(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from support.exposition import delays, sample
 from vigie_devkit.local.drain import CAPTURE_ENDS_WITHIN_S, NO_PROGRESS_S, Drain
 from vigie_devkit.local.errors import NoModelError, SourceError
-from vigie_devkit.local.metrics import Sample, Tally
+from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.sources import CameraSource
 from vigie_devkit.local.status import Rates, camera_states, clock
 from vigie_devkit.local.summary import describe, flowed, summarise
@@ -18,10 +19,6 @@ from vigie_devkit.local.watch import LIVE_OPENS_WITHIN_S, Watch
 FILE = CameraSource("dock", "/videos/dock.mp4", live=False)
 BUNDLE = Path("/bundles/x")
 RTSP = CameraSource("yard", "rtsp://u:${YARD}@h/s", live=True)
-
-
-def sample(name: str, value: float, **labels: str) -> Sample:
-    return Sample(name, tuple(sorted(labels.items())), value)
 
 
 def tally_of(
@@ -41,7 +38,7 @@ def tally_of(
             sample("vigie_frames_captured_total", captured, camera="dock"),
             sample("vigie_camera_state", 1, camera="dock", state=state),
             sample("vigie_camera_state", 0, camera="dock", state="other"),
-            sample("vigie_dropped_total", dropped, camera="dock", reason="consumer_behind"),
+            sample("vigie_items_dropped_total", dropped, camera="dock", reason="consumer_behind"),
         ],
     )
     tally.add("preprocess", 2, [sample("vigie_frames_preprocessed_total", captured - dropped, camera="dock")])
@@ -61,8 +58,7 @@ def tally_of(
             sample("vigie_upstream_messages_total", upstream),
             sample("vigie_ledger_backlog", backlog),
             sample("vigie_detections_committed_total", committed * 2, label="bottle"),
-            sample("vigie_latency_ms", 12.34, quantile="0.5"),
-            sample("vigie_latency_ms", 20.0, quantile="0.95"),
+            *delays(),
         ],
     )
     return tally
@@ -120,13 +116,13 @@ def test_the_summary_has_the_documented_members() -> None:
         "by_class": {"bottle": 796},
         "upstream_messages": 40,
         "fps": 39.8,
-        "latency_ms": {"p50": 12.3, "p95": 20.0},
+        "latency_ms": {"p50": 14.2, "p95": 20.0},
         "dropped": {"consumer_behind": 2},
         "runtime": {"provider": "CPUExecutionProvider", "variant": "fp32"},
         "modules": {"camera": {"pss_mb": 85.4, "cpu_s": 1.23}},
         "rings_mb": 22.1,
     }
-    assert "398 inferred (39.8/s), latency p50 12.3 / p95 20 ms" in describe(summary)
+    assert "398 inferred (39.8/s), latency p50 14.2 / p95 20 ms" in describe(summary)
     assert "latency" not in describe(replace(summary, latency_ms={"p50": None, "p95": None}))
 
 

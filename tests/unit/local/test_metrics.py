@@ -7,13 +7,13 @@ from pathlib import Path
 
 from vigie_devkit.local.metrics import Sample, Tally, fetch_metrics, parse_exposition
 
-TEXT = """# HELP vigie_dropped_total Frames dropped.
-# TYPE vigie_dropped_total counter
-vigie_dropped_total{camera="dock",reason="consumer_behind"} 3.0
-vigie_dropped_total{camera="yard",reason="consumer_behind"} 4.0
-vigie_dropped_total{camera="yard",reason="ring \\"full\\""} 1e0
+TEXT = """# HELP vigie_items_dropped_total Frames dropped.
+# TYPE vigie_items_dropped_total counter
+vigie_items_dropped_total{camera="dock",reason="consumer_behind"} 3.0
+vigie_items_dropped_total{camera="yard",reason="consumer_behind"} 4.0
+vigie_items_dropped_total{camera="yard",reason="ring \\"full\\""} 1e0
 vigie_hub_connected 1.0
-vigie_latency_ms{quantile="0.5"} NaN
+vigie_model_trial_agreement_ratio NaN
 no sample at all
 """
 
@@ -25,17 +25,17 @@ def counted(value: float, name: str = "vigie_frames_captured_total") -> list[Sam
 def test_the_text_format_is_read_with_labels_and_escapes() -> None:
     samples = list(parse_exposition(TEXT))
     assert len(samples) == 5
-    assert samples[0] == Sample("vigie_dropped_total", (("camera", "dock"), ("reason", "consumer_behind")), 3.0)
+    assert samples[0] == Sample("vigie_items_dropped_total", (("camera", "dock"), ("reason", "consumer_behind")), 3.0)
     assert samples[2].label("reason") == 'ring "full"'
 
 
 def test_counts_are_summed_by_label_and_absent_numbers_are_left_out() -> None:
     tally = Tally()
     tally.add("camera", 1, parse_exposition(TEXT))
-    assert tally.by("vigie_dropped_total", "reason") == {"consumer_behind": 7, 'ring "full"': 1}
-    assert tally.total("vigie_dropped_total", "camera") == 8
-    assert tally.total("vigie_dropped_total", "sync") == 0
-    assert list(tally.values("vigie_latency_ms")) == []
+    assert tally.by("vigie_items_dropped_total", "reason") == {"consumer_behind": 7, 'ring "full"': 1}
+    assert tally.total("vigie_items_dropped_total", "camera") == 8
+    assert tally.total("vigie_items_dropped_total", "sync") == 0
+    assert list(tally.values("vigie_model_trial_agreement_ratio")) == []
 
 
 def test_counters_go_on_after_a_restart_and_gauges_do_not() -> None:

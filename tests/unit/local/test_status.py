@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from vigie_devkit.local.metrics import Sample, Tally
+from support.exposition import delays, sample
+from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.reasons import left_out
 from vigie_devkit.local.status import Status
 
@@ -14,16 +15,14 @@ LABELS = ["cameras", "stages", "model", "seen now", "left out", "upstream"]
 CAMERAS = ["dock-1", "dock-2", "a-camera-with-a-long-name-by-the-gate"]
 
 
-def sample(name: str, value: float, **labels: str) -> Sample:
-    return Sample(name, tuple(sorted(labels.items())), value)
-
-
 def tally(frames: int, *, serving: bool = True, measured: float = 0.45) -> Tally:
     found = Tally()
     cameras = [sample("vigie_frames_captured_total", frames * 30, camera=name) for name in CAMERAS]
     cameras += [sample("vigie_camera_state", 1, camera="dock-1", state="streaming")]
     cameras += [sample("vigie_camera_state", 1, camera="dock-2", state="failed")]
-    found.add("camera", 1, [*cameras, sample("vigie_dropped_total", 7, camera="dock-1", reason="consumer_behind")])
+    found.add(
+        "camera", 1, [*cameras, sample("vigie_items_dropped_total", 7, camera="dock-1", reason="consumer_behind")]
+    )
     facts = {"provider": "OpenVINO", "variant": "int8", "engine": "openvino", "device": "CPU", "threads": "2"}
     inference = [sample("vigie_frames_inferred_total", frames * 30, camera="dock-1")]
     if serving:
@@ -37,8 +36,7 @@ def tally(frames: int, *, serving: bool = True, measured: float = 0.45) -> Tally
             sample("vigie_detections_committed_total", frames * 60, label="bolt"),
             sample("vigie_upstream_messages_total", 40),
             sample("vigie_ledger_backlog", 3),
-            sample("vigie_latency_ms", 12.3, quantile="0.5"),
-            sample("vigie_latency_ms", 20.0, quantile="0.95"),
+            *delays(),
         ],
     )
     return found
@@ -66,7 +64,7 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out(width: int) 
         "failed, 30.0/s",
         "stopped, 30.0/s",
         "90.0 captured/s > 30.0 inferred/s > 30.0 recorded/s",
-        "from camera to record 12 ms, 95 % within 20 ms",
+        "from camera to record 14 ms, 95 % within 20 ms",
         "conveyor-parts int8, openvino on CPU, 2 threads, measuring what runs best here: 45%",
         "bolt 2.0 per frame",
         "7 because a newer frame was ready first",

@@ -35,7 +35,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def test_the_generated_files_are_current() -> None:
-    made = ["reference.md", *(f"schemas/{path.name}" for path in (DOCS / "schemas").glob("*.json"))]
+    made = ["reference.md", "metrics.md", *(f"schemas/{path.name}" for path in (DOCS / "schemas").glob("*.json"))]
     current = {name: (DOCS / name).read_text(encoding="utf-8") for name in made}
     assert drift(current, reference_files()) == [], "run ./vigie manifest reference"
 

@@ -80,7 +80,7 @@ class Pair:
         self.output.offer(InputSpec(f"{camera}{number}", (4, 4), "stretch"), key=camera, keep=keep)
 
     def rung(self) -> float:
-        return self.sender.metrics.values().get('vigie_messages_rung_total{output="o"}', 0.0)
+        return self.sender.metrics.values().get('vigie_doorbell_messages_total{output="o"}', 0.0)
 
     async def open_doorbell(self, camera: str = "x") -> int:
         """Offer until one goes by doorbell; returns how many were offered."""

@@ -101,7 +101,7 @@ def test_a_full_input_drops_its_oldest_message_and_counts_it() -> None:
     first = made.queue.get(5.0)
     assert first is not None
     assert first.envelope.sent == 2
-    assert made.count('vigie_dropped_total{camera="",reason="input_full"}') == 1
+    assert made.count('vigie_items_dropped_total{camera="",reason="input_full"}') == 1
 
 
 def test_a_repeated_message_asks_for_credit_again_but_is_not_given_again() -> None:

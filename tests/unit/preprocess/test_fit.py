@@ -156,7 +156,7 @@ async def test_a_frame_in_planes_becomes_the_tensor_that_its_bgr_would(bench: Be
 
 async def test_without_a_spec_a_live_frame_is_dropped_with_its_reason(bench: Bench) -> None:
     bench.send_frame(0, picture(1))
-    await until(lambda: bench.metrics['vigie_dropped_total{camera="dock",reason="no_input_spec"}'] == 1)
+    await until(lambda: bench.metrics['vigie_items_dropped_total{camera="dock",reason="no_input_spec"}'] == 1)
     assert bench.tensors() == []
 
 
@@ -191,7 +191,7 @@ async def test_a_frame_that_was_replaced_in_the_meantime_is_counted_not_used(ben
     for seed in range(2, 7):
         bench.camera.write(picture(seed))
     bench.frames.send(item(0, stale))
-    await until(lambda: bench.metrics['vigie_dropped_total{camera="dock",reason="overwritten"}'] == 1)
+    await until(lambda: bench.metrics['vigie_items_dropped_total{camera="dock",reason="overwritten"}'] == 1)
     assert bench.tensors() == []
 
 
@@ -213,7 +213,7 @@ async def test_a_picture_that_is_none_is_dropped_and_the_next_one_goes_through(b
     bench.send_frame(1, picture(1))
     [tensor] = await until(bench.tensors)
     assert tensor.seq == 1
-    assert bench.metrics['vigie_dropped_total{camera="dock",reason="undecodable"}'] == 1
+    assert bench.metrics['vigie_items_dropped_total{camera="dock",reason="undecodable"}'] == 1
 
 
 async def test_a_message_that_does_not_decode_is_counted_and_the_next_one_goes_through(bench: Bench) -> None:

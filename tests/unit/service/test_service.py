@@ -179,7 +179,7 @@ async def test_health_and_metrics_are_served_where_http_json_says(hub: MemoryHub
         assert status == 503
         assert "not connected yet" in text
         service.metrics.dropped("ring_full", "dock")
-        assert 'vigie_dropped_total{camera="dock",reason="ring_full"} 1.0' in (await get("/metrics"))[1]
+        assert 'vigie_items_dropped_total{camera="dock",reason="ring_full"} 1.0' in (await get("/metrics"))[1]
         service.health.watch("stuck", -1.0)
         status, text = await get("/healthz")
         assert status == 503

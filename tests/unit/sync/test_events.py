@@ -46,7 +46,7 @@ async def test_a_zone_in_the_twin_turns_detections_into_events_and_no_box_goes_u
     assert told == [("aggregate", "end"), ("object", "new"), ("zone", "new"), ("zone", "end")]
     assert {one["schema"] for one in device.upstream()} == {"vigie.events/1"}
     assert device.metric("vigie_items_committed_total") == 80
-    assert device.metric('vigie_detections_committed_total{label="person"}') == 80
+    assert device.metric('vigie_detections_committed_total{label="person",model="parts/1"}') == 80
     assert device.metric('vigie_events_total{phase="end",severity="event",type="zone"}') == 1
 
 
@@ -134,7 +134,7 @@ async def test_a_frame_without_a_time_is_dropped_counted_and_does_not_stop_the_r
     await device.configure(upstream="events")
     bad = msgspec.structs.replace(frame(0.0, [detection("a", 300, 200)]), captured_at="yesterday")
     await fed(device, [bad, *walks(2, a=across)])
-    assert device.metric('vigie_dropped_total{camera="dock",reason="bad_time"}') == 1
+    assert device.metric('vigie_items_dropped_total{camera="dock",reason="bad_time"}') == 1
     assert device.metric("vigie_items_committed_total") == 20
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.detections import make_item
+from support.detections import MODEL, make_item
 from support.sync_module import BOOT, Device
 from vigie.contracts.envelope import MESSAGE_LIMIT_BYTES
 
@@ -32,10 +32,12 @@ async def test_detections_arrive_upstream_in_order_in_one_envelope_each_batch(de
         assert message.message_id == f"{envelope['boot']}-{number}"
         assert all(item["timings"]["committed_ms"] > 0 for item in envelope["items"])
     assert device.metric("vigie_items_committed_total") == 10
-    assert device.metric('vigie_detections_committed_total{label="bottle"}') == 10
-    assert device.metric('vigie_detections_committed_total{label="person"}') == 5
+    assert device.metric(f'vigie_detections_committed_total{{label="bottle",model="{MODEL}"}}') == 10
+    assert device.metric(f'vigie_detections_committed_total{{label="person",model="{MODEL}"}}') == 5
     assert device.metric("vigie_upstream_messages_total") == len(device.hub.upstream)
-    await device.until(lambda: device.metric('vigie_latency_ms{quantile="0.95"}') > 0)
+    for stage in ("preprocess", "inference", "sync"):
+        assert device.metric(f'vigie_delay_seconds_count{{stage="{stage}"}}') == 10
+    assert device.metric('vigie_delay_seconds_sum{stage="sync"}') > 0
 
 
 async def test_what_is_recorded_survives_an_outage_and_restarts_and_goes_in_order(device):
@@ -71,7 +73,7 @@ async def test_empty_frames_are_left_out_when_only_detections_are_wanted(device)
     await device.until_processed(device.feed([make_item(1, labels=()), make_item(2), make_item(3, labels=())]))
     assert (await device.method("flush"))[0] == 200
     assert device.upstream_seqs() == [2]
-    assert device.metric("vigie_items_not_reported_total") == 2
+    assert device.metric("vigie_items_omitted_total") == 2
 
 
 async def test_a_bad_twin_is_refused_with_its_path_and_the_old_one_runs_on(device):
@@ -109,7 +111,7 @@ async def test_an_item_that_fits_no_message_is_dropped_counted_and_does_not_stop
     await device.until_processed(device.feed(items))
     assert (await device.method("flush"))[0] == 200
     assert device.upstream_seqs() == [2]
-    assert device.metric('vigie_dropped_total{camera="dock",reason="too_large"}') == 1
+    assert device.metric('vigie_items_dropped_total{camera="dock",reason="too_large"}') == 1
 
 
 async def test_a_ledger_that_cannot_be_written_holds_messages_back_and_loses_none(device):

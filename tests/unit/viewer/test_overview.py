@@ -62,6 +62,31 @@ def recorded():
     return overview, told, now
 
 
+def sync_delays(boot: str, **counts: int):
+    bounds = {"a": "0.01", "b": "0.02", "c": "+Inf"}
+    name = "vigie_delay_seconds_bucket"
+    metrics = {f'{name}{{le="{bounds[key]}",stage="sync"}}': count for key, count in counts.items()}
+    return module_status("sync", boot=boot, metrics={**metrics, f'{name}{{le="0.01",stage="inference"}}': 99})
+
+
+def test_delays_are_those_of_the_last_minute_and_begin_anew_with_the_module() -> None:
+    overview, told, now = recorded()
+
+    def shown() -> list[float | None]:
+        overview.beat(watched=True)
+        now[0] += 40
+        return next(one for one in reversed(told) if one["kind"] == "numbers")["latency_ms"]
+
+    overview.take(sync_delays("00000001", a=1000, b=1000, c=1000))
+    assert shown() == [None, None], "of before the first look nothing is known"
+    overview.take(sync_delays("00000001", a=1000, b=1100, c=1100))
+    assert shown() == [15.0, 19.5]
+    overview.take(sync_delays("00000001", a=1100, b=1200, c=1200))
+    assert shown() == [5.0, 9.5], "the first look is older than a minute"
+    overview.take(sync_delays("00000002", a=0, b=10, c=10))
+    assert shown() == [15.0, 19.5]
+
+
 def test_rates_are_growth_per_second_by_camera() -> None:
     overview, _, now = recorded()
     for captured in (100, 160):
@@ -92,9 +117,13 @@ def test_a_module_is_told_again_only_when_something_is_new() -> None:
 
 def test_drops_are_told_by_module_and_reason() -> None:
     overview, told, now = recorded()
-    overview.take(module_status("camera", metrics={'vigie_dropped_total{camera="dock",reason="consumer_behind"}': 4}))
+    overview.take(
+        module_status("camera", metrics={'vigie_items_dropped_total{camera="dock",reason="consumer_behind"}': 4})
+    )
     now[0] += 2
-    overview.take(module_status("camera", metrics={'vigie_dropped_total{camera="dock",reason="consumer_behind"}': 10}))
+    overview.take(
+        module_status("camera", metrics={'vigie_items_dropped_total{camera="dock",reason="consumer_behind"}': 10})
+    )
     overview.beat(watched=True)
     assert told[-1]["dropped"] == [{"module": "camera", "reason": "consumer_behind", "total": 10, "per_s": 3.0}]
 

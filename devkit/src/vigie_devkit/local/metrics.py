@@ -12,6 +12,8 @@ from pathlib import Path
 
 Labels = tuple[tuple[str, str], ...]
 _LINE = re.compile(r"^(?P<name>[A-Za-z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)")
+# Counters, and what a histogram counts.
+_COUNTED = ("_total", "_bucket", "_count", "_sum")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -91,7 +93,7 @@ class Tally:
         """Take a module's samples; another ``pid`` than last time means that its counters began anew."""
         if self._pids.get(module, pid) != pid:
             for (name, labels), value in self._now.get(module, {}).items():
-                if name.endswith("_total"):
+                if name.endswith(_COUNTED):
                     key = (module, name, labels)
                     self._former[key] = self._former.get(key, 0.0) + value
         self._pids[module] = pid

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from vigie.histogram import quantile
 from vigie_devkit.local.footprint import MEGABYTE
 from vigie_devkit.local.metrics import Tally, sums_by
 from vigie_devkit.local.reasons import left_out
@@ -61,14 +62,24 @@ def backlog(tally: Tally) -> int:
 
 def dropped(tally: Tally) -> dict[str, int]:
     """Frames dropped, by reason. A camera's name holds no slash: what does is a message about messages, no frame."""
-    frames = (one for one in tally.values("vigie_dropped_total") if "/" not in one.label("camera"))
+    frames = (one for one in tally.values("vigie_items_dropped_total") if "/" not in one.label("camera"))
     return sums_by(frames, "reason")
 
 
 def latency_ms(tally: Tally) -> dict[str, float | None]:
-    """Capture to commit in sync, in milliseconds; None before the first."""
-    found = {sample.label("quantile"): round(sample.value, 1) for sample in tally.values("vigie_latency_ms", "sync")}
-    return {"p50": found.get("0.5"), "p95": found.get("0.95")}
+    """Capture to commit in sync over the whole run, in milliseconds; None before the first."""
+    buckets = delay_buckets(tally, "sync")
+    return {name: _ms(quantile(buckets, share)) for name, share in (("p50", 0.5), ("p95", 0.95))}
+
+
+def delay_buckets(tally: Tally, stage: str) -> dict[str, int]:
+    """Frames by the delay from capture to the end of ``stage``: cumulative, by upper bound in seconds."""
+    buckets = (one for one in tally.values("vigie_delay_seconds_bucket", "sync") if one.label("stage") == stage)
+    return {one.label("le"): round(one.value) for one in buckets}
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 1)
 
 
 def runtime(tally: Tally) -> dict[str, str | None]:

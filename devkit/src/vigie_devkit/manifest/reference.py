@@ -1,4 +1,4 @@
-"""What operators read and programs check: `docs/reference.md` and `docs/schemas`, made of the modules' own types.
+"""What operators read and programs check: the pages and schemas below `docs` that are made of the code.
 
 Nothing here is written by hand twice: twins come from each module's configuration type, messages from the contracts,
 direct methods from what the modules register.
@@ -24,7 +24,9 @@ from vigie.contracts.events import EventItem
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import TensorItem
+from vigie_devkit.local.paths import CHECKOUT
 from vigie_devkit.manifest.errors import ManifestError
+from vigie_devkit.manifest.metrics_page import metrics_page
 from vigie_devkit.manifest.module_schemas import config_type
 from vigie_devkit.manifest.schema_tables import field_rows, shown
 
@@ -66,7 +68,7 @@ def reference_files() -> dict[str, str]:
     """Text by path below `docs/`. Raises: ManifestError: a module is not installed."""
     schemas = {**twin_schemas(), **message_schemas()}
     files = {f"schemas/{name}.json": f"{json.dumps(schema, indent=2)}\n" for name, schema in schemas.items()}
-    return {"reference.md": "\n".join(_page()) + "\n", **files}
+    return {"reference.md": "\n".join(_page()) + "\n", "metrics.md": metrics_page(CHECKOUT), **files}
 
 
 def twin_schemas() -> dict[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ class CameraMetrics:
         self.captured = metrics.counter("vigie_frames_captured", "Frames captured.", ("camera",))
         self.state = metrics.gauge("vigie_camera_state", "1 for the state a camera is in.", ("camera", "state"))
         self.frozen = metrics.gauge("vigie_camera_frozen", "1 while a live picture does not change.", ("camera",))
-        self.opened = metrics.counter("vigie_camera_opened", "Times a source was opened.", ("camera",))
+        self.opened = metrics.counter("vigie_camera_openings", "Times a source was opened.", ("camera",))
 
         self.gated = metrics.counter(
             "vigie_frames_gated", "Frames that stayed with the camera because nothing moved in them.", ("camera",)

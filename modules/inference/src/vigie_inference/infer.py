@@ -57,11 +57,12 @@ class InferStage:
         self._service, self._tensors, self._detections, self._models = service, tensors, detections, models
         self._folder, self._load, self._trial = folder, load, trial
         self._alive = service.health.watch("inference.infer", STALLED_AFTER_S)
-        self._inferred = service.metrics.counter("vigie_frames_inferred", "Frames inferred.", ("camera",))
-        self._seen = service.metrics.counter("vigie_detections", "Objects detected.", ("camera", "label"))
+        self._inferred = service.metrics.counter("vigie_frames_inferred", "Frames inferred.", ("camera", "model"))
+        self._seen = service.metrics.counter("vigie_detections", "Objects detected.", ("camera", "label", "model"))
         self._duration = service.metrics.histogram(
             "vigie_inference_seconds",
-            "Time of the model alone.",
+            "Time of one run of the model.",
+            ("model",),
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
         )
         self._cpu = service.metrics.counter(
@@ -127,9 +128,9 @@ class InferStage:
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=seen)
             return
         result = self._tracks.identify(seen)
-        self._inferred.labels(item.camera).inc()
+        self._inferred.labels(item.camera, result.model).inc()
         for detection in result.detections:
-            self._seen.labels(item.camera, detection.label).inc()
+            self._seen.labels(item.camera, detection.label, result.model).inc()
         log.debug("frame_inferred", camera=item.camera, seq=item.seq, trace=item.trace)
         self._detections.offer(result, key=item.camera, keep=True)
         self._trial.served(result)
@@ -167,7 +168,7 @@ class InferStage:
             self._models.release(model)
         self._cpu.inc(cpu_s)
         self._load.ran(took_ms / 1e3)
-        self._duration.observe(took_ms / 1e3)
+        self._duration.labels(model.spec.version).observe(took_ms / 1e3)
         return self._sighting(item, model, wanted, found, took_ms)
 
     def _run(self, model: ServingModel, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:

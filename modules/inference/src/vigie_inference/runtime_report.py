@@ -15,8 +15,6 @@ from vigie_inference.config import InferenceConfig
 from vigie_inference.runtime_state import RuntimeState, serving_of
 from vigie_inference.serving import ServingModel
 
-QUANTILES = (("0.5", "p50_ms"), ("0.95", "p95_ms"), ("0.99", "p99_ms"))
-
 
 class RuntimeReport:
     """Told from any thread; tells only what has changed."""
@@ -29,11 +27,11 @@ class RuntimeReport:
         self._info = metrics.gauge(
             "vigie_runtime_info",
             "What runs the serving model: always 1.",
-            ("provider", "variant", "engine", "device", "threads", "verdict"),
+            ("model", "provider", "variant", "engine", "device", "threads", "verdict"),
         )
         self._measuring = metrics.gauge("vigie_runtime_measured_ratio", "Share of the candidates' processes measured.")
         self._times = metrics.gauge(
-            "vigie_runtime_candidate_ms", "Time of one run of a candidate, as measured here.", ("candidate", "quantile")
+            "vigie_runtime_candidate_seconds", "Median time of one run of a candidate, measured here.", ("candidate",)
         )
         self._open = metrics.gauge(
             "vigie_runtime_failures_in_row", "Failures in a row of a candidate that is left alone.", ("candidate",)
@@ -69,6 +67,7 @@ class RuntimeReport:
         serving = serving_of(candidate, known)
         self._info.clear()
         self._info.labels(
+            model.spec.version,
             model.engine.provider,
             candidate.variant,
             candidate.engine,
@@ -97,8 +96,7 @@ class RuntimeReport:
         elif state.phase in {"settled", "degraded"}:
             self._measuring.set(1.0)
         for line in state.measured:
-            for quantile, field in QUANTILES:
-                self._times.labels(line.candidate, quantile).set(getattr(line, field))
+            self._times.labels(line.candidate).set(line.p50_ms / 1e3)
         self._open.clear()
         for one in state.breaker:
             self._open.labels(one.candidate).set(one.failures)

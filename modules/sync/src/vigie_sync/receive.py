@@ -12,17 +12,18 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.events import EventItem
 from vigie.errors import LedgerUnavailableError
 from vigie.events.moment import KEY
 from vigie.events.rules import Rules
 from vigie.health import Watchdog
+from vigie.histogram import DELAY_BUCKETS_S
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
 from vigie_sync.batch import ITEM_LIMIT_BYTES
 from vigie_sync.config import SyncConfig
-from vigie_sync.latency import LatencyWindow
 from vigie_sync.ledger import Recorded
 from vigie_sync.ledger_thread import LedgerThread
 from vigie_sync.outbox import Outbox
@@ -31,7 +32,6 @@ from vigie_sync.rows import Entry
 log = get_logger("sync.receive")
 
 _POLL_S = 0.2
-_SHOW_S = 0.5
 _RETRY_S = (0.1, 2.0)
 # Messages that share one commit when they are there already; nobody waits for more to come.
 _GATHER = 16
@@ -67,17 +67,20 @@ class ReceiveStage:
         # Frames of the last commit that were in the ledger already.
         self._known: set[str] = set()
         self._encoder = msgspec.json.Encoder()
-        self._latency = LatencyWindow()
-        self._shown_at = 0.0
         metrics = service.metrics
         self._committed = metrics.counter("vigie_items_committed_total", "Items committed to the ledger.")
         self._duplicates = metrics.counter("vigie_items_duplicate_total", "Items that were in the ledger already.")
-        self._quiet = metrics.counter("vigie_items_not_reported_total", "Empty items that 'report' leaves out.")
-        self._seen = metrics.counter("vigie_detections_committed_total", "Objects in committed items.", ("label",))
+        self._quiet = metrics.counter("vigie_items_omitted_total", "Empty items that 'report' leaves out.")
+        self._seen = metrics.counter(
+            "vigie_detections_committed_total", "Objects in committed items.", ("label", "model")
+        )
         self._told = metrics.counter(
             "vigie_events_total", "Events recorded for the cloud.", ("type", "phase", "severity")
         )
-        self._latency_ms = metrics.gauge("vigie_latency_ms", "Capture to commit, newest items.", ("quantile",))
+        delay = metrics.histogram(
+            "vigie_delay_seconds", "From capture to the end of a stage.", ("stage",), buckets=DELAY_BUCKETS_S
+        )
+        self._delays = tuple(delay.labels(stage) for stage in (names.PREPROCESS, names.INFERENCE, names.SYNC))
         self._state_told: tuple[str, str | None, int] | None = None
 
     def configure(self, config: SyncConfig) -> None:
@@ -102,7 +105,6 @@ class ReceiveStage:
                 break
             for message in together:
                 message.done()
-            self._show()
         self._record_last()
         self._outbox.nothing_more()
 
@@ -202,12 +204,19 @@ class ReceiveStage:
         new = [item for item in items if item.trace not in known]
         self._committed.inc(len(new))
         self._duplicates.inc(len(items) - len(new))
-        for label, count in Counter(found.label for item in new for found in item.detections).items():
-            self._seen.labels(label).inc(count)
+        seen = Counter((found.label, item.model) for item in new for found in item.detections)
+        for (label, model), count in seen.items():
+            self._seen.labels(label, model).inc(count)
         now_ns = time.monotonic_ns()
         for item in new:
             if item.timings.committed_ms is not None:
-                self._latency.add((now_ns - item.captured_ns) / 1e6)
+                ends_s = (
+                    item.timings.preprocessed_ms / 1e3,
+                    item.timings.inferred_ms / 1e3,
+                    (now_ns - item.captured_ns) / 1e9,
+                )
+                for delay, end_s in zip(self._delays, ends_s, strict=True):
+                    delay.observe(end_s)
 
     def _record_last(self) -> None:
         """Everything that goes on ends with the module; what cannot be recorded now is lost, and told."""
@@ -241,10 +250,3 @@ class ReceiveStage:
         aside = self._ledger.set_aside()
         log.info("ledger_state", state=state, reason=reason, set_aside=aside)
         self._service.twin.report({"ledger": {"state": state, "reason": reason, "set_aside": aside or None}})
-
-    def _show(self) -> None:
-        now = time.monotonic()
-        if now - self._shown_at >= _SHOW_S:
-            self._shown_at = now
-            for name, value in zip(("0.5", "0.95"), self._latency.quantiles(0.5, 0.95), strict=False):
-                self._latency_ms.labels(name).set(round(value, 3))

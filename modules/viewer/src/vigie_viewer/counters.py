@@ -21,10 +21,12 @@ def total(metrics: Mapping[str, float], name: str) -> float:
     return sum(value for _, value in samples(metrics, name))
 
 
-def by_label(metrics: Mapping[str, float], name: str, label: str) -> dict[str, float]:
-    """Sums by one label."""
+def by_label(metrics: Mapping[str, float], name: str, label: str, **only: str) -> dict[str, float]:
+    """Sums by one label, of the samples whose other labels are as ``only`` says."""
     found: dict[str, float] = {}
     for labels, value in samples(metrics, name):
+        if any(labels.get(key) != wanted for key, wanted in only.items()):
+            continue
         found[labels.get(label, "")] = found.get(labels.get(label, ""), 0.0) + value
     return found
 

@@ -13,12 +13,15 @@ import msgspec
 from vigie.contracts import names
 from vigie.contracts.demand import ModuleStatus
 from vigie.contracts.detections import StageTimings
+from vigie.histogram import quantile
 from vigie_viewer import counters
 from vigie_viewer.asking import Rates
 from vigie_viewer.timeline import Event, compare
 
 HISTORY_S = 900.0
 EVENTS_MAX = 300
+# The delays that are shown are those of the last minute.
+DELAYS_OVER_S = 60.0
 # A module that has not answered for this long is shown as away. Two questions, and a little more.
 AWAY_S = 5.5
 AWAY_UNWATCHED_S = 40.0
@@ -60,6 +63,8 @@ class Overview:
         self._history: deque[list[float | None]] = deque()
         self._events: deque[Event] = deque(maxlen=EVENTS_MAX)
         self._timings: StageTimings | None = None
+        # Buckets of sync's delays, oldest first.
+        self._delays: deque[tuple[float, dict[str, float]]] = deque()
 
     @property
     def rates(self) -> Rates:
@@ -81,8 +86,22 @@ class Overview:
                 self._happened([Event(at, "back", "good", status.module, {})])
             self._happened(compare(before.status, status, at))
             _count(before, seen)
+        if status.module == names.SYNC:
+            self._take_delays(before, status, now)
         self._modules[status.module] = seen
         self._tell_module(seen)
+
+    def _take_delays(self, before: _Seen | None, status: ModuleStatus, now: float) -> None:
+        if before is None or before.status.boot != status.boot:
+            # What is before the first status is not of the last minute, unless the module began within it.
+            self._delays.clear()
+            if before is not None:
+                self._delays.append((now, {}))
+        self._delays.append(
+            (now, counters.by_label(status.metrics, "vigie_delay_seconds_bucket", "le", stage=names.SYNC))
+        )
+        while now - self._delays[0][0] > DELAYS_OVER_S:
+            self._delays.popleft()
 
     def timed(self, timings: StageTimings) -> None:
         """A picture's own times; the newest says enough."""
@@ -128,7 +147,6 @@ class Overview:
 
     def _numbers(self) -> dict[str, Any]:
         sync = self._metrics(names.SYNC)
-        quantiles = counters.by_label(sync, "vigie_latency_ms", "quantile")
         return {
             "stages": {name: round(seen.per_second, 2) for name, seen in self._modules.items()},
             "cameras": {
@@ -136,7 +154,7 @@ class Overview:
                 for name, value in self.rates.captured.items()
             },
             "dropped": self._dropped(),
-            "latency_ms": [quantiles.get("0.5"), quantiles.get("0.95")],
+            "latency_ms": self._delay_ms(),
             "timings": self._timings,
             "backlog": counters.total(sync, "vigie_ledger_backlog"),
             "backlog_bytes": counters.total(sync, "vigie_ledger_bytes"),
@@ -151,7 +169,7 @@ class Overview:
         """By module and reason: all of this start, and how many per second just now."""
         found = []
         for name, seen in self._modules.items():
-            for reason, value in counters.by_label(seen.status.metrics, "vigie_dropped_total", "reason").items():
+            for reason, value in counters.by_label(seen.status.metrics, "vigie_items_dropped_total", "reason").items():
                 if value:
                     rate = round(seen.dropped.get(reason, 0.0), 2)
                     found.append({"module": name, "reason": reason, "total": value, "per_s": rate})
@@ -161,16 +179,25 @@ class Overview:
         """Time, captured and committed per second, delay p50 and p95 in ms, backlog, dropped per second."""
         camera, sync = self._modules.get(names.CAMERA), self._modules.get(names.SYNC)
         metrics = sync.status.metrics if sync else {}
-        quantiles = counters.by_label(metrics, "vigie_latency_ms", "quantile")
+        p50_ms, p95_ms = self._delay_ms() if sync and not sync.away else (None, None)
         return [
             round(self._wall(), 1),
             round(camera.per_second, 2) if camera and not camera.away else None,
             round(sync.per_second, 2) if sync and not sync.away else None,
-            quantiles.get("0.5") if sync and not sync.away else None,
-            quantiles.get("0.95") if sync and not sync.away else None,
+            p50_ms,
+            p95_ms,
             counters.total(metrics, "vigie_ledger_backlog") if sync else None,
             round(sum(sum(seen.dropped.values()) for seen in self._modules.values()), 2),
         ]
+
+    def _delay_ms(self) -> tuple[float | None, float | None]:
+        """p50 and p95 from capture to the ledger, of the last minute; None without a frame in it."""
+        if not self._delays:
+            return None, None
+        (_, before), (_, after) = self._delays[0], self._delays[-1]
+        grown = {bound: count - before.get(bound, 0.0) for bound, count in after.items()}
+        found = quantile(grown, 0.5), quantile(grown, 0.95)
+        return tuple(None if value is None else round(value * 1e3, 3) for value in found)  # type: ignore[return-value]
 
     def _metrics(self, module: str) -> dict[str, float]:
         seen = self._modules.get(module)
@@ -196,7 +223,7 @@ def _count(before: _Seen, seen: _Seen) -> None:
         per_camera = [counters.by_label(one.status.metrics, name, "camera") for one in (before, seen)]
         seen.by_camera = counters.rates(per_camera[0], per_camera[1], seconds)
         seen.per_second = sum(seen.by_camera.values())
-    drops = [counters.by_label(one.status.metrics, "vigie_dropped_total", "reason") for one in (before, seen)]
+    drops = [counters.by_label(one.status.metrics, "vigie_items_dropped_total", "reason") for one in (before, seen)]
     seen.dropped = counters.rates(drops[0], drops[1], seconds)
 
 

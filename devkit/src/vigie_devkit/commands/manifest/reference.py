@@ -1,4 +1,4 @@
-"""`vigie manifest reference`: docs/reference.md and docs/schemas, generated."""
+"""`vigie manifest reference`: docs/reference.md, docs/metrics.md and docs/schemas, generated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_verb(verbs: Any) -> None:
     parser = verb_parser(
         verbs,
         "reference",
-        "generate docs/reference.md and the JSON Schemas in docs/schemas",
+        "generate docs/reference.md, docs/metrics.md and the JSON Schemas in docs/schemas",
         "./vigie manifest reference --check",
     )
     parser.add_argument("--docs", type=Path, metavar="DIR", default=CHECKOUT / "docs", help="default: docs")
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
     wanted = reference_files()
     folder: Path = args.docs
-    made = [folder / "reference.md", *sorted((folder / "schemas").glob("*.json"))]
+    made = [folder / "reference.md", folder / "metrics.md", *sorted((folder / "schemas").glob("*.json"))]
     current: dict[str, str | None] = {
         str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in made if path.is_file()
     }
