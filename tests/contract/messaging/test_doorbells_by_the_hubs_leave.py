@@ -18,7 +18,7 @@ from vigie.contracts.inputspec import InputSpec
 from vigie.service import InputQueue, Output, Service, open_service
 
 ROUTE = route("a/o", "a/i")
-RUNG = 'vigie_messages_rung_total{output="o"}'
+RUNG = 'vigie_doorbell_messages_total{output="o"}'
 LONG_S = 30.0
 QUIET_S = 1.5
 
