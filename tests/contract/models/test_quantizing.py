@@ -231,6 +231,7 @@ def test_the_shipped_detector_agrees_with_itself_and_pictures_are_written(
     assert facts["frames"] == 3
     assert facts["matched"] > 5
     assert (facts["missing"], facts["new"], facts["flips"], facts["frames_that_differ"]) == (0, 0, 0, 0)
+    assert sorted(path.name for path in tmp_path.glob("p/*")) == [f"agreement-{number}.jpg" for number in (1, 2, 3)]
 
 
 def test_models_that_differ_are_told_apart(
@@ -244,7 +245,7 @@ def test_models_that_differ_are_told_apart(
     assert main(["models", "compare", str(faces), str(stern), *arguments]) == 0
     said = capsys.readouterr().out
     assert "missing" in said
-    assert sorted(tmp_path.glob("p/*.jpg"))
+    assert sorted(tmp_path.glob("p/difference-*.jpg"))
 
 
 def _with_bias(tensor: object, value: float) -> object:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from vigie_devkit.local.sources import CameraSource, Pace
 
 EPILOG = """examples:
-  ./vigie up --model yolox_nano.onnx                          the synthetic conveyor, until Ctrl-C
-  ./vigie up video.mp4 --model yolox_nano.onnx                every frame of a file, then a summary
-  ./vigie up video.mp4 --model yolox_nano.onnx --frames 400 --json
+  ./vigie up                                                  the synthetic conveyor and its model, until Ctrl-C
+  ./vigie up video.mp4 --model your-model.onnx                every frame of a file, then a summary
+  ./vigie up video.mp4 --model your-model.onnx --frames 400 --json
   ./vigie up 'rtsp://viewer:${DOCK}@10.0.0.7/stream' --secret DOCK=dock.password    or it asks for the password
   ./vigie up a.mp4 b.mp4 --pace realtime --loop               two cameras
 

@@ -55,6 +55,11 @@ class Comparison:
         """Frames that differ, the worst first."""
         return sorted((frame for frame in self.frames if frame.count), key=lambda frame: -frame.count)[:count]
 
+    def alike(self, count: int) -> list[FrameDifference]:
+        """Frames in which both saw the same, those with most objects first."""
+        agreed = (frame for frame in self.frames if not frame.count)
+        return sorted(agreed, key=lambda frame: -len(frame.first.class_ids))[:count]
+
     def picture(self, frame: FrameDifference) -> bytes:
         """JPEG, both side by side."""
         sides = ((self.names[0], frame.first), (self.names[1], frame.second))

@@ -11,6 +11,7 @@ from vigie_devkit.commands.models.arguments import add_verb_parser, count
 
 EXAMPLE = "./vigie models compare best@fp32 best@int8-u8s8 --on belt.mp4"
 PICTURES_MAX = 8
+AGREEMENTS_MAX = 4
 
 
 def add_verb(verbs: Any) -> None:
@@ -18,13 +19,17 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument(
         "first", help="the reference: a bundle folder or a name from 'list', with @VARIANT if not its first"
     )
-    verb.add_argument("second", help="likewise")
+    verb.add_argument("second", help="the other model, or another variant, in the same form")
     verb.add_argument(
         "--on", required=True, metavar="SOURCE", help="a video, a folder of pictures, synthetic://conveyor"
     )
     verb.add_argument("--frames", type=count, default=64, metavar="N", help="at most (default: 64)")
     verb.add_argument("--score", type=_score, metavar="S", help="detections above count (default: each card's)")
-    verb.add_argument("--output", type=Path, help="a folder for pictures of the frames that differ most")
+    verb.add_argument(
+        "--output",
+        type=Path,
+        help=f"a folder for pictures: the {PICTURES_MAX} frames that differ most, {AGREEMENTS_MAX} that do not differ",
+    )
     verb.add_argument("--json", action="store_true", help="one object on stdout")
 
 
@@ -49,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
         sides.append(Side(find_on_shelf(name), variant or None))
     compared = compare_models(sides[0], sides[1], args.on, frames=args.frames, score_min=args.score)
     total = compared.total
-    worst = compared.worst(PICTURES_MAX)
+    worst, alike = compared.worst(PICTURES_MAX), compared.alike(AGREEMENTS_MAX)
     facts = {
         "first": compared.names[0],
         "second": compared.names[1],
@@ -66,8 +71,9 @@ def _run(args: argparse.Namespace) -> int:
     if args.output is not None:
         try:
             args.output.mkdir(parents=True, exist_ok=True)
-            for number, frame in enumerate(worst, start=1):
-                (args.output / f"difference-{number}.jpg").write_bytes(compared.picture(frame))
+            for kind, frames in (("difference", worst), ("agreement", alike)):
+                for number, frame in enumerate(frames, start=1):
+                    (args.output / f"{kind}-{number}.jpg").write_bytes(compared.picture(frame))
         except OSError as error:
             raise BundleError(
                 str(args.output), f"cannot be written: {error.strerror}; pass another --output"
@@ -82,7 +88,7 @@ def _run(args: argparse.Namespace) -> int:
     for frame in worst:
         print(f"    {frame.sample.name}: {_differences(frame, compared.labels)}")
     if args.output is not None:
-        print(f"  pictures   {len(worst)} in {args.output}")
+        print(f"  pictures   {len(worst)} with differences, {len(alike)} without, in {args.output}")
     return 0
 
 
