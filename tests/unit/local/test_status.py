@@ -11,7 +11,7 @@ from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.reasons import left_out
 from vigie_devkit.local.status import Status
 
-LABELS = ["cameras", "stages", "model", "seen now", "left out", "upstream"]
+LABELS = ["cameras", "stages", "delay", "model", "seen now", "left out", "upstream"]
 CAMERAS = ["dock-1", "dock-2", "a-camera-with-a-long-name-by-the-gate"]
 
 
@@ -28,6 +28,7 @@ def tally(frames: int, *, serving: bool = True, measured: float = 0.45) -> Tally
     if serving:
         inference += [sample("vigie_runtime_info", 1, **facts), sample("vigie_runtime_measured_ratio", measured)]
     found.add("inference", 2, inference)
+    found.add("preprocess", 4, [sample("vigie_frames_preprocessed_total", frames * 30, camera="dock-1")])
     found.add(
         "sync",
         3,
@@ -63,8 +64,8 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out(width: int) 
         "streaming, 30.0/s",
         "failed, 30.0/s",
         "stopped, 30.0/s",
-        "90.0 captured/s > 30.0 inferred/s > 30.0 recorded/s",
-        "from camera to record 14 ms, 95 % within 20 ms",
+        "camera 90.0/s > preprocess 30.0/s after 2.5 ms > inference 30.0/s after 7.5 ms > sync 30.0/s after 14 ms",
+        "half of the frames within 14 ms, 95 % within 20 ms",
         "conveyor-parts int8, openvino on CPU, 2 threads, measuring what runs best here: 45%",
         "bolt 2.0 per frame",
         "7 because a newer frame was ready first",

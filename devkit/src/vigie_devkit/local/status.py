@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from vigie.contracts import names
 from vigie_devkit.local import summary
 from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.reasons import left_out
@@ -62,7 +63,8 @@ class Status:
         self._colour = self._live and "NO_COLOR" not in os.environ
         self._shown = 0
         self._printed_at = -LINE_EVERY_S
-        self._captured, self._inferred, self._recorded, self._seen = Rates(), Rates(), Rates(), Rates()
+        self._captured, self._preprocessed, self._inferred = Rates(), Rates(), Rates()
+        self._recorded, self._seen = Rates(), Rates()
 
     def note(self, sentence: str) -> None:
         """A line that stays, above the live block."""
@@ -85,6 +87,7 @@ class Status:
     def take(self, tally: Tally, now: float) -> None:
         """Count ``tally`` for the rates. ``now``: seconds of a monotonic clock."""
         self._captured.add(now, tally.by("vigie_frames_captured_total", "camera", "camera"))
+        self._preprocessed.add(now, {"": tally.total("vigie_frames_preprocessed_total", names.PREPROCESS)})
         self._inferred.add(now, tally.by("vigie_frames_inferred_total", "camera", "inference"))
         self._recorded.add(now, {"": summary.committed(tally)})
         self._seen.add(now, tally.by("vigie_detections_committed_total", "label", "sync"))
@@ -97,13 +100,13 @@ class Status:
         """The lines of the block, none wider than ``width``."""
         lines = [self._paint(_BOLD, f"{phase}  {clock(seconds)}")]
         lines += self._row("cameras", self._camera_cells(tally), width, apart="   ")
-        times = summary.latency_ms(tally)
-        captured, inferred = self._captured.sum_per_second(), self._inferred.sum_per_second()
-        delay = f"from camera to record {number(times['p50'])} ms, 95 % within {number(times['p95'])} ms"
-        stages = (
-            f"{captured:.1f} captured/s > {inferred:.1f} inferred/s > {self._recorded.per_second(''):.1f} recorded/s"
+        lines += self._row("stages", self._stage_cells(tally), width, apart=" > ")
+        delay = summary.latency_ms(tally)
+        lines += self._row(
+            "delay",
+            [f"half of the frames within {number(delay['p50'])} ms, 95 % within {number(delay['p95'])} ms"],
+            width,
         )
-        lines += self._row("stages", [stages, delay], width)
         lines += self._row("model", self._model_cells(tally), width)
         lines += self._row("seen now", self._seen_cells(), width)
         lines += self._row("left out", left_out(summary.dropped(tally)) or ["no frame"], width)
@@ -139,6 +142,20 @@ class Status:
             ended = "stopped" if name in counted else "waits for the model"
             state = states.get(name, ended)
             cells.append(f"{name:<{column}} {state}, {self._captured.per_second(name):.1f}/s")
+        return cells
+
+    def _stage_cells(self, tally: Tally) -> list[str]:
+        """Frames per second of each stage, and when its half of the frames is done, counted from the capture."""
+        rates = {
+            names.CAMERA: self._captured.sum_per_second(),
+            names.PREPROCESS: self._preprocessed.per_second(""),
+            names.INFERENCE: self._inferred.sum_per_second(),
+            names.SYNC: self._recorded.per_second(""),
+        }
+        cells = []
+        for stage, rate in rates.items():
+            after = summary.delay_ms(tally, stage, 0.5)
+            cells.append(f"{stage} {rate:.1f}/s{'' if after is None else f' after {number(after)} ms'}")
         return cells
 
     def _model_cells(self, tally: Tally) -> list[str]:

@@ -68,8 +68,12 @@ def dropped(tally: Tally) -> dict[str, int]:
 
 def latency_ms(tally: Tally) -> dict[str, float | None]:
     """Capture to commit in sync over the whole run, in milliseconds; None before the first."""
-    buckets = delay_buckets(tally, "sync")
-    return {name: _ms(quantile(buckets, share)) for name, share in (("p50", 0.5), ("p95", 0.95))}
+    return {name: delay_ms(tally, "sync", share) for name, share in (("p50", 0.5), ("p95", 0.95))}
+
+
+def delay_ms(tally: Tally, stage: str, share: float) -> float | None:
+    """The delay from capture to the end of ``stage`` that ``share`` of the frames stay below."""
+    return _ms(quantile(delay_buckets(tally, stage), share))
 
 
 def delay_buckets(tally: Tally, stage: str) -> dict[str, int]:
