@@ -191,7 +191,7 @@ def next_step(name: str) -> str:
     """What to look at after a run."""
     which = "" if name == DEFAULT_RUN else f" --run {name}"
     return (
-        f"./vigie upstream export{which} --output detections.jsonl (what reached the cloud side); "
+        f"./vigie upstream export{which} --output events.jsonl (what reached the cloud side); "
         f"./vigie logs{which}; while a run is up: ./vigie twin set inference '{{\"score\": 0.5}}'"
     )
 

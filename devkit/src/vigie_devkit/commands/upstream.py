@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   ./vigie upstream tail                                the last 10 messages, one line each
   ./vigie upstream tail --follow --json                everything new, as JSON Lines, until Ctrl-C
-  ./vigie upstream export --output detections.jsonl    everything recorded, as JSON Lines
+  ./vigie upstream export --output events.jsonl        everything recorded, as JSON Lines
   ./vigie upstream export --module sync --since 2026-11-20T08:00:00Z | jq .body
 """
 
