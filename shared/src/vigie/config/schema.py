@@ -13,6 +13,8 @@ from vigie.errors import ConfigRefusedError
 
 C = TypeVar("C")
 
+_BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
+
 _AT_PATH = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<field>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<field>.*)`$", re.DOTALL)
@@ -39,18 +41,27 @@ def config_schema(config_type: type[Any]) -> dict[str, Any]:
 
 
 def json_schema(kind: type[Any]) -> dict[str, Any]:
-    """Msgspec's JSON Schema, the same by every Python: 3.13 and newer drop a docstring's indentation themselves."""
+    """Msgspec's JSON Schema, the same by every Python and in every process.
+
+    3.13 and newer drop a docstring's indentation themselves. ``typing`` keeps one of two types that compare equal, so
+    that a bound written as 0 or as 0.0 elsewhere decides how this one reads.
+    """
     schema: dict[str, Any] = _clean(msgspec.json.schema(kind))
     return schema
 
 
 def _clean(value: Any) -> Any:
     if isinstance(value, dict):
-        return {
-            key: inspect.cleandoc(inner) if key == "description" and isinstance(inner, str) else _clean(inner)
-            for key, inner in value.items()
-        }
+        return {key: _clean_member(key, inner) for key, inner in value.items()}
     return [_clean(item) for item in value] if isinstance(value, list) else value
+
+
+def _clean_member(key: str, value: Any) -> Any:
+    if key == "description" and isinstance(value, str):
+        return inspect.cleandoc(value)
+    if key in _BOUNDS and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return _clean(value)
 
 
 def config_defaults(config_type: type[C]) -> dict[str, Any]:
