@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[3] / "docs/errors.md").read_text(encoding="utf-8"
 def public_errors() -> list[type[tree.VigieError]]:
     found = [tree.VigieError]
     for error in found:
-        found.extend(sub for sub in error.__subclasses__() if sub.__module__ == "vigie.errors")
+        found.extend(sub for sub in error.__subclasses__() if sub.__module__.startswith("vigie.errors."))
     return found
 
 
@@ -28,3 +28,7 @@ def test_every_error_has_a_slug_of_its_own() -> None:
 
 def test_every_error_has_a_line_and_every_line_an_error() -> None:
     assert sorted(slugs_on_the_page()) == sorted({error.slug for error in public_errors()})
+
+
+def test_every_error_is_imported_from_one_place() -> None:
+    assert sorted(tree.__all__) == sorted({error.__name__ for error in public_errors()})

@@ -1,0 +1,36 @@
+"""Errors of sync's ledger."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vigie.errors.base import PermanentError, TransientError
+
+
+class LedgerUnavailableError(TransientError):
+    """The ledger cannot be read or written now; what was recorded is still in it, what comes waits."""
+
+    slug: ClassVar[str] = "ledger-unavailable"
+
+    def __init__(self, path: str, reason: str) -> None:
+        """``reason`` as the database or the operating system gives it."""
+        super().__init__(
+            f"ledger {path}: {reason}; nothing recorded is lost, it is tried again: "
+            "make room on the disk or make the state folder writable"
+        )
+        self.path = path
+        self.reason = reason
+
+
+class LedgerRefusedError(PermanentError):
+    """A ledger that a newer version of the module wrote."""
+
+    slug: ClassVar[str] = "ledger-refused"
+
+    def __init__(self, path: str, version: int, known: int) -> None:
+        """``known``: the version this module writes."""
+        super().__init__(
+            f"ledger {path} has version {version}, newer than {known}, which this module reads; "
+            "update the sync module, or move the file away and keep it"
+        )
+        self.path = path
