@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from support.exposition import delays, sample
+from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.drain import CAPTURE_ENDS_WITHIN_S, NO_PROGRESS_S, Drain
 from vigie_devkit.local.errors import NoModelError, SourceError
 from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.rates import Rates
 from vigie_devkit.local.sources import CameraSource
-from vigie_devkit.local.status import Rates, camera_states, clock
+from vigie_devkit.local.status import clock
 from vigie_devkit.local.summary import describe, flowed, summarise
 from vigie_devkit.local.watch import LIVE_OPENS_WITHIN_S, Watch
 

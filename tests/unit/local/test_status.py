@@ -7,24 +7,35 @@ import io
 import pytest
 
 from support.exposition import delays, sample
+from vigie_camera.cause import Cause
+from vigie_devkit.local.camera_cells import span
 from vigie_devkit.local.metrics import Tally
-from vigie_devkit.local.reasons import left_out
-from vigie_devkit.local.status import Status
+from vigie_devkit.local.reasons import FAILURES, failure, left_out
+from vigie_devkit.local.status import Status, hub_cells
 
-LABELS = ["cameras", "stages", "delay", "model", "seen now", "left out", "upstream"]
+LABELS = ["cameras", "stages", "delay", "model", "seen now", "left out", "upstream", "hub"]
 CAMERAS = ["dock-1", "dock-2", "a-camera-with-a-long-name-by-the-gate"]
 
 
-def tally(frames: int, *, serving: bool = True, measured: float = 0.45) -> Tally:
+def tally(frames: int, *, serving: bool = True, measured: float = 0.45, model: str = "") -> Tally:
     found = Tally()
     cameras = [sample("vigie_frames_captured_total", frames * 30, camera=name) for name in CAMERAS]
     cameras += [sample("vigie_camera_state", 1, camera="dock-1", state="streaming")]
     cameras += [sample("vigie_camera_state", 1, camera="dock-2", state="failed")]
     found.add(
-        "camera", 1, [*cameras, sample("vigie_items_dropped_total", 7, camera="dock-1", reason="consumer_behind")]
+        "camera",
+        1,
+        [
+            *cameras,
+            sample("vigie_items_dropped_total", 7, camera="dock-1", reason="consumer_behind"),
+            sample("vigie_camera_failures_total", 1, camera="dock-2", cause="refused"),
+            sample("vigie_hub_connected", 1),
+        ],
     )
     facts = {"provider": "OpenVINO", "variant": "int8", "engine": "openvino", "device": "CPU", "threads": "2"}
-    inference = [sample("vigie_frames_inferred_total", frames * 30, camera="dock-1")]
+    inference = [sample("vigie_frames_inferred_total", frames * 30, camera="dock-1"), sample("vigie_hub_connected", 1)]
+    if model:
+        facts["model"] = model
     if serving:
         inference += [sample("vigie_runtime_info", 1, **facts), sample("vigie_runtime_measured_ratio", measured)]
     found.add("inference", 2, inference)
@@ -37,6 +48,7 @@ def tally(frames: int, *, serving: bool = True, measured: float = 0.45) -> Tally
             sample("vigie_detections_committed_total", frames * 60, label="bolt"),
             sample("vigie_upstream_messages_total", 40),
             sample("vigie_ledger_backlog", 3),
+            sample("vigie_hub_connected", 0),
             *delays(),
         ],
     )
@@ -62,7 +74,7 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out(width: int) 
         "running 1:05",
         "dock-1",
         "streaming, 30.0/s",
-        "failed, 30.0/s",
+        "failed, 30.0/s, nothing listens there",
         "stopped, 30.0/s",
         "camera 90.0/s > preprocess 30.0/s after 2.5 ms > inference 30.0/s after 7.5 ms > sync 30.0/s after 14 ms",
         "half of the frames within 14 ms, 95 % within 20 ms",
@@ -70,6 +82,7 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out(width: int) 
         "bolt 2.0 per frame",
         "7 because a newer frame was ready first",
         "40 messages sent, 3 results waiting to be sent",
+        "2 modules connected, not connected: sync",
         "! sync ended with 1",
     ):
         assert part in words, words
@@ -79,6 +92,73 @@ def test_a_camera_waits_before_its_first_frame() -> None:
     status = Status(io.StringIO(), ["dock-1"])
     status.take(Tally(), 0.0)
     assert "dock-1 waits for the model, 0.0/s" in "\n".join(status.block(Tally(), "starting", 1.0, [], 80))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_a_camera_without_new_frames_shows_their_age_and_why_it_failed_last(width: int) -> None:
+    status, last = after_two_looks()
+    status.take(last, 13.0)
+    lines = status.block(last, "running", 65.0, [], width)
+    assert max(map(len, lines)) <= width
+    words = " ".join(" ".join(lines).split())
+    assert "dock-1 streaming, 0.0/s, newest frame 12 s ago" in words
+    assert "dock-2 failed, 0.0/s, newest frame 12 s ago, nothing listens there" in words
+    assert "dock-2 failed: nothing listens there" in status.line(last, "running", 65.0, [])
+
+
+def test_a_camera_that_streams_again_keeps_its_last_failure_in_sight() -> None:
+    status = Status(io.StringIO(), ["dock"])
+    found = Tally()
+    for second, (refused, stalled) in enumerate([(0, 0), (1, 0), (1, 1), (1, 1)]):
+        failures = [
+            sample("vigie_camera_failures_total", count, camera="dock", cause=cause)
+            for cause, count in (("refused", refused), ("stalled", stalled))
+        ]
+        frames = sample("vigie_frames_captured_total", 10 * second + 10, camera="dock")
+        found.add("camera", 1, [*failures, frames, sample("vigie_camera_state", 1, camera="dock", state="streaming")])
+        status.take(found, float(second))
+    assert "dock streaming, 10.0/s, last failure: the stream stopped" in "\n".join(
+        status.block(found, "running", 4.0, [], 100)
+    )
+
+
+def test_a_file_that_has_ended_has_no_age() -> None:
+    status = Status(io.StringIO(), ["dock"])
+    found = Tally()
+    frames = sample("vigie_frames_captured_total", 10, camera="dock")
+    found.add("camera", 1, [frames, sample("vigie_camera_state", 1, camera="dock", state="finished")])
+    status.take(found, 0.0)
+    status.take(found, 60.0)
+    assert not any(" ago" in line for line in status.block(found, "running", 60.0, [], 100))
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(2, "2 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h")])
+def test_an_age_is_told_in_its_largest_unit(seconds: float, shown: str) -> None:
+    assert span(seconds) == shown
+
+
+def test_every_cause_of_a_failed_camera_has_words() -> None:
+    assert {*Cause, "other"} == set(FAILURES)
+    assert failure("some_new_cause") == "some new cause"
+
+
+def test_the_hub_row_tells_who_has_no_link() -> None:
+    found = Tally()
+    assert hub_cells(found) == ["no module has connected yet"]
+    found.add("camera", 1, [sample("vigie_hub_connected", 1)])
+    assert hub_cells(found) == ["1 module connected"]
+    found.add("viewer", 2, [sample("vigie_hub_connected", 0)])
+    assert hub_cells(found) == ["1 module connected", "not connected: viewer"]
+    assert "hub: 1 module connected, not connected: viewer" in Status(io.StringIO(), []).line(found, "running", 1.0, [])
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_a_model_changed_by_twin_is_the_one_that_is_shown(width: int) -> None:
+    status, last = after_two_looks(model="yolox-nano-2.0.0/0123456789ab")
+    words = " ".join(" ".join(status.block(last, "running", 65.0, [], width)).split())
+    assert "model yolox-nano-2.0.0 int8, openvino on CPU" in words
+    assert "conveyor-parts" not in words
+    assert "0123456789ab" not in words
 
 
 def test_a_wide_terminal_has_the_cameras_beside_each_other() -> None:

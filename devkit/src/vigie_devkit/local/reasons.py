@@ -1,4 +1,4 @@
-"""Why a frame was not inferred, in words; metrics and ``--json`` keep the short names."""
+"""Why a frame was not inferred or a camera failed, in words; metrics and ``--json`` keep the short names."""
 
 from __future__ import annotations
 
@@ -17,6 +17,29 @@ REASONS = {
     "too_large": "because they were too large for a message",
     "ledger_full": "because the disk set aside for results was full",
 }
+
+# By the cause that the camera module counts failures under.
+FAILURES = {
+    "dns": "the host name is unknown",
+    "refused": "nothing listens there",
+    "unreachable": "no way to the host",
+    "timeout": "no answer in time",
+    "unauthorised": "user or password refused",
+    "not_found": "the camera does not know the path",
+    "no_video": "there is no video in it",
+    "unsupported_codec": "a codec that cannot be decoded here",
+    "decode": "the video cannot be decoded",
+    "stalled": "the stream stopped",
+    "frozen": "the picture no longer changes",
+    "black": "the picture is black",
+    "tampered": "the view was tampered with",
+    "other": "see ./vigie logs camera",
+}
+
+
+def failure(cause: str) -> str:
+    """Why a camera failed; a cause without words of its own is shown as it is."""
+    return FAILURES.get(cause, cause.replace("_", " "))
 
 
 def left_out(dropped: Mapping[str, int]) -> list[str]:

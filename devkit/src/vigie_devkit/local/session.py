@@ -18,6 +18,7 @@ from vigie.contracts.names import CAMERA, INFERENCE, PREPROCESS, SYNC, VIEWER
 from vigie_devkit.hub.agent import serve_agent
 from vigie_devkit.local import logfiles, summary
 from vigie_devkit.local.agent import Agent
+from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.drain import Drain
 from vigie_devkit.local.errors import Exit, HubFailedError, LocalError, ModuleFailedError
 from vigie_devkit.local.footprint import folder_bytes, pss_bytes
@@ -29,7 +30,7 @@ from vigie_devkit.local.processes import ProcessId, start_ticks
 from vigie_devkit.local.programs import HUB, hub_program, module_program
 from vigie_devkit.local.record import ProcessRecord, RunRecord, workload_folder, write_record
 from vigie_devkit.local.sources import CameraSource
-from vigie_devkit.local.status import Status, camera_states
+from vigie_devkit.local.status import Status
 from vigie_devkit.local.supervisor import Supervisor
 from vigie_devkit.local.twins import Twins
 from vigie_devkit.local.watch import Watch

@@ -6,17 +6,16 @@ import os
 import shutil
 import textwrap
 import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TextIO
 
 from vigie.contracts import names
 from vigie_devkit.local import summary
+from vigie_devkit.local.camera_cells import CameraCells
 from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.rates import Rates
 from vigie_devkit.local.reasons import left_out
 
-RATE_OVER_S = 5.0
 LINE_EVERY_S = 5.0
 MIN_WIDTH = 40
 LABEL_WIDTH = 8
@@ -24,31 +23,6 @@ SEEN_MAX = 8
 # Less than one in twenty frames is not what is seen now.
 RARE = 0.05
 _DIM, _BOLD, _WARN, _PLAIN = "\033[2m", "\033[1m", "\033[33m", "\033[0m"
-
-
-@dataclass
-class Rates:
-    """Frames per second per camera, over the last seconds."""
-
-    looks: deque[tuple[float, dict[str, int]]] = field(default_factory=deque)
-
-    def add(self, now: float, counts: dict[str, int]) -> None:
-        self.looks.append((now, counts))
-        while self.looks[-1][0] - self.looks[0][0] > RATE_OVER_S:
-            self.looks.popleft()
-
-    def per_second(self, key: str) -> float:
-        """0.0 before there are two looks."""
-        if not self.looks:
-            return 0.0
-        (begun, first), (ended, last) = self.looks[0], self.looks[-1]
-        return (last.get(key, 0) - first.get(key, 0)) / (ended - begun) if ended > begun else 0.0
-
-    def latest(self) -> dict[str, int]:
-        return self.looks[-1][1] if self.looks else {}
-
-    def sum_per_second(self) -> float:
-        return sum(self.per_second(key) for key in self.latest())
 
 
 class Status:
@@ -63,7 +37,8 @@ class Status:
         self._colour = self._live and "NO_COLOR" not in os.environ
         self._shown = 0
         self._printed_at = -LINE_EVERY_S
-        self._captured, self._preprocessed, self._inferred = Rates(), Rates(), Rates()
+        self._camera = CameraCells(cameras)
+        self._preprocessed, self._inferred = Rates(), Rates()
         self._recorded, self._seen = Rates(), Rates()
 
     def note(self, sentence: str) -> None:
@@ -86,7 +61,7 @@ class Status:
 
     def take(self, tally: Tally, now: float) -> None:
         """Count ``tally`` for the rates. ``now``: seconds of a monotonic clock."""
-        self._captured.add(now, tally.by("vigie_frames_captured_total", "camera", "camera"))
+        self._camera.take(tally, now)
         self._preprocessed.add(now, {"": tally.total("vigie_frames_preprocessed_total", names.PREPROCESS)})
         self._inferred.add(now, tally.by("vigie_frames_inferred_total", "camera", "inference"))
         self._recorded.add(now, {"": summary.committed(tally)})
@@ -99,7 +74,7 @@ class Status:
     def block(self, tally: Tally, phase: str, seconds: float, troubles: Sequence[str], width: int) -> list[str]:
         """The lines of the block, none wider than ``width``."""
         lines = [self._paint(_BOLD, f"{phase}  {clock(seconds)}")]
-        lines += self._row("cameras", self._camera_cells(tally), width, apart="   ")
+        lines += self._row("cameras", self._camera.cells(tally), width, apart="   ")
         lines += self._row("stages", self._stage_cells(tally), width, apart=" > ")
         delay = summary.latency_ms(tally)
         lines += self._row(
@@ -112,6 +87,7 @@ class Status:
         lines += self._row("left out", left_out(summary.dropped(tally)) or ["no frame"], width)
         sent, waiting = summary.upstream(tally), summary.backlog(tally)
         lines += self._row("upstream", [f"{sent} messages sent", f"{waiting} results waiting to be sent"], width)
+        lines += self._row("hub", hub_cells(tally), width)
         if told := tally.by("vigie_events_total", "type", "sync"):
             lines += self._row("events", [f"{count} of {kind}" for kind, count in told.items()], width)
         for trouble in troubles:
@@ -129,25 +105,16 @@ class Status:
             f"left out: {', '.join(left_out(summary.dropped(tally))) or 'no frame'}",
             f"upstream {summary.upstream(tally)} sent, {summary.backlog(tally)} waiting",
             ", ".join(self._model_cells(tally)),
+            *self._camera.brief(tally),
+            *([f"hub: {', '.join(hub_cells(tally))}"] if summary.hub_links(tally)[1] else []),
             *(f"! {trouble}" for trouble in troubles),
         ]
         return " | ".join(parts)
 
-    def _camera_cells(self, tally: Tally) -> list[str]:
-        states = camera_states(tally)
-        column = max((len(name) for name in self._cameras), default=0)
-        counted = tally.by("vigie_frames_captured_total", "camera", "camera")
-        cells = []
-        for name in self._cameras:
-            ended = "stopped" if name in counted else "waits for the model"
-            state = states.get(name, ended)
-            cells.append(f"{name:<{column}} {state}, {self._captured.per_second(name):.1f}/s")
-        return cells
-
     def _stage_cells(self, tally: Tally) -> list[str]:
         """Frames per second of each stage, and when its half of the frames is done, counted from the capture."""
         rates = {
-            names.CAMERA: self._captured.sum_per_second(),
+            names.CAMERA: self._camera.captured.sum_per_second(),
             names.PREPROCESS: self._preprocessed.per_second(""),
             names.INFERENCE: self._inferred.sum_per_second(),
             names.SYNC: self._recorded.per_second(""),
@@ -165,7 +132,9 @@ class Status:
         engine = runs.get("engine") or runs["provider"]
         threads = runs.get("threads")
         on = f"{runs.get('device') or 'CPU'}{f', {threads} threads' if threads not in (None, '', '1') else ''}"
-        cells = [f"{self._model} {runs['variant']}".strip(), f"{engine} on {on}"]
+        # What serves, which a twin may have changed since; the digest behind the slash tells people nothing.
+        name = runs.get("model", "").partition("/")[0] or self._model
+        cells = [f"{name} {runs['variant']}".strip(), f"{engine} on {on}"]
         share = summary.measured_share(tally)
         if share is not None and share < 1:
             cells.append(f"measuring what runs best here: {share:.0%}")
@@ -217,10 +186,13 @@ class Status:
             self._live = False  # the terminal has gone; the run goes on
 
 
-def camera_states(tally: Tally) -> dict[str, str]:
-    """The present state of each camera that has one: connecting, streaming, failed or finished."""
-    samples = tally.values("vigie_camera_state", "camera")
-    return {sample.label("camera"): sample.label("state") for sample in samples if sample.value}
+def hub_cells(tally: Tally) -> list[str]:
+    """How many modules have a link to the hub, and which have none."""
+    connected, away = summary.hub_links(tally)
+    if not connected and not away:
+        return ["no module has connected yet"]
+    cells = [f"{len(connected)} module{'' if len(connected) == 1 else 's'} connected"]
+    return [*cells, f"not connected: {', '.join(away)}"] if away else cells
 
 
 def clock(seconds: float) -> str:

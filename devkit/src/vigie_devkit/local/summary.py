@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from vigie.contracts import names
 from vigie.histogram import quantile
 from vigie_devkit.local.footprint import MEGABYTE
 from vigie_devkit.local.metrics import Tally, sums_by
@@ -96,6 +97,12 @@ def runtime(tally: Tally) -> dict[str, str | None]:
 def runtime_facts(tally: Tally) -> dict[str, str]:
     """What runs the serving model: provider, variant, engine, device, threads; empty before there is one."""
     return next((dict(one.labels) for one in tally.values("vigie_runtime_info", "inference") if one.value), {})
+
+
+def hub_links(tally: Tally) -> tuple[list[str], list[str]]:
+    """Modules whose link to the hub is up, and those whose link is down; one that has told nothing is in neither."""
+    links = {module: bool(one.value) for module in names.MODULES for one in tally.values("vigie_hub_connected", module)}
+    return [module for module, up in links.items() if up], [module for module, up in links.items() if not up]
 
 
 def measured_share(tally: Tally) -> float | None:

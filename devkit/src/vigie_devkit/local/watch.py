@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from vigie_devkit.local import summary
+from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.errors import NoModelError, SourceError
 from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.sources import CameraSource
-from vigie_devkit.local.status import camera_states
 from vigie_devkit.local.twins import refusals
 
 # A live source may take its time; a file that has failed stays failed.
