@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 from pathlib import Path
 
+import pytest
+
 from vigie_devkit.local import logfiles
+from vigie_devkit.local.colours import wants_colour
 
 
 def test_a_log_is_rotated_under_a_writer_that_goes_on(tmp_path: Path) -> None:
@@ -76,3 +80,44 @@ def test_the_tail_of_a_long_log_is_read_from_its_end(tmp_path: Path) -> None:
     log.write_text("".join(f"{number}\n" for number in range(100_000)))
     assert logfiles.tail(log, 3) == ["99997", "99998", "99999"]
     assert logfiles.tail(tmp_path / "absent", 3) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [("info", "info   "), ("warning", "\033[33mwarning\033[0m"), ("error", "\033[31merror  \033[0m")],
+)
+def test_a_line_on_a_terminal_has_its_level_in_colour(level: str, shown: str) -> None:
+    line = json.dumps({"timestamp": "2026-01-02T03:04:05.678Z", "level": level, "module": "sync", "event": "e", "n": 1})
+    assert logfiles.readable(line, colour=True) == f"\033[2m03:04:05.678\033[0m {shown} sync       e  n=1"
+    assert "\033" not in logfiles.readable(line)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("rtsp://h/\033[2J", r'"rtsp://h/\u001b[2J"'),
+        ("a \x9b2J", r'"a \u009b2J"'),
+        (["\x9b2J"], r'["\u009b2J"]'),
+        ("größer als", '"größer als"'),
+    ],
+)
+def test_a_field_cannot_act_on_the_terminal(value: object, shown: str) -> None:
+    assert logfiles.readable(json.dumps({"event": "opened", "source": value})).endswith(f"source={shown}")
+
+
+def test_colour_is_for_terminals_whose_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    keyboard, screen = pty.openpty()
+    try:
+        with open(screen, "w", closefd=False) as terminal, (tmp_path / "piped").open("w") as piped:
+            assert wants_colour(terminal)
+            assert not wants_colour(piped)
+            monkeypatch.setenv("TERM", "dumb")
+            assert not wants_colour(terminal)
+            monkeypatch.setenv("TERM", "xterm")
+            monkeypatch.setenv("NO_COLOR", "1")
+            assert not wants_colour(terminal)
+    finally:
+        os.close(keyboard)
+        os.close(screen)

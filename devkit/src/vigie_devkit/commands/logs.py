@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,13 @@ def add_parser(subparsers: Any) -> None:
 
 
 def logs(args: argparse.Namespace) -> int:
+    from vigie_devkit.local.colours import wants_colour
     from vigie_devkit.local.logfiles import follow, readable, tail
 
+    text = str if args.raw else partial(readable, colour=wants_colour(sys.stdout))
     if args.module == "-":
         for line in sys.stdin:
-            print(line.rstrip("\n") if args.raw else readable(line.rstrip("\n")), flush=True)
+            print(text(line.rstrip("\n")), flush=True)
         return 0
     run = find_run(args)
     found = {log.stem: log for log in sorted(run.logs.glob("*.log"))}
@@ -43,7 +46,6 @@ def logs(args: argparse.Namespace) -> int:
     if args.module and args.module not in found:
         raise UsageError(f"there is no log of '{args.module}'; there are {', '.join(found)}")
     wanted = [found[args.module]] if args.module else list(found.values())
-    text = str if args.raw else readable
     positions = {log: log.stat().st_size for log in wanted}
     for line in in_order([(log, line) for log in wanted for line in tail(log, args.lines)]):
         print(text(line))

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from vigie_devkit.local.colours import DIM, RED, YELLOW, painted
+
+_LEVELS = {"debug": DIM, "warning": YELLOW, "error": RED, "critical": RED}
 LIMIT_BYTES = 10_000_000
 KEEP = 3
 
@@ -76,8 +79,11 @@ def last_words(log: Path) -> str:
     return readable(lines[-1]) if lines else "it said nothing"
 
 
-def readable(line: str) -> str:
-    """A JSON log line as people read it: time, module, event, fields; anything else as it is."""
+def readable(line: str, *, colour: bool = False) -> str:
+    """A JSON log line as people read it: time, level, module, event, fields; anything else as it is.
+
+    ``colour``: for a terminal, the level in its colour and the time dim.
+    """
     try:
         entry = json.loads(line)
     except ValueError:
@@ -88,12 +94,20 @@ def readable(line: str) -> str:
     level, event, module = entry.pop("level", "info"), entry.pop("event"), entry.pop("module", "")
     trace = entry.pop("exception", None)
     fields = " ".join(f"{key}={_plain(value)}" for key, value in entry.items())
-    head = f"{stamp} {level:<7} {module:<10} {event}  {fields}".rstrip()
+    if colour:
+        stamp, shown = painted(DIM, stamp), painted(_LEVELS.get(str(level), ""), f"{level:<7}")
+    else:
+        shown = f"{level:<7}"
+    head = f"{stamp} {shown} {module:<10} {event}  {fields}".rstrip()
     return f"{head}\n{trace}" if trace else head
 
 
 def _plain(value: object) -> str:
-    return value if isinstance(value, str) and " " not in value and value else json.dumps(value, ensure_ascii=False)
+    """A single word as it is; anything else, and what would act on the terminal, as JSON."""
+    if isinstance(value, str) and value and " " not in value and value.isprintable():
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)
 
 
 def follow(positions: dict[Path, int]) -> Iterator[tuple[Path, str]]:

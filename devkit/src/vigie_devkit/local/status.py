@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import textwrap
 import time
@@ -12,6 +11,7 @@ from typing import TextIO
 from vigie.contracts import names
 from vigie_devkit.local import summary
 from vigie_devkit.local.camera_cells import CameraCells
+from vigie_devkit.local.colours import BOLD, DIM, YELLOW, is_terminal, painted, wants_colour
 from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.rates import Rates
 from vigie_devkit.local.reasons import left_out
@@ -22,7 +22,6 @@ LABEL_WIDTH = 8
 SEEN_MAX = 8
 # Less than one in twenty frames is not what is seen now.
 RARE = 0.05
-_DIM, _BOLD, _WARN, _PLAIN = "\033[2m", "\033[1m", "\033[33m", "\033[0m"
 
 
 class Status:
@@ -33,8 +32,8 @@ class Status:
         self._stream = stream
         self._cameras = cameras
         self._model = model
-        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._colour = self._live and "NO_COLOR" not in os.environ
+        self._live = is_terminal(stream)
+        self._colour = wants_colour(stream)
         self._shown = 0
         self._printed_at = -LINE_EVERY_S
         self._camera = CameraCells(cameras)
@@ -73,7 +72,7 @@ class Status:
 
     def block(self, tally: Tally, phase: str, seconds: float, troubles: Sequence[str], width: int) -> list[str]:
         """The lines of the block, none wider than ``width``."""
-        lines = [self._paint(_BOLD, f"{phase}  {clock(seconds)}")]
+        lines = [self._paint(BOLD, f"{phase}  {clock(seconds)}")]
         lines += self._row("cameras", self._camera.cells(tally), width, apart="   ")
         lines += self._row("stages", self._stage_cells(tally), width, apart=" > ")
         delay = summary.latency_ms(tally)
@@ -91,7 +90,7 @@ class Status:
         if told := tally.by("vigie_events_total", "type", "sync"):
             lines += self._row("events", [f"{count} of {kind}" for kind, count in told.items()], width)
         for trouble in troubles:
-            lines += [self._paint(_WARN, line) for line in wrapped(f"  ! {trouble}", "    ", width)]
+            lines += [self._paint(YELLOW, line) for line in wrapped(f"  ! {trouble}", "    ", width)]
         return lines
 
     def line(self, tally: Tally, phase: str, seconds: float, troubles: Sequence[str]) -> str:
@@ -166,11 +165,11 @@ class Status:
         lines.append(line)
         broken = [part for one in lines for part in (wrapped(one, rest, width) if len(one) > width else [one])]
         head = broken[0]
-        painted = self._paint(_DIM, head[: len(first)])
+        painted = self._paint(DIM, head[: len(first)])
         return [painted + head[len(first) :], *broken[1:]]
 
     def _paint(self, code: str, text: str) -> str:
-        return f"{code}{text}{_PLAIN}" if self._colour else text
+        return painted(code, text) if self._colour else text
 
     def _erase(self) -> None:
         if self._shown:
