@@ -6,20 +6,18 @@ Data plane: dedicated threads (the SDK's synchronous client, ordered queues). Co
 from __future__ import annotations
 
 import asyncio
-import platform
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
+from vigie.answering import Answering
 from vigie.audit.auditor import Auditor
 from vigie.audit.journal import Journal
-from vigie.audit.record import Entry, method_entry
-from vigie.config.desired import well_formed
+from vigie.audit.record import Entry
 from vigie.config.doorbells import DoorbellConfig
 from vigie.config.environment import ModuleEnvironment
 from vigie.config.lastgood import LastGood
@@ -50,7 +48,9 @@ from vigie.messaging.upstream import UpstreamOutput
 from vigie.messaging.window import Window
 from vigie.metrics import Metrics
 from vigie.process import run_module
+from vigie.status_reply import StatusRequest, status_of, verbose
 from vigie.thread_names import show_thread_name
+from vigie.versions import version_of
 
 __all__ = [
     "InputQueue",
@@ -73,12 +73,6 @@ Q = TypeVar("Q")
 LinkFactory = Callable[[LinkContext], Link]
 
 _THREADS_STOP_S = 3.0
-
-
-class StatusRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``verbose``: every metric and the versions too; without it what a person asks first."""
-
-    verbose: bool = False
 
 
 class Service(Generic[C]):
@@ -110,7 +104,6 @@ class Service(Generic[C]):
         self._by_consumer: dict[tuple[str, str], Output[Any]] = {}
         self._credit_decoder = msgspec.json.Decoder(Envelope[Credit])
         self._credits_out: Output[Credit] | None = None
-        self._replies: set[asyncio.Task[None]] = set()
         self.hub = make_link(
             LinkContext(
                 handlers=Handlers(self._on_message, self._on_method, self._on_patch),
@@ -125,6 +118,7 @@ class Service(Generic[C]):
         self._reporter = Reporter(self.hub.report)
         journal = Journal(env.state / "audit", module=env.module_id, boot=env.boot)
         self._auditor = Auditor(journal, self._reporter.report)
+        self._answering = Answering(self._methods, self._auditor, self._loop)
         self.twin: TwinFeed[C] = TwinFeed(
             config_type, LastGood(env.state), self.hub.get_twin, self._reporter, self.health,
             record=self._auditor.record,
@@ -344,6 +338,19 @@ class Service(Generic[C]):
         else:
             self.metrics.rejected(message.input_name)
 
+    def _status(self, request: StatusRequest) -> dict[str, Any]:
+        short = status_of(
+            self.env,
+            self.health,
+            software=self.module_version,
+            uptime_s=self.uptime_s,
+            twin_version=self.twin.version,
+        )
+        return {**short, **verbose(self.metrics)} if request.verbose else short
+
+    def _on_method(self, call: MethodCall) -> None:
+        self._answering.take(call)
+
     def _take_credit(self, message: RawMessage) -> None:
         try:
             envelope = self._credit_decoder.decode(message.body)
@@ -354,40 +361,6 @@ class Service(Generic[C]):
             output = self._by_consumer.get((credit.consumer, credit.output))
             if output is not None and credit.boot == self.env.boot and credit.sender == self.env.module_id:
                 output.credit(credit.sent)
-
-    def _on_method(self, call: MethodCall) -> None:
-        self._loop.call_soon_threadsafe(self._begin_method, call)
-
-    def _begin_method(self, call: MethodCall) -> None:
-        # Kept in a set: the loop holds tasks weakly. A TaskGroup would end the service with one failed answer.
-        task = self._loop.create_task(self._answer(call), name=f"method.{call.name}")
-        self._replies.add(task)
-        task.add_done_callback(self._replies.discard)
-
-    async def _answer(self, call: MethodCall) -> None:
-        asked = well_formed(call.payload)
-        status, payload = await self._methods.dispatch(call.name, asked)
-        await self._auditor.record(method_entry(call.name, asked, status, payload))
-        try:
-            await asyncio.to_thread(call.reply, status, payload)
-        except Exception as error:
-            log.warning("method_not_answered", method=call.name, reason=str(error))
-
-    def _status(self, request: StatusRequest) -> dict[str, Any]:
-        missing = self.health.missing()
-        short: dict[str, Any] = {
-            "module": self.env.module_id,
-            "version": self.module_version,
-            "boot": self.env.boot,
-            "uptime_s": round(self.uptime_s, 1),
-            "ready": not missing,
-            "reasons": missing,
-            "twin_version": self.twin.version,
-        }
-        if not request.verbose:
-            return short
-        versions = {"vigie": _version("vigie"), "python": platform.python_version()}
-        return {**short, "versions": versions, "metrics": self.metrics.values()}
 
 
 @asynccontextmanager
@@ -402,7 +375,7 @@ async def open_service(
 
     Raises: EndpointError; whatever ended a thread or the hub link, as ThreadDiedError or PermanentError.
     """
-    service = Service(env, config_type, module_version or _version(f"vigie-{env.name}"), make_link)
+    service = Service(env, config_type, module_version or version_of(f"vigie-{env.name}"), make_link)
     try:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(serve_endpoints(env.http, service.metrics, service.health, env.state))
@@ -425,10 +398,3 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 def _end(service: Service[Any], task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         service.fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "unknown"

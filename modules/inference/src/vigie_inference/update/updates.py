@@ -173,9 +173,13 @@ class Updates:
     def _start(self) -> Record:
         record = self._store.read()
         after = started(record)
-        if after != record:
-            self._store.write(after)
-        self._store.tidy(after)
+        try:
+            if after != record:
+                self._store.write(after)
+            self._store.tidy(after)
+        except OSError as error:
+            # Starts are then not counted; what is committed serves all the same.
+            log.warning("update_not_recorded", folder=str(self._store.root), reason=str(error))
         self.report.stands(after)
         return after
 
