@@ -196,8 +196,10 @@ class Updates:
             self._serves(wanted, serving)
         elif ended is None:
             self._bring(wanted, stop)
-        elif (self.report.state.phase, self.report.state.reason) != (ended.phase, ended.reason):
-            self.report.of(ended.phase, wanted, ended.reason)
+        else:
+            told = self.report.state
+            if (told.phase, told.reason, told.rollout) != (ended.phase, ended.reason, wanted.release.rollout.id):
+                self.report.of(ended.phase, wanted, ended.reason)
 
     def _serves(self, wanted: Wanted, serving: Held) -> None:
         """What was asked for serves already: the same files under another request, or on probation."""
