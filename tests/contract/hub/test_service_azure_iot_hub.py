@@ -93,7 +93,7 @@ def test_it_lists_modules_and_the_device(registry, device):
 
 
 def test_it_creates_changes_and_deletes_a_module_identity(registry, device):
-    key, other = "a2V5LWtleS1rZXkta2V5", "b3RoZXItb3RoZXItb3RoZXI="
+    key, other = "a2V5LWtleS1rZXkta2V5LWtleS0=", "b3RoZXItb3RoZXItb3RoZXItb3RoZXI="
     created = registry.create_module_with_sas(device, "added", "", key, key)
     assert created.authentication.symmetric_key.primary_key == key
     with pytest.raises(HttpOperationError) as refused:
