@@ -1,6 +1,6 @@
 """Nearly valid input for every parser that faces others: it answers or refuses in its own words, and soon.
 
-    VIGIE_FUZZ_SECONDS=3600 ./vigie test -m fuzz tests/fuzz        an hour for all parsers together; default 90 s
+    VIGIE_FUZZ_SECONDS=3600 ./vigie test -m fuzz tests/fuzz        an hour for all parsers together; default 45 s
     VIGIE_FUZZ_SEED=7 ./vigie test -m fuzz tests/fuzz -k archives  other inputs, one parser
 
 The same seed gives the same inputs in the same order. What fails is shrunk to the fewest edits and printed.
@@ -22,7 +22,7 @@ from support.mutation import Draft
 TARGETS = all_targets()
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]
 
-SECONDS = float(os.environ.get("VIGIE_FUZZ_SECONDS", "90"))
+SECONDS = float(os.environ.get("VIGIE_FUZZ_SECONDS", "45"))
 SEED = int(os.environ.get("VIGIE_FUZZ_SEED", "1"))
 # CPU seconds for one input; the largest honest one (an ONNX file) takes some hundredths.
 CPU_S_MAX = 3.0
