@@ -28,3 +28,13 @@ def test_every_decision_is_in_the_index_under_its_title_and_every_gap_is_named()
     numbers = range(1, int(max(titles)))
     unused = [f"{number:04d}" for number in numbers if f"{number:04d}" not in titles]
     assert re.findall(r"\d{4}", index.rpartition("never used:")[2]) == unused
+
+
+def test_every_fact_of_edgehub_that_the_code_cites_has_its_heading() -> None:
+    page = (ROOT / "docs/edgehub-facts.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^## (.+)$", page, flags=re.MULTILINE))
+    code = [path.read_text(encoding="utf-8") for path in (ROOT / "devkit/src/vigie_devkit/hub").rglob("*.py")]
+    cited = {found for text in code for found in re.findall(r"docs/edgehub-facts\.md, ([A-Z][A-Za-z ]*[a-zA-Z])", text)}
+    assert len(cited) > 6
+    assert {one for one in cited if one not in headings} == set()
+    assert [text for text in code if "edgehub.md" in text] == []

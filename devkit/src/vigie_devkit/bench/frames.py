@@ -1,6 +1,6 @@
 """What the ring costs: hand-over of a 720p frame between two processes, a lease, a write. ``python -m ... [--json]``.
 
-The reference travels through a pipe, so the hub's time is excluded (the bar of DESIGN section 6: p50 < 1 ms).
+The reference travels through a pipe, so the hub's time is excluded (the bar: p50 < 1 ms).
 """
 
 from __future__ import annotations

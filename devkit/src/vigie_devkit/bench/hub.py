@@ -1,6 +1,6 @@
 """What the hub delivers, how late, at what cost: ``python -m vigie_devkit.bench.hub [--json] [--quick] [--memory]``.
 
-Bars of DESIGN section 6: >= 1,500 delivered/s at 1 KB with p99 < 100 ms, p99 <= 3 ms at 200/s, <= 300 us of hub
+Bars: >= 1,500 delivered/s at 1 KB with p99 < 100 ms, p99 <= 3 ms at 200/s, <= 300 us of hub
 CPU a message, memory flat over 200,000. Delivered is counted at the receiver, behind a window: sending alone
 says nothing. mosquitto, where it is installed (Debian: ``apt-get install mosquitto``), runs between the same
 bare paho clients in the same round; the SDK cannot use it, because it routes no output to an input.

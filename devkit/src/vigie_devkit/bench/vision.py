@@ -1,7 +1,7 @@
 """What vision costs on one thread: the letterbox against the bare resize, decode + NMS of a YOLOX output.
 
 ``python -m vigie_devkit.bench.vision [--json]``. The two letterbox figures are taken in turns, so that a busy machine
-slows both; their ratio is the bar of DESIGN section 6 (<= 1.5).
+slows both; their ratio has a bar (<= 1.5).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import msgspec
 
 SOCKET_NAME = "agent.sock"
 MAX_ANSWER_BYTES = 131_072
-"""What a direct method's answer may hold (edgehub.md section 6)."""
+"""What a direct method's answer may hold (docs/edgehub-facts.md, Limits of direct methods)."""
 
 _LINE_BYTES = 2 * MAX_ANSWER_BYTES
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 MAX_MESSAGE_BYTES = 262_144
-"""Body and all property keys and values, as edgeHub counts (edgehub.md section 4)."""
+"""Body and all property keys and values, as edgeHub counts (docs/edgehub-facts.md, Limits of messages)."""
 
 UPSTREAM = "$upstream"
 """Endpoint name of the cloud. Others are ``module/input`` and, for a leaf device, ``/device/devicebound``."""

@@ -87,7 +87,7 @@ class ManifestRefusedError(HubRefusalError):
 
 
 class MethodRefusedError(HubRefusalError):
-    """Name, payload or time-outs of a direct method are outside the limits of section 6."""
+    """A method's name, payload or time-outs are out of bounds (docs/edgehub-facts.md, Limits of direct methods)."""
 
 
 class TargetAbsentError(HubRefusalError):

@@ -1,6 +1,6 @@
 """Where the pixels of an item are: a slot of a shared-memory ring, or inside the message as a JPEG.
 
-Pixels in shared memory never travel through the hub; a message carries a claim check (DESIGN section 3).
+Pixels in shared memory never travel through the hub; a message carries a claim check.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import msgspec
 ACCEPTED = 0
 """CONNACK: welcome."""
 SERVER_UNAVAILABLE = 3
-"""CONNACK: the one refusal after which the SDK keeps trying (edgeHub facts 0.2)."""
+"""CONNACK: the one refusal after which the SDK keeps trying (docs/edgehub-facts.md, Refusals and retries)."""
 NOT_AUTHORIZED = 5
 """CONNACK: the SDK gives up for good."""
 SUBSCRIBE_REFUSED = 0x80
@@ -60,7 +60,7 @@ class Oversize(msgspec.Struct, frozen=True, gc=False):
     """A PUBLISH above the reader's limit, read to its end and not kept.
 
     Yielded after its last byte was received, so that the hub can acknowledge and drop it: closing the
-    connection instead sends the SDK into a reconnect loop and then into a zombie (edgeHub facts 2.9).
+    connection instead sends the SDK into a reconnect loop and then into a zombie (docs/edgehub-facts.md, Abrupt close).
     ``size_bytes`` is the payload's length. Only a reader makes these; they cannot be encoded.
     """
 

@@ -43,7 +43,7 @@ class Certificates:
             self._make_server(ca, ca_key, names)
 
     def context(self) -> ssl.SSLContext:
-        """For servers. TLS 1.2: the SDK speaks nothing newer (edgehub.md 1.4)."""
+        """For servers. TLS 1.2: the SDK speaks nothing newer (docs/edgehub-facts.md, TLS)."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._server_file, self._server_key_file)

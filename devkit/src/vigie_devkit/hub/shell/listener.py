@@ -44,7 +44,10 @@ class Listener:
             self._close()
 
     async def drain(self) -> None:
-        """Refuse new connections, let every client's writes succeed until it is quiet, then close (2.9)."""
+        """Refuse new connections, let every client's writes succeed until it is quiet, then close.
+
+        docs/edgehub-facts.md, Abrupt close, has the reason.
+        """
         self._broker.accepting = False
         self._close()
         self._gate.close()

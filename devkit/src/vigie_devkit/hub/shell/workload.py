@@ -1,4 +1,4 @@
-"""The workload API: one unix socket per module, which is how a caller is known (edgehub.md 1.2)."""
+"""The workload API: a unix socket for each module tells callers apart (docs/edgehub-facts.md, Workload API)."""
 
 from __future__ import annotations
 

@@ -137,7 +137,10 @@ class HubState:
             self.links.drain(now, link)
 
     def drop(self, now: float, link: Link, packet_id: int, reason: str, **facts: object) -> None:
-        """A publish that goes nowhere: read, acknowledged, counted, said; never a reason to close (2.9)."""
+        """A publish that goes nowhere: read, acknowledged, counted, said; never a reason to close.
+
+        docs/edgehub-facts.md, Abrupt close, has the reason.
+        """
         if link.draining:
             return
         name = f"dropped_{reason}"

@@ -67,7 +67,7 @@ class Methods:
             return
         call.absent_at = now + connect_timeout_s
         if session is not None and session.link is not None and session.wants_methods:
-            # Subscribed in an earlier life: its handler is only just being set (edgehub.md 0.7).
+            # Subscribed in an earlier life: its handler is being set just now (docs/edgehub-facts.md, Stored sessions).
             call.absent_at = max(call.absent_at, session.methods_held_until)
         self._timers.at(call.absent_at, lambda _: self._absent(call))
 

@@ -6,7 +6,7 @@ import msgspec
 
 
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Defaults are edgeHub's where it has them (edgehub.md sections 2, 4, 6)."""
+    """Defaults are edgeHub's where it has them (docs/edgehub-facts.md)."""
 
     ack_timeout_s: float = 30.0
     """A receiver that does not PUBACK gets the message again after this."""
@@ -40,7 +40,7 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Above it a client's twin GETs are answered later, never refused: the SDK asks again at once."""
 
     token_grace_s: float = 300.0
-    """A rightly signed token is accepted this long after its expiry, with a warning (edgehub.md 0.8)."""
+    """A rightly signed token is accepted so long after its expiry, with a warning (docs/edgehub-facts.md, Renewal)."""
 
     connect_within_s: float = 10.0
     """A connection whose CONNECT has not come by then is closed; modules send it at once."""
