@@ -109,8 +109,12 @@ async def test_a_release_is_fetched_tried_and_serves_and_goes_on_after_a_restart
         seqs = [item.seq for item in bench.results()]
         assert sorted(seqs) == list(range(1, bench.seq + 1)), "a frame went unanswered, or was answered twice"
         desired = {**model, "models": {"first": wanted}}
+    store = next((tmp_path / "module").rglob("models/record.json")).parent
+    (store / ".record.json.77").write_text("half a rec")
+    (store / ".unpack-x").mkdir()
     async with inference(tmp_path / "module") as bench:
         await bench.desire(**desired)
+        assert not [path.name for path in store.iterdir() if path.name.startswith(".")]
         again = await until(lambda: next((one for one in bench.specs()), None), timeout_s=60)
         assert again.version == spec.version
         assert (await until_phase(bench, "committed"))["serving"]["version"] == "2"

@@ -72,6 +72,8 @@ class Store:
         for entry in self.root.iterdir() if self.root.is_dir() else ():
             if entry.is_dir() and entry.name not in kept:
                 shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name.startswith("."):
+                entry.unlink(missing_ok=True)  # a record that a kill left half-written
 
     def folder(self, held: Held) -> Path:
         return self.root / held.folder
