@@ -67,7 +67,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     def a_video(self) -> Path:
         """The given one, or one of FFmpeg's test pictures.
 
-        Raises: BenchError: none is given and there is no ffmpeg.
+        Raises: BenchError: no video was given and ffmpeg is missing.
         """
         return self.video or _made(self.made / "video.mp4", "640x360")
 

@@ -81,7 +81,7 @@ def pixel_cost(video: Path, folder: Path, *, rounds: int = ROUNDS, frames: int =
 def make_video(path: Path, size: str = "1920x1080") -> Path:
     """A noisy H.264 of about 4 Mbit/s, as a camera's.
 
-    Raises: OSError: there is no ffmpeg. subprocess.CalledProcessError: it cannot write H.264.
+    Raises: OSError: ffmpeg is missing. subprocess.CalledProcessError: it cannot write H.264.
     """
     subprocess.run(
         ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=30,noise=alls=6:allf=t",

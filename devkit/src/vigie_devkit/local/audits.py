@@ -14,7 +14,7 @@ from vigie_devkit.local.errors import NoRunError, UsageError
 def audit_folders(places: list[Path], modules: list[str]) -> dict[str, Path]:
     """Folders with an audit log, by module. ``places``: state folders of modules, or copies of their ``audit`` folder.
 
-    Raises: UsageError, NoRunError: there is none, or not of the module that is asked for.
+    Raises: UsageError, NoRunError: no run has a log, or not one of this module.
     """
     found: dict[str, Path] = {}
     for place in places:

@@ -118,7 +118,7 @@ def _check_owner(folder: Path) -> None:
 
 
 def _locked_marker(folder: Path, flags: int) -> int:
-    """Raises: BlockingIOError: somebody holds it; FileNotFoundError: there is none, or it was removed; OSError."""
+    """Raises: BlockingIOError: somebody holds it; FileNotFoundError: the file is missing; OSError."""
     marker = folder / MARKER
     descriptor = os.open(marker, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | flags, 0o600)
     try:

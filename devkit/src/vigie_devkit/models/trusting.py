@@ -13,7 +13,7 @@ from vigie.models.trust import TrustedKey, TrustFile, read_trust, write_trust
 
 
 def opened_trust(file: Path) -> TrustFile:
-    """An empty one where there is none yet. Raises: TrustFileError: there is something else."""
+    """An empty one where the file is missing. Raises: TrustFileError: the file holds something else."""
     return read_trust(file) if file.exists() or file.is_symlink() else TrustFile()
 
 

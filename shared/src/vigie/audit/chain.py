@@ -37,7 +37,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The newest line: its number and its sum. ``n`` 0: there is none yet."""
+    """The newest line: its number and its sum. ``n`` 0: the log is empty."""
 
     n: Annotated[int, Meta(ge=0)] = 0
     sum: Sum = BEGIN

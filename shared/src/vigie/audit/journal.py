@@ -203,7 +203,7 @@ def _go_on(found: Line | None, stored: Head | None, *, empty: bool) -> tuple[Hea
 
 
 def _last_line(content: bytes) -> tuple[int, Line | None]:
-    """Where the last whole line ends, and that line; None where there is none that can be read."""
+    """Where the last whole line ends, and that line; None if no line can be read."""
     end = content.rfind(b"\n") + 1
     begin = content.rfind(b"\n", 0, max(0, end - 1)) + 1
     try:

@@ -37,7 +37,7 @@ class FolderVideo:
     def __init__(self, address: str, pictures: PictureDecoder, interval_s: float) -> None:
         """``interval_s``: of media time between two pictures.
 
-        Raises: DecodeError: there are none.
+        Raises: DecodeError: the folder holds no picture.
         """
         # Path.glob takes no absolute pattern.
         paths = glob.iglob(address) if any(sign in address for sign in "*?") else _listed(address)  # noqa: PTH207

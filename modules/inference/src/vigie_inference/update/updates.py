@@ -315,6 +315,9 @@ class Updates:
             except ConfigRefusedError as error:
                 self._save(before)
                 raise RefusedError(str(error)) from error
+            except BaseException:
+                self._save(before)  # the next start must not serve what never did
+                raise
         self.report.of("committed" if probation is None else "probation", wanted, "")
         self._store.tidy(self._record)
 
