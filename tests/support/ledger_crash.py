@@ -17,8 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from vigie_sync.ledger import Ledger
-from vigie_sync.rows import Entry
+from vigie.ledger.ledger import Ledger
+from vigie.ledger.rows import Entry
 
 _HEAD = struct.Struct("<cQI")
 COMMITTED, SENT = b"c", b"s"

@@ -6,16 +6,16 @@ from vigie.config.environment import ModuleEnvironment
 from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
 from vigie.demand import offer_demands
+from vigie.ledger.ledger_thread import LedgerThread
 from vigie.service import open_service, run_module
 from vigie_sync.config import SyncConfig
-from vigie_sync.ledger_thread import LedgerThread
 from vigie_sync.methods import offer_methods
 from vigie_sync.outbox import Outbox
 from vigie_sync.receive import ReceiveStage
 
 
 async def main(env: ModuleEnvironment) -> None:
-    with LedgerThread(env.state) as ledger:
+    with LedgerThread(env.state, name="sync.ledger") as ledger:
         async with open_service(env, SyncConfig) as service:
             detections = service.input(names.DETECTIONS, DetectionsItem)
             telemetry = service.output(names.TELEMETRY, None)

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Meta
 
 from vigie.errors import MethodRefusedError
+from vigie.ledger.ledger import Backlog
+from vigie.ledger.ledger_thread import LedgerThread
 from vigie.service import Service
 from vigie_sync.config import SyncConfig
-from vigie_sync.ledger import Backlog
-from vigie_sync.ledger_thread import LedgerThread
 from vigie_sync.outbox import Outbox
 
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 
 from vigie.errors import PermanentError, TransientError
+from vigie.ledger.batch import Batch
+from vigie.ledger.ledger_thread import LedgerThread
 from vigie.log import OncePer, get_logger
 from vigie.messaging.upstream import UpstreamOutput
 from vigie.service import Service
-from vigie_sync.batch import Batch
 from vigie_sync.config import SyncConfig
-from vigie_sync.ledger_thread import LedgerThread
 from vigie_sync.properties import ROOM, properties_of
 
 log = get_logger("sync.outbox")

@@ -20,14 +20,14 @@ from vigie.events.moment import KEY
 from vigie.events.rules import Rules
 from vigie.health import Watchdog
 from vigie.histogram import DELAY_BUCKETS_S
+from vigie.ledger.batch import ITEM_LIMIT_BYTES
+from vigie.ledger.ledger import Recorded
+from vigie.ledger.ledger_thread import LedgerThread
+from vigie.ledger.rows import Entry
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
-from vigie_sync.batch import ITEM_LIMIT_BYTES
 from vigie_sync.config import SyncConfig
-from vigie_sync.ledger import Recorded
-from vigie_sync.ledger_thread import LedgerThread
 from vigie_sync.outbox import Outbox
-from vigie_sync.rows import Entry
 
 log = get_logger("sync.receive")
 

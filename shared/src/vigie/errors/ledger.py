@@ -1,4 +1,4 @@
-"""Errors of sync's ledger."""
+"""Errors of a module's ledger."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ class LedgerRefusedError(PermanentError):
         """``known``: the version this module writes."""
         super().__init__(
             f"ledger {path} has version {version}, newer than {known}, which this module reads; "
-            "update the sync module, or move the file away and keep it"
+            "update the module, or move the file away and keep it"
         )
         self.path = path

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from vigie.errors import LedgerUnavailableError
-from vigie_sync.ledger import Ledger
-from vigie_sync.ledger_thread import LedgerThread
-from vigie_sync.rows import Entry
+from vigie.ledger.ledger import Ledger
+from vigie.ledger.ledger_thread import LedgerThread
+from vigie.ledger.rows import Entry
 
 NO_LIMIT = 1 << 40
 

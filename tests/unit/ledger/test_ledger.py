@@ -6,9 +6,9 @@ import sqlite3
 import pytest
 
 from vigie.errors import LedgerRefusedError
-from vigie_sync import ledger as ledger_module
-from vigie_sync.ledger import Ledger
-from vigie_sync.rows import Entry
+from vigie.ledger import ledger as ledger_module
+from vigie.ledger.ledger import Ledger
+from vigie.ledger.rows import Entry
 
 NO_LIMIT = 1 << 40
 BODY_LIMIT = 4_000
@@ -212,7 +212,7 @@ def test_a_newer_version_is_refused_with_what_to_do(path, ledger):
         Ledger(path)
     assert str(caught.value) == (
         f"ledger {path} has version 3, newer than 2, which this module reads; "
-        "update the sync module, or move the file away and keep it"
+        "update the module, or move the file away and keep it"
     )
 
 

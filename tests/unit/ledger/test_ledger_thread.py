@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from vigie.errors import LedgerUnavailableError
-from vigie_sync.ledger_thread import LedgerThread
-from vigie_sync.rows import Entry
+from vigie.ledger.ledger_thread import LedgerThread
+from vigie.ledger.rows import Entry
 
 NO_LIMIT = 1 << 40
 

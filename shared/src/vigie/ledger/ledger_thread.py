@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from vigie.errors import LedgerRefusedError, LedgerUnavailableError
+from vigie.ledger.batch import Batch
+from vigie.ledger.ledger import Backlog, Ledger, Recorded
+from vigie.ledger.rows import UNREADABLE, Entry
+from vigie.ledger.salvage import salvage
 from vigie.log import get_logger
 from vigie.thread_names import show_thread_name
-from vigie_sync.batch import Batch
-from vigie_sync.ledger import Backlog, Ledger, Recorded
-from vigie_sync.rows import UNREADABLE, Entry
-from vigie_sync.salvage import salvage
 
-log = get_logger("sync.ledger")
+log = get_logger("ledger")
 
 T = TypeVar("T")
 
@@ -52,14 +52,15 @@ class LedgerThread:
     lost) and LedgerRefusedError (a newer version's file: for good).
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Opens nothing yet: a disk that is away at start must not keep the module from starting."""
+    def __init__(self, folder: Path, *, name: str = "ledger") -> None:
+        """Opens nothing yet: a disk that is away at start must not keep the module from starting.
+
+        ``name`` of the thread, as the system's tools show it.
+        """
         self.path = folder / FILE
         self.times_set_aside = 0
         self._ledger: Ledger | None = None
-        self._thread = ThreadPoolExecutor(
-            1, thread_name_prefix="sync.ledger", initializer=show_thread_name, initargs=("sync.ledger",)
-        )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=show_thread_name, initargs=(name,))
 
     def record(self, entries: Sequence[Entry], limit_bytes: int) -> Recorded:
         return self._call(lambda ledger: ledger.record(entries, limit_bytes))

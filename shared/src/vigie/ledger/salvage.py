@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from vigie_sync.rows import ITEMS, UNREADABLE, Entry, LedgerDamagedError, checksum, item_of
+from vigie.ledger.rows import ITEMS, UNREADABLE, Entry, LedgerDamagedError, checksum, item_of
 
 
 class _Sent(msgspec.Struct):

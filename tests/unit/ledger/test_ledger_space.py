@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from vigie.errors import LedgerUnavailableError
-from vigie_sync.ledger_thread import LedgerThread
-from vigie_sync.rows import Entry
-from vigie_sync.space import Reserve, shares
+from vigie.ledger.ledger_thread import LedgerThread
+from vigie.ledger.rows import Entry
+from vigie.ledger.space import Reserve, shares
 
 MIB = 1 << 20
 NO_LIMIT = 1 << 40

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from vigie.errors import LedgerRefusedError
-from vigie_sync import batch, wal_check
-from vigie_sync.batch import Batch
-from vigie_sync.rows import FROM_1, ITEMS, SCHEMA, Entry, LedgerDamagedError, checksum, compare, item_of
-from vigie_sync.space import Reserve, volume_of
+from vigie.ledger import batch, wal_check
+from vigie.ledger.batch import Batch
+from vigie.ledger.rows import FROM_1, ITEMS, SCHEMA, Entry, LedgerDamagedError, checksum, compare, item_of
+from vigie.ledger.space import Reserve, volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
