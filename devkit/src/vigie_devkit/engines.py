@@ -21,18 +21,21 @@ from vigie_devkit.bootstrap import INSTALL_LOG, STAMP, BootstrapError, Progress,
 ENGINES: dict[str, tuple[tuple[str, ...], tuple[int, int]]] = {
     "openvino": (("x86_64", "aarch64"), (2, 28)),
     "qnn": (("x86_64",), (2, 35)),
+    "webgpu": (("x86_64",), (2, 28)),
 }
+# Packages that stand in place of onnxruntime: beside it in one environment each would hide the other.
+APART = frozenset({"webgpu"})
 ENGINE_LOCK = "tests/engines-{}.lock"
 
 
-def engines_environment(venv: Path) -> Path:
-    """Where the engines go: beside the product's environment, never in it."""
-    return venv.with_name(f"{venv.name}-engines")
+def engines_environment(venv: Path, name: str = "") -> Path:
+    """Where the engines go, or the engine ``name``: beside the product's environment, never in it."""
+    return venv.with_name(f"{venv.name}-engines{f'-{name}' if name in APART else ''}")
 
 
-def engines_python(venv: Path) -> Path:
-    """The Python that has the engines; the product's own where no engine could be installed."""
-    python = engines_environment(venv) / "bin/python"
+def engines_python(venv: Path, name: str = "") -> Path:
+    """The Python that has the engines, or the engine ``name``; the product's own where it could not be installed."""
+    python = engines_environment(venv, name) / "bin/python"
     return python if python.exists() else venv / "bin/python"
 
 
@@ -42,8 +45,8 @@ def install_engines(venv: Path) -> dict[str, str]:
     An engine without a wheel for this machine is not tried; one that pip could not get is tried again next time.
     """
     missing: dict[str, str] = {}
-    environment = engines_environment(venv)
     for name in ENGINES:
+        environment = engines_environment(venv, name)
         lock = bootstrap.CHECKOUT / ENGINE_LOCK.format(name)
         if not lock.exists():
             continue

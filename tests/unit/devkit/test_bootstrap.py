@@ -176,6 +176,7 @@ def test_the_environment_folder_follows_its_variable(monkeypatch: pytest.MonkeyP
         ("qnn", "x86_64", "", "linux", "qnn needs glibc 2.35, this is another libc"),
         ("qnn", "aarch64", "2.39", "linux", "qnn has no wheel for linux on aarch64"),
         ("openvino", "aarch64", "2.28", "linux", ""),
+        ("webgpu", "aarch64", "2.36", "linux", "webgpu has no wheel for linux on aarch64"),
         ("openvino", "x86_64", "2.39", "darwin", "openvino has no wheel for darwin on x86_64"),
     ],
 )
@@ -216,6 +217,13 @@ def test_engines_are_a_layer_of_their_own_that_never_stops_the_tests(
     assert str(checkout.path) in seen.stdout, "it sees what the product's environment has"
 
 
+def test_an_engine_that_stands_in_place_of_onnxruntime_has_an_environment_of_its_own(tmp_path: Path) -> None:
+    venv = tmp_path / ".venv"
+    assert engines.engines_environment(venv, "qnn") == engines.engines_environment(venv) == tmp_path / ".venv-engines"
+    assert engines.engines_environment(venv, "webgpu") == tmp_path / ".venv-engines-webgpu"
+    assert engines.engines_python(venv, "webgpu") == venv / "bin/python", "not installed"
+
+
 def test_the_locks_of_engines_agree_with_the_others() -> None:
     """One environment holds them all: a package that two locks pin has one version."""
     root = Path(__file__).parents[3]
@@ -225,12 +233,13 @@ def test_the_locks_of_engines_agree_with_the_others() -> None:
         "tests/requirements.lock",
         "tests/engines-openvino.lock",
         "tests/engines-qnn.lock",
+        "tests/engines-webgpu.lock",
     ):
         for line in (root / lock).read_text(encoding="utf-8").splitlines():
             name, equals, rest = line.partition("==")
             if equals and not line.startswith(" "):
                 assert pins.setdefault(name, rest.split()[0]) == rest.split()[0], f"{lock}: {name}"
-    assert {"openvino", "onnxruntime-qnn"} <= set(pins)
+    assert {"openvino", "onnxruntime-qnn", "onnxruntime-webgpu"} <= set(pins)
 
 
 def bare(*words: str, home: Path) -> subprocess.CompletedProcess[str]:

@@ -174,6 +174,33 @@ def test_software_models_of_devices_are_offered_only_when_asked_for(tmp_path: Pa
     assert "qnn-htp/a16w8/1t" in keys(found)
 
 
+def test_a_software_driver_stands_for_a_gpu_only_where_emulation_is_asked_for(tmp_path: Path) -> None:
+    manifest = '{"ICD": {"library_path": "/usr/lib/x86_64-linux-gnu/libvulkan_lvp.so", "api_version": "1.3.239"}}'
+    software = {
+        "usr/share/vulkan/icd.d/lvp_icd.x86_64.json": manifest,
+        "usr/lib/x86_64-linux-gnu/libvulkan.so.1": "",
+    }
+    installed = BASE | {"onnxruntime-webgpu": "1.27.0"}
+    without_gpu = {path: text for path, text in INTEL.items() if "/drm/" not in path and "dev/dri" not in path}
+    hardware = report(tmp_path / "a", without_gpu | software, "x86_64")
+    found, rejected = candidates(hardware, card("fp32"), installed=installed)
+    assert not [key for key in keys(found) if key.startswith("webgpu")]
+    (why,) = [one.reason for one in rejected if one.key == "webgpu:GPU"]
+    assert why == "there is no GPU, only Mesa's lavapipe, a software driver, for tests"
+    found, _ = candidates(hardware, card("fp32"), installed=installed, emulation=True)
+    assert [key for key in keys(found) if key.startswith("webgpu")] == ["webgpu:GPU/fp32/1t"]
+
+    real = report(tmp_path / "b", INTEL | software, "x86_64")
+    found, _ = candidates(real, card("fp32"), installed=installed)
+    assert "webgpu:GPU/fp32/1t" in keys(found), "a real GPU beside a software driver is the GPU"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"ICD": 3}', '{"ICD": {"library_path": 5}}'])
+def test_a_manifest_that_cannot_be_read_is_no_driver(tmp_path: Path, text: str) -> None:
+    hardware = report(tmp_path, INTEL | {"usr/share/vulkan/icd.d/lvp_icd.x86_64.json": text}, "x86_64")
+    assert hardware.device("gpu-software") is None
+
+
 @pytest.mark.parametrize(
     ("available", "counts"), [(1, [1]), (2, [1, 2]), (4, [1, 4]), (6, [1, 3, 6]), (22, [1, 11, 22])]
 )

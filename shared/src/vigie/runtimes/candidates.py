@@ -92,7 +92,13 @@ def unavailable(
         return _software(row, installed, {}, emulated=True)
     if machine not in {_MACHINES.get(name, name) for name in need.machines}:
         return f"it needs {' or '.join(need.machines)}, this is {machine}", "no remedy on this machine"
-    return _hardware(row, device, report) or _software(row, installed, report.libraries, emulated=False)
+    lacks = _hardware(row, device, report)
+    software = report.device(*need.emulated_by) if need.emulated_by else None
+    if lacks and software is not None:
+        if not emulation:
+            return f"there is no GPU, only {software.name}, for tests", "run it on a device that has one"
+        lacks = None
+    return lacks or _software(row, installed, report.libraries, emulated=False)
 
 
 def _software(

@@ -17,6 +17,7 @@ from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engine import EngineSettings
 from vigie.runtimes.providers import TABLE, Row, check_options
 from vigie.runtimes.runtime_libraries import first_line, plugin_devices
+from vigie.runtimes.vulkan_adapters import use_real_ones_only
 
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 _CPU = "CPUExecutionProvider"
@@ -74,7 +75,7 @@ def plan_session(runtime: ModuleType, bundle: Bundle, candidate: Candidate, sett
         options=options,
         entries=entries,
         devices=devices,
-        emulated=platform.machine() in row.devices[candidate.device].emulated_on,
+        emulated=platform.machine() in row.devices[candidate.device].emulated_on or _on_software(model, row),
     )
 
 
@@ -160,6 +161,16 @@ def session_options(runtime: ModuleType, plan: SessionPlan) -> Any:
     if plan.row.way == "plugin":
         options.add_provider_for_devices(list(plan.devices), plan.options)
     return options
+
+
+def _on_software(model: str, row: Row) -> bool:
+    """True if the row's GPU is a software driver of Vulkan. Raises: ProviderError: Vulkan sees no GPU at all."""
+    if not row.vulkan:
+        return False
+    found = use_real_ones_only()
+    if not found:
+        raise ProviderError(model, "Vulkan sees no GPU here", "put its driver into the image (docs/hardware.md)")
+    return all(adapter.kind == "cpu" for adapter in found)
 
 
 def _find_devices(runtime: ModuleType, model: str, row: Row, device: str) -> tuple[Any, ...]:

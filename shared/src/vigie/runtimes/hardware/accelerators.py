@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from vigie.runtimes.hardware.report import Device
 from vigie.runtimes.hardware.tree import Tree
+from vigie.runtimes.hardware.vulkan import find_software_drivers
 
 _VENDORS = {"0x8086": "intel", "0x1002": "amd", "0x10de": "nvidia", "0x1022": "amd", "0x17cb": "qualcomm"}
 _MAKERS = {"intel": "Intel", "amd": "AMD", "nvidia": "NVIDIA", "qualcomm": "Qualcomm", "other": "other"}
@@ -17,7 +18,7 @@ _MAKERS = {"intel": "Intel", "amd": "AMD", "nvidia": "NVIDIA", "qualcomm": "Qual
 def find_devices(tree: Tree, libraries: dict[str, str]) -> tuple[Device, ...]:
     """Every accelerator that is present, usable or not."""
     found = [*_nvidia(tree, libraries), *_tegra(tree, libraries), *_drm(tree, libraries)]
-    return (*found, *_accel(tree, libraries), *_qualcomm(tree, libraries))
+    return (*found, *_accel(tree, libraries), *_qualcomm(tree, libraries), *find_software_drivers(tree))
 
 
 def _drm(tree: Tree, libraries: dict[str, str]) -> Iterator[Device]:

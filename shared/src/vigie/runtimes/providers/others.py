@@ -1,4 +1,4 @@
-"""AMD, Vulkan, Apple and Windows: rows that this project has never run on their hardware (docs/hardware.md says so)."""
+"""AMD, Apple and Windows: rows that this project has never run on their hardware (docs/hardware.md says so)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,6 @@ _XDNA_NODES = {
     "HostConfig": {
         "Devices": [{"PathOnHost": "/dev/accel", "PathInContainer": "/dev/accel", "CgroupPermissions": "rwm"}],
         "Binds": ["/opt/xilinx/xrt:/opt/xilinx/xrt:ro"],
-    }
-}
-_DRI_NODES = {
-    "HostConfig": {
-        "Devices": [{"PathOnHost": "/dev/dri", "PathInContainer": "/dev/dri", "CgroupPermissions": "rwm"}],
-        "GroupAdd": ["<gid of render on the host>"],
     }
 }
 
@@ -79,25 +73,6 @@ ROWS = (
         context=True,
         create_options=_XDNA_NODES,
         remarks="a wrong cache folder or key runs on the CPU without a word: the proof shows it",
-    ),
-    Row(
-        id="webgpu",
-        title="Any Vulkan GPU by WebGPU",
-        engine="onnxruntime",
-        ep="WebGpuExecutionProvider",
-        way="plugin",
-        plugin_module="onnxruntime_ep_webgpu",
-        packages=(Package("onnxruntime-ep-webgpu"),),
-        devices={"GPU": DeviceNeed(ids=("gpu-intel", "gpu-amd", "gpu-nvidia", "gpu-qualcomm", "gpu-other"))},
-        libraries=("libvulkan.so.1",),
-        precisions=("fp16", "fp32"),
-        unsuited={"int8": "WebGPU computes in float", **_NO_A16},
-        options={
-            "preferredLayout": choice("NCHW", "NHWC"),
-            "enableGraphCapture": switch(),
-            "validationMode": choice("disabled", "wgpuOnly", "basic", "full"),
-        },
-        create_options=_DRI_NODES,
     ),
     Row(
         id="coreml",

@@ -32,11 +32,13 @@ class DeviceNeed(msgspec.Struct, frozen=True):
     """What must be in the hardware report for a device of the row, by the report's ids; ``ids`` empty = the CPU.
 
     ``emulated_on``: machines on which the provider's package has a software model of the device in its place.
+    ``emulated_by``: ids of the report that stand for a software driver in the device's place.
     """
 
     ids: tuple[str, ...] = ()
     machines: tuple[str, ...] = ("x86_64", "aarch64")
     emulated_on: tuple[str, ...] = ()
+    emulated_by: tuple[str, ...] = ()
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -61,6 +63,7 @@ class Row(msgspec.Struct, frozen=True):
     (on the CPU, where the provider has threads of its own). ``device_type``: what ONNX Runtime calls the device, if it
     differs (``NPU|CPU``: the first it sees). ``own_optimiser``: graphs come as they are.
     ``cache``: options that keep compiled models in ``{folder}``. ``context``: compiled ahead of time (EPContext).
+    ``vulkan``: the device is one of Vulkan's adapters, which say whether it is real.
     ``create_options``: what IoT Edge's createOptions must hold beside the image. ``platform``: ``sys.platform``.
     """
 
@@ -88,6 +91,7 @@ class Row(msgspec.Struct, frozen=True):
     performance: dict[Objective, dict[str, str]] = {}
     cache: dict[str, str] = {}
     context: bool = False
+    vulkan: bool = False
     create_options: Mapping[str, object] = {}
     remarks: str = ""
 
