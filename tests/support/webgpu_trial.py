@@ -1,6 +1,6 @@
 """Run by the Python that has WebGPU: open a bundle on it as the module would, and print what happened as JSON.
 
-    python webgpu_trial.py run|kill|hang BUNDLE
+python webgpu_trial.py run|kill|hang BUNDLE
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def test_without_emulation_a_software_driver_is_no_candidate_and_the_reason_name
     )
     keys, lacking = json.loads(done.stdout)
     assert not [key for key in keys if key.startswith("webgpu")]
-    if not os.path.exists("/dev/dri"):
+    if not Path("/dev/dri").exists():
         assert ["webgpu:GPU", "there is no GPU, only SwiftShader, a software driver, for tests"] in lacking
 
 

@@ -1,7 +1,7 @@
 """Which GPUs Vulkan offers to this process, and whether they are real: asked of Vulkan's loader itself, by ctypes.
 
-WebGPU picks an adapter and does not tell which. A software driver (lavapipe, SwiftShader) answers like a GPU, so only the
-adapter's type says that it is none. Source: Vulkan 1.3, vkEnumeratePhysicalDevices and VkPhysicalDeviceProperties.
+WebGPU picks an adapter and does not tell which. A software driver (lavapipe, SwiftShader) answers like a GPU; only its
+adapter's type tells the two apart. Source: Vulkan 1.3, vkEnumeratePhysicalDevices and VkPhysicalDeviceProperties.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def adapters() -> tuple[Adapter, ...]:
         handles = (ctypes.c_void_p * count.value)()
         if vulkan.vkEnumeratePhysicalDevices(instance, ctypes.byref(count), handles) not in {_SUCCESS, _INCOMPLETE}:
             return ()
-        return tuple(_adapter(vulkan, handle) for handle in handles[: count.value])
+        return tuple(_adapter(vulkan, handle) for handle in handles[: count.value] if handle)
     finally:
         vulkan.vkDestroyInstance(instance, None)
 
