@@ -137,8 +137,15 @@ class Session:
         of.patience.opened(news.period_s, time.monotonic())
         if news.masks != len(of.settings.masks):
             raise SourceLostError(Cause.DECODE, "the decoder did not take every privacy mask; it starts again")
-        of.status.opened(news.decoder)
-        log.info("camera_opened", camera=of.name, source=of.plan.shown, kind=of.plan.kind, decoder=news.decoder)
+        of.status.opened(news.decoder, news.sandbox)
+        log.info(
+            "camera_opened",
+            camera=of.name,
+            source=of.plan.shown,
+            kind=of.plan.kind,
+            decoder=news.decoder,
+            sandbox=" ".join(news.sandbox) or "none",
+        )
 
     def _prepare(self, pixel_format: PixelFormat) -> None:
         if self._format is not None and self._format.size_hw != pixel_format.size_hw:

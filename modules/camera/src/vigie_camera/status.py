@@ -11,6 +11,7 @@ from vigie.log import redact
 from vigie.metrics import Metrics
 from vigie_camera.cause import Cause
 from vigie_camera.config import Mask
+from vigie_camera.decode.sandbox import MEASURES
 from vigie_camera.pace import Rhythm
 from vigie_camera.sources import SourcePlan
 
@@ -45,8 +46,16 @@ class CameraMetrics:
             "vigie_frames_damaged", "Frames that were damaged, and packets that gave no frame.", ("camera",)
         )
 
+        self.sandbox = metrics.gauge(
+            "vigie_camera_sandbox",
+            "1 while a measure holds the camera's decoder, 0 where there is none.",
+            ("camera", "measure"),
+        )
+
     def forget(self, camera: str) -> None:
         """A camera left the twin: its states go, its counts stay."""
+        for measure in MEASURES:
+            self.sandbox.remove(camera, measure)
         for state in STATES:
             self.state.remove(camera, state)
         self.frozen.remove(camera)
@@ -78,6 +87,7 @@ class CameraStatus:
         self._reason = ""
         self._cause: Cause | None = None
         self._decoder: str | None = None
+        self._sandbox: tuple[str, ...] | None = None
         self._damaged = 0
         self._size_hw: tuple[int, int] | None = None
         self._frozen = False
@@ -126,11 +136,16 @@ class CameraStatus:
         with self._lock:
             self._retired = True
 
-    def opened(self, decoder: str) -> None:
-        """The source opened; the first frame makes it ``streaming``. ``decoder``: back end and codec."""
+    def opened(self, decoder: str, sandbox: tuple[str, ...]) -> None:
+        """The source opened; the first frame makes it ``streaming``. ``decoder``: back end and codec.
+
+        ``sandbox``: those of ``MEASURES`` that hold the decoder.
+        """
         self._opened.inc()
         with self._lock:
-            self._decoder, self._damaged = decoder, 0
+            self._decoder, self._damaged, self._sandbox = decoder, 0, sandbox
+        for measure in MEASURES:
+            self._metrics.sandbox.labels(self.name, measure).set(1 if measure in sandbox else 0)
 
     def frame(self, size_hw: tuple[int, int], *, worthless: Cause | None, damaged: int) -> None:
         """A frame was captured. ``worthless``: it shows nothing of the present, FROZEN or BLACK.
@@ -177,6 +192,7 @@ class CameraStatus:
                 "size": None if size is None else f"{size[1]}x{size[0]}",
                 "frozen": self._frozen,
                 "decoder": self._decoder,
+                "sandbox": None if self._sandbox is None else ", ".join(self._sandbox) or "none",
                 "masks": self._masks or None,
             }
 

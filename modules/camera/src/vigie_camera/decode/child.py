@@ -19,6 +19,7 @@ from vigie_camera.decode.frame import Frame
 from vigie_camera.decode.link import Link, LinkClosedError
 from vigie_camera.decode.motion import Motion
 from vigie_camera.decode.privacy import Privacy
+from vigie_camera.decode.sandbox import confine
 from vigie_camera.decode.shared_bytes import SharedBytes
 from vigie_camera.decode.sight import Sight
 from vigie_camera.decode.source import Source, open_source
@@ -60,8 +61,10 @@ def work(end: socket.socket, backend: str) -> None:
             return
         task = first[0]
         try:
+            # Before anything of the source is read, also its name.
+            sandbox = confine(task)
             source = open_source(task, load_backend(backend))
-            link.send(Opened(source.period_s, source.decoder, len(task.masks)))
+            link.send(Opened(source.period_s, source.decoder, len(task.masks), sandbox))
             Filler(link, task, source).run()
         except DecodeError as error:
             link.send(Failed(error.cause, error.reason))

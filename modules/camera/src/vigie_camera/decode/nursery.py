@@ -25,6 +25,7 @@ _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _PR_SET_NO_NEW_PRIVS = 38
 _NAME_BYTES = 15
 _FILES_MAX = 64
+_FIRST_FD = 3  # after the standard three
 # Private memory; 4K H.265 takes 140 MB. A stream that wants more than this is refused by the kernel and costs its own
 # camera; without a bound it would cost the module.
 _MEMORY_MAX = 1 << 30
@@ -63,22 +64,17 @@ def serve(control_fd: int, backend: str) -> None:
             if not name:
                 return  # PR_SET_PDEATHSIG ends the children
             if fds:
-                _fork(
-                    name, socket.socket(fileno=fds[0]), (control.fileno(), ended_read, ended_write), children, backend
-                )
+                _fork(name, socket.socket(fileno=fds[0]), children, backend)
 
 
-def _fork(
-    name: bytes, end: socket.socket, own: tuple[int, ...], children: dict[int, socket.socket], backend: str
-) -> None:
+def _fork(name: bytes, end: socket.socket, children: dict[int, socket.socket], backend: str) -> None:
     nursery = os.getpid()
     pid = os.fork()
     if pid == 0:
         # Nothing of the nursery's loop may run in a child, whatever happens.
         try:
             signal.set_wakeup_fd(-1)
-            for fd in (*own, *(other.fileno() for other in children.values())):
-                os.close(fd)
+            _close_all_but(end.fileno())
             _become_decoder(name, nursery)
             from vigie_camera.decode import child
 
@@ -90,6 +86,12 @@ def _fork(
     with suppress(OSError):
         socket.send_fds(end, [msgspec.msgpack.encode(Started(pid))], [pidfd])
     os.close(pidfd)
+
+
+def _close_all_but(kept: int) -> None:
+    """The nursery's own descriptors and other cameras' sockets; whatever else a library may have opened too."""
+    os.closerange(_FIRST_FD, kept)
+    os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def _become_decoder(name: bytes, nursery: int) -> None:
@@ -106,6 +108,8 @@ def _become_decoder(name: bytes, nursery: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_MAX, _MEMORY_MAX))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES_MAX, _FILES_MAX))
+    # Nothing is written but memory: see ``sandbox``, which needs this where the kernel has neither of its means.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def _tell_ends(children: dict[int, socket.socket]) -> None:

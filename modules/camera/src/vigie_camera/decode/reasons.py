@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from vigie_camera.cause import REMEDY, Cause
 from vigie_camera.decode.backend import NOT_A_VIDEO, DecodeError
 
-_PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _PROBE_S: Final = 2.0
 _NO_ROUTE: Final = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 _BY_CLASS: Final[dict[str, tuple[Cause, str]]] = {
@@ -59,7 +59,7 @@ def reach(address: str) -> DecodeError | None:
     """Look up the host and connect, as any client would; None: both work, so the trouble is above them."""
     with suppress(ValueError):
         split = urlsplit(address)
-        host, port = split.hostname, split.port or _PORTS.get(split.scheme.lower())
+        host, port = split.hostname, split.port or PORTS.get(split.scheme.lower())
         if host and port:
             try:
                 with socket.create_connection((host, port), _PROBE_S):

@@ -62,11 +62,15 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
-    """The source is open. ``decoder``: back end and codec. ``masks``: how many are burnt into every frame."""
+    """The source is open. ``decoder``: back end and codec. ``masks``: how many are burnt into every frame.
+
+    ``sandbox``: those of ``sandbox.MEASURES`` that hold the process.
+    """
 
     period_s: float
     decoder: str
     masks: int = 0
+    sandbox: tuple[str, ...] = ()
 
 
 class Formatted(msgspec.Struct, frozen=True, tag="formatted"):
