@@ -5,14 +5,24 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from support.camera_module import camera_module, until
+from support.camera_module import CameraModule, camera_module, until
 from support.data import real_input
 from support.rtsp import rtsp_server
+from vigie.contracts.events import CameraDegraded, CameraDown
 from vigie_camera.patience import LEAST_S
 
 SCENE = {"source": "synthetic://conveyor?size=160x120&fps=15"}
 # A password with every character that means something in a URL.
 PASSWORD = "p@ss:w/rd?#%41 ü"
+
+
+def told(module: CameraModule, camera: str) -> list[tuple[str, str]]:
+    events = [event for event in module.listener.events if event.camera == camera]
+    return [(str(type(event).__struct_config__.tag), event.phase) for event in events]
+
+
+def causes(module: CameraModule) -> list[str | None]:
+    return [event.cause for event in module.listener.events if isinstance(event, CameraDown | CameraDegraded)]
 
 
 async def test_a_camera_that_is_killed_and_comes_back_is_captured_again(tmp_path: Path) -> None:
@@ -29,6 +39,7 @@ async def test_a_camera_that_is_killed_and_comes_back_is_captured_again(tmp_path
             await until(lambda: module.state("door").get("state") == "failed", "noticed")
             print(f"noticed after {time.monotonic() - killed:.2f} s")
             assert "rtsp://127.0.0.1" in module.state("door")["reason"]
+            await until(lambda: told(module, "door")[1:2] == [("camera-down", "new")], "the event")
             before, others = len(module.consumer.of("door")), len(module.consumer.of("belt"))
             await until(lambda: len(module.consumer.of("belt")) > others + 10, "the other camera goes on")
 
@@ -40,6 +51,10 @@ async def test_a_camera_that_is_killed_and_comes_back_is_captured_again(tmp_path
             numbers = [item.seq for item in module.consumer.of("door")]
             assert numbers == sorted(set(numbers))
             assert module.metric('vigie_camera_openings_total{camera="belt"}') == 1
+            await until(
+                lambda: told(module, "door")[-1] == ("camera-up", "end") and len(told(module, "door")) > 2, "up"
+            )
+            assert told(module, "belt") == [("camera-up", "end")]
 
 
 async def test_a_camera_that_hangs_with_its_connection_open_is_noticed_and_taken_up_again(tmp_path: Path) -> None:
@@ -71,6 +86,7 @@ async def test_the_password_is_used_and_never_shown(tmp_path: Path, capfd) -> No
             await until(lambda: module.state("door").get("state") == "failed", "refused by the camera")
             assert "${DOOR}" in module.state("door")["reason"]
             assert module.state("door")["cause"] == "unauthorised"
+            await until(lambda: causes(module) == ["unauthorised"], "the event")
             (folder / "DOOR").write_text(PASSWORD + "\n", encoding="utf-8")
             await module.invoke("reconnect", {"camera": "door"})
             await until(lambda: len(module.consumer.items) > 5, "frames with the right password")
@@ -97,6 +113,8 @@ async def test_a_still_picture_is_reported_as_frozen(tmp_path: Path) -> None:
             assert module.state("still")["state"] == "streaming"
             assert module.metric('vigie_camera_frozen{camera="still"}') == 1
             assert module.state("moving")["frozen"] is False
+            await until(lambda: ("camera-degraded", "new") in told(module, "still"), "the event")
+            assert causes(module) == ["frozen"]
 
 
 async def test_a_black_picture_is_told_while_frames_arrive(tmp_path: Path) -> None:
@@ -105,6 +123,7 @@ async def test_a_black_picture_is_told_while_frames_arrive(tmp_path: Path) -> No
             module.set(door={"source": f"rtsp://{server.address}"})
             await until(lambda: module.state("door").get("cause") == "black", "told")
             assert module.state("door")["state"] == "streaming"
+            await until(lambda: causes(module) == ["black"], "the event")
 
 
 async def test_a_camera_over_udp_is_captured(tmp_path: Path) -> None:

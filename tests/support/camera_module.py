@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vigie.config import ModuleEnvironment
 from vigie.contracts import names
 from vigie.contracts.envelope import Envelope
+from vigie.contracts.events import CameraEvent
 from vigie.contracts.frames import FrameItem
 from vigie.errors import FrameGoneError
 from vigie.frames import CursorWriter, RingPool
@@ -28,6 +29,7 @@ from vigie.vision.convert import to_bgr
 from vigie_camera.cameras import Cameras
 from vigie_camera.config import CameraConfig
 from vigie_camera.methods import offer_methods
+from vigie_camera.telling import Telling
 
 DEADLINE_S = 30.0
 
@@ -86,6 +88,26 @@ class Consumer:
 
 
 @dataclass
+class Listener:
+    """Stands where sync is: takes events about cameras and moves its cursor."""
+
+    hub: MemoryHub
+    folder: Path
+    events: list[CameraEvent] = field(default_factory=list)
+
+    async def run(self) -> None:
+        decoder = msgspec.json.Decoder(Envelope[CameraEvent])
+        waiting = self.hub.module(names.SYNC).waiting
+        cursor = CursorWriter.open(self.folder, sender=names.CAMERA, output=names.EVENTS, consumer=names.SYNC)
+        while True:
+            while waiting:
+                envelope = decoder.decode(waiting.popleft().body)
+                self.events += envelope.items
+                cursor.advance(envelope.boot, envelope.sent)
+            await asyncio.sleep(0.02)
+
+
+@dataclass
 class CameraModule:
     """A running module. ``set`` replaces all cameras, as a deployment does."""
 
@@ -93,6 +115,7 @@ class CameraModule:
     service: Service[CameraConfig]
     cameras: Cameras
     consumer: Consumer
+    listener: Listener
 
     def set(self, **cameras: dict[str, Any]) -> int:
         return self.hub.set_desired(names.CAMERA, {"cameras": cameras})
@@ -123,25 +146,33 @@ async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraMod
     }
     (folder / "state").mkdir(parents=True, exist_ok=True)
     env = ModuleEnvironment.from_environ(names.CAMERA, variables)
-    hub = MemoryHub({(names.CAMERA, names.FRAMES): (names.PREPROCESS, names.FRAMES)})
+    hub = MemoryHub(
+        {
+            (names.CAMERA, names.FRAMES): (names.PREPROCESS, names.FRAMES),
+            (names.CAMERA, names.EVENTS): (names.SYNC, names.EVENTS),
+        }
+    )
     consumer = Consumer(hub, env.frames)
-    consuming = asyncio.create_task(consumer.run())
+    listener = Listener(hub, env.frames)
+    consuming = [asyncio.create_task(consumer.run()), asyncio.create_task(listener.run())]
     try:
         async with open_service(env, CameraConfig, make_link=hub.link(names.CAMERA)) as service:
             output = service.output(names.FRAMES, (names.PREPROCESS, names.FRAMES), item_type=FrameItem)
-            cameras = Cameras(service, output, {"VIGIE_CAMERA_NETWORKS": "default 127.0.0.0/8", **environ})
+            networks = {"VIGIE_CAMERA_NETWORKS": "default 127.0.0.0/8", **environ}
+            cameras = Cameras(service, output, networks, telling=Telling(service))
             offer_methods(service, cameras)
             service.thread("camera.watch", cameras.watch)
             await service.start()
             following = asyncio.create_task(service.twin.run(cameras.apply))
             try:
-                yield CameraModule(hub, service, cameras, consumer)
+                yield CameraModule(hub, service, cameras, consumer, listener)
             finally:
                 following.cancel()
                 await asyncio.wait([following])
     finally:
-        consuming.cancel()
-        await asyncio.wait([consuming])
+        for task in consuming:
+            task.cancel()
+        await asyncio.wait(consuming)
 
 
 def make_video(path: Path, *, frames: int = 30, fps: float = 10.0, size_wh: tuple[int, int] = (64, 48)) -> Path:

@@ -22,7 +22,11 @@ from vigie_sync import __main__ as sync
 from vigie_sync.config import SyncConfig
 
 DEADLINE_S = 30.0
-ROUTES = {("inference", "detections"): ("sync", "detections"), ("sync", "telemetry"): UPSTREAM}
+ROUTES = {
+    ("inference", "detections"): ("sync", "detections"),
+    ("camera", "events"): ("sync", "events"),
+    ("sync", "telemetry"): UPSTREAM,
+}
 BOOT = "1badcafe"
 
 

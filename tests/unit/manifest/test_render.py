@@ -51,7 +51,7 @@ def test_every_platform_renders_to_a_manifest_without_a_finding(platform: str) -
 def test_the_local_hub_takes_every_rendered_manifest(platform: str) -> None:
     manifest = parse_manifest(render(TEMPLATE, target(platform)))
     assert manifest.modules == list(MODULES)
-    assert len(parse_edgehub_desired(manifest.desired["$edgeHub"]).routes) == 20
+    assert len(parse_edgehub_desired(manifest.desired["$edgeHub"]).routes) == 21
 
 
 @pytest.mark.parametrize("name", HARDWARE)

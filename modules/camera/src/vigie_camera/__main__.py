@@ -13,6 +13,7 @@ from vigie_camera.cameras import Cameras
 from vigie_camera.config import CameraConfig
 from vigie_camera.methods import offer_methods
 from vigie_camera.preview import Preview
+from vigie_camera.telling import Telling
 
 
 async def main(env: ModuleEnvironment) -> None:
@@ -24,7 +25,8 @@ async def main(env: ModuleEnvironment) -> None:
             schema=envelope.FRAMES,
             doorbell=True,
         )
-        cameras = Cameras(service, frames, os.environ, preview=Preview.of(service, offer_demands(service)))
+        preview = Preview.of(service, offer_demands(service))
+        cameras = Cameras(service, frames, os.environ, preview=preview, telling=Telling(service))
         offer_methods(service, cameras)
 
         service.thread("camera.watch", cameras.watch)

@@ -30,6 +30,7 @@ from vigie_camera.source_policy import read_policy
 from vigie_camera.sources import SourcePlan, plan_source
 from vigie_camera.sources.registry import OpenContext, caution, refusal
 from vigie_camera.status import CameraMetrics, CameraStatus
+from vigie_camera.telling import Telling
 
 log = get_logger("camera")
 
@@ -59,12 +60,14 @@ class Cameras:
         environ: Mapping[str, str],
         *,
         preview: Preview | None = None,
+        telling: Telling | None = None,
     ) -> None:
         """``environ``: the device's policy for sources; secrets where no folder is mounted. ``preview``: the viewer's.
+        ``telling``: where events about cameras go.
 
         Raises: ConfigRefusedError: a policy that cannot be read.
         """
-        self._service, self._output, self._preview = service, output, preview
+        self._service, self._output, self._preview, self._telling = service, output, preview, telling
         self._folder = service.env.frames
         self._prefix = ring_prefix(service.env.module_id)
         self._opening = OpenContext(service.env.secrets, environ, read_policy(environ))
@@ -113,8 +116,11 @@ class Cameras:
             self._changed.clear()
             alive.beat()
             now = time.monotonic()
-            for running in self._snapshot().values():
+            cameras = self._snapshot()
+            for running in cameras.values():
                 running.capture.status.look(now)
+            if self._telling is not None:
+                self._telling.look({name: one.capture.status.view() for name, one in cameras.items()}, stop)
             self._report(now)
             self._judge()
             self._clear_up(now)

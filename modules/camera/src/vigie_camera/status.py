@@ -12,6 +12,7 @@ from vigie.metrics import Metrics
 from vigie_camera.cause import Cause
 from vigie_camera.config import Mask
 from vigie_camera.decode.sandbox import MEASURES
+from vigie_camera.outages import View
 from vigie_camera.pace import Rhythm
 from vigie_camera.sources import SourcePlan
 
@@ -175,6 +176,12 @@ class CameraStatus:
             if now_s - self._counted_at >= 1.0:
                 self._fps = (self._frames - self._counted) / (now_s - self._counted_at)
                 self._counted_at, self._counted = now_s, self._frames
+
+    def view(self) -> View:
+        """How it is now, for events."""
+        with self._lock:
+            size = None if self._size_hw is None else f"{self._size_hw[1]}x{self._size_hw[0]}"
+            return View(self._state, self._cause, self._reason or None, size, self._decoder)
 
     def describe(self) -> dict[str, Any]:
         """For reported properties and ``list_cameras``; None stands for "nothing to say"."""

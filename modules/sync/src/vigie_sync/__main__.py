@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vigie.config.environment import ModuleEnvironment
 from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.envelope import EVENTS
+from vigie.contracts.events import EventItem
 from vigie.demand import offer_demands
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.service import open_service, run_module
+from vigie.service import InputQueue, open_service, run_module
 from vigie_sync.config import SyncConfig
+from vigie_sync.facts import FactStage
 from vigie_sync.methods import offer_methods
 from vigie_sync.outbox import Outbox
 from vigie_sync.receive import ReceiveStage
@@ -21,14 +26,19 @@ async def main(env: ModuleEnvironment) -> None:
             telemetry = service.output(names.TELEMETRY, None)
             outbox = Outbox(service, ledger, telemetry)
             receive = ReceiveStage(service, detections, ledger, outbox)
+            union: Any = EventItem
+            told: InputQueue[EventItem] = service.input(names.EVENTS, union, schema=EVENTS)
+            facts = FactStage(service, told, ledger, outbox, receive.told)
             offer_methods(service, ledger, outbox)
             offer_demands(service)
 
             async def apply(new: SyncConfig, _previous: SyncConfig | None) -> None:
                 receive.configure(new)
+                facts.configure(new)
                 outbox.configure(new)
 
             service.thread("sync.receive", receive.run)
+            service.thread("sync.facts", facts.run)
             service.thread("sync.outbox", outbox.run)
             await service.start()
             await service.twin.run(apply)

@@ -15,7 +15,7 @@ ROOM = {
     "type": "vigie.telemetry.1",
     "severity": "alert",
     "camera": "x" * 64,
-    "event": "aggregate",
+    "event": "camera-degraded",
 }
 
 

@@ -74,7 +74,7 @@ class ReceiveStage:
         self._seen = metrics.counter(
             "vigie_detections_committed_total", "Objects in committed items.", ("label", "model")
         )
-        self._told = metrics.counter(
+        self.told = metrics.counter(
             "vigie_events_total", "Events recorded for the cloud.", ("type", "phase", "severity")
         )
         delay = metrics.histogram(
@@ -185,7 +185,7 @@ class ReceiveStage:
     def _entries(self, events: list[EventItem]) -> list[Entry]:
         for event in events:
             self._alerts = self._alerts or event.severity == "alert"
-            self._told.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
+            self.told.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
         return [Entry(event.key, event.camera, self._encoder.encode(event)) for event in events]
 
     def _commit(self, entries: list[Entry]) -> None:

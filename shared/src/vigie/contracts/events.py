@@ -1,4 +1,4 @@
-"""What sync tells the cloud instead of boxes: facts about objects, zones and lines, and counts per interval.
+"""What sync tells the cloud instead of boxes: facts about objects, zones, lines and cameras, and counts per interval.
 
 Every item has ``key``, which is the same whenever the same fact is told again: consumers drop doubles by it. ``id``
 is the same in all items about one thing (``phase`` new, update, end); what has no duration is told once, as ``end``.
@@ -119,4 +119,57 @@ class Aggregate(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="
     lines: dict[str, dict[str, LineCount]] = {}
 
 
-EventItem = ObjectEvent | ZoneEvent | LineEvent | PresenceEvent | Aggregate
+class _OfCamera(Occurrence, frozen=True, kw_only=True, omit_defaults=True):
+    """About a camera itself, told by the camera module. No frame shows it, so ``trace`` is empty."""
+
+    trace: str = ""
+
+
+class CameraDown(_OfCamera, frozen=True, kw_only=True, omit_defaults=True, tag="camera-down"):
+    """A camera gives no frames: ``new``, or ``update`` (for another cause, or because it was degraded before).
+
+    ``cause``: one word of a closed set, None for what is none of them; ``reason``: a sentence for people.
+    """
+
+    cause: str | None = None
+    reason: str | None = None
+
+
+class CameraDegraded(_OfCamera, frozen=True, kw_only=True, omit_defaults=True, tag="camera-degraded"):
+    """Frames come, but they are not what they should be: frozen, black and the like. The rest as in CameraDown."""
+
+    cause: str | None = None
+    reason: str | None = None
+
+
+class CameraUp(_OfCamera, frozen=True, kw_only=True, omit_defaults=True, tag="camera-up"):
+    """Good frames: the first since the module began, or again after ``seconds``, which is the whole outage.
+
+    ``cause``, ``reason``: what was told of the outage last. ``losses``: how often the camera was lost during it.
+    """
+
+    cause: str | None = None
+    reason: str | None = None
+    losses: int = 0
+
+
+class CameraChanged(_OfCamera, frozen=True, kw_only=True, omit_defaults=True, tag="camera-changed"):
+    """The stream is another one than before; or the camera left the twin during an outage, which ends with it."""
+
+    what: Literal["size", "codec", "removed"]
+    before: str | None = None
+    after: str | None = None
+
+
+CameraEvent = CameraDown | CameraDegraded | CameraUp | CameraChanged
+EventItem = (
+    ObjectEvent
+    | ZoneEvent
+    | LineEvent
+    | PresenceEvent
+    | Aggregate
+    | CameraDown
+    | CameraDegraded
+    | CameraUp
+    | CameraChanged
+)

@@ -16,6 +16,8 @@ FRAMES = "frames"
 TENSORS = "tensors"
 DETECTIONS = "detections"
 TELEMETRY = "telemetry"
+# Facts that a module tells by itself: how its cameras are.
+EVENTS = "events"
 INPUT_SPEC = "inputspec"
 CREDIT = "credit"
 # What the viewer asks for, and what it gets while somebody looks.

@@ -86,6 +86,10 @@ class EventSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Of the events of all cameras."""
 
     objects: Annotated[bool, Meta(description="Tell of each object when it is new and when it is gone.")] = True
+    outages: Annotated[
+        Literal["alert", "event", "off"],
+        Meta(description="Severity of camera-down and camera-degraded; off: nothing is told of cameras themselves."),
+    ] = "alert"
     classes: _Classes = None
     confirm_seconds: Annotated[
         float, Meta(ge=0, le=60, description="An object is new when it has been seen for so long.")

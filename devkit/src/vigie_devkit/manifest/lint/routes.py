@@ -17,7 +17,7 @@ from vigie_devkit.manifest.lint.finding import Finding, Severity, error, hint, w
 from vigie_devkit.manifest.placeholders import is_variable
 
 OUTPUTS = {
-    names.CAMERA: (names.FRAMES, names.PREVIEW, names.STATUS),
+    names.CAMERA: (names.FRAMES, names.EVENTS, names.PREVIEW, names.STATUS),
     names.PREPROCESS: (names.TENSORS, names.CREDIT, names.STATUS),
     names.INFERENCE: (names.DETECTIONS, names.INPUT_SPEC, names.CREDIT, names.OVERLAY, names.STATUS),
     names.SYNC: (names.TELEMETRY, names.CREDIT, names.STATUS),
@@ -27,7 +27,7 @@ INPUTS = {
     names.CAMERA: (names.CREDIT, names.DEMAND),
     names.PREPROCESS: (names.FRAMES, names.INPUT_SPEC, names.CREDIT, names.DEMAND),
     names.INFERENCE: (names.TENSORS, names.CREDIT, names.DEMAND),
-    names.SYNC: (names.DETECTIONS, names.DEMAND),
+    names.SYNC: (names.DETECTIONS, names.EVENTS, names.DEMAND),
     names.VIEWER: (names.FRAMES, names.DETECTIONS, names.STATUS),
 }
 _REFERENCES = {(names.PREPROCESS, names.FRAMES), (names.INFERENCE, names.TENSORS), (names.VIEWER, names.FRAMES)}

@@ -1,0 +1,120 @@
+"""Takes events that other modules tell by themselves (a camera is down) and commits them to the ledger.
+
+Only then does a message count as received, so what a module told is not lost with a kill.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+from prometheus_client import Counter
+
+from vigie.contracts.events import CameraChanged, CameraDegraded, CameraDown, CameraEvent, CameraUp, EventItem
+from vigie.errors import LedgerUnavailableError
+from vigie.events.moment import KEY
+from vigie.ledger.batch import ITEM_LIMIT_BYTES
+from vigie.ledger.ledger_thread import LedgerThread
+from vigie.ledger.rows import Entry
+from vigie.log import get_logger
+from vigie.service import InputQueue, Service
+from vigie_sync.config import SyncConfig
+from vigie_sync.outbox import Outbox
+
+log = get_logger("sync.facts")
+
+_POLL_S = 0.5
+_RETRY_S = (0.1, 2.0)
+
+_encoder = msgspec.json.Encoder()
+
+
+def judged(event: EventItem, config: SyncConfig) -> EventItem | None:
+    """``event`` with the severity that the twin gives it; None: it is not to be told."""
+    if config.upstream == "detections":
+        return None
+    if not isinstance(event, CameraDown | CameraDegraded | CameraUp | CameraChanged):
+        return event
+    return _of_camera(event, config)
+
+
+def _of_camera(event: CameraEvent, config: SyncConfig) -> CameraEvent | None:
+    outages = config.events.outages
+    if outages == "off":
+        return None
+    severity = outages if isinstance(event, CameraDown | CameraDegraded) else "event"
+    return msgspec.structs.replace(event, severity=severity)
+
+
+class FactStage:
+    """One worker thread; configuration is replaced as a whole."""
+
+    def __init__(
+        self,
+        service: Service[SyncConfig],
+        told: InputQueue[EventItem],
+        ledger: LedgerThread,
+        outbox: Outbox,
+        counter: Counter,
+    ) -> None:
+        """``counter``: of events recorded, by type, phase and severity."""
+        self._service, self._input, self._ledger, self._outbox = service, told, ledger, outbox
+        self._counter = counter
+        self._config = SyncConfig()
+        self._configured = threading.Event()
+
+    def configure(self, config: SyncConfig) -> None:
+        self._config = config
+        self._configured.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set."""
+        alive = self._service.health.watch("sync.facts", 30.0)
+        # What is told, and as what, is the twin's to say: events that are here before it wait.
+        while not stop.is_set() and not self._configured.wait(_POLL_S):
+            alive.beat()
+        while not stop.is_set():
+            alive.beat()
+            received = self._input.get(_POLL_S)
+            if received is None:
+                continue
+            config = self._config
+            events = [event for item in received.items if (event := judged(item, config)) is not None]
+            if not self._record(events, config, stop, alive.beat):
+                return
+            received.done()
+
+    def _record(
+        self, events: list[EventItem], config: SyncConfig, stop: threading.Event, beat: Callable[[], None]
+    ) -> bool:
+        """Commit; false only when stopping without success."""
+        found = [(event, entry) for event in events if (entry := self._entry(event)) is not None]
+        retry_s, longest_s = _RETRY_S
+        while found:
+            try:
+                recorded = self._ledger.record([entry for _, entry in found], config.ledger_bytes)
+            except LedgerUnavailableError:
+                # The other stage tells of it: it tries at least every second, also without a frame.
+                if stop.wait(retry_s):
+                    return False
+                retry_s = min(2 * retry_s, longest_s)
+                beat()
+                continue
+            new = [event for (event, _), fresh in zip(found, recorded.new, strict=True) if fresh]
+            if new:
+                self._outbox.recorded(len(new), urgent=any(event.severity == "alert" for event in new))
+            for event in new:
+                self._counter.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
+            for camera, count in recorded.dropped.items():
+                self._service.metrics.dropped("ledger_full", camera, count)
+            break
+        return True
+
+    def _entry(self, event: EventItem) -> Entry | None:
+        body = _encoder.encode(event)
+        if event.key.startswith(KEY) and len(body) <= ITEM_LIMIT_BYTES:
+            return Entry(event.key, event.camera, body)
+        log.error("event_refused", camera=event.camera, key=event.key[:200], bytes=len(body))
+        self._service.metrics.dropped("refused", event.camera)
+        return None

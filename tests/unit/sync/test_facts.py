@@ -1,0 +1,85 @@
+"""Events that the camera module tells by itself: recorded, given the twin's severity, and sent upstream."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from support.sync_module import Device
+from vigie.contracts.envelope import EVENTS, Envelope
+from vigie.contracts.events import CameraDown, CameraUp
+from vigie.frames.cursor import CursorReader
+from vigie.messaging.memory import UpstreamMessage
+
+BOOT = "2badcafe"
+
+
+@pytest.fixture
+async def device(tmp_path, monkeypatch):
+    device = Device(tmp_path, monkeypatch)
+    await device.start()
+    yield device
+    await device.stop()
+
+
+def down(number: int, **more) -> CameraDown:
+    return CameraDown(
+        key=f"event/camera-down/new/dock-{BOOT}-{number}", id=f"dock-{BOOT}-outage-{number}", phase="new",
+        camera="dock", at="2026-11-28T12:00:00.000000Z", started_at="2026-11-28T11:59:59.000000Z", seconds=1.0,
+        cause="refused", reason="nothing listens there", **more,
+    )  # fmt: skip
+
+
+async def tell(device: Device, sent: int, *events, body: bytes | None = None) -> None:
+    envelope = Envelope(str(EVENTS), "camera", BOOT, sent, list(events))
+    message = UpstreamMessage("camera", "events", body or msgspec.json.encode(envelope), {}, None)
+    device.hub.store("camera", "events", message)
+    cursor = CursorReader.open(device.folder / "frames", sender="camera", output="events", consumer="sync")
+    await device.until(lambda: cursor.position(BOOT) == sent)
+
+
+def told(device: Device) -> list[dict]:
+    return [item for one in device.upstream() if one["schema"] == "vigie.events/1" for item in one["items"]]
+
+
+async def test_a_camera_that_is_down_is_an_alert_upstream_at_once_with_cause_and_reason(device):
+    await device.configure(batch_seconds=3600)
+    await tell(device, 1, down(1))
+    await device.until(lambda: len(told(device)) == 1)
+    [event] = told(device)
+    assert (event["type"], event["severity"], event["camera"]) == ("camera-down", "alert", "dock")
+    assert (event["cause"], event["reason"]) == ("refused", "nothing listens there")
+    properties = device.hub.upstream[-1].properties
+    assert (properties["event"], properties["severity"], properties["camera"]) == ("camera-down", "alert", "dock")
+    assert device.metric('vigie_events_total{phase="new",severity="alert",type="camera-down"}') == 1
+
+
+async def test_the_twin_decides_whether_an_outage_is_an_alert_or_is_told_at_all(device):
+    await device.configure(batch_seconds=0, events={"outages": "event"})
+    await tell(device, 1, down(1))
+    await device.configure(batch_seconds=0, events={"outages": "off"})
+    await tell(device, 2, down(2))
+    await device.configure(batch_seconds=0, upstream="detections")
+    await tell(device, 3, down(3))
+    await device.configure(batch_seconds=0, upstream="both")
+    await tell(device, 4, down(4))
+    await device.until(lambda: len(told(device)) == 2)
+    assert [(one["id"][-1], one.get("severity", "event")) for one in told(device)] == [("1", "event"), ("4", "alert")]
+
+
+async def test_what_is_told_twice_goes_upstream_once(device):
+    await device.configure(batch_seconds=0)
+    await tell(device, 1, down(1))
+    await tell(device, 2, down(1), down(2))
+    await device.until(lambda: len(told(device)) == 2)
+    assert [one["id"][-1] for one in told(device)] == ["1", "2"]
+
+
+async def test_what_is_no_event_by_its_key_or_its_size_is_refused_and_counted_and_the_rest_goes_on(device):
+    await device.configure(batch_seconds=0)
+    trick = CameraUp(key="dock-1-1", id="x", phase="end", camera="dock", at="t", started_at="t", seconds=0.0)
+    huge = msgspec.structs.replace(down(8), reason="x" * 250_000)
+    await tell(device, 1, trick, huge, down(9))
+    await device.until(lambda: len(told(device)) == 1)
+    assert told(device)[0]["id"].endswith("9")
+    assert device.metric('vigie_items_dropped_total{camera="dock",reason="refused"}') == 2
