@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 
 import pytest
 
 from vigie.errors import LedgerRefusedError
 from vigie.ledger import ledger as ledger_module
+from vigie.ledger.bounds import Drop
 from vigie.ledger.ledger import Ledger
+from vigie.ledger.packing import Packing
+from vigie.ledger.priorities import Priority
 from vigie.ledger.rows import Entry
 
 NO_LIMIT = 1 << 40
@@ -53,21 +57,63 @@ def drain(ledger, most=100) -> list[int]:
     return sent
 
 
-def told(*numbers: int) -> list[Entry]:
+def told(*numbers: int, priority: Priority = Priority.EVENT) -> list[Entry]:
     return [
-        Entry(f"event/{n}/end/dock-{n}", "dock", json.dumps({"seq": n, "key": f"event/{n}/end/dock-{n}"}).encode())
+        Entry(
+            f"event/{n}/end/dock-{n}", "dock", json.dumps({"seq": n, "key": f"event/{n}/end/dock-{n}"}).encode(),
+            priority,
+        )
         for n in numbers
-    ]
+    ]  # fmt: skip
 
 
-def test_boxes_and_events_keep_their_order_and_share_no_message(ledger):
+def test_events_go_before_boxes_and_share_no_message(ledger):
     ledger.record([*entries(1, 2), *told(3, 4), *entries(5)], NO_LIMIT)
     sent = []
     while (batch := form(ledger)) is not None:
         body = json.loads(batch.body)
         sent.append((body["schema"], seqs(batch)))
         ledger.acknowledge(batch)
-    assert sent == [("vigie.telemetry/1", [1, 2]), ("vigie.events/1", [3, 4]), ("vigie.telemetry/1", [5])]
+    assert sent == [("vigie.events/1", [3, 4]), ("vigie.telemetry/1", [1, 2, 5])]
+
+
+def test_what_was_recorded_last_goes_first_if_its_priority_is_higher(ledger):
+    ledger.record([*entries(*range(30)), *told(30, 31, priority=Priority.AGGREGATE), *told(32)], NO_LIMIT)
+    ledger.record(told(33, 34, priority=Priority.ALERT), NO_LIMIT)
+    ledger.record(told(35), NO_LIMIT)
+    assert drain(ledger, most=10) == [33, 34, 32, 35, 30, 31, *range(30)]
+
+
+def test_an_urgent_message_has_the_alerts_and_what_fits_the_piece_that_they_begin(ledger):
+    ledger.record([*told(*range(100)), *told(100, 101, priority=Priority.ALERT)], NO_LIMIT)
+    batch = ledger.next_batch("sync", 1000, lambda _: 200_000, Packing(urgent=True, overhead_bytes=300))
+    assert seqs(batch)[:3] == [100, 101, 0]
+    item_bytes = len(told(10)[0].body) + 1
+    assert 4096 - item_bytes < len(batch.body) + 300 <= 4096
+    ledger.acknowledge(batch)
+    assert ledger.next_batch("sync", 1000, lambda _: 200_000, Packing(urgent=True)) is None, "no alert waits"
+
+
+def test_only_the_priorities_that_may_go_do(ledger):
+    ledger.record([*entries(1), *told(2), *told(3, priority=Priority.ALERT)], NO_LIMIT)
+    alerts = Packing(priorities=(Priority.ALERT,))
+    batch = ledger.next_batch("sync", 100, lambda _: 200_000, alerts)
+    assert seqs(batch) == [3]
+    ledger.acknowledge(batch)
+    assert ledger.next_batch("sync", 100, lambda _: 200_000, alerts) is None
+    assert drain(ledger) == [2, 1]
+
+
+def test_a_compressed_batch_is_the_same_after_a_restart_and_says_its_encoding(path, ledger):
+    ledger.record(told(*range(200)), NO_LIMIT)
+    batch = ledger.next_batch("sync", 1000, lambda _: 200_000, Packing(gzip=True))
+    assert batch.encoding == "gzip"
+    assert [item["seq"] for item in json.loads(batch.json)["items"]] == list(range(batch.items))
+    assert len(batch.body) < len(batch.json) / 3
+    ledger.close()
+    again = Ledger(path)
+    assert form(again) == batch
+    again.close()
 
 
 def test_items_leave_in_the_order_they_came(ledger):
@@ -160,11 +206,12 @@ def test_a_full_ledger_drops_the_oldest_items_by_camera_and_keeps_the_batch_on_i
     limit = 1 << 20
     ledger.record(entries(0, camera="first"), limit)
     in_flight = form(ledger)
-    gone, total = {}, 0
+    gone, total = Counter(), 0
     for n in range(400):
         recorded = ledger.record(entries(n, camera=f"cam{n % 2}", size=10_000), limit)
-        for camera, count in recorded.dropped.items():
-            gone[camera] = gone.get(camera, 0) + count
+        for one, count in recorded.dropped.items():
+            assert (one.reason, one.priority) == (Drop.LEDGER_FULL, Priority.DETECTIONS)
+            gone[one.camera] += count
         total = recorded.dropped_total or total
         assert ledger.backlog().used_bytes <= limit + 32_768
     assert abs(gone["cam0"] - gone["cam1"]) <= 1
@@ -206,12 +253,12 @@ def test_only_the_newest_keys_are_remembered(path, monkeypatch):
 def test_a_newer_version_is_refused_with_what_to_do(path, ledger):
     ledger.close()
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version=3")
+        db.execute("PRAGMA user_version=4")
     db.close()
     with pytest.raises(LedgerRefusedError) as caught:
         Ledger(path)
     assert str(caught.value) == (
-        f"ledger {path} has version 3, newer than 2, which this module reads; "
+        f"ledger {path} has version 4, newer than 3, which this module reads; "
         "update the module, or move the file away and keep it"
     )
 

@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -149,14 +148,3 @@ def test_damaged_ledgers_are_kept_but_not_without_end(tmp_path: Path) -> None:
         (tmp_path / "ledger.db").write_bytes(b"no database" * 1000)
         assert everything_sent(tmp_path)[2] == 1
     assert len(list(tmp_path.glob("ledger.db.damaged-*"))) == 3
-
-
-def test_a_ledger_of_the_version_before_is_read_and_its_batch_stays_the_same(tmp_path: Path) -> None:
-    path, former = closed_ledger(tmp_path)
-    with sqlite3.connect(path) as db:
-        for table, column in (("meta", "sum"), ("items", "sum"), ("batches", "traces_sum"), ("batches", "body_sum")):
-            db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        db.execute("PRAGMA user_version=1")
-    db.close()
-    sent, name, set_aside = everything_sent(tmp_path)
-    assert (len(sent), name, set_aside) == (60, former, 0)

@@ -43,7 +43,8 @@ async def test_a_zone_in_the_twin_turns_detections_into_events_and_no_box_goes_u
     await fed(device, walks(8, a=across))
     assert (await device.method("flush"))[0] == 200
     told = [(one["type"], one["phase"]) for one in events(device)]
-    assert told == [("aggregate", "end"), ("object", "new"), ("zone", "new"), ("zone", "end")]
+    assert sorted(told) == [("aggregate", "end"), ("object", "new"), ("zone", "end"), ("zone", "new")]
+    assert [one for one in told if one[0] == "zone"] == [("zone", "new"), ("zone", "end")]
     assert {one["schema"] for one in device.upstream()} == {"vigie.events/1"}
     assert device.metric("vigie_items_committed_total") == 80
     assert device.metric('vigie_detections_committed_total{label="person",model="parts/1"}') == 80
@@ -66,14 +67,15 @@ async def test_messages_carry_what_a_routing_query_asks_for_and_the_attributes_o
     assert (told["severity"], told["camera"]) == ("event", "yard")
 
 
-async def test_an_alert_does_not_wait_for_the_batch_to_fill_and_takes_along_what_came_before(device):
+async def test_an_alert_does_not_wait_for_the_batch_to_fill_and_takes_along_what_fits_its_piece(device):
     rules = {"lines": {"door": {"points": [[0.5, 0.0], [0.5, 1.0]], "alert": "both"}}}
     await device.configure(upstream="events", batch_seconds=3600, cameras={"dock": rules})
     await fed(device, walks(3, a=across))
     assert device.hub.upstream == []
     await fed(device, [item for item in walks(5, a=across) if item.seq >= 3000])
     await device.until(lambda: any(one["type"] == "line" for one in events(device)))
-    assert [one["type"] for one in events(device)] == ["aggregate", "object", "line"]
+    assert [one["type"] for one in events(device)] == ["line", "object", "aggregate"]
+    assert len(device.hub.upstream) == 1
 
 
 async def test_what_goes_on_ends_with_the_module_and_reaches_upstream(device):
@@ -81,10 +83,10 @@ async def test_what_goes_on_ends_with_the_module_and_reaches_upstream(device):
     await fed(device, walks(4, a=across))
     await device.stop()
     told = [(one["type"], one["phase"]) for one in events(device)]
-    assert told == [
-        ("aggregate", "end"), ("object", "new"), ("zone", "new"), ("zone", "end"), ("object", "end"),
-        ("aggregate", "end"),
+    assert [one for one in told if one[0] != "aggregate"] == [
+        ("object", "new"), ("zone", "new"), ("zone", "end"), ("object", "end"),
     ]  # fmt: skip
+    assert told.count(("aggregate", "end")) == 2
 
 
 async def test_both_sends_boxes_and_events_each_in_messages_of_their_schema(device):
@@ -92,7 +94,7 @@ async def test_both_sends_boxes_and_events_each_in_messages_of_their_schema(devi
     await fed(device, walks(2, a=across))
     assert (await device.method("flush"))[0] == 200
     assert sum(len(one["items"]) for one in device.upstream() if one["schema"] == "vigie.telemetry/1") == 20
-    assert [(one["type"], one["phase"]) for one in events(device)] == [("aggregate", "end"), ("object", "new")]
+    assert {(one["type"], one["phase"]) for one in events(device)} == {("aggregate", "end"), ("object", "new")}
     assert [one["sent"] for one in device.upstream()] == list(range(1, len(device.upstream()) + 1))
 
 

@@ -16,6 +16,11 @@ REASONS = {
     "input_full": "because the stage behind could not keep up",
     "too_large": "because they were too large for a message",
     "ledger_full": "because the disk set aside for results was full",
+    "over_bound": "because more waited for the cloud than may",
+    "rejected": "because no more may wait for the cloud",
+    "too_old": "because they waited for the cloud too long",
+    "folded": "because they were made into counts while they waited for the cloud",
+    "purged": "because `purge` was called",
 }
 
 # By the cause that the camera module counts failures under.

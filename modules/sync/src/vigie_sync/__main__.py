@@ -13,6 +13,7 @@ from vigie.demand import offer_demands
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.service import InputQueue, open_service, run_module
 from vigie_sync.config import SyncConfig
+from vigie_sync.drops import Drops
 from vigie_sync.facts import FactStage
 from vigie_sync.methods import offer_methods
 from vigie_sync.outbox import Outbox
@@ -25,14 +26,16 @@ async def main(env: ModuleEnvironment) -> None:
             detections = service.input(names.DETECTIONS, DetectionsItem)
             telemetry = service.output(names.TELEMETRY, None)
             outbox = Outbox(service, ledger, telemetry)
-            receive = ReceiveStage(service, detections, ledger, outbox)
+            drops = Drops(service, ledger)
+            receive = ReceiveStage(service, detections, ledger, outbox, drops)
             union: Any = EventItem
             told: InputQueue[EventItem] = service.input(names.EVENTS, union, schema=EVENTS)
-            facts = FactStage(service, told, ledger, outbox, receive.told)
+            facts = FactStage(service, told, ledger, outbox, counter=receive.told, drops=drops)
             offer_methods(service, ledger, outbox)
             offer_demands(service)
 
             async def apply(new: SyncConfig, _previous: SyncConfig | None) -> None:
+                ledger.configure(new.ledger_rules)
                 receive.configure(new)
                 facts.configure(new)
                 outbox.configure(new)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from vigie.events.settings import CameraRules, EventSettings, Name
+from vigie.ledger.bounds import Durability, LedgerRules, OutboxBounds
 
 Report = Literal["every_frame", "with_detections"]
 CAMERAS_MAX = 64
@@ -43,6 +44,20 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(
             ge=1 << 20,
             le=1 << 36,
-            description="Disk the ledger may take; when it is full the oldest items go, counted as 'ledger_full'.",
+            description="Disk the ledger may take; when it is full the oldest items of the lowest priority go, counted "
+            "as 'ledger_full'.",
         ),
     ] = 256 << 20
+    outbox: OutboxBounds = OutboxBounds()
+    durability: Annotated[
+        Durability,
+        Meta(
+            description="What a recorded item survives: 'process_crash' (of a power loss all but the last second), or "
+            "'power_loss': every commit waits for the disk."
+        ),
+    ] = "process_crash"
+
+    @property
+    def ledger_rules(self) -> LedgerRules:
+        """What the ledger is to do with it."""
+        return LedgerRules(bounds=self.outbox, durability=self.durability)

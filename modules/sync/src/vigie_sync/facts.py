@@ -16,10 +16,12 @@ from vigie.errors import LedgerUnavailableError
 from vigie.events.moment import KEY
 from vigie.ledger.batch import ITEM_LIMIT_BYTES
 from vigie.ledger.ledger_thread import LedgerThread
+from vigie.ledger.priorities import priority
 from vigie.ledger.rows import Entry
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
+from vigie_sync.drops import Drops
 from vigie_sync.outbox import Outbox
 
 log = get_logger("sync.facts")
@@ -56,11 +58,13 @@ class FactStage:
         told: InputQueue[EventItem],
         ledger: LedgerThread,
         outbox: Outbox,
+        *,
         counter: Counter,
+        drops: Drops,
     ) -> None:
         """``counter``: of events recorded, by type, phase and severity."""
         self._service, self._input, self._ledger, self._outbox = service, told, ledger, outbox
-        self._counter = counter
+        self._counter, self._drops = counter, drops
         self._config = SyncConfig()
         self._configured = threading.Event()
 
@@ -106,15 +110,14 @@ class FactStage:
                 self._outbox.recorded(len(new), urgent=any(event.severity == "alert" for event in new))
             for event in new:
                 self._counter.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
-            for camera, count in recorded.dropped.items():
-                self._service.metrics.dropped("ledger_full", camera, count)
+            self._drops.tell(recorded.dropped)
             break
         return True
 
     def _entry(self, event: EventItem) -> Entry | None:
         body = _encoder.encode(event)
         if event.key.startswith(KEY) and len(body) <= ITEM_LIMIT_BYTES:
-            return Entry(event.key, event.camera, body)
+            return Entry(event.key, event.camera, body, priority(str(event.__struct_config__.tag), event.severity))
         log.error("event_refused", camera=event.camera, key=event.key[:200], bytes=len(body))
         self._service.metrics.dropped("refused", event.camera)
         return None

@@ -21,12 +21,13 @@ from vigie.events.rules import Rules
 from vigie.health import Watchdog
 from vigie.histogram import DELAY_BUCKETS_S
 from vigie.ledger.batch import ITEM_LIMIT_BYTES
-from vigie.ledger.ledger import Recorded
 from vigie.ledger.ledger_thread import LedgerThread
+from vigie.ledger.priorities import priority
 from vigie.ledger.rows import Entry
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
+from vigie_sync.drops import Drops
 from vigie_sync.outbox import Outbox
 
 log = get_logger("sync.receive")
@@ -55,8 +56,10 @@ class ReceiveStage:
         detections: InputQueue[DetectionsItem],
         ledger: LedgerThread,
         outbox: Outbox,
+        drops: Drops,
     ) -> None:
         self._service, self._detections, self._ledger, self._outbox = service, detections, ledger, outbox
+        self._drops = drops
         self._config = self._wanted = SyncConfig()
         self._configured = threading.Event()
         self._rules = Rules()
@@ -129,6 +132,7 @@ class ReceiveStage:
                     self._commit(entries)
                 else:
                     self._ledger.settle()
+                    self._drops.tell(self._ledger.take_dropped())
             except LedgerUnavailableError as error:
                 self._report_unavailable(error)
                 if stop.wait(retry_s):
@@ -186,7 +190,13 @@ class ReceiveStage:
         for event in events:
             self._alerts = self._alerts or event.severity == "alert"
             self.told.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
-        return [Entry(event.key, event.camera, self._encoder.encode(event)) for event in events]
+        return [
+            Entry(
+                event.key, event.camera, self._encoder.encode(event),
+                priority(str(event.__struct_config__.tag), event.severity),
+            )
+            for event in events
+        ]  # fmt: skip
 
     def _commit(self, entries: list[Entry]) -> None:
         recorded = self._ledger.record(entries, self._config.ledger_bytes)
@@ -195,8 +205,7 @@ class ReceiveStage:
         if len(twice) < len(entries):
             self._outbox.recorded(len(entries) - len(twice), urgent=self._alerts)
             self._alerts = False
-        if recorded.dropped:
-            self._report_full(recorded)
+        self._drops.tell(recorded.dropped)
 
     def _count(self, items: list[DetectionsItem]) -> None:
         """``items``: frames that are recorded, or whose events are."""
@@ -226,12 +235,6 @@ class ReceiveStage:
                 self._commit(self._entries(events))
         except LedgerUnavailableError as error:
             log.warning("last_events_lost", events=len(events), reason=error.reason)
-
-    def _report_full(self, recorded: Recorded) -> None:
-        for camera, count in recorded.dropped.items():
-            self._service.metrics.dropped("ledger_full", camera, count)
-        log.warning("ledger_full", dropped=recorded.dropped.total(), dropped_total=recorded.dropped_total)
-        self._service.twin.report({"ledger_full": {"dropped": recorded.dropped_total}})
 
     def _report_unavailable(self, error: LedgerUnavailableError) -> None:
         self._service.health.not_ready("ledger", str(error))

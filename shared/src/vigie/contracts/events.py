@@ -119,6 +119,25 @@ class Aggregate(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="
     lines: dict[str, dict[str, LineCount]] = {}
 
 
+class Omitted(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="omitted"):
+    """Items that were not sent, because more waited than the twin's ``outbox`` lets; they became these counts.
+
+    ``priority``: of the items; ``kinds``: how many of each type and phase (``zone/end``), boxes as ``frame``;
+    ``labels``: of their objects. From the first of them (``started_at``) to the last (``at``).
+    """
+
+    priority: str
+    items: int
+    kinds: dict[str, int]
+    labels: dict[str, int] = {}
+
+
+class CheckEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="test"):
+    """Asked for by ``send_test_event``: the way to the cloud works. Nothing was seen."""
+
+    text: str = ""
+
+
 class _OfCamera(Occurrence, frozen=True, kw_only=True, omit_defaults=True):
     """About a camera itself, told by the camera module. No frame shows it, so ``trace`` is empty."""
 
@@ -168,6 +187,8 @@ EventItem = (
     | LineEvent
     | PresenceEvent
     | Aggregate
+    | Omitted
+    | CheckEvent
     | CameraDown
     | CameraDegraded
     | CameraUp

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 
 import msgspec
 
-from vigie.contracts.envelope import EVENTS, TELEMETRY, EnvelopeHead, Schema
+from vigie.contracts.envelope import CONTENT_ENCODING, EVENTS, TELEMETRY, EnvelopeHead, Schema
 from vigie.events.moment import KEY
 
 # An item this large would leave no room for the envelope; sync drops it, counted, before it is recorded.
 ITEM_LIMIT_BYTES = 240_000
+GZIP = "gzip"
+_GZIP_MAGIC = b"\x1f\x8b"
+_LEVEL = 6
 
 _encoder = msgspec.json.Encoder()
 
@@ -29,6 +33,16 @@ class Batch:
         """The idempotency key of the message: the same over restarts and retries."""
         return message_id(self.ledger, self.sent)
 
+    @property
+    def encoding(self) -> str:
+        """The message's ``contentEncoding``: of what was stored, whatever the twin says now. No JSON begins so."""
+        return GZIP if self.body.startswith(_GZIP_MAGIC) else CONTENT_ENCODING
+
+    @property
+    def json(self) -> bytes:
+        """The envelope. Raises: OSError, EOFError, zlib.error: not what ``encode`` made."""
+        return gzip.decompress(self.body) if self.encoding == GZIP else self.body
+
 
 def message_id(ledger: str, sent: int) -> str:
     """Names message ``sent`` of a ledger."""
@@ -40,20 +54,6 @@ def schema_of(trace: str) -> Schema:
     return EVENTS if trace.startswith(KEY) else TELEMETRY
 
 
-def fitting(sized: list[tuple[int, str]], room_bytes: int) -> int:
-    """How many of the first items, given as length and key, are of one schema and fit ``room_bytes``; at least one.
-
-    There is a comma between them.
-    """
-    taken = used = 0
-    for size, key in sized:
-        used += size + 1
-        if taken and (used > room_bytes or schema_of(key) != schema_of(sized[0][1])):
-            break
-        taken += 1
-    return taken
-
-
 def encode(schema: Schema, module: str, ledger: str, sent: int, items: list[bytes]) -> bytes:
     """The envelope of ``items``, which are JSON already.
 
@@ -61,6 +61,11 @@ def encode(schema: Schema, module: str, ledger: str, sent: int, items: list[byte
     """
     head = _encoder.encode(EnvelopeHead(str(schema), module, ledger, sent))
     return head[:-1] + b',"items":[' + b",".join(items) + b"]}"
+
+
+def compressed(body: bytes) -> bytes:
+    """The same bytes for the same body."""
+    return gzip.compress(body, _LEVEL, mtime=0)
 
 
 def head_bytes(module: str, ledger: str, sent: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,7 +14,9 @@ from typing import Self, TypeVar
 
 from vigie.errors import LedgerRefusedError, LedgerUnavailableError
 from vigie.ledger.batch import Batch
+from vigie.ledger.bounds import Dropped, LedgerRules
 from vigie.ledger.ledger import Backlog, Ledger, Recorded
+from vigie.ledger.packing import Packing
 from vigie.ledger.rows import UNREADABLE, Entry
 from vigie.ledger.salvage import salvage
 from vigie.log import get_logger
@@ -59,14 +62,21 @@ class LedgerThread:
         """
         self.path = folder / FILE
         self.times_set_aside = 0
+        self._rules = LedgerRules()
         self._ledger: Ledger | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=show_thread_name, initargs=(name,))
+
+    def configure(self, rules: LedgerRules) -> None:
+        """From the next call on; never raises."""
+        self._rules = rules
 
     def record(self, entries: Sequence[Entry], limit_bytes: int) -> Recorded:
         return self._call(lambda ledger: ledger.record(entries, limit_bytes))
 
-    def next_batch(self, module: str, most_items: int, body_limit: Callable[[str], int]) -> Batch | None:
-        return self._call(lambda ledger: ledger.next_batch(module, most_items, body_limit))
+    def next_batch(
+        self, module: str, most_items: int, body_limit: Callable[[str], int], packing: Packing | None = None
+    ) -> Batch | None:
+        return self._call(lambda ledger: ledger.next_batch(module, most_items, body_limit, packing))
 
     def acknowledge(self, done: Batch) -> None:
         self._call(lambda ledger: ledger.acknowledge(done) if ledger.id == done.ledger else None)
@@ -76,6 +86,9 @@ class LedgerThread:
 
     def backlog(self) -> Backlog:
         return self._call(Ledger.backlog)
+
+    def take_dropped(self) -> Counter[Dropped]:
+        return self._call(Ledger.take_dropped)
 
     def set_aside(self) -> list[str]:
         """Names of damaged ledgers beside the one in use; the newest three are kept."""
@@ -105,6 +118,7 @@ class LedgerThread:
             if self._ledger is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._ledger = Ledger(self.path)
+            self._ledger.configure(self._rules)
             return work(self._ledger)
         except LedgerRefusedError:
             raise

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from vigie.ledger.batch import Batch
+from vigie.ledger.priorities import RANGE, priority_of
 from vigie.ledger.rows import ITEMS, UNREADABLE, Entry, LedgerDamagedError, checksum, item_of
 
 
@@ -27,6 +30,10 @@ def salvage(path: Path) -> list[Entry]:
     ``path`` is a copy that may be changed. Never raises for what it finds: the rest of the file is lost.
     """
     db = sqlite3.connect(path, isolation_level=None)
+    query = ITEMS
+    with contextlib.suppress(*UNREADABLE):
+        if "at" not in {row[1] for row in db.execute("PRAGMA table_info(items)")}:
+            query = ITEMS.replace(", at", ", NULL")  # of version 2
     saved: dict[int, Entry] = {}
     first: list[Entry] = []
     try:
@@ -35,15 +42,18 @@ def salvage(path: Path) -> list[Entry]:
                 "SELECT sent, items, body, body_sum FROM batches WHERE body IS NOT NULL ORDER BY sent"
             ):
                 if total == checksum(sent, items, body):
-                    for item in msgspec.json.decode(body, type=_Sent).items:
-                        one = msgspec.json.decode(item, type=_SentItem)
-                        first.append(Entry(one.key or one.trace, one.camera, bytes(item)))
+                    for item in msgspec.json.decode(Batch("", sent, items, body).json, type=_Sent).items:
+                        one, content = msgspec.json.decode(item, type=_SentItem), bytes(item)
+                        key = one.key or one.trace
+                        first.append(Entry(key, one.camera, content, priority_of(key, content)))
         # From both ends: reading stops at a page that cannot be read.
         for order in ("ASC", "DESC"):
             with contextlib.suppress(*UNREADABLE):
-                for row in db.execute(f"{ITEMS} ORDER BY id {order}"):
+                for row in db.execute(f"{query} ORDER BY id {order}"):
                     with contextlib.suppress(LedgerDamagedError):
                         number, entry = item_of(row)
+                        if number < RANGE:
+                            entry = replace(entry, priority=priority_of(entry.trace, entry.body))
                         saved[number] = entry
     finally:
         db.close()
