@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from vigie.log import lines_lost
+from vigie.sandbox.module import is_confined
 
 # One more series for each counter, which nobody reads: the scraper knows when a process began.
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types for it
@@ -55,6 +56,8 @@ class Metrics:
         """Say which code this process runs: ``vigie_build_info`` is always 1, its labels are the fact."""
         info = self.gauge("vigie_build_info", "Which code runs: always 1.", ("module", "version", "python"))
         info.labels(module, version, platform.python_version()).set(1)
+        confined = self.gauge("vigie_module_confined", "1 while the module's own filter of system calls holds.")
+        confined.set(int(is_confined()))
 
     def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
         return Counter(name, text, tuple(labels), registry=self.registry)

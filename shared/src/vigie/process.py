@@ -18,6 +18,7 @@ from vigie.config.environment import ModuleEnvironment
 from vigie.errors import ConfigRefusedError, PermanentError, VigieError
 from vigie.log import configure_logging, get_logger
 from vigie.private_files import keep_files_private
+from vigie.sandbox.module import confine_module
 
 log = get_logger(__name__)
 
@@ -28,8 +29,11 @@ _EXIT_DEADLINE_S = 1.0
 OK, FAILED, MISCONFIGURED, STOPPED_HARD = 0, 1, 2, 3
 
 
-def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]]) -> int:
-    """Run ``main`` until it returns, fails, or SIGTERM or SIGINT cancels it; returns the exit code."""
+def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]], *, programs: bool = False) -> int:
+    """Run ``main`` until it returns, fails, or SIGTERM or SIGINT cancels it; returns the exit code.
+
+    ``programs``: it starts processes of its own; otherwise none can be started any more.
+    """
     keep_files_private()
     try:
         env = ModuleEnvironment.from_environ(name, os.environ)
@@ -40,6 +44,8 @@ def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]]) 
     configure_logging(env.module_id, style=env.log_style, level=env.log_level)
     _report_dead_threads()
     log.info("module_starting", boot=env.boot, pid=os.getpid())
+    if (reason := confine_module(programs=programs)) is not None:
+        log.warning("module_not_confined", reason=reason)
     code = asyncio.run(_supervise(env, main))
     log.info("module_stopped", exit_code=code)
     # A thread left behind in the hub client would keep the interpreter from ending.

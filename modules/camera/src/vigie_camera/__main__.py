@@ -35,4 +35,4 @@ async def main(env: ModuleEnvironment) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_module(names.CAMERA, main))
+    raise SystemExit(run_module(names.CAMERA, main, programs=True))

@@ -18,4 +18,4 @@ async def main(env: ModuleEnvironment) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_module(names.INFERENCE, main))
+    raise SystemExit(run_module(names.INFERENCE, main, programs=True))

@@ -23,9 +23,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from vigie.sandbox.landlock import restrict
+from vigie.sandbox.module import NO_MORE_PROCESSES
 from vigie.sandbox.program import Argument, Denied
 from vigie.sandbox.seccomp import forbid
-from vigie.sandbox.syscalls import FILE_CHANGES, INCOMING, KERNEL, PROCESSES, PROGRAMS, SIGNALS_BY_OTHER_WAYS
+from vigie.sandbox.syscalls import FILE_CHANGES, INCOMING, KERNEL, SIGNALS_BY_OTHER_WAYS
 from vigie_camera.decode.reasons import PORTS, is_network
 from vigie_camera.decode.wire import Task
 
@@ -34,7 +35,6 @@ LANDLOCK: Final = "landlock"
 MEASURES: Final = (SECCOMP, LANDLOCK)
 
 _PR_SET_DUMPABLE, _PR_SET_PTRACER = 4, 0x59616D61
-_CLONE_THREAD = 0x10000
 _WRITES = (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC)
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _DNS_PORT = 53
@@ -88,10 +88,10 @@ def confine(task: Task) -> tuple[str, ...]:
 def forbidden(task: Task, pid: int) -> list[Denied]:
     """The system calls that a decoder of ``task``, whose process is ``pid``, cannot make."""
     return [
-        Denied((*KERNEL, *PROGRAMS, *PROCESSES, *FILE_CHANGES, *SIGNALS_BY_OTHER_WAYS, *INCOMING)),
+        Denied((*KERNEL, *FILE_CHANGES, *SIGNALS_BY_OTHER_WAYS, *INCOMING)),
+        *NO_MORE_PROCESSES,
         # Its flags lie in memory, where a filter cannot look; the C library takes the older call instead.
-        Denied(("clone3", "openat2"), errno.ENOSYS),
-        Denied(("clone",), when=(Argument(0, 0, _CLONE_THREAD),)),
+        Denied(("openat2",), errno.ENOSYS),
         Denied(("kill", "tgkill"), when=(Argument(0, pid, equal=False),)),
         *(Denied(("open",), errno.EACCES, (Argument(1, flag, flag),)) for flag in _WRITES),
         *(Denied(("openat",), errno.EACCES, (Argument(2, flag, flag),)) for flag in _WRITES),
