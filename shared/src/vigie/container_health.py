@@ -1,14 +1,19 @@
-"""The health check of a module's container: asks the module's own /healthz and ends with 0 or 1.
+"""The health check of a module's container: asks the module's own /healthz, and ends a module that stays stalled.
 
-Run by path with ``python -I -S`` every 30 s on small devices: three imports, no package, some 15 ms.
+Docker only marks a container as unhealthy; neither it nor edgeAgent restarts one for that. So this check does: after
+``TRIES`` bad answers in a row the module gets SIGTERM with the reason in its state folder, and the restart policy does
+the rest. Only a module that has answered well before is ended: a start may take its time.
+Run by path with ``python -I -S`` every 30 s on small devices: a few imports, no package, some 15 ms.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,19 +21,73 @@ if TYPE_CHECKING:
 
 # Docker's own limit is 5 s; a sentence of ours is better than its "timed out".
 TIMEOUT_S = 3.0
+# With Docker's interval of 30 s: a minute past the module's own limits, which are 30 s and more.
+TRIES = 3
+# Answers further apart than this are no row: the machine slept, or nobody asked.
+ROW_BREAKS_AFTER_S = 300.0
+_STREAK, _RESTARTS = "health-check.json", "health-restarts.json"
 
 
 def main(state: str) -> int:
     """0: the module makes progress; 1: it does not, does not answer, or has not begun to."""
+    endpoint: dict[str, Any] = {}
     try:
         endpoint = find(state)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint["host"], endpoint["host"])  # noqa: S104
         status, body = ask(host, endpoint["port"])
+        verdict = f"{status} {body}"
+        well = status == 200
     except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.stdout.write(f"no answer: {error}\n")
-        return 1
-    sys.stdout.write(f"{status} {body}\n")
-    return 0 if status == 200 else 1
+        verdict, well = f"no answer: {error}", False
+    sys.stdout.write(f"{verdict}\n")
+    streak = bad_in_a_row(read(state, _STREAK), endpoint.get("pid"), time.time(), well=well)
+    write(state, _STREAK, streak)
+    if streak["bad"] >= TRIES and isinstance(endpoint.get("pid"), int):
+        end(state, endpoint["pid"], verdict)
+    return 0 if well else 1
+
+
+def bad_in_a_row(before: dict[str, Any], pid: object, now: float, *, well: bool) -> dict[str, Any]:
+    """The row of bad answers of process ``pid``, which counts from its first good one on."""
+    same = before.get("pid") == pid and 0 <= now - float(before.get("at", 0.0)) < ROW_BREAKS_AFTER_S
+    answered = well or (bool(before.get("answered")) and before.get("pid") == pid)
+    bad = 0 if well or not answered else (int(before.get("bad", 0)) if same else 0) + 1
+    return {"pid": pid, "at": now, "answered": answered, "bad": bad}
+
+
+def end(state: str, pid: int, reason: str) -> None:
+    """SIGTERM, which a module takes on a thread of its own and obeys within 8 s also where its main thread hangs."""
+    before = read(state, _RESTARTS)
+    count = before.get("count")
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    now = {"count": (count if isinstance(count, int) else 0) + 1, "reason": reason[:400], "by": "health check"}
+    write(state, _RESTARTS, {**now, "at": at, "told": False})
+    write(state, _STREAK, {})
+    sys.stdout.write(f"ending the module: {TRIES} bad answers in a row\n")
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except OSError as error:
+        sys.stdout.write(f"it cannot be ended: {error}\n")
+
+
+def read(state: str, name: str) -> dict[str, Any]:
+    """Empty where there is none, or none that can be read."""
+    try:
+        with open(f"{state}/{name}", encoding="utf-8") as file:  # noqa: PTH123 - pathlib would double the time
+            told = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def write(state: str, name: str, content: dict[str, Any]) -> None:
+    """A folder that cannot be written costs the row, not the check."""
+    try:
+        with open(f"{state}/.{name}", "w", encoding="utf-8") as file:  # noqa: PTH123
+            json.dump(content, file)
+        os.replace(f"{state}/.{name}", f"{state}/{name}")  # noqa: PTH105
+    except OSError as error:
+        sys.stdout.write(f"{name} cannot be written: {error}\n")
 
 
 def find(state: str) -> dict[str, Any]:

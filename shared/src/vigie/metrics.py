@@ -50,6 +50,9 @@ class Metrics:
         self._rung = self.counter("vigie_doorbell_messages_total", "Messages sent by doorbell.", ("output",))
         self.hub_connected = self.gauge("vigie_hub_connected", "1 while the hub link is up.")
         self.sign_failures = self.counter("vigie_hub_sign_failures_total", "Tokens that could not be renewed.")
+        self.health_restarts = self.gauge(
+            "vigie_health_restarts", "Times that a supervisor ended this module because it made no progress."
+        )
         self.client_rebuilds = self.counter("vigie_client_rebuilds_total", "Hub clients replaced.", ("reason",))
 
     def build(self, module: str, version: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
+from vigie import health_restarts
 from vigie.answering import Answering
 from vigie.audit.auditor import Auditor
 from vigie.audit.journal import Journal
@@ -124,6 +125,7 @@ class Service(Generic[C]):
             record=self._auditor.record,
         )  # fmt: skip
         self.metrics.build(env.name, module_version)
+        health_restarts.tell(env.state, self.metrics, self.health)
         self.method("get_status", StatusRequest, self._status)
 
     def input(
@@ -340,11 +342,7 @@ class Service(Generic[C]):
 
     def _status(self, request: StatusRequest) -> dict[str, Any]:
         short = status_of(
-            self.env,
-            self.health,
-            software=self.module_version,
-            uptime_s=self.uptime_s,
-            twin_version=self.twin.version,
+            self.env, self.health, software=self.module_version, uptime_s=self.uptime_s, twin_version=self.twin.version
         )
         return {**short, **verbose(self.metrics)} if request.verbose else short
 

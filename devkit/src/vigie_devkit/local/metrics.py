@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vigie_devkit.local.health_keeper import Answer
+
 Labels = tuple[tuple[str, str], ...]
 _LINE = re.compile(r"^(?P<name>[A-Za-z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)")
 # Counters, and what a histogram counts.
@@ -58,8 +60,23 @@ async def is_ready(state: Path, pid: int, *, timeout_s: float = 2.0) -> bool:
     return await _get(state, pid, "/readyz", timeout_s) is not None
 
 
+async def ask_health(state: Path, pid: int, *, timeout_s: float = 2.0) -> Answer:
+    """What /healthz of process ``pid`` says of its progress."""
+    answer = await _ask(state, pid, "/healthz", timeout_s)
+    if answer is None:
+        return Answer(well=False, reason="no answer", silent=True)
+    status, body = answer
+    return Answer(well=status == 200, reason=body.decode("utf-8", "replace")[:300])
+
+
 async def _get(state: Path, pid: int, path: str, timeout_s: float) -> bytes | None:
-    """The body of an answer 200, None for anything else.
+    """The body of an answer 200, None for anything else."""
+    answer = await _ask(state, pid, path, timeout_s)
+    return answer[1] if answer is not None and answer[0] == 200 else None
+
+
+async def _ask(state: Path, pid: int, path: str, timeout_s: float) -> tuple[int, bytes] | None:
+    """Status and body, None where nobody answers.
 
     A plain request over a stream: an HTTP library would cost `up` half its start-up time.
     """
@@ -75,10 +92,10 @@ async def _get(state: Path, pid: int, path: str, timeout_s: float) -> bytes | No
                 response = await reader.read()
             finally:
                 writer.close()
-    except (OSError, ValueError, KeyError, TimeoutError):
+        head, _, body = response.partition(b"\r\n\r\n")
+        return int(head.split(b" ", 2)[1]), body
+    except (OSError, ValueError, KeyError, IndexError, TimeoutError):
         return None
-    head, _, body = response.partition(b"\r\n\r\n")
-    return body if b" 200 " in head.split(b"\r\n", 1)[0] else None
 
 
 class Tally:

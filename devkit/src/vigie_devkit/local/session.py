@@ -22,6 +22,7 @@ from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.drain import Drain
 from vigie_devkit.local.errors import Exit, HubFailedError, LocalError, ModuleFailedError
 from vigie_devkit.local.footprint import folder_bytes, pss_bytes
+from vigie_devkit.local.health_watch import HealthWatch
 from vigie_devkit.local.leftovers import clear_leftovers
 from vigie_devkit.local.metrics import Tally, fetch_metrics, is_ready
 from vigie_devkit.local.paths import RunPaths
@@ -92,6 +93,7 @@ class Session:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means to go on
                 loop.add_signal_handler(number, self._asked_to_stop)
         keeper: asyncio.Task[None] | None = None
+        health: asyncio.Task[None] | None = None
         agent = AsyncExitStack()
         try:
             await agent.enter_async_context(
@@ -104,11 +106,16 @@ class Session:
             for module in self._plan.modules:
                 if module != CAMERA and not self._stop.is_set():
                     self._supervisor.start(module_program(self._run, module))
+            watch = HealthWatch(self._supervisor, self._run, self._plan.modules, self._status.note)
+            health = asyncio.create_task(watch.run(), name="local.health")
             await self._until_done()
         except LocalError as error:
             self._complaint = error
         finally:
             await agent.aclose()
+            if health is not None:
+                health.cancel()
+                await asyncio.wait([health])
             await self._end(keeper)
         return self._outcome()
 

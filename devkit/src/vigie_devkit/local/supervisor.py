@@ -141,6 +141,7 @@ class Supervisor:
             raise LookupError(f"{name} is not running, or is being restarted")
         supervised.started_anew = started = asyncio.Event()
         child.signal(signal.SIGTERM)
+        child.signal(signal.SIGCONT)  # a stopped process would take SIGTERM only once somebody lets it go on
         try:
             await asyncio.wait_for(started.wait(), RESTART_GRACE_S)
         except TimeoutError:

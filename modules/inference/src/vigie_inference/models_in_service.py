@@ -108,7 +108,7 @@ class ModelsInService:
     def runs_at_a_time(self) -> int:
         """Of the serving model."""
         with self._lock:
-            return 1 if self._serving is None else self._serving[0].engine.candidate.runs
+            return 1 if self._serving is None else self._serving[0].runs
 
     def retire(self) -> None:
         """Close what is no longer needed; called now and then by the thread that takes tensors."""

@@ -46,7 +46,7 @@ class PutInService:
 
     def open(self, loaded: LoadedBundle, config: InferenceConfig) -> ServingModel:
         """``loaded`` with the engine that answers first. Raises: ConfigRefusedError."""
-        return ServingModel.open(loaded, self._control.first(loaded, config))
+        return self._control.first(loaded, config)
 
     def place(self, model: ServingModel, config: InferenceConfig) -> None:
         """Serve the open ``model`` from the next tensor of its spec on; the lock is held.

@@ -26,13 +26,14 @@ from vigie.runtimes.objective import Objective
 from vigie.runtimes.opening import is_safe
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig, objective_of
+from vigie_inference.engines import Engines
 from vigie_inference.first_engine import first_engine
 from vigie_inference.load import Load
 from vigie_inference.measuring import Measuring
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.runtime_report import RuntimeReport
 from vigie_inference.runtime_state import Serving, in_order, opened, serving_of
-from vigie_inference.serving import LoadedBundle
+from vigie_inference.serving import LoadedBundle, ServingModel
 from vigie_inference.switching import Switching
 
 log = get_logger("inference")
@@ -68,7 +69,8 @@ class RuntimeControl:
         self._breaker = Breaker(folder, time.time())
         self._measuring = Measuring(self._cache, self._breaker, load, folder / "engines")
         self.report = RuntimeReport(service)
-        self._switching = Switching(models, self._breaker, self.report, folder / "engines")
+        self.engines = Engines(self._breaker, service.fail)
+        self._switching = Switching(models, self._breaker, self.report, self.engines, folder / "engines")
         self._alive = service.health.watch("inference.runtime", STALLED_AFTER_S)
         self._lock = threading.Lock()
         self._wanted: Wanted | None = None
@@ -79,15 +81,17 @@ class RuntimeControl:
         self._queueing = True
         self._looked: dict[tuple[str, int | None, bool], Here] = {}
 
-    def first(self, loaded: LoadedBundle, config: InferenceConfig) -> Candidate:
-        """What answers until the choice is made.
+    def first(self, loaded: LoadedBundle, config: InferenceConfig) -> ServingModel:
+        """``loaded`` with what answers until the choice is made.
 
-        Raises: ConfigRefusedError: lists that contradict each other; an engine that this machine does not have.
+        Raises: ConfigRefusedError: lists that contradict each other; an engine that this machine does not have, or
+            that refuses the model.
         """
+        self.engines.always = config.runtime.isolate == "always"
         objective = objective_of(config)
         here = self.check(loaded, config)
         entry = self._cache.load(fingerprint(loaded.bundle, here.facts))
-        return first_engine(loaded.bundle, here, objective, entry, self._breaker)
+        return self.engines.first(loaded, first_engine(loaded.bundle, here, objective, entry, self._breaker))
 
     def check(self, loaded: LoadedBundle, config: InferenceConfig) -> Here:
         """The candidates of this machine. Raises: ConfigRefusedError: it does not have the engine that is asked for."""
@@ -101,6 +105,7 @@ class RuntimeControl:
 
     def adopt(self, loaded: LoadedBundle | None, config: InferenceConfig) -> None:
         """Choose for this bundle and configuration from now on; None: there is none."""
+        self.engines.always = config.runtime.isolate == "always"
         with self._lock:
             self._wanted = None if loaded is None else Wanted(loaded, config, objective_of(config))
         self._load.attention.set()
@@ -341,7 +346,8 @@ class RuntimeControl:
         serving = self._models.serving
         if serving is None:
             return None
-        return serving_of(serving.engine.candidate, self._known.get(serving.engine.candidate.key))
+        candidate = serving.engine.candidate
+        return serving_of(candidate, self._known.get(candidate.key), isolated=serving.isolated)
 
     def _mark_unmet(self, wanted: Wanted, why: str) -> None:
         """Not ready while something else than what is required answers."""

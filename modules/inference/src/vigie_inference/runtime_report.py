@@ -64,7 +64,7 @@ class RuntimeReport:
     def serves(self, model: ServingModel, known: Measured | None) -> None:
         """``model`` answers now; ``known``: what was measured of its candidate."""
         candidate = model.engine.candidate
-        serving = serving_of(candidate, known)
+        serving = serving_of(candidate, known, isolated=model.isolated)
         self._info.clear()
         self._info.labels(
             model.spec.version,

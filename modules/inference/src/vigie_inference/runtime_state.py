@@ -11,7 +11,6 @@ from vigie.runtimes.breaker import Trouble
 from vigie.runtimes.choose import Choice, Rejection
 from vigie.runtimes.measure import Progress
 from vigie.runtimes.measurement import Measured, figures
-from vigie.runtimes.opening import is_safe
 
 # A twin's reported properties hold 32 KB in all; what is cut here is whole in ``get_runtime``.
 SHOWN_MAX = 12
@@ -94,7 +93,7 @@ class RuntimeState(msgspec.Struct, frozen=True):
         return {key: _bounded(value) if isinstance(value, str) else value for key, value in tree.items()}
 
 
-def serving_of(candidate: Candidate, known: Measured | None) -> Serving:
+def serving_of(candidate: Candidate, known: Measured | None, *, isolated: bool) -> Serving:
     proof = known.proof if known is not None else None
     return Serving(
         candidate=candidate.key,
@@ -103,8 +102,8 @@ def serving_of(candidate: Candidate, known: Measured | None) -> Serving:
         device=candidate.device,
         variant=candidate.variant,
         threads=candidate.threads,
-        isolated=not is_safe(candidate),
-        runs=candidate.runs,
+        isolated=isolated,
+        runs=1 if isolated else candidate.runs,
         verdict=proof.verdict if proof is not None else "",
         placed=proof.placed if proof is not None else {},
         cpu_time_share=proof.cpu_time_share if proof is not None else None,

@@ -12,9 +12,8 @@ from vigie.models import Bundle, load_bundle
 from vigie.models.reference import read_reference
 from vigie.models.signed import SignedBy
 from vigie.models.trust import TrustPolicy, judge
-from vigie.runtimes import Candidate, Engine
-from vigie.runtimes.opening import open_to_serve
-from vigie.thread_names import ENGINE, threads_started_as
+from vigie.runtimes import Engine
+from vigie.runtimes.isolated_engine import IsolatedEngine
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Decoder
 from vigie.vision.tracking import WEAK_SCORE
@@ -68,18 +67,12 @@ class ServingModel:
         self.loaded = loaded
         self.engine = engine
         self.users = 0  # frames that it is answering, counted by ModelsInService
-        self.gate = threading.BoundedSemaphore(engine.candidate.runs)
+        # A process of its own answers one request at a time, whatever its candidate could do in this one.
+        self.isolated = isinstance(engine, IsolatedEngine)
+        self.runs = 1 if self.isolated else engine.candidate.runs
+        self.gate = threading.BoundedSemaphore(self.runs)
         self.bundle, self.decoder, self.spec = loaded.bundle, loaded.decoder, loaded.spec
         self.labels, self.wanted = loaded.labels, loaded.wanted
-
-    @classmethod
-    def open(cls, loaded: LoadedBundle, candidate: Candidate) -> Self:
-        """Raises: ConfigRefusedError: the runtime refuses it."""
-        try:
-            with threads_started_as(ENGINE):
-                return cls(loaded, open_to_serve(loaded.bundle, candidate))
-        except VigieError as error:
-            raise ConfigRefusedError("$.model", str(error)) from error
 
     def close(self) -> None:
         self.engine.close()

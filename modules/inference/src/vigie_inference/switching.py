@@ -13,9 +13,9 @@ from vigie.runtimes.breaker import FORGIVEN_AFTER_S, Breaker
 from vigie.runtimes.finite import require_finite
 from vigie.runtimes.isolated_engine import IsolatedEngine
 from vigie.runtimes.measurement import Measured, figures
-from vigie.runtimes.opening import is_safe, open_to_serve
+from vigie.runtimes.opening import is_safe
 from vigie.runtimes.reference_frames import reference_frames
-from vigie.thread_names import ENGINE, threads_started_as
+from vigie_inference.engines import Engines
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.runtime_report import RuntimeReport
 from vigie_inference.serving import LoadedBundle, ServingModel
@@ -32,8 +32,10 @@ _WARM_RUNS = 3
 class Switching:
     """For the thread that chooses. ``blamed``: the model whose engine failed in service; never let serve again."""
 
-    def __init__(self, models: ModelsInService, breaker: Breaker, report: RuntimeReport, engine_cache: Path) -> None:
-        self._models, self._breaker, self._report = models, breaker, report
+    def __init__(
+        self, models: ModelsInService, breaker: Breaker, report: RuntimeReport, engines: Engines, engine_cache: Path
+    ) -> None:
+        self._models, self._breaker, self._report, self._engines = models, breaker, report, engines
         self._settings = EngineSettings(cache=engine_cache)
         self.blamed: ServingModel | None = None
         self._since_s = time.monotonic()
@@ -44,7 +46,8 @@ class Switching:
         before = self._models.serving
         if before is None or before.loaded is not loaded:
             return False
-        if before.engine.candidate == candidate and before is not self.blamed:
+        as_wanted = before.isolated == self._engines.isolates(loaded, candidate)
+        if before.engine.candidate == candidate and as_wanted and before is not self.blamed:
             self._report.serves(before, known.get(candidate.key))
             return True
         if not is_safe(candidate):
@@ -103,8 +106,7 @@ class Switching:
 
     def _open(self, loaded: LoadedBundle, candidate: Candidate, known: Measured | None) -> Engine:
         """Opened, warm, and answering with numbers. Raises: VigieError."""
-        with threads_started_as(ENGINE):
-            engine = open_to_serve(loaded.bundle, candidate, self._settings)
+        engine = self._engines.open(loaded, candidate, self._settings)
         try:
             if isinstance(engine, IsolatedEngine):
                 engine.run_limit_s = hung_after_s(known)

@@ -60,6 +60,7 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
         service.thread(f"inference.run-{number + 1}", stage.work)
     service.thread("inference.announce", announcer.run)
     service.thread("inference.runtime", control.run)
+    service.thread("inference.hangs", control.engines.run)
     service.thread("inference.trial", trial.run)
     service.thread("inference.update", updates.run)
     await service.start()

@@ -58,6 +58,7 @@ from vigie.errors.runtimes import (
     EngineError,
     EngineHungError,
     EngineOutputError,
+    ModelHungError,
     ProviderError,
     ProviderOptionError,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "MethodRefusedError",
     "ModelError",
     "ModelFileError",
+    "ModelHungError",
     "ModelParityError",
     "ModelUnrecognisedError",
     "PermanentError",

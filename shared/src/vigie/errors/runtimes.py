@@ -61,6 +61,20 @@ class EngineHungError(EngineError):
         super().__init__(model, f"during {what} the engine did not answer within {limit_s:g} s; its process was ended")
 
 
+class ModelHungError(EngineError):
+    """A run inside the module's own process did not end; the module ends and runs the model in a process of its own."""
+
+    slug: ClassVar[str] = "model-hung"
+
+    def __init__(self, model: str, limit_s: float) -> None:
+        """``limit_s``: how long it was given."""
+        super().__init__(
+            model,
+            f"a run did not end within {limit_s:g} s; the module starts anew and runs it in a process of its own, "
+            "which can be ended",
+        )
+
+
 class EngineOutputError(EngineError):
     """A run gave NaN or infinity where the reference does not; the next proven candidate answers."""
 

@@ -20,6 +20,8 @@ SCHEMA = "vigie.runtime-breaker/1"
 FILE = "runtime-breaker.json"
 FIRST_PAUSE_S = 30.0
 LONGEST_PAUSE_S = 6 * 3600.0
+# Bundles that are remembered for having hung.
+HUNG_MAX = 16
 # Without a failure for this long in service a candidate's past is forgotten.
 FORGIVEN_AFTER_S = 3600.0
 
@@ -36,6 +38,7 @@ class _File(msgspec.Struct, frozen=True):
     schema: str
     troubles: dict[str, Trouble]
     trying: str = ""
+    hung: tuple[str, ...] = ()
 
 
 def pause_s(failures: int) -> float:
@@ -51,6 +54,7 @@ class Breaker:
         self.path = folder / FILE
         file = self._load()
         self._troubles = dict(file.troubles)
+        self._hung = file.hung
         self._trying = ""
         if file.trying:
             self.failed(file.trying, "the module ended while this was tried", now_s)
@@ -81,6 +85,15 @@ class Breaker:
             self._trying = ""
         self._save()
         return trouble
+
+    def hung(self, bundle: str) -> None:
+        """``bundle`` (its digest) did not end in this process: from the next start on it runs in one of its own."""
+        self._hung = (*(one for one in self._hung if one != bundle), bundle)[-HUNG_MAX:]
+        self._save()
+
+    def has_hung(self, bundle: str) -> bool:
+        """Whether it ever did."""
+        return bundle in self._hung
 
     def forgive(self, key: str) -> None:
         """It has served long enough."""
@@ -113,6 +126,6 @@ class Breaker:
 
     def _save(self) -> None:
         try:
-            write_atomically(self.path, msgspec.json.encode(_File(SCHEMA, self._troubles, self._trying)))
+            write_atomically(self.path, msgspec.json.encode(_File(SCHEMA, self._troubles, self._trying, self._hung)))
         except OSError as error:
             log.warning("runtime_breaker_not_saved", path=str(self.path), reason=str(error))

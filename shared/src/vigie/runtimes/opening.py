@@ -20,11 +20,13 @@ def open_to_serve(
     *,
     load_limit_s: float = LOAD_LIMIT_S,
     nice: int = 0,
+    isolate: bool = False,
 ) -> Engine:
     """As the module serves it, and therefore as it is measured.
 
+    ``isolate``: in a process of its own, also what is safe: a model that never ends can only be ended there.
     Raises: BundleError, ProviderError, EngineError; EngineDiedError, EngineHungError for one in a process of its own.
     """
-    if is_safe(candidate):
+    if is_safe(candidate) and not isolate:
         return open_engine(bundle, candidate, settings=settings)
     return IsolatedEngine.open(bundle, candidate, settings or EngineSettings(), load_limit_s=load_limit_s, nice=nice)

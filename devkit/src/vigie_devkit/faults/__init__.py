@@ -1,0 +1,1 @@
+"""Named faults, each put on the whole running system, with the outcome that is promised."""
