@@ -32,6 +32,8 @@ COMMANDS = (
     "images",
     "doctor",
     "bench",
+    "faults",
+    "soak",
     "test",
     "check",
     "version",

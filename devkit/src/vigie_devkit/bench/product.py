@@ -132,8 +132,12 @@ class Product:
                 if record.module == SYNC:
                     yield from _decode(record.body_bytes()).items
 
+    def screen(self) -> str:
+        """All that `up` has written for people."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
     def tail(self) -> str:
-        return self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        return self.screen()[-2000:]
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from vigie_devkit.local.tree import tree
 MEGABYTE = 1_000_000
 
 
-def pss_bytes(pid: int, frames: Path) -> int | None:
+def pss_bytes(pid: int, frames: Path, *, children: bool = True) -> int | None:
     """Proportional set size in bytes of a process and all that it started, without mappings of files in ``frames``;
     None for no such process.
     """
-    occupied = [_pss_bytes(one, frames) for one in tree(pid)]
+    occupied = [_pss_bytes(one, frames) for one in (tree(pid) if children else [pid])]
     return None if occupied[0] is None else sum(one or 0 for one in occupied)
 
 

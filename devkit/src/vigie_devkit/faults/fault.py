@@ -1,0 +1,33 @@
+"""What a fault is: how it is put on the running system, what is promised of it, and what an operator sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from vigie_devkit.faults.signs import Sign
+from vigie_devkit.faults.system import PLAIN, Setup, System
+
+Put = Callable[[System], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """``put`` is in force while its context is entered, for ``hold_s``. Always promised: no committed item is lost,
+    none comes twice, each camera's items stay in order, and no module stays unready.
+
+    ``what``: a phrase for the table. ``back_within_s``: from the fault's end to the first frame that was captured after
+    it and has reached upstream. ``signs``: what an operator sees meanwhile or after, all of it. ``new_ledger``: the
+    ledger's numbers may begin anew, because what was recorded is in doubt. ``peers``: what others promise.
+    """
+
+    name: str
+    what: str
+    put: Put
+    hold_s: float = 0.0
+    back_within_s: float = 10.0
+    signs: Sequence[Sign] = ()
+    setup: Setup = PLAIN
+    new_ledger: bool = False
+    peers: str = "none"

@@ -1,0 +1,103 @@
+"""Disks that others fill: a small tmpfs in the place of a state folder, filled to the last byte, then freed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.signs import Sign, rises
+from vigie_devkit.faults.system import Setup, System
+
+_MB = 1 << 20
+SMALL = Setup(
+    name="small-disks",
+    tmpfs=(("modules/sync", 48 * _MB), ("logs", 8 * _MB), ("modules/camera", 2 * _MB), ("modules/inference", 4 * _MB)),
+)
+HUB_DISK = Setup(name="small-hub-disk", tmpfs=(("hub", 48 * _MB),))
+_PEERS = "edgeHub: stops taking messages; Stream Manager: refuses writes; Frigate: deletes its oldest recordings"
+
+
+def fill(folder: Path) -> Path:
+    """Take every byte that is left. Returns: the file that holds them."""
+    path = folder / ".filled-by-another"
+    with path.open("wb", buffering=0) as file:
+        for size in (_MB, 4096, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+    return path
+
+
+def filling(name: str, *, kill: str = "") -> Put:
+    """The disk of the run's folder ``name`` is full until the end; ``kill``: who is started anew on it."""
+
+    @contextmanager
+    def put(system: System) -> Iterator[None]:
+        path = fill(system.run.folder / name)
+        try:
+            if kill:
+                import signal
+
+                system.signal(kill, signal.SIGKILL)
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    return put
+
+
+@contextmanager
+def _logs_full_and_dropped(system: System) -> Iterator[None]:
+    path = fill(system.run.folder / "logs")
+    try:
+        for _ in range(8):
+            system.product.hub().drop_connections(abrupt=True)
+            import time
+
+            time.sleep(0.6)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _frames_filled(system: System) -> Iterator[None]:
+    """Others take the room of the frame folder: rings that exist are mapped and must go on."""
+    path = system.run.frames / ".filled-by-another"
+    free = os.statvfs(system.run.frames)
+    room = free.f_bavail * free.f_frsize
+    with path.open("wb") as file:
+        # All but a little: this folder is the machine's own, and other programs need it.
+        os.posix_fallocate(file.fileno(), 0, max(_MB, min(room - 64 * _MB, 2048 * _MB)))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def disk_faults() -> list[Fault]:
+    lines: tuple[Sign, ...] = (rises("sync", "vigie_log_lines_lost_total"),)
+    return [
+        Fault(name="sync-disk-full", what="others fill sync's disk for 12 s", put=filling("modules/sync"), hold_s=12.0,
+              back_within_s=30.0, setup=SMALL, peers=_PEERS),
+        Fault(name="sync-disk-full-start", what="sync is killed while its disk is full",
+              put=filling("modules/sync", kill="sync"), hold_s=12.0, back_within_s=40.0, setup=SMALL, peers=_PEERS),
+        Fault(name="log-disk-full", what="the disk of the logs is full while the hub cuts all connections 8 times",
+              put=_logs_full_and_dropped, back_within_s=30.0, signs=lines, setup=SMALL, peers="none"),
+        Fault(name="camera-disk-full", what="camera is killed while its state folder is full",
+              put=filling("modules/camera", kill="camera"), hold_s=6.0, back_within_s=30.0, setup=SMALL, peers="none"),
+        Fault(name="inference-disk-full", what="inference is killed while its state folder is full",
+              put=filling("modules/inference", kill="inference"), hold_s=6.0, back_within_s=30.0, setup=SMALL,
+              peers="none"),
+        Fault(name="frames-full", what="others fill the folder of the frames", put=_frames_filled, hold_s=6.0,
+              back_within_s=15.0, peers="none"),
+        Fault(name="hub-disk-full", what="others fill the hub's disk for 10 s", put=filling("hub"), hold_s=10.0,
+              back_within_s=40.0, setup=HUB_DISK, peers=_PEERS),
+    ]  # fmt: skip

@@ -1,0 +1,105 @@
+"""An engine that crashes or hangs in service, and a model that hangs in the CPU engine itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vigie_devkit.faults import bad_engine
+from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.hanging_model import hanging_bundle
+from vigie_devkit.faults.signs import LogLine, TwinSays, rises
+from vigie_devkit.faults.system import Setup, System
+
+ENGINE = Setup(
+    name="bad-engine",
+    environment=(
+        ("VIGIE_ENGINES", f"bad={Path(bad_engine.__file__).resolve()}:BadEngine"),
+        (bad_engine.COMMAND, "{home}/engine"),
+    ),
+)
+_MEASURED_WITHIN_S = 300.0
+_PEERS = "Frigate: its watchdog restarts a detector that gives nothing for 10 s; others: the process ends"
+
+
+def serving(command: str) -> Put:
+    """The bad engine serves, then does ``command`` until the end."""
+
+    @contextmanager
+    def put(system: System) -> Iterator[None]:
+        engine = system.run.home.parent / "engine"
+        wanted = {"prefer": {"engines": ["bad"]}, "forbid": {"engines": ["openvino"]}, "variant": "fp32"}
+        system.patch("inference", {"threads": 1, "runtime": {**wanted, "measure": "auto"}})
+        system.wait_until(lambda: _engine_of(system) == "bad", "the bad engine serves", _MEASURED_WITHIN_S)
+        engine.write_text(command, encoding="ascii")
+        try:
+            yield
+        finally:
+            engine.unlink(missing_ok=True)
+
+    return put
+
+
+def _engine_of(system: System) -> str:
+    serving_now = (system.reported("inference").get("runtime_state") or {}).get("serving") or {}
+    return str(serving_now.get("engine", ""))
+
+
+@contextmanager
+def _model_hangs(system: System) -> Iterator[None]:
+    """A bundle whose every run loops for ever is put into service by twin, then taken back."""
+    folder = system.run.home.parent / "hangs"
+    shutil.rmtree(folder, ignore_errors=True)
+    hanging_bundle(folder, above=-1.0)
+    before = system.product.hub().twin("inference")["properties"]["desired"].get("model")
+    system.patch("inference", {"model": {"path": str(folder), "name": None}})
+    try:
+        system.wait_until(lambda: LogLine("inference", "model_hung").seen(system, 0), "the hang is found", 120.0)
+        system.wait_until(lambda: '"isolated": true' in system.reported_text("inference"), "it is isolated", 60.0)
+        yield
+    finally:
+        system.patch("inference", {"model": None})
+        system.patch("inference", {"model": before})
+
+
+@contextmanager
+def _model_file_cut(system: System) -> Iterator[None]:
+    """The file of a model that the twin names is cut in half at the next start, and whole again later."""
+    source = Path(str(system.product.hub().twin("inference")["properties"]["desired"]["model"]["path"]))
+    folder = system.run.home.parent / "bundle"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder)
+    system.patch("inference", {"model": {"path": str(folder)}})
+    system.wait_until(lambda: str(folder) in system.reported_text("inference"), "the copy serves", 60.0)
+    victim = next(iter(sorted(folder.glob("*.onnx"))))
+    whole = victim.read_bytes()
+    import signal
+
+    with system.nobody_restarts():
+        system.signal("inference", signal.SIGKILL)
+        victim.write_bytes(whole[: len(whole) // 2])
+    try:
+        system.wait_until(lambda: '"ac": 400' in system.reported_text("inference"), "the model is refused", 60.0)
+        yield
+    finally:
+        victim.write_bytes(whole)
+
+
+def engine_faults() -> list[Fault]:
+    failed = LogLine("inference", "runtime_failed")
+    died, hung = (rises("inference", "vigie_runtime_failures_total", kind=f"engine-{how}") for how in ("died", "hung"))
+    return [
+        Fault(name="engine-crash", what="the serving engine's process crashes", put=serving("crash"), hold_s=3.0,
+              back_within_s=10.0, signs=(failed, died),
+              setup=ENGINE, peers=_PEERS),
+        Fault(name="engine-hang", what="the serving engine hangs", put=serving("hang"), hold_s=40.0, back_within_s=10.0,
+              signs=(failed, hung), setup=ENGINE,
+              peers=_PEERS),
+        Fault(name="model-hangs", what="a model loops for ever inside ONNX Runtime's CPU engine", put=_model_hangs,
+              hold_s=5.0, back_within_s=60.0,
+              signs=(LogLine("inference", "model_hung"), TwinSays("inference", "isolated")), peers=_PEERS),
+        Fault(name="model-file-cut", what="inference starts while its model's file is cut in half", put=_model_file_cut,
+              hold_s=5.0, back_within_s=40.0, signs=(TwinSays("inference", "sha256"),), peers="none"),
+    ]  # fmt: skip

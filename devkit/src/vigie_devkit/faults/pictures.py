@@ -1,0 +1,21 @@
+"""Pictures of the synthetic conveyor as JPEG, for a camera that is served over HTTP."""
+
+from __future__ import annotations
+
+import cv2
+
+from vigie.synthetic import open_scene
+
+COUNT = 48
+
+
+def conveyor_pictures(seed: int = 3, count: int = COUNT) -> list[bytes]:
+    """JPEG files of a belt that moves, a second of which is followed by the next."""
+    scene = open_scene(f"synthetic://conveyor?seed={seed}&fps=8")
+    pictures = []
+    for number in range(count):
+        done, data = cv2.imencode(".jpg", scene.render(number))
+        if not done:
+            raise ValueError("the picture cannot be encoded as JPEG")
+        pictures.append(data.tobytes())
+    return pictures

@@ -1,0 +1,100 @@
+"""What an operator sees of a fault: a line of a log, a metric that rises, words in a reported twin, a line of `up`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from vigie_devkit.faults.system import System
+
+
+class Sign(Protocol):
+    """Evaluated again and again from the moment before the fault on (``begin``) until it is seen."""
+
+    def begin(self, system: System) -> object:
+        """What is to be known of the time before."""
+
+    def seen(self, system: System, before: object) -> bool: ...
+
+    def words(self) -> str:
+        """For the table."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """``event`` in the log of ``process``."""
+
+    process: str
+    event: str
+
+    def begin(self, system: System) -> object:
+        return len(system.log_text(self.process))
+
+    def seen(self, system: System, before: object) -> bool:
+        text = system.log_text(self.process)
+        # A log that was rotated meanwhile is shorter than it was.
+        offset = before if isinstance(before, int) and before <= len(text) else 0
+        return f'"{self.event}"' in text[offset:]
+
+    def words(self) -> str:
+        return f"{self.process}'s log: `{self.event}`"
+
+
+@dataclass(frozen=True)
+class UpSays:
+    """``words_of_it`` on the screen of `up`."""
+
+    words_of_it: str
+
+    def begin(self, system: System) -> object:
+        return len(system.screen())
+
+    def seen(self, system: System, before: object) -> bool:
+        return self.words_of_it in system.screen()[before if isinstance(before, int) else 0 :]
+
+    def words(self) -> str:
+        return f'`up`: "{self.words_of_it}"'
+
+
+@dataclass(frozen=True)
+class MetricRises:
+    """``name`` of ``module``, summed over what ``labels`` leave open, is higher than before."""
+
+    module: str
+    name: str
+    labels: Mapping[str, str]
+
+    def begin(self, system: System) -> object:
+        return system.metric(self.module, self.name, self.labels)
+
+    def seen(self, system: System, before: object) -> bool:
+        now = system.metric(self.module, self.name, self.labels)
+        return now is not None and now > (before if isinstance(before, float) else 0.0)
+
+    def words(self) -> str:
+        shown = ",".join(f'{key}="{value}"' for key, value in self.labels.items())
+        return f"{self.module}: `{self.name}{'{' + shown + '}' if shown else ''}` rises"
+
+
+@dataclass(frozen=True)
+class TwinSays:
+    """``text`` somewhere in the reported properties of ``module``."""
+
+    module: str
+    text: str
+
+    def begin(self, system: System) -> object:
+        return self.text in system.reported_text(self.module)
+
+    def seen(self, system: System, before: object) -> bool:
+        if before:
+            return False  # it was there before: it says nothing of this fault
+        return self.text in system.reported_text(self.module)
+
+    def words(self) -> str:
+        return f"{self.module}'s reported twin: `{self.text}`"
+
+
+def rises(module: str, name: str, **labels: str) -> MetricRises:
+    return MetricRises(module, name, labels)

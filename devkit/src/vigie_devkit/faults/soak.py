@@ -1,0 +1,111 @@
+"""The system for hours under random faults, with an eye on what its processes hold."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vigie_devkit.bench.product import BenchError
+from vigie_devkit.faults.fault import Fault
+from vigie_devkit.faults.holdings import holdings
+from vigie_devkit.faults.registry import all_faults
+from vigie_devkit.faults.slopes import Sample
+from vigie_devkit.faults.system import PLAIN, System, running
+from vigie_devkit.faults.trial import Result, Upstream, try_fault
+
+SAMPLE_EVERY_S = 15.0
+# Quiet time between two faults: what leaks only while nothing is wrong must show as well.
+REST_S = (20.0, 90.0)
+# Those that put another model or another limit in place for minutes would be most of a short soak.
+_LEFT_OUT = ("model-", "freeze-", "end-everything")
+
+
+@dataclass
+class Soak:
+    """``samples`` and ``results`` so far; readable at any time from another thread."""
+
+    samples: list[Sample] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def not_kept(self) -> list[Result]:
+        return [one for one in self.results if not one.kept]
+
+    def tried(self) -> Counter[str]:
+        return Counter(one.fault for one in self.results)
+
+
+def soak(hours: float, seed: int, tell: Callable[[str], None]) -> Soak:
+    """Until ``hours`` are over, or SIGINT or SIGTERM asks for the report. Raises: BenchError: it does not start."""
+    done = Soak()
+    dice = random.Random(seed)  # noqa: S311 - the same faults for the same seed
+    faults = [one for name, one in all_faults().items() if one.setup == PLAIN and not name.startswith(_LEFT_OUT)]
+    folder = Path(tempfile.mkdtemp(prefix="vigie-soak-"))
+    stop = threading.Event()
+    try:
+        with running(folder, PLAIN, seed) as system, _asked(stop), _sampled(system, done, stop):
+            upstream = Upstream(system)
+            begun = time.monotonic()
+            while not stop.is_set() and (left_s := hours * 3600 - (time.monotonic() - begun)) > 0:
+                stop.wait(min(left_s, dice.uniform(*REST_S)))
+                if stop.is_set() or time.monotonic() - begun > hours * 3600:
+                    break
+                _try(dice.choice(faults), system, upstream, done, tell)
+                if system.product.process.poll() is not None:
+                    tell(f"`up` has ended by itself: {system.product.tail()[-300:]}")
+                    break
+                done.seconds = time.monotonic() - begun
+            done.seconds = time.monotonic() - begun
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return done
+
+
+def _try(fault: Fault, system: System, upstream: Upstream, done: Soak, tell: Callable[[str], None]) -> None:
+    try:
+        result = try_fault(fault, system, upstream)
+    except Exception as error:
+        result = Result(fault.name, unmet=(f"it could not be tried: {type(error).__name__}: {str(error)[:300]}",))
+    done.results.append(result)
+    verdict = "kept" if result.kept else f"NOT KEPT: {'; '.join(result.unmet)}"
+    tell(f"{len(done.results):4} {fault.name}: back after {result.back_s} s, {verdict}")
+
+
+@contextmanager
+def _asked(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the soak with its report."""
+    before = {one: signal.signal(one, lambda *_: stop.set()) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _sampled(system: System, done: Soak, stop: threading.Event) -> Iterator[None]:
+    ended = threading.Event()
+    begun = time.monotonic()
+
+    def sample() -> None:
+        while not ended.wait(SAMPLE_EVERY_S) and not stop.is_set():
+            # A process may end between two looks: the next look sees what is there then.
+            with suppress(OSError, BenchError, IndexError):
+                done.samples += holdings(system, time.monotonic() - begun)
+
+    thread = threading.Thread(target=sample, name="soak.samples", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(30)

@@ -1,0 +1,204 @@
+"""The whole system under fault: `vigie up` as a process with everything behind it, looked at from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vigie.errors import HubAnswerError, HubAwayError
+from vigie_devkit.bench.product import BenchError, Product
+from vigie_devkit.faults.web_camera import WebCamera, web_camera
+from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.tree import tree
+
+_RUN = "faults"
+STARTS_WITHIN_S = 180.0
+FPS = 8
+
+
+class FaultError(BenchError):
+    """The system did not do what a fault's trial needs, before or after the fault."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the system is started. ``environment``: besides the usual; ``{home}`` in a value is the run's home.
+
+    ``tmpfs``: folder under the run's folder to its size in bytes: a disk of its own. ``web``: a live camera over HTTP
+    in place of the synthetic one.
+    """
+
+    name: str = "plain"
+    environment: tuple[tuple[str, str], ...] = ()
+    tmpfs: tuple[tuple[str, int], ...] = ()
+    web: bool = False
+    twins: tuple[tuple[str, str], ...] = ()
+
+
+PLAIN = Setup()
+
+
+@dataclass
+class System:
+    """One `up` under way. Times are CLOCK_MONOTONIC, as the items' ``captured_ns`` is."""
+
+    product: Product
+    setup: Setup
+    seed: int
+    camera: WebCamera | None = None
+    scratch: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def run(self) -> RunPaths:
+        return self.product.run
+
+    def pid(self, name: str) -> int:
+        """Of the process that runs now. Raises: FaultError: it does not run."""
+        pid = self.product.pids().get(name)
+        if pid is None:
+            raise FaultError(f"{name} does not run")
+        return pid
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid(name), number)
+
+    def family(self, name: str) -> list[int]:
+        """The process and what it started."""
+        return tree(self.pid(name))
+
+    def patch(self, module: str, desired: Mapping[str, Any]) -> int:
+        """Merge into desired properties; the version afterwards."""
+        twin = self.product.hub().patch_twin(module, {"properties": {"desired": dict(desired)}})
+        return int(twin["properties"]["desired"]["$version"])
+
+    def reported(self, module: str) -> dict[str, Any]:
+        """Empty while the hub does not answer."""
+        with suppress(HubAwayError, HubAnswerError, KeyError):
+            found: dict[str, Any] = self.product.hub().twin(module)["properties"]["reported"]
+            return found
+        return {}
+
+    def reported_text(self, module: str) -> str:
+        return json.dumps(self.reported(module))
+
+    def metric(self, module: str, name: str, labels: Mapping[str, str]) -> float | None:
+        """The sum over what ``labels`` leave open; None while the module does not answer."""
+        found = [
+            one.value
+            for one in self.product.look().values(name, module)
+            if all(one.label(key) == value for key, value in labels.items())
+        ]
+        return sum(found) if found else None
+
+    def log_text(self, process: str) -> str:
+        try:
+            return self.run.log(process).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
+    def screen(self) -> str:
+        """What `up` has shown."""
+        return self.product.screen()
+
+    def wait_until(self, condition: Callable[[], object], what: str, within_s: float) -> None:
+        self.product.wait_until(condition, what, within_s)
+
+    def forget_measurements(self) -> None:
+        """What is measured beside the trial would only blur its times."""
+        self.patch("inference", {"runtime": {"measure": "off"}})
+
+    @contextmanager
+    def nobody_restarts(self) -> Iterator[None]:
+        """`up` stands still: what is killed meanwhile stays away until the end."""
+        os.kill(self.product.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.product.process.pid, signal.SIGCONT)
+
+
+@contextmanager
+def running(folder: Path, setup: Setup, seed: int) -> Iterator[System]:
+    """The system with flow, in a home of its own under ``folder``; nothing of it is left at the end."""
+    home = folder / "home"
+    run = RunPaths(home, _RUN)
+    mounted: list[Path] = []
+    log = folder / "up.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _camera(setup) as camera:
+        source = f"synthetic://conveyor?seed={seed}&fps={FPS}" if camera is None else camera.url("/mjpeg")
+        try:
+            _mount(run, setup, mounted)
+            environment = {name: value.format(home=folder) for name, value in setup.environment}
+            with log.open("wb") as output:
+                begun_ns = time.monotonic_ns()
+                process = subprocess.Popen(
+                    [sys.executable, "-I", "-m", "vigie_devkit", "up", source, "--pace", "realtime",
+                     "--upstream", "detections", "--json", "--run", _RUN],
+                    env={**os.environ, "VIGIE_HOME": str(home), "NO_COLOR": "1", **environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=output,
+                    start_new_session=True,
+                )  # fmt: skip
+            product = Product(home, run, process, log, begun_ns)
+            try:
+                system = System(product, setup, seed, camera)
+                product.wait_until(lambda: committed(product) >= 1, "the first item", STARTS_WITHIN_S)
+                system.forget_measurements()
+                yield system
+            finally:
+                _end(product)
+        finally:
+            for path in reversed(mounted):
+                subprocess.run(["umount", "-l", str(path)], check=False, capture_output=True)
+
+
+def committed(product: Product) -> int:
+    """Items that sync has recorded, as it counts them."""
+    return product.look().total("vigie_items_committed_total", "sync")
+
+
+@contextmanager
+def _camera(setup: Setup) -> Iterator[WebCamera | None]:
+    if not setup.web:
+        yield None
+        return
+    with web_camera() as camera:
+        yield camera
+
+
+def _mount(run: RunPaths, setup: Setup, mounted: list[Path]) -> None:
+    """Raises: FaultError: this user may not mount."""
+    for name, size in setup.tmpfs:
+        path = run.folder / name
+        path.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "vigie-faults", str(path)],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise FaultError(f"a small disk cannot be mounted at {path}: {done.stderr.strip()}; run this as root")
+        mounted.append(path)
+
+
+def _end(product: Product) -> None:
+    if product.process.poll() is None:
+        with suppress(ProcessLookupError):
+            product.process.send_signal(signal.SIGCONT)
+            product.process.send_signal(signal.SIGTERM)
+        try:
+            product.process.wait(25)
+        except subprocess.TimeoutExpired:
+            product.process.kill()
+            product.process.wait(10)

@@ -1,0 +1,189 @@
+"""One fault tried on the running system: put, held, ended; then the promise is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vigie_devkit.faults.account import Account
+from vigie_devkit.faults.fault import Fault
+from vigie_devkit.faults.signs import Sign
+from vigie_devkit.faults.system import FaultError, System
+from vigie_devkit.hub.upstream import UpstreamReader, record_file
+from vigie_devkit.local.metrics import is_ready
+
+GIVE_UP_S = 150.0
+DRAINED_WITHIN_S = 90.0
+SIGNS_WITHIN_S = 45.0
+_FLOW = ("camera", "preprocess", "inference", "sync")
+
+
+@dataclass(frozen=True)
+class Result:
+    """``back_s``: None if flow did not come back. ``unmet``: what was promised and did not happen, as sentences."""
+
+    fault: str
+    back_s: float | None = None
+    seconds: float = 0.0
+    lost: int = 0
+    twice: int = 0
+    unordered: int = 0
+    seen: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def kept(self) -> bool:
+        return not self.unmet
+
+
+class Upstream:
+    """The record of what arrived, read as it grows."""
+
+    def __init__(self, system: System) -> None:
+        self._file = record_file(system.run.hub)
+        self._after = 0
+        self.account = Account()
+
+    def take(self) -> Account:
+        """All that is new."""
+        try:
+            with UpstreamReader(self._file) as reader:
+                for record in reader.read(after=self._after):
+                    self._after = record.sequence_number
+                    if record.module == "sync":
+                        self.account.take([_envelope(record.body_bytes())])
+        except Exception as error:  # the hub may just be making it anew; what is missing at the end is found then
+            self.account.unreadable += 0 if "database" in str(error) or "no such" in str(error) else 1
+        return self.account
+
+
+def _envelope(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def try_fault(fault: Fault, system: System, upstream: Upstream) -> Result:
+    """Raises: FaultError: the system does not flow before the fault, so nothing can be said of it."""
+    begun = time.monotonic()
+    _wait_for_flow(upstream, system)
+    before = _counts(upstream.take())
+    watch = _Watch(fault.signs, system)
+    with fault.put(system):
+        until = time.monotonic() + fault.hold_s
+        while time.monotonic() < until:
+            time.sleep(0.2)
+            watch.look()
+    back_s = _until_back(upstream, system, time.monotonic_ns())
+    watch.wait(SIGNS_WITHIN_S)
+    drained = back_s is not None and _drained(system)
+    counts = {what: count - before[what] for what, count in _counts(upstream.take()).items()}
+    unmet = [f"{count} {what}" for what, count in counts.items() if count > 0]
+    if back_s is None:
+        unmet.append(f"no frame captured after the fault reached upstream within {GIVE_UP_S:.0f} s")
+    else:
+        if back_s > fault.back_within_s:
+            unmet.append(f"flow was back after {back_s:.1f} s, promised within {fault.back_within_s:g} s")
+        if not drained:
+            unmet.append(f"what is recorded was not sent within {DRAINED_WITHIN_S:.0f} s")
+        unmet += [f"{name} is not ready" for name in _unready(system)]
+    unmet += [f"not seen: {sign.words()}" for sign in watch.missing()]
+    return Result(
+        fault.name,
+        back_s=None if back_s is None else round(back_s, 1),
+        seconds=round(time.monotonic() - begun, 1),
+        lost=counts["lost"],
+        twice=counts["came twice"],
+        unordered=counts["out of order"],
+        seen=tuple(sign.words() for sign in fault.signs if sign not in watch.missing()),
+        unmet=tuple(unmet),
+    )
+
+
+def _counts(account: Account) -> dict[str, int]:
+    return {
+        "lost": account.lost(),
+        "came twice": account.twice,
+        "out of order": account.unordered,
+        "unreadable": account.unreadable,
+    }
+
+
+class _Watch:
+    """Looks for signs until each is seen."""
+
+    def __init__(self, signs: Sequence[Sign], system: System) -> None:
+        self._system = system
+        self._waiting = [(sign, sign.begin(system)) for sign in signs]
+
+    def look(self) -> None:
+        self._waiting = [(sign, mark) for sign, mark in self._waiting if not _quietly(sign.seen, self._system, mark)]
+
+    def wait(self, within_s: float) -> None:
+        deadline = time.monotonic() + within_s
+        self.look()
+        while self._waiting and time.monotonic() < deadline:
+            time.sleep(0.3)
+            self.look()
+
+    def missing(self) -> list[Sign]:
+        return [sign for sign, _ in self._waiting]
+
+
+def _wait_for_flow(upstream: Upstream, system: System, within_s: float = 90.0) -> None:
+    now_ns = time.monotonic_ns()
+    deadline = time.monotonic() + within_s
+    while upstream.take().newest_captured_ns <= now_ns:
+        if time.monotonic() > deadline or system.product.process.poll() is not None:
+            raise FaultError(f"the system does not flow before the fault\n{system.product.tail()}")
+        time.sleep(0.2)
+
+
+def _until_back(upstream: Upstream, system: System, ended_ns: int) -> float | None:
+    while (waited_s := (time.monotonic_ns() - ended_ns) / 1e9) < GIVE_UP_S:
+        if upstream.take().newest_captured_ns > ended_ns:
+            return waited_s
+        if system.product.process.poll() is not None:
+            return None
+        time.sleep(0.1)
+    return None
+
+
+def _drained(system: System) -> bool:
+    deadline = time.monotonic() + DRAINED_WITHIN_S
+    while time.monotonic() < deadline:
+        backlog = _quietly(lambda: system.metric("sync", "vigie_ledger_backlog", {}))
+        # The flow goes on: what counts is that no more waits than came in the last seconds.
+        if isinstance(backlog, float) and backlog <= 100:
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def _unready(system: System) -> list[str]:
+    deadline = time.monotonic() + 45.0
+    unready = list(_FLOW)
+    while unready and time.monotonic() < deadline:
+        pids = system.product.pids()
+        unready = [
+            name
+            for name in unready
+            if name not in pids or not asyncio.run(is_ready(system.run.module(name), pids[name]))
+        ]
+        if unready:
+            time.sleep(0.5)
+    return unready
+
+
+def _quietly(look: Callable[..., Any], *about: object) -> Any:
+    """A look at a system under fault may fail; then it saw nothing."""
+    try:
+        return look(*about)
+    except Exception:
+        return None
