@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -124,6 +125,23 @@ async def test_a_black_picture_is_told_while_frames_arrive(tmp_path: Path) -> No
             await until(lambda: module.state("door").get("cause") == "black", "told")
             assert module.state("door")["state"] == "streaming"
             await until(lambda: causes(module) == ["black"], "the event")
+
+
+async def test_a_clip_of_a_camera_holds_what_it_sent_before_and_after(tmp_path: Path) -> None:
+    video = real_input("one-by-one-person-detection.mp4")
+    with rtsp_server(f"file:{video}") as server:
+        async with camera_module(tmp_path) as module:
+            module.set(door={"source": f"rtsp://{server.address}", "clips": {"seconds": 10}})
+            await until(lambda: len(module.consumer.items) > 60, "some seconds")
+            status, reply = await module.invoke("record_clip", {"camera": "door", "before_s": 2, "after_s": 1})
+            assert status == 200, reply
+    command = ["ffmpeg", "-v", "error", "-i", reply["path"], "-fps_mode", "passthrough", "-f", "framemd5", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    pictures = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+    assert len(pictures) >= 20
+    assert reply["clip"]["seconds"] >= 2.9
+    assert reply["clip"]["frame_hw"] == [432, 768] or tuple(reply["clip"]["frame_hw"]) == (432, 768)
 
 
 async def test_a_camera_over_udp_is_captured(tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraMod
             cameras = Cameras(service, output, networks, telling=Telling(service))
             offer_methods(service, cameras)
             service.thread("camera.watch", cameras.watch)
+            service.thread("camera.clips", cameras.clips.run)
             await service.start()
             following = asyncio.create_task(service.twin.run(cameras.apply))
             try:

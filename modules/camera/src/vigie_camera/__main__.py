@@ -30,6 +30,7 @@ async def main(env: ModuleEnvironment) -> None:
         offer_methods(service, cameras)
 
         service.thread("camera.watch", cameras.watch)
+        service.thread("camera.clips", cameras.clips.run)
         await service.start()
         await service.twin.run(cameras.apply)
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vigie.contracts.frames import FrameItem
@@ -17,6 +18,7 @@ from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie_camera.capture import Capture, rhythm_of
+from vigie_camera.clip_store import Clips
 from vigie_camera.config import CameraConfig, CameraSettings
 from vigie_camera.decode.choice import installed_backend
 from vigie_camera.decode.privacy import encloses_nothing
@@ -73,6 +75,7 @@ class Cameras:
         self._opening = OpenContext(service.env.secrets, environ, read_policy(environ))
         self._nursery = Nursery(installed_backend())
         self.probe = Probe(self._nursery, self._opening)
+        self.clips = Clips(Path(environ.get("VIGIE_CLIPS") or service.env.state / "clips"))
         self._metrics = CameraMetrics(service.metrics)
         self._ready_when = CameraConfig().ready_when
         self._lock = threading.Lock()
@@ -96,6 +99,7 @@ class Cameras:
         await asyncio.to_thread(self._check_space, config, plans)
         self._output.configure(linger_ms=config.linger_ms, doorbells=config.doorbells)
         self._ready_when = config.ready_when
+        await asyncio.to_thread(self.clips.configure, config.clip_store)
         with self._lock:
             for name in [
                 name for name, running in self._running.items() if config.cameras.get(name) != running.settings
@@ -234,6 +238,11 @@ class Cameras:
                 raise ConfigRefusedError(
                     f"$.cameras.{name}.masks.{mask}.points", "these corners enclose nothing, so nothing would be hidden"
                 )
+        if settings.clips is not None and settings.masks:
+            raise ConfigRefusedError(
+                f"$.cameras.{name}.clips",
+                "this camera has masks, and a clip is what the camera sent, without them; remove clips or masks",
+            )
         path = f"$.cameras.{name}.source"
         try:
             plan = plan_source(settings.source, tls_verify=settings.tls_verify)

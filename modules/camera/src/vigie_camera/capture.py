@@ -12,6 +12,7 @@ from vigie.log import get_logger
 from vigie.thread_names import show_thread_name
 from vigie_camera.backoff import Backoff
 from vigie_camera.cause import Cause
+from vigie_camera.clip_desk import ClipDesk
 from vigie_camera.config import CameraSettings
 from vigie_camera.connect import HostUnknownError, ca_file
 from vigie_camera.decode.backend import VideoOptions
@@ -58,6 +59,7 @@ def task_for(
         settings.interval_s,
         policy.words,
         settings.motion,
+        settings.clips,
     )
 
 
@@ -79,6 +81,11 @@ class Capture:
         return self._station.snapshots
 
     @property
+    def clips(self) -> ClipDesk | None:
+        """None: the twin does not have this camera's packets kept."""
+        return None if self._station.settings.clips is None else self._station.clips
+
+    @property
     def decoder_pid(self) -> int | None:
         """The process that decodes this camera now."""
         return self._decoder_pid
@@ -86,6 +93,7 @@ class Capture:
     def stop(self) -> None:
         """End now: a decoder's process is killed, whatever it waits for. From any thread."""
         self.status.retire()
+        self._station.clips.close()
         self._station.stop.set()
         self._station.poke.set()
 

@@ -49,6 +49,25 @@ class MotionGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     hold_s: Annotated[float, Meta(ge=0, le=3600, description="Frames go on for this long after the last motion.")] = 2.0
 
 
+class ClipMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Keep the last packets, so that a clip can begin before it is asked for."""
+
+    seconds: Annotated[
+        float, Meta(ge=1, le=120, description="Kept at least so long, from a key frame on, as far as bytes allow.")
+    ] = 15.0
+    bytes: Annotated[
+        int,
+        Meta(ge=1 << 20, le=1 << 28, description="Memory for them, and the most that one clip may have."),
+    ] = 16 << 20
+
+
+class ClipStore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Clips on the device's disk; the oldest go first."""
+
+    bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 40, description="Disk for clips of all cameras.")] = 512 << 20
+    hours: Annotated[float, Meta(gt=0, le=87_600, description="A clip goes when it is this old.")] = 72.0
+
+
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One camera. Changing any property reopens this camera and no other."""
 
@@ -110,6 +129,16 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ]
         | None
     ) = None
+    clips: (
+        Annotated[
+            ClipMemory,
+            Meta(
+                description="Keep the last packets for record_clip (RTSP, HLS, video files). Refused together with "
+                "masks: a clip is what the camera sent, and masks are not in it."
+            ),
+        ]
+        | None
+    ) = None
     transport: Annotated[
         Transport,
         Meta(description="shared: pixels in the shared frame folder; inline: as JPEG in the message (other host)."),
@@ -136,6 +165,7 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             "or a quorum, which is at least half."
         ),
     ] = "quorum"
+    clip_store: ClipStore = ClipStore()
     linger_ms: Annotated[
         float,
         Meta(ge=0, le=200, description="Wait this long for more frames to join a message: less CPU, more delay."),

@@ -13,6 +13,7 @@ from vigie.frames.inline import encode_inline
 from vigie.messaging.methods import NoRequest
 from vigie.service import Service
 from vigie_camera.cameras import Cameras
+from vigie_camera.clip_method import offer_clips
 from vigie_camera.config import CameraConfig, CameraSettings, RtspTransport
 from vigie_camera.probe import ProbeReply
 
@@ -56,7 +57,7 @@ class ProbeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
-    """Answer ``list_cameras``, ``snapshot``, ``reconnect`` and ``probe_source``."""
+    """Answer ``list_cameras``, ``snapshot``, ``record_clip``, ``reconnect`` and ``probe_source``."""
 
     def list_cameras(_request: NoRequest) -> dict[str, Any]:
         return {"cameras": cameras.describe()}
@@ -64,7 +65,7 @@ def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
     def snapshot(request: SnapshotRequest) -> SnapshotReply:
         capture = cameras.find(request.camera)
         if capture.status.state != "streaming":
-            raise MethodRefusedError(409, _no_picture(request.camera, capture.status.state, capture.status.reason))
+            raise MethodRefusedError(409, capture.status.no_picture())
         answer = capture.snapshots.request(request.width)
         try:
             taken = answer.result(_SNAPSHOT_WAIT_S)
@@ -89,11 +90,8 @@ def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
             )
         )
 
+    offer_clips(service, cameras)
     service.method("probe_source", ProbeRequest, probe_source)
     service.method("list_cameras", NoRequest, list_cameras)
     service.method("snapshot", SnapshotRequest, snapshot)
     service.method("reconnect", ReconnectRequest, reconnect)
-
-
-def _no_picture(camera: str, state: str, reason: str) -> str:
-    return f"camera '{camera}' is {state}{f': {reason}' if reason else ''}"

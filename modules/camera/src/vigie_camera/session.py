@@ -16,9 +16,23 @@ from vigie.errors import FrameTooLargeError
 from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie_camera.cause import Cause
+from vigie_camera.clip_desk import ClipDesk, ClipOrders
 from vigie_camera.config import CameraSettings
 from vigie_camera.decode.link import LinkClosedError
-from vigie_camera.decode.wire import Ended, Exited, Failed, Filled, Formatted, Gated, Memory, Missed, News, Opened, Slot
+from vigie_camera.decode.wire import (
+    Clipped,
+    Ended,
+    Exited,
+    Failed,
+    Filled,
+    Formatted,
+    Gated,
+    Memory,
+    Missed,
+    News,
+    Opened,
+    Slot,
+)
 from vigie_camera.decode.worker import Worker
 from vigie_camera.patience import Patience
 from vigie_camera.poke import Poke
@@ -67,6 +81,7 @@ class Station:
     keep: bool
     preview: Preview | None = None
     snapshots: SnapshotDesk = field(default_factory=SnapshotDesk)
+    clips: ClipDesk = field(default_factory=ClipDesk)
     patience: Patience = field(default_factory=Patience)
     poke: Poke = field(default_factory=Poke)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -89,6 +104,8 @@ class Session:
         self._opened = False
         self._heard_at = time.monotonic()
         self._status = 0
+        memory = station.settings.clips
+        self._clips = None if memory is None else ClipOrders(station.clips, memory.bytes)
 
     def run(self) -> Ended | None:
         """What the source said at its end. None: the camera's thread was poked.
@@ -98,6 +115,7 @@ class Session:
         poke = self._of.poke
         try:
             while not poke.is_set():
+                self._order_clips()
                 received = self._link.receive(self._hand_out(), poke.fd)
                 if received is not None:
                     news, fd = received
@@ -110,7 +128,15 @@ class Session:
                 self._look(time.monotonic())
         except LinkClosedError:
             raise SourceLostError(Cause.DECODE, self._death()) from None
+        finally:
+            if self._clips is not None:
+                self._clips.close()
         return None
+
+    def _order_clips(self) -> None:
+        if self._clips is not None and self._opened:
+            for order, fd in self._clips.pass_on():
+                self._link.send(order, fd)
 
     def _hear(self, news: News) -> None:
         match news:
@@ -126,6 +152,9 @@ class Session:
                 self._open(news)
             case Failed():
                 raise SourceLostError(news.cause, f"source '{self._of.plan.shown}': {news.reason}")
+            case Clipped():
+                if self._clips is not None:
+                    self._clips.answer(news, time.time())
             case Exited():
                 self._status = news.status
             case _:

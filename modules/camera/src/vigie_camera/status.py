@@ -177,6 +177,11 @@ class CameraStatus:
                 self._fps = (self._frames - self._counted) / (now_s - self._counted_at)
                 self._counted_at, self._counted = now_s, self._frames
 
+    def no_picture(self) -> str:
+        """Why there is none to be had, for who asked for one."""
+        with self._lock:
+            return f"camera '{self.name}' is {self._state}{f': {self._reason}' if self._reason else ''}"
+
     def view(self) -> View:
         """How it is now, for events."""
         with self._lock:

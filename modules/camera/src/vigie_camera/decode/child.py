@@ -15,6 +15,7 @@ from vigie.vision.planes import Planes, copy_planes, frame_bytes, planes_of
 from vigie_camera.cause import Cause
 from vigie_camera.decode.backend import DecodeError
 from vigie_camera.decode.choice import load_backend
+from vigie_camera.decode.clips import Keeper
 from vigie_camera.decode.frame import Frame
 from vigie_camera.decode.link import Link, LinkClosedError
 from vigie_camera.decode.motion import Motion
@@ -25,6 +26,8 @@ from vigie_camera.decode.sight import Sight
 from vigie_camera.decode.source import Source, open_source
 from vigie_camera.decode.wire import (
     Alive,
+    Clip,
+    Clipped,
     Ended,
     Failed,
     Filled,
@@ -65,7 +68,11 @@ def work(end: socket.socket, backend: str) -> None:
             sandbox = confine(task)
             source = open_source(task, load_backend(backend))
             link.send(Opened(source.period_s, source.decoder, len(task.masks), sandbox))
-            Filler(link, task, source).run()
+            filler = Filler(link, task, source)
+            try:
+                filler.run()
+            finally:
+                filler.finish_clips()
         except DecodeError as error:
             link.send(Failed(error.cause, error.reason))
         except MemoryError:
@@ -97,6 +104,10 @@ class Filler:
         self._privacy = Privacy(task.masks) if task.masks else None
         self._private: Planes | None = None
         self._motion = Motion(task.motion, task.masks) if task.motion else None
+        # A clip is what the camera sent: of a camera with masks there is none, whatever it is asked.
+        self._clips = Keeper(task.clips, link.send) if task.clips and not task.masks else None
+        if self._clips is not None:
+            source.watch(self._clips.packet)
 
     def run(self) -> None:
         """Raises: DecodeError: lost. LinkClosedError: the module is gone."""
@@ -111,11 +122,17 @@ class Filler:
                 continue
             self._wait(self._pacer.wait_s(frame.pace_s, time.monotonic()))
             self._take(frame)
+        self.finish_clips()
         damage = self._source.damage
         self._link.send(Ended(self._taken, damage.refused, damage.corrupt, self._source.promised, damage.ended_early))
         # The module ends this process once it has read that.
         while self._link.receive(None) is not None:
             pass
+
+    def finish_clips(self) -> None:
+        """The source is lost or has ended."""
+        if self._clips is not None:
+            self._clips.finish()
 
     def _take(self, frame: Frame) -> None:
         if self._frame is None or frame.format != self._frame.format:
@@ -206,7 +223,18 @@ class Filler:
                 self._map(order, fd)
             elif isinstance(order, Slot) and self._memory is not None and order.generation == self._memory.generation:
                 self._slots.append(order.slot)
+            elif isinstance(order, Clip) and fd is not None:
+                self._order_clip(order, fd)
+        if self._clips is not None:
+            self._clips.look(time.monotonic())
         return heard
+
+    def _order_clip(self, order: Clip, fd: int) -> None:
+        if self._clips is None:
+            os.close(fd)
+            self._link.send(Clipped(order.number, reason="this camera keeps no packets"))
+        else:
+            self._clips.order(order, fd)
 
     def _map(self, memory: Memory, fd: int) -> None:
         """Only the slots' own pages: the ring's header and sequences stay out of a decoder's reach, and with the

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from vigie.contracts.pixels import PixelFormat
 from vigie.synthetic import open_scene, parse_url
 from vigie.vision.planes import Planes
@@ -37,3 +40,6 @@ class SceneSource:
     def rewind(self) -> bool:
         self._index = -1
         return True
+
+    def watch(self, watcher: Callable[[Any], None]) -> None:
+        """Nothing was ever encoded."""

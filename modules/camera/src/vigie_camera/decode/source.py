@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from vigie.vision.planes import copy_planes
 from vigie_camera.decode.backend import Backend, Damage, Video
@@ -26,6 +27,9 @@ class Source(Protocol):
 
     def rewind(self) -> bool:
         """Begin again. False: cannot."""
+
+    def watch(self, watcher: Callable[[Any], None]) -> None:
+        """Call ``watcher`` with each packet before it is decoded, where the library shows packets."""
 
 
 def open_source(task: Task, backend: Backend) -> Source:
@@ -55,6 +59,7 @@ class VideoSource:
     def __init__(self, task: Task, backend: Backend) -> None:
         """Open it."""
         self._task, self._backend = task, backend
+        self._watcher: Callable[[Any], None] | None = None
         self._video = self._open()
         self.damage = self._video.damage
         self._last_s = -self.period_s
@@ -88,8 +93,14 @@ class VideoSource:
         self._last_s = -self.period_s
         return True
 
+    def watch(self, watcher: Callable[[Any], None]) -> None:
+        self._watcher = watcher
+        self._video.packets.watchers.append(watcher)
+
     def _open(self) -> Video:
         video = _open_video(self._task, self._backend)
         self.period_s, self.promised = video.facts.period_s, video.facts.promised
         self.decoder = f"{self._backend.name} {video.facts.codec}"
+        if self._watcher is not None:
+            video.packets.watchers.append(self._watcher)
         return video

@@ -13,7 +13,7 @@ import msgspec
 
 from vigie.contracts.pixels import PixelFormat
 from vigie_camera.cause import Cause
-from vigie_camera.config import Mask, MotionGate
+from vigie_camera.config import ClipMemory, Mask, MotionGate
 from vigie_camera.decode.backend import VideoOptions
 from vigie_camera.pace import Rhythm
 
@@ -37,6 +37,7 @@ class Task(msgspec.Struct, frozen=True, tag="task"):
     interval_s: float = 1.0
     networks: tuple[str, ...] = ()
     motion: MotionGate | None = None
+    clips: ClipMemory | None = None
 
 
 class Memory(msgspec.Struct, frozen=True, tag="memory"):
@@ -53,6 +54,17 @@ class Slot(msgspec.Struct, frozen=True, tag="slot"):
 
     generation: int
     slot: int
+
+
+class Clip(msgspec.Struct, frozen=True, tag="clip"):
+    """Write the last ``before_s`` seconds and the next ``after_s`` into the ``length`` bytes of memory that come along,
+    and say ``Clipped``.
+    """
+
+    number: int
+    before_s: float
+    after_s: float
+    length: int
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
@@ -111,6 +123,21 @@ class Gated(msgspec.Struct, frozen=True, tag="gated"):
     damaged: int
 
 
+class Clipped(msgspec.Struct, frozen=True, tag="clipped"):
+    """The MP4 file ordered as ``number`` fills the first ``length`` bytes; or ``reason`` says why there is none.
+
+    ``seconds``: from its first packet to its last; ``before_s``: how much of it was before it was ordered.
+    """
+
+    number: int
+    length: int = 0
+    seconds: float = 0.0
+    before_s: float = 0.0
+    codec: str = ""
+    size_hw: tuple[int, int] = (0, 0)
+    reason: str | None = None
+
+
 class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """Nothing to tell, but not hung: waiting for a slot, or for a frame's time."""
 
@@ -138,5 +165,5 @@ class Exited(msgspec.Struct, frozen=True, tag="exited"):
     status: int
 
 
-Order = Task | Memory | Slot
-News = Started | Opened | Formatted | Filled | Gated | Missed | Alive | Ended | Failed | Exited
+Order = Task | Memory | Slot | Clip
+News = Started | Opened | Formatted | Filled | Gated | Missed | Clipped | Alive | Ended | Failed | Exited
