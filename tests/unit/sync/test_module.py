@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from support.detections import MODEL, make_item
@@ -177,3 +179,38 @@ def _refuse(*_args):
     from vigie.errors import HubUnavailableError
 
     raise HubUnavailableError("the hub takes nothing")
+
+
+async def test_a_camera_is_erased_from_what_waits_and_the_answer_and_the_audit_say_so(device):
+    await device.configure(batch_items=1000, batch_seconds=3600)
+    items = [make_item(n, camera=("dock", "yard")[n % 2]) for n in range(6)]
+    await device.until_processed(device.feed(items))
+    status, reply = await device.method("erase", {"camera": "yard"})
+    assert (status, reply) == (
+        200,
+        {"items": 3, "cameras": {"yard": 3}, "on_their_way": 0, "undated": 0, "set_aside": []},
+    )
+    assert (await device.method("flush"))[0] == 200
+    assert device.upstream_seqs() == [0, 2, 4]
+    lines = "".join(one.read_text() for one in sorted((device.folder / "state/audit").glob("*.jsonl")))
+    (line,) = [json.loads(line) for line in lines.splitlines() if '"erase"' in line]
+    assert "yard" in str(line)
+
+
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        ({}, "name a camera"),
+        ({"since": "2026-03-01T12:00:00"}, "$.since: say which time zone"),
+        ({"since": "2026-03-01T12:00:00Z", "until": "2026-03-01T11:00:00Z"}, "is after"),
+        ({"camera": ""}, "$.camera"),
+        ({"kamera": "dock"}, "kamera"),
+    ],
+)
+async def test_an_erasure_that_could_mean_something_else_is_refused(device, request_, text):
+    await device.configure(batch_items=1000, batch_seconds=3600)
+    await device.until_processed(device.feed([make_item(1)]))
+    status, reply = await device.method("erase", request_)
+    assert status == 400
+    assert text in str(reply)
+    assert (await device.method("get_backlog"))[1]["items"] == 1

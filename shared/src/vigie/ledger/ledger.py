@@ -18,6 +18,7 @@ from vigie.ledger import batch, migrate, verify
 from vigie.ledger.age_clock import AgeClock, Stamp
 from vigie.ledger.batch import Batch
 from vigie.ledger.bounds import Dropped, LedgerRules
+from vigie.ledger.erasure import Erased, Erasure, erase
 from vigie.ledger.keys import Keys
 from vigie.ledger.ledger_file import LedgerFile
 from vigie.ledger.packing import Packing, fitting
@@ -155,11 +156,8 @@ class Ledger:
         ``body_limit`` gives the largest body for a message id. The batch is on disk, for good, before it is returned.
         """
         packing = packing or Packing()
-        query = "SELECT sent, items, body, body_sum FROM batches WHERE body IS NOT NULL ORDER BY sent"
-        row = self._db.execute(query).fetchone()
-        if row is not None:
-            compare(f"batch {row[0]}", row[3], *row[:3])
-            return Batch(self.id, *row[:3])
+        if (unsent := self._on_its_way()) is not None:
+            return unsent
         self._room.expire()
         sent = (self._db.execute("SELECT max(sent) FROM batches").fetchone()[0] or 0) + 1
         head = batch.head_bytes(module, self.id, sent)
@@ -208,6 +206,10 @@ class Ledger:
         self._reserve.make()
         self._file.give_back(empty=not self._queues.total())
 
+    def erase(self, what: Erasure) -> Erased:
+        """What waits and is covered goes, from the disk too. Its keys stay known: sent again it is not recorded."""
+        return erase(self._file, self._queues, what, self._on_its_way())
+
     def settle(self) -> None:
         """Bring to the disk what no FULL commit has yet; for when nothing more is being recorded."""
         self._room.expire()
@@ -224,6 +226,14 @@ class Ledger:
 
     def close(self) -> None:
         self._file.close()
+
+    def _on_its_way(self) -> Batch | None:
+        query = "SELECT sent, items, body, body_sum FROM batches WHERE body IS NOT NULL ORDER BY sent"
+        row = self._db.execute(query).fetchone()
+        if row is None:
+            return None
+        compare(f"batch {row[0]}", row[3], *row[:3])
+        return Batch(self.id, *row[:3])
 
     def _stamp(self) -> None:
         stamp = self._age.stamp()

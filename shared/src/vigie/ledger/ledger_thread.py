@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from vigie.errors import LedgerRefusedError, LedgerUnavailableError
 from vigie.ledger.batch import Batch
 from vigie.ledger.bounds import Dropped, LedgerRules
+from vigie.ledger.erasure import Erased, Erasure
 from vigie.ledger.ledger import Backlog, Ledger, Recorded
 from vigie.ledger.packing import Packing
 from vigie.ledger.rows import UNREADABLE, Entry
@@ -80,6 +81,9 @@ class LedgerThread:
 
     def acknowledge(self, done: Batch) -> None:
         self._call(lambda ledger: ledger.acknowledge(done) if ledger.id == done.ledger else None)
+
+    def erase(self, what: Erasure) -> Erased:
+        return self._call(lambda ledger: ledger.erase(what))
 
     def settle(self) -> None:
         self._call(Ledger.settle)
@@ -161,9 +165,16 @@ class LedgerThread:
                     copy.with_name(copy.name + part).unlink(missing_ok=True)
         return len(entries)
 
+    def forget_set_aside(self) -> None:
+        """Remove the damaged ledgers that were kept."""
+        self._forget(self.set_aside())
+
     def _forget_oldest(self) -> None:
         """Keep the newest damaged ledgers only: a disk that keeps damaging files must not be filled by them."""
-        for name in self.set_aside()[:-_KEPT]:
+        self._forget(self.set_aside()[:-_KEPT])
+
+    def _forget(self, names: list[str]) -> None:
+        for name in names:
             for part in _PARTS:
                 with contextlib.suppress(OSError):
                     self.path.with_name(name + part).unlink(missing_ok=True)

@@ -67,7 +67,7 @@ class Queues:
         query = "SELECT sum(length(body) + length(trace) + length(camera)) FROM items WHERE id BETWEEN ? AND ?"
         gone = self._db.execute(query, scope).fetchone()[0]
         self._db.execute("DELETE FROM items WHERE id BETWEEN ? AND ?", scope)
-        self._weigh(priority, -(gone or 0))
+        self.weigh(priority, -(gone or 0))
 
     def replace(self, priority: Priority, last: int, entries: Sequence[Entry]) -> None:
         """Put ``entries``, not more than there are, in the place of the rows up to number ``last``, as old as that."""
@@ -123,9 +123,10 @@ class Queues:
     def _insert(self, priority: Priority, first: int, entries: Sequence[Entry], at_ms: int) -> None:
         rows = [row_of(number, entry, at_ms) for number, entry in enumerate(entries, first)]
         self._db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)
-        self._weigh(priority, sum(entry.size for entry in entries))
+        self.weigh(priority, sum(entry.size for entry in entries))
 
-    def _weigh(self, priority: Priority, more: int) -> None:
+    def weigh(self, priority: Priority, more: int) -> None:
+        """``more`` bytes wait, or fewer."""
         self._db.execute(
             "INSERT INTO totals VALUES (?, ?) ON CONFLICT(priority) DO UPDATE SET bytes = max(0, bytes + ?)",
             (priority, max(0, more), more),
