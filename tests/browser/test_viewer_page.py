@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Page
 
 from support.viewer_page import CHROMIUM, HW, House, browser_page, viewer_house
+from vigie.contracts.detections import Mask
+from vigie.contracts.events import ZoneEvent
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
@@ -126,6 +129,7 @@ async def test_names_labels_and_reasons_of_others_are_text_and_never_run(tmp_pat
         await page.wait_for_selector(LIVE)
         house.states["dock"]["frozen"] = True
         house.states[f"{evil}2"] = {"state": "failed", "reason": evil}
+        house.happen(entered(evil, evil, severity="alert"), 1, 1, 0)
         for view in ("live/dock", "health", "timeline"):
             await page.goto(f"{house.address}/#/{view}")
             await holds(page, "document.querySelector('main').innerText.includes('onerror')")
@@ -193,6 +197,87 @@ async def test_a_zone_drawn_on_the_picture_is_shown_as_the_patch_that_it_is_and_
         assert await page.get_by_role("button", name="Apply").count() == 0
         assert "the cloud owns desired properties" in await page.locator(".patches").inner_text()
         await stop(flow)
+
+
+# What is in the middle of the first picture of an event, and how much of it is not black.
+SNAPSHOT = """(where) => {
+  const canvas = document.querySelector(`${where} canvas.snapshot`);
+  if (!canvas || !canvas.width) return null;
+  return [...canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data];
+}"""
+
+
+def entered(label: str = "nut", zone: str = "gate", **changes: Any) -> ZoneEvent:
+    fields: dict[str, Any] = {
+        "key": "1/new", "id": "1", "phase": "new", "camera": "dock", "trace": "x", "at": "2026-11-28T10:00:00.0Z",
+        "started_at": "2026-11-28T10:00:00.0Z", "seconds": 0.4, "zone": zone, "track": "0badc0de-7", "label": label,
+        "inside": 3,
+    }  # fmt: skip
+    return ZoneEvent(**{**fields, **changes})
+
+
+async def test_an_event_is_told_on_the_picture_counted_at_its_zone_and_kept_with_its_picture(tmp_path: Path) -> None:
+    async with viewer_house(tmp_path) as house, browser_page(house) as page:
+        house.add("dock").track = "0badc0de-7"
+        flow = await running(house)
+        await page.goto(house.address)
+        await page.wait_for_selector(LIVE)
+        house.happen(entered(severity="alert"), 3, 40, 37)
+        await page.wait_for_selector(".toasts .alert")
+        assert await page.locator(".toasts").inner_text() == "nut entered gate"
+        assert await page.evaluate("vigie.state.counts['dock/gate']") == [3, 40, 37]
+        await holds(page, f"(({SNAPSHOT})('.latest') || [0])[0] > 200")
+        await page.evaluate("location.hash = '/timeline'")
+        row = page.locator(".event.with-picture")
+        assert "Alert" in await row.inner_text()
+        await holds(page, f"(({SNAPSHOT})('.timeline') || [0])[0] > 200")
+        house.happen(entered(phase="end", key="1/end", severity="alert", seconds=12.0, inside=2), 2, 40, 38)
+        await holds(page, "document.querySelector('.event.with-picture').innerText.includes('was in gate for 12 s')")
+        assert await row.count() == 1
+        await row.locator("button").click()
+        assert "0badc0de-7" in await page.locator("dialog").inner_text()
+        await page.keyboard.press("Escape")
+        await page.wait_for_selector("dialog", state="detached")
+        await stop(flow)
+        assert page.wrong == []
+
+
+async def test_masks_and_poses_are_drawn_where_the_object_is(tmp_path: Path) -> None:
+    inked = """([x, y]) => {
+      const canvas = document.querySelector(".boxes"), ratio = canvas.width / 640;
+      return canvas.getContext("2d").getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data[3];
+    }"""
+    async with viewer_house(tmp_path) as house, browser_page(house) as page:
+        camera = house.add("dock", label="person")
+        camera.mask = Mask((2, 2), (0, 1, 1, 1, 1))  # its left half
+        await page.add_init_script(BOXES_ONLY)
+        await page.goto(house.address)
+        house.tell()
+        await page.wait_for_selector(".tile")
+
+        async def shown() -> None:
+            await asyncio.sleep(0.15)
+            camera.show()
+            await holds(
+                page, f"vigie.state.pictures.dock?.head.seq == {camera.seq} && vigie.state.pictures.dock.head.boxes"
+            )
+
+        await holds(page, "vigie.state.link == 'open'")
+        while await page.evaluate("!vigie.state.pictures.dock?.head.boxes"):
+            camera.show()
+            house.tell()
+            await asyncio.sleep(0.1)
+        await shown()
+        left, top, right, bottom = camera.box
+        assert await page.evaluate(inked, [left + 20, (top + bottom) / 2]) > 60
+        assert await page.evaluate(inked, [right - 20, (top + bottom) / 2]) == 0
+        camera.mask = None
+        camera.keypoints = tuple((320.0 if index < 15 else 500.0, 20.0 * index, 0.9) for index in range(17))
+        await shown()
+        assert await page.evaluate(inked, [320, 100]) > 200  # a joint
+        camera.keypoints = tuple((x, y, 0.1) for x, y, _ in camera.keypoints)
+        await shown()
+        assert await page.evaluate(inked, [320, 100]) == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

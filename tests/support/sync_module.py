@@ -26,6 +26,8 @@ ROUTES = {
     ("inference", "detections"): ("sync", "detections"),
     ("camera", "events"): ("sync", "events"),
     ("sync", "telemetry"): UPSTREAM,
+    ("viewer", "demand"): ("sync", "demand"),
+    ("sync", "timeline"): ("viewer", "events"),
 }
 BOOT = "1badcafe"
 

@@ -20,8 +20,10 @@ from playwright.async_api import Browser, Page, async_playwright
 from support.modules import Sender, environment, task
 from support.viewer import module_status
 from vigie.contracts import names
-from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
+from vigie.contracts.detections import Detection, DetectionsItem, Mask, StageTimings
+from vigie.contracts.events import EventItem
 from vigie.contracts.frames import FrameItem
+from vigie.contracts.told import Told
 from vigie.frames import RingWriter
 from vigie.messaging.memory import MemoryHub
 from vigie.service import open_service
@@ -40,6 +42,10 @@ class Camera:
         self.name, self.label = name, label
         self.seq = -1
         self.box = (0, 0, 0, 0)
+        # Of its object, from the next frame on.
+        self.track: str | None = None
+        self.keypoints: tuple[tuple[float, float, float], ...] = ()
+        self.mask: Mask | None = None
         self._house = house
         self._ring = RingWriter.open(house.frames, f"camera.{name}", slot_bytes=HW[0] * HW[1] * 3, slots=8)
 
@@ -61,7 +67,11 @@ class Camera:
         )
         self._house.preview.send(frame)
         if detections:
-            found = Detection(self.label, 0, 0.87, tuple(float(side) for side in self.box))
+            left, top, right, bottom = self.box
+            found = Detection(
+                self.label, 0, 0.87, (float(left), float(top), float(right), float(bottom)), track=self.track,
+                keypoints=self.keypoints, mask=self.mask,
+            )  # fmt: skip
             self._house.overlay.send(
                 DetectionsItem(
                     camera=frame.camera, seq=frame.seq, trace=frame.trace, captured_at=frame.captured_at,
@@ -82,6 +92,8 @@ class House:
         self.preview = Sender(hub, names.CAMERA, names.PREVIEW, "vigie.frames/1")
         self.overlay = Sender(hub, names.INFERENCE, names.OVERLAY, "vigie.detections/1")
         self.statuses = {name: Sender(hub, name, names.STATUS, "vigie.status/1") for name in names.FLOW}
+        self.timeline = Sender(hub, names.SYNC, names.TIMELINE, "vigie.told/1")
+        self.events_told = 0
         self.cameras: dict[str, Camera] = {}
         self.states: dict[str, dict[str, Any]] = {}
         self.silent: set[str] = set()
@@ -99,6 +111,11 @@ class House:
         while waiting:
             found += msgspec.json.decode(waiting.popleft().body)["items"]
         return found
+
+    def happen(self, event: EventItem, *counts: int) -> None:
+        """Sync tells of an event."""
+        self.events_told += 1
+        self.timeline.send(Told("0badc0de", self.events_told, event, counts))
 
     def tell(self) -> None:
         """Every module says how it is."""
@@ -144,6 +161,7 @@ async def viewer_house(
         (names.CAMERA, names.PREVIEW): (names.VIEWER, names.FRAMES),
         (names.INFERENCE, names.OVERLAY): (names.VIEWER, names.DETECTIONS),
         (names.VIEWER, names.DEMAND): ("listener", names.DEMAND),
+        (names.SYNC, names.TIMELINE): (names.VIEWER, names.EVENTS),
         **{(name, names.STATUS): (names.VIEWER, names.STATUS) for name in names.FLOW},
     }
     hub = MemoryHub(routes)

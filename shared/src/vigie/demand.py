@@ -31,6 +31,8 @@ class Demands:
         self._statuses = service.unwatched_output(names.STATUS, ModuleStatus)
         self._cameras: Mapping[str, int] = {}
         self._until = 0.0
+        # What a module sends to the viewer beside its status: called with each demand, on the thread of demands.
+        self.answer_also: Callable[[Demand], None] = lambda _demand: None
 
     def wants(self, camera: str, seq: int) -> bool:
         """Whether the viewer wants frame ``seq`` of ``camera``."""
@@ -53,6 +55,7 @@ class Demands:
             for demand in received.items[-1:]:
                 self.take(demand)
                 self._statuses.offer(status_of(self._service, schema=demand.schema), key="", keep=False)
+                self.answer_also(demand)
             received.done()
 
 

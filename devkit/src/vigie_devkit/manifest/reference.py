@@ -24,6 +24,7 @@ from vigie.contracts.events import EventItem
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import TensorItem
+from vigie.contracts.told import Told
 from vigie_devkit.local.paths import CHECKOUT
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.metrics_page import metrics_page
@@ -41,6 +42,7 @@ MESSAGES: tuple[tuple[Schema, Any, str], ...] = (
     (envelope.CREDIT, Credit, "consumer `credit` back to its sender, where the frame folder is not shared"),
     (envelope.DEMAND, Demand, "viewer `demand` to every module `demand`"),
     (envelope.STATUS, ModuleStatus, "every module `status` to viewer `status`"),
+    (envelope.TOLD, Told, "sync `timeline` to viewer `events`, while somebody looks"),
 )
 _HEAD = """\
 # Twin, method and message reference

@@ -9,6 +9,7 @@ from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.envelope import EVENTS
 from vigie.contracts.events import EventItem
+from vigie.contracts.told import Told
 from vigie.demand import offer_demands
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.service import InputQueue, open_service, run_module
@@ -18,6 +19,7 @@ from vigie_sync.facts import FactStage
 from vigie_sync.methods import offer_methods
 from vigie_sync.outbox import Outbox
 from vigie_sync.receive import ReceiveStage
+from vigie_sync.timeline import Timeline
 
 
 async def main(env: ModuleEnvironment) -> None:
@@ -27,12 +29,13 @@ async def main(env: ModuleEnvironment) -> None:
             telemetry = service.output(names.TELEMETRY, None)
             outbox = Outbox(service, ledger, telemetry)
             drops = Drops(service, ledger)
-            receive = ReceiveStage(service, detections, ledger, outbox, drops)
+            timeline = Timeline(service.unwatched_output(names.TIMELINE, Told), service.metrics, env.boot)
+            receive = ReceiveStage(service, detections, ledger, outbox, drops, timeline=timeline)
             union: Any = EventItem
             told: InputQueue[EventItem] = service.input(names.EVENTS, union, schema=EVENTS)
             facts = FactStage(service, told, ledger, outbox, counter=receive.told, drops=drops)
             offer_methods(service, ledger, outbox)
-            offer_demands(service)
+            offer_demands(service).answer_also = timeline.answer
 
             async def apply(new: SyncConfig, _previous: SyncConfig | None) -> None:
                 ledger.configure(new.ledger_rules)

@@ -29,6 +29,7 @@ from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
 from vigie_sync.outbox import Outbox
+from vigie_sync.timeline import Timeline
 
 log = get_logger("sync.receive")
 
@@ -57,9 +58,13 @@ class ReceiveStage:
         ledger: LedgerThread,
         outbox: Outbox,
         drops: Drops,
+        *,
+        timeline: Timeline,
     ) -> None:
         self._service, self._detections, self._ledger, self._outbox = service, detections, ledger, outbox
-        self._drops = drops
+        self._drops, self._timeline = drops, timeline
+        # Events that are told to the viewer once they are in the ledger.
+        self._to_tell: list[EventItem] = []
         self._config = self._wanted = SyncConfig()
         self._configured = threading.Event()
         self._rules = Rules()
@@ -119,6 +124,7 @@ class ReceiveStage:
         ended = self._rules.close() if self._config.upstream == "detections" != before else []
         ended += self._rules.configure(self._config.events, self._config.cameras)
         self._ended += self._entries(ended)
+        self._timeline.drawn(self._config.cameras)
 
     def _keep_trying(self, items: list[DetectionsItem], stop: threading.Event, alive: Watchdog) -> bool:
         """Commit what ``items`` bring about, or settle the ledger; false only when stopping without success."""
@@ -142,6 +148,7 @@ class ReceiveStage:
             else:
                 self._report_available()
                 self._ended = []
+                self._tell_viewer()
                 self._count([one.item for one in taken if one.new])
                 return True
 
@@ -187,6 +194,7 @@ class ReceiveStage:
         taken.new = False
 
     def _entries(self, events: list[EventItem]) -> list[Entry]:
+        self._to_tell += events
         for event in events:
             self._alerts = self._alerts or event.severity == "alert"
             self.told.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
@@ -233,8 +241,13 @@ class ReceiveStage:
         try:
             if events:
                 self._commit(self._entries(events))
+                self._tell_viewer()
         except LedgerUnavailableError as error:
             log.warning("last_events_lost", events=len(events), reason=error.reason)
+
+    def _tell_viewer(self) -> None:
+        told, self._to_tell = self._to_tell, []
+        self._timeline.add(told)
 
     def _report_unavailable(self, error: LedgerUnavailableError) -> None:
         self._service.health.not_ready("ledger", str(error))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from vigie.contracts.demand import Demand
+from vigie.contracts.demand import Demand, EventsAfter
 from vigie.messaging.output import Output
 from vigie_viewer.audience import Audience
 
@@ -46,6 +46,8 @@ class Asking:
         self._wake = asyncio.Event()
         self._asked: dict[str, int] = {}
         self.schemas_wanted = True
+        # The newest event that the viewer has.
+        self.events_after: Callable[[], EventsAfter] = lambda: EventsAfter("", 0)
 
     def changed(self) -> None:
         """Somebody looks at something else."""
@@ -60,7 +62,7 @@ class Asking:
         while True:
             self._wake.clear()
             self._asked = self._cameras()
-            demand = Demand(self._asked, DEMAND_S, self.schemas_wanted)
+            demand = Demand(self._asked, DEMAND_S, self.schemas_wanted, self.events_after())
             self._output.offer(demand, key="", keep=False)
             self._audience.close_stalled()
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -40,17 +41,20 @@ class Connection:
         self._waiting: deque[bytes | str] = deque()
         self._wake = asyncio.Event()
         self._closing: str | None = None
+        self._lost = False
+        # Everything anew, for a page that has lost some of it.
+        self.everything: Callable[[], Iterable[str]] = tuple
 
     def send(self, message: bytes) -> None:
         self._waiting.append(message)
         self._wake.set()
 
     def tell(self, text: str) -> None:
-        """Send JSON. A page that does not read loses the oldest: each state is whole."""
-        texts = [one for one in self._waiting if isinstance(one, str)]
-        if len(texts) >= _TEXTS_MAX:
-            self._waiting.remove(texts[0])
-        self._waiting.append(text)
+        """Send JSON. A page that does not read loses it, and gets everything anew once it reads again."""
+        if self._lost or sum(isinstance(one, str) for one in self._waiting) >= _TEXTS_MAX:
+            self._lost = True
+        else:
+            self._waiting.append(text)
         self._wake.set()
 
     def greet(self, text: str) -> None:
@@ -73,6 +77,9 @@ class Connection:
                     await self._socket.send_str(message)
                 else:
                     await self._socket.send_bytes(message)
+                if self._lost and not self._waiting:
+                    self._lost = False
+                    self._waiting.extend(self.everything())
         await self._socket.close(code=WSCloseCode.GOING_AWAY, message=self._closing.encode())
 
 

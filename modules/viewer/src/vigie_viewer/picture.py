@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.detections import Detection, DetectionsItem
 from vigie.contracts.frames import FrameItem
 
 _encoder = msgspec.json.Encoder()
@@ -40,11 +40,18 @@ class Picture:
                 "at": frame.captured_at,
                 "hw": frame.frame_hw,
                 "model": found.model if found else None,
-                "boxes": None
-                if found is None
-                else [[one.label, one.class_id, one.score, *one.box_xyxy, one.track] for one in found.detections],
+                "boxes": None if found is None else [_box(one) for one in found.detections],
                 "ms": None
                 if found is None
                 else [found.timings.preprocessed_ms, found.timings.inferred_ms, found.timings.inference_ms],
             }
         return self._head
+
+
+def _box(one: Detection) -> list[Any]:
+    """Label, class, score, four sides, track; then, where the model has them, key points and the mask's grid."""
+    box: list[Any] = [one.label, one.class_id, one.score, *one.box_xyxy, one.track]
+    if one.keypoints or one.mask is not None:
+        mask = None if one.mask is None else [*one.mask.size_hw, one.mask.runs]
+        box += [one.keypoints or None, mask]
+    return box

@@ -11,6 +11,7 @@ from vigie.contracts import names
 from vigie.contracts.demand import ModuleStatus
 
 Tone = Literal["good", "bad", "change"]
+STARTING_S = 60.0
 # A twin change is shown path by path up to here; the rest is a count.
 _PATHS_MAX = 12
 _VALUE_MAX = 120
@@ -53,9 +54,13 @@ def compare(before: ModuleStatus | None, after: ModuleStatus, at: int) -> Iterat
 
 
 def _readiness(before: ModuleStatus, after: ModuleStatus, at: int) -> Iterator[Event]:
+    if after.uptime_s < STARTING_S and before.missing and not after.missing:
+        # A module that starts gets one part after the other: one line says it all.
+        yield Event(at, "ready", "good", after.module, {})
+        return
     for part in sorted(after.missing.keys() - before.missing.keys()):
         yield Event(at, "missing", "bad", after.module, {"part": part, "reason": after.missing[part]})
-    for part in sorted(before.missing.keys() - after.missing.keys()):
+    for part in sorted(before.missing.keys() - after.missing.keys()) if after.uptime_s >= STARTING_S else ():
         yield Event(at, "there_again", "good", after.module, {"part": part})
 
 

@@ -19,6 +19,7 @@ from vigie_viewer.assets import Asset, read_assets
 from vigie_viewer.audience import Audience
 from vigie_viewer.guard import SECURITY_HEADERS, Guard
 from vigie_viewer.live import Connection, serve_page
+from vigie_viewer.occurrences import Occurrences
 from vigie_viewer.overview import Overview
 from vigie_viewer.sessions import COOKIE, Sessions
 from vigie_viewer.settings import PageSettings
@@ -48,12 +49,14 @@ class Site:
         settings: PageSettings,
         sessions: Sessions,
         audience: Audience,
+        *,
         overview: Overview,
+        occurrences: Occurrences,
         opened: Callable[[], None],
     ) -> None:
         """``opened`` is called when a page has been opened."""
         self._settings, self._sessions, self._audience, self._overview = settings, sessions, audience, overview
-        self._opened = opened
+        self._occurrences, self._opened = occurrences, opened
         self._guard = Guard(settings, sessions)
         self._editor = TwinEditor(settings.hub_service) if settings.hub_service else None
         self._assets = read_assets()
@@ -75,6 +78,7 @@ class Site:
                 web.post("/api/session", self._sign_in),
                 web.delete("/api/session", self._sign_out),
                 web.get("/live", self._live),
+                web.get("/api/pictures/{number}", self._picture),
                 web.post("/api/twin", self._apply),
                 web.post("/api/undo", self._undo),
             ]
@@ -128,12 +132,22 @@ class Site:
 
         def greet(connection: Connection) -> Callable[[], None]:
             self._connections[connection] = session
-            for text in self._overview.greeting():
+            connection.everything = lambda: (*self._overview.greeting(), self._occurrences.greeting())
+            for text in connection.everything():
                 connection.greet(text)
             self._opened()
             return lambda: self._forget(connection)
 
         return await serve_page(request, self._audience, greet)
+
+    async def _picture(self, request: web.Request) -> web.Response:
+        """The picture that an event names."""
+        if not self._guard.allowed(request):
+            return _refused(401, "sign_in")
+        jpeg = self._occurrences.picture(request.match_info["number"])
+        if jpeg is None:
+            return _refused(404, "this picture is not kept any longer")
+        return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     def _forget(self, connection: Connection) -> None:
         self._connections.pop(connection, None)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from vigie.contracts import names
 from vigie.contracts.demand import Demand, ModuleStatus
 from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.envelope import TOLD
 from vigie.contracts.frames import FrameItem
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
+from vigie_viewer.album import Album
 from vigie_viewer.asking import UNWATCHED_S, WATCHED_S, Asking
 from vigie_viewer.audience import Audience
 from vigie_viewer.config import ViewerConfig
 from vigie_viewer.methods import offer_methods
+from vigie_viewer.occurrences import Occurrences, ToldRaw
 from vigie_viewer.overview import Overview
 from vigie_viewer.picture import Picture
 from vigie_viewer.pictures import Pictures
@@ -25,7 +30,8 @@ from vigie_viewer.web import Site, serve_site
 
 log = get_logger("viewer")
 
-_STATUS_POLL_S = 0.5
+_POLL_S = 0.5
+T = TypeVar("T")
 
 
 async def run_viewer(service: Service[ViewerConfig], settings: PageSettings) -> None:
@@ -37,67 +43,78 @@ async def run_viewer(service: Service[ViewerConfig], settings: PageSettings) -> 
     frames = service.input(names.FRAMES, FrameItem)
     detections = service.input(names.DETECTIONS, DetectionsItem)
     statuses = service.input(names.STATUS, ModuleStatus)
+    events = service.input(names.EVENTS, ToldRaw, schema=TOLD)
     demand = service.unwatched_output(names.DEMAND, Demand)
 
     audience = Audience()
     overview = Overview()
+    album = Album()
+    occurrences = Occurrences(album)
     asking = Asking(audience, demand, lambda: overview.rates)
     sessions = Sessions(settings.token)
-    site = Site(settings, sessions, audience, overview, asking.hurry)
-    audience.changed, overview.tell = asking.changed, site.tell
+    site = Site(settings, sessions, audience, overview=overview, occurrences=occurrences, opened=asking.hurry)
+    audience.changed, overview.tell, occurrences.tell = asking.changed, site.tell, site.tell
+    asking.events_after = lambda: occurrences.last
 
     offer_methods(service, sessions)
 
     def show(picture: Picture) -> None:
         if picture.detections is not None:
             overview.timed(picture.detections.timings)
+        occurrences.see(picture)
         audience.publish(picture)
 
     pictures = Pictures(service, frames, detections, lambda: audience.wanted, partial(_post, loop, show))
-    viewers = service.metrics.gauge("vigie_viewer_pages", "Pages that are open.")
 
     async def apply(new: ViewerConfig, _previous: ViewerConfig | None) -> None:
         pictures.configure(new)
         audience.fps_max, audience.width_max = new.fps, new.width
         sessions.lasts_s, site.viewers_max = new.session_minutes * 60.0, new.viewers
 
-    async def beat() -> None:
-        while True:
-            watched = bool(audience.viewers)
-            await asyncio.sleep(WATCHED_S if watched else UNWATCHED_S / 3)
-            asking.schemas_wanted = overview.lacks_schemas
-            overview.beat(watched=watched)
-            site.close_ended()
-            viewers.set(len(audience.viewers))
-
     service.thread("viewer.frames", pictures.take_frames)
     service.thread("viewer.detections", pictures.take_detections)
-    service.thread("viewer.status", partial(_take_statuses, statuses, loop, overview))
+    service.thread("viewer.status", partial(_take, statuses, loop, overview.take))
+    service.thread("viewer.events", partial(_take, events, loop, occurrences.hear))
     try:
         async with serve_site(site, settings) as address, asyncio.TaskGroup() as tasks:
             log.info("page", address=address, token_file=str(settings.token_file) if settings.token_file else None)
             await service.start()
             tasks.create_task(asking.run(), name="viewer.asking")
-            tasks.create_task(beat(), name="viewer.beat")
+            tasks.create_task(
+                _beat(service, site, audience, overview=overview, asking=asking, album=album), name="viewer.beat"
+            )
             await service.twin.run(apply)
     finally:
         pictures.close()
+
+
+async def _beat(
+    service: Service[ViewerConfig], site: Site, audience: Audience, *, overview: Overview, asking: Asking, album: Album
+) -> None:
+    viewers = service.metrics.gauge("vigie_viewer_pages", "Pages that are open.")
+    while True:
+        watched = bool(audience.viewers)
+        await asyncio.sleep(WATCHED_S if watched else UNWATCHED_S / 3)
+        asking.schemas_wanted = overview.lacks_schemas
+        overview.beat(watched=watched)
+        if not watched:
+            album.clear()
+        site.close_ended()
+        viewers.set(len(audience.viewers))
 
 
 def _post(loop: asyncio.AbstractEventLoop, show: object, picture: Picture) -> None:
     loop.call_soon_threadsafe(show, picture)  # type: ignore[arg-type]  # a function of one picture
 
 
-def _take_statuses(
-    statuses: InputQueue[ModuleStatus],
-    loop: asyncio.AbstractEventLoop,
-    overview: Overview,
-    stop: threading.Event,
+def _take(
+    queue: InputQueue[T], loop: asyncio.AbstractEventLoop, take: Callable[[T], None], stop: threading.Event
 ) -> None:
+    """Hand what comes to the event loop: the body of a thread."""
     while not stop.is_set():
-        received = statuses.get(_STATUS_POLL_S)
+        received = queue.get(_POLL_S)
         if received is None:
             continue
-        for status in received.items:
-            loop.call_soon_threadsafe(overview.take, status)
+        for item in received.items:
+            loop.call_soon_threadsafe(take, item)
         received.done()

@@ -10,17 +10,26 @@ from typing import Any
 import msgspec
 
 
+class EventsAfter(msgspec.Struct, frozen=True):
+    """The last event that the viewer has: its ``number``, and ``boot`` of the sync that gave it; "" and 0: none."""
+
+    boot: str
+    number: int
+
+
 class Demand(msgspec.Struct, frozen=True):
     """Answer with one ModuleStatus now; until ``seconds`` from now also send what ``cameras`` asks for.
 
     ``cameras``: camera to ``every``: of its frames, those whose ``seq`` is a multiple of ``every`` (a power of two),
     so that camera and inference, which count separately, choose the same frames. A later demand replaces this one.
-    ``schema``: the status also carries the JSON Schema of the module's desired properties.
+    ``schema``: the status also carries the JSON Schema of the module's desired properties. ``events_after``: sync also
+    sends the events after that one, and those to come at once; a viewer of the version before does not ask.
     """
 
     cameras: dict[str, int]
     seconds: float
     schema: bool = False
+    events_after: EventsAfter | None = None
 
 
 class ModuleStatus(msgspec.Struct, frozen=True):

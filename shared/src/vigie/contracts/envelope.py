@@ -78,6 +78,7 @@ INPUT_SPEC = Schema("vigie.inputspec", 1)
 CREDIT = Schema("vigie.credit", 1)
 DEMAND = Schema("vigie.demand", 1)
 STATUS = Schema("vigie.status", 1)
+TOLD = Schema("vigie.told", 1)
 
 
 def check_schema(wire: str, expected: Schema) -> None:

@@ -11,6 +11,7 @@ from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import TensorItem
+from vigie.contracts.told import Told
 
 _SCHEMAS: dict[Any, envelope.Schema] = {
     FrameItem: envelope.FRAMES,
@@ -20,6 +21,7 @@ _SCHEMAS: dict[Any, envelope.Schema] = {
     Credit: envelope.CREDIT,
     Demand: envelope.DEMAND,
     ModuleStatus: envelope.STATUS,
+    Told: envelope.TOLD,
 }
 
 

@@ -20,7 +20,7 @@ OUTPUTS = {
     names.CAMERA: (names.FRAMES, names.EVENTS, names.PREVIEW, names.STATUS),
     names.PREPROCESS: (names.TENSORS, names.CREDIT, names.STATUS),
     names.INFERENCE: (names.DETECTIONS, names.INPUT_SPEC, names.CREDIT, names.OVERLAY, names.STATUS),
-    names.SYNC: (names.TELEMETRY, names.CREDIT, names.STATUS),
+    names.SYNC: (names.TELEMETRY, names.CREDIT, names.STATUS, names.TIMELINE),
     names.VIEWER: (names.DEMAND, names.CREDIT),
 }
 INPUTS = {
@@ -28,10 +28,10 @@ INPUTS = {
     names.PREPROCESS: (names.FRAMES, names.INPUT_SPEC, names.CREDIT, names.DEMAND),
     names.INFERENCE: (names.TENSORS, names.CREDIT, names.DEMAND),
     names.SYNC: (names.DETECTIONS, names.EVENTS, names.DEMAND),
-    names.VIEWER: (names.FRAMES, names.DETECTIONS, names.STATUS),
+    names.VIEWER: (names.FRAMES, names.DETECTIONS, names.STATUS, names.EVENTS),
 }
 _REFERENCES = {(names.PREPROCESS, names.FRAMES), (names.INFERENCE, names.TENSORS), (names.VIEWER, names.FRAMES)}
-_ON_DEMAND = (names.PREVIEW, names.OVERLAY, names.STATUS)
+_ON_DEMAND = (names.PREVIEW, names.OVERLAY, names.STATUS, names.TIMELINE)
 _REFERENCES_TTL_S = 60
 
 

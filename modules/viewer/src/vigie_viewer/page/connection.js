@@ -45,8 +45,8 @@ function link(what) {
 }
 
 // A tile that shows `camera`; the newest one wins where two show the same.
-export function show(camera, width, drawer) {
-  looks = { ...looks, [camera]: width };
+export function show(camera, width, drawer, fps) {
+  looks = { ...looks, [camera]: { width, fps } };
   drawers.set(camera, drawer);
   say();
   return () => {
@@ -63,7 +63,7 @@ export function say() {
   saying = setTimeout(() => {
     if (socket?.readyState !== WebSocket.OPEN) return;
     const fps = state.settings.fps;
-    const look = document.hidden ? {} : Object.fromEntries(Object.entries(looks).map(([name, width]) => [name, { width: Math.max(1, Math.round(width)), fps }]));
+    const look = document.hidden ? {} : Object.fromEntries(Object.entries(looks).map(([name, want]) => [name, { width: Math.max(1, Math.round(want.width)), fps: want.fps ? Math.min(want.fps, fps) : fps }]));
     const text = JSON.stringify({ look });
     if (text !== looked) { looked = text; socket.send(text); }
   }, 30);

@@ -1,7 +1,7 @@
 // Editing where looking beats typing. Every edit is a merge patch of one module's desired properties and shown as that.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { state } from "./store.js";
-import { fit } from "./draw.js";
+import { paint } from "./shapes.js";
 import { t } from "./strings.en.js";
 import { Icon } from "./icons.js";
 
@@ -87,34 +87,6 @@ export function Drawing({ tool, shapes, onChange, onDone }) {
   useEffect(() => { draft.current = []; if (tool) canvas.current.focus(); }, [tool]);
   return html`<canvas class="drawing ${tool ? "draws" : ""}" ref=${canvas} tabindex="0" role="application" aria-label=${tool ? t.edit.hint[tool] : t.edit.drag}
     onPointerDown=${down} onPointerMove=${move} onPointerUp=${() => { drag.current = null; }} onDblClick=${finish} onKeyDown=${key}></canvas>`;
-}
-
-const TONES = { zones: "hsl(150 90% 55%)", lines: "hsl(45 100% 58%)", masks: "hsl(0 0% 92%)" };
-
-export function paint(canvas, shapes, draft, hover, tool) {
-  if (!canvas) return;
-  const ratio = devicePixelRatio || 1;
-  fit(canvas, ratio);
-  const pen = canvas.getContext("2d"), w = canvas.width, h = canvas.height;
-  pen.clearRect(0, 0, w, h);
-  const all = shapes.filter((shape) => !shape.gone).map((shape) => ({ ...shape, open: false }));
-  if (draft.length) all.push({ kind: tool, label: "", points: hover ? [...draft, hover] : draft, open: true });
-  for (const { kind, label, points, open } of all) {
-    pen.beginPath();
-    points.forEach(([x, y], n) => n ? pen.lineTo(x * w, y * h) : pen.moveTo(x * w, y * h));
-    if (kind !== "lines" && !open) pen.closePath();
-    pen.lineWidth = 4 * ratio; pen.strokeStyle = "rgb(0 0 0 / .45)"; pen.stroke();
-    if (kind === "masks") { pen.fillStyle = "rgb(10 14 16 / .82)"; pen.fill(); }
-    if (kind === "zones") { pen.fillStyle = "hsl(150 90% 55% / .14)"; pen.fill(); }
-    pen.lineWidth = 2 * ratio; pen.strokeStyle = TONES[kind]; pen.setLineDash(open ? [6 * ratio, 5 * ratio] : []); pen.stroke(); pen.setLineDash([]);
-    for (const [x, y] of points) { pen.beginPath(); pen.arc(x * w, y * h, 4.5 * ratio, 0, 7); pen.fillStyle = TONES[kind]; pen.fill(); pen.lineWidth = ratio; pen.strokeStyle = "rgb(0 0 0 / .6)"; pen.stroke(); }
-    if (label) {
-      pen.font = `600 ${12 * ratio}px system-ui, sans-serif`; pen.textBaseline = "middle"; pen.textAlign = "center";
-      const x = points.reduce((sum, p) => sum + p[0], 0) / points.length * w, y = points.reduce((sum, p) => sum + p[1], 0) / points.length * h, wide = pen.measureText(label).width + 12 * ratio;
-      pen.fillStyle = "rgb(7 12 14 / .8)"; pen.beginPath(); pen.roundRect(x - wide / 2, y - 9 * ratio, wide, 18 * ratio, 4 * ratio); pen.fill(); pen.fillStyle = TONES[kind]; pen.fillText(label, x, y);
-      pen.textAlign = "start";
-    }
-  }
 }
 
 export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPreview }) {

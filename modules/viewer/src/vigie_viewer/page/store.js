@@ -8,13 +8,16 @@ export const state = {
   heardAt: {}, // name -> performance.now() of its last news
   numbers: null,
   points: [],
-  events: [],
+  events: [], // of the modules themselves
+  told: new Map(), // id -> {event, counts, picture}: objects, zones, lines; oldest first
+  counts: {}, // camera/zone or camera/line -> numbers after its last event
+  fresh: [], // events of the last seconds, for the picture
   pictures: {}, // camera -> {head, at (performance.now()), drawn}
   settings: load(),
 };
 
 function load() {
-  const defaults = { fps: 10, boxes: true, labels: true, theme: "auto", size: "m" };
+  const defaults = { fps: 10, boxes: true, labels: true, trails: true, shapes: true, theme: "auto", size: "m" };
   try { return { ...defaults, ...JSON.parse(localStorage.getItem("vigie") || "{}") }; } catch { return defaults; }
 }
 
@@ -46,10 +49,38 @@ export function take(message) {
       state.numbers = message;
       if (message.point) state.points = [...state.points, message.point].filter((p) => p[0] > message.point[0] - 900);
       break;
+    case "told": heard(message); break;
     case "history": state.points = message.points; break;
     case "events": state.events = (message.all ? message.events : [...state.events, ...message.events]).slice(-300); break;
   }
   emit("state");
+}
+
+const TOLD_MAX = 500, FRESH_MS = 5000;
+
+function heard({ items, all }) {
+  if (all) { state.told = new Map(); state.counts = {}; }
+  for (const item of items) {
+    const { event, counts } = item, known = state.told.get(event.id);
+    state.told.delete(event.id);
+    state.told.set(event.id, item);
+    if (counts.length) state.counts[`${event.camera}/${event.zone || event.line}`] = counts;
+    const same = known && known.event.key === event.key; // only its picture is another one
+    if (!all && !same && event.type !== "object") state.fresh = [...state.fresh.filter((one) => performance.now() - one.at < FRESH_MS), { event, at: performance.now() }];
+  }
+  while (state.told.size > TOLD_MAX) state.told.delete(state.told.keys().next().value);
+}
+
+// What happened on this camera in the last seconds, newest first.
+export function freshOf(camera) {
+  return state.fresh.filter((one) => one.event.camera === camera && performance.now() - one.at < FRESH_MS).reverse();
+}
+
+// Zones, lines and masks of a camera as the modules have them in force.
+export function shapesOf(camera) {
+  const rules = state.modules.sync?.desired?.cameras?.[camera] || {}, own = state.modules.camera?.desired?.cameras?.[camera] || {};
+  const of = (kind, have) => Object.entries(have || {}).map(([label, value]) => ({ kind, label, points: value.points || value }));
+  return [...of("zones", rules.zones), ...of("lines", rules.lines), ...of("masks", own.masks)];
 }
 
 export function cameraNames() {

@@ -1,9 +1,14 @@
 // Every text of the page. Another language is another file of this shape; words of the device come as they are.
 const seconds = (s) => s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} days`;
 
+const duration = (s) => s < 10 ? `${s.toFixed(1)} s` : seconds(s);
+const parts = { hub: "its connection to the hub", twin: "its configuration", ledger: "its ledger", "inference.model": "its model", cameras: "its cameras" };
+const part = (name) => parts[name] || name;
+
 export const t = {
   language: "en",
-  seconds,
+  seconds, duration,
+  module: { camera: "Camera", preprocess: "Preprocess", inference: "Inference", sync: "Sync", viewer: "Viewer" },
   nav: { live: "Live", health: "Health", timeline: "Timeline" },
   signIn: {
     title: "Sign in", token: "Token", submit: "Sign in", wrong: "That token is not valid, or too many were tried. Wait a moment and try again.",
@@ -20,7 +25,8 @@ export const t = {
     picture: (name, list) => `Live picture of ${name}. ${list || "Nothing detected."}`,
   },
   live: {
-    none: "No camera yet", noneText: "Vigie shows cameras as soon as the camera module has one.", rate: "Pictures per second", stills: "Stills", overlay: "Boxes", labels: "Labels",
+    none: "No camera yet", noneText: "Vigie shows cameras as soon as the camera module has one.", rate: "Pictures per second", stills: "Stills", overlay: "Boxes", labels: "Labels", trails: "Trails", shapes: "Zones", more: (n) => `and ${n} more`,
+    latest: "Latest events", everything: "Timeline", noEvents: "No events yet", eventsOff: "No events are made: sync sends the boxes of every frame instead (upstream: detections).",
     size: { s: "Small", m: "Medium", l: "Large" },
     seen: "In this picture", nothing: "Nothing detected", facts: "Camera", model: "Model", theme: { auto: "Theme: system", light: "Theme: light", dark: "Theme: dark" },
   },
@@ -49,9 +55,16 @@ export const t = {
     no_input_spec: "No model has said what it needs yet", spec_mismatch: "Fitted for a model that no longer serves", no_model: "No model is loaded", sync_behind: "Sync could not take more results", inference_failed: "The model failed on this frame",
     ledger_full: "The ledger is full: the oldest items went", over_bound: "More waited for the cloud than may: the oldest went", rejected: "No more may wait for the cloud", too_old: "They waited for the cloud too long", folded: "They became counts while they waited for the cloud", purged: "Somebody called purge", too_large: "Larger than a message may be", unconfirmed: "The receiver never confirmed it", input_full: "Messages arrived faster than they were read", no_space: "No shared memory left", ring_busy: "Another process writes this ring", undecodable: "The frame could not be decoded", bad_time: "The frame came without a valid time", refused: "The hub refused the message",
   },
+  told: {
+    seen: (label) => `${label} seen`, stays: (label, s) => `${label} in view for ${s}`, gone: (label, s) => `${label} was in view for ${s}`,
+    entered: (label, zone) => `${label} entered ${zone}`, loiters: (label, zone, s) => `${label} has stayed in ${zone} for ${s}`, left: (label, zone, s) => `${label} was in ${zone} for ${s}`,
+    crossed: (label, line, way) => `${label} crossed ${line} ${way}`, direction: { forward: "forward", backward: "backward" }, occupied: (zone) => `${zone} is occupied`, empty: (zone, s) => `${zone} is empty after ${s}`,
+    alert: "Alert", close: "Close", noPicture: "No picture: nobody was looking when it happened.", camera: "Camera", began: "Began", at: "Latest", lasted: "Lasted", score: "Highest score", inside: "Inside now", track: "Track", stay: (zone) => `In ${zone}`, key: "Key",
+  },
   events: {
-    none: "Nothing has happened since the page's module started.", filter: { all: "Everything", bad: "Problems", change: "Changes" },
-    restarted: (f) => `restarted (version ${f.version})`, twin: (f) => `took desired properties ${f.version ?? ""}`, refused: (f) => `refused ${f.path}: ${f.reason}`, missing: (f) => `is not ready: ${f.part}: ${f.reason}`, there_again: (f) => `has ${f.part} again`,
+    none: { all: "Nothing has happened since the viewer started.", alerts: "No alerts. A zone or line raises one where its rule says so.", rules: "No zone was entered and no line crossed. Draw them with Edit beside the picture of a camera.", objects: "No objects were seen.", problems: "No problems.", changes: "No changes." },
+    filter: { all: "Everything", alerts: "Alerts", rules: "Zones and lines", objects: "Objects", problems: "Problems", changes: "Changes" }, showMore: (n) => `Show more (${n})`,
+    ready: () => "is ready", restarted: (f) => `restarted (version ${f.version})`, twin: (f) => `took configuration ${f.version ?? ""}`, refused: (f) => `refused a change of ${f.path}: ${f.reason}`, missing: (f) => `is not ready: it lacks ${part(f.part)}: ${f.reason}`, there_again: (f) => `has ${part(f.part)} again`,
     away: () => "does not answer", back: () => "answers again", camera: (f) => `${f.camera}: ${({ streaming: "live", failed: "no picture", connecting: "connecting", finished: "finished", removed: "removed" })[f.state] || f.state}${f.reason ? ` (${f.reason})` : ""}`,
     frozen: (f) => `${f.camera}: the picture does not change`, moves: (f) => `${f.camera}: the picture changes again`, model: (f) => `serves model ${f.to ?? "none"}${f.from ? `, before ${f.from}` : ""}`, engine: (f) => `runs on ${f.to}${f.from ? `, before ${f.from}` : ""}`,
     applied: (f) => `changed from this page, version ${f.version}`, undone: (f) => `change taken back from this page, version ${f.version}`, more: (n) => `and ${n} more`, gone: "not set",

@@ -1,8 +1,9 @@
 // One camera: picture, boxes, what state it is in. Drawing goes past Preact; only words are rendered by it.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { show } from "./connection.js";
-import { drawBoxes } from "./draw.js";
-import { cameraState, on, state } from "./store.js";
+import { drawBoxes, follow } from "./draw.js";
+import { told, toneOf } from "./happened.js";
+import { cameraState, freshOf, on, shapesOf, state } from "./store.js";
 import { t } from "./strings.en.js";
 import { Icon } from "./icons.js";
 
@@ -34,15 +35,24 @@ export function trouble(name, picture) {
   return { title: t.tile.still(still / 1000), text: camera.state === "connecting" ? camera.reason || t.tile.state.connecting : null };
 }
 
-export function Tile({ name, onOpen, large, preview, children }) {
-  const picture = useRef(), boxes = useRef(), box = useRef(), last = useRef(null), shown = useRef(0);
+// A zone or line at which something has just happened: whether it is lit, and as what.
+const lit = (name) => (label) => {
+  const now = freshOf(name).find(({ event, at }) => (event.zone || event.line) === label && performance.now() - at < 1500);
+  return now && (now.event.severity === "alert" ? "alert" : "event");
+};
+
+export function Tile({ name, onOpen, large, preview, edits, children }) {
+  const picture = useRef(), boxes = useRef(), box = useRef(), last = useRef(null), shown = useRef(0), trails = useRef(new Map());
   const [ratio, setRatio] = useState(null), [, setAlone] = useState(0);
   useTick(500);
 
-  const wished = useRef(null);
-  wished.current = preview;
-  const redraw = () => boxes.current && drawBoxes(boxes.current, last.current, state.settings, wished.current);
-  useEffect(redraw, [preview]);
+  const wished = useRef({});
+  wished.current = { preview, edits };
+  const redraw = () => boxes.current && drawBoxes(boxes.current, last.current, state.settings, {
+    preview: wished.current.preview, trails: trails.current,
+    shapes: wished.current.edits ? null : shapesOf(name), counts: (label) => state.counts[`${name}/${label}`], lit: lit(name),
+  });
+  useEffect(redraw, [preview, edits]);
   useEffect(() => {
     let stop = null, seen = true, width = 0;
     const draw = (head, bitmap) => {
@@ -52,6 +62,7 @@ export function Tile({ name, onOpen, large, preview, children }) {
       canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
       if ((head.boxes === null) !== (last.current?.boxes === null)) setAlone((n) => n + 1);
       last.current = head;
+      trails.current = follow(trails.current, head);
       shown.current++;
       setRatio(`${head.hw[1]} / ${head.hw[0]}`);
       redraw();
@@ -68,6 +79,7 @@ export function Tile({ name, onOpen, large, preview, children }) {
     size.observe(box.current);
     again();
     const off = on("settings", redraw);
+    trails.current = new Map();
     return () => { stop?.(); sight.disconnect(); size.disconnect(); off(); };
   }, [name]);
 
@@ -85,6 +97,7 @@ export function Tile({ name, onOpen, large, preview, children }) {
           <${Icon} name=${wrong.calm ? "clock" : "off"} /><b>${wrong.title}</b>${wrong.text && html`<span>${wrong.text}</span>`}
         </div></div>`}
         ${!wrong && head && head.boxes === null && html`<div class="banner">${t.tile.noDetections}</div>`}
+        ${!wrong && html`<ul class="toasts">${freshOf(name).slice(0, 3).map(({ event }) => html`<li key=${event.key} class=${event.severity}><span class="dot ${toneOf({ event })}"></span>${told({ event })}</li>`)}</ul>`}
         ${!wrong && camera.frozen && html`<div class="banner">${t.tile.frozen}</div>`}
       </div>
       <figcaption>
