@@ -22,7 +22,7 @@ SCENE = {"source": "synthetic://conveyor?size=160x120&fps=30"}
         ({"source": "ftp://host/x"}, "'ftp://' is not known; use an absolute path of a video file or a folder"),
         ({"source": "rtmp://host/live"}, "RTMP cannot be opened by this version"),
         ({"source": "http:///mjpg"}, "names no host; expected rtsp://host[:port]/path"),
-        ({"source": "/dev/video0"}, "V4L2 cameras cannot be opened by this version"),
+        ({"source": "v4l2://dev/video0"}, "names a host; expected v4l2:///dev/video0, with three slashes"),
         ({"source": "rtsp:///stream"}, "names no host; expected rtsp://host[:port]/path"),
         ({"source": "synthetic://conveyor?sed=1"}, "$.cameras.dock.source: 'synthetic://conveyor?sed=1': sed: unknown"),
         ({"source": "/video.mp4", "pase": "max"}, "unknown property"),

@@ -146,6 +146,20 @@ class Cameras:
             raise MethodRefusedError(404, f"$.camera: no camera '{name}'; there are: {known}")
         return running.capture
 
+    def restart(self, name: str) -> str:
+        """Begin ``name`` anew, as if it had just come into the twin. Returns: its state before.
+
+        Raises: MethodRefusedError: 404.
+        """
+        state = self.find(name).status.state
+        with self._lock:
+            running = self._running.get(name)
+            if running is not None:
+                self._end(name)
+                self._begin(name, running.settings, running.capture.plan)
+        self._changed.set()
+        return state
+
     def describe(self) -> dict[str, dict[str, Any]]:
         """Every camera's state, for ``list_cameras``."""
         return {name: running.capture.status.describe() for name, running in sorted(self._snapshot().items())}

@@ -28,7 +28,9 @@ from vigie_camera.status import CameraStatus
 
 log = get_logger("camera")
 
-_TASK_KINDS: dict[Kind, Literal["video", "web", "synthetic"]] = {"web": "web", "synthetic": "synthetic"}
+_TASK_KINDS: dict[Kind, Literal["video", "web", "synthetic", "device"]] = {
+    "web": "web", "synthetic": "synthetic", "v4l2": "device",
+}  # fmt: skip
 # Longer than an opening takes to time out.
 _PREDECESSOR_S = 15.0
 
@@ -75,6 +77,10 @@ class Capture:
     @property
     def status(self) -> CameraStatus:
         return self._station.status
+
+    @property
+    def plan(self) -> SourcePlan:
+        return self._station.plan
 
     @property
     def snapshots(self) -> SnapshotDesk:

@@ -78,7 +78,7 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             max_length=2048,
             description="Absolute path of a video file, or of pictures (a folder, or a pattern such as /data/*.jpg); "
             "rtsp:// or rtsps:// URL; http:// or https:// URL of MJPEG, of a JPEG snapshot or of an HLS playlist "
-            "(passwords as ${SECRET_NAME}); or synthetic://conveyor?seed=1&fps=30.",
+            "(passwords as ${SECRET_NAME}); v4l2:///dev/video0?size=1280x720&fps=30; or synthetic://conveyor?seed=1&fps=30.",
         ),
     ]
     pace: Annotated[

@@ -16,6 +16,7 @@ from vigie_camera.cameras import Cameras
 from vigie_camera.clip_method import offer_clips
 from vigie_camera.config import CameraConfig, CameraSettings, RtspTransport
 from vigie_camera.probe import ProbeReply
+from vigie_camera.usb.v4l2 import Device, devices
 
 # A method's reply may hold 128 KB; base64 takes four characters for three bytes, and the rest is small.
 SNAPSHOT_LIMIT_BYTES = 100_000
@@ -48,6 +49,12 @@ class ReconnectReply(msgspec.Struct, frozen=True):
     state: str
 
 
+class DevicesReply(msgspec.Struct, frozen=True):
+    """V4L2 devices that this module may see; in a container, those that it was given."""
+
+    devices: tuple[Device, ...]
+
+
 class ProbeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``source`` and the two after it as in the twin."""
 
@@ -57,7 +64,7 @@ class ProbeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
-    """Answer ``list_cameras``, ``snapshot``, ``record_clip``, ``reconnect`` and ``probe_source``."""
+    """Answer the module's methods, ``record_clip`` (``clip_method``) among them."""
 
     def list_cameras(_request: NoRequest) -> dict[str, Any]:
         return {"cameras": cameras.describe()}
@@ -83,6 +90,12 @@ def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
         capture.reconnect()
         return ReconnectReply(request.camera, state)
 
+    def restart_camera(request: ReconnectRequest) -> ReconnectReply:
+        return ReconnectReply(request.camera, cameras.restart(request.camera))
+
+    def list_devices(_request: NoRequest) -> DevicesReply:
+        return DevicesReply(tuple(devices()))
+
     def probe_source(request: ProbeRequest) -> ProbeReply:
         return cameras.probe.look(
             CameraSettings(
@@ -91,6 +104,8 @@ def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
         )
 
     offer_clips(service, cameras)
+    service.method("restart_camera", ReconnectRequest, restart_camera)
+    service.method("list_devices", NoRequest, list_devices)
     service.method("probe_source", ProbeRequest, probe_source)
     service.method("list_cameras", NoRequest, list_cameras)
     service.method("snapshot", SnapshotRequest, snapshot)

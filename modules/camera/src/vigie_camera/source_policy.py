@@ -14,7 +14,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SCHEMES_VARIABLE: Final = "VIGIE_CAMERA_SCHEMES"
 NETWORKS_VARIABLE: Final = "VIGIE_CAMERA_NETWORKS"
-SCHEMES: Final = ("file", "http", "https", "rtsp", "rtsps", "synthetic")
+SCHEMES: Final = ("file", "http", "https", "rtsp", "rtsps", "synthetic", "v4l2")
 DEFAULT_NETWORKS: Final = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
 )  # fmt: skip

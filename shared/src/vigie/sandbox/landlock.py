@@ -19,9 +19,10 @@ from vigie.sandbox.seccomp import no_new_privileges
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION: Final = 1
 _PATH_BENEATH, _NET_PORT = 1, 2
-_READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+_WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 1, 1 << 2, 1 << 3
 # What each version added to the rights over files: 13 of the first, REFER, TRUNCATE, IOCTL_DEV.
 _RIGHTS: Final = {1: (1 << 13) - 1, 2: 1 << 13, 3: 1 << 14, 5: 1 << 15}
+_IOCTL_SINCE: Final = 5
 _NET_SINCE, _BIND_TCP, _CONNECT_TCP = 4, 1 << 0, 1 << 1
 # From version 6: abstract unix sockets and signals stay within.
 _SCOPES_SINCE, _SCOPES = 6, 0b11
@@ -35,11 +36,11 @@ def landlock_version() -> int:
     return max(0, found)
 
 
-def restrict(readable: Iterable[Path], *, tcp_ports: Iterable[int] | None) -> int:
+def restrict(readable: Iterable[Path], *, tcp_ports: Iterable[int] | None, devices: Iterable[Path] = ()) -> int:
     """Give up everything but reading ``readable``: files, and folders with all that is in them.
 
-    Args: tcp_ports: where TCP may connect to; None: anywhere. Listening is over in any case. Kernels before 6.7 cannot
-        bound either. Paths that are not there are left out.
+    Args: devices: also written and commanded (ioctl). tcp_ports: where TCP may connect to; None: anywhere. Listening is
+        over in any case. Kernels before 6.7 cannot bound either. Paths that are not there are left out.
     Returns: the version of Landlock in force; 0: nothing is.
     Raises: OSError: the kernel has Landlock, and refuses.
     """
@@ -55,7 +56,10 @@ def restrict(readable: Iterable[Path], *, tcp_ports: Iterable[int] | None) -> in
     try:
         for path in readable:
             with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-                _allow_reading(libc, rules, path)
+                _allow(libc, rules, path)
+        for path in devices:
+            with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                _allow(libc, rules, path, _WRITE_FILE | (_RIGHTS[_IOCTL_SINCE] if version >= _IOCTL_SINCE else 0))
         for port in (tcp_ports or ()) if net else ():
             _checked(libc.syscall(_ADD_RULE, rules, _NET_PORT, _PORT.pack(_CONNECT_TCP, port), 0))
         no_new_privileges(libc)
@@ -65,10 +69,10 @@ def restrict(readable: Iterable[Path], *, tcp_ports: Iterable[int] | None) -> in
     return version
 
 
-def _allow_reading(libc: ctypes.CDLL, rules: int, path: Path) -> None:
+def _allow(libc: ctypes.CDLL, rules: int, path: Path, more: int = 0) -> None:
     at = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        rights = _READ_FILE | (_READ_DIR if stat.S_ISDIR(os.fstat(at).st_mode) else 0)
+        rights = more | _READ_FILE | (_READ_DIR if stat.S_ISDIR(os.fstat(at).st_mode) else 0)
         _checked(libc.syscall(_ADD_RULE, rules, _PATH_BENEATH, _BENEATH.pack(rights, at), 0))
     finally:
         os.close(at)

@@ -33,6 +33,7 @@ from vigie_camera.decode.backend import (
 )
 from vigie_camera.decode.reasons import is_network, reach
 from vigie_camera.decode.stills import picture_codec
+from vigie_camera.usb.address import DEVICE
 
 _FALLBACK_PERIOD_S: Final = 1 / 25
 _OPTIONS: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
@@ -62,6 +63,10 @@ class OpencvBackend:
         )
 
     def open(self, address: str, options: VideoOptions) -> OpencvVideo:
+        if address.startswith(DEVICE):
+            raise DecodeError(
+                Cause.UNSUPPORTED_CODEC, "a V4L2 device, which this image's decoder (opencv) does not open"
+            )
         os.environ[_LOG_LEVEL] = _ERRORS
         protocols = "rtsp,rtsps,rtp,udp,tcp,tls" if options.live else "file"
         table = {"rtsp_transport": options.transport, "protocol_whitelist": protocols, **tls_options(options)}

@@ -7,6 +7,7 @@ hold the URL with its password; logging with decoder threads can deadlock, so ne
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ from vigie_camera.decode.pixels import converted_to, layout_of, matrix_of, range
 from vigie_camera.decode.reasons import is_network, open_failure
 from vigie_camera.decode.stills import picture_codec
 from vigie_camera.decode.upright import Upright
+from vigie_camera.usb.address import DEVICE, read_device_address
 
 FALLBACK_PERIOD_S: Final = 1 / 25
 # Only what network cameras send: a decoder is the largest surface that a stranger's bytes meet.
@@ -106,6 +108,8 @@ class PyavBackend:
             raise
 
     def open(self, address: str, options: VideoOptions) -> PyavVideo:
+        if address.startswith(DEVICE):
+            return _open_device(address, options)
         began = time.monotonic()
         try:
             container = av.open(
@@ -121,6 +125,26 @@ class PyavBackend:
         except BaseException:
             container.close()
             raise
+
+
+def _open_device(address: str, options: VideoOptions) -> PyavVideo:
+    path, asked = read_device_address(address)
+    try:
+        container = av.open(
+            path, format="v4l2", options=asked, timeout=(options.open_timeout_s, options.read_timeout_s)
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        busy = isinstance(error, OSError) and error.errno == errno.EBUSY
+        raise (
+            DecodeError(Cause.REFUSED, "another program uses the device")
+            if busy
+            else DecodeError(Cause.NO_VIDEO, f"the device gives no video ({type(error).__name__})")
+        ) from None
+    try:
+        return PyavVideo(container, options, network=False)
+    except BaseException:
+        container.close()
+        raise
 
 
 class PyavPictures:

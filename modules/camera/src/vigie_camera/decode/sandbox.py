@@ -29,6 +29,7 @@ from vigie.sandbox.seccomp import forbid
 from vigie.sandbox.syscalls import FILE_CHANGES, INCOMING, KERNEL, SIGNALS_BY_OTHER_WAYS
 from vigie_camera.decode.reasons import PORTS, is_network
 from vigie_camera.decode.wire import Task
+from vigie_camera.usb.address import read_device_address
 
 SECCOMP: Final = "seccomp"
 LANDLOCK: Final = "landlock"
@@ -69,7 +70,7 @@ def confine(task: Task) -> tuple[str, ...]:
     """Give up what ``task`` does not need, for good. Returns: those of ``MEASURES`` that are in force."""
     in_force = []
     try:
-        if restrict(readable(task), tcp_ports=tcp_ports(task)):
+        if restrict(readable(task), tcp_ports=tcp_ports(task), devices=devices(task)):
             in_force.append(LANDLOCK)
     except OSError:
         pass  # said by its absence
@@ -87,14 +88,16 @@ def confine(task: Task) -> tuple[str, ...]:
 
 def forbidden(task: Task, pid: int) -> list[Denied]:
     """The system calls that a decoder of ``task``, whose process is ``pid``, cannot make."""
+    # A camera on this machine is opened to write as well; that nothing else is, is Landlock's to hold.
+    writes = [flag for flag in _WRITES if flag != os.O_RDWR or task.kind != "device"]
     return [
         Denied((*KERNEL, *FILE_CHANGES, *SIGNALS_BY_OTHER_WAYS, *INCOMING)),
         *NO_MORE_PROCESSES,
         # Its flags lie in memory, where a filter cannot look; the C library takes the older call instead.
         Denied(("openat2",), errno.ENOSYS),
         Denied(("kill", "tgkill"), when=(Argument(0, pid, equal=False),)),
-        *(Denied(("open",), errno.EACCES, (Argument(1, flag, flag),)) for flag in _WRITES),
-        *(Denied(("openat",), errno.EACCES, (Argument(2, flag, flag),)) for flag in _WRITES),
+        *(Denied(("open",), errno.EACCES, (Argument(1, flag, flag),)) for flag in writes),
+        *(Denied(("openat",), errno.EACCES, (Argument(2, flag, flag),)) for flag in writes),
         *_sockets(task),
         Denied(("socketpair",), errno.EAFNOSUPPORT, (Argument(0, socket.AF_UNIX, equal=False),)),
         Denied(("prctl",), when=(Argument(0, _PR_SET_DUMPABLE),)),
@@ -115,6 +118,11 @@ def readable(task: Task) -> Iterator[Path]:
         yield Path(task.options.ca_file)
     if task.kind == "video" and not is_network(task.address):
         yield from _of_source(task.address)
+
+
+def devices(task: Task) -> tuple[Path, ...]:
+    """What is opened to read, write and command: the task's own device."""
+    return (Path(read_device_address(task.address)[0]),) if task.kind == "device" else ()
 
 
 def tcp_ports(task: Task) -> tuple[int, ...] | None:

@@ -26,7 +26,7 @@ class Task(msgspec.Struct, frozen=True, tag="task"):
     """
 
     camera: str
-    kind: Literal["video", "web", "synthetic"]
+    kind: Literal["video", "web", "synthetic", "device"]
     address: str
     options: VideoOptions
     rhythm: Rhythm

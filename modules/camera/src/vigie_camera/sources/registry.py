@@ -21,21 +21,22 @@ from vigie_camera.connect import connection
 from vigie_camera.decode.backend import NOT_A_VIDEO, VideoOptions
 from vigie_camera.secrets import refused_by
 from vigie_camera.source_policy import SourcePolicy
+from vigie_camera.usb.address import DeviceUrlError, device_address, read_device_url
+from vigie_camera.usb.modes import NoSuchModeError, negotiate
+from vigie_camera.usb.v4l2 import modes_of
 
 log = get_logger("camera.source")
 
-Kind = Literal["file", "web", "rtsp", "synthetic"]
+Kind = Literal["file", "web", "rtsp", "synthetic", "v4l2"]
 Tls = Literal["verified", "unverified", "none"]
 SUPPORTED: Final = (
-    "an absolute path of a video file or a folder of pictures, rtsp://host/path, http://host/path, or "
-    "synthetic://conveyor?seed=1&fps=30"
+    "an absolute path of a video file or a folder of pictures, rtsp://host/path, http://host/path, "
+    "v4l2:///dev/video0, or synthetic://conveyor?seed=1&fps=30"
 )
 OPEN_S: Final = 10.0
 FILE_S: Final = 10.0  # a file on a network share that went away
 _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _LATER: Final = {
-    "v4l2": "V4L2 cameras",
-    "usb": "V4L2 cameras",
     "rtmp": "RTMP",
     "srt": "SRT",
     "onvif": "ONVIF discovery",
@@ -101,6 +102,8 @@ def plan_source(source: str, *, tls_verify: bool = True) -> SourcePlan:
             return _plan_file(source, shown)
         case "rtsp" | "rtsps" | "http" | "https":
             return _plan_network(source, tls_verify=tls_verify)
+        case "v4l2":
+            return _plan_device(source, shown)
         case "synthetic":
             return _plan_synthetic(source, shown)
         case other if other in _LATER:
@@ -140,8 +143,8 @@ def _plan_file(source: str, shown: str) -> SourcePlan:
         raise SourceRefusedError(shown, f"is not an absolute path; use {SUPPORTED}")
     if SECRET.search(source):
         raise SourceRefusedError(shown, "secrets are for URLs; a path is written as it is")
-    if str(path).startswith("/dev/video"):
-        raise SourceRefusedError(shown, f"V4L2 cameras cannot be opened by this version; use {SUPPORTED}")
+    if str(path).startswith(("/dev/video", "/dev/v4l/")):
+        return _plan_device(str(path), shown)
 
     pattern = any(sign in source for sign in "*?")
 
@@ -191,6 +194,29 @@ def _plan_network(source: str, *, tls_verify: bool) -> SourcePlan:
     tls: Tls = "none" if network.scheme in ("rtsp", "http") else "verified" if tls_verify else "unverified"
     kind: Kind = "rtsp" if network.scheme.startswith("rtsp") else "web"
     return SourcePlan(kind, redact(source), live=True, endless=True, resolve=resolve, network=network, tls=tls)
+
+
+def _plan_device(source: str, shown: str) -> SourcePlan:
+    """What the device offers is asked anew at each opening: another camera may be plugged in by then."""
+    try:
+        path, wish = read_device_url(source)
+    except DeviceUrlError as error:
+        raise SourceRefusedError(shown, str(error)) from error
+
+    def resolve(_context: OpenContext) -> str:
+        try:
+            mode = negotiate(modes_of(Path(path)), wish)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise SourceOpenError(
+                shown, f"{path}: {reason}; check that it is plugged in and given to the container"
+            ) from error
+        except NoSuchModeError as error:
+            raise SourceOpenError(shown, str(error)) from error
+        log.info("device_mode_chosen", source=shown, mode=str(mode))
+        return device_address(path, mode)
+
+    return SourcePlan("v4l2", shown, live=True, endless=True, resolve=resolve)
 
 
 def _plan_synthetic(source: str, shown: str) -> SourcePlan:
