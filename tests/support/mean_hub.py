@@ -85,7 +85,7 @@ class MeanHub:
         self.methods: dict[str, tuple[int, object]] = {}
         self.ca_file = folder / "ca.pem"
         self._chain = folder / "server.pem"
-        _make_certificate(self._chain, self.ca_file, self.host)
+        make_certificate(self._chain, self.ca_file, self.host)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="mean-hub", daemon=True)
         self._thread.start()
@@ -365,7 +365,7 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _make_certificate(chain: Path, ca_file: Path, host: str) -> None:
+def make_certificate(chain: Path, ca_file: Path, host: str) -> None:
     now = dt.datetime.now(dt.UTC)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mean ca")])

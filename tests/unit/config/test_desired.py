@@ -60,12 +60,28 @@ def test_a_gap_asks_for_the_full_twin(patch: dict[str, Any]) -> None:
         ({"source": {"fsp": 5}}, "$.source.fsp", "unknown property; did you mean 'fps'?"),
         ({"sauce": {}}, "$.sauce", "unknown property"),
         ({"linger_ms": "5"}, "$.linger_ms", 'expected a number, got "5"'),
+        # The answer is a reported property: what may be a secret in a refused URL stays on the device.
+        (
+            {"linger_ms": "rtsp://u:pass@10.0.0.1/?key=abc"},
+            "$.linger_ms",
+            'expected a number, got "rtsp://u:***@10.0.0.1/?key=***"',
+        ),
         ({"source": None}, "$.source", "expected an object, got null"),
         ({"cameras": {"hall": {}, "dock": {"fps": 0}}}, "$.cameras.dock.fps", "at least 1"),
         ({"cameras": {"hall": {}, "dock": {"fsp": 1}}}, "$.cameras.dock.fsp", "unknown property"),
         ({"cameras": {"hall": {}, "Dock 1": {}}}, "$.cameras.Dock 1", "is not a valid name"),
     ],
-    ids=["range", "nested unknown", "unknown", "type", "null", "of a mapping", "unknown of a mapping", "key"],
+    ids=[
+        "range",
+        "nested unknown",
+        "unknown",
+        "type",
+        "secret in a URL",
+        "null",
+        "of a mapping",
+        "unknown of a mapping",
+        "key",
+    ],
 )
 def test_a_refusal_names_path_and_reason(desired: dict[str, Any], path: str, reason: str) -> None:
     with pytest.raises(ConfigRefusedError) as refused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -54,10 +54,14 @@ def bench_bundle(
     processes: int,
     say: Callable[[str], None],
     emulation: bool = False,
+    remote: Mapping[str, str] | None = None,
 ) -> BenchResult:
-    """Measure what ``objective`` allows. Raises: any error of ``load_bundle``."""
+    """Measure what ``objective`` allows. Args: remote: options of an inference server, as one more candidate.
+
+    Raises: any error of ``load_bundle``.
+    """
     bundle = load_bundle(folder)
-    here = candidates_here(bundle, emulation=emulation)
+    here = candidates_here(bundle, emulation=emulation, remote=remote)
     asked = [one for one in here.candidates if objective.require.all_of(one) and not objective.forbid.any_of(one)]
     not_here = here.not_here(objective)
     measured = sweep(bundle, asked, processes, say)

@@ -41,6 +41,50 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ) = None
 
 
+class RemoteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An inference server on another machine: Triton, OpenVINO Model Server (Open Inference Protocol)."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern="^https?://[^@?#\\s]+$",
+            max_length=500,
+            description="http(s)://host[:port][/path]; a private address, or one of VIGIE_REMOTE_NETWORKS.",
+        ),
+    ]
+    model: Annotated[str, Meta(min_length=1, max_length=200, description="The model's name on that server.")]
+    version: (
+        Annotated[str, Meta(min_length=1, max_length=50, description="Of the model there; absent: its own choice.")]
+        | None
+    ) = None
+    token: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$",
+                max_length=64,
+                description="The secret that holds a bearer token; https only.",
+            ),
+        ]
+        | None
+    ) = None
+    ca: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$",
+                max_length=64,
+                description="The secret that holds the CA to trust, PEM.",
+            ),
+        ]
+        | None
+    ) = None
+
+    def options(self) -> dict[str, str]:
+        """For a candidate of the engine ``kserve``."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+
+
 class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the runtime is chosen for, and from what. A change ranks anew what was measured; nothing is reloaded."""
 
@@ -81,6 +125,13 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             "once; always: every engine does, at 0.25 ms per frame and some 60 MB."
         ),
     ] = "auto"
+    remote: (
+        Annotated[
+            RemoteConfig,
+            Meta(description="One more candidate: this model on another machine, measured and compared as the rest."),
+        ]
+        | None
+    ) = None
     measure: Annotated[
         Literal["auto", "off"],
         Meta(description="auto: what is not known of this machine is measured; off: only what is known counts."),

@@ -10,6 +10,7 @@ import dataclasses
 import queue
 import threading
 import time
+from typing import Any
 
 import msgspec
 
@@ -79,7 +80,7 @@ class RuntimeControl:
         self._choice = Choice((), (), ())
         self._fingerprint = ""
         self._queueing = True
-        self._looked: dict[tuple[str, int | None, bool], Here] = {}
+        self._looked: dict[tuple[Any, ...], Here] = {}
 
     def first(self, loaded: LoadedBundle, config: InferenceConfig) -> ServingModel:
         """``loaded`` with what answers until the choice is made.
@@ -333,11 +334,13 @@ class RuntimeControl:
 
     def _look(self, loaded: LoadedBundle, config: InferenceConfig, objective: Objective) -> Here:
         """What this machine has, looked at once a bundle. A software model serves only who requires it."""
-        key = (loaded.bundle.digest, config.threads, not objective.require.names_nothing())
+        remote = None if config.runtime.remote is None else config.runtime.remote.options()
+        asked = tuple(sorted((remote or {}).items()))
+        key = (loaded.bundle.digest, config.threads, not objective.require.names_nothing(), asked)
         with self._lock:
             known = self._looked.get(key)
         if known is None:
-            known = candidates_here(loaded.bundle, config.threads, emulation=key[2])
+            known = candidates_here(loaded.bundle, config.threads, emulation=key[2], remote=remote)
             with self._lock:
                 self._looked = {**self._looked, key: known}
         return known

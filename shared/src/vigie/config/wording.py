@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from vigie.source_url import redact
+
 Schema = Mapping[str, Any]
 
 _KINDS = {
@@ -36,6 +38,7 @@ PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9._+-]*$": "letters, digits, '.', '-', '_' and '+', a letter or digit first",
     "^[0-9a-f]{64}$": "64 lower-case hexadecimal digits",
     "^([01][0-9]|2[0-3]):[0-5][0-9]$": "a time of day such as 22:30",
+    r"^https?://[^@?#\s]+$": "http(s)://host[:port][/path] without user, query and blanks",
 }
 _SHOWN_MAX = 60
 
@@ -57,8 +60,8 @@ def _one(schema: Schema) -> str:
 
 
 def got(value: Any) -> str:
-    """The refused value as JSON, shortened."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    """The refused value as JSON, shortened, without what may be a secret in a URL: this text is reported upstream."""
+    text = redact(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 3]}..."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -36,9 +37,16 @@ class Here:
         return tuple(found)
 
 
-def candidates_here(bundle: Bundle, threads: int | None = None, *, emulation: bool = False) -> Here:
+def candidates_here(
+    bundle: Bundle,
+    threads: int | None = None,
+    *,
+    emulation: bool = False,
+    remote: Mapping[str, str] | None = None,
+) -> Here:
     """Args: threads: only this many on a CPU; None = one and all that the quota allows, and half of many.
     emulation: software models of devices too, which agree and place as the device would and tell nothing of speed.
+    remote: options of the engine ``kserve``, if another machine is to be asked too.
     """
     report = probe()
     own, lacking = candidates(report, bundle.card, emulation=emulation)
@@ -50,6 +58,9 @@ def candidates_here(bundle: Bundle, threads: int | None = None, *, emulation: bo
         for name in plugged_in(os.environ)
         for variant in bundle.variants
     ]
+    if remote is not None:
+        # Which precision runs there is that machine's affair; the first variant says how to decode.
+        others.append(Candidate("kserve", "kserve", "remote", next(iter(bundle.card.variants)), 1, dict(remote)))
     return Here((*own, *others), tuple(lacking), report.fingerprint_facts())
 
 

@@ -22,6 +22,7 @@ GROUP = "vigie.engines"
 _OWN = {
     "onnxruntime": "vigie.runtimes.onnxruntime_engine:open_onnxruntime",
     "openvino": "vigie.runtimes.openvino_engine:open_openvino",
+    "kserve": "vigie.runtimes.remote.engine:open_kserve",
 }
 
 EngineFactory = Callable[..., Any]

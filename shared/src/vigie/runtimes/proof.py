@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Verdict = Literal["full", "partial", "none", "emulated"]
+Verdict = Literal["full", "partial", "none", "emulated", "remote"]
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -14,7 +14,8 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``verdict``: ``full``: all that was asked for ran where it was asked; ``partial``: some nodes, or some time, went
     elsewhere, or an int8 variant ran in float; ``none``: nothing ran there; ``emulated``: placed as asked, on a
-    software model of the device, so that placement and agreement count and speed says nothing.
+    software model of the device, so that placement and agreement count and speed says nothing; ``remote``: another
+    machine answers, and what it runs on is not known here.
     ``asked``: the candidate's key. ``placed``: graph nodes per execution provider. ``cpu_time_share``: of the time in
     kernels, 0..1; ``None`` where the runtime does not tell. ``integer_kernels``: kernels with integer arithmetic in
     what was executed; ``None`` where it cannot be known. ``precisions``: executed kernels per number type, where known.

@@ -21,21 +21,26 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("--accuracy-floor", type=_share, help="least agreement with the reference, 0 to 1")
     verb.add_argument("--processes", type=count, default=5, metavar="N", help="fresh processes a candidate (default 5)")
     verb.add_argument("--emulation", action="store_true", help="software models of devices too; speed says nothing")
+    verb.add_argument("--remote", metavar="URL", help="an inference server that has the model too (docs/runtimes.md)")
+    verb.add_argument("--remote-model", metavar="NAME", help="its name on that server (default: the bundle's)")
     verb.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def _bench(args: argparse.Namespace) -> int:
     import msgspec
 
+    from vigie.models import load_bundle
     from vigie.runtimes.objective import Objective, Selection
     from vigie_devkit.models.bench import bench_bundle, describe
     from vigie_devkit.models.shelf import find_on_shelf
 
     require = Selection(engines=_names(args.engines), variants=_names(args.variants))
     objective = Objective(kind=args.objective, accuracy_floor=args.accuracy_floor, require=require)
-    result = bench_bundle(
-        find_on_shelf(args.bundle), objective, processes=args.processes, say=say, emulation=args.emulation
-    )
+    folder = find_on_shelf(args.bundle)
+    remote = None
+    if args.remote:
+        remote = {"url": args.remote, "model": args.remote_model or load_bundle(folder).card.name}
+    result = bench_bundle(folder, objective, processes=args.processes, say=say, emulation=args.emulation, remote=remote)
     print(msgspec.json.encode(result).decode() if args.json else describe(result))
     return 0 if result.chosen is not None else 1
 
