@@ -8,7 +8,7 @@ import pytest
 
 from support.modules import Sender
 from support.sync_module import Device
-from support.walks import walks
+from support.walks import detection, frame, walks
 from vigie.contracts.demand import Demand, EventsAfter
 
 GATE = {"points": [[0.25, 0.0], [0.75, 0.0], [0.75, 1.0], [0.25, 1.0]]}
@@ -79,6 +79,15 @@ async def test_a_sync_that_restarted_begins_to_count_anew_and_says_so(device):
     await device.until(lambda: len(told(device)) >= 3)
     assert [one["number"] for one in told(device)] == list(range(1, len(told(device)) + 1))
     assert {one["boot"] for one in told(device)} == {device.service.env.boot}
+
+
+async def test_what_is_erased_is_not_told_any_more(device):
+    await walked(device)
+    await fed(device, [frame(20 + n / 10, [detection("z", 300, 200)], camera="yard") for n in range(10)])
+    assert (await device.method("erase", {"camera": "dock"}))[0] == 200
+    Sender(device.hub, "viewer", "demand", "vigie.demand/1").send(Demand({}, 6.0, events_after=NONE_YET))
+    await device.until(lambda: len(told(device)) >= 2)
+    assert {one["event"]["camera"] for one in told(device)} == {"yard"}
 
 
 async def test_counts_are_metrics_and_go_with_the_zone(device):

@@ -134,6 +134,17 @@ def test_without_a_picture_near_enough_none_is_shown() -> None:
     assert page.entries()[0]["picture"] is None
 
 
+def test_what_is_forgotten_leaves_the_list_its_picture_and_every_page() -> None:
+    page = Page()
+    page.here.see(picture(1.0, "t-1"))
+    page.take(line(1.0))
+    [entry] = page.entries()
+    assert page.here.forget("yard") == 0
+    assert page.here.forget("dock") == 1
+    assert page.shown(entry) is None
+    assert page.texts[-1] == {"kind": "told", "items": [], "all": True}
+
+
 def test_objects_do_not_push_out_what_is_rare(monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page()
     page.take(line(0.5, "t-0"))

@@ -16,6 +16,7 @@ from vigie.log import get_logger
 from vigie.service import Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.outbox import Outbox
+from vigie_sync.timeline import Timeline
 
 log = get_logger("sync")
 
@@ -66,7 +67,7 @@ class BacklogReply(msgspec.Struct, frozen=True):
     set_aside: list[str]
 
 
-def offer_methods(service: Service[SyncConfig], ledger: LedgerThread, outbox: Outbox) -> None:
+def offer_methods(service: Service[SyncConfig], ledger: LedgerThread, outbox: Outbox, timeline: Timeline) -> None:
     def reply(backlog: Backlog) -> BacklogReply:
         return BacklogReply(
             backlog.ledger,
@@ -95,6 +96,7 @@ def offer_methods(service: Service[SyncConfig], ledger: LedgerThread, outbox: Ou
         if what.since is not None and what.until is not None and what.since > what.until:
             raise MethodRefusedError(400, "$.since: is after 'until'")
         erased = ledger.erase(what)
+        timeline.erase(what)
         if request.set_aside:
             ledger.forget_set_aside()
         reply = EraseReply(

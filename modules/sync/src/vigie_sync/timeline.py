@@ -10,11 +10,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from vigie.contracts.demand import Demand
 from vigie.contracts.events import EventItem, ObjectEvent
 from vigie.contracts.told import Told
 from vigie.demand import LONGEST_S
 from vigie.events.settings import CameraRules
+from vigie.ledger.erasure import Erasure
 from vigie.messaging.output import Output
 from vigie.metrics import Metrics
 from vigie_sync.live_counts import LiveCounts
@@ -22,6 +25,7 @@ from vigie_sync.live_counts import LiveCounts
 # Objects come and go by the dozen: they must not push out the one line that was crossed an hour ago.
 OBJECTS_MAX = 200
 OTHERS_MAX = 300
+_encoder = msgspec.json.Encoder()
 
 
 class Timeline:
@@ -57,6 +61,14 @@ class Timeline:
     def drawn(self, cameras: Mapping[str, CameraRules]) -> None:
         """The twin has these zones and lines now. What ends with those that are gone comes with the next ``add``."""
         self._drawn = cameras
+
+    def erase(self, what: Erasure) -> None:
+        """Forget what ``what`` covers, and what does not say when it was."""
+        with self._lock:
+            for kept in (self._objects, self._others):
+                stays = [told for told in kept if what.covers(told.event.camera, _encoder.encode(told.event)) is False]
+                kept.clear()
+                kept.extend(stays)
 
     def answer(self, demand: Demand) -> None:
         """Send what the viewer lacks; what comes until its demand ends is sent at once."""

@@ -7,6 +7,7 @@ import msgspec
 from vigie.messaging.methods import NoRequest
 from vigie.service import Service
 from vigie_viewer.config import ViewerConfig
+from vigie_viewer.occurrences import Occurrences
 from vigie_viewer.sessions import Sessions
 
 
@@ -16,8 +17,25 @@ class EndSessionsReply(msgspec.Struct, frozen=True):
     ended: int
 
 
-def offer_methods(service: Service[ViewerConfig], sessions: Sessions) -> None:
-    """Answer ``end_sessions``."""
+class ForgetEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of ``forget_events``: of one camera, or of all."""
+
+    camera: str | None = None
+
+
+class ForgetEventsReply(msgspec.Struct, frozen=True):
+    """How many events went, with their pictures. Erase them in sync first: it would tell of them again."""
+
+    events: int
+
+
+def offer_methods(service: Service[ViewerConfig], sessions: Sessions, occurrences: Occurrences) -> None:
+    """Answer ``end_sessions`` and ``forget_events``."""
+
+    async def forget_events(request: ForgetEvents) -> ForgetEventsReply:
+        return ForgetEventsReply(occurrences.forget(request.camera))
+
+    service.method("forget_events", ForgetEvents, forget_events)
 
     async def end_sessions(_request: NoRequest) -> EndSessionsReply:
         # On the event loop, where sessions live: a coroutine, not a plain function on a thread.

@@ -116,6 +116,18 @@ class Occurrences:
         """The JPEG that an entry names."""
         return self._pictures.get(number)
 
+    def forget(self, camera: str | None) -> int:
+        """Everything of ``camera`` (None: of all) goes, here and on every page; returns how many events that were."""
+        self._album.clear()
+        gone = 0
+        for kept in (self._objects, self._others):
+            for key in [key for key, entry in kept.items() if camera in {None, entry.told.event.camera}]:
+                self._drop_picture(kept.pop(key))
+                gone += 1
+        self._waiting.clear()
+        self.tell(self.greeting())
+        return gone
+
     def _passed(self, boot: str, number: int) -> bool:
         """Whether this one is new; then it is the last that is known."""
         if boot == self.last.boot and number <= self.last.number:

@@ -17,6 +17,7 @@ from vigie.histogram import quantile
 from vigie_viewer import counters
 from vigie_viewer.asking import Rates
 from vigie_viewer.timeline import Event, compare
+from vigie_viewer.warmth import Warmth, hottest
 
 HISTORY_S = 900.0
 EVENTS_MAX = 300
@@ -55,8 +56,10 @@ class Overview:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        warmth: Callable[[], Warmth | None] = hottest,
     ) -> None:
         """``wall``: seconds since 1970, for people."""
+        self._warmth = warmth
         self.tell: Callable[[str], None] = lambda _text: None
         self._clock, self._wall = clock, wall
         self._modules: dict[str, _Seen] = {}
@@ -158,6 +161,7 @@ class Overview:
             "timings": self._timings,
             "backlog": counters.total(sync, "vigie_ledger_backlog"),
             "backlog_bytes": counters.total(sync, "vigie_ledger_bytes"),
+            "warmth": self._warmth(),
             "upstream": counters.total(sync, "vigie_upstream_messages_total"),
             "hub": {
                 name: bool(counters.total(seen.status.metrics, "vigie_hub_connected"))

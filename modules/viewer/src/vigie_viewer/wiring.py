@@ -56,7 +56,7 @@ async def run_viewer(service: Service[ViewerConfig], settings: PageSettings) -> 
     audience.changed, overview.tell, occurrences.tell = asking.changed, site.tell, site.tell
     asking.events_after = lambda: occurrences.last
 
-    offer_methods(service, sessions)
+    offer_methods(service, sessions, occurrences)
 
     def show(picture: Picture) -> None:
         if picture.detections is not None:

@@ -16,6 +16,8 @@ export function Health() {
     <section class="card wide"><h2>${t.health.delay}</h2><${Delay} numbers=${numbers} /></section>
     <section class="card wide"><h2>${t.health.plots}</h2><${Plots} /></section>
     <section class="card"><h2>${t.health.engine}</h2><${Engine} /></section>
+    <section class="card"><h2>${t.health.update}</h2><${Update} /></section>
+    <section class="card"><h2>${t.health.changes}</h2><${Changes} /></section>
     <section class="card"><h2>${t.health.drops}</h2><${Drops} numbers=${numbers} /></section>
     <section class="card"><h2>${t.health.cameras}</h2><${Cameras} numbers=${numbers} /></section>
     <section class="card"><h2>${t.health.modules}</h2><${Modules} numbers=${numbers} /></section>
@@ -31,7 +33,7 @@ function toneOf(name) {
 
 function Flow({ numbers }) {
   const backlog = numbers?.backlog ?? 0;
-  return html`<ol class="flow">${FLOW.map((name) => html`<li><span class="dot ${toneOf(name)}"></span><b>${t.health.stage[name]}</b><span class="big">${(numbers?.stages?.[name] ?? 0).toFixed(1)}</span><small>/s</small></li>`)}
+  return html`<ol class="flow">${FLOW.map((name) => html`<li><span class="dot ${toneOf(name)}"></span><b>${t.health.stage[name]}</b><span class="big">${(numbers?.stages?.[name] ?? 0).toFixed(1)}<small>/s</small></span></li>`)}
     <li><span class="dot ${backlog > 1000 ? "warn" : numbers ? "good" : "wait"}"></span><b>${t.health.stage.cloud}</b><span class="words">${backlog ? t.health.backlog(backlog) : t.health.nothingWaits}</span><small>${numbers ? t.health.sent(numbers.upstream) : ""}</small></li></ol>`;
 }
 
@@ -63,13 +65,51 @@ function Engine() {
   const rows = [
     [t.health.modelName, reported.model_state?.id], [t.health.serving, serving.candidate], [t.health.provider, serving.provider], [t.health.verdict, serving.verdict],
     [t.health.phase, runtime.phase], [t.health.why, first(runtime.reasons) || runtime.reason],
-    [t.health.speed, serving.p50_ms && `${serving.p50_ms} ms`],
+    ...measuredRows(runtime, serving),
+    [t.health.temperature, state.numbers?.warmth && `${state.numbers.warmth.celsius.toFixed(0)} °C (${state.numbers.warmth.zone})`],
   ].filter(([, value]) => value);
   const progress = runtime.progress;
   if (!rows.length) return html`<p class="muted">${t.health.noEngine}</p>`;
   return html`<dl>${rows.map(([key, value]) => html`<dt>${key}</dt><dd>${text(value)}</dd>`)}</dl>
     ${progress && html`<p><progress max=${progress.total || 1} value=${progress.done || 0} aria-label=${t.health.measuring(progress.done, progress.total)}></progress> ${t.health.measuring(progress.done, progress.total)}</p>`}`;
 }
+
+// What was measured of the candidate that serves. Energy only where the machine has a meter.
+function measuredRows(runtime, serving) {
+  const one = (runtime.measured || []).find((each) => each.candidate === serving.candidate);
+  const energy = one?.joules ? t.health.joules(one.joules, one.meter) : runtime.energy === "unavailable" ? t.health.noMeter : runtime.energy;
+  return [[t.health.speed, one && t.health.measured(one.p50_ms, one.p95_ms, one.mb)], [t.health.agreement, one?.agreement != null && one.agreement.toFixed(3)], [t.health.energy, energy]];
+}
+
+// A model update: where it is, why, and how the trial beside the serving model goes.
+export function Update() {
+  const update = state.modules.inference?.reported?.update_state;
+  if (!update?.phase || update.phase === "idle") return html`<p class="muted">${t.update.none}</p>`;
+  const trial = update.trial, tone = { committed: "good", rejected: "bad", rolled_back: "bad", waiting: "warn" }[update.phase] || "wait";
+  const rows = [[t.update.since, update.since && new Date(update.since).toLocaleTimeString(t.language, { hour12: false })], [t.facts.reason, update.reason], [t.update.serves, update.serving && `${update.serving.name} ${update.serving.version}`], [t.update.former, update.former && `${update.former.name} ${update.former.version}`]].filter(([, value]) => value);
+  return html`<p class="state"><span class="dot ${tone}"></span><b>${update.name} ${update.version}</b> ${t.update.phase[update.phase] || update.phase}</p>
+    ${update.progress != null && html`<progress max="1" value=${update.progress} aria-label=${t.update.phase[update.phase]}></progress>`}
+    ${trial && html`<${Trial} trial=${trial} />`}
+    <dl>${rows.map(([key, value]) => html`<dt>${key}</dt><dd>${value}</dd>`)}</dl>`;
+}
+
+// How alike the model on trial and the serving one are, and how fast.
+export function Trial({ trial }) {
+  const cells = [[t.update.agreement, trial.agreement == null ? "–" : trial.agreement.toFixed(3)], [t.update.frames, trial.frames], [t.update.speed, trial.run_ms == null ? "–" : `${trial.run_ms.toFixed(1)} ms`], [t.update.servingSpeed, trial.serving_run_ms == null ? "–" : `${trial.serving_run_ms.toFixed(1)} ms`]];
+  return html`<ul class="figures">${cells.map(([name, value]) => html`<li><b class="num">${value}</b><small>${name}</small></li>`)}</ul>
+    <p class="muted small">${t.update.counts(trial)}</p>`;
+}
+
+// What the cloud, or this page, changed last in each module, path by path.
+function Changes() {
+  const rows = FLOW.map((name) => [name, state.modules[name]?.reported?.last_change, state.modules[name]?.reported?.audit]).filter(([, change]) => change?.changed?.length);
+  const when = (name, version) => state.events.find((event) => event.module === name && event.code === "twin" && event.facts.version === version)?.at;
+  if (!rows.length) return html`<p class="muted">${t.health.noChanges}</p>`;
+  return html`<ul class="rows changes">${rows.map(([name, change, audit]) => html`<li><div><b>${t.module[name]}</b> <small>${t.health.version(change.version)}${when(name, change.version) ? `, ${new Date(when(name, change.version)).toLocaleTimeString(t.language, { hour12: false })}` : ""}${audit ? ` · ${t.health.audit(audit.lines)}` : ""}</small>
+    ${change.changed.map((one) => html`<div class="change"><code>${one.path}</code> <del>${shown(one.from)}</del> → <ins>${shown(one.to)}</ins></div>`)}</div></li>`)}</ul>`;
+}
+
+const shown = (value) => value == null ? t.events.gone : typeof value === "string" ? value : JSON.stringify(value);
 
 function Drops({ numbers }) {
   const drops = numbers?.dropped || [];

@@ -45,10 +45,16 @@ export const t = {
     segment: { fit: "Capture to tensor", wait: "Hand-over and waiting", model: "Model", commit: "To the ledger" },
     plot: { rate: "Frames per second", latency: "Delay in ms", backlog: "Waiting for the cloud", dropped: "Dropped per second" },
     captured: "in", committed: "out", p50: "p50", p95: "p95",
-    ready: "Ready", notReady: "Not ready", away: (s) => `No answer for ${seconds(s)}`, version: "Version", uptime: "Up", twin: "Twin", hub: "Hub", connected: "connected", disconnected: "not connected",
+    ready: "Ready", notReady: "Not ready", away: (s) => `No answer for ${seconds(s)}`, version: (v) => `version ${v}`, uptime: "Up", twin: "Twin", hub: "Hub", connected: "connected", disconnected: "not connected",
     backlog: (n) => n === 1 ? "1 item waiting" : `${n.toLocaleString("en")} items waiting`, sent: (n) => `${n.toLocaleString("en")} messages sent`, nothingWaits: "Nothing is waiting",
-    serving: "Serves", provider: "Ran on", verdict: "Proof", why: "Why", measuring: (a, b) => `Measuring: ${a} of ${b}`, phase: "Phase", modelName: "Model", speed: "Measured", noEngine: "No engine yet",
+    serving: "Serves", provider: "Ran on", verdict: "Proof", why: "Why", measuring: (a, b) => `Measuring: ${a} of ${b}`, phase: "Phase", modelName: "Model", speed: "Measured", noEngine: "No engine yet", update: "Model update", changes: "Last changes by twin", noChanges: "Nothing was changed since the modules started.", temperature: "Temperature", energy: "Energy", agreement: "Agreement", noMeter: "no meter on this machine",
+    joules: (j, meter) => `${(j * 1000).toFixed(1)} mJ per run (${meter})`, measured: (p50, p95, mb) => `p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, ${Math.round(mb)} MB`, audit: (n) => `${n} lines in its audit log`,
     total: "Total", perS: "Now",
+  },
+  update: {
+    none: "No model update is under way.", since: "Since", serves: "Serves", former: "Before", agreement: "Agreement", frames: "Frames compared", speed: "Its run", servingSpeed: "Serving model",
+    counts: (x) => `${x.matched} objects equal, ${x.flipped} with another label, ${x.missing} missing, ${x.new} new`,
+    phase: { downloading: "is being downloaded", verifying: "is being verified", warming: "is being opened", shadowing: "is on trial", waiting: "passed its trial and waits to be promoted", probation: "serves on probation", committed: "serves", rejected: "was rejected", rolled_back: "was taken back" },
   },
   drops: {
     consumer_behind: "The next stage was busy; a newer frame took its place", overwritten: "The frame's place in memory was used again before it was read", ring_full: "Every place in memory was being read", ring_gone: "The camera began a new memory ring",
