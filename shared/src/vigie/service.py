@@ -17,8 +17,9 @@ import msgspec
 from vigie import health_restarts
 from vigie.answering import Answering
 from vigie.audit.auditor import Auditor
-from vigie.audit.journal import Journal
+from vigie.audit.journal import FOLDER, Journal
 from vigie.audit.record import Entry
+from vigie.audit.upstream import AuditUpstream
 from vigie.config.doorbells import DoorbellConfig
 from vigie.config.environment import ModuleEnvironment
 from vigie.config.lastgood import LastGood
@@ -110,14 +111,14 @@ class Service(Generic[C]):
                 handlers=Handlers(self._on_message, self._on_method, self._on_patch),
                 attach=self._attach,
                 detach=self._detach,
-                online=self._on_online,
+                online=lambda: self.twin.online(),  # noqa: PLW0108 - the feed is made below
                 fatal=self.fail,
                 metrics=self.metrics,
                 health=self.health,
             )
         )
         self._reporter = Reporter(self.hub.report)
-        journal = Journal(env.state / "audit", module=env.module_id, boot=env.boot)
+        journal = Journal(env.state / FOLDER, module=env.module_id, boot=env.boot)
         self._auditor = Auditor(journal, self._reporter.report)
         self._answering = Answering(self._methods, self._auditor, self._loop)
         self.twin: TwinFeed[C] = TwinFeed(
@@ -325,9 +326,6 @@ class Service(Generic[C]):
         for upstream in self._upstreams:
             upstream.detach(session)
 
-    def _on_online(self) -> None:
-        self.twin.online()
-
     def _on_patch(self, patch: dict[str, Any]) -> None:
         self.twin.patched(patch)
 
@@ -374,6 +372,8 @@ async def open_service(
     Raises: EndpointError; whatever ended a thread or the hub link, as ThreadDiedError or PermanentError.
     """
     service = Service(env, config_type, module_version or version_of(f"vigie-{env.name}"), make_link)
+    if env.audit_upstream:
+        service.thread("audit.upstream", AuditUpstream(env, service.output(names.AUDIT, None)).run)
     try:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(serve_endpoints(env.http, service.metrics, service.health, env.state))

@@ -197,6 +197,18 @@ def test_a_patch_leaves_a_manifest_without_a_finding(path: Path) -> None:
     assert lint(render(patched, Target("arm64v8", module_files(ROOT / "modules"), values))) == []
 
 
+def test_the_audit_of_every_module_goes_upstream_with_its_patch() -> None:
+    patched = merge(TEMPLATE, json.loads((ROOT / "deploy/patches/audit-upstream.json").read_text(encoding="utf-8")))
+    modules = take_apart(patched).modules
+    assert {module.environment("VIGIE_AUDIT_UPSTREAM", "off") for module in modules.values()} == {"on"}
+    del patched["modulesContent"]["$edgeHub"]["properties.desired"]["routes"]["auditOfSync"]
+    values = {"CONTAINER_REGISTRY_SERVER": "r.example.com"}
+    found = lint(render(patched, Target("arm64v8", module_files(ROOT / "modules"), values)))
+    assert [(one.rule, one.path.rpartition(".modules.")[2]) for one in found] == [
+        ("audit-nowhere", "sync.env.VIGIE_AUDIT_UPSTREAM")
+    ]
+
+
 def test_the_folder_of_secrets_that_the_page_makes_is_the_one_that_the_camera_gets_read_only() -> None:
     made = re.search(r"install -d \S+ \S+ -g 1250 (/\S+)", (ROOT / "docs/deploy.md").read_text(encoding="utf-8"))
     rendered = render(TEMPLATE, Target("amd64", module_files(ROOT / "modules"), {"CONTAINER_REGISTRY_SERVER": "r.io"}))

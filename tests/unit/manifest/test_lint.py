@@ -414,6 +414,10 @@ def doorbell_unknown(d: Draft) -> None:
     d.modules["inference"]["env"]["VIGIE_DOORBELLS"]["value"] = "detections events"
 
 
+def audit_nowhere(d: Draft) -> None:
+    d.modules["sync"]["env"]["VIGIE_AUDIT_UPSTREAM"] = {"value": "on"}
+
+
 def signals_missing(d: Draft) -> None:
     d.modules["sync"]["env"]["VIGIE_SIGNALS"]["value"] = "/elsewhere"
 
@@ -582,6 +586,7 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (bind_relative, "error", "options-bind-relative", f"{AGENT}.modules.sync.{HOST}.Binds[0]"),
     (port_taken, "error", "options-port-taken", f"{AGENT}.modules.sync.{HOST}.PortBindings.9600/tcp"),
     (port_of_the_hub, "error", "options-port-taken", f"{AGENT}.modules.sync.{HOST}.PortBindings.9600/tcp"),
+    (audit_nowhere, "error", "audit-nowhere", f"{AGENT}.modules.sync.env.VIGIE_AUDIT_UPSTREAM"),
     (doorbell_shared, "error", "doorbell-shared", f"{AGENT}.modules.camera.env.VIGIE_DOORBELLS"),
     (doorbell_upstream, "error", "doorbell-shared", f"{AGENT}.modules.camera.env.VIGIE_DOORBELLS"),
     (doorbell_unknown, "error", "doorbell-unknown", f"{AGENT}.modules.inference.env.VIGIE_DOORBELLS"),

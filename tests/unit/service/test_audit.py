@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ from vigie.audit.chain import Head
 from vigie.audit.record import Entry
 from vigie.config import ModuleEnvironment
 from vigie.errors import ConfigRefusedError
-from vigie.messaging.memory import MemoryHub
+from vigie.messaging.memory import UPSTREAM, MemoryHub
 from vigie.service import Service, open_service
 from vigie_devkit.cli import parser_for
 from vigie_devkit.local.audits import judged, lines_of
@@ -28,12 +30,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @asynccontextmanager
-async def module(hub: MemoryHub, folder: Path, refuse: list[str] | None = None) -> AsyncIterator[Service[Config]]:
+async def module(
+    hub: MemoryHub, folder: Path, refuse: list[str] | None = None, *, upstream: bool = False
+) -> AsyncIterator[Service[Config]]:
     async def apply(new: Config, _: Config | None) -> None:
         if refuse and new.fps == 13:
             raise ConfigRefusedError("$.fps", refuse[0])
 
     env = ModuleEnvironment("a", "a", "box", folder / "a", folder / "frames", ("127.0.0.1", 0), folder)
+    env = dataclasses.replace(env, audit_upstream=upstream)
     async with open_service(env, Config, make_link=hub.link("a")) as service:
         task = asyncio.create_task(service.twin.run(apply))
         await service.start()
@@ -81,6 +86,25 @@ async def test_every_version_and_call_is_on_the_disk_with_what_changed_and_why_n
     verdict = judged(tmp_path / "a" / "audit", Head(told["lines"], told["head"]))
     assert verdict.breaks == ()
     assert "hunter2" not in "".join(one.read_text() for one in (tmp_path / "a" / "audit").iterdir())
+
+
+@pytest.mark.parametrize("upstream", [True, False], ids=["on", "off"])
+async def test_lines_reach_upstream_where_the_environment_says_so_and_no_twin_turns_them_off(
+    tmp_path: Path, upstream: bool
+) -> None:
+    hub = MemoryHub({("a", "audit"): UPSTREAM})
+    async with module(hub, tmp_path, upstream=upstream) as service:
+        hub.set_desired("a", {"fps": 5, "audit_upstream": False, "VIGIE_AUDIT_UPSTREAM": "off"})
+        await until(lambda: len(entries(tmp_path)) == 3)
+        assert service.twin.current is not None
+        assert service.twin.current.fps == 5
+        await asyncio.to_thread(hub.invoke, "a", "get_status", {"verbose": False})
+        await until(lambda: len(entries(tmp_path)) == 4)
+        if upstream:
+            await until(lambda: sum(len(json.loads(one.body)["items"]) for one in hub.upstream) == 4)
+    items = [item for message in hub.upstream for item in json.loads(message.body)["items"]]
+    assert [item["entry"]["kind"] for item in items] == (["start", "twin", "twin", "method"] if upstream else [])
+    assert [item["sum"] for item in items] == [line.sum for line in lines_of(tmp_path / "a" / "audit")][: len(items)]
 
 
 async def test_a_disk_that_takes_no_audit_stops_neither_twin_nor_method(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ FILE_BYTES_MAX = 1 << 20
 FILES_MAX = 8
 _READ_BYTES_MAX = 64 << 20
 HEAD_FILE = "head.json"
+FOLDER = "audit"
+"""Of a module's state."""
 _NAME = re.compile(r"audit-(\d{6,9})\.jsonl")
 # Never through a link, never waiting for who opens the other end of a pipe.
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -135,7 +137,7 @@ class Journal:
         os.fdatasync(self._number)
         self._size += len(line)
         self.head = head
-        _write_head(self._folder, head)
+        write_head(self._folder, head)
 
     def _rotate(self) -> None:
         if self._size < self._file_bytes_max:
@@ -170,18 +172,19 @@ def read_log_file(path: Path) -> bytes:
         return file.read(_READ_BYTES_MAX)
 
 
-def read_head(folder: Path) -> Head | None:
+def read_head(folder: Path, name: str = HEAD_FILE) -> Head | None:
     """None: missing or unreadable."""
     try:
-        return msgspec.json.decode(read_log_file(folder / HEAD_FILE), type=Head)
+        return msgspec.json.decode(read_log_file(folder / name), type=Head)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
-def _write_head(folder: Path, head: Head) -> None:
+def write_head(folder: Path, head: Head, name: str = HEAD_FILE) -> None:
+    """Raises: OSError."""
     # In one small write of fixed length, not synchronised: a head that lags behind is caught up with when opened.
     text = f'{{"n":{head.n:<15},"sum":"{head.sum}"}}\n'.encode()
-    number = os.open(folder / HEAD_FILE, os.O_WRONLY | os.O_CREAT | _OPEN, 0o600)
+    number = os.open(folder / name, os.O_WRONLY | os.O_CREAT | _OPEN, 0o600)
     try:
         os.pwrite(number, text, 0)
         os.ftruncate(number, len(text))

@@ -45,7 +45,8 @@ class ModuleEnvironment:
     a model bundle is looked up by its name. ``doorbells``: outputs (``VIGIE_DOORBELLS``) whose
     every route, the manifest says, ends at the one consumer that the module knows: their claims may leave the route.
     ``model_trust``: file of the keys whose bundles this device takes, None: the usual place, where it may be
-    missing; ``require_signature``: a bundle without such a key's signature is refused.
+    missing; ``require_signature``: a bundle without such a key's signature is refused. ``audit_upstream``: lines of the
+    audit log go upstream too.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ModuleEnvironment:
     doorbells: frozenset[str] = frozenset()
     model_trust: Path | None = None
     require_signature: bool = False
+    audit_upstream: bool = False
     boot: str = field(default_factory=new_boot)
 
     @property
@@ -92,6 +94,7 @@ class ModuleEnvironment:
             models=tuple(Path(part) for part in environ.get("VIGIE_MODELS", "/models").split(os.pathsep) if part),
             model_trust=Path(environ["VIGIE_MODEL_TRUST"]) if environ.get("VIGIE_MODEL_TRUST") else None,
             require_signature=_one_of(environ, "VIGIE_REQUIRE_SIGNATURE", ("on", "off"), "off") == "on",
+            audit_upstream=_one_of(environ, "VIGIE_AUDIT_UPSTREAM", ("on", "off"), "off") == "on",
             log_level=cast("LogLevel", _one_of(environ, "VIGIE_LOG_LEVEL", get_args(LogLevel), "info")),
         )
 

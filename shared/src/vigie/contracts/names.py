@@ -26,3 +26,5 @@ STATUS = "status"
 PREVIEW = "preview"
 OVERLAY = "overlay"
 TIMELINE = "timeline"
+# What reached a module through the hub, line by line, where the manifest sends it upstream.
+AUDIT = "audit"

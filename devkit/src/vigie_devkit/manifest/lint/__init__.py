@@ -10,6 +10,7 @@ from typing import Any
 
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.lint.agent import agent_rules, credential_rules, image_rules
+from vigie_devkit.manifest.lint.audit import audit_rules
 from vigie_devkit.manifest.lint.create_options import member_rules, piece_rules, port_rules, value_rules
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, take_apart
 from vigie_devkit.manifest.lint.finding import Finding, Severity, error
@@ -56,10 +57,13 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     disk_need,
     secret_rules,
     isolation_rules,
+    audit_rules,
 )
 
 # What only the whole manifest can answer, the base that a layer lies on included.
-_OF_THE_WHOLE = frozenset((published_schema, route_rules, endpoint_rules, frames_size, doorbell_rules, disk_need))
+_OF_THE_WHOLE = frozenset(
+    (published_schema, route_rules, endpoint_rules, frames_size, doorbell_rules, disk_need, audit_rules)
+)
 
 
 def lint(content: Mapping[str, Any], assumed: Assumptions | None = None) -> list[Finding]:
