@@ -197,6 +197,13 @@ def test_a_patch_leaves_a_manifest_without_a_finding(path: Path) -> None:
     assert lint(render(patched, Target("arm64v8", module_files(ROOT / "modules"), values))) == []
 
 
+def test_a_pipeline_runs_actions_by_commit_and_says_which_release_that_is() -> None:
+    text = (ROOT / "deploy/ci/github-actions.yml").read_text(encoding="utf-8")
+    used = re.findall(r"uses: (.+)", text)
+    assert len(used) >= 7
+    assert [one for one in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)] == []
+
+
 def test_the_audit_of_every_module_goes_upstream_with_its_patch() -> None:
     patched = merge(TEMPLATE, json.loads((ROOT / "deploy/patches/audit-upstream.json").read_text(encoding="utf-8")))
     modules = take_apart(patched).modules
