@@ -88,6 +88,12 @@ class Bench:
         name = bundle.name
         return await until(lambda: next((spec for spec in self.specs() if spec.version.startswith(name)), None))
 
+    async def serve_folder(self, bundle: Path) -> None:
+        """Serve ``bundle`` and measure nothing."""
+        version = self.hub.set_desired("inference", {"model": {"path": str(bundle)}, "runtime": {"measure": "off"}})
+        await until(lambda: self.reported().get("model", {}).get("av") == version, timeout_s=60)
+        assert self.reported()["model"]["ac"] == 200, self.reported()
+
     def send(self, tensor: np.ndarray, spec_version: str, *, keep: bool = False, trial: bool = False) -> int:
         """The number of the frame; with ``trial`` it is the tensor of the last one for the model on trial."""
         reference = self.ring.write(tensor)

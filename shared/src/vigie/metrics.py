@@ -50,6 +50,11 @@ class Metrics:
         self._rung = self.counter("vigie_doorbell_messages_total", "Messages sent by doorbell.", ("output",))
         self.hub_connected = self.gauge("vigie_hub_connected", "1 while the hub link is up.")
         self.sign_failures = self.counter("vigie_hub_sign_failures_total", "Tokens that could not be renewed.")
+        self.without_progress = self.gauge(
+            "vigie_output_without_progress_seconds",
+            "How long a consumer has processed nothing while something waits for it.",
+            ("output", "consumer"),
+        )
         self.health_restarts = self.gauge(
             "vigie_health_restarts", "Times that a supervisor ended this module because it made no progress."
         )

@@ -43,6 +43,7 @@ def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]], 
         return MISCONFIGURED
     configure_logging(env.module_id, style=env.log_style, level=env.log_level)
     _report_dead_threads()
+    _end_without_threads()
     log.info("module_starting", boot=env.boot, pid=os.getpid())
     if (reason := confine_module(programs=programs)) is not None:
         log.warning("module_not_confined", reason=reason)
@@ -108,6 +109,29 @@ def _report_dead_threads() -> None:
         log.error("thread_died", thread=name, reason=repr(args.exc_value), exc_info=args.exc_value)
 
     threading.excepthook = hook
+
+
+def _end_without_threads() -> None:
+    """A thread that the system does not give (memory, a limit of processes) ends the process, with the reason.
+
+    Whoever asked for it is often a library's own thread, which dies of it without a word: the hub's client then takes
+    no message any more and looks well. An orderly end would need threads too; a start finds everything that is stored.
+    """
+    start = threading.Thread.start
+
+    def start_or_end(self: threading.Thread) -> None:
+        thread = self
+        try:
+            start(thread)
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, RuntimeError) and "start new thread" not in str(error):
+                raise  # started twice, or asked for while the interpreter ends
+            reason = str(error) or type(error).__name__
+            log.error("thread_not_started", thread=thread.name, running=threading.active_count(), reason=reason)  # noqa: TRY400 - a sentence for a person
+            sys.stderr.flush()
+            os._exit(FAILED)
+
+    threading.Thread.start = start_or_end  # type: ignore[method-assign] # every library's threads come by it
 
 
 def _explain(error: BaseException) -> int:

@@ -34,6 +34,7 @@ from vigie.log import get_logger
 from vigie.messaging.bell_input import BellInput
 from vigie.messaging.bell_output import BellOutput
 from vigie.messaging.bells import Bells
+from vigie.messaging.consumers import Consumers
 from vigie.messaging.feed import TwinFeed
 from vigie.messaging.inputs import InputQueue, Received
 from vigie.messaging.link import HubLink, Link, LinkContext
@@ -104,6 +105,7 @@ class Service(Generic[C]):
         self._inputs: dict[str, InputQueue[Any]] = {}
         self._progress: list[InputProgress] = []
         self._by_consumer: dict[tuple[str, str], Output[Any]] = {}
+        self._consumers = Consumers(self._by_consumer, self.metrics, self.health)
         self._credit_decoder = msgspec.json.Decoder(Envelope[Credit])
         self._credits_out: Output[Credit] | None = None
         self.hub = make_link(
@@ -205,8 +207,7 @@ class Service(Generic[C]):
             route_linger_ms=route_linger_ms,
             bell_messages=bell_messages,
         )
-        output = self._make_output(settings, consumer, doorbell=doorbell)
-        self._by_consumer[consumer] = output
+        output = self._by_consumer[consumer] = self._make_output(settings, consumer, doorbell=doorbell)
         return output
 
     def unwatched_output(self, name: str, item_type: type[T]) -> Output[T]:
@@ -275,6 +276,7 @@ class Service(Generic[C]):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.twin.fetch(), name="twin.fetch")
             tasks.create_task(self._reporter.run(), name="twin.report")
+            tasks.create_task(self._consumers.watch(), name="service.consumers")
 
     def _make_output(
         self, settings: OutputSettings, consumer: tuple[str, str] | None, *, doorbell: bool = False

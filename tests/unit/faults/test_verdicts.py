@@ -23,13 +23,23 @@ def envelope(sent: int, *traces: str, ledger: str = "aa") -> dict[str, object]:
     [
         ([envelope(1, "dock-b-1"), envelope(2, "dock-b-2", "dock-b-3")], 0, 0, 0, 0),
         ([envelope(1, "dock-b-1"), envelope(4, "dock-b-9")], 2, 0, 0, 0),
-        ([envelope(1, "dock-b-1"), envelope(1, "dock-b-1"), envelope(2, "dock-b-2")], 0, 1, 0, 0),
+        ([envelope(1, "dock-b-1"), envelope(1, "dock-b-1"), envelope(2, "dock-b-2")], 0, 0, 0, 0),
+        ([envelope(1, "dock-b-1"), envelope(2, "dock-b-1")], 0, 1, 0, 0),
         ([envelope(1, "dock-b-5"), envelope(2, "dock-b-4")], 0, 0, 1, 0),
         ([envelope(1, "dock-b-5"), envelope(2, "dock-c-1"), envelope(3, "yard-b-1")], 0, 0, 0, 0),
         ([envelope(7, "dock-b-1"), envelope(1, "dock-b-2", ledger="bb")], 6, 0, 0, 0),
         ([envelope(1, "dock-b-1"), None, {"schema": "x"}], 0, 0, 0, 2),
     ],
-    ids=["all-well", "a-gap", "a-repeat", "out-of-order", "two-starts-two-cameras", "new-ledger", "no-json"],
+    ids=[
+        "all-well",
+        "a-gap",
+        "same-message-again",
+        "same-item-in-another-message",
+        "out-of-order",
+        "two-starts-two-cameras",
+        "new-ledger",
+        "no-json",
+    ],
 )
 def test_what_arrived_is_counted(
     envelopes: list[dict[str, object] | None], lost: int, twice: int, unordered: int, unreadable: int

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from vigie.messaging.reorder import Reorder
+from vigie.messaging.reorder import LOST_AT_ONCE_MAX, Reorder
 
 A = ("camera", "00000001")
 WAIT = 0.03
@@ -85,3 +85,10 @@ def test_many_restarts_of_a_sender_do_not_fill_the_memory() -> None:
         push(order, 1, 2, stream=("camera", f"{boot:08x}"))
     assert len(drain(order)) == 2000
     assert len(order._streams) <= 64
+
+
+def test_a_number_that_nobody_can_have_sent_is_no_count_of_lost_messages() -> None:
+    order: Reorder[int] = Reorder(WAIT)
+    push(order, 1, 700_000_000_000_000_000)
+    assert drain(order, WAIT) == [1, 700_000_000_000_000_000]
+    assert order.lost == LOST_AT_ONCE_MAX

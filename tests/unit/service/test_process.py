@@ -69,3 +69,38 @@ def test_a_misconfigured_module_is_one_line(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert "VIGIE_HTTP: expected address:port, got 'nowhere'" in errors
     assert len(errors.splitlines()) == 1
+
+
+NO_MEMORY = """
+import asyncio, resource, threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from vigie.process import run_module
+
+def receiver():
+    # As the hub client's receiver does: work is handed to a pool, from a thread that nobody watches.
+    pool = ThreadPoolExecutor(64)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 20), -1))
+    asleep = threading.Event()
+    for _ in range(64):
+        pool.submit(asleep.wait)
+
+async def main(env):
+    threading.Thread(target=receiver, name="sdk.receiver").start()
+    await asyncio.Event().wait()
+
+raise SystemExit(run_module("camera", main))
+"""
+
+
+def test_a_thread_that_cannot_be_started_ends_the_module_with_the_reason(tmp_path: Path) -> None:
+    script = tmp_path / "module.py"
+    script.write_text(NO_MEMORY)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={"VIGIE_LOG": "json"}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert '"thread_not_started"' in done.stderr
+    assert "can't start new thread" in done.stderr

@@ -9,11 +9,16 @@ from typing import Any
 
 @dataclass
 class Account:
-    """``messages``: the numbers that arrived, by ledger; a ledger numbers what it sends from 1 without a gap."""
+    """``messages``: the numbers that arrived, by ledger; a ledger numbers what it sends from 1 without a gap.
+
+    ``repeated``: messages that came again under their own id, as delivery at least once may. ``twice``: items that came
+    in more than one message.
+    """
 
     messages: dict[str, set[int]] = field(default_factory=dict)
     traces: set[str] = field(default_factory=set)
     last_seq: dict[str, int] = field(default_factory=dict)
+    repeated: int = 0
     twice: int = 0
     unordered: int = 0
     unreadable: int = 0
@@ -25,7 +30,11 @@ class Account:
             if envelope is None or "items" not in envelope:
                 self.unreadable += 1
                 continue
-            self.messages.setdefault(str(envelope["boot"]), set()).add(int(envelope["sent"]))
+            numbers, sent = self.messages.setdefault(str(envelope["boot"]), set()), int(envelope["sent"])
+            if sent in numbers:
+                self.repeated += 1  # under one idempotency key: whoever reads drops it
+                continue
+            numbers.add(sent)
             for item in envelope["items"]:
                 self._take_item(item)
 

@@ -11,6 +11,7 @@ REASONS = {
     "no_model": "because no model was serving",
     "overwritten": "because they were read too late",
     "ring_gone": "because their camera was removed",
+    "preprocess_died": "because preprocess ended before it sent them",
     "expired": "because they waited too long on their route",
     "ring_full": "because shared memory had no free slot",
     "input_full": "because the stage behind could not keep up",

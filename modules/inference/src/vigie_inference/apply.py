@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 
 from vigie.contracts.detections import DetectionsItem
+from vigie.errors import ConfigRefusedError
+from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig, objective_of
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
+from vigie_inference.refused_model import RefusedModel
 from vigie_inference.runtime_control import RuntimeControl
 from vigie_inference.update.updates import Updates
 from vigie_inference.which_model import which_model
 
+log = get_logger("inference")
+
+LOOK_S = 2.0
 NO_MODEL = 'no model: set desired property \'model\' to {"name": "<bundle>"} or {"path": "<bundle folder>"}'
 
 
@@ -32,10 +38,33 @@ class ApplyConfig:
     ) -> None:
         self._service, self._models, self._control, self._put = service, models, control, put
         self._updates, self._detections = updates, detections
+        self._refused = RefusedModel()
         service.health.not_ready("inference.model", NO_MODEL)
 
     async def __call__(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
-        await asyncio.to_thread(self._apply, new, previous)
+        await asyncio.to_thread(self._try, new, previous)
+
+    async def try_again(self) -> None:
+        """Apply the twin once more when the files of a model that was refused have changed; for ever."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if await asyncio.to_thread(self._refused.look):
+                log.info("refused_model_tried_again")
+                self._service.twin.again()
+
+    def _try(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
+        try:
+            self._apply(new, previous)
+        except ConfigRefusedError as error:
+            if error.path.startswith("$.model"):
+                self._refused.remember(new.model, self._service.env.models)
+            if self._models.serving is None:
+                # What the start before reported is still in the twin: nothing of it serves.
+                self._service.twin.report({"model_state": None, "runtime_state": None})
+                self._service.health.not_ready("inference.model", f"{error.path}: {error.reason}")
+            raise
+        if previous is None or new.model != previous.model:
+            self._refused.forget()
 
     def _apply(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
         objective_of(new)  # a contradiction is refused before anything is touched

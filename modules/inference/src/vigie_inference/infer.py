@@ -25,6 +25,7 @@ from vigie.vision.in_frame import detections_in_frame
 from vigie.vision.transform import boxes_to_frame
 from vigie_inference.config import InferenceConfig
 from vigie_inference.crew import Crew
+from vigie_inference.gaps import Gaps
 from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.serving import Filter, ServingModel
@@ -72,6 +73,7 @@ class InferStage:
         self._pool = RingPool(folder)
         self._stopping = threading.Event()
         self._tracks = Tracks()
+        self._gaps = Gaps()
         self._finished = self._seen_finished = 0
         self._viewer: tuple[Output[DetectionsItem], Callable[[str, int], bool]] | None = None
         # Read by the thread that publishes the input spec: quicker while tensors of another spec, or none, arrive.
@@ -95,6 +97,9 @@ class InferStage:
                 self._pool.sweep()  # rings whose writer has moved on would keep their memory
                 continue
             items = self._trial.take(received.items, self._pool)
+            for camera, lost in self._gaps.look(received.envelope.boot, items).items():
+                self._service.metrics.dropped("preprocess_died", camera, lost)
+                log.warning("frames_lost", camera=camera, count=lost, reason="preprocess ended before it sent them")
             at_a_time = self._models.runs_at_a_time()
             self._load.came(len(items), self._crew.in_hand, at_a_time)
             if self._crew.in_hand or at_a_time > 1:

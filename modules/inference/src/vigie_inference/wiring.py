@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.inputspec import InputSpec
@@ -64,4 +66,7 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     service.thread("inference.trial", trial.run)
     service.thread("inference.update", updates.run)
     await service.start()
-    await service.twin.run(ApplyConfig(service, models, control, put, updates, detections=detections))
+    apply = ApplyConfig(service, models, control, put, updates, detections=detections)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(apply.try_again(), name="inference.refused")
+        await service.twin.run(apply)

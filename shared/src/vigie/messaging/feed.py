@@ -84,6 +84,13 @@ class TwinFeed(Generic[C]):
         """The link is up (again): patches may have been missed. From any thread."""
         self._loop.call_soon_threadsafe(self._full_wanted.set)
 
+    def again(self) -> None:
+        """Something that a part of the newest version was refused for has changed: apply that version once more.
+
+        From any thread.
+        """
+        self._loop.call_soon_threadsafe(self._take_again)
+
     async def fetch(self) -> None:
         """Get the full twin whenever it is wanted; runs as a task for the life of the service."""
         while True:
@@ -172,6 +179,10 @@ class TwinFeed(Generic[C]):
         if self.current is None:
             self._health.not_ready("twin", f"no accepted configuration: {path}: {reason}")
         self._reporter.report(self._acknowledgements.refused(desired, self.current, path, reason, code=code))
+
+    def _take_again(self) -> None:
+        self._settled = None
+        self._changed.set()
 
     def _take_patch(self, patch: Json) -> None:
         if self._latest is None:

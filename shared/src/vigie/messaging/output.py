@@ -82,6 +82,7 @@ class Output(Ringing[T]):
         self._route_last = 0
         self._room_waiters = 0
         self._oldest_at = 0.0
+        self._moved_at = time.monotonic()
         self._held_until = 0.0
         self._quiet = OncePer()
         self._module_id = module_id
@@ -95,6 +96,20 @@ class Output(Ringing[T]):
         with self._condition:
             self._look(time.monotonic())
             return self._outstanding(None)
+
+    def without_progress_s(self) -> float:
+        """How long something has been waiting for the consumer without its processing anything; 0: nothing waits.
+
+        Asked now and then: what began to wait since the last time counts from there.
+        """
+        with self._condition:
+            now = time.monotonic()
+            if self._progress is None or self.settings.sampled:
+                return 0.0
+            self._look(now)
+            if not self._outstanding(None):
+                self._moved_at = now
+            return now - self._moved_at
 
     @contextmanager
     def together(self, items: int, within_s: float = _TOGETHER_S) -> Iterator[None]:
@@ -272,6 +287,7 @@ class Output(Ringing[T]):
             position = max(self._progress.position(self._boot) or 0, self._credit)
             moved = 0 if self.bell is None else self.bell.position(self._boot)
             if window.confirm(position, now, moved):
+                self._moved_at = now
                 self._condition.notify_all()
                 if self.bell is not None:
                     self.bell.leases.hurry(now)

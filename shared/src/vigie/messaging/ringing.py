@@ -83,6 +83,7 @@ class Ringing(ABC, Generic[T]):
         if bell is None or not bell.window.flights:
             return [], []
         if bell.window.confirm(bell.position(self._boot), now):
+            self._moved_at = now
             self._condition.notify_all()
         again, lost = bell.window.expire(now)
         for flight in again:

@@ -1,0 +1,62 @@
+"""The files of a model that was refused: when they change, the model deserves another look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vigie_inference.config import ModelConfig
+
+# More files than any bundle has; a folder that is something else must not cost a walk over a disk.
+_FILES_MAX = 400
+
+Mark = tuple[tuple[str, int, int], ...]
+
+
+class RefusedModel:
+    """``look`` now and then; true once when the files have changed and then stayed so for one look: a copy is done."""
+
+    def __init__(self) -> None:
+        self._folders: tuple[Path, ...] = ()
+        self._refused: Mark = ()
+        self._seen: Mark | None = None
+
+    def remember(self, wanted: ModelConfig | None, shelves: Sequence[Path]) -> None:
+        """``wanted`` was refused as its files are now."""
+        if wanted is None:
+            self.forget()
+            return
+        named = [] if wanted.name is None else [shelf / wanted.name for shelf in shelves]
+        self._folders = (Path(wanted.path),) if wanted.path is not None else tuple(named)
+        self._refused, self._seen = mark(self._folders), None
+
+    def forget(self) -> None:
+        """Nothing is refused."""
+        self._folders = ()
+
+    def look(self) -> bool:
+        """Whether it should be tried again now."""
+        if not self._folders:
+            return False
+        now = mark(self._folders)
+        if now == self._refused:
+            self._seen = None
+            return False
+        if now != self._seen:
+            self._seen = now
+            return False
+        self._refused, self._seen = now, None
+        return True
+
+
+def mark(folders: Sequence[Path]) -> Mark:
+    """Path, size and time of change (ns) of every file; empty where there is none."""
+    found: list[tuple[str, int, int]] = []
+    for folder in folders:
+        try:
+            for path in sorted(folder.rglob("*"))[:_FILES_MAX]:
+                status = path.stat()
+                found.append((str(path), status.st_size, status.st_mtime_ns))
+        except OSError:
+            continue  # being replaced at this moment: the next look sees what is there then
+    return tuple(found)
