@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT / "shared/src/vigie"
-MODULES = ("camera", "preprocess", "inference", "sync", "viewer")
+MODULES = ("camera", "preprocess", "inference", "sync", "viewer", "actions")
 
 
 def imports_of(path: Path, package: str) -> Iterator[str]:
@@ -69,7 +69,7 @@ def test_a_runtime_library_is_imported_in_one_place_only(library: str, home: Pat
     assert [line for line in found if not line.startswith(str(home.relative_to(ROOT)))] == []
 
 
-@pytest.mark.parametrize("module", ["inference", "sync"])
+@pytest.mark.parametrize("module", ["inference", "sync", "actions"])
 def test_modules_without_opencv_stay_without_it(module: str) -> None:
     assert offenders(ROOT / f"modules/{module}/src", ("cv2",)) == []
 

@@ -39,6 +39,7 @@ def test_routes_connect_the_flow_that_the_code_names() -> None:
         (names.INFERENCE, names.INPUT_SPEC, names.PREPROCESS, names.INPUT_SPEC),
         (names.CAMERA, names.EVENTS, names.SYNC, names.EVENTS),
         (names.SYNC, names.TELEMETRY, None, None),
+        (names.SYNC, names.EVENTS, names.ACTIONS, names.EVENTS),
     }
 
 
@@ -47,8 +48,8 @@ def test_routes_connect_the_viewer_with_every_module() -> None:
         (names.CAMERA, names.PREVIEW, names.VIEWER, names.FRAMES),
         (names.INFERENCE, names.OVERLAY, names.VIEWER, names.DETECTIONS),
         (names.SYNC, names.TIMELINE, names.VIEWER, names.EVENTS),
-        *((names.VIEWER, names.DEMAND, module, names.DEMAND) for module in names.FLOW),
-        *((module, names.STATUS, names.VIEWER, names.STATUS) for module in names.FLOW),
+        *((names.VIEWER, names.DEMAND, module, names.DEMAND) for module in (*names.FLOW, names.ACTIONS)),
+        *((module, names.STATUS, names.VIEWER, names.STATUS) for module in (*names.FLOW, names.ACTIONS)),
     }
 
 
@@ -66,6 +67,10 @@ def test_references_to_pixels_do_not_pile_up_while_a_consumer_is_down() -> None:
 
 def test_what_was_seen_outlives_a_week_without_the_cloud() -> None:
     assert ROUTES["telemetry"]["timeToLiveSecs"] >= 7 * 86400
+
+
+def test_what_is_sent_again_until_it_is_confirmed_does_not_pile_up_in_the_hub() -> None:
+    assert ROUTES["events"]["timeToLiveSecs"] <= 60
 
 
 def test_the_template_sets_no_desired_property_of_a_module() -> None:

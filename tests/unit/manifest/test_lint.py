@@ -277,6 +277,14 @@ def route_unknown_input(d: Draft) -> None:
     )
 
 
+def receiver_not_named(d: Draft) -> None:
+    del d.modules["sync"]["env"]["VIGIE_EVENT_RECEIVERS"]
+
+
+def receiver_not_reached(d: Draft) -> None:
+    del d.hub["routes"]["events"]
+
+
 def route_stale(d: Draft) -> None:
     d.hub["routes"]["frames"]["timeToLiveSecs"] = 3600
 
@@ -600,6 +608,13 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (route_unknown_target, "error", "route-unknown-target-module", f"{HUB}.routes.extra"),
     (route_dead_output, "hint", "route-dead-output", HUB),
     (route_unknown_input, "error", "route-unknown-input", f"{HUB}.routes.frames"),
+    (
+        receiver_not_named,
+        "error",
+        "receiver-not-named",
+        "$.modulesContent.$edgeAgent.properties.desired.modules.sync.env.VIGIE_EVENT_RECEIVERS",
+    ),
+    (receiver_not_reached, "error", "receiver-not-reached", HUB),
     (route_stale, "warning", "route-stale-references", f"{HUB}.routes.frames"),
     (route_ttl_zero, "error", "route-expires-at-once", HUB),
     (twin_deep, "error", "twin-limits", "$.modulesContent.sync.properties.desired" + ".a" * 10),

@@ -81,6 +81,11 @@ def add_parser(subparsers: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="the page with live pictures (default: yes, but not with --json)",
     )
+    parser.add_argument(
+        "--actions",
+        action="store_true",
+        help="also start the actions module, which tells webhooks and MQTT brokers of events (docs/actions.md)",
+    )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("--run", metavar="NAME", help="name of this run (default: local, or the next free one)")
     parser.add_argument("--keep", action="store_true", help="go on with the state that the former run left")
@@ -138,7 +143,7 @@ def up(args: argparse.Namespace) -> int:
 def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource], bundle: Path) -> int:
     import asyncio
 
-    from vigie.contracts.names import FLOW, VIEWER
+    from vigie.contracts.names import ACTIONS, FLOW, VIEWER
     from vigie_devkit.local.address import choose_page
     from vigie_devkit.local.frame_folders import remove_dead_frames
     from vigie_devkit.local.leftovers import clear_leftovers
@@ -165,8 +170,8 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     pace: Pace | None = args.pace or ("max" if args.frames is not None else None)
     settings = {c.name: c.settings(pace=pace, loop=args.loop, frames=args.frames) for c in cameras}
     manifest = local_manifest(os.environ, settings, bundle, score=args.score, upstream=args.upstream)
-    if not viewer:
-        leave_out(manifest, VIEWER)
+    for module in [*([] if viewer else [VIEWER]), *([] if args.actions else [ACTIONS])]:
+        leave_out(manifest, module)
     try:
         prepare(run, manifest, cameras, keep=args.keep)
         if args.open:

@@ -24,7 +24,15 @@ def show_version(args: argparse.Namespace) -> int:
     if getattr(args, "all", False):
         import platform
 
-        for name in ("vigie", "vigie-camera", "vigie-preprocess", "vigie-inference", "vigie-sync", "vigie-viewer"):
+        for name in (
+            "vigie",
+            "vigie-camera",
+            "vigie-preprocess",
+            "vigie-inference",
+            "vigie-sync",
+            "vigie-viewer",
+            "vigie-actions",
+        ):
             try:
                 print(f"{name} {version(name)}")
             except PackageNotFoundError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vigie_devkit.images.errors import NoSuchImageError
 
-MODULES = ("camera", "preprocess", "inference", "sync", "viewer")
+MODULES = ("camera", "preprocess", "inference", "sync", "viewer", "actions")
 HUB = "hub"
 
 # Debian's name for the processor is what Docker Hub calls the images; pip and Docker have words of their own.
@@ -76,6 +76,7 @@ _TITLES = {
     "inference": "runs the model, decodes and filters detections",
     "sync": "commits detections to a ledger and sends them upstream",
     "viewer": "a page that shows what the device sees, thinks and does",
+    "actions": "tells programs on site what happened",
 }
 _EXTRAS = {
     "camera": ("frames", "vision", "decode"),
@@ -83,6 +84,7 @@ _EXTRAS = {
     "inference": ("frames", "models", "runtimes"),
     "sync": (),
     "viewer": ("frames", "vision"),
+    "actions": (),
 }
 
 

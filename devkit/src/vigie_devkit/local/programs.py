@@ -8,9 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vigie.contracts.names import VIEWER
+from vigie.contracts.names import ACTIONS, SYNC, VIEWER
 from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.hub.routes.table import Route
+from vigie_devkit.local.manifest import modules_of
 from vigie_devkit.local.paths import RunPaths, bundle_shelves, measurements_folder
 from vigie_devkit.local.supervisor import Program
 from vigie_devkit.manifest.doorbells import doorbells_of
@@ -65,6 +66,7 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         "VIGIE_LOG": "json",
         # The twin is this person's own, and cameras for a try often run on the same machine.
         "VIGIE_CAMERA_NETWORKS": "0.0.0.0/0 ::/0",
+        "VIGIE_ACTION_HOSTS": "0.0.0.0/0 ::/0",
         **inherited_environment(os.environ),
         "VIGIE_STATE": str(run.module(module)),
         "VIGIE_FRAMES": str(run.frames),
@@ -75,7 +77,12 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         "VIGIE_MODELS": os.pathsep.join(map(str, bundle_shelves())),
         **injected(run.hub_json, module),
         **(page_environment(run, os.environ) if module == VIEWER else {}),
+        **({"VIGIE_EVENT_RECEIVERS": ACTIONS if _deployed(run.manifest, ACTIONS) else ""} if module == SYNC else {}),
     }
+
+
+def _deployed(manifest: Path, module: str) -> bool:
+    return module in modules_of(json.loads(manifest.read_bytes()))
 
 
 def _routes(manifest: Path) -> Sequence[Route]:

@@ -7,28 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from vigie.addresses import PRIVATE_NETWORKS, Address, Network, is_never_a_peer, networks_and_names, unwrapped
 from vigie.errors import ConfigRefusedError
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SCHEMES_VARIABLE: Final = "VIGIE_CAMERA_SCHEMES"
 NETWORKS_VARIABLE: Final = "VIGIE_CAMERA_NETWORKS"
 SCHEMES: Final = ("file", "http", "https", "rtsp", "rtsps", "synthetic", "v4l2")
-DEFAULT_NETWORKS: Final = (
-    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
-)  # fmt: skip
-"""Private ranges and the local segment. Not the loopback: what listens there trusts its neighbours."""
-_METADATA = frozenset(
-    map(
-        ipaddress.ip_address,
-        # Clouds' instance metadata and platform services: credentials without a password. Azure, AWS, GCP, Oracle,
-        # Alibaba, ECS and EKS tasks.
-        ("169.254.169.254", "168.63.129.16", "169.254.170.2", "169.254.170.23", "192.0.0.192", "100.100.100.200",
-         "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
-    )
-)  # fmt: skip
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +20,7 @@ class SourcePolicy:
     """What may be opened. ``networks`` hold the addresses; ``names`` are hosts that may have any address."""
 
     schemes: frozenset[str] = frozenset(SCHEMES)
-    networks: tuple[Network, ...] = tuple(map(ipaddress.ip_network, DEFAULT_NETWORKS))
+    networks: tuple[Network, ...] = tuple(map(ipaddress.ip_network, PRIVATE_NETWORKS))
     names: frozenset[str] = frozenset()
 
     def refuses_scheme(self, scheme: str) -> str | None:
@@ -47,8 +31,8 @@ class SourcePolicy:
 
     def refuses_address(self, host: str, address: Address) -> str | None:
         """Why ``host``, which is at ``address``, is not connected to; None: it may be."""
-        address = _unwrapped(address)
-        if address in _METADATA or address.is_unspecified or address.is_multicast:
+        address = unwrapped(address)
+        if is_never_a_peer(address):
             return f"{address} is never a camera"
         if host in self.names or any(address in network for network in self.networks):
             return None
@@ -88,34 +72,9 @@ def read_policy(environ: Mapping[str, str]) -> SourcePolicy:
 
 def policy_of(words: Iterable[str], schemes: frozenset[str] = frozenset(SCHEMES)) -> SourcePolicy:
     """From words of `VIGIE_CAMERA_NETWORKS`. Raises: ConfigRefusedError: a word that is not a network or a name."""
-    networks: list[Network] = []
-    names: set[str] = set()
-    for word in words:
-        if word == "default":
-            networks += map(ipaddress.ip_network, DEFAULT_NETWORKS)
-        elif word[0].isdigit() or ":" in word or "/" in word:
-            try:
-                networks.append(ipaddress.ip_network(word))
-            except ValueError as error:
-                raise ConfigRefusedError(
-                    NETWORKS_VARIABLE, f"{error}; example: 10.1.0.0/16, cam-7.example.com"
-                ) from error
-        else:
-            names.add(word.lower())
-    return SourcePolicy(schemes, tuple(networks), frozenset(names))
+    networks, names = networks_and_names(words, NETWORKS_VARIABLE)
+    return SourcePolicy(schemes, networks, names)
 
 
 def _words(text: str) -> Iterable[str]:
     return text.replace(",", " ").split()
-
-
-def _unwrapped(address: Address) -> Address:
-    """The IPv4 address inside an IPv6 one that only wraps it: mapped, 6to4, NAT64."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped
-        if address.sixtofour is not None:
-            return address.sixtofour
-        if address in _NAT64:
-            return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address

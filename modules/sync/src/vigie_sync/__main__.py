@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from vigie.config.environment import ModuleEnvironment
@@ -16,6 +17,7 @@ from vigie.service import InputQueue, open_service, run_module
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
 from vigie_sync.facts import FactStage
+from vigie_sync.handover import Handover, receivers_of
 from vigie_sync.methods import offer_methods
 from vigie_sync.outbox import Outbox
 from vigie_sync.receive import ReceiveStage
@@ -30,10 +32,13 @@ async def main(env: ModuleEnvironment) -> None:
             outbox = Outbox(service, ledger, telemetry)
             drops = Drops(service, ledger)
             timeline = Timeline(service.unwatched_output(names.TIMELINE, Told), service.metrics, env.boot)
-            receive = ReceiveStage(service, detections, ledger, outbox, drops, timeline=timeline)
+            handovers = [Handover(service, name, env.state / f"for-{name}") for name in receivers_of(os.environ)]
+            receive = ReceiveStage(
+                service, detections, ledger, outbox, drops=drops, timeline=timeline, handovers=handovers
+            )
             union: Any = EventItem
             told: InputQueue[EventItem] = service.input(names.EVENTS, union, schema=EVENTS)
-            facts = FactStage(service, told, ledger, outbox, counter=receive.told, drops=drops)
+            facts = FactStage(service, told, ledger, outbox, handovers=handovers, counter=receive.told, drops=drops)
             offer_methods(service, ledger, outbox, timeline)
             offer_demands(service).answer_also = timeline.answer
 
@@ -46,6 +51,8 @@ async def main(env: ModuleEnvironment) -> None:
             service.thread("sync.receive", receive.run)
             service.thread("sync.facts", facts.run)
             service.thread("sync.outbox", outbox.run)
+            for handover in handovers:
+                service.thread(f"sync.{handover.receiver}", handover.run)
             await service.start()
             await service.twin.run(apply)
 

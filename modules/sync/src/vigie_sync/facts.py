@@ -22,6 +22,7 @@ from vigie.log import get_logger
 from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
+from vigie_sync.handover import Handover, record_with
 from vigie_sync.outbox import Outbox
 
 log = get_logger("sync.facts")
@@ -59,12 +60,13 @@ class FactStage:
         ledger: LedgerThread,
         outbox: Outbox,
         *,
+        handovers: list[Handover],
         counter: Counter,
         drops: Drops,
     ) -> None:
         """``counter``: of events recorded, by type, phase and severity."""
         self._service, self._input, self._ledger, self._outbox = service, told, ledger, outbox
-        self._counter, self._drops = counter, drops
+        self._handovers, self._counter, self._drops = handovers, counter, drops
         self._config = SyncConfig()
         self._configured = threading.Event()
 
@@ -97,7 +99,9 @@ class FactStage:
         retry_s, longest_s = _RETRY_S
         while found:
             try:
-                recorded = self._ledger.record([entry for _, entry in found], config.ledger_bytes)
+                entries = [entry for _, entry in found]
+                record_with(self._handovers, entries)
+                recorded = self._ledger.record(entries, config.ledger_bytes)
             except LedgerUnavailableError:
                 # The other stage tells of it: it tries at least every second, also without a frame.
                 if stop.wait(retry_s):

@@ -28,6 +28,7 @@ from vigie.log import get_logger
 from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
+from vigie_sync.handover import Handover, record_with
 from vigie_sync.outbox import Outbox
 from vigie_sync.timeline import Timeline
 
@@ -57,12 +58,13 @@ class ReceiveStage:
         detections: InputQueue[DetectionsItem],
         ledger: LedgerThread,
         outbox: Outbox,
-        drops: Drops,
         *,
+        drops: Drops,
         timeline: Timeline,
+        handovers: list[Handover],
     ) -> None:
         self._service, self._detections, self._ledger, self._outbox = service, detections, ledger, outbox
-        self._drops, self._timeline = drops, timeline
+        self._drops, self._timeline, self._handovers = drops, timeline, handovers
         # Events that are told to the viewer once they are in the ledger.
         self._to_tell: list[EventItem] = []
         self._config = self._wanted = SyncConfig()
@@ -207,6 +209,7 @@ class ReceiveStage:
         ]  # fmt: skip
 
     def _commit(self, entries: list[Entry]) -> None:
+        record_with(self._handovers, [one for one in entries if one.trace.startswith(KEY)])
         recorded = self._ledger.record(entries, self._config.ledger_bytes)
         twice = [one.trace for one, new in zip(entries, recorded.new, strict=True) if not new]
         self._known = {trace for trace in twice if not trace.startswith(KEY)}

@@ -7,16 +7,17 @@ PREPROCESS = "preprocess"
 INFERENCE = "inference"
 SYNC = "sync"
 VIEWER = "viewer"
+ACTIONS = "actions"
 
 FLOW = (CAMERA, PREPROCESS, INFERENCE, SYNC)
 # With those beside the flow, which a device may leave out.
-MODULES = (*FLOW, VIEWER)
+MODULES = (*FLOW, VIEWER, ACTIONS)
 
 FRAMES = "frames"
 TENSORS = "tensors"
 DETECTIONS = "detections"
 TELEMETRY = "telemetry"
-# Facts that a module tells by itself: how its cameras are.
+# Facts: what sync makes of detections, and what a module tells by itself (how its cameras are).
 EVENTS = "events"
 INPUT_SPEC = "inputspec"
 CREDIT = "credit"

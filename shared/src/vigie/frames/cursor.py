@@ -58,9 +58,10 @@ class CursorWriter:
 
     def advance(self, boot: str, sent: int) -> None:
         """Say that messages of ``boot`` up to ``sent`` are processed; a lower ``sent`` of the same boot is no news."""
-        if boot == self._boot and sent <= self._sent:
+        there = os.fstat(self._fd).st_nlink > 0
+        if boot == self._boot and sent <= self._sent and there:
             return
-        if os.fstat(self._fd).st_nlink == 0:
+        if not there:
             # Somebody emptied the folder: a word that no sender can find would stop the flow for good.
             self._unmap()
             self._path.parent.mkdir(mode=0o770, parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from vigie_devkit.manifest.lint.isolation import isolation_rules
 from vigie_devkit.manifest.lint.layers import as_manifest, is_layer
 from vigie_devkit.manifest.lint.own_modules import image_exists, model_path, user_is_set
 from vigie_devkit.manifest.lint.placeholders import placeholder_rules
+from vigie_devkit.manifest.lint.receivers import receiver_rules
 from vigie_devkit.manifest.lint.routes import endpoint_rules, route_rules, unfilled_routes
 from vigie_devkit.manifest.lint.runtime import runtime_releases
 from vigie_devkit.manifest.lint.schema import published_schema
@@ -43,6 +44,7 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     route_rules,
     endpoint_rules,
     unfilled_routes,
+    receiver_rules,
     image_exists,
     user_is_set,
     model_path,
@@ -62,7 +64,7 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
 
 # What only the whole manifest can answer, the base that a layer lies on included.
 _OF_THE_WHOLE = frozenset(
-    (published_schema, route_rules, endpoint_rules, frames_size, doorbell_rules, disk_need, audit_rules)
+    (published_schema, route_rules, endpoint_rules, receiver_rules, frames_size, doorbell_rules, disk_need, audit_rules)
 )
 
 

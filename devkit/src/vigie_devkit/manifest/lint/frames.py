@@ -19,8 +19,10 @@ _DEFAULT_FRAMES = "/dev/shm/vigie"  # noqa: S108 - where a module looks without 
 _SIZE = re.compile(r"(\d+)([kmg%]?)", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _READERS = frozenset({names.INFERENCE, names.VIEWER})
+# Events need no pixels, and these open connections to others.
+_WITHOUT = frozenset({names.SYNC, names.ACTIONS})
 # What each module takes without its rings, in MB: the bars of the design, plus as much again for the SDK's queues.
-_BASE_MB = {names.CAMERA: 90, names.PREPROCESS: 100, names.SYNC: 100, names.VIEWER: 100}
+_BASE_MB = {names.CAMERA: 90, names.PREPROCESS: 100, names.SYNC: 100, names.VIEWER: 100, names.ACTIONS: 80}
 _PER_1080P_CAMERA_MB = 25
 
 
@@ -87,11 +89,11 @@ def _owner(module: Module, mount: Mount) -> Iterator[Finding]:
 def _rights(module: Module, mount: Mount) -> Iterator[Finding]:
     """Pixels are written by those who make them, and read where somebody looks at them."""
     path = f"{module.options_path}.HostConfig.Mounts"
-    if module.kind == names.SYNC:
+    if module.kind in _WITHOUT:
         yield warning(
             "frames-in-sync",
             path,
-            "sync needs no pixels, and is the module that reaches the internet",
+            f"{module.kind} needs no pixels, and connects to other machines",
             "remove the mount; its cursor lies in the volume of VIGIE_SIGNALS",
         )
     elif module.kind in _READERS and not mount.read_only:
@@ -174,7 +176,7 @@ def _options(mount: Mount) -> dict[str, str]:
 
 
 def _sharing(deployment: Deployment) -> list[Module]:
-    return [module for module in deployment.ours if module.kind != names.SYNC or _frames_mount(module)]
+    return [module for module in deployment.ours if module.kind not in _WITHOUT or _frames_mount(module)]
 
 
 def _folder(module: Module) -> str:

@@ -14,14 +14,16 @@ from vigie_devkit.hub.routes.table import ModuleInput
 from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deployment
 from vigie_devkit.manifest.lint.finding import Finding, Severity, error, hint, warning
+from vigie_devkit.manifest.lint.receivers import has_receivers
 from vigie_devkit.manifest.placeholders import is_variable
 
 OUTPUTS = {
     names.CAMERA: (names.FRAMES, names.EVENTS, names.PREVIEW, names.STATUS),
     names.PREPROCESS: (names.TENSORS, names.CREDIT, names.STATUS),
     names.INFERENCE: (names.DETECTIONS, names.INPUT_SPEC, names.CREDIT, names.OVERLAY, names.STATUS),
-    names.SYNC: (names.TELEMETRY, names.CREDIT, names.STATUS, names.TIMELINE),
+    names.SYNC: (names.TELEMETRY, names.EVENTS, names.CREDIT, names.STATUS, names.TIMELINE),
     names.VIEWER: (names.DEMAND, names.CREDIT),
+    names.ACTIONS: (names.STATUS,),
 }
 INPUTS = {
     names.CAMERA: (names.CREDIT, names.DEMAND),
@@ -29,6 +31,7 @@ INPUTS = {
     names.INFERENCE: (names.TENSORS, names.CREDIT, names.DEMAND),
     names.SYNC: (names.DETECTIONS, names.EVENTS, names.DEMAND),
     names.VIEWER: (names.FRAMES, names.DETECTIONS, names.STATUS, names.EVENTS),
+    names.ACTIONS: (names.EVENTS, names.DEMAND),
 }
 _REFERENCES = {(names.PREPROCESS, names.FRAMES), (names.INFERENCE, names.TENSORS), (names.VIEWER, names.FRAMES)}
 _ON_DEMAND = (names.PREVIEW, names.OVERLAY, names.STATUS, names.TIMELINE)
@@ -40,7 +43,13 @@ def route_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     # Nothing is sent to a viewer that nobody deployed: it would have to ask first.
     unasked = () if any(deployment.of_kind(names.VIEWER)) else _ON_DEMAND
     outputs = {
-        module.name: tuple(name for name in OUTPUTS[module.kind] if name not in unasked) for module in deployment.ours
+        module.name: tuple(
+            name
+            for name in OUTPUTS[module.kind]
+            if name not in unasked
+            and not (module.kind == names.SYNC and name == names.EVENTS and not has_receivers(module))
+        )
+        for module in deployment.ours
     }
     variables = _variables(deployment.edge_hub)
     for found in lint_manifest(_without(deployment.content, variables), outputs=outputs):
