@@ -30,6 +30,7 @@ COMMANDS = (
     "manifest",
     "models",
     "images",
+    "cameras",
     "doctor",
     "bench",
     "faults",

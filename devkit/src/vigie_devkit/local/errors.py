@@ -87,3 +87,11 @@ class NoModelError(LocalError):
 
 class UsageError(LocalError):
     exit_code = Exit.USAGE
+
+
+class CamerasError(LocalError):
+    """``vigie cameras`` cannot ask: the command line, or this machine."""
+
+    def __init__(self, text: str, exit_code: Exit) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code

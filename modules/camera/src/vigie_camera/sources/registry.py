@@ -39,7 +39,7 @@ _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _LATER: Final = {
     "rtmp": "RTMP",
     "srt": "SRT",
-    "onvif": "ONVIF discovery",
+    "onvif": "an ONVIF device (`./vigie cameras discover` shows its rtsp addresses)",
 }
 
 

@@ -1,0 +1,1 @@
+"""Cameras that speak ONVIF: who answers on the network, and which streams each of them has."""
