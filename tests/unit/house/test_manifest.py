@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 CONTENT: dict[str, Any] = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))["modulesContent"]
 ROUTES: dict[str, dict[str, Any]] = CONTENT["$edgeHub"]["properties.desired"]["routes"]
 ROUTE = re.compile(
-    r"FROM /messages/modules/(?P<source>\w+)/outputs/(?P<output>\w+) INTO "
+    r"FROM /messages/modules/(?P<source>\w+)/outputs/(?P<output>\w+) (?:WHERE \w+ = '\w+' )?INTO "
     r'(?:BrokeredEndpoint\("/modules/(?P<target>\w+)/inputs/(?P<input>\w+)"\)|\$upstream)'
 )
 
@@ -63,6 +63,12 @@ def test_references_to_pixels_do_not_pile_up_while_a_consumer_is_down() -> None:
     assert all(
         ROUTES[name]["timeToLiveSecs"] <= 10 for name in ("frames", "tensors", "inputspec", "preview", "overlay")
     )
+
+
+def test_alerts_go_before_what_else_waits_for_the_cloud_and_wait_as_long() -> None:
+    assert ROUTES["alerts"]["priority"] < ROUTES["telemetry"]["priority"]
+    assert ROUTES["alerts"]["timeToLiveSecs"] >= ROUTES["telemetry"]["timeToLiveSecs"]
+    assert "WHERE severity = 'alert'" in ROUTES["alerts"]["route"]
 
 
 def test_what_was_seen_outlives_a_week_without_the_cloud() -> None:

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from vigie.events.settings import CameraRules, EventSettings, Name
 from vigie.ledger.bounds import Durability, LedgerRules, OutboxBounds
+from vigie_sync.sending import Sending
 
 Report = Literal["every_frame", "with_detections"]
 CAMERAS_MAX = 64
@@ -49,6 +50,7 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ),
     ] = 256 << 20
     outbox: OutboxBounds = OutboxBounds()
+    sending: Sending = Sending()
     durability: Annotated[
         Durability,
         Meta(

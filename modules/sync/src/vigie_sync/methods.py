@@ -10,25 +10,16 @@ from msgspec import Meta
 
 from vigie.errors import MethodRefusedError
 from vigie.ledger.erasure import Erasure
-from vigie.ledger.ledger import Backlog
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.log import get_logger
 from vigie.service import Service
 from vigie_sync.config import SyncConfig
+from vigie_sync.drops import Drops
 from vigie_sync.outbox import Outbox
+from vigie_sync.outbox_methods import offer_outbox_methods
 from vigie_sync.timeline import Timeline
 
 log = get_logger("sync")
-
-
-class GetBacklog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of ``get_backlog``: no arguments."""
-
-
-class Flush(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of ``flush``: how long to wait until nothing is left."""
-
-    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
 
 
 class Erase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,39 +47,9 @@ class EraseReply(msgspec.Struct, frozen=True):
     set_aside: list[str]
 
 
-class BacklogReply(msgspec.Struct, frozen=True):
-    """What waits in the ledger. ``dropped_total`` since the ledger was made; ``set_aside``: damaged files kept."""
-
-    ledger: str
-    items: int
-    in_flight: int
-    used_bytes: int
-    dropped_total: int
-    set_aside: list[str]
-
-
-def offer_methods(service: Service[SyncConfig], ledger: LedgerThread, outbox: Outbox, timeline: Timeline) -> None:
-    def reply(backlog: Backlog) -> BacklogReply:
-        return BacklogReply(
-            backlog.ledger,
-            backlog.items,
-            backlog.in_flight,
-            backlog.used_bytes,
-            backlog.dropped_total,
-            ledger.set_aside(),
-        )
-
-    def get_backlog(_: GetBacklog) -> BacklogReply:
-        return reply(ledger.backlog())
-
-    def flush(request: Flush) -> BacklogReply:
-        done = outbox.flush(request.timeout_s)
-        backlog = ledger.backlog()
-        if not done:
-            left = backlog.items + backlog.in_flight
-            raise MethodRefusedError(503, f"{left} items are left after {request.timeout_s:g} s; try again")
-        return reply(backlog)
-
+def offer_methods(
+    service: Service[SyncConfig], ledger: LedgerThread, outbox: Outbox, timeline: Timeline, drops: Drops
+) -> None:
     def erase(request: Erase) -> EraseReply:
         what = Erasure(request.camera, _with_offset("since", request.since), _with_offset("until", request.until))
         if what.camera is None and not what.timed:
@@ -107,8 +68,7 @@ def offer_methods(service: Service[SyncConfig], ledger: LedgerThread, outbox: Ou
         return reply
 
     service.method("erase", Erase, erase)
-    service.method("get_backlog", GetBacklog, get_backlog)
-    service.method("flush", Flush, flush)
+    offer_outbox_methods(service, ledger, outbox, drops)
 
 
 def _with_offset(name: str, moment: datetime | None) -> datetime | None:

@@ -1,19 +1,29 @@
-"""Sends the ledger upstream in order, one batch at a time; a batch is done when the hub has acknowledged it."""
+"""Sends the ledger upstream, one batch at a time; a batch is done when the hub has acknowledged it.
+
+Alerts go at once. The rest goes when it is due (``batch_items``, ``batch_seconds``) and nothing holds it (``sending``).
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from vigie.errors import PermanentError, TransientError
-from vigie.ledger.batch import Batch
+from vigie.ledger.age_clock import plausible
+from vigie.ledger.batch import GZIP, Batch
 from vigie.ledger.ledger_thread import LedgerThread
+from vigie.ledger.packing import PIECE_BYTES, Packing, message_bytes, pieces
+from vigie.ledger.priorities import Priority
+from vigie.ledger.spent import Spent
 from vigie.log import OncePer, get_logger
 from vigie.messaging.upstream import UpstreamOutput
 from vigie.service import Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.properties import ROOM, properties_of
+from vigie_sync.sending import Hold, Rate, day_of, hold
+from vigie_sync.state import State
 
 log = get_logger("sync.outbox")
 
@@ -26,6 +36,9 @@ _LOOK_S = 0.1
 _RETRY_S = (0.2, 5.0)
 # Threads get three seconds at a stop: what is left after this goes at the next start.
 _LAST_S = 1.5
+# In a backlog of this many batches, messages are as large as they may be.
+_BACKLOG_BATCHES = 10
+_BACKLOG_ITEMS = 1000
 
 
 class Outbox:
@@ -38,41 +51,47 @@ class Outbox:
         telemetry: UpstreamOutput,
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._ledger, self._telemetry = ledger, telemetry
         self._health, self._hub = service.health, service.hub
         self._module = service.env.module_id
         self._source = f"/{service.env.device_id}/{service.env.module_id}"
-        self._clock = clock
+        self._clock, self._wall = clock, wall
         self._config = SyncConfig()
         self._condition = threading.Condition()
         self._complete = threading.Event()
+        self._configured = threading.Event()
         self._waiting = 0
         self._urgent = False
-        self._recorded_ever = 0
+        self._recorded_ever = self._urgent_ever = 0
         self._shown_at = 0.0
-        # None: nothing waits. What a former start left has waited long enough.
+        self._rate = Rate()
+        # None: not read from the ledger yet.
+        self._spent: Spent | None = None
+        # None: nothing waits.
         self._due_at: float | None = clock()
-        self._flushing = False
+        self._flushing = self._through = False
         self._quiet = OncePer()
         self._failures = 0
-        self._messages = service.metrics.counter("vigie_upstream_messages_total", "Messages acknowledged upstream.")
-        self._backlog = service.metrics.gauge("vigie_ledger_backlog", "Items recorded, not yet acknowledged upstream.")
-        self._used = service.metrics.gauge("vigie_ledger_bytes", "Disk that the ledger takes.")
+        self._state = State(service, ledger)
 
     def configure(self, config: SyncConfig) -> None:
         with self._condition:
             self._config = config
+            self._configured.set()
+            self._rate.change(config.sending.bytes_per_second, self._clock())
             self._condition.notify_all()
 
     def recorded(self, items: int, *, urgent: bool = False) -> None:
-        """``items`` more are in the ledger; ``urgent``: an alert is among them, so nothing up to it waits for more."""
+        """``items`` more are in the ledger; ``urgent``: an alert is among them."""
         with self._condition:
             first, before = self._due_at is None, self._waiting
             if first:
                 self._due_at = self._clock() + self._config.batch_seconds
             self._waiting += items
             self._recorded_ever += items
+            self._urgent_ever += urgent
             self._urgent = self._urgent or urgent
             # The thread is not woken for every frame: only when a time is set, or the batch has become full.
             if first or urgent or before < self._config.batch_items <= self._waiting:
@@ -82,29 +101,43 @@ class Outbox:
         """Whoever records has stopped: what it recorded at last can go too."""
         self._complete.set()
 
-    def flush(self, timeout_s: float) -> bool:
-        """Send what waits, whatever the batch limits say; whether nothing was left within ``timeout_s``."""
+    def held(self) -> Hold | None:
+        """Why nothing but alerts goes now."""
+        now = self._now()
+        return hold(self._config.sending, self._spent or Spent(), now)
+
+    def flush(self, timeout_s: float, *, through: bool = False) -> bool:
+        """Send what waits, whatever the batch limits say; whether nothing was left within ``timeout_s``.
+
+        ``through``: past quiet hours and budgets too.
+        """
         deadline = self._clock() + timeout_s
         with self._condition:
-            self._flushing = True
+            self._flushing, self._through = True, through
             self._condition.notify_all()
             while self._flushing and self._clock() < deadline:
                 self._condition.wait(deadline - self._clock())
             done = not self._flushing
-            self._flushing = False
+            self._flushing = self._through = False
             return done
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set, then try once more to send what is left."""
         alive = self._health.watch("sync.outbox", _MOVES_S)
         retry_s, _ = _RETRY_S
+        # When what may go is the twin's to say: what a former start left waits for it.
+        while not stop.is_set() and not self._configured.wait(_WAIT_S):
+            alive.beat()
         while not stop.is_set():
             alive.beat()
             try:
-                if self._hub.connected and self._is_due():
-                    self._send_next()
-                else:
+                if self._spent is None:
+                    self._look_first()
+                packing = self._plan() if self._hub.connected else None
+                if packing is None:
                     self._wait()
+                else:
+                    self._send_next(packing)
             except (TransientError, PermanentError) as error:
                 self._explain(error)
                 stop.wait(retry_s)
@@ -113,70 +146,116 @@ class Outbox:
                 retry_s, _ = _RETRY_S
         self._send_last()
 
-    def _is_due(self) -> bool:
+    def _plan(self) -> Packing | None:
+        """What may go into a message now; None: nothing has to go yet."""
         with self._condition:
-            if self._flushing or self._urgent or self._waiting >= self._config.batch_items:
-                return True
-            return self._due_at is not None and self._clock() >= self._due_at
+            urgent, through, due = self._urgent, self._through, self._is_due()
+        if not urgent and (not due or self._rate.wait_s(self._clock()) > 0):
+            return None
+        if not through and self.held() is not None:
+            return self._packing(urgent=True, priorities=(Priority.ALERT,)) if urgent else None
+        return self._packing(urgent=urgent)
+
+    def _is_due(self) -> bool:
+        if self._flushing or self._waiting >= self._config.batch_items:
+            return True
+        return self._due_at is not None and self._clock() >= self._due_at
+
+    def _packing(self, *, urgent: bool, priorities: tuple[Priority, ...] = tuple(Priority)) -> Packing:
+        sending = self._config.sending
+        # A second's worth at most, or an alert would wait for what it is behind.
+        most = None if sending.bytes_per_second is None else max(PIECE_BYTES, sending.bytes_per_second)
+        properties = ROOM | {"source": self._source}
+        overhead = message_bytes(0, properties, ROOM["id"], GZIP if sending.gzip else "utf-8")
+        return Packing(priorities, urgent, sending.gzip, overhead, most)
 
     def _wait(self) -> None:
+        now = self._clock()
         with self._condition:
-            until = _WAIT_S if self._due_at is None else min(_WAIT_S, self._due_at - self._clock())
-            due = self._flushing or self._urgent or until <= 0 or self._waiting >= self._config.batch_items
-            # Due, but not connected: nothing will say when it is, so look again soon.
-            self._condition.wait(_LOOK_S if due else until)
+            until = _WAIT_S if self._due_at is None else min(_WAIT_S, self._due_at - now)
+            if self._urgent or self._is_due():
+                # Due, but not connected, or held: nothing will say when that is over, so look again soon.
+                until = min(_WAIT_S, self._rate.wait_s(now)) or _LOOK_S
+            self._condition.wait(until)
         if self._clock() - self._shown_at >= _WAIT_S:
             self._show()
 
-    def _send_next(self) -> None:
-        config = self._config
-        batch = self._ledger.next_batch(self._module, config.batch_items, self._body_limit)
+    def _send_next(self, packing: Packing) -> None:
+        batch = self._ledger.next_batch(self._module, self._most_items(), self._body_limit, packing)
         if batch is None:
             self._failures = 0
             self._health.ready("upstream")
-            with self._condition:
-                self._flushing = False
-                self._condition.notify_all()
+            if not packing.urgent:
+                with self._condition:
+                    self._flushing = False
+                    self._condition.notify_all()
         else:
             self._send(batch, None)
         self._look_again()
 
+    def _most_items(self) -> int:
+        items = self._config.batch_items
+        return max(items, _BACKLOG_ITEMS) if self._waiting >= _BACKLOG_BATCHES * items else items
+
     def _send(self, batch: Batch, deadline_s: float | None) -> None:
-        properties = properties_of(batch.body, batch.message_id, self._source)
-        self._telemetry.send(batch.body, properties, batch.message_id, deadline_s)
-        self._messages.inc()
-        self._ledger.acknowledge(batch)
+        properties = properties_of(batch.json, batch.message_id, self._source)
+        size = message_bytes(len(batch.body), properties, batch.message_id, batch.encoding)
+        # Before it is sent: a try that fails may have been taken all the same.
+        now = self._now()
+        self._rate.sent(size, self._clock())
+        self._spent = (self._spent or Spent()).plus("" if now is None else day_of(now), size, pieces(size))
+        self._telemetry.send(batch.body, properties, batch.message_id, deadline_s, batch.encoding)
+        self._state.sent(size, pieces(size))
+        self._ledger.acknowledge(batch, self._spent)
         self._failures = 0
         self._health.ready("upstream")
 
+    def _look_first(self) -> None:
+        """What a former start left has waited long enough."""
+        backlog = self._ledger.backlog()
+        self._look_again()
+        with self._condition:
+            self._due_at = self._clock() if backlog.items + backlog.in_flight else self._due_at
+        self._spent = backlog.spent
+
     def _look_again(self) -> None:
         with self._condition:
-            before = self._recorded_ever
-        left = self._ledger.backlog().items
+            before, urgent_before = self._recorded_ever, self._urgent_ever
+        backlog = self._ledger.backlog()
         with self._condition:
             # Items that came meanwhile may be counted twice: that is one look too many, the other way one is forgotten.
-            left += self._recorded_ever - before
+            left = backlog.items + self._recorded_ever - before
             self._waiting = left
-            self._urgent = self._urgent and left > 0
+            self._urgent = backlog.waiting[Priority.ALERT].items > 0 or self._urgent_ever > urgent_before
             self._due_at = self._clock() + self._config.batch_seconds if left else None
 
     def _show(self) -> None:
         self._shown_at = self._clock()
-        backlog = self._ledger.backlog()
-        self._backlog.set(backlog.items + backlog.in_flight)
-        self._used.set(backlog.used_bytes)
+        self._state.show(self._ledger.backlog(), self.held(), self._config.durability)
 
     def _send_last(self) -> None:
         deadline = self._clock() + _LAST_S
+        if not self._configured.is_set():
+            return
         self._complete.wait(_LAST_S / 2)
         try:
             while self._hub.connected and (left_s := deadline - self._clock()) > 0:
-                batch = self._ledger.next_batch(self._module, self._config.batch_items, self._body_limit)
+                if self._rate.wait_s(self._clock()) > 0:
+                    return
+                packing = self._packing(urgent=False)
+                if self.held() is not None:
+                    packing = self._packing(urgent=True, priorities=(Priority.ALERT,))
+                batch = self._ledger.next_batch(self._module, self._most_items(), self._body_limit, packing)
                 if batch is None:
                     return
                 self._send(batch, left_s)
         except (TransientError, PermanentError) as error:
             log.info("left_for_the_next_start", reason=str(error))
+
+    def _now(self) -> datetime | None:
+        """UTC; None: the clock cannot be right."""
+        wall_s = self._wall()
+        return datetime.fromtimestamp(wall_s, UTC) if plausible(wall_s) else None
 
     def _body_limit(self, message_id: str) -> int:
         return self._telemetry.limit_bytes(ROOM | {"source": self._source}, message_id)

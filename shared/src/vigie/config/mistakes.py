@@ -69,7 +69,7 @@ def _explained(kind: type[Any], document: Any, text: str) -> tuple[Mistake, tupl
         words = wording.expected({"type": "string", **names[0]}, definitions) if names else "another one"
         return Mistake(keys, f"is not a valid name; expected {words}"), keys
     value = _value(document, keys)
-    if here is None:
+    if here is None or what[:1].islower():  # our own check's words; msgspec's begin with a capital
         return Mistake(keys, what[:1].lower() + what[1:]), keys
     near = ""
     for one in wording.alternatives(here, definitions):

@@ -38,6 +38,7 @@ PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9._+-]*$": "letters, digits, '.', '-', '_' and '+', a letter or digit first",
     "^[0-9a-f]{64}$": "64 lower-case hexadecimal digits",
     "^([01][0-9]|2[0-3]):[0-5][0-9]$": "a time of day such as 22:30",
+    "^[A-Za-z0-9_+/-]+$": "letters, digits, '_', '+', '/' and '-'",
     r"^https?://[^@?#\s]+$": "http(s)://host[:port][/path] without user, query and blanks",
 }
 _SHOWN_MAX = 60

@@ -26,6 +26,7 @@ from vigie.ledger.priorities import Priority
 from vigie.ledger.queues import Queues, Waiting
 from vigie.ledger.room import Room
 from vigie.ledger.rows import Entry, LedgerDamagedError, checksum, compare
+from vigie.ledger.spent import Spent
 
 # Keys remembered to ignore what comes twice: about three minutes of four cameras at 30 fps. The hub sends again what
 # was not acknowledged when a connection broke, which is seconds old.
@@ -62,6 +63,7 @@ class Backlog:
     dropped: dict[str, int]
     age_ms: int
     clock: str | None
+    spent: Spent
 
 
 class Ledger:
@@ -189,8 +191,11 @@ class Ledger:
         self._note_sent(sent)
         return Batch(self.id, sent, count, body)
 
-    def acknowledge(self, done: Batch) -> None:
-        """The hub has stored ``done``. Its keys stay for a while, so that its items are still known."""
+    def acknowledge(self, done: Batch, spent: Spent | None = None) -> None:
+        """The hub has stored ``done``. Its keys stay for a while, so that its items are still known.
+
+        ``spent``: today, with it.
+        """
         self._sent.append((done.sent, done.items))
         self._sent_items += done.items
         forgettable = 0
@@ -201,6 +206,9 @@ class Ledger:
         def forget() -> None:
             self._db.execute("UPDATE batches SET body = NULL WHERE sent = ?", (done.sent,))
             self._db.execute("DELETE FROM batches WHERE sent <= ?", (forgettable,))
+            if spent is not None:
+                values = (spent.day, spent.messages, spent.pieces, spent.bytes)
+                self._db.execute("UPDATE spent SET day = ?, messages = ?, pieces = ?, bytes = ?", values)
 
         self._file.free(forget)
         self._reserve.make()
@@ -222,7 +230,25 @@ class Ledger:
         return Backlog(
             self.id, sum(one.items for one in waiting.values()), in_flight, self._file.used_bytes(),
             self._room.dropped_total(), waiting, self._room.dropped(), self._age.now_ms(), self._age.doubt(),
+            Spent(*self._db.execute("SELECT day, messages, pieces, bytes FROM spent").fetchone()),
         )  # fmt: skip
+
+    def page(self, after: int, most: int) -> list[tuple[int, Entry]]:
+        """What waits behind row ``after``, with the rows' numbers, in the order in which it would be sent."""
+        return self._queues.after(after, most)
+
+    def purge(self, priorities: Sequence[Priority]) -> int:
+        """Drop what waits; the batch on its way stays. Returns: how many items."""
+        count = sum(self._room.purge(priority) for priority in priorities)
+        self._file.give_back(empty=not self._queues.total())
+        return count
+
+    def unsent(self, key: str, priority: Priority) -> bool:
+        """Whether the item waits or is on its way."""
+        if self._queues.holds(key, priority):
+            return True
+        rows = self._db.execute("SELECT traces FROM batches WHERE body IS NOT NULL").fetchall()
+        return any(key in msgspec.json.decode(row[0], type=list[str]) for row in rows)
 
     def close(self) -> None:
         self._file.close()

@@ -18,8 +18,10 @@ from vigie.ledger.bounds import Dropped, LedgerRules
 from vigie.ledger.erasure import Erased, Erasure
 from vigie.ledger.ledger import Backlog, Ledger, Recorded
 from vigie.ledger.packing import Packing
+from vigie.ledger.priorities import Priority
 from vigie.ledger.rows import UNREADABLE, Entry
 from vigie.ledger.salvage import salvage
+from vigie.ledger.spent import Spent
 from vigie.log import get_logger
 from vigie.thread_names import show_thread_name
 
@@ -79,8 +81,8 @@ class LedgerThread:
     ) -> Batch | None:
         return self._call(lambda ledger: ledger.next_batch(module, most_items, body_limit, packing))
 
-    def acknowledge(self, done: Batch) -> None:
-        self._call(lambda ledger: ledger.acknowledge(done) if ledger.id == done.ledger else None)
+    def acknowledge(self, done: Batch, spent: Spent | None = None) -> None:
+        self._call(lambda ledger: ledger.acknowledge(done, spent) if ledger.id == done.ledger else None)
 
     def erase(self, what: Erasure) -> Erased:
         return self._call(lambda ledger: ledger.erase(what))
@@ -90,6 +92,15 @@ class LedgerThread:
 
     def backlog(self) -> Backlog:
         return self._call(Ledger.backlog)
+
+    def page(self, after: int, most: int) -> list[tuple[int, Entry]]:
+        return self._call(lambda ledger: ledger.page(after, most))
+
+    def purge(self, priorities: Sequence[Priority]) -> int:
+        return self._call(lambda ledger: ledger.purge(priorities))
+
+    def unsent(self, key: str, priority: Priority) -> bool:
+        return self._call(lambda ledger: ledger.unsent(key, priority))
 
     def take_dropped(self) -> Counter[Dropped]:
         return self._call(Ledger.take_dropped)

@@ -28,7 +28,7 @@ INSERT INTO age VALUES (0, 0);
 CREATE TABLE totals(priority INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
 CREATE TABLE drops(reason TEXT NOT NULL, priority INTEGER NOT NULL, items INTEGER NOT NULL,
     PRIMARY KEY(reason, priority));
-CREATE TABLE spent(day TEXT NOT NULL, messages INTEGER NOT NULL, units INTEGER NOT NULL, bytes INTEGER NOT NULL);
+CREATE TABLE spent(day TEXT NOT NULL, messages INTEGER NOT NULL, pieces INTEGER NOT NULL, bytes INTEGER NOT NULL);
 INSERT INTO spent VALUES ('', 0, 0, 0);
 """
 # A ledger of version 1 has rows without sums: they are taken as they are, once.

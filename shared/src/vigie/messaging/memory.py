@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vigie.config.desired import merge
+from vigie.contracts.envelope import CONTENT_ENCODING
 from vigie.errors import HubUnavailableError
 from vigie.messaging.calls import CALL_DEADLINE_S
 from vigie.messaging.link import LinkContext
@@ -35,6 +36,7 @@ class UpstreamMessage:
     body: bytes
     properties: dict[str, str]
     message_id: str | None
+    encoding: str = CONTENT_ENCODING
 
 
 @dataclass(slots=True)
@@ -129,8 +131,11 @@ class MemorySession:
     def limit_s(self, output: str | None) -> float:  # noqa: ARG002 - nothing is slow in memory
         return CALL_DEADLINE_S
 
-    def send(self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None) -> None:
-        message = UpstreamMessage(self._module_id, output, body, dict(properties), message_id)
+    def send(
+        self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None,
+        encoding: str = CONTENT_ENCODING,
+    ) -> None:  # fmt: skip
+        message = UpstreamMessage(self._module_id, output, body, dict(properties), message_id, encoding)
         self._hub.store(self._module_id, output, message)
 
 

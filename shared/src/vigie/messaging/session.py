@@ -81,8 +81,13 @@ class Session(Protocol):
     def limit_s(self, output: str | None) -> float:
         """Seconds within which ``send`` to this output has to return, before the session is taken for dead."""
 
-    def send(self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None) -> None:
+    def send(
+        self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None,
+        encoding: str = CONTENT_ENCODING,
+    ) -> None:  # fmt: skip
         """Send and block until the hub has acknowledged. ``output`` None: a module's plain message, for ``$upstream``.
+
+        ``encoding``: of the body, as the message's ``contentEncoding``.
 
         Raises: TransientError: not acknowledged, send it again. PermanentError: no hub would take it.
         """
@@ -185,9 +190,12 @@ class SdkSession:
     def limit_s(self, output: str | None) -> float:
         return self._patiences.of(output).limit_s
 
-    def send(self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None) -> None:
+    def send(
+        self, output: str | None, body: bytes, properties: Mapping[str, str], message_id: str | None,
+        encoding: str = CONTENT_ENCODING,
+    ) -> None:  # fmt: skip
         """See ``Session``. Runs on the caller's thread: the link's supervisor watches ``vitals.busy`` instead."""
-        message = Message(body, message_id, CONTENT_ENCODING, CONTENT_TYPE)  # type: ignore[no-untyped-call] # the SDK's
+        message = Message(body, message_id, encoding, CONTENT_TYPE)  # type: ignore[no-untyped-call] # the SDK's
         if properties:
             message.custom_properties.update(properties)
         patience = self._patiences.of(output)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 
+from vigie.contracts.envelope import CONTENT_ENCODING
 from vigie.errors import HubUnavailableError, MessageTooLargeError
 from vigie.messaging.calls import CALL_DEADLINE_S, CallThread
 from vigie.messaging.session import Session
@@ -42,9 +43,10 @@ class UpstreamOutput:
         return body_limit_bytes(self.name, properties, message_id)
 
     def send(
-        self, body: bytes, properties: Mapping[str, str], message_id: str, deadline_s: float | None = None
-    ) -> None:
-        """Send and return when the hub has acknowledged.
+        self, body: bytes, properties: Mapping[str, str], message_id: str, deadline_s: float | None = None,
+        encoding: str = CONTENT_ENCODING,
+    ) -> None:  # fmt: skip
+        """Send and return when the hub has acknowledged. ``encoding``: of ``body``.
 
         Raises: TransientError: not acknowledged within ``deadline_s`` (None: as long as the link's own pace asks for,
             4 to 60 s, see ``messaging.patience``); it may have arrived all the same, so send it
@@ -57,7 +59,7 @@ class UpstreamOutput:
         session = self._wait_for_session(begun + (CALL_DEADLINE_S if deadline_s is None else deadline_s))
 
         def send() -> None:
-            session.send(self.name, body, properties, message_id)
+            session.send(self.name, body, properties, message_id, encoding)
 
         left_s = session.limit_s(self.name) + _LINK_FIRST_S
         if deadline_s is not None:

@@ -212,19 +212,26 @@ def _unrouted(config: HubConfig, modules: Collection[str], outputs: Mapping[str,
         known = outputs.get(module)
         if known is not None:
             for output in sorted(known):
-                if not any(route.matches_source(module_source(module, output)) for route in config.routes):
-                    yield _dead(f"output {output!r} of {module!r}")
+                taking = [one for one in config.routes if one.matches_source(module_source(module, output))]
+                if not taking or (len(taking) == 1 and taking[0].condition is not None):
+                    yield _dead(f"output {output!r} of {module!r}", some=bool(taking))
         elif not any(_touches(route, module) for route in config.routes):
             yield _dead(f"module {module!r}")
 
 
-def _dead(what: str) -> Finding:
+def _dead(what: str, *, some: bool = False) -> Finding:
+    """``some``: the one route there is has a condition, so the messages that do not meet it are lost."""
+    which = (
+        "no route takes those messages of {} that the one route's condition leaves out"
+        if some
+        else ("no route takes messages of {}")
+    )
     return Finding(
         "dead-output",
         Severity.HINT,
         "",
         0,
-        f"no route takes messages of {what}; they are acknowledged and dropped",
+        f"{which.format(what)}; they are acknowledged and dropped",
         "add a route if it sends any",
     )
 

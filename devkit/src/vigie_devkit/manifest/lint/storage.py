@@ -37,11 +37,10 @@ def disk_need(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]
         batch = module.desired.get("batch_items")
         per_message = batch if isinstance(batch, int) and batch > 0 else _DEFAULT_BATCH
         per_frame = _item_bytes(assumed.detections) + _PROPERTIES_BYTES / per_message
-        for route in config.routes:
-            if not isinstance(route.endpoint, Upstream) or not route.matches_source(
-                module_source(module.name, names.TELEMETRY)
-            ):
-                continue
+        source = module_source(module.name, names.TELEMETRY)
+        routes = [one for one in config.routes if isinstance(one.endpoint, Upstream) and one.matches_source(source)]
+        # A route for some of the messages, as that of alerts, takes no more than the one for all of them.
+        for route in [one for one in routes if " WHERE " not in one.text.upper()] or routes:
             path = f"{EDGE_HUB}.routes.{route.name}"
             ttl_s = route.ttl_s or config.ttl_s
             if ttl_s < _FOR_EVER:
