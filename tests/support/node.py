@@ -38,6 +38,6 @@ def node_folder() -> Path:
             if made.returncode:
                 pytest.skip(f"Node's SDKs cannot be installed here: {made.stderr.strip()[-200:]}")
             (home / "complete").touch()
-        for script in SOURCES.glob("*.js"):
+        for script in (*SOURCES.glob("*.js"), *SOURCES.glob("*.mjs")):
             shutil.copy(script, home)
     return home

@@ -34,8 +34,12 @@ def schema(name: str) -> dict[str, Any]:
     return json.loads((DOCS / f"schemas/{name}.json").read_text(encoding="utf-8"))
 
 
+def generated() -> list[Path]:
+    return [*DOCS.glob("schemas/*.json"), *DOCS.glob("dtdl/*.json")]
+
+
 def test_the_generated_files_are_current() -> None:
-    made = ["reference.md", "metrics.md", *(f"schemas/{path.name}" for path in (DOCS / "schemas").glob("*.json"))]
+    made = ["reference.md", "metrics.md", *(str(path.relative_to(DOCS)) for path in generated())]
     current = {name: (DOCS / name).read_text(encoding="utf-8") for name in made}
     assert drift(current, reference_files()) == [], "run ./vigie manifest reference"
 

@@ -1,4 +1,4 @@
-"""`vigie manifest reference`: docs/reference.md, docs/metrics.md and docs/schemas, generated."""
+"""`vigie manifest reference`: docs/reference.md, docs/metrics.md, docs/schemas and docs/dtdl, generated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_verb(verbs: Any) -> None:
     parser = verb_parser(
         verbs,
         "reference",
-        "generate docs/reference.md, docs/metrics.md and the JSON Schemas in docs/schemas",
+        "generate docs/reference.md, docs/metrics.md, the JSON Schemas in docs/schemas and the models in docs/dtdl",
         "./vigie manifest reference --check",
     )
     parser.add_argument("--docs", type=Path, metavar="DIR", default=CHECKOUT / "docs", help="default: docs")
@@ -29,7 +29,11 @@ def run(args: argparse.Namespace) -> int:
 
     wanted = reference_files()
     folder: Path = args.docs
-    made = [folder / "reference.md", folder / "metrics.md", *sorted((folder / "schemas").glob("*.json"))]
+    made = [
+        folder / "reference.md",
+        folder / "metrics.md",
+        *sorted([*folder.glob("schemas/*.json"), *folder.glob("dtdl/*.json")]),
+    ]
     current: dict[str, str | None] = {
         str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in made if path.is_file()
     }
@@ -38,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
         if changed:
             sys.stderr.write(f"vigie: not current: {', '.join(changed)}; run ./vigie manifest reference\n")
         return 1 if changed else Exit.OK
-    (folder / "schemas").mkdir(parents=True, exist_ok=True)
+    for part in ("schemas", "dtdl"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
     for name in changed:
         if name in wanted:
             (folder / name).write_text(wanted[name], encoding="utf-8")
