@@ -99,7 +99,7 @@ def engine_faults() -> list[Fault]:
               peers=_PEERS),
         Fault(name="model-hangs", what="a model loops for ever inside ONNX Runtime's CPU engine", put=_model_hangs,
               hold_s=5.0, back_within_s=60.0,
-              signs=(LogLine("inference", "model_hung"), TwinSays("inference", "isolated")), peers=_PEERS),
+              signs=(LogLine("inference", "model_hung"), LogLine("inference", "runtime_failed")), peers=_PEERS),
         Fault(name="model-file-cut", what="inference starts while its model's file is cut in half", put=_model_file_cut,
               hold_s=5.0, back_within_s=40.0, signs=(TwinSays("inference", "sha256"),), peers="none"),
     ]  # fmt: skip

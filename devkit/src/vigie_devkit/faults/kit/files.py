@@ -80,13 +80,13 @@ def file_faults() -> list[Fault]:
                   damaging(name, f"modules/{name}/*twin*", "garbage"), ignored[name])
             for name in ("preprocess", "inference", "sync")
         ),
-        fault("breaker-garbage", "inference's notes on engines that failed are garbage",
+        fault("state-garbage", "every JSON file of inference's state is garbage",
               damaging("inference", "modules/inference/*.json", "garbage")),
         fault("audit-garbage", "sync's audit log is cut in half", damaging("sync", "modules/sync/audit/*", "cut"),
               LogLine("sync", "audit_recovered")),
         fault("hub-twins-garbage", "the hub's twins are cut in half", damaging("hub", "hub/twins/*.json", "cut"),
               peers=_PEERS),
-        fault("hub-store-cut", "the hub's message store is cut in half", damaging("hub", "hub/store/**/*", "cut"),
+        fault("hub-store-cut", "the hub's message store is cut in half", damaging("hub", "hub/messages/*.log", "cut"),
               peers=_PEERS),
         fault("hub-sessions-garbage", "the hub's sessions are garbage", damaging("hub", "hub/*session*", "garbage"),
               peers=_PEERS),
