@@ -25,6 +25,7 @@ class TensorRing:
         self._serving: RingWriter | None = None
         self._former: RingWriter | None = None
         self._key: tuple[tuple[int, int], int] | None = None
+        self._former_key: tuple[tuple[int, int], int] | None = None
 
     def open(self, size_hw: tuple[int, int], slots: int) -> RingWriter:
         """The ring for tensors of ``size_hw``.
@@ -33,6 +34,11 @@ class TensorRing:
         """
         if self._serving is not None and self._key == (size_hw, slots):
             return self._serving
+        if self._former is not None and self._former_key == (size_hw, slots):
+            # Back to the model before: its ring is still open here, and a second writer of it would be refused.
+            self._former, self._serving = self._serving, self._former
+            self._former_key, self._key = self._key, (size_hw, slots)
+            return self._serving
         height, width = size_hw
         name = f"{self._prefix}{height}x{width}-{slots}"
         # What a former start left under another size only takes space; rings that are written are left alone.
@@ -40,7 +46,8 @@ class TensorRing:
         ring = RingWriter.open(self._folder, name, slot_bytes=height * width * CHANNELS, slots=slots)
         if self._former is not None:
             self._former.close()
-        self._former, self._serving, self._key = self._serving, ring, (size_hw, slots)
+        self._former, self._former_key = self._serving, self._key
+        self._serving, self._key = ring, (size_hw, slots)
         return ring
 
     def release(self, tensor: RingReference) -> None:
@@ -58,7 +65,7 @@ class TensorRing:
         for ring in (self._former, self._serving):
             if ring is not None:
                 ring.close()
-        self._former = self._serving = self._key = None
+        self._former = self._serving = self._key = self._former_key = None
 
     def __enter__(self) -> Self:
         return self
