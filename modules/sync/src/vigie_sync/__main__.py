@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from vigie.config.environment import ModuleEnvironment
@@ -23,9 +24,12 @@ from vigie_sync.outbox import Outbox
 from vigie_sync.receive import ReceiveStage
 from vigie_sync.timeline import Timeline
 
+# The kernel's shared memory; the folder in it is private, of mode 0700.
+MEMORY = Path("/dev/shm")  # noqa: S108
+
 
 async def main(env: ModuleEnvironment) -> None:
-    with LedgerThread(env.state, name="sync.ledger") as ledger:
+    with LedgerThread(env.state, name="sync.ledger", memory=MEMORY) as ledger:
         async with open_service(env, SyncConfig) as service:
             detections = service.input(names.DETECTIONS, DetectionsItem)
             telemetry = service.output(names.TELEMETRY, None)

@@ -91,6 +91,9 @@ class ReceiveStage:
             "vigie_delay_seconds", "From capture to the end of a stage.", ("stage",), buckets=DELAY_BUCKETS_S
         )
         self._delays = tuple(delay.labels(stage) for stage in (names.PREPROCESS, names.INFERENCE, names.SYNC))
+        self._in_memory = metrics.gauge(
+            "vigie_ledger_in_memory", "1 while items are kept in memory only, because the disk cannot be used."
+        )
         self._state_told: tuple[str, str | None, int] | None = None
 
     def configure(self, config: SyncConfig) -> None:
@@ -258,7 +261,10 @@ class ReceiveStage:
 
     def _report_available(self) -> None:
         self._service.health.ready("ledger")
-        self._tell("ok", None)
+        memory = self._ledger.in_memory
+        self._in_memory.set(1 if memory else 0)
+        self._service.health.note("ledger", f"kept in memory only, lost with the machine: {memory}" if memory else "")
+        self._tell("memory" if memory else "ok", memory or None)
 
     def _tell(self, state: str, reason: str | None) -> None:
         """Log and report a change of the ledger's state, with the damaged files that were set aside."""

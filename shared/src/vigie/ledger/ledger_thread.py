@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from vigie.ledger.priorities import Priority
 from vigie.ledger.rows import UNREADABLE, Entry
 from vigie.ledger.salvage import salvage
 from vigie.ledger.spent import Spent
+from vigie.ledger.stand_in import LIMIT_BYTES, StandIn
 from vigie.log import get_logger
 from vigie.thread_names import show_thread_name
 
@@ -58,23 +60,39 @@ class LedgerThread:
     lost) and LedgerRefusedError (a newer version's file: for good).
     """
 
-    def __init__(self, folder: Path, *, name: str = "ledger") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "ledger",
+        memory: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Opens nothing yet: a disk that is away at start must not keep the module from starting.
 
-        ``name`` of the thread, as the system's tools show it.
+        ``name`` of the thread, as the system's tools show it. ``memory``: a folder in memory-backed storage that stands
+        in for a ``folder`` that cannot be used; None: nothing does.
         """
         self.path = folder / FILE
         self.times_set_aside = 0
         self._rules = LedgerRules()
         self._ledger: Ledger | None = None
+        self._stand_in = None if memory is None else StandIn(memory, self.path, clock)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=show_thread_name, initargs=(name,))
+
+    @property
+    def in_memory(self) -> str:
+        """Why items are kept in memory only for now; empty while they are on disk."""
+        return "" if self._stand_in is None else self._stand_in.reason
 
     def configure(self, rules: LedgerRules) -> None:
         """From the next call on; never raises."""
         self._rules = rules
 
     def record(self, entries: Sequence[Entry], limit_bytes: int) -> Recorded:
-        return self._call(lambda ledger: ledger.record(entries, limit_bytes))
+        return self._call(
+            lambda ledger: ledger.record(entries, min(limit_bytes, LIMIT_BYTES) if self.in_memory else limit_bytes)
+        )
 
     def next_batch(
         self, module: str, most_items: int, body_limit: Callable[[str], int], packing: Packing | None = None
@@ -130,18 +148,40 @@ class LedgerThread:
 
     def _work(self, work: Callable[[Ledger], T]) -> T:
         try:
-            if self._ledger is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._ledger = Ledger(self.path)
-            self._ledger.configure(self._rules)
-            return work(self._ledger)
+            ledger = self._opened()
+            ledger.configure(self._rules)
+            return work(ledger)
         except LedgerRefusedError:
             raise
         except (OSError, *UNREADABLE) as error:
             self._close()
             if not isinstance(error, OSError) and _code(error) not in _WORLD:
-                self._put_aside(str(error))
+                if self._stand_in is not None and self._stand_in.reason:
+                    self._stand_in.discard(str(error))
+                else:
+                    self._put_aside(str(error))
             raise LedgerUnavailableError(str(self.path), str(error)) from error
+
+    def _opened(self) -> Ledger:
+        """The ledger in use: the disk's, or what stands in for it."""
+        stand_in = self._stand_in
+        if stand_in is not None and self._ledger is not None and stand_in.reason:
+            self._ledger = stand_in.moved(self._ledger)
+        if self._ledger is None and stand_in is not None and stand_in.left():
+            self._ledger = stand_in.open()
+        if self._ledger is None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._ledger = Ledger(self.path)
+            except (OSError, sqlite3.Error) as error:
+                of_the_world = isinstance(error, OSError) or _code(error) in _WORLD
+                if stand_in is None or not of_the_world or not stand_in.failed(str(error)):
+                    raise
+                self._ledger = stand_in.open()
+            else:
+                if stand_in is not None:
+                    stand_in.opened()
+        return self._ledger
 
     def _put_aside(self, reason: str) -> None:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
