@@ -36,9 +36,10 @@ class TensorRing:
             return self._serving
         if self._former is not None and self._former_key == (size_hw, slots):
             # Back to the model before: its ring is still open here, and a second writer of it would be refused.
-            self._former, self._serving = self._serving, self._former
+            ring, self._former = self._former, self._serving
             self._former_key, self._key = self._key, (size_hw, slots)
-            return self._serving
+            self._serving = ring
+            return ring
         height, width = size_hw
         name = f"{self._prefix}{height}x{width}-{slots}"
         # What a former start left under another size only takes space; rings that are written are left alone.
