@@ -23,6 +23,8 @@ from vigie.errors import HubAnswerError, HubAwayError
 _API_VERSION = "2021-04-12"
 _TOKEN_LIFE_S = 600
 _ANSWER_WITHIN_S = 5.0
+# Opening a camera or a model takes its time.
+_METHOD_WITHIN_S = 60.0
 _UNDO_MAX = 50
 Json = dict[str, Any]
 
@@ -77,12 +79,19 @@ class TwinEditor:
         self._undo.pop()
         return module, back, Applied(version, len(self._undo))
 
+    async def call(self, module: str, method: str, payload: Any) -> tuple[int, Any]:
+        """Status and answer of a direct method. Raises: HubAwayError, HubAnswerError."""
+        body = {"methodName": method, "payload": payload, "responseTimeoutInSeconds": _METHOD_WITHIN_S}
+        async with self._session(_METHOD_WITHIN_S + _ANSWER_WITHIN_S) as (session, base):
+            told = await _call(session, "POST", f"{base}{quote(module, safe='')}/methods", body)
+        return int(told["status"]), told["payload"]
+
     async def _patch(self, session: aiohttp.ClientSession, base: str, module: str, patch: Json) -> int:
         body = {"properties": {"desired": patch}}
         after = await _call(session, "PATCH", f"{base}{quote(module, safe='')}", body)
         return int(after["properties"]["desired"].get("$version", 0))
 
-    def _session(self) -> _Session:
+    def _session(self, within_s: float = _ANSWER_WITHIN_S) -> _Session:
         try:
             hub = msgspec.json.decode(self._description.read_bytes(), type=_Hub)
             text = Path(hub.service_connection_string_file).read_text(encoding="utf-8")
@@ -93,17 +102,17 @@ class TwinEditor:
             raise HubAwayError("the local hub is not running: start it again with './vigie up'") from error
         address = urlsplit(hub.service_url)
         base = f"https://{address.netloc}/twins/{quote(hub.device_id, safe='')}/modules/"
-        return _Session(context, authorization, base)
+        return _Session(context, authorization, base, within_s)
 
 
 class _Session:
-    def __init__(self, context: ssl.SSLContext, authorization: str, base: str) -> None:
-        self._context, self._authorization, self._base = context, authorization, base
+    def __init__(self, context: ssl.SSLContext, authorization: str, base: str, within_s: float) -> None:
+        self._context, self._authorization, self._base, self._within_s = context, authorization, base, within_s
 
     async def __aenter__(self) -> tuple[aiohttp.ClientSession, str]:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._context),
-            timeout=aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S),
+            timeout=aiohttp.ClientTimeout(total=self._within_s),
             headers={"Authorization": self._authorization},
         )
         return self._session, self._base

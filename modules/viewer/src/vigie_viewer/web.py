@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from vigie.contracts import names
-from vigie.errors import EndpointError, HubAnswerError, HubAwayError
+from vigie.errors import EndpointError
 from vigie.log import get_logger
+from vigie_viewer.answers import json_answer, refusal
 from vigie_viewer.applying import TwinEditor
 from vigie_viewer.assets import Asset, read_assets
 from vigie_viewer.audience import Audience
+from vigie_viewer.edits import Edits
 from vigie_viewer.guard import SECURITY_HEADERS, Guard
 from vigie_viewer.live import Connection, serve_page
 from vigie_viewer.occurrences import Occurrences
 from vigie_viewer.overview import Overview
 from vigie_viewer.sessions import COOKIE, Sessions
 from vigie_viewer.settings import PageSettings
-from vigie_viewer.timeline import Event
 
 log = get_logger("viewer.web")
 
@@ -32,13 +31,6 @@ _BODY_MAX = 64 * 1024
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, Meta(max_length=512)]
-
-
-class TwinPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A merge patch of one module's desired properties."""
-
-    module: Annotated[str, Meta(max_length=128)]
-    patch: dict[str, Any]
 
 
 class Site:
@@ -58,7 +50,8 @@ class Site:
         self._settings, self._sessions, self._audience, self._overview = settings, sessions, audience, overview
         self._occurrences, self._opened = occurrences, opened
         self._guard = Guard(settings, sessions)
-        self._editor = TwinEditor(settings.hub_service) if settings.hub_service else None
+        editor = TwinEditor(settings.hub_service) if settings.hub_service else None
+        self._edits = Edits(editor, self._guard, overview.note, opened)
         self._assets = read_assets()
         self._connections: dict[Connection, str | None] = {}
         self.viewers_max = 16
@@ -79,8 +72,7 @@ class Site:
                 web.delete("/api/session", self._sign_out),
                 web.get("/live", self._live),
                 web.get("/api/pictures/{number}", self._picture),
-                web.post("/api/twin", self._apply),
-                web.post("/api/undo", self._undo),
+                *self._edits.routes(),
             ]
         )
         return app
@@ -96,18 +88,18 @@ class Site:
         """Whether this browser may look, and what the page may do: nothing that needs a session."""
         allowed = self._guard.allowed(request)
         body = {"signed_in": allowed, "token_needed": self._sessions.needed}
-        return _json(body | ({"edits": self._editor is not None} if allowed else {}))
+        return json_answer(body | ({"edits": self._edits.possible} if allowed else {}))
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         try:
             asked = msgspec.json.decode(await request.read(), type=SignIn)
         except msgspec.MsgspecError as error:
-            return _refused(400, str(error))
+            return refusal(400, str(error))
         session = self._sessions.open(asked.token)
         if session is None:
             log.warning("sign_in_refused", peer=request.remote)
-            return _refused(403, "wrong_token")
-        response = _json({"signed_in": True})
+            return refusal(403, "wrong_token")
+        response = json_answer({"signed_in": True})
         response.set_cookie(
             COOKIE, session, httponly=True, samesite="Strict", secure=self._settings.tls is not None, path="/"
         )
@@ -119,15 +111,15 @@ class Site:
         for connection, owner in list(self._connections.items()):
             if owner is not None and owner == session:
                 connection.close("signed out")
-        response = _json({"signed_in": False})
+        response = json_answer({"signed_in": False})
         response.del_cookie(COOKIE, path="/")
         return response
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if not self._guard.allowed(request):
-            return _refused(401, "sign_in")
+            return refusal(401, "sign_in")
         if len(self._connections) >= self.viewers_max:
-            return _refused(503, "too_many")
+            return refusal(503, "too_many")
         session = request.cookies.get(COOKIE) if self._sessions.needed else None
 
         def greet(connection: Connection) -> Callable[[], None]:
@@ -143,10 +135,10 @@ class Site:
     async def _picture(self, request: web.Request) -> web.Response:
         """The picture that an event names."""
         if not self._guard.allowed(request):
-            return _refused(401, "sign_in")
+            return refusal(401, "sign_in")
         jpeg = self._occurrences.picture(request.match_info["number"])
         if jpeg is None:
-            return _refused(404, "this picture is not kept any longer")
+            return refusal(404, "this picture is not kept any longer")
         return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     def _forget(self, connection: Connection) -> None:
@@ -157,42 +149,6 @@ class Site:
         for connection, session in list(self._connections.items()):
             if not self._sessions.valid(session):
                 connection.close("session ended")
-
-    async def _apply(self, request: web.Request) -> web.Response:
-        if not self._guard.allowed(request):
-            return _refused(401, "sign_in")
-        if self._editor is None:
-            return _refused(409, "the cloud owns desired properties: copy the patch and apply it there")
-        try:
-            asked = msgspec.json.decode(await request.read(), type=TwinPatch)
-        except msgspec.MsgspecError as error:
-            return _refused(400, str(error))
-        if asked.module not in {*names.FLOW, names.VIEWER}:
-            return _refused(404, f"there is no module {asked.module[:80]!r}")
-        try:
-            applied = await self._editor.apply(asked.module, asked.patch)
-        except (HubAwayError, HubAnswerError) as error:
-            return _refused(503 if isinstance(error, HubAwayError) else 409, str(error))
-        self._edited("applied", asked.module, asked.patch, applied.version)
-        return _json({"version": applied.version, "undo": applied.undo})
-
-    async def _undo(self, request: web.Request) -> web.Response:
-        if not self._guard.allowed(request):
-            return _refused(401, "sign_in")
-        if self._editor is None:
-            return _refused(409, "there is nothing to take back here")
-        try:
-            module, patch, applied = await self._editor.undo()
-        except (HubAwayError, HubAnswerError) as error:
-            return _refused(503 if isinstance(error, HubAwayError) else 409, str(error))
-        self._edited("undone", module, patch, applied.version)
-        return _json({"module": module, "version": applied.version, "undo": applied.undo})
-
-    def _edited(self, code: str, module: str, patch: dict[str, Any], version: int) -> None:
-        log.info("twin_patch", action=code, target=module, paths=sorted(patch), twin_version=version)
-        at = round(time.time() * 1000)
-        self._overview.note(Event(at, code, "change", module, {"version": version, "patch": patch}))
-        self._opened()  # ask the modules now: what the change did is to be seen at once
 
 
 @asynccontextmanager
@@ -225,18 +181,6 @@ def _served(request: web.Request, asset: Asset) -> web.Response:
     return web.Response(
         body=asset.compressed if zipped else asset.plain, headers={**headers, "Content-Type": asset.content_type}
     )
-
-
-def _json(body: Any) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(body), content_type="application/json", headers={"Cache-Control": "no-store"}
-    )
-
-
-def _refused(status: int, reason: str) -> web.Response:
-    response = _json({"error": reason})
-    response.set_status(status)
-    return response
 
 
 __all__ = ["SECURITY_HEADERS", "Site", "serve_site"]

@@ -6,9 +6,11 @@ import { t } from "./strings.en.js";
 import { Icon } from "./icons.js";
 import { Live } from "./live.js";
 import { Health } from "./health.js";
+import { Setup } from "./setup.js";
 import { Timeline } from "./timeline.js";
 
-const VIEWS = { live: Live, health: Health, timeline: Timeline };
+const VIEWS = { live: Live, health: Health, timeline: Timeline, setup: Setup };
+const TABS = ["live", "health", "timeline"];
 
 function useState_() {
   const [, tick] = useState(0);
@@ -43,7 +45,7 @@ function App() {
   return html`
     <header class="top">
       <a class="brand" href="#/live" aria-label="Vigie"><img src="/assets/icon.svg" alt="" width="26" height="26" /><span>Vigie</span></a>
-      <nav aria-label="Views">${Object.keys(VIEWS).map((name) => html`<a href="#/${name}" aria-current=${at.view === name ? "page" : null}>${t.nav[name]}</a>`)}</nav>
+      <nav aria-label="Views">${TABS.map((name) => html`<a href="#/${name}" aria-current=${at.view === name ? "page" : null}>${t.nav[name]}</a>`)}</nav>
       <${Verdict} />
       <${ThemeButton} />
       ${state.me.token_needed && html`<button class="icon" title=${t.signIn.out} aria-label=${t.signIn.out} onClick=${signOut}><${Icon} name="out" /></button>`}

@@ -1,6 +1,7 @@
 // Editing where looking beats typing. Every edit is a merge patch of one module's desired properties and shown as that.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { state } from "./store.js";
+import { applyPatch, Patch, Said, undoPatch } from "./hub.js";
 import { paint } from "./shapes.js";
 import { t } from "./strings.en.js";
 import { Icon } from "./icons.js";
@@ -114,17 +115,15 @@ export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPre
     const of = drawn.filter((shape) => shape.kind === kind);
     if (of.length) patches.push({ module: OWNER[kind], patch: shapesPatch(name, of), ok: accepts(OWNER[kind], ["cameras", name, kind]), kind });
   }
-  const send = async (url, body) => {
-    setSaid({ text: t.edit.sending });
-    try {
-      const answer = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }), told = await answer.json();
-      if (answer.ok) { setUndo(told.undo); setSaid({ text: t.edit.sent(told.version), good: true }); } else setSaid({ text: told.error, bad: true });
-      return answer.ok;
-    } catch { setSaid({ text: t.connection.lost, bad: true }); return false; }
+  const done = ({ ok, told }) => {
+    if (ok) { setUndo(told.undo); setSaid({ text: t.edit.sent(told.version), good: true }); } else setSaid({ text: told.error, bad: true });
+    return ok;
   };
   const apply = async (one) => {
-    if (await send("/api/twin", { module: one.module, patch: one.patch }) && one.kind) setShapes(shapes.filter((shape) => !(shape.kind === one.kind && shape.gone)).map((shape) => shape.kind === one.kind ? { ...shape, base: true, changed: false } : shape));
+    setSaid({ text: t.edit.sending });
+    if (done(await applyPatch(one.module, one.patch)) && one.kind) setShapes(shapes.filter((shape) => !(shape.kind === one.kind && shape.gone)).map((shape) => shape.kind === one.kind ? { ...shape, base: true, changed: false } : shape));
   };
+  const back = async () => { setSaid({ text: t.edit.sending }); done(await undoPatch()); };
   const refused = refusals(["camera", "inference", "sync"]);
   return html`<section class="card editor"><h2>${t.edit.draw}</h2>
       <div class="tools" role="group" aria-label=${t.edit.draw}>${KINDS.map((kind) => html`<button class="plain" aria-pressed=${tool === kind} onClick=${() => setTool(tool === kind ? null : kind)}><${Icon} name=${kind.slice(0, -1)} />${t.edit.kind[kind]}</button>`)}</div>
@@ -140,14 +139,10 @@ export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPre
       <label class="field">${t.edit.fps}<input type="number" min="0.1" max="240" step="any" placeholder=${t.edit.unlimited} value=${fps ?? ""} onInput=${(event) => setFps(event.target.value ? Number(event.target.value) : null)} /></label>
       <label class="field">${t.edit.source}<input type="text" value=${source} maxlength="2048" spellcheck="false" autocomplete="off" onInput=${(event) => setSource(event.target.value)} /></label></section>
     <section class="card editor patches"><h2>${t.edit.patch}</h2>
-      ${patches.length ? patches.map((one) => html`<div class="patch"><div class="patch-head"><b>${one.module}</b>${!one.ok && html`<span class="not-yet">${one.secret ? t.edit.hidden : t.edit.notYet(one.kind)}</span>`}</div>
-        <pre tabindex="0">${JSON.stringify(one.patch, null, 2)}</pre>
-        <div class="actions">${state.me.edits && html`<button class="main" disabled=${!one.ok} onClick=${() => apply(one)}>${t.edit.apply}</button>`}
-          <button class="plain" onClick=${() => copy(JSON.stringify(one.patch, null, 2), setSaid)}><${Icon} name="copy" />JSON</button>
-          <button class="plain" onClick=${() => copy(command(one), setSaid)}><${Icon} name="cloud" />az</button></div></div>`) : html`<p class="muted">${t.edit.nothing}</p>`}
+      ${patches.length ? patches.map((one) => html`<${Patch} one=${one} note=${one.ok ? null : one.secret ? t.edit.hidden : t.edit.notYet(one.kind)} onApply=${() => apply(one)} say=${setSaid} />`) : html`<p class="muted">${t.edit.nothing}</p>`}
       ${!state.me.edits && html`<p class="muted small">${t.edit.cloudOwns}</p>`}
-      ${state.me.edits && undo > 0 && html`<button class="plain" onClick=${() => send("/api/undo", {})}><${Icon} name="undo" />${t.edit.undo}</button>`}
-      <p role="status" class=${said?.bad ? "wrong" : said?.good ? "good-text" : "muted"}>${said?.text || ""}</p>
+      ${state.me.edits && undo > 0 && html`<button class="plain" onClick=${back}><${Icon} name="undo" />${t.edit.undo}</button>`}
+      <${Said} said=${said} />
       ${refused.map(([path, why]) => html`<p class="wrong">${path}: ${why}</p>`)}</section>`;
 }
 
@@ -157,18 +152,4 @@ const lowest = (head) => head?.boxes?.length ? Math.floor(Math.min(...head.boxes
 
 function refusals(modules) {
   return modules.flatMap((module) => Object.entries(state.modules[module]?.reported || {}).filter(([, value]) => value?.ac >= 400).map(([key, value]) => [`${module}.${key}`, value.ad]));
-}
-
-function command({ module, patch }) {
-  const text = JSON.stringify(patch).replaceAll("'", "'\\''");
-  return `az iot hub module-twin update --hub-name "$HUB" --device-id "$DEVICE" --module-id ${module} --desired '${text}'`;
-}
-
-async function copy(text, say) {
-  try { await navigator.clipboard.writeText(text); } catch {
-    // Plain http on a LAN has no clipboard: the old way works there.
-    const area = document.createElement("textarea");
-    area.value = text; document.body.append(area); area.select(); document.execCommand("copy"); area.remove();
-  }
-  say({ text: t.edit.copied, good: true });
 }

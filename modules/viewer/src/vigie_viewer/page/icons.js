@@ -2,6 +2,7 @@
 import { html } from "./vendor/htm-preact-3.1.1.js";
 
 const paths = {
+  plus: "M12 5v14M5 12h14",
   full: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
   open: "M14 5h5v5M19 5l-8 8M10 6H6a1 1 0 0 0-1 1v11a1 1 0 0 0 1 1h11a1 1 0 0 0 1-1v-4",
   back: "M15 5l-7 7 7 7",

@@ -12,7 +12,7 @@ const RATES = [1, 5, 10, 15];
 
 export function Live({ camera, go }) {
   const names = cameraNames();
-  if (!names.length) return html`<div class="empty"><img src="/assets/icon.svg" alt="" width="56" height="56" /><h1>${t.live.none}</h1><p class="muted">${t.live.noneText}</p></div>`;
+  if (!names.length) return html`<div class="empty"><img src="/assets/icon.svg" alt="" width="56" height="56" /><h1>${t.live.none}</h1><p class="muted">${t.live.noneText}</p><a class="button main" href="#/setup"><${Icon} name="plus" />${t.live.add}</a></div>`;
   if (camera && names.includes(camera)) return html`<${Single} name=${camera} go=${go} names=${names} />`;
   if (names.length === 1) return html`<${Single} name=${names[0]} go=${go} names=${names} />`;
   return html`<${Bar} /><div class="grid size-${state.settings.size}" data-count=${names.length}>
@@ -22,7 +22,7 @@ export function Live({ camera, go }) {
 function Bar({ children }) {
   const { boxes, labels, trails, shapes, fps } = state.settings;
   return html`<div class="bar">
-    ${children}
+    ${children}<a class="add" href="#/setup"><${Icon} name="plus" />${t.live.add}</a>
     <label class="check"><input type="checkbox" checked=${boxes} onChange=${(e) => set({ boxes: e.target.checked })} />${t.live.overlay}</label>
     <label class="check"><input type="checkbox" checked=${labels} disabled=${!boxes} onChange=${(e) => set({ labels: e.target.checked })} />${t.live.labels}</label>
     <label class="check"><input type="checkbox" checked=${trails} disabled=${!boxes} onChange=${(e) => set({ trails: e.target.checked })} />${t.live.trails}</label>

@@ -25,7 +25,7 @@ export const t = {
     picture: (name, list) => `Live picture of ${name}. ${list || "Nothing detected."}`,
   },
   live: {
-    none: "No camera yet", noneText: "Vigie shows cameras as soon as the camera module has one.", rate: "Pictures per second", stills: "Stills", overlay: "Boxes", labels: "Labels", trails: "Trails", shapes: "Zones", more: (n) => `and ${n} more`,
+    none: "No camera yet", noneText: "Three steps: its source, the model, the first picture.", add: "Add a camera", rate: "Pictures per second", stills: "Stills", overlay: "Boxes", labels: "Labels", trails: "Trails", shapes: "Zones", more: (n) => `and ${n} more`,
     latest: "Latest events", everything: "Timeline", noEvents: "No events yet", eventsOff: "No events are made: sync sends the boxes of every frame instead (upstream: detections).",
     size: { s: "Small", m: "Medium", l: "Large" },
     seen: "In this picture", nothing: "Nothing detected", facts: "Camera", model: "Model", theme: { auto: "Theme: system", light: "Theme: light", dark: "Theme: dark" },
@@ -37,6 +37,11 @@ export const t = {
     fps: "Frames per second, at most", unlimited: "as they come", source: "Source", patch: "Twin patch", nothing: "Nothing is changed. An edit appears here as the twin patch that it is.", apply: "Apply", undo: "Take the last change back", sending: "Sending…", sent: (version) => `Applied: desired properties are at version ${version}.`, copied: "Copied.",
     hidden: "The source holds a hidden password: write ${SECRET_NAME} in its place.",
     notYet: (kind) => `The module of this version does not take "${kind}" yet: copy it for one that does.`, cloudOwns: "On a device the cloud owns desired properties: copy the patch and apply it there.",
+  },
+  setup: {
+    title: "Add a camera", source: "Source", sourceLabel: "Address of the camera, a video file, or a device", examples: "For example", secret: "Write a password as ${NAME}: the secret of that name is filled in on the device and never shown.", check: "Check", checking: "Opening the source…", checkCommand: "Copy the check as az command",
+    works: "A picture came.", noPicture: "No picture.", checkFirst: "Check the source first.", name: "Name of the camera", taken: "There is a camera of this name.", badName: "Lower case letters, digits, - and _; at most 64.", add: "Add this camera",
+    model: "Model", serves: "Every camera is looked at by", modelHelp: "Another one: desired property model of inference, or a model update.", picture: "First picture", pictureHelp: "It appears here once the camera is added.", open: "Open the camera",
   },
   facts: { source: "Source", kind: "Kind", size: "Size", captured: "Captured", inferred: "Inferred", pace: "Pace", state: "State", reason: "Reason", perSecond: (n) => `${n.toFixed(1)}/s` },
   health: {
