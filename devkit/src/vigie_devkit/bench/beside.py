@@ -23,6 +23,9 @@ DELAY_BAR_MS = 100.0
 # From the last measurement until what was chosen by it serves.
 SETTLE_S = 4.0
 MEASURED_WITHIN_S = 45.0
+# With next to nothing else to do; beside a full machine inference waits for quiet moments, and may not end in minutes.
+_KNOWN_WITHIN_S = 120.0
+_QUIET_CAMERA = "synthetic://conveyor?seed=1&fps=1&size=320x240"
 _LOOP_MARGIN_S = 60.0
 # Less of a CPU for a loop that never waits: others have it, and later they may not.
 _IDLE_CORES = 0.85
@@ -61,11 +64,23 @@ def _text(output: str | bytes | None) -> str:
     return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
 
 
+def know_runtimes(home: Path, launcher: Sequence[str], model: Path) -> None:
+    """Let inference measure its candidates for ``model`` beside a camera that hardly costs anything.
+
+    What it chooses by them is what a box serves with for all but its first minutes.
+    """
+    with up(home, launcher, _QUIET_CAMERA, "--model", str(model), "--pace", "realtime") as product:
+        product.wait_for_flow()
+        product.wait_until_measured(_KNOWN_WITHIN_S)
+        product.stop()
+
+
 def beside(
     home: Path, launcher: Sequence[str], *, video: Path, model: Path, loop_model: Path, seconds: float, cameras: int
 ) -> list[Figure]:
     """The loops, then Vigie: one file at ``--pace max`` (``cameras`` 1), or cameras at the pace of the file."""
     case = "max-1" if cameras == 1 else f"full-{cameras}"
+    know_runtimes(home, launcher, model)
     loops = user_loops(video, loop_model, seconds / 2)
     pace = "max" if cameras == 1 else "realtime"
     arguments = [str(video)] * cameras + ["--model", str(model), "--pace", pace, "--loop"]
