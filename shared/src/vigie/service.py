@@ -293,6 +293,7 @@ class Service(Generic[C]):
             metrics=self.metrics,
             bell=bell,
             kick=self._bells.kick,
+            room=self._outbox.room(),
         )
         self._outbox.add(output)
         if bell is not None:

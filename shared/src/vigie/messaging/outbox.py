@@ -29,11 +29,16 @@ class Outbox:
 
     def __init__(self) -> None:
         """Without a session nothing is sent and everything waits."""
-        self.condition = threading.Condition()
+        self._lock = threading.RLock()
+        self.condition = threading.Condition(self._lock)
         self._outputs: list[Output[Any]] = []
         self._session: Session | None = None
         self._sending: tuple[Output[Any], Flight] | None = None
         self._quiet = OncePer()
+
+    def room(self) -> threading.Condition:
+        """Of the same lock, for those who wait for room in one output."""
+        return threading.Condition(self._lock)
 
     def add(self, output: Output[Any]) -> None:
         with self.condition:

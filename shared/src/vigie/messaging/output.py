@@ -18,7 +18,7 @@ from vigie.log import OncePer, get_logger
 from vigie.messaging.bell_output import BellOutput, Progress
 from vigie.messaging.output_settings import OutputSettings
 from vigie.messaging.pending import Pending, Waiting
-from vigie.messaging.ringing import SLOW_POLL_S, Ringing
+from vigie.messaging.ringing import SLOW_POLL_S, TOLD_POLL_S, Ringing
 from vigie.messaging.size import body_limit_bytes
 from vigie.messaging.window import Flight, Window
 from vigie.metrics import Metrics
@@ -56,9 +56,11 @@ class Output(Ringing[T]):
         metrics: Metrics,
         bell: BellOutput | None = None,
         kick: Callable[[], None] = lambda: None,
+        room: threading.Condition | None = None,
     ) -> None:
         """``condition`` is the outbox's: one lock for all outputs. ``progress`` None: nothing is waited for.
 
+        ``room``: another condition of the same lock, for those who wait for room; the outbox need not wake for them.
         ``bell``: claims may go by doorbell; ``kick`` tells the thread of the doorbells that something waits there.
         """
         self.settings = settings
@@ -66,6 +68,7 @@ class Output(Ringing[T]):
         self._boot = boot
         self._progress = progress
         self._condition = condition
+        self._room = condition if room is None else room
         self._metrics = metrics
         self._pending: Pending[T] = Pending(settings.depth)
         self._urgent: deque[Waiting[T]] = deque()
@@ -160,22 +163,27 @@ class Output(Ringing[T]):
     ) -> bool:
         """Block while ``limit`` items (default ``max_outstanding``) are outstanding; with ``key``, only its own count.
 
+        Who had to wait gets half of the room: otherwise every frame would wake every thread on its way once.
         False: ``stop`` was set or the time is over.
         """
-        deadline = time.monotonic() + timeout_s
+        most = self.settings.max_outstanding if limit is None else limit
         with self._condition:
+            now = time.monotonic()
+            self._look(now)
+            if self._outstanding(key) < most:
+                return True
+            deadline, few = now + timeout_s, max(1, (most + 1) // 2)
             self._room_waiters += 1
             try:
-                while True:
+                while not stop.is_set() and now < deadline:
+                    self._room.wait(min(self._room_poll_s(now), deadline - now))
                     now = time.monotonic()
                     self._look(now)
-                    if self._outstanding(key) < (self.settings.max_outstanding if limit is None else limit):
+                    if self._outstanding(key) < few:
                         return True
-                    if stop.is_set() or now >= deadline:
-                        return False
-                    self._condition.wait(min(self._poll_s(now), deadline - now))
             finally:
                 self._room_waiters -= 1
+            return self._outstanding(key) < most
 
     def configure(
         self,
@@ -200,6 +208,7 @@ class Output(Ringing[T]):
         with self._condition:
             self._credit = max(self._credit, sent)
             self._condition.notify_all()
+            self._room.notify_all()
 
     # Below: for the outbox, with the condition held.
 
@@ -287,8 +296,7 @@ class Output(Ringing[T]):
             position = max(self._progress.position(self._boot) or 0, self._credit)
             moved = 0 if self.bell is None else self.bell.position(self._boot)
             if window.confirm(position, now, moved):
-                self._moved_at = now
-                self._condition.notify_all()
+                self._moved(now)
                 if self.bell is not None:
                     self.bell.leases.hurry(now)
             route_again, route_lost = window.expire(now)
@@ -311,6 +319,10 @@ class Output(Ringing[T]):
     def _leaves_at(self, *, by_route: bool = False) -> float:
         linger_ms = max(self.settings.linger_ms, self.settings.route_linger_ms if by_route else 0.0)
         return max(self._oldest_at + linger_ms / 1000, self._held_until)
+
+    def _room_poll_s(self, now: float) -> float:
+        told = self.bell is not None and self.bell.window.tells and not self._window.flights
+        return TOLD_POLL_S if told else self._poll_s(now)
 
     def _poll_s(self, now: float) -> float:
         overdue_at = self._window.overdue_at()

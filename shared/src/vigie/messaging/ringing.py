@@ -24,6 +24,8 @@ from vigie.metrics import Metrics
 T = TypeVar("T")
 
 SLOW_POLL_S = 0.01  # at most, also once the consumer has been quiet for a while
+# While everything in flight wakes us when it is processed: only against a wake-up that a full socket did not take.
+TOLD_POLL_S = 0.1
 
 encoder = msgspec.json.Encoder()
 
@@ -37,10 +39,12 @@ class Ringing(ABC, Generic[T]):
     _boot: str
     _module_id: str
     _condition: threading.Condition
+    _room: threading.Condition
     _metrics: Metrics
     _pending: Pending[T]
     _window: Window
     _again: deque[Flight]
+    _urgent: deque[Waiting[T]]
     _ring_again: deque[Flight]
     _kick: Callable[[], None]
     _kicked: bool
@@ -74,7 +78,7 @@ class Ringing(ABC, Generic[T]):
         if self._ring_again or (
             len(self._pending) and any(bell.rings(key, now) for key in self._pending.waiting_keys())
         ):
-            return SLOW_POLL_S
+            return TOLD_POLL_S if self._is_told(bell) else SLOW_POLL_S
         return 0.2 if bell.window.flights else None
 
     def _look_by_bell(self, now: float) -> tuple[list[Flight], list[Flight]]:
@@ -83,8 +87,7 @@ class Ringing(ABC, Generic[T]):
         if bell is None or not bell.window.flights:
             return [], []
         if bell.window.confirm(bell.position(self._boot), now):
-            self._moved_at = now
-            self._condition.notify_all()
+            self._moved(now)
         again, lost = bell.window.expire(now)
         for flight in again:
             if any(bell.rings(key, now) for key in flight.cameras):
@@ -109,9 +112,21 @@ class Ringing(ABC, Generic[T]):
                 by_route = True
         if by_route:
             self._condition.notify_all()
-        if by_bell and not self._kicked:
+        if by_bell and not self._kicked and not self._is_told(bell):
             self._kicked = True
             self._kick()
+
+    def _is_told(self, bell: BellOutput) -> bool:
+        """What waits, waits for the window alone, and whoever makes room in it wakes us."""
+        return not bell.window.is_open and bell.window.tells and not self._ring_again
+
+    def _moved(self, now: float) -> None:
+        """Something was processed: wake who waits for that, and nobody else."""
+        self._moved_at = now
+        if self._room_waiters:
+            self._room.notify_all()
+        if self._again or self._urgent or any(self._goes_by_route(key, now) for key in self._pending.waiting_keys()):
+            self._condition.notify_all()
 
     def _goes_by_route(self, key: str, now: float) -> bool:
         """One key's items never overtake each other: the way changes only when nothing of it is on the other one."""
@@ -122,8 +137,8 @@ class Ringing(ABC, Generic[T]):
         bell = self.bell
         if bell is None or not bell.is_known or not len(self._pending):
             return
-        if not bell.window.is_open:
-            self._look(now)
+        if bell.window.flights:
+            self._look(now)  # who rings into a window that seems full asks to be woken, which costs both sides
         self._ring_refused(now)
         while not self._ring_again and len(self._pending) and bell.window.is_open and now >= self._leaves_at():
             limit = min(self._limit, DATAGRAM_BODY_MAX)
@@ -159,6 +174,7 @@ class Ringing(ABC, Generic[T]):
             return True
         wake = bool(len(self._pending) or self._room_waiters or not bell.window.is_open)
         open_ = any(bell.rings(key, now) for key in flight.cameras)
+        flight.wakes = wake
         rung = bell.ring(flight.body, wake=wake) if open_ else Rung.GONE
         if rung is Rung.DONE:
             flight.sends += 1
@@ -184,6 +200,7 @@ class Ringing(ABC, Generic[T]):
             else:
                 self._count(flight, "unconfirmed")
         self._condition.notify_all()
+        self._room.notify_all()
 
     def _by_route(self, flight: Flight) -> None:
         """Give the route what was built already. Under its own number, so that a consumer that has it knows it;

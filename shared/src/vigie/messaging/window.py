@@ -25,7 +25,7 @@ class Flight:
     """One message on its way. ``acknowledged_at`` None: the hub has not confirmed it, it will be sent again.
 
     ``urgent``: sent past the window, which does not know it. ``lease_of``: it is no message but the lease of this key.
-    ``moved``: it went by doorbell first, then by the route.
+    ``moved``: it went by doorbell first, then by the route. ``wakes``: its consumer was asked to tell when it is done.
     """
 
     sent: int
@@ -40,6 +40,7 @@ class Flight:
     sends: int = 0
     lease_of: str | None = None
     moved: bool = False
+    wakes: bool = False
     items_body: bytes = b""
 
     @property
@@ -77,6 +78,11 @@ class Window:
     @property
     def is_open(self) -> bool:
         return len(self.flights) < self.messages
+
+    @property
+    def tells(self) -> bool:
+        """Something is in flight, and all of it wakes us when it is processed: looking for it is of no use."""
+        return bool(self.flights) and all(flight.wakes for flight in self.flights)
 
     def add(self, flight: Flight) -> None:
         self.flights.append(flight)
