@@ -285,16 +285,11 @@ class Service(Generic[C]):
         may_ring = doorbell and settings.name in env.doorbells
         bell = None if consumer is None or not may_ring else self._bell_output(settings, consumer)
         output: Output[Any] = Output(
-            settings,
-            module_id=env.module_id,
-            boot=env.boot,
+            settings, module_id=env.module_id, boot=env.boot,
             progress=None if consumer is None else open_progress(self._signal_folders, env.module_id, consumer),
-            condition=self._outbox.condition,
-            metrics=self.metrics,
-            bell=bell,
-            kick=self._bells.kick,
-            room=self._outbox.room(),
-        )
+            condition=self._outbox.condition, room=self._outbox.room(), metrics=self.metrics,
+            bell=bell, kick=self._bells.kick,
+        )  # fmt: skip
         self._outbox.add(output)
         if bell is not None:
             self._bells.add(output)

@@ -37,12 +37,10 @@ log = get_logger("inference")
 POLL_S = 0.2
 # Longer than any model runs on one frame: only a runtime that hangs is silent this long.
 STALLED_AFTER_S = 60.0
-# A run that is under way when the module stops is waited for, so that its ring is not unmapped under it.
-LAST_RUN_S = 5.0
 
 
 class InferStage:
-    """Takes tensors on one thread and runs the model on as many workers as the chosen candidate has runs at a time."""
+    """Takes tensors and runs the model on as many workers as the chosen candidate has runs at a time."""
 
     def __init__(
         self,
@@ -72,6 +70,7 @@ class InferStage:
         self._crew: Crew[TensorItem, Sighting | str] = Crew(self._infer, self._finish, models.runs_at_a_time)
         self._pool = RingPool(folder)
         self._stopping = threading.Event()
+        self._lock, self._workers = threading.Lock(), 0
         self._tracks = Tracks()
         self._gaps = Gaps()
         self._finished = self._seen_finished = 0
@@ -80,41 +79,45 @@ class InferStage:
         self.fitting_tensor_seen_s = 0.0
 
     def show_to_viewer(self, overlay: Output[DetectionsItem], wants: Callable[[str, int], bool]) -> None:
-        """Before ``run``: also send what was seen to the viewer, of the frames that ``wants(camera, seq)`` names."""
+        """Before ``work``: also send what was seen to the viewer, of the frames that ``wants(camera, seq)`` names."""
         self._viewer = overlay, wants
 
-    def run(self, stop: threading.Event) -> None:
-        """Take tensors until ``stop`` is set: the body of the thread that hands them to the workers."""
-        self._stopping = stop
-        while not stop.is_set():
-            if not self._crew.in_hand or self._progressed():
-                self._alive.beat()
-            self._models.retire()
-            if not self._crew.wait_for_room(POLL_S):
-                continue
-            received = self._tensors.get(POLL_S)
-            if received is None:
-                self._pool.sweep()  # rings whose writer has moved on would keep their memory
-                continue
-            items = self._trial.take(received.items, self._pool)
-            for camera, lost in self._gaps.look(received.envelope.boot, items).items():
-                self._service.metrics.dropped("preprocess_died", camera, lost)
-                log.warning("frames_lost", camera=camera, count=lost, reason="preprocess ended before it sent them")
-            at_a_time = self._models.runs_at_a_time()
-            self._load.came(len(items), self._crew.in_hand, at_a_time)
-            if self._crew.in_hand or at_a_time > 1:
-                self._crew.take(received, [(item.camera, item) for item in items])
-            else:
-                self._here(received, items, stop)
-        self._crew.wait_for_the_running(LAST_RUN_S)
-        self._pool.close()
-
     def work(self, stop: threading.Event) -> None:
-        """The body of each worker thread."""
-        self._crew.work(stop)
+        """Work until ``stop`` is set: the body of each worker thread."""
+        self._stopping = stop
+        with self._lock:
+            self._workers += 1
+        self._crew.work(stop, self._take)
+        with self._lock:
+            self._workers -= 1
+            last = not self._workers
+        if last:  # one that hangs in a run keeps its ring
+            self._pool.close()
+
+    def _take(self) -> None:
+        """Take the next message, waiting a moment for it; by one worker at a time."""
+        if not self._crew.in_hand or self._progressed():
+            self._alive.beat()
+        self._models.retire()
+        received = self._tensors.get(0.0)
+        queued = received is not None
+        if received is None and (received := self._tensors.get(POLL_S)) is None:
+            self._pool.sweep()  # rings whose writer has moved on would keep their memory
+            return
+        items = self._trial.take(received.items, self._pool)
+        for camera, lost in self._gaps.look(received.envelope.boot, items).items():
+            self._service.metrics.dropped("preprocess_died", camera, lost)
+            log.warning("frames_lost", camera=camera, count=lost, reason="preprocess ended before it sent them")
+        at_a_time = self._models.runs_at_a_time()
+        others_there = queued or self._crew.in_hand > 0
+        self._load.came(len(items), others_there=others_there, at_a_time=at_a_time)
+        if self._crew.in_hand or at_a_time > 1:
+            self._crew.take(received, [(item.camera, item) for item in items], queued=queued)
+        else:
+            self._here(received, items, self._stopping)
 
     def _here(self, received: Received[TensorItem], items: list[TensorItem], stop: threading.Event) -> None:
-        """One run at a time needs no other thread."""
+        """One run at a time, while this worker leads: the results of a message leave together."""
         with self._detections.together(len(items)):
             for item in items:
                 self._finish(item, self._infer(item))

@@ -32,10 +32,13 @@ class Load:
         # Frames that no engine answered, since the start.
         self.unanswered = 0
 
-    def came(self, frames: int, in_hand: int, at_a_time: int) -> None:
-        """A message of ``frames`` was taken while ``in_hand`` others were, ``at_a_time`` of them running."""
+    def came(self, frames: int, *, others_there: bool, at_a_time: int) -> None:
+        """A message of ``frames`` was taken, of which ``at_a_time`` may run.
+
+        ``others_there``: it had to wait to be taken, or others are in hand.
+        """
         self._at_a_time = max(1, at_a_time)
-        others = frames if in_hand else frames - 1
+        others = frames if others_there else frames - 1
         with self._lock:
             self._arrivals.append((time.monotonic(), frames, others))
 

@@ -57,7 +57,6 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     offer_methods(service, models, control)
     offer_update_methods(service, updates)
 
-    service.thread("inference.infer", stage.run)
     for number in range(threads_available()):
         service.thread(f"inference.run-{number + 1}", stage.work)
     service.thread("inference.announce", announcer.run)
