@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -48,20 +46,10 @@ def captured_after(run: Running, moment: str) -> bool:
 
 def gaps_are_accounted_for(home: Home, run: Running, victim: str) -> None:
     """What inference says it inferred and what reached upstream: equal but for the window before sync's commit."""
-    inferred = inferred_traces(run)
+    inferred = run.inferred_traces()
     arrived = [item["trace"] for item in home.items()]
     assert len(arrived) == len(set(arrived)), "an item arrived twice under one idempotency key"
     missing = [trace for trace in inferred if trace not in set(arrived)]
     # The tail is what was on its way when the run was stopped.
     allowed = 8 if victim in {"inference", "sync", "hub"} else 4
     assert len(missing) <= allowed, f"{len(missing)} of {len(inferred)} inferred frames never arrived: {missing[:10]}"
-
-
-def inferred_traces(run: Running) -> list[str]:
-    traces: list[str] = []
-    for path in sorted((run.folder / "logs").glob("inference*")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if "frame_inferred" in line:
-                entry: dict[str, Any] = json.loads(line[line.index("{") :])
-                traces.append(entry["trace"])
-    return traces

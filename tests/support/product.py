@@ -137,6 +137,15 @@ class Running:
         lines = done.stdout.splitlines() if done.code == 0 else []
         return json.loads(lines[-1])["body"]["items"][-1] if lines else None
 
+    def inferred_traces(self) -> list[str]:
+        """Of every frame that inference answered, oldest first; needs ``VIGIE_LOG_LEVEL=debug``."""
+        logs = [
+            path.read_text(encoding="utf-8", errors="replace")
+            for path in sorted((self.folder / "logs").glob("inference*"))
+        ]
+        lines = [line for log in logs for line in log.splitlines() if "frame_inferred" in line]
+        return [str(json.loads(line[line.index("{") :])["trace"]) for line in lines]
+
     def wait_until(self, condition: Callable[[], object], *, timeout_s: float, what: str) -> float:
         """Seconds until ``condition`` holds; fails with the end of the run's log."""
         begun = time.monotonic()
