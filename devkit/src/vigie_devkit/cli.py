@@ -20,6 +20,7 @@ from vigie_devkit.local.errors import Exit, LocalError
 COMMANDS = (
     "up",
     "upstream",
+    "snapshot",
     "twin",
     "method",
     "logs",

@@ -15,6 +15,7 @@ from vigie_devkit.local.errors import UsageError
 from vigie_devkit.local.paths import CHECKOUT, DEFAULT_RUN, RunPaths, claim_run, frames_root
 
 if TYPE_CHECKING:
+    from vigie_devkit.local.recording import Recording
     from vigie_devkit.local.session import Plan
     from vigie_devkit.local.sources import CameraSource, Pace
 
@@ -24,6 +25,7 @@ EPILOG = """examples:
   ./vigie up video.mp4 --model your-model.onnx --frames 400 --json
   ./vigie up 'rtsp://viewer:${DOCK}@10.0.0.7/stream' --secret DOCK=dock.password    or it asks for the password
   ./vigie up a.mp4 b.mp4 --pace realtime --loop               two cameras
+  ./vigie up video.mp4 --record seen.mp4                      as it plays, with boxes, into a video
 
 a source is a video file, rtsp://host/path or synthetic://conveyor?seed=1&fps=30; several are several cameras.
 Each start begins with an empty state (twins, ledger, upstream record); --keep goes on with the former run's.
@@ -86,6 +88,11 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="also start the actions module, which tells webhooks and MQTT brokers of events (docs/actions.md)",
     )
+    parser.add_argument(
+        "--record",
+        metavar="FILE.mp4",
+        help="write a video of what is seen, boxes drawn, up to 30 pictures per second; several cameras: several files",
+    )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("--run", metavar="NAME", help="name of this run (default: local, or the next free one)")
     parser.add_argument("--keep", action="store_true", help="go on with the state that the former run left")
@@ -143,53 +150,83 @@ def up(args: argparse.Namespace) -> int:
 def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource], bundle: Path) -> int:
     import asyncio
 
-    from vigie.contracts.names import ACTIONS, FLOW, VIEWER
+    from vigie.contracts.names import FLOW, VIEWER
     from vigie_devkit.local.address import choose_page
     from vigie_devkit.local.frame_folders import remove_dead_frames
     from vigie_devkit.local.leftovers import clear_leftovers
-    from vigie_devkit.local.manifest import flow_order, leave_out, local_manifest
+    from vigie_devkit.local.manifest import flow_order, override
     from vigie_devkit.local.page import open_when_served, page_url
     from vigie_devkit.local.prepare import forget_secrets, prepare
     from vigie_devkit.local.session import Session
     from vigie_devkit.local.status import Status
     from vigie_devkit.local.summary import describe
 
-    viewer = args.open or (not args.json if args.viewer is None else args.viewer)
+    if args.record and args.viewer is False:
+        raise UsageError("--record takes its pictures from the page: leave --no-viewer out")
+    viewer = bool(args.open or args.record or (not args.json if args.viewer is None else args.viewer))
+    recording = recording_of(args, [camera.name for camera in cameras])
     claim: socket.socket | None = None
     status = Status(sys.stderr, [camera.name for camera in cameras], bundle.name)
     if viewer:
         address, claim = choose_page()
         run.page.write_text(address, encoding="utf-8")
         status.note(f"vigie: page {page_url(run)}")
-    for camera in cameras:
-        status.note(f"vigie: {camera.name} = {camera.url}")
-    status.note(f"vigie: model {bundle.name}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
-    for found in [*clear_leftovers(run), *remove_dead_frames(frames_root())]:
-        status.note(f"vigie: cleaned up after a run that was killed: {found}")
-    # So many frames asked for are so many inferred: none is dropped for a newer one, where the source can wait.
-    pace: Pace | None = args.pace or ("max" if args.frames is not None else None)
-    settings = {c.name: c.settings(pace=pace, loop=args.loop, frames=args.frames) for c in cameras}
-    manifest = local_manifest(os.environ, settings, bundle, score=args.score, upstream=args.upstream)
-    for module in [*([] if viewer else [VIEWER]), *([] if args.actions else [ACTIONS])]:
-        leave_out(manifest, module)
+    told = [f"{camera.name} = {camera.url}" for camera in cameras]
+    told.append(f"model {bundle.name}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
+    found = [*clear_leftovers(run), *remove_dead_frames(frames_root())]
+    for words in [*told, *(f"cleaned up after a run that was killed: {one}" for one in found)]:
+        status.note(f"vigie: {words}")
+    manifest = manifest_for(args, cameras, bundle, viewer=viewer)
+    if recording is not None:
+        override(manifest, VIEWER, {"fps": recording.fps, "width": recording.width})
     try:
         prepare(run, manifest, cameras, keep=args.keep)
         if args.open:
             open_when_served(run)
-        outcome = asyncio.run(Session(plan_for(args, run, cameras, bundle, flow_order(manifest, FLOW)), status).go())
+        plan = plan_for(args, run, cameras, bundle, flow_order(manifest, FLOW))
+        outcome = asyncio.run(Session(plan, status, recording).go())
     finally:
         forget_secrets(run.secrets)
         clear_leftovers(run)
         if claim is not None:
             claim.close()
-    if outcome.complaint:
-        status.note(f"vigie: {outcome.complaint}")
+    for words in [*(recording.in_words() if recording else ()), *filter(None, [outcome.complaint])]:
+        status.note(f"vigie: {words}")
     if args.json:
         sys.stdout.write(json.dumps(outcome.summary.as_json(), separators=(",", ":")) + "\n")
     elif outcome.summary.frames_captured:
         sys.stdout.write(describe(outcome.summary) + "\n")
         status.note(f"next: {next_step(run.name)}")
     return outcome.exit_code
+
+
+def manifest_for(
+    args: argparse.Namespace, cameras: list[CameraSource], bundle: Path, *, viewer: bool
+) -> dict[str, Any]:
+    """The template rendered for this machine and this command line."""
+    from vigie.contracts.names import ACTIONS, VIEWER
+    from vigie_devkit.local.manifest import leave_out, local_manifest
+
+    # A video of a run shows it as it was: a file plays at its own pace, unless told otherwise. Else so many frames
+    # asked for are so many inferred: none is dropped for a newer one, where the source can wait.
+    pace: Pace | None = args.pace or ("realtime" if args.record else "max" if args.frames is not None else None)
+    settings = {c.name: c.settings(pace=pace, loop=args.loop, frames=args.frames) for c in cameras}
+    manifest = local_manifest(os.environ, settings, bundle, score=args.score, upstream=args.upstream)
+    for module in [*([] if viewer else [VIEWER]), *([] if args.actions else [ACTIONS])]:
+        leave_out(manifest, module)
+    return manifest
+
+
+def recording_of(args: argparse.Namespace, cameras: list[str]) -> Recording | None:
+    """What ``--record`` asks for. Raises: UsageError: not an .mp4 file, or it cannot be made."""
+    if not args.record:
+        return None
+    from vigie_devkit.local.recording import Recording
+
+    path = Path(args.record)
+    if path.suffix.lower() != ".mp4":
+        raise UsageError(f"--record writes MP4: name a file that ends in .mp4, not {args.record!r}")
+    return Recording(path, cameras)
 
 
 def next_step(name: str) -> str:

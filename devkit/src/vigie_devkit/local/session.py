@@ -25,11 +25,13 @@ from vigie_devkit.local.footprint import folder_bytes, pss_bytes
 from vigie_devkit.local.health_watch import HealthWatch
 from vigie_devkit.local.leftovers import clear_leftovers
 from vigie_devkit.local.metrics import Tally, fetch_metrics, is_ready
+from vigie_devkit.local.page import page_url
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.prepare import forget_secrets
 from vigie_devkit.local.processes import ProcessId, start_ticks
 from vigie_devkit.local.programs import HUB, hub_program, module_program
 from vigie_devkit.local.record import ProcessRecord, RunRecord, workload_folder, write_record
+from vigie_devkit.local.recording import Recording
 from vigie_devkit.local.sources import CameraSource
 from vigie_devkit.local.status import Status
 from vigie_devkit.local.supervisor import Supervisor
@@ -72,8 +74,8 @@ class Outcome:
 class Session:
     """Owns the processes of one run; `go` returns when all of them have ended."""
 
-    def __init__(self, plan: Plan, status: Status) -> None:
-        self._plan, self._run, self._status = plan, plan.run, status
+    def __init__(self, plan: Plan, status: Status, recording: Recording | None = None) -> None:
+        self._plan, self._run, self._status, self._recording = plan, plan.run, status, recording
         self._supervisor = Supervisor(plan.run.folder)
         self._tally = Tally()
         self._twins = Twins(plan.run.hub)
@@ -106,6 +108,8 @@ class Session:
             for module in self._plan.modules:
                 if module != CAMERA and not self._stop.is_set():
                     self._supervisor.start(module_program(self._run, module))
+            if self._recording is not None:
+                self._recording.start(page_url(self._run))
             watch = HealthWatch(self._supervisor, self._run, self._plan.modules, self._status.note)
             health = asyncio.create_task(watch.run(), name="local.health")
             await self._until_done()
@@ -195,7 +199,7 @@ class Session:
         if CAMERA in programs or CAMERA not in self._plan.modules or self._stop.is_set():
             return
         waiting = now - self._begun < READY_WITHIN_S
-        for module in (PREPROCESS, INFERENCE, SYNC):
+        for module in (PREPROCESS, INFERENCE, SYNC, *((VIEWER,) if self._recording is not None else ())):
             if waiting and module in self._plan.modules:
                 pid = programs[module].pid
                 if pid is None or not await is_ready(self._run.module(module), pid):
@@ -297,6 +301,8 @@ class Session:
                 async with asyncio.timeout(0.5):  # the last word of each module, but a hung one is not waited for
                     await self._look("stopping")
         self._footprint()
+        if self._recording is not None:
+            await self._recording.stop()
         if keeper is not None:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
