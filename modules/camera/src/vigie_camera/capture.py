@@ -62,6 +62,7 @@ def task_for(
         policy.words,
         settings.motion,
         settings.clips,
+        settings.tamper,
     )
 
 

@@ -129,6 +129,13 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ]
         | None
     ) = None
+    tamper: Annotated[
+        bool,
+        Meta(
+            description="Live cameras: tell when the lens is covered or out of focus, against what it showed before. "
+            "Off: a camera that is turned, or sees fog, looks alike."
+        ),
+    ] = False
     clips: (
         Annotated[
             ClipMemory,

@@ -34,6 +34,7 @@ from vigie_camera.decode.wire import (
     Slot,
 )
 from vigie_camera.decode.worker import Worker
+from vigie_camera.flood import Flood
 from vigie_camera.patience import Patience
 from vigie_camera.poke import Poke
 from vigie_camera.ports import Port
@@ -54,6 +55,8 @@ _HANDED_OUT = 2
 # Beyond the time that a decoder is given to open: looking for the cause, and a busy machine.
 _OPEN_GRACE_S = 8.0
 _HUNG_S = 20.0
+# Somebody cleans the lens, a lorry stops before it: shorter than this is nothing.
+_TAMPERED_S = 10.0
 
 
 class SourceLostError(Exception):
@@ -104,6 +107,7 @@ class Session:
         self._opened = False
         self._heard_at = time.monotonic()
         self._status = 0
+        self._flood = Flood()
         memory = station.settings.clips
         self._clips = None if memory is None else ClipOrders(station.clips, memory.bytes)
 
@@ -269,9 +273,14 @@ class Session:
     def _worth(self, news: Filled | Gated) -> Cause | None:
         """What makes a live picture worthless, once it has lasted as long as a loss would."""
         limit_s = self._of.patience.limit_s
+        flooded = self._of.plan.live and self._flood.frame(news.captured_ns / 1e9, news.damaged)
         if news.dark_s >= limit_s:
             return Cause.BLACK
-        return Cause.FROZEN if news.still_s >= limit_s else None
+        if news.still_s >= limit_s:
+            return Cause.FROZEN
+        if news.strange_s >= max(limit_s, _TAMPERED_S):
+            return Cause.TAMPERED
+        return Cause.DECODE if flooded else None
 
     def _miss(self) -> None:
         of = self._of

@@ -22,6 +22,8 @@ STATES: tuple[State, ...] = ("connecting", "streaming", "failed", "finished")
 _REASON_LIMIT = 400
 _WORTHLESS: dict[Cause | None, str] = {
     Cause.FROZEN: "frames arrive, but the picture no longer changes",
+    Cause.TAMPERED: "frames arrive, but their edges are gone; the lens is covered or out of focus",
+    Cause.DECODE: "frames arrive, but a fifth of the stream or more is damaged; check the network to the camera",
     Cause.BLACK: "frames arrive, but they are black; check the lens and the light",
 }
 
@@ -149,7 +151,7 @@ class CameraStatus:
             self._metrics.sandbox.labels(self.name, measure).set(1 if measure in sandbox else 0)
 
     def frame(self, size_hw: tuple[int, int], *, worthless: Cause | None, damaged: int) -> None:
-        """A frame was captured. ``worthless``: it shows nothing of the present, FROZEN or BLACK.
+        """A frame was captured. ``worthless``: it shows nothing of the present, FROZEN, BLACK, TAMPERED, or DECODE.
 
         ``damaged``: frames and packets found damaged since the source was opened.
         """

@@ -94,7 +94,7 @@ class Filler:
         self._link, self._task, self._source = link, task, source
         self._pacer = Pacer(task.rhythm, task.fps_cap)
         self._keep = task.rhythm == "max"
-        self._sight = Sight() if task.options.live else None
+        self._sight = Sight(tamper=task.tamper) if task.options.live else None
         self._slots: deque[int] = deque()
         self._memory: Memory | None = None
         self._mapped = SharedBytes.none()
@@ -144,11 +144,13 @@ class Filler:
             own = self._unseen(frame.format)
             frame.fill(own)
         plane = frame.luma if own is None else own.arrays[0]
-        still_s = dark_s = 0.0
+        still_s = dark_s = strange_s = 0.0
         if self._sight is not None and plane is not None:
-            still_s, dark_s = self._sight.look(plane, time.monotonic(), frame.keys)
+            now_s = time.monotonic()
+            still_s, dark_s = self._sight.look(plane, now_s, frame.keys)
+            strange_s = self._sight.strange_s(plane, now_s)
         if self._motion is not None and plane is not None and not self._motion.passes(plane, frame.pace_s):
-            self._link.send(Gated(time.monotonic_ns(), still_s, dark_s, self._source.damage.total))
+            self._link.send(Gated(time.monotonic_ns(), still_s, dark_s, self._source.damage.total, strange_s))
             return
         while self._keep and not self._slots:
             self._drain(ALIVE_S)
@@ -173,6 +175,7 @@ class Filler:
                 still_s,
                 dark_s,
                 self._source.damage.total,
+                strange_s,
             )
         )
 

@@ -38,6 +38,7 @@ class Task(msgspec.Struct, frozen=True, tag="task"):
     networks: tuple[str, ...] = ()
     motion: MotionGate | None = None
     clips: ClipMemory | None = None
+    tamper: bool = False
 
 
 class Memory(msgspec.Struct, frozen=True, tag="memory"):
@@ -94,8 +95,8 @@ class Formatted(msgspec.Struct, frozen=True, tag="formatted"):
 class Filled(msgspec.Struct, frozen=True, tag="filled"):
     """A slot holds a whole frame. ``captured_ns``: CLOCK_MONOTONIC; ``wall_s``: seconds since 1970.
 
-    ``still_s``, ``dark_s``: for how long the picture has not changed, or has been black. ``damaged``: frames and
-    packets found damaged since opening.
+    ``still_s``, ``dark_s``, ``strange_s``: for how long the picture has not changed, was black, or the lens covered
+    or out of focus. ``damaged``: frames and packets found damaged since opening.
     """
 
     generation: int
@@ -106,6 +107,7 @@ class Filled(msgspec.Struct, frozen=True, tag="filled"):
     still_s: float
     dark_s: float
     damaged: int
+    strange_s: float = 0.0
 
 
 class Missed(msgspec.Struct, frozen=True, tag="missed"):
@@ -121,6 +123,7 @@ class Gated(msgspec.Struct, frozen=True, tag="gated"):
     still_s: float
     dark_s: float
     damaged: int
+    strange_s: float = 0.0
 
 
 class Clipped(msgspec.Struct, frozen=True, tag="clipped"):
