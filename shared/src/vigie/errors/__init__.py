@@ -27,7 +27,7 @@ from vigie.errors.hub import (
     RouteRefusedError,
     UpstreamUnreadableError,
 )
-from vigie.errors.ledger import LedgerRefusedError, LedgerUnavailableError
+from vigie.errors.ledger import LedgerRefusedError, LedgerUnavailableError, SealedError
 from vigie.errors.messaging import (
     EndpointError,
     HubCallHungError,
@@ -117,6 +117,7 @@ __all__ = [
     "RingNoSpaceError",
     "RingRefusedError",
     "RouteRefusedError",
+    "SealedError",
     "SecretMissingError",
     "SecretRefusedError",
     "SigningKeyError",

@@ -34,3 +34,18 @@ class LedgerRefusedError(PermanentError):
             "update the module, or move the file away and keep it"
         )
         self.path = path
+
+
+class SealedError(PermanentError):
+    """What is on the disk was sealed with a key that is not here."""
+
+    slug: ClassVar[str] = "sealed"
+
+    def __init__(self, needed: str, known: tuple[str, ...]) -> None:
+        """``needed``, ``known``: names of keys, which tell nothing of them."""
+        super().__init__(
+            f"records on the disk are sealed with key {needed}; "
+            f"{'here are ' + ', '.join(known) if known else 'no key is given'}; "
+            "put that key back as a further line of the file of VIGIE_AT_REST_KEY; nothing is lost until then"
+        )
+        self.needed = needed
