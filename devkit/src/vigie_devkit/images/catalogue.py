@@ -82,9 +82,9 @@ _EXTRAS = {
     "camera": ("frames", "vision", "decode"),
     "preprocess": ("frames", "vision"),
     "inference": ("frames", "models", "runtimes"),
-    "sync": (),
+    "sync": ("sealing",),
     "viewer": ("frames", "vision"),
-    "actions": (),
+    "actions": ("sealing",),
 }
 
 

@@ -85,9 +85,10 @@ class Deliveries:
             raise ConfigRefusedError(f"$.{path}.{error.path}", error.reason) from error
 
     def _started(self, path: str, settings: Settings, sink: Sink) -> Delivery:
-        folder = self._service.env.state / "sinks" / path
+        env = self._service.env
+        folder = env.state / "sinks" / path
         delivery = Delivery(
-            path, settings, sink, folder, self._figures, module_id=self._service.env.module_id, told=self._report
+            path, settings, sink, folder, self._figures, module_id=env.module_id, told=self._report, seals=env.seals
         )
         alive = self._service.health.watch(f"actions.{path}", _MOVES_S)
 

@@ -19,6 +19,7 @@ from vigie.ledger.ledger import Backlog
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.ledger.rows import Entry
 from vigie.log import OncePer, get_logger
+from vigie.sealing import Seals
 from vigie_actions.event import EventHead
 from vigie_actions.figures import Figures
 from vigie_actions.sinks.registry import Settings
@@ -59,6 +60,7 @@ class Delivery:
         *,
         module_id: str,
         told: Callable[[], None],
+        seals: Seals | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``path`` in the twin, as ``webhooks.siren``. ``told``: called when ``state`` or ``reason`` changed."""
@@ -68,7 +70,7 @@ class Delivery:
         self.delivered = 0
         self.late = 0
         self._sink, self._figures, self._module, self._told, self._clock = sink, figures, module_id, told, clock
-        self._ledger = LedgerThread(folder, name="actions.ledger")
+        self._ledger = LedgerThread(folder, name="actions.ledger", seals=seals)
         self._condition = threading.Condition()
         # What a former start left has waited long enough.
         self._waits = True

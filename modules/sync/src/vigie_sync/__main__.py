@@ -29,7 +29,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108
 
 
 async def main(env: ModuleEnvironment) -> None:
-    with LedgerThread(env.state, name="sync.ledger", memory=MEMORY) as ledger:
+    with LedgerThread(env.state, name="sync.ledger", memory=MEMORY, seals=env.seals) as ledger:
         async with open_service(env, SyncConfig) as service:
             detections = service.input(names.DETECTIONS, DetectionsItem)
             telemetry = service.output(names.TELEMETRY, None)

@@ -67,7 +67,7 @@ class Handover:
         self._service, self._clock = service, clock
         self._output: UpstreamOutput = service.output(output, None)
         self._progress = open_progress((env.signals,), env.module_id, (receiver, input_name))
-        self._ledger = LedgerThread(folder, name=f"sync.{receiver}")
+        self._ledger = LedgerThread(folder, name=f"sync.{receiver}", seals=env.seals)
         self._source = f"/{env.device_id}/{env.module_id}"
         self._condition = threading.Condition()
         self._recorded = 0

@@ -274,4 +274,6 @@ class ReceiveStage:
         self._state_told = told
         aside = self._ledger.set_aside()
         log.info("ledger_state", state=state, reason=reason, set_aside=aside)
-        self._service.twin.report({"ledger": {"state": state, "reason": reason, "set_aside": aside or None}})
+        self._service.twin.report(
+            {"ledger": {"state": state, "reason": reason, "set_aside": aside or None, "at_rest": self._ledger.at_rest}}
+        )

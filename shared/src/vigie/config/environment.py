@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 
 from vigie.errors import ConfigRefusedError
 from vigie.module_ids import MODULE_ID_RULE, is_module_id
+from vigie.sealing import Seals, read_seals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ class ModuleEnvironment:
     every route, the manifest says, ends at the one consumer that the module knows: their claims may leave the route.
     ``model_trust``: file of the keys whose bundles this device takes, None: the usual place, where it may be
     missing; ``require_signature``: a bundle without such a key's signature is refused. ``audit_upstream``: lines of the
-    audit log go upstream too.
+    audit log go upstream too. ``seals``: the device's keys for what lies on its disk.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ModuleEnvironment:
     model_trust: Path | None = None
     require_signature: bool = False
     audit_upstream: bool = False
+    seals: Seals = field(default_factory=Seals)
     boot: str = field(default_factory=new_boot)
 
     @property
@@ -94,6 +96,7 @@ class ModuleEnvironment:
             models=tuple(Path(part) for part in environ.get("VIGIE_MODELS", "/models").split(os.pathsep) if part),
             model_trust=Path(environ["VIGIE_MODEL_TRUST"]) if environ.get("VIGIE_MODEL_TRUST") else None,
             require_signature=_one_of(environ, "VIGIE_REQUIRE_SIGNATURE", ("on", "off"), "off") == "on",
+            seals=read_seals(environ),
             audit_upstream=_one_of(environ, "VIGIE_AUDIT_UPSTREAM", ("on", "off"), "off") == "on",
             log_level=cast("LogLevel", _one_of(environ, "VIGIE_LOG_LEVEL", get_args(LogLevel), "info")),
         )

@@ -117,7 +117,7 @@ def _erase_queue(db: sqlite3.Connection, queues: Queues, priority: Priority, wha
             break
         for row in rows:
             _, entry = item_of(row)
-            covered = what.covers(entry.camera, entry.body)
+            covered = what.covers(entry.camera, queues.opened(row)[1].body)
             if covered:
                 db.execute("DELETE FROM items WHERE id = ?", (row[0],))
                 erased.items[entry.camera] += 1

@@ -26,7 +26,9 @@ from vigie.ledger.priorities import Priority
 from vigie.ledger.queues import Queues, Waiting
 from vigie.ledger.room import Room
 from vigie.ledger.rows import Entry, LedgerDamagedError, checksum, compare
+from vigie.ledger.sealed import check_keys, sealed_batch, unsealed_batch
 from vigie.ledger.spent import Spent
+from vigie.sealing import Seals
 
 # Keys remembered to ignore what comes twice: about three minutes of four cameras at 30 fps. The hub sends again what
 # was not acknowledged when a connection broke, which is seconds old.
@@ -79,23 +81,26 @@ class Ledger:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         verify_at_once_bytes: int = verify.AT_ONCE_BYTES,
+        seals: Seals | None = None,
     ) -> None:
-        """Open or create.
+        """Open or create. ``seals``: the device's keys.
 
         Raises: sqlite3.Error: not writable, full, damaged, in use. LedgerDamagedError: not what was written.
-            LedgerRefusedError: of a newer version.
+            LedgerRefusedError: of a newer version. SealedError: a key is missing.
         """
         self._file = LedgerFile(path, clock=clock)
         self._db, self._reserve = self._file.db, self._file.reserve
         try:
-            migrate.bring_up_to_date(self._file)
-            self._queues = Queues(self._db)
+            self._seals = seals or Seals()
+            migrate.bring_up_to_date(self._file, self._seals)
+            self._queues = Queues(self._db, self._seals)
             self._scrub = verify.Scrub(self._db)
             if self._file.used_bytes() <= verify_at_once_bytes:
                 verify.verify(self._db)
                 self._scrub.done = True
             else:
                 verify.verify_head(self._db)
+            check_keys(self._db, self._seals)
             self.id = str(self._db.execute("SELECT ledger FROM meta").fetchone()[0])
             self._noted = path.with_name("ledger.sent")
             self._check_sent()
@@ -181,8 +186,9 @@ class Ledger:
         count = len(entries)
 
         def form() -> None:
-            sums = checksum(sent, count, traces), checksum(sent, count, body)
-            self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", (sent, count, traces, body, *sums))
+            stored = sealed_batch(body, sent, self._seals)
+            sums = checksum(sent, count, traces), checksum(sent, count, stored)
+            self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", (sent, count, traces, stored, *sums))
             for priority, of_it in taken.items():
                 self._queues.remove(priority, of_it[-1][0])
             self._stamp()
@@ -259,7 +265,7 @@ class Ledger:
         if row is None:
             return None
         compare(f"batch {row[0]}", row[3], *row[:3])
-        return Batch(self.id, *row[:3])
+        return Batch(self.id, row[0], row[1], unsealed_batch(row[2], row[0], self._seals))
 
     def _stamp(self) -> None:
         stamp = self._age.stamp()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
-from vigie.errors import LedgerRefusedError, LedgerUnavailableError
+from vigie.errors import LedgerRefusedError, LedgerUnavailableError, SealedError
 from vigie.ledger.batch import Batch
 from vigie.ledger.bounds import Dropped, LedgerRules
 from vigie.ledger.erasure import Erased, Erasure
@@ -25,6 +25,7 @@ from vigie.ledger.salvage import salvage
 from vigie.ledger.spent import Spent
 from vigie.ledger.stand_in import LIMIT_BYTES, StandIn
 from vigie.log import get_logger
+from vigie.sealing import Seals
 from vigie.thread_names import show_thread_name
 
 log = get_logger("ledger")
@@ -57,7 +58,7 @@ class LedgerThread:
     """Blocks its callers, from any thread, until SQLite has answered.
 
     Every method raises LedgerUnavailableError (disk full, not writable, in use: try again; nothing that was recorded is
-    lost) and LedgerRefusedError (a newer version's file: for good).
+    lost), LedgerRefusedError (a newer version's file) and SealedError (its key is not here), both for good.
     """
 
     def __init__(
@@ -66,24 +67,32 @@ class LedgerThread:
         *,
         name: str = "ledger",
         memory: Path | None = None,
+        seals: Seals | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Opens nothing yet: a disk that is away at start must not keep the module from starting.
 
         ``name`` of the thread, as the system's tools show it. ``memory``: a folder in memory-backed storage that stands
-        in for a ``folder`` that cannot be used; None: nothing does.
+        in for a ``folder`` that cannot be used; None: nothing does. ``seals``: the device's keys; none: in the clear.
         """
+        self._seals = seals or Seals()
         self.path = folder / FILE
         self.times_set_aside = 0
         self._rules = LedgerRules()
         self._ledger: Ledger | None = None
-        self._stand_in = None if memory is None else StandIn(memory, self.path, clock)
+        self._stand_in = None if memory is None else StandIn(memory, self.path, clock, self._seals)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=show_thread_name, initargs=(name,))
 
     @property
     def in_memory(self) -> str:
         """Why items are kept in memory only for now; empty while they are on disk."""
         return "" if self._stand_in is None else self._stand_in.reason
+
+    @property
+    def at_rest(self) -> str:
+        """How what is recorded now lies on the disk, for reported state."""
+        name = self._seals.name
+        return "in the clear" if name is None else f"sealed with key {name}"
 
     def configure(self, rules: LedgerRules) -> None:
         """From the next call on; never raises."""
@@ -151,7 +160,7 @@ class LedgerThread:
             ledger = self._opened()
             ledger.configure(self._rules)
             return work(ledger)
-        except LedgerRefusedError:
+        except (LedgerRefusedError, SealedError):
             raise
         except (OSError, *UNREADABLE) as error:
             self._close()
@@ -172,7 +181,7 @@ class LedgerThread:
         if self._ledger is None:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._ledger = Ledger(self.path)
+                self._ledger = Ledger(self.path, seals=self._seals)
             except (OSError, sqlite3.Error) as error:
                 of_the_world = isinstance(error, OSError) or _code(error) in _WORLD
                 if stand_in is None or not of_the_world or not stand_in.failed(str(error)):
@@ -202,11 +211,11 @@ class LedgerThread:
                 source = aside.with_name(aside.name + part)
                 if source.exists():
                     shutil.copyfile(source, copy.with_name(copy.name + part))
-            entries = salvage(copy)
+            entries = salvage(copy, self._seals)
             if entries:
-                self._ledger = Ledger(self.path)
+                self._ledger = Ledger(self.path, seals=self._seals)
                 self._ledger.record(entries, 1 << 62)
-        except (OSError, *UNREADABLE) as error:
+        except (OSError, SealedError, *UNREADABLE) as error:
             log.error("ledger_not_saved", file=str(aside), reason=str(error))  # noqa: TRY400 - the reason says it all
             self._close()
             return 0

@@ -21,12 +21,13 @@ from vigie.ledger.rows import (
     checksum,
     item_of,
 )
+from vigie.sealing import Seals
 
 APPLICATION_ID = 0x56_49_47_4C
 _STEP_ROWS = 500
 
 
-def bring_up_to_date(file: LedgerFile) -> None:
+def bring_up_to_date(file: LedgerFile, seals: Seals) -> None:
     """Make the tables, or those of an earlier version into this one's. Raises: sqlite3.Error, LedgerDamagedError."""
     if file.version == 0:
         _create(file)
@@ -39,7 +40,7 @@ def bring_up_to_date(file: LedgerFile) -> None:
         with file.transaction(full=True):
             _run(file.db, FROM_2)
             file.db.execute(f"PRAGMA user_version={VERSION}")
-    _sort(file)
+    _sort(file, seals)
 
 
 def _create(file: LedgerFile) -> None:
@@ -64,12 +65,12 @@ def _from_1(file: LedgerFile) -> None:
         db.execute("PRAGMA user_version=2")
 
 
-def _sort(file: LedgerFile) -> None:
+def _sort(file: LedgerFile, seals: Seals) -> None:
     """Move the rows of version 2, which had one queue, to their priorities, oldest first and in small steps.
 
     In steps, because one transaction for all would need a log as long as they are. Their time begins now.
     """
-    db, queues = file.db, Queues(file.db)
+    db, queues = file.db, Queues(file.db, seals)
     expected: int | None = None
     while rows := db.execute(f"{ITEMS} WHERE id < ? ORDER BY id LIMIT ?", (RANGE, _STEP_ROWS)).fetchall():
         sorted_: dict[Priority, list[Entry]] = defaultdict(list)

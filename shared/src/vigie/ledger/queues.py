@@ -10,9 +10,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vigie.ledger.priorities import RANGE, Priority
 from vigie.ledger.rows import FOLDED, ITEMS, Entry, item_of, row_of
+from vigie.ledger.sealed import sealed, unsealed
+from vigie.sealing import Seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,10 @@ class Waiting:
 
 
 class Queues:
-    """Over an open database of this version."""
+    """Over an open database of this version; bodies are sealed where the device has a key."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, seals: Seals | None = None) -> None:
+        self._db, self._seals = db, seals or Seals()
 
     def span(self, priority: Priority) -> tuple[int, int] | None:
         """Numbers of the oldest and the newest row; None: it is empty."""
@@ -93,12 +96,17 @@ class Queues:
     def oldest(self, priority: Priority, most: int) -> list[tuple[int, Entry]]:
         """Rows as they were written. Raises: LedgerDamagedError."""
         query = f"{ITEMS} WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
-        return [item_of(row) for row in self._db.execute(query, (*priority.span, most)).fetchall()]
+        return [self.opened(row) for row in self._db.execute(query, (*priority.span, most)).fetchall()]
 
     def after(self, number: int, most: int) -> list[tuple[int, Entry]]:
         """Rows of all priorities behind ``number``, as they would be sent. Raises: LedgerDamagedError."""
         query = f"{ITEMS} WHERE id > ? ORDER BY id LIMIT ?"
-        return [item_of(row) for row in self._db.execute(query, (max(number, RANGE), most)).fetchall()]
+        return [self.opened(row) for row in self._db.execute(query, (max(number, RANGE), most)).fetchall()]
+
+    def opened(self, row: tuple[Any, ...]) -> tuple[int, Entry]:
+        """A row of ``ITEMS`` as it was recorded. Raises: LedgerDamagedError. SealedError: its key is not here."""
+        number, stored = item_of(row)
+        return number, unsealed(stored, self._seals)
 
     def holds(self, key: str, priority: Priority) -> bool:
         query = "SELECT 1 FROM items WHERE id BETWEEN ? AND ? AND trace = ? LIMIT 1"
@@ -121,9 +129,10 @@ class Queues:
         return high if high >= span[0] else None
 
     def _insert(self, priority: Priority, first: int, entries: Sequence[Entry], at_ms: int) -> None:
-        rows = [row_of(number, entry, at_ms) for number, entry in enumerate(entries, first)]
+        stored = [sealed(entry, self._seals) for entry in entries]
+        rows = [row_of(number, entry, at_ms) for number, entry in enumerate(stored, first)]
         self._db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)
-        self.weigh(priority, sum(entry.size for entry in entries))
+        self.weigh(priority, sum(entry.size for entry in stored))
 
     def weigh(self, priority: Priority, more: int) -> None:
         """``more`` bytes wait, or fewer."""

@@ -12,6 +12,8 @@ import msgspec
 from vigie.ledger.batch import Batch
 from vigie.ledger.priorities import RANGE, priority_of
 from vigie.ledger.rows import ITEMS, UNREADABLE, Entry, LedgerDamagedError, checksum, item_of
+from vigie.ledger.sealed import unsealed, unsealed_batch
+from vigie.sealing import Seals
 
 
 class _Sent(msgspec.Struct):
@@ -24,11 +26,13 @@ class _SentItem(msgspec.Struct):
     key: str | None = None
 
 
-def salvage(path: Path) -> list[Entry]:
+def salvage(path: Path, seals: Seals | None = None) -> list[Entry]:
     """The items of a damaged file that are what was written, in their order, those of the batch on its way first.
 
     ``path`` is a copy that may be changed. Never raises for what it finds: the rest of the file is lost.
+    Raises: SealedError: the key of something in it is not here.
     """
+    seals = seals or Seals()
     db = sqlite3.connect(path, isolation_level=None)
     query = ITEMS
     with contextlib.suppress(*UNREADABLE):
@@ -42,7 +46,8 @@ def salvage(path: Path) -> list[Entry]:
                 "SELECT sent, items, body, body_sum FROM batches WHERE body IS NOT NULL ORDER BY sent"
             ):
                 if total == checksum(sent, items, body):
-                    for item in msgspec.json.decode(Batch("", sent, items, body).json, type=_Sent).items:
+                    plain = Batch("", sent, items, unsealed_batch(body, sent, seals))
+                    for item in msgspec.json.decode(plain.json, type=_Sent).items:
                         one, content = msgspec.json.decode(item, type=_SentItem), bytes(item)
                         key = one.key or one.trace
                         first.append(Entry(key, one.camera, content, priority_of(key, content)))
@@ -51,7 +56,8 @@ def salvage(path: Path) -> list[Entry]:
             with contextlib.suppress(*UNREADABLE):
                 for row in db.execute(f"{query} ORDER BY id {order}"):
                     with contextlib.suppress(LedgerDamagedError):
-                        number, entry = item_of(row)
+                        number, stored = item_of(row)
+                        entry = unsealed(stored, seals)
                         if number < RANGE:
                             entry = replace(entry, priority=priority_of(entry.trace, entry.body))
                         saved[number] = entry

@@ -14,6 +14,7 @@ from pathlib import Path
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.salvage import salvage
 from vigie.log import get_logger
+from vigie.sealing import Seals
 
 log = get_logger("ledger")
 
@@ -28,8 +29,9 @@ _FILE = "ledger.db"
 class StandIn:
     """For the ledger's thread alone. ``reason``: why it is in use; empty while it is not."""
 
-    def __init__(self, storage: Path, disk: Path, clock: Callable[[], float]) -> None:
-        """``storage``: a folder in memory. ``disk``: the ledger's file, which it stands in for."""
+    def __init__(self, storage: Path, disk: Path, clock: Callable[[], float], seals: Seals) -> None:
+        """``storage``: a folder in memory. ``disk``: the ledger's file, which it stands in for, sealed alike."""
+        self._seals = seals
         name = hashlib.sha256(str(disk.absolute()).encode()).hexdigest()[:12]
         self._folder = storage / f"vigie-stand-in-{name}"
         self._disk, self._clock = disk, clock
@@ -61,7 +63,7 @@ class StandIn:
         self.reason = self.reason or "a former start left items in memory"
         log.warning("ledger_in_memory", folder=str(self._folder), reason=self.reason, limit_bytes=LIMIT_BYTES)
         self._look_at = self._clock() + LOOK_EVERY_S
-        return Ledger(self._folder / _FILE)
+        return Ledger(self._folder / _FILE, seals=self._seals)
 
     def discard(self, reason: str) -> None:
         """What is in memory cannot be read any more: begin anew, the disk's ledger is not touched."""
@@ -78,19 +80,19 @@ class StandIn:
         self._look_at = self._clock() + LOOK_EVERY_S
         try:
             self._disk.parent.mkdir(parents=True, exist_ok=True)
-            disk = Ledger(self._disk)
+            disk = Ledger(self._disk, seals=self._seals)
         except Exception as error:  # whatever the disk says: the items are safe here
             self.reason = str(error)
             return mine
         mine.close()  # it holds its file for itself
         try:
-            entries = salvage(self._folder / _FILE)
+            entries = salvage(self._folder / _FILE, self._seals)
             if entries:
                 disk.record(entries, 1 << 62)
         except Exception as error:
             self.reason = str(error)
             disk.close()
-            return Ledger(self._folder / _FILE)
+            return Ledger(self._folder / _FILE, seals=self._seals)
         shutil.rmtree(self._folder, ignore_errors=True)
         log.info("ledger_back_on_disk", file=str(self._disk), moved=len(entries))
         self.reason, self._failing_since = "", None
