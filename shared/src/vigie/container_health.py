@@ -94,11 +94,13 @@ def find(state: str) -> dict[str, Any]:
     """Where the module answers: as it wrote, or, where its folder cannot be written, as it was told."""
     try:
         with open(f"{state}/http.json", encoding="utf-8") as file:  # noqa: PTH123 - pathlib would double the time
-            told: dict[str, Any] = json.load(file)
-            return told
+            told: Any = json.load(file)
     except FileNotFoundError:
         host, _, port = os.environ.get("VIGIE_HTTP", "0.0.0.0:9600").rpartition(":")
         return {"host": host.strip("[]"), "port": int(port)}
+    if not isinstance(told, dict):
+        raise TypeError("http.json does not say where")
+    return told
 
 
 def ask(host: str, port: int) -> tuple[int, str]:
