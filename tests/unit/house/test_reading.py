@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+
+import pytest
+
+from vigie_devkit.images.catalogue import MODULES
 
 ROOT = Path(__file__).parents[3]
 RECORDS = ROOT / "docs/decisions"
@@ -38,3 +43,37 @@ def test_every_fact_of_edgehub_that_the_code_cites_has_its_heading() -> None:
     assert len(cited) > 6
     assert {one for one in cited if one not in headings} == set()
     assert [text for text in code if "edgehub.md" in text] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "folder"),
+    [
+        ("devkit/README.md", "devkit/src/vigie_devkit"),
+        ("shared/README.md", "shared/src/vigie"),
+        ("devkit/src/vigie_devkit/hub/README.md", "devkit/src/vigie_devkit/hub"),
+    ],
+)
+def test_the_page_of_a_house_names_its_rooms_and_no_others(page: str, folder: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = {
+        name
+        for row in re.findall(r"^\| (`[^|]+) \|", text, flags=re.MULTILINE)
+        for name in re.findall(r"`(\w+)/`", row)
+    }
+    rooms = {path.parent.name for path in (ROOT / folder).glob("*/__init__.py")}
+    assert named <= rooms, named - rooms
+    assert rooms <= named, rooms - named
+
+
+def test_every_module_can_be_started_under_a_debugger_against_the_hub_for_debugging() -> None:
+    configurations = json.loads((ROOT / ".vscode/launch.json").read_text(encoding="utf-8"))["configurations"]
+    tasks = {
+        task["label"]: task for task in json.loads((ROOT / ".vscode/tasks.json").read_text(encoding="utf-8"))["tasks"]
+    }
+    by_module = {one["module"]: one for one in configurations}
+    for module in MODULES:
+        one = by_module[f"vigie_{module}"]
+        command = tasks[one["preLaunchTask"]]["command"]
+        assert f"hub env {module} --dotenv" in command
+        assert one["envFile"].endswith(command.rpartition("> ")[2])
+        assert tasks[one["preLaunchTask"]]["dependsOn"] in tasks
