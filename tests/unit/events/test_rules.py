@@ -7,15 +7,17 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import msgspec
+import numpy as np
 import pytest
 
 from support.walks import HW, belt, detection, frame, kinds, told, walks
-from vigie.contracts.events import Aggregate, LineEvent, ObjectEvent, PresenceEvent, ZoneEvent
+from vigie.contracts.events import Aggregate, LineEvent, MissingEvent, ObjectEvent, PresenceEvent, ZoneEvent
 from vigie.events.camera import CameraEvents
 from vigie.events.geometry import inside
 from vigie.events.rules import Rules
 from vigie.events.schedule import counts
 from vigie.events.settings import CameraRules, EventSettings, Line, Schedule, Zone
+from vigie.vision.tracking import Tracker, TrackerSettings
 
 GATE = [(0.25, 0.0), (0.75, 0.0), (0.75, 1.0), (0.25, 1.0)]  # 160 to 480 pixels
 MIDDLE = [(0.5, 0.0), (0.5, 1.0)]
@@ -245,13 +247,17 @@ def test_a_polygon_with_a_notch_holds_what_is_in_it() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("fps", [10, 30])
-def test_crossings_stays_and_objects_on_the_rendered_belt_are_exactly_those_of_the_truth(fps: float) -> None:
+@pytest.mark.parametrize(
+    ("fps", "seconds"), [(10, 60), (30, 60), pytest.param(15, 600, marks=pytest.mark.slow)], ids=str
+)
+def test_crossings_stays_and_objects_on_the_rendered_belt_are_exactly_those_of_the_truth(
+    fps: float, seconds: float
+) -> None:
     rules = CameraRules(
         zones={"gate": Zone(points=GATE, anchor="centre")}, lines={"door": Line(points=MIDDLE, anchor="centre")}
     )
     frames, places = [], {}
-    for item, boxes in belt(60, fps):
+    for item, boxes in belt(seconds, fps):
         frames.append(item)
         for name, (left, _, right, _) in boxes.items():
             places.setdefault(name, []).append((len(frames) / fps, (left + right) / 2 / HW[1], (right - left) / HW[1]))
@@ -275,3 +281,56 @@ def test_crossings_stays_and_objects_on_the_rendered_belt_are_exactly_those_of_t
     counted = [one for one in events if isinstance(one, Aggregate)]
     assert sum(count.entered for one in counted for count in one.zones.get("gate", {}).values()) == len(stays)
     assert sum(sum(one.objects.values()) for one in counted) == len(seen)
+
+
+@pytest.mark.parametrize("seconds", [60, pytest.param(600, marks=pytest.mark.slow)])
+def test_crossings_by_the_tracker_on_the_rendered_belt_are_exactly_those_of_the_truth(seconds: float) -> None:
+    tracker, frames, sides = Tracker(TrackerSettings(good_score=0.5)), [], {}
+    for item, boxes in belt(seconds, 15):
+        found = item.detections
+        numbers = tracker.update(
+            np.array([one.box_xyxy for one in found], np.float32).reshape(-1, 4),
+            np.array([one.score for one in found], np.float32),
+            np.zeros(len(found), np.int32), item.captured_ns / 1e9,
+        )  # fmt: skip
+        seen = [
+            msgspec.structs.replace(one, track=str(number) if number else None)
+            for one, number in zip(found, numbers.tolist(), strict=True)
+        ]
+        frames.append(msgspec.structs.replace(item, detections=seen))
+        for name, (left, _, right, _) in boxes.items():
+            off, wide = (left + right) / 2 - HW[1] / 2, right - left
+            if abs(off) > 0.15 * wide:
+                sides.setdefault(name, set()).add(off > 0)
+    crossed = sum(len(one) == 2 for one in sides.values())
+    events = told(frames, CameraRules(lines={"door": Line(points=MIDDLE, anchor="centre")}))
+    assert sum(isinstance(one, LineEvent) for one in events) == crossed > seconds / 6
+
+
+def missing(events) -> list[tuple[str, str, int]]:
+    return [(one.phase, one.severity, one.inside) for one in events if isinstance(one, MissingEvent)]
+
+
+def test_an_object_that_belongs_into_a_zone_and_is_not_there_is_missing_until_it_is() -> None:
+    def away(at_s: float) -> tuple[float, float] | None:
+        return (320.0, 200.0) if at_s < 4 or at_s >= 12 else None
+
+    events = told(walks(16, a=away), zone(expected=1, absent_seconds=2.95, settle_seconds=0.25), gone_seconds=0.95)
+    assert missing(events) == [("new", "alert", 0), ("end", "event", 1)]
+    new, end = [one for one in events if isinstance(one, MissingEvent)]
+    assert new.id == end.id
+    # Gone for a second, missing after three more; back when it has stayed.
+    assert (new.at, end.at) == ("2026-11-28T10:00:07.900000Z", "2026-11-28T10:00:12.300000Z")
+
+
+def test_what_was_never_there_is_missing_too_and_one_of_two_is() -> None:
+    assert missing(told(walks(5, b=lambda _: (20.0, 200.0)), zone(expected=1)))[0] == ("new", "alert", 0)
+    both = told(walks(5, a=lambda _: (300.0, 200.0), b=lambda _: (340.0, 200.0)), zone(expected=2))
+    assert missing(both) == []
+    assert missing(told(walks(5, a=lambda _: (300.0, 200.0)), zone(expected=2)))[0] == ("new", "alert", 1)
+
+
+def test_nothing_is_missing_outside_the_schedule_and_what_is_missing_ends_with_the_camera() -> None:
+    nobody = {"a": lambda _: (20.0, 200.0)}
+    assert missing(told(walks(5, **nobody), zone(expected=1, schedule=Schedule(begin="11:00", end="12:00")))) == []
+    assert missing(told(walks(5, **nobody), zone(expected=1))) == [("new", "alert", 0), ("end", "event", 0)]

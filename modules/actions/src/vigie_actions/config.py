@@ -11,7 +11,16 @@ from vigie.contracts.events import Phase, Severity
 from vigie.events.settings import Name
 
 EventType = Literal[
-    "object", "zone", "line", "presence", "aggregate", "camera-down", "camera-degraded", "camera-up", "camera-changed"
+    "object",
+    "zone",
+    "line",
+    "presence",
+    "missing",
+    "aggregate",
+    "camera-down",
+    "camera-degraded",
+    "camera-up",
+    "camera-changed",
 ]
 SINKS_MAX = 16
 _SECRET = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"  # noqa: S105 - the form of a secret's name

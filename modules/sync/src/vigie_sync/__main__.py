@@ -13,6 +13,7 @@ from vigie.contracts.envelope import EVENTS
 from vigie.contracts.events import EventItem
 from vigie.contracts.told import Told
 from vigie.demand import offer_demands
+from vigie.events.check import check_rules
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.service import InputQueue, open_service, run_module
 from vigie_sync.config import SyncConfig
@@ -47,6 +48,7 @@ async def main(env: ModuleEnvironment) -> None:
             offer_demands(service).answer_also = timeline.answer
 
             async def apply(new: SyncConfig, _previous: SyncConfig | None) -> None:
+                check_rules(new.cameras)
                 ledger.configure(new.ledger_rules)
                 receive.configure(new)
                 facts.configure(new)

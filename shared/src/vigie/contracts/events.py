@@ -54,6 +54,7 @@ class ObjectEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag
     ``label``: of most of its sights, weighted by their scores; ``score``: the highest of that label. ``path``: where
     the middle of its lower edge was, in shares of the picture, thinned out. ``frame_hw``: what boxes are pixels of.
     ``box_xyxy``: where it is; when it was seen best, and its path, follow with ``update`` and ``end``.
+    ``top_speed``: in metres per second over a second, where the camera's ground is calibrated.
     """
 
     label: str
@@ -63,12 +64,14 @@ class ObjectEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag
     best: Best | None = None
     path: tuple[tuple[float, float], ...] = ()
     stays: tuple[Stay, ...] = ()
+    top_speed: float | None = None
 
 
 class ZoneEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="zone"):
-    """One stay of an object in a zone: ``new`` it entered, ``update`` it loiters, ``end`` it left or vanished.
+    """One stay of an object in a zone: ``new`` it entered, ``update`` it loiters or is too fast, ``end`` it left.
 
-    ``inside``: objects that are in the zone after this, of the classes that the zone is for.
+    ``inside``: objects that are in the zone after this, of the classes that the zone is for. ``speed``: in metres per
+    second, over the last second, where the camera's ground is calibrated.
     """
 
     zone: str
@@ -76,21 +79,38 @@ class ZoneEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="
     label: str
     inside: int
     loitering: bool = False
+    speeding: bool = False
+    speed: float | None = None
 
 
 class LineEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="line"):
-    """An object crossed a line. ``forward``: from the left to the right of who walks from its first point on."""
+    """An object crossed a line. ``forward``: from the left to the right of who walks from its first point on.
+
+    ``speed``: as in ZoneEvent.
+    """
 
     line: str
     track: str
     label: str
     direction: Direction
+    speed: float | None = None
 
 
 class PresenceEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="presence"):
     """Something is in a zone (``new``), and nothing any longer (``end``)."""
 
     zone: str
+
+
+class MissingEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="missing"):
+    """Fewer objects are in a zone than belong there (``new``, an alert), and again as many (``end``).
+
+    An end without them all: the zone was changed, its schedule is over, or the camera gives no frames.
+    """
+
+    zone: str
+    inside: int
+    expected: int
 
 
 class ZoneCount(msgspec.Struct, frozen=True):
@@ -186,6 +206,7 @@ EventItem = (
     | ZoneEvent
     | LineEvent
     | PresenceEvent
+    | MissingEvent
     | Aggregate
     | Omitted
     | CheckEvent

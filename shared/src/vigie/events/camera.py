@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from vigie.contracts.detections import Detection, DetectionsItem
 from vigie.contracts.events import EventItem, Occurrence, Stay
+from vigie.events.ground import Homography, homography
 from vigie.events.lines import LineRule
 from vigie.events.moment import Moment
 from vigie.events.objects import Thing
@@ -24,6 +25,7 @@ class CameraEvents:
         self._zones: dict[str, ZoneRule] = {}
         self._lines: dict[str, LineRule] = {}
         self._tally: Tally | None = None
+        self._ground: Homography | None = None
         self._last: Moment | None = None
         self._apply(rules)
 
@@ -36,6 +38,7 @@ class CameraEvents:
                 if rules.zones.get(name) != rule.zone:
                     for thing in self._things.values():
                         ended += rule.lose(thing, self._last, self._tally)
+                    ended += rule.settle(self._last, self._tally, watched=False)
         self._apply(rules)
         return ended  # type: ignore[return-value]  # every Occurrence that rules make is of the union
 
@@ -57,7 +60,7 @@ class CameraEvents:
         for thing in list(self._things.values()):
             ended += self._lose(thing, self._last, self._tally)
         for rule in self._zones.values():
-            ended += rule.settle(self._last, self._tally)
+            ended += rule.settle(self._last, self._tally, watched=False)
         if self._tally.frames:
             ended.append(self._tally.aggregate())
         self._tally = None
@@ -98,7 +101,7 @@ class CameraEvents:
             return
         if thing is None:
             thing = self._things[track] = Thing(track, now, now, found.box_xyxy, frame_hw)
-        thing.see(found, frame_hw, now)
+        thing.see(found, frame_hw, now, self._ground)
         for zone in self._zones.values():
             yield from zone.see(thing, now, tally)
         for line in self._lines.values():
@@ -134,6 +137,7 @@ class CameraEvents:
         return int(moment.utc.timestamp() // self._settings.aggregate_seconds)
 
     def _apply(self, rules: CameraRules) -> None:
+        self._ground = None if rules.ground is None else homography(rules.ground.points, rules.ground.metres)
         self._zones = {
             name: old if (old := self._zones.get(name)) is not None and old.zone == zone else ZoneRule(name, zone)
             for name, zone in rules.zones.items()

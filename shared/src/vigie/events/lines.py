@@ -47,7 +47,7 @@ class LineRule:
             key=key_of(what, "end", now), id=what, phase="end",
             severity="alert" if line.alert in {direction, "both"} else "event", camera=now.camera, trace=now.trace,
             at=now.at, started_at=before[2].at, seconds=round(now.at_s - before[2].at_s, 3), line=self.name,
-            track=thing.track, label=thing.label, direction=direction,
+            track=thing.track, label=thing.label, direction=direction, speed=thing.speed,
         )  # fmt: skip
 
     def lose(self, thing: Thing) -> None:

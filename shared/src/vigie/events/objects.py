@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from vigie.contracts.detections import Detection
 from vigie.contracts.events import Best, ObjectEvent, Phase, Stay
 from vigie.events.geometry import Point, anchors_of
+from vigie.events.ground import Homography, Pace, on_ground
 from vigie.events.moment import Moment, key_of
 
 # A path has at most this many points, at least this share of the picture apart; when full, every second one goes.
@@ -37,11 +38,13 @@ class Thing:
     label: str = ""
     # Points of its box now, by the name of the anchor.
     anchors: dict[str, Point] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
+    top_speed: float | None = None
     told: str | None = None
     told_s: float = 0.0
 
-    def see(self, found: Detection, frame_hw: tuple[int, int], now: Moment) -> None:
-        """It was detected in this frame."""
+    def see(self, found: Detection, frame_hw: tuple[int, int], now: Moment, ground: Homography | None = None) -> None:
+        """It was detected in this frame. ``ground``: of a camera that is calibrated."""
         self.seen, self.box_xyxy, self.frame_hw = now, found.box_xyxy, frame_hw
         votes = self.votes[found.label] = self.votes.get(found.label, 0.0) + found.score
         # The class of most of its sights, weighted by their scores; the first of equals.
@@ -54,11 +57,20 @@ class Thing:
             self.best = Best(now.trace, now.at, found.score, found.box_xyxy)
         self.anchors = anchors_of(found.box_xyxy, frame_hw)
         x, y = self.anchors["bottom"]
+        if ground is not None:
+            self.pace.see(on_ground(ground, (x, y)), now.at_s)
+            if self.pace.speed is not None:
+                self.top_speed = max(self.top_speed or 0.0, self.pace.speed)
         if not self.path or abs(x - self.path[-1][0]) + abs(y - self.path[-1][1]) >= self.step:
             self.path.append((round(x, 3), round(y, 3)))
             if len(self.path) > _PATH_MAX:
                 self.path[1:-1] = self.path[2:-1:2]
                 self.step *= 2
+
+    @property
+    def speed(self) -> float | None:
+        """Metres per second now, to the centimetre; None: not calibrated, or not known yet."""
+        return None if self.pace.speed is None else round(self.pace.speed, 2)
 
     @property
     def seconds(self) -> float:
@@ -88,6 +100,7 @@ class Thing:
             best=None if phase == "new" else self.best,
             path=() if phase == "new" else tuple(self.path),
             stays=(*self.stays, *going_on),
+            top_speed=None if phase == "new" or self.top_speed is None else round(self.top_speed, 2),
         )
 
 

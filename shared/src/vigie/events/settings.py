@@ -55,6 +55,24 @@ class Zone(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     absent_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="A zone is empty when nothing was in it for so long.")
     ] = 2.0
+    expected: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=1000,
+                description="So many objects belong here: fewer for `absent_seconds` are missing, an alert.",
+            ),
+        ]
+        | None
+    ) = None
+    speed_limit: (
+        Annotated[
+            float,
+            Meta(gt=0, le=1000, description="Metres per second; faster is an alert. Needs the camera's `ground`."),
+        ]
+        | None
+    ) = None
     alert: Annotated[
         Literal["none", "enter", "absent"], Meta(description="Which of its events are alerts, beside loitering.")
     ] = "none"
@@ -75,11 +93,24 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     schedule: Annotated[Schedule, Meta(description="When it counts; absent: always.")] | None = None
 
 
+class Ground(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What speeds are measured by: four points on the ground, in the picture and in metres, in the same order."""
+
+    points: Annotated[
+        list[Point], Meta(min_length=4, max_length=4, description="Where they are seen, in shares of the picture.")
+    ]
+    metres: Annotated[
+        list[tuple[float, float]],
+        Meta(min_length=4, max_length=4, description="Where they are on the ground, from any origin."),
+    ]
+
+
 class CameraRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Zones and lines of one camera, by name."""
+    """Zones and lines of one camera, by name; and its ground, where speeds are wanted."""
 
     zones: Annotated[dict[Name, Zone], Meta(max_length=RULES_MAX, description="Zones by name.")] = {}
     lines: Annotated[dict[Name, Line], Meta(max_length=RULES_MAX, description="Lines by name.")] = {}
+    ground: Annotated[Ground, Meta(description="Calibration of the ground; absent: no speeds.")] | None = None
 
 
 class EventSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from vigie.contracts.events import Occurrence, Phase, PresenceEvent, Severity, Stay, ZoneEvent
+from vigie.contracts.events import MissingEvent, Occurrence, Phase, PresenceEvent, Severity, Stay, ZoneEvent
 from vigie.events.geometry import BAND, Point, bounds, clearance_px, inside
 from vigie.events.moment import Moment, key_of
 from vigie.events.objects import Thing
@@ -26,6 +26,7 @@ class _Visit:
     last_in: Moment
     counted: bool = False
     loitering: bool = False
+    speeding: bool = False
     out: Moment | None = None
 
     @property
@@ -44,6 +45,9 @@ class ZoneRule:
     _labels: dict[str, str] = field(default_factory=dict)
     # Of the time in which something is inside; None: nothing is.
     _present: tuple[str, Moment, Moment] | None = None
+    # Since when fewer are inside than belong here, and what was told of it.
+    _few_since: Moment | None = None
+    _missing: tuple[str, Moment] | None = None
 
     def __post_init__(self) -> None:
         """Far from the zone nothing else is asked."""
@@ -64,6 +68,9 @@ class ZoneRule:
             loiters = zone.loiter_seconds is not None and now.at_s - visit.entered.at_s >= zone.loiter_seconds
             if visit.counted and loiters and not visit.loitering:
                 visit.loitering = True
+                yield self._event(thing, visit, "update", now, "alert")
+            if visit.counted and not visit.speeding and self._is_too_fast(thing):
+                visit.speeding = True
                 yield self._event(thing, visit, "update", now, "alert")
         elif not visit.counted:
             del self._visits[thing.track]
@@ -92,11 +99,12 @@ class ZoneRule:
         label = self._labels.pop(thing.track)
         tally.left(self.name, label, visit.seconds)
         thing.stayed(Stay(self.name, visit.entered.at, visit.seconds, visit.last_in.at))
-        event = self._event(thing, visit, "end", now, "alert" if visit.loitering else "event")
+        event = self._event(thing, visit, "end", now, "alert" if visit.loitering or visit.speeding else "event")
         yield msgspec.structs.replace(event, label=label)
 
-    def settle(self, now: Moment, tally: Tally) -> Iterator[Occurrence]:
-        """After all objects of a frame, or while none comes: is the zone empty?"""
+    def settle(self, now: Moment, tally: Tally, *, watched: bool = True) -> Iterator[Occurrence]:
+        """After all objects of a frame: is the zone empty, does something lack? Not ``watched``: nobody looks on."""
+        yield from self._lacks(now, watched=watched)
         tally.inside(self.name, Counter(self._labels.values()))
         if not self.zone.presence or self._present is None:
             return
@@ -106,6 +114,35 @@ class ZoneRule:
         elif now.at_s - last.at_s >= self.zone.absent_seconds:
             self._present = None
             yield self._presence("end", what, since, last, "alert" if self.zone.alert == "absent" else "event")
+
+    def _is_too_fast(self, thing: Thing) -> bool:
+        return self.zone.speed_limit is not None and (thing.pace.speed or 0.0) > self.zone.speed_limit
+
+    def _lacks(self, now: Moment, *, watched: bool) -> Iterator[MissingEvent]:
+        """Fewer than belong here: also where nothing has been since the camera began."""
+        expected = self.zone.expected
+        if expected is None:
+            return
+        if not watched or len(self._labels) >= expected or not counts(self.zone.schedule, now.utc):
+            self._few_since = None
+            if self._missing is not None:
+                what, since = self._missing
+                self._missing = None
+                yield self._missing_event("end", what, since, now)
+            return
+        since = self._few_since = self._few_since or now
+        if self._missing is None and now.at_s - since.at_s >= self.zone.absent_seconds:
+            what = f"{now.camera}/{self.name}/missing/{since.trace}"
+            self._missing = (what, since)
+            yield self._missing_event("new", what, since, now)
+
+    def _missing_event(self, phase: Literal["new", "end"], what: str, since: Moment, now: Moment) -> MissingEvent:
+        return MissingEvent(
+            key=key_of(what, phase, now), id=what, phase=phase, severity="alert" if phase == "new" else "event",
+            camera=now.camera, trace=now.trace, at=now.at, started_at=since.at,
+            seconds=round(now.at_s - since.at_s, 3), zone=self.name, inside=len(self._labels),
+            expected=self.zone.expected or 0,
+        )  # fmt: skip
 
     def stay_of(self, thing: Thing) -> Stay | None:
         """The stay that goes on."""
@@ -139,5 +176,6 @@ class ZoneRule:
         return ZoneEvent(
             key=key_of(what, phase, at), id=what, phase=phase, severity=severity, camera=at.camera, trace=at.trace,
             at=at.at, started_at=visit.entered.at, seconds=visit.seconds, zone=self.name, track=thing.track,
-            label=thing.label, inside=len(self._labels), loitering=visit.loitering,
+            label=thing.label, inside=len(self._labels), loitering=visit.loitering, speeding=visit.speeding,
+            speed=thing.speed,
         )  # fmt: skip

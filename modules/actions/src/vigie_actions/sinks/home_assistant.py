@@ -19,6 +19,7 @@ from vigie.contracts.events import (
     CameraUp,
     EventItem,
     LineEvent,
+    MissingEvent,
     ObjectEvent,
     PresenceEvent,
     ZoneEvent,
@@ -102,6 +103,11 @@ class Entities:
             self._set(
                 f"{camera} zone {event.zone} presence", ("zone", event.zone, "presence"),
                 "OFF" if event.phase == "end" else "ON", component="binary_sensor", device_class="occupancy",
+            )  # fmt: skip
+        elif isinstance(event, MissingEvent):
+            self._set(
+                f"{camera} zone {event.zone} missing", ("zone", event.zone, "missing"),
+                "OFF" if event.phase == "end" else "ON", component="binary_sensor", device_class="problem",
             )  # fmt: skip
         elif isinstance(event, LineEvent):
             way = ("line", event.line, event.direction, event.label)
