@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Page
 
 from support.viewer_page import CHROMIUM, HW, House, browser_page, viewer_house
-from vigie.contracts.detections import Mask
+from vigie.contracts.detections import Detection, DetectionsItem, Mask, StageTimings
 from vigie.contracts.events import ZoneEvent
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
@@ -280,6 +280,52 @@ async def test_masks_and_poses_are_drawn_where_the_object_is(tmp_path: Path) -> 
         assert await page.evaluate(inked, [320, 100]) == 0
 
 
+async def test_a_model_on_trial_is_drawn_over_the_very_frame_beside_the_serving_one(tmp_path: Path) -> None:
+    colour = """([x, y]) => {
+      const canvas = document.querySelector(".boxes"), ratio = canvas.width / 640, found = [];
+      const pen = canvas.getContext("2d");
+      for (let away = -4; away <= 4; away++)
+        found.push([...pen.getImageData(Math.round((x + away) * ratio), Math.round(y * ratio), 1, 1).data]);
+      return found.sort((a, b) => b[3] - a[3])[0];
+    }"""
+    tried = {"phase": "running", "model": "parts-2/1 on trial", "engine": "cpu/int8/1t", "trial": {
+        "frames": 40, "matched": 120, "flipped": 1, "missing": 2, "new": 3, "agreement": 0.9721, "run_ms": 6.5,
+        "serving_run_ms": 12.25}}  # fmt: skip
+    async with viewer_house(tmp_path) as house, browser_page(house) as page:
+        camera = house.add("dock")
+        await page.add_init_script(BOXES_ONLY)
+        house.extra["inference"] = {
+            "reported": {"model_state": {"id": "parts-1", "shelf": ["parts"]}, "tryout_state": tried}
+        }
+        await page.goto(f"{house.address}/#/models")
+        deadline = time.monotonic() + 30
+        while await page.evaluate("document.querySelector('.picture')?.dataset.seq === undefined"):
+            assert time.monotonic() < deadline
+            house.tell()
+            camera.show()
+            left, top, right, bottom = (float(side) for side in camera.box)
+            seen = Detection("nut", 0, 0.9, (left + 40, top, right + 40, bottom))
+            house.trial.send(
+                DetectionsItem(
+                    "dock", camera.seq, f"dock-0badc0de-{camera.seq}", "2026-11-28T10:00:00.000000Z", 0, HW,
+                    "parts-2/1 on trial", [seen], StageTimings(1.0, 2.0, 6.5),
+                )
+            )  # fmt: skip
+            await asyncio.sleep(0.2)
+        seq = int(await page.evaluate("document.querySelector('.picture').dataset.seq"))
+        left, top = 40 + (seq * 7) % 400, 30 + (seq * 3) % 200
+        serving = await page.evaluate(colour, [left, top + 40])
+        red, green, blue, _ = serving
+        assert green > red + 60, "what serves is cyan"
+        assert blue > red + 60
+        # Dashed: some of its left side is drawn.
+        pink = [await page.evaluate(colour, [left + 40, top + 30 + down]) for down in range(12)]
+        assert any(red > green + 60 and alpha > 200 for red, green, _, alpha in pink)
+        text = await page.locator(".models").inner_text()
+        assert all(word in text for word in ("0.972", "6.5 ms", "12.3 ms", "120 objects equal"))
+        assert page.wrong == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_every_view_passes_the_accessibility_rules(tmp_path: Path, scheme: str) -> None:
     import axe_playwright_python
@@ -294,7 +340,7 @@ async def test_every_view_passes_the_accessibility_rules(tmp_path: Path, scheme:
         await page.wait_for_selector(LIVE)
         await page.evaluate(axe)
         found: list[str] = []
-        for view in ("live", "live/dock", "health", "timeline"):
+        for view in ("live", "live/dock", "health", "timeline", "models", "setup"):
             await page.evaluate(f"location.hash = '/{view}'")
             await page.wait_for_timeout(300)
             if view == "live/dock":
@@ -317,7 +363,7 @@ async def test_a_phone_shows_everything_without_scrolling_sideways(tmp_path: Pat
         flow = await running(house)
         await page.goto(house.address)
         await page.wait_for_selector(LIVE)
-        for view in ("live", "live/dock", "health", "timeline"):
+        for view in ("live", "live/dock", "health", "timeline", "models", "setup"):
             await page.evaluate(f"location.hash = '/{view}'")
             await page.wait_for_timeout(200)
             assert await page.evaluate("document.documentElement.scrollWidth") <= 390, view

@@ -93,6 +93,7 @@ class House:
         self.overlay = Sender(hub, names.INFERENCE, names.OVERLAY, "vigie.detections/1")
         self.statuses = {name: Sender(hub, name, names.STATUS, "vigie.status/1") for name in names.FLOW}
         self.timeline = Sender(hub, names.SYNC, names.TIMELINE, "vigie.told/1")
+        self.trial = Sender(hub, names.INFERENCE, names.TRIAL, "vigie.detections/1")
         self.events_told = 0
         self.cameras: dict[str, Camera] = {}
         self.states: dict[str, dict[str, Any]] = {}
@@ -162,6 +163,7 @@ async def viewer_house(
         (names.INFERENCE, names.OVERLAY): (names.VIEWER, names.DETECTIONS),
         (names.VIEWER, names.DEMAND): ("listener", names.DEMAND),
         (names.SYNC, names.TIMELINE): (names.VIEWER, names.EVENTS),
+        (names.INFERENCE, names.TRIAL): (names.VIEWER, names.TRIAL),
         **{(name, names.STATUS): (names.VIEWER, names.STATUS) for name in names.FLOW},
     }
     hub = MemoryHub(routes)

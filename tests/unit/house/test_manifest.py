@@ -31,7 +31,7 @@ def edges() -> set[tuple[str, str, str | None, str | None]]:
 
 
 def test_routes_connect_the_flow_that_the_code_names() -> None:
-    of_the_viewer = {names.PREVIEW, names.OVERLAY, names.DEMAND, names.STATUS, names.TIMELINE}
+    of_the_viewer = {names.PREVIEW, names.OVERLAY, names.DEMAND, names.STATUS, names.TIMELINE, names.TRIAL}
     assert {edge for edge in edges() if edge[1] not in {names.CREDIT, *of_the_viewer}} == {
         (names.CAMERA, names.FRAMES, names.PREPROCESS, names.FRAMES),
         (names.PREPROCESS, names.TENSORS, names.INFERENCE, names.TENSORS),
@@ -47,6 +47,7 @@ def test_routes_connect_the_viewer_with_every_module() -> None:
     assert {edge for edge in edges() if names.VIEWER in (edge[0], edge[2]) and edge[1] != names.CREDIT} == {
         (names.CAMERA, names.PREVIEW, names.VIEWER, names.FRAMES),
         (names.INFERENCE, names.OVERLAY, names.VIEWER, names.DETECTIONS),
+        (names.INFERENCE, names.TRIAL, names.VIEWER, names.TRIAL),
         (names.SYNC, names.TIMELINE, names.VIEWER, names.EVENTS),
         *((names.VIEWER, names.DEMAND, module, names.DEMAND) for module in (*names.FLOW, names.ACTIONS)),
         *((module, names.STATUS, names.VIEWER, names.STATUS) for module in (*names.FLOW, names.ACTIONS)),

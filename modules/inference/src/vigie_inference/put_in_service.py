@@ -14,6 +14,7 @@ from vigie_inference.config import InferenceConfig, ModelConfig
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.runtime_control import RuntimeControl
 from vigie_inference.serving import LoadedBundle, ServingModel
+from vigie_inference.which_model import shelf
 
 log = get_logger("inference")
 
@@ -68,6 +69,7 @@ class PutInService:
                     "id": loaded.bundle.card.name,
                     "input_spec": loaded.spec.version,
                     "signature": msgspec.structs.asdict(loaded.signed),
+                    "shelf": shelf(self._service.env.models),
                 }
             }
         )

@@ -12,6 +12,7 @@ from vigie.models.bundle import CARD_FILE
 from vigie_inference.config import ModelConfig
 
 SHIPPED = "conveyor-parts"
+SHELF_MAX = 24
 
 
 def which_model(wanted: ModelConfig | None, shelves: Sequence[Path]) -> ModelConfig | None:
@@ -40,3 +41,8 @@ def which_model(wanted: ModelConfig | None, shelves: Sequence[Path]) -> ModelCon
 
 def _find(name: str, shelves: Sequence[Path]) -> Path | None:
     return next((shelf / name for shelf in shelves if (shelf / name / CARD_FILE).is_file()), None)
+
+
+def shelf(folders: Sequence[Path]) -> list[str]:
+    """Names of the bundles that can be tried or served by name."""
+    return sorted({card.parent.name for folder in folders for card in folder.glob(f"*/{CARD_FILE}")})[:SHELF_MAX]

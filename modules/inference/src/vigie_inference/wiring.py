@@ -22,6 +22,7 @@ from vigie_inference.put_in_service import PutInService
 from vigie_inference.runtime_control import RuntimeControl
 from vigie_inference.update.methods import offer_update_methods
 from vigie_inference.update.trial import TrialRun
+from vigie_inference.update.tryout import Tryout
 from vigie_inference.update.updates import Updates
 
 # Results waiting for sync: minutes of one camera, some megabytes.
@@ -49,11 +50,20 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     overlay = service.output(names.OVERLAY, (names.VIEWER, names.DETECTIONS), item_type=DetectionsItem, sampled=True)
     trial = TrialRun()
     stage = InferStage(service, tensors, detections, models, service.env.frames, load=load, trial=trial)
-    stage.show_to_viewer(overlay, offer_demands(service).wants)
+    wants = offer_demands(service).wants
+    stage.show_to_viewer(overlay, wants)
+    on_trial = service.unwatched_output(names.TRIAL, DetectionsItem)
+
+    def show(seen: DetectionsItem) -> None:
+        if wants(seen.camera, seen.seq):
+            on_trial.offer(seen, key=seen.camera, keep=False)
+
+    trial.show = show
     announcer = Announcer(service, specs, models, stage, trial)
     control = RuntimeControl(service, models, load)
     put = PutInService(service, models, announcer, control)
     updates = Updates(service, models, put, load=load, announcer=announcer, trial=trial)
+    tryout = Tryout(service, models, put, updates=updates.report, trial=trial, announcer=announcer)
     offer_methods(service, models, control)
     offer_update_methods(service, updates)
 
@@ -63,6 +73,7 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     service.thread("inference.runtime", control.run)
     service.thread("inference.hangs", control.engines.run)
     service.thread("inference.trial", trial.run)
+    service.thread("inference.tryout", tryout.run)
     service.thread("inference.update", updates.run)
     await service.start()
     apply = ApplyConfig(service, models, control, put, updates, detections=detections)

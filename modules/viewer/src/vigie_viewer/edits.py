@@ -24,7 +24,13 @@ from vigie_viewer.timeline import Event
 log = get_logger("viewer.edits")
 
 # What a person needs while looking, and nothing that erases or signs out.
-METHODS = frozenset({(names.CAMERA, "probe_source"), (names.CAMERA, "reconnect")})
+METHODS = frozenset(
+    {
+        (names.CAMERA, "probe_source"),
+        (names.INFERENCE, "try_model"),
+        (names.INFERENCE, "end_try"),
+    }
+)
 
 B = TypeVar("B")
 

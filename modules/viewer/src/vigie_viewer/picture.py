@@ -48,6 +48,15 @@ class Picture:
         return self._head
 
 
+def trial_text(seen: DetectionsItem) -> str:
+    """What a model on trial saw in a frame; the page draws it over the picture of that very frame."""
+    body = {
+        "kind": "trial", "camera": seen.camera, "trace": seen.trace, "seq": seen.seq, "model": seen.model,
+        "boxes": [_box(one) for one in seen.detections], "ms": seen.timings.inference_ms,
+    }  # fmt: skip
+    return _encoder.encode(body).decode()
+
+
 def _box(one: Detection) -> list[Any]:
     """Label, class, score, four sides, track; then, where the model has them, key points and the mask's grid."""
     box: list[Any] = [one.label, one.class_id, one.score, *one.box_xyxy, one.track]

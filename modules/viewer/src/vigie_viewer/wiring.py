@@ -22,7 +22,7 @@ from vigie_viewer.config import ViewerConfig
 from vigie_viewer.methods import offer_methods
 from vigie_viewer.occurrences import Occurrences, ToldRaw
 from vigie_viewer.overview import Overview
-from vigie_viewer.picture import Picture
+from vigie_viewer.picture import Picture, trial_text
 from vigie_viewer.pictures import Pictures
 from vigie_viewer.sessions import Sessions
 from vigie_viewer.settings import PageSettings
@@ -44,6 +44,7 @@ async def run_viewer(service: Service[ViewerConfig], settings: PageSettings) -> 
     detections = service.input(names.DETECTIONS, DetectionsItem)
     statuses = service.input(names.STATUS, ModuleStatus)
     events = service.input(names.EVENTS, ToldRaw, schema=TOLD)
+    trials = service.input(names.TRIAL, DetectionsItem)
     demand = service.unwatched_output(names.DEMAND, Demand)
 
     audience = Audience()
@@ -75,6 +76,7 @@ async def run_viewer(service: Service[ViewerConfig], settings: PageSettings) -> 
     service.thread("viewer.detections", pictures.take_detections)
     service.thread("viewer.status", partial(_take, statuses, loop, overview.take))
     service.thread("viewer.events", partial(_take, events, loop, occurrences.hear))
+    service.thread("viewer.trial", partial(_take, trials, loop, lambda seen: site.tell(trial_text(seen))))
     try:
         async with serve_site(site, settings) as address, asyncio.TaskGroup() as tasks:
             log.info("page", address=address, token_file=str(settings.token_file) if settings.token_file else None)

@@ -27,5 +27,6 @@ STATUS = "status"
 PREVIEW = "preview"
 OVERLAY = "overlay"
 TIMELINE = "timeline"
+TRIAL = "trial"
 # What reached a module through the hub, line by line, where the manifest sends it upstream.
 AUDIT = "audit"

@@ -20,7 +20,7 @@ from vigie_devkit.manifest.placeholders import is_variable
 OUTPUTS = {
     names.CAMERA: (names.FRAMES, names.EVENTS, names.PREVIEW, names.STATUS),
     names.PREPROCESS: (names.TENSORS, names.CREDIT, names.STATUS),
-    names.INFERENCE: (names.DETECTIONS, names.INPUT_SPEC, names.CREDIT, names.OVERLAY, names.STATUS),
+    names.INFERENCE: (names.DETECTIONS, names.INPUT_SPEC, names.CREDIT, names.OVERLAY, names.TRIAL, names.STATUS),
     names.SYNC: (names.TELEMETRY, names.EVENTS, names.CREDIT, names.STATUS, names.TIMELINE),
     names.VIEWER: (names.DEMAND, names.CREDIT),
     names.ACTIONS: (names.STATUS,),
@@ -30,11 +30,11 @@ INPUTS = {
     names.PREPROCESS: (names.FRAMES, names.INPUT_SPEC, names.CREDIT, names.DEMAND),
     names.INFERENCE: (names.TENSORS, names.CREDIT, names.DEMAND),
     names.SYNC: (names.DETECTIONS, names.EVENTS, names.DEMAND),
-    names.VIEWER: (names.FRAMES, names.DETECTIONS, names.STATUS, names.EVENTS),
+    names.VIEWER: (names.FRAMES, names.DETECTIONS, names.STATUS, names.EVENTS, names.TRIAL),
     names.ACTIONS: (names.EVENTS, names.DEMAND),
 }
 _REFERENCES = {(names.PREPROCESS, names.FRAMES), (names.INFERENCE, names.TENSORS), (names.VIEWER, names.FRAMES)}
-_ON_DEMAND = (names.PREVIEW, names.OVERLAY, names.STATUS, names.TIMELINE)
+_ON_DEMAND = (names.PREVIEW, names.OVERLAY, names.STATUS, names.TIMELINE, names.TRIAL)
 _REFERENCES_TTL_S = 60
 
 

@@ -54,6 +54,22 @@ class TrialState(msgspec.Struct, frozen=True):
     examples: tuple[str, ...] = ()
 
 
+def trial_state(tally: Tally, serving_ms: float | None, new_ms: float | None) -> TrialState:
+    """``serving_ms``, ``new_ms``: medians of one run."""
+    agreement = tally.agreement
+    return TrialState(
+        frames=tally.frames,
+        matched=tally.matched,
+        flipped=tally.flipped,
+        missing=tally.missing,
+        new=tally.new,
+        agreement=None if agreement is None else round(agreement, 4),
+        run_ms=None if new_ms is None else round(new_ms, 2),
+        serving_run_ms=None if serving_ms is None else round(serving_ms, 2),
+        examples=tuple(tally.examples),
+    )
+
+
 class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
     """``serving`` and ``former`` are absent where the model of desired property ``model`` serves, or did."""
 
@@ -130,17 +146,7 @@ class UpdateReport:
             self._agreement.set(agreement)
         self.update(
             reason=reason,
-            trial=TrialState(
-                frames=tally.frames,
-                matched=tally.matched,
-                flipped=tally.flipped,
-                missing=tally.missing,
-                new=tally.new,
-                agreement=None if agreement is None else round(agreement, 4),
-                run_ms=None if new_ms is None else round(new_ms, 2),
-                serving_run_ms=None if serving_ms is None else round(serving_ms, 2),
-                examples=tuple(tally.examples),
-            ),
+            trial=trial_state(tally, serving_ms, new_ms),
         )
 
     def stands(self, record: Record) -> None:

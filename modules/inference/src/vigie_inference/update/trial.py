@@ -11,13 +11,13 @@ import statistics
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.contracts.detections import Detection, DetectionsItem
+from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
 from vigie.contracts.inputspec import InputSpec, SampledSpec
 from vigie.contracts.tensors import TensorItem
 from vigie.errors import FrameGoneError, VigieError
@@ -40,12 +40,13 @@ _BUDGET_WINDOW_S = 5.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """A model on trial. ``every``: one frame of so many is fitted for it."""
+    """A model on trial. ``every``: one frame of so many is fitted for it. ``ended``: called when it is over."""
 
     model: ServingModel
     filter: Filter
     every: int
     cpu_max: float
+    ended: Callable[[], None] = lambda: None
 
 
 class TrialRun:
@@ -63,6 +64,8 @@ class TrialRun:
         self._new_ms: deque[float] = deque(maxlen=_TIMES_KEPT)
         self._spent: deque[tuple[float, float]] = deque()
         self._running = threading.Lock()
+        # What the model on trial saw, for who looks at it; from the thread that runs it.
+        self.show: Callable[[DetectionsItem], None] = lambda _: None
 
     def begin(self, trial: Trial) -> None:
         self.end()
@@ -71,12 +74,24 @@ class TrialRun:
             for kept in (self._serving, self._new, self._serving_ms, self._new_ms, self._spent):
                 kept.clear()
 
-    def end(self) -> None:
-        """Nothing is on trial from now on; no run of its model is under way when this returns."""
+    def end(self, only: Trial | None = None) -> None:
+        """Nothing is on trial from now on; no run of its model is under way when this returns.
+
+        ``only``: this one, if it is; another one goes on.
+        """
         with self._lock:
+            trial = self._trial
+            if only is not None and trial is not only:
+                return
             self._trial = None
         with self._running:
             pass
+        if trial is not None:
+            trial.ended()
+
+    def tries(self, trial: Trial | None) -> bool:
+        """Whether ``trial`` goes on."""
+        return trial is not None and self._trial is trial
 
     def look(self) -> tuple[Tally, float | None, float | None, str]:
         """Counts so far, median of the serving and of the new model's runs in milliseconds, and why it cannot go on."""
@@ -150,6 +165,14 @@ class TrialRun:
             busy_s = max(time.thread_time() - cpu_s, (ended_s - begun_s) * model.engine.candidate.threads)
             self._spent.append((ended_s, busy_s))
             self._pair(self._new, (item.camera, item.seq), seen)
+        took_ms = round((ended_s - begun_s) * 1e3, 3)
+        timings = StageTimings(item.preprocessed_ms, round((ended_s * 1e9 - item.captured_ns) / 1e6, 3), took_ms)
+        self.show(
+            DetectionsItem(
+                item.camera, item.seq, item.trace, item.captured_at, item.captured_ns, item.frame_hw,
+                model.spec.version, seen, timings,
+            )
+        )  # fmt: skip
 
     def _within_budget(self, trial: Trial) -> bool:
         now_s = time.monotonic()

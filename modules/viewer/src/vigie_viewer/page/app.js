@@ -6,11 +6,12 @@ import { t } from "./strings.en.js";
 import { Icon } from "./icons.js";
 import { Live } from "./live.js";
 import { Health } from "./health.js";
+import { Models } from "./models.js";
 import { Setup } from "./setup.js";
 import { Timeline } from "./timeline.js";
 
-const VIEWS = { live: Live, health: Health, timeline: Timeline, setup: Setup };
-const TABS = ["live", "health", "timeline"];
+const VIEWS = { live: Live, health: Health, timeline: Timeline, models: Models, setup: Setup };
+const TABS = ["live", "health", "timeline", "models"];
 
 function useState_() {
   const [, tick] = useState(0);

@@ -79,8 +79,7 @@ async function picture(buffer) {
     const drawer = drawers.get(head.camera);
     if (!drawer) return;
     const bitmap = await createImageBitmap(new Blob([new Uint8Array(buffer, 4 + length)], { type: "image/jpeg" }));
-    drawer(head, bitmap);
-    bitmap.close();
+    if (!drawer(head, bitmap)) bitmap.close(); // true: it is kept until its counterpart comes
     const seen = state.pictures[head.camera];
     state.pictures[head.camera] = { head, at: performance.now(), drawn: (seen?.drawn || 0) + 1 };
   } finally {

@@ -17,6 +17,7 @@ export function hue(label) {
   return hues.get(label);
 }
 
+export const TRIAL_TONES = { serving: "hsl(185 90% 62%)", trial: "hsl(318 95% 68%)" };
 export const stroke = (label) => `hsl(${hue(label)} 88% 60%)`;
 export const shortTrack = (track) => track.split("-").pop();
 
@@ -33,7 +34,8 @@ export function drawBoxes(canvas, head, { boxes, labels, trails, shapes }, extra
   pen.clearRect(0, 0, canvas.width, canvas.height);
   if (!head) return;
   const names = shapes && extra.shapes ? paintShapes(pen, canvas.width, canvas.height, extra.shapes, extra) : () => {};
-  if (boxes && head.boxes) drawFound(pen, canvas, head, { labels, trails }, extra, ratio);
+  if (extra.trial) drawTrial(pen, canvas, head, extra.trial, labels, ratio);
+  else if (boxes && head.boxes) drawFound(pen, canvas, head, { labels, trails }, extra, ratio);
   names();
 }
 
@@ -54,6 +56,26 @@ function drawFound(pen, canvas, head, { labels, trails }, extra, ratio) {
     if (labels) drawLabel(pen, box, left, top, line, ratio, canvas);
   }
   pen.globalAlpha = 1;
+}
+
+// Two models on one frame: what serves in one colour, what is tried in the other and dashed, so that both show.
+function drawTrial(pen, canvas, head, trial, labels, ratio) {
+  const [height, width] = head.hw, sx = canvas.width / width, sy = canvas.height / height, line = Math.max(1, Math.round(1.6 * ratio));
+  for (const [boxes, tone, dash] of [[head.boxes || [], TRIAL_TONES.serving, []], [trial.boxes, TRIAL_TONES.trial, [6 * ratio, 4 * ratio]]]) {
+    for (const [label, , score, x1, y1, x2, y2] of boxes) {
+      const left = Math.round(x1 * sx), top = Math.round(y1 * sy), right = Math.round(x2 * sx), bottom = Math.round(y2 * sy);
+      pen.setLineDash(dash);
+      outline(pen, left, top, right - left, bottom - top, tone, line, ratio);
+      pen.setLineDash([]);
+      if (!labels) continue;
+      pen.font = `600 ${Math.round(11 * ratio)}px system-ui, sans-serif`; pen.textBaseline = "middle"; pen.textAlign = "left";
+      const text = `${label} ${Math.round(score * 100)}`, high = Math.round(16 * ratio), wide = Math.ceil(pen.measureText(text).width) + 8 * ratio;
+      // The serving model's name stands above its box, the other one's below.
+      const y = dash.length ? Math.min(bottom, canvas.height - high) : Math.max(0, top - high), x = Math.max(0, Math.min(left, canvas.width - wide));
+      pen.fillStyle = tone; pen.beginPath(); pen.roundRect(x, y, wide, high, 3 * ratio); pen.fill();
+      pen.fillStyle = "#0b1214"; pen.fillText(text, x + 4 * ratio, y + high / 2);
+    }
+  }
 }
 
 export function outline(pen, x, y, w, h, tone, line, ratio) {

@@ -60,7 +60,7 @@ function Plots() {
     <${Plot} title=${t.health.plot.dropped} points=${points} lines=${[[6, "bad", ""]]} /></div>`;
 }
 
-function Engine() {
+export function Engine() {
   const reported = state.modules.inference?.reported || {}, runtime = reported.runtime_state || {}, serving = runtime.serving || {};
   const rows = [
     [t.health.modelName, reported.model_state?.id], [t.health.serving, serving.candidate], [t.health.provider, serving.provider], [t.health.verdict, serving.verdict],

@@ -50,6 +50,7 @@ export function take(message) {
       if (message.point) state.points = [...state.points, message.point].filter((p) => p[0] > message.point[0] - 900);
       break;
     case "told": heard(message); break;
+    case "trial": emit("trial", message); return; // only who compares is concerned
     case "history": state.points = message.points; break;
     case "events": state.events = (message.all ? message.events : [...state.events, ...message.events]).slice(-300); break;
   }

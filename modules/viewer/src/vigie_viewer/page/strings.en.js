@@ -9,7 +9,7 @@ export const t = {
   language: "en",
   seconds, duration,
   module: { camera: "Camera", preprocess: "Preprocess", inference: "Inference", sync: "Sync", viewer: "Viewer" },
-  nav: { live: "Live", health: "Health", timeline: "Timeline" },
+  nav: { live: "Live", health: "Health", timeline: "Timeline", models: "Models" },
   signIn: {
     title: "Sign in", token: "Token", submit: "Sign in", wrong: "That token is not valid, or too many were tried. Wait a moment and try again.",
     help: "The token is in the viewer's state folder (page-token) or is the secret viewer_token that the operator set.", out: "Sign out",
@@ -37,6 +37,10 @@ export const t = {
     fps: "Frames per second, at most", unlimited: "as they come", source: "Source", patch: "Twin patch", nothing: "Nothing is changed. An edit appears here as the twin patch that it is.", apply: "Apply", undo: "Take the last change back", sending: "Sending…", sent: (version) => `Applied: desired properties are at version ${version}.`, copied: "Copied.",
     hidden: "The source holds a hidden password: write ${SECRET_NAME} in its place.",
     notYet: (kind) => `The module of this version does not take "${kind}" yet: copy it for one that does.`, cloudOwns: "On a device the cloud owns desired properties: copy the patch and apply it there.",
+  },
+  models: {
+    try: "Try another model", bundle: "Bundle on this device", variant: "Variant", best: "what is best here", begin: "Try it beside", end: "End the try-out", opening: "Opening the model…", command: "Copy the try-out as az command",
+    help: "It runs on the same live frames as the serving model, which goes on undisturbed. It ends by itself after five minutes.", ended: (why) => `Ended: ${why}.`, serving: "serves", trial: "on trial", serveTitle: "Let it serve", serve: "Serve this one",
   },
   setup: {
     title: "Add a camera", source: "Source", sourceLabel: "Address of the camera, a video file, or a device", examples: "For example", secret: "Write a password as ${NAME}: the secret of that name is filled in on the device and never shown.", check: "Check", checking: "Opening the source…", checkCommand: "Copy the check as az command",

@@ -41,21 +41,50 @@ const lit = (name) => (label) => {
   return now && (now.event.severity === "alert" ? "alert" : "event");
 };
 
-export function Tile({ name, onOpen, large, preview, edits, children }) {
+// Pictures that wait for what the model on trial saw in the very frame, and the other way round.
+const HELD_MAX = 16;
+
+function hold(kept, key, value) {
+  kept.set(key, value);
+  while (kept.size > HELD_MAX) {
+    const oldest = kept.keys().next().value;
+    kept.get(oldest).bitmap?.close();
+    kept.delete(oldest);
+  }
+}
+
+export function Tile({ name, onOpen, large, preview, edits, compare, children }) {
   const picture = useRef(), boxes = useRef(), box = useRef(), last = useRef(null), shown = useRef(0), trails = useRef(new Map());
   const [ratio, setRatio] = useState(null), [, setAlone] = useState(0);
   useTick(500);
 
   const wished = useRef({});
-  wished.current = { preview, edits };
+  wished.current = { preview, edits, compare };
+  const trial = useRef(null);
   const redraw = () => boxes.current && drawBoxes(boxes.current, last.current, state.settings, {
-    preview: wished.current.preview, trails: trails.current,
+    trial: wished.current.compare ? trial.current : null, preview: wished.current.preview, trails: trails.current,
     shapes: wished.current.edits ? null : shapesOf(name), counts: (label) => state.counts[`${name}/${label}`], lit: lit(name),
   });
-  useEffect(redraw, [preview, edits]);
+  useEffect(redraw, [preview, edits, compare]);
   useEffect(() => {
     let stop = null, seen = true, width = 0;
+    const pictures = new Map(), trials = new Map();
     const draw = (head, bitmap) => {
+      if (!wished.current.compare) return paint(head, bitmap);
+      const seen = trials.get(head.trace);
+      if (!seen) { hold(pictures, head.trace, { head, bitmap }); return true; }
+      trial.current = seen;
+      return paint(head, bitmap);
+    };
+    const compared = on("trial", (seen) => {
+      if (seen.camera !== name || !wished.current.compare) return;
+      const held = pictures.get(seen.trace);
+      if (!held) return hold(trials, seen.trace, seen);
+      pictures.delete(seen.trace);
+      if (held.head.seq >= (last.current?.seq ?? -1)) { trial.current = seen; paint(held.head, held.bitmap); }
+      held.bitmap.close();
+    });
+    const paint = (head, bitmap) => {
       const canvas = picture.current;
       if (!canvas) return;
       if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) { canvas.width = bitmap.width; canvas.height = bitmap.height; }
@@ -80,7 +109,7 @@ export function Tile({ name, onOpen, large, preview, edits, children }) {
     again();
     const off = on("settings", redraw);
     trails.current = new Map();
-    return () => { stop?.(); sight.disconnect(); size.disconnect(); off(); };
+    return () => { stop?.(); sight.disconnect(); size.disconnect(); off(); compared(); for (const held of pictures.values()) held.bitmap.close(); };
   }, [name]);
 
   const latest = state.pictures[name];
