@@ -51,6 +51,7 @@ def faults(args: argparse.Namespace) -> int:
     from vigie_devkit.faults.page import put_into, table
     from vigie_devkit.faults.registry import all_faults
     from vigie_devkit.faults.run import try_all
+    from vigie_devkit.faults.trial import Result
 
     known = all_faults()
     if args.list:
@@ -72,18 +73,20 @@ def faults(args: argparse.Namespace) -> int:
 
     for sentence in cannot_do():
         tell(sentence)
-    results = []
+    results: list[Result] = []
+    made = ""
     for result in try_all(chosen, args.seed, tell):
         results.append(result)
         back = "not back" if result.back_s is None else f"back after {result.back_s:g} s"
         verdict = "kept" if result.kept else f"NOT KEPT: {'; '.join(result.unmet)}"
         tell(f"  {result.fault}: {back}, {verdict}")
+        made = table(known, results, machine_in_words(), datetime.now(UTC).date(), args.seed)
+        if args.output is not None:
+            # After each: a run of half an hour that is ended early has told what it found.
+            page = args.output.read_text(encoding="utf-8")
+            args.output.write_text(put_into(page, made), encoding="utf-8")
     if args.json:
         print(json.dumps([{**asdict(result), "kept": result.kept} for result in results]))
-    made = table(known, results, machine_in_words(), datetime.now(UTC).date(), args.seed)
-    if args.output is not None:
-        page = args.output.read_text(encoding="utf-8")
-        args.output.write_text(put_into(page, made), encoding="utf-8")
-    elif not args.json:
+    if args.output is None and not args.json:
         print(made)
     return Exit.OK if all(result.kept for result in results) else Exit.NO_FLOW
