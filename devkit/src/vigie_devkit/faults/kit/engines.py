@@ -30,7 +30,7 @@ def serving(command: str) -> Put:
     @contextmanager
     def put(system: System) -> Iterator[None]:
         engine = system.run.home.parent / "engine"
-        wanted = {"prefer": {"engines": ["bad"]}, "forbid": {"engines": ["openvino"]}, "variant": "fp32"}
+        wanted = {"require": {"engines": ["bad"]}, "variant": "fp32"}
         system.patch("inference", {"threads": 1, "runtime": {**wanted, "measure": "auto"}})
         system.wait_until(lambda: _engine_of(system) == "bad", "the bad engine serves", _MEASURED_WITHIN_S)
         engine.write_text(command, encoding="ascii")
