@@ -99,6 +99,11 @@ class HangingLater(Hanging):
         return super().spoil(outputs) if misbehaves_now() else outputs
 
 
+class LyingLater(Lying):
+    def spoil(self, outputs: list[Any]) -> list[Any]:
+        return super().spoil(outputs) if misbehaves_now() else outputs
+
+
 class NanLater(Nan):
     def spoil(self, outputs: list[Any]) -> list[Any]:
         return super().spoil(outputs) if misbehaves_now() else outputs

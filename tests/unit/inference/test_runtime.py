@@ -279,3 +279,34 @@ def engine_processes() -> list[int]:
     """Processes of isolated engines that this one started."""
     children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
     return [int(pid) for pid in children if b"isolated_child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+async def test_an_engine_that_lies_after_a_while_is_found_by_the_canary_and_serves_again_only_when_it_agrees(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIGIE_ENGINES", variable("lying_later"))
+    monkeypatch.setattr("vigie.runtimes.breaker.FIRST_PAUSE_S", 2.0)
+    async with inference(tmp_path) as bench:
+        spec = await bench.serve(
+            bundle, runtime={"prefer": {"engines": ["lying_later"]}, "canary_minutes": 0.01, "measure": "auto"}
+        )
+        assert (await bench.settled())["serving"]["engine"] == "lying_later"
+        good = await bench.answered(picture(1, HW), spec.version)
+
+        def checks(result: str) -> float:
+            return bench.service.metrics.values().get(f'vigie_canary_checks_total{{result="{result}"}}', 0.0)
+
+        await until(lambda: checks("agrees") >= 1, what="a check that agrees")
+        assert bench.service.metrics.values()["vigie_canary_seconds_total"] > 0
+        (tmp_path / "now").touch()
+        await until(lambda: checks("lie") >= 1, what="the lie is found")
+        await until(lambda: bench.runtime()["serving"]["engine"] == "onnxruntime")
+        same = await bench.answered(picture(1, HW), spec.version)
+        assert apart_from_tracks(same.detections) == apart_from_tracks(good.detections)
+        state = await until(lambda: now if (now := bench.runtime())["breaker"] else None)
+        assert "answers are wrong" in state["breaker"][0]["reason"]
+        # It was measured before it lied; what it is asked before it serves again is the reference set.
+        await until(lambda: bench.runtime()["breaker"] and bench.runtime()["breaker"][0]["failures"] >= 2)
+        assert bench.runtime()["serving"]["engine"] == "onnxruntime"
+        (tmp_path / "now").unlink()
+        await until(lambda: bench.runtime()["serving"]["engine"] == "lying_later")

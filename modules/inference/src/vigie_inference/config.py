@@ -132,6 +132,15 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         ]
         | None
     ) = None
+    canary_minutes: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1440,
+            description="How often a frame of the model's reference set runs on the serving engine, which is replaced "
+            "if it answers wrongly; three runs each time. 0: never.",
+        ),
+    ] = 10.0
     measure: Annotated[
         Literal["auto", "off"],
         Meta(description="auto: what is not known of this machine is measured; off: only what is known counts."),

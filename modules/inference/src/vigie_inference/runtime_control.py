@@ -26,6 +26,7 @@ from vigie.runtimes.measurement import Measured
 from vigie.runtimes.objective import Objective
 from vigie.runtimes.opening import is_safe
 from vigie.service import Service
+from vigie_inference.canary import Canary
 from vigie_inference.config import InferenceConfig, objective_of
 from vigie_inference.engines import Engines
 from vigie_inference.first_engine import first_engine
@@ -72,6 +73,7 @@ class RuntimeControl:
         self.report = RuntimeReport(service)
         self.engines = Engines(self._breaker, service.fail)
         self._switching = Switching(models, self._breaker, self.report, self.engines, folder / "engines")
+        self._canary = Canary(models, load, service.metrics)
         self._alive = service.health.watch("inference.runtime", STALLED_AFTER_S)
         self._lock = threading.Lock()
         self._wanted: Wanted | None = None
@@ -151,6 +153,8 @@ class RuntimeControl:
                 self._done = wanted
         else:
             self._switching.look_after()
+            self._canary.look(wanted.config.runtime.canary_minutes)
+            self._take_failures()
             if wanted.objective.kind == "auto" and self._load.queueing() != self._queueing:
                 log.info("runtime_follows_load", queueing=not self._queueing)
                 self._decide(wanted, self._here(wanted))

@@ -59,6 +59,11 @@ class LoadedBundle:
         except VigieError as error:
             raise ConfigRefusedError("$.model", str(error)) from error
 
+    def parity_min(self, variant: str) -> float | None:
+        """The least agreement with the reference that the card asks of a variant; None: the default."""
+        parity = self.bundle.card.variants[variant].parity
+        return None if parity is None else parity.minimum
+
 
 class ServingModel:
     """A loaded bundle and the engine that runs it, in as many threads at a time as its candidate has runs."""

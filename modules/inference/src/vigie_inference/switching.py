@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from vigie.errors import VigieError
+from vigie.errors import EngineLiesError, VigieError
 from vigie.log import get_logger
 from vigie.runtimes import Candidate, Engine, EngineSettings
 from vigie.runtimes.breaker import FORGIVEN_AFTER_S, Breaker
@@ -14,6 +14,7 @@ from vigie.runtimes.finite import require_finite
 from vigie.runtimes.isolated_engine import IsolatedEngine
 from vigie.runtimes.measurement import Measured, figures
 from vigie.runtimes.opening import is_safe
+from vigie.runtimes.parity import judge
 from vigie.runtimes.reference_frames import reference_frames
 from vigie_inference.engines import Engines
 from vigie_inference.models_in_service import ModelsInService
@@ -82,7 +83,7 @@ class Switching:
 
     def failed(self, candidate: Candidate, reason: str, kind: str) -> None:
         now_s = time.time()
-        trouble = self._breaker.failed(candidate.key, reason, now_s)
+        trouble = self._breaker.failed(candidate.key, reason, now_s, kind)
         self._report.failed(candidate, kind)
         log.warning(
             "runtime_failed",
@@ -112,10 +113,20 @@ class Switching:
                 engine.run_limit_s = hung_after_s(known)
             for tensor, _ in reference_frames(loaded.bundle)[:_WARM_RUNS]:
                 require_finite(engine, engine.run(tensor))
+            trouble = self._breaker.troubles().get(candidate.key)
+            if trouble is not None and trouble.kind == EngineLiesError.slug:
+                self._require_agreement(loaded, engine)
         except BaseException:
             engine.close()
             raise
         return engine
+
+    def _require_agreement(self, loaded: LoadedBundle, engine: Engine) -> None:
+        """One that lied was measured before it went wrong. Raises: EngineLiesError."""
+        frames = reference_frames(loaded.bundle)
+        found = judge(loaded.bundle.card, engine.run, frames, minimum=loaded.parity_min(engine.variant))
+        if not found.passed:
+            raise EngineLiesError(f"{loaded.bundle.card.name}/{engine.candidate.key}", found.why)
 
 
 def hung_after_s(known: Measured | None) -> float:

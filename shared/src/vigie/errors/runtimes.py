@@ -61,6 +61,16 @@ class EngineHungError(EngineError):
         super().__init__(model, f"during {what} the engine did not answer within {limit_s:g} s; its process was ended")
 
 
+class EngineLiesError(EngineError):
+    """An engine that agreed with the reference when it was measured does not any more; another one answers."""
+
+    slug: ClassVar[str] = "engine-lies"
+
+    def __init__(self, model: str, why: str) -> None:
+        """``why``: how far its answers are from the reference's."""
+        super().__init__(model, f"its answers are wrong: {why}")
+
+
 class ModelHungError(EngineError):
     """A run inside the module's own process did not end; the module ends and runs the model in a process of its own."""
 

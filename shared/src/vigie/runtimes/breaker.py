@@ -27,11 +27,15 @@ FORGIVEN_AFTER_S = 3600.0
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """``failures`` in a row; closed again at ``retry_at_s`` (seconds since the epoch: it must outlive a reboot)."""
+    """``failures`` in a row; closed again at ``retry_at_s`` (seconds since the epoch: it must outlive a reboot).
+
+    ``kind``: the last error's slug.
+    """
 
     failures: int
     reason: str
     retry_at_s: float
+    kind: str = ""
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -75,11 +79,11 @@ class Breaker:
             self._trying = ""
             self._save()
 
-    def failed(self, key: str, reason: str, now_s: float) -> Trouble:
+    def failed(self, key: str, reason: str, now_s: float, kind: str = "") -> Trouble:
         """Open, for longer than the last time."""
         before = self._troubles.get(key)
         failures = 1 if before is None else before.failures + 1
-        trouble = Trouble(failures, reason[:400], now_s + pause_s(failures))
+        trouble = Trouble(failures, reason[:400], now_s + pause_s(failures), kind)
         self._troubles[key] = trouble
         if self._trying == key:
             self._trying = ""
