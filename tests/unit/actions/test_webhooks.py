@@ -207,3 +207,26 @@ async def test_delays_are_counted_from_what_happened_and_late_ones_are_told(acti
     assert (sink["late"], sink["delivered"]) == (1, 1)
     assert sink["p99_seconds"] > 3600
     assert actions.cursor.position(BOOT) == 1
+
+
+async def test_a_camera_is_erased_from_what_waits_for_a_sink_that_is_away(actions, receiver):
+    async with Receiver().serve() as gone:
+        away = hook(gone, queue={"batch_items": 1})
+    await actions.configure(webhooks={"away": away})
+    sent = actions.feed([zone_event(n, camera=("gate", "yard")[n % 2]) for n in range(6)])
+    await actions.until_confirmed(sent)
+
+    def on_its_way() -> bool:
+        return actions.hub.reported("actions").get("sinks", {}).get("webhooks_away", {}).get("state") == "waiting"
+
+    await actions.until(on_its_way)
+    assert (await actions.method("erase", {}))[0] == 400
+    status, reply = await actions.method("erase", {"camera": "yard"})
+    assert (status, reply) == (
+        200,
+        {"items": 3, "sinks": {"webhooks.away": 3}, "on_their_way": 0, "undated": 0, "unsearched": []},
+    )
+    _, backlog = await actions.method("get_backlog")
+    assert backlog["sinks"]["webhooks.away"]["waiting"] == 3
+    _, reply = await actions.method("erase", {"camera": "gate"})
+    assert (reply["items"], reply["on_their_way"]) == (2, 1)

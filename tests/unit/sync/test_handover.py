@@ -90,6 +90,19 @@ async def test_a_cloud_that_is_away_for_long_and_a_receiver_that_is_away_do_not_
     assert keys(device.upstream())
 
 
+async def test_what_waits_for_a_module_of_the_device_is_erased_too(device):
+    await device.configure(cameras=RULES)
+    await walked(device)
+    ledger = device.folder / "state/for-actions/ledger.db"
+    await device.until(ledger.exists)
+    status, reply = await device.method("erase", {"since": "2000-01-01T00:00:00Z"})
+    assert status == 200
+    # Of the copies, one message may be on its way already.
+    assert reply["for_modules"]["actions"] + reply["on_their_way"] > 0
+    _, again = await device.method("erase", {"since": "2000-01-01T00:00:00Z"})
+    assert (again["items"], again["for_modules"]) == (0, {"actions": 0})
+
+
 async def test_without_receivers_nothing_is_recorded_for_them(tmp_path, monkeypatch):
     monkeypatch.delenv("VIGIE_EVENT_RECEIVERS", raising=False)
     device = Device(tmp_path, monkeypatch)

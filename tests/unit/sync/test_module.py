@@ -188,7 +188,7 @@ async def test_a_camera_is_erased_from_what_waits_and_the_answer_and_the_audit_s
     status, reply = await device.method("erase", {"camera": "yard"})
     assert (status, reply) == (
         200,
-        {"items": 3, "cameras": {"yard": 3}, "on_their_way": 0, "undated": 0, "set_aside": []},
+        {"items": 3, "cameras": {"yard": 3}, "on_their_way": 0, "undated": 0, "for_modules": {}, "set_aside": []},
     )
     assert (await device.method("flush"))[0] == 200
     assert device.upstream_seqs() == [0, 2, 4]

@@ -35,6 +35,15 @@ class Deliveries:
         with self._lock:
             return list(self._by_path.values())
 
+    def closed(self) -> list[str]:
+        """Folders of sinks that left the twin, with what waited for them."""
+        open_now = {one.path for one in self.all()}
+        folder = self._service.env.state / "sinks"
+        try:
+            return sorted(one.name for one in folder.iterdir() if one.name not in open_now)
+        except FileNotFoundError:
+            return []
+
     def configure(self, new: ActionsConfig) -> None:
         """Raises: ConfigRefusedError: a sink that cannot be made, by its path; nothing has changed then."""
         wanted = dict(entries(new))

@@ -15,6 +15,7 @@ import msgspec
 from vigie.errors import LedgerUnavailableError
 from vigie.health import Watchdog
 from vigie.ledger.batch import Batch
+from vigie.ledger.erasure import Erased, Erasure
 from vigie.ledger.ledger import Backlog
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.ledger.rows import Entry
@@ -103,6 +104,17 @@ class Delivery:
             self._retired.append(self._sink)
             self.settings, self._sink, self._adopted = settings, sink, True
             self._condition.notify_all()
+
+    def erase(self, what: Erasure, *, set_aside: bool) -> Erased:
+        """Of what waits. ``set_aside``: damaged ledgers that were kept go too. Raises: LedgerUnavailableError."""
+        erased = self._ledger.erase(what)
+        if set_aside:
+            self._ledger.forget_set_aside()
+        return erased
+
+    def set_aside(self) -> list[str]:
+        """Damaged ledgers that were kept."""
+        return [f"{self.path}/{name}" for name in self._ledger.set_aside()]
 
     def backlog(self) -> Backlog:
         """Raises: LedgerUnavailableError."""

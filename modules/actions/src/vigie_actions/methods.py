@@ -11,14 +11,18 @@ import msgspec
 from msgspec import Meta
 
 from vigie.errors import LedgerUnavailableError, MethodRefusedError
+from vigie.ledger.erase_request import Erase
 from vigie.ledger.priorities import Priority
 from vigie.ledger.rows import Entry
+from vigie.log import get_logger
 from vigie.messaging.methods import NoRequest
 from vigie.service import Service
 from vigie_actions.config import ActionsConfig
 from vigie_actions.deliveries import Deliveries
 from vigie_actions.delivery import Delivery
 from vigie_actions.event import made_test_event
+
+log = get_logger("actions")
 
 _CAMERA = "test"
 
@@ -60,8 +64,22 @@ class GetBacklogReply(msgspec.Struct, frozen=True):
     sinks: dict[str, SinkBacklog]
 
 
+class EraseReply(msgspec.Struct, frozen=True):
+    """``items`` went, by sink. ``on_their_way``: not erased, they are being given to a sink.
+
+    ``undated``: kept, they do not say when they were. ``unsearched``: damaged ledgers, and folders of sinks that left
+    the twin.
+    """
+
+    items: int
+    sinks: dict[str, int]
+    on_their_way: int
+    undated: int
+    unsearched: list[str]
+
+
 def offer_methods(service: Service[ActionsConfig], deliveries: Deliveries) -> None:
-    """Answer ``send_test_event`` and ``get_backlog``."""
+    """Answer ``send_test_event``, ``get_backlog`` and ``erase``."""
     numbers = itertools.count(1)
 
     def send_test_event(request: SendTestEvent) -> SendTestEventReply:
@@ -80,6 +98,20 @@ def offer_methods(service: Service[ActionsConfig], deliveries: Deliveries) -> No
     def get_backlog(_: NoRequest) -> GetBacklogReply:
         return GetBacklogReply({one.path: _backlog(one) for one in deliveries.all()})
 
+    def erase(request: Erase) -> EraseReply:
+        what = request.erasure()
+        erased = {one.path: one.erase(what, set_aside=request.set_aside) for one in deliveries.all()}
+        reply = EraseReply(
+            sum(one.items.total() for one in erased.values()),
+            {path: one.items.total() for path, one in sorted(erased.items())},
+            sum(one.on_their_way for one in erased.values()),
+            sum(one.undated for one in erased.values()),
+            [*(name for one in deliveries.all() for name in one.set_aside()), *deliveries.closed()],
+        )
+        log.info("erased", camera=request.camera, since=str(request.since), until=str(request.until), items=reply.items)
+        return reply
+
+    service.method("erase", Erase, erase)
     service.method("send_test_event", SendTestEvent, send_test_event)
     service.method("get_backlog", NoRequest, get_backlog)
 

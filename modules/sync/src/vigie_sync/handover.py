@@ -14,6 +14,7 @@ from pathlib import Path
 from vigie.contracts import names
 from vigie.errors import PermanentError, TransientError
 from vigie.ledger.batch import Batch
+from vigie.ledger.erasure import Erased, Erasure
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.ledger.rows import Entry
 from vigie.log import OncePer, get_logger
@@ -83,6 +84,20 @@ class Handover:
             self._recorded += 1
             self._waits = True
             self._condition.notify_all()
+
+    def erase(self, what: Erasure, *, set_aside: bool) -> Erased:
+        """Of what the receiver has not confirmed. ``set_aside``: damaged ledgers go too.
+
+        Raises: LedgerUnavailableError.
+        """
+        erased = self._ledger.erase(what)
+        if set_aside:
+            self._ledger.forget_set_aside()
+        return erased
+
+    def set_aside(self) -> list[str]:
+        """Damaged ledgers that were kept."""
+        return [f"for-{self.receiver}/{name}" for name in self._ledger.set_aside()]
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set."""
