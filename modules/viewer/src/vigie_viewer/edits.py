@@ -79,7 +79,7 @@ class Edits:
         if isinstance(asked, web.Response):
             return asked
         editor, patch = asked
-        if patch.module not in {*names.FLOW, names.VIEWER}:
+        if patch.module not in names.MODULES:
             return refusal(404, f"there is no module {patch.module[:80]!r}")
         try:
             applied = await editor.apply(patch.module, patch.patch)

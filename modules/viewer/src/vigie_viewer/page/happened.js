@@ -7,9 +7,10 @@ export function told({ event }) {
   const words = t.told, seconds = t.duration(event.seconds || 0);
   switch (event.type) {
     case "object": return event.phase === "end" ? words.gone(event.label, seconds) : event.phase === "update" ? words.stays(event.label, seconds) : words.seen(event.label);
-    case "zone": return event.phase === "new" ? words.entered(event.label, event.zone) : event.phase === "update" ? words.loiters(event.label, event.zone, seconds) : words.left(event.label, event.zone, seconds);
+    case "zone": return event.phase === "new" ? words.entered(event.label, event.zone) : event.phase === "update" ? (event.speeding && !event.loitering ? words.speeds(event.label, event.zone, event.speed) : words.loiters(event.label, event.zone, seconds)) : words.left(event.label, event.zone, seconds);
     case "line": return words.crossed(event.label, event.line, words.direction[event.direction]);
     case "presence": return event.phase === "new" ? words.occupied(event.zone) : words.empty(event.zone, seconds);
+    case "missing": return event.phase === "new" ? words.lacks(event.zone, event.inside, event.expected) : words.complete(event.zone, seconds);
     default: return event.type;
   }
 }

@@ -74,6 +74,8 @@ export const t = {
     seen: (label) => `${label} seen`, stays: (label, s) => `${label} in view for ${s}`, gone: (label, s) => `${label} was in view for ${s}`,
     entered: (label, zone) => `${label} entered ${zone}`, loiters: (label, zone, s) => `${label} has stayed in ${zone} for ${s}`, left: (label, zone, s) => `${label} was in ${zone} for ${s}`,
     crossed: (label, line, way) => `${label} crossed ${line} ${way}`, direction: { forward: "forward", backward: "backward" }, occupied: (zone) => `${zone} is occupied`, empty: (zone, s) => `${zone} is empty after ${s}`,
+    speeds: (label, zone, speed) => `${label} is too fast in ${zone}: ${speed} m/s`,
+    lacks: (zone, inside, expected) => `${zone} holds ${inside} of ${expected}`, complete: (zone, s) => `${zone} is no longer short of anything, after ${s}`,
     alert: "Alert", close: "Close", noPicture: "No picture: nobody was looking when it happened.", camera: "Camera", began: "Began", at: "Latest", lasted: "Lasted", score: "Highest score", inside: "Inside now", track: "Track", stay: (zone) => `In ${zone}`, key: "Key",
   },
   events: {
