@@ -24,6 +24,9 @@ def needs(engine: str) -> pytest.MarkDecorator:
     """``needs("qnn")``: ``./vigie test`` installs it where it has a wheel."""
     if engine == "webgpu":
         return _needs_webgpu()
+    if engine in engines.APART:
+        here = Path(engines.engines_environment(bootstrap.environment_folder(), engine)).exists()
+        return pytest.mark.skipif(not here, reason=f"{engine} is not installed (tests/engines-{engine}.lock)")
     missing = importlib.util.find_spec(_PACKAGES[engine]) is None
     if engine == "qnn" and platform.machine() != "x86_64":
         return pytest.mark.skipif(True, reason="QNN's emulation runs on x86-64 only")
@@ -32,7 +35,12 @@ def needs(engine: str) -> pytest.MarkDecorator:
 
 def webgpu_python() -> str:
     """The Python that has ONNX Runtime with WebGPU in place of the ordinary one."""
-    return str(engines.engines_python(bootstrap.environment_folder(), "webgpu"))
+    return engine_python("webgpu")
+
+
+def engine_python(name: str) -> str:
+    """The Python of an engine that stands in place of the pinned onnxruntime."""
+    return str(engines.engines_python(bootstrap.environment_folder(), name))
 
 
 def _needs_webgpu() -> pytest.MarkDecorator:

@@ -22,9 +22,11 @@ ENGINES: dict[str, tuple[tuple[str, ...], tuple[int, int]]] = {
     "openvino": (("x86_64", "aarch64"), (2, 28)),
     "qnn": (("x86_64",), (2, 35)),
     "webgpu": (("x86_64",), (2, 28)),
+    "onnxruntime-oldest": (("x86_64", "aarch64"), (2, 28)),
+    "onnxruntime-newest": (("x86_64", "aarch64"), (2, 28)),
 }
-# Packages that stand in place of onnxruntime: beside it in one environment each would hide the other.
-APART = frozenset({"webgpu"})
+# What stands in place of the pinned onnxruntime: beside it in one environment each would hide the other.
+APART = frozenset({"webgpu", "onnxruntime-oldest", "onnxruntime-newest"})
 ENGINE_LOCK = "tests/engines-{}.lock"
 
 

@@ -18,7 +18,7 @@ from vigie.models import Bundle, load_bundle
 from vigie_devkit.models.importer import import_model
 
 pytestmark = needs("webgpu")
-TRIAL = ROOT / "tests/support/webgpu_trial.py"
+TRIAL = ROOT / "tests/support/engine_trial.py"
 LIMIT_S = 400
 
 
@@ -35,7 +35,7 @@ def with_software_driver(**more: str) -> dict[str, str]:
 
 def trial(what: str, bundle: Bundle, environment: dict[str, str]) -> dict[str, Any]:
     done = subprocess.run(
-        [webgpu_python(), TRIAL, what, str(bundle.folder)],
+        [webgpu_python(), TRIAL, what, str(bundle.folder), "webgpu", "GPU"],
         env=environment | {"PYTHONPATH": str(ROOT / "tests")},
         capture_output=True,
         text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -222,6 +223,17 @@ def test_an_engine_that_stands_in_place_of_onnxruntime_has_an_environment_of_its
     assert engines.engines_environment(venv, "qnn") == engines.engines_environment(venv) == tmp_path / ".venv-engines"
     assert engines.engines_environment(venv, "webgpu") == tmp_path / ".venv-engines-webgpu"
     assert engines.engines_python(venv, "webgpu") == venv / "bin/python", "not installed"
+
+
+@pytest.mark.parametrize("name", ["oldest", "newest"])
+def test_the_range_of_onnxruntime_differs_from_the_pinned_one_in_nothing_else(name: str) -> None:
+    root = Path(__file__).parents[3]
+    pinned, ranged = (
+        dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (root / lock).read_text(encoding="utf-8"), flags=re.MULTILINE))
+        for lock in ("requirements.lock", f"tests/engines-onnxruntime-{name}.lock")
+    )
+    assert ranged["onnxruntime"] != pinned["onnxruntime"]
+    assert {key for key in ranged.keys() & pinned.keys() if ranged[key] != pinned[key]} == {"onnxruntime"}
 
 
 def test_the_locks_of_engines_agree_with_the_others() -> None:

@@ -1,6 +1,6 @@
-"""Run by the Python that has WebGPU: open a bundle on it as the module would, and print what happened as JSON.
+"""Run by the Python that has an engine: open a bundle on it as the module would, and print what happened as JSON.
 
-python webgpu_trial.py run|kill|hang BUNDLE
+python engine_trial.py run|kill|hang BUNDLE PROVIDER DEVICE [VARIANT]
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from vigie.models import Bundle, load_bundle
 from vigie.models.reference import read_reference
 from vigie.runtimes import Candidate, EngineSettings, open_engine
 from vigie.runtimes.isolated_engine import IsolatedEngine
+from vigie.runtimes.runtime_libraries import import_onnxruntime
 
 
-def main(what: str, folder: str) -> dict[str, Any]:
+def main(what: str, folder: str, provider: str, device: str, variant: str = "fp32") -> dict[str, Any]:
     bundle = load_bundle(Path(folder))
-    variant = next(iter(bundle.card.variants))
-    candidate = Candidate("onnxruntime", "webgpu", "GPU", variant, 1)
+    candidate = Candidate("onnxruntime", provider, device, variant, 1)
     try:
         return run(bundle, candidate) if what == "run" else broken(bundle, candidate, what)
     except VigieError as error:
@@ -43,12 +43,14 @@ def run(bundle: Bundle, candidate: Candidate) -> dict[str, Any]:
         )
         proof = engine.prove()
         return {
+            "version": import_onnxruntime().__version__,
             "provider": engine.provider,
             "apart": apart,
             "span": max(float(np.abs(output).max()) for output in reference.outputs),
             "verdict": proof.verdict,
             "reason": proof.reason,
             "placed": proof.placed,
+            "integer_kernels": proof.integer_kernels,
         }
 
 
