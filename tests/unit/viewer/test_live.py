@@ -14,6 +14,7 @@ from support.modules import until
 playwright = pytest.importorskip("playwright", reason="Playwright is not installed")
 
 from support.viewer_page import House, viewer_house  # noqa: E402
+from vigie_viewer.live import Connection  # noqa: E402
 
 
 def asked_for(house: House) -> list[dict[str, int]]:
@@ -96,3 +97,26 @@ async def test_a_message_that_is_no_message_closes_the_connection_and_nothing_el
             assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
         async with session.get(f"{house.address}/api/me") as answer:
             assert await answer.json() == {"signed_in": True, "token_needed": False, "edits": False}
+
+
+async def test_a_page_that_reads_slowly_loses_news_gets_everything_anew_and_then_news_again() -> None:
+    sent: list[str] = []
+    gate = asyncio.Event()
+
+    class Socket:
+        async def send_str(self, text: str) -> None:
+            await gate.wait()
+            sent.append(text)
+
+    connection = Connection(Socket())  # type: ignore[arg-type]  # of a socket only this is used
+    connection.everything = lambda: [f"all {number}" for number in range(20)]
+    running = asyncio.create_task(connection.run())
+    for number in range(30):
+        connection.tell(f"news {number}")
+    gate.set()
+    await until(lambda: sent.count("all 19") == 1)
+    connection.tell("later")
+    await until(lambda: sent[-1] == "later")
+    assert [text for text in sent if text.startswith("all")] == [f"all {number}" for number in range(20)]
+    assert "news 29" not in sent
+    running.cancel()

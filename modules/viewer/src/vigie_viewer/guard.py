@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
@@ -31,6 +33,7 @@ class Guard:
     def __init__(self, settings: PageSettings, sessions: Sessions) -> None:
         self._settings, self._sessions = settings, sessions
         self._local_only = settings.token is None
+        self._own: WeakKeyDictionary[asyncio.Transport, bool] = WeakKeyDictionary()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -57,14 +60,16 @@ class Guard:
         origin = request.headers.get("Origin")
         if origin is not None and origin.partition("://")[2] != host:
             return "a page of another origin may not ask here"
-        if self._local_only and not _is_own(request):
+        if self._local_only and not self._is_own(request):
             return "this page is for the user who started it; set a token (docs/viewer.md) to share it"
         return None
 
-
-def _is_own(request: web.Request) -> bool:
-    transport = request.transport
-    if transport is None:
-        return False
-    peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-    return bool(peer and own) and is_own((peer[0], peer[1]), (own[0], own[1]))
+    def _is_own(self, request: web.Request) -> bool:
+        """Asked of the kernel once per connection: whose it is never changes, and its table of sockets is long."""
+        transport = request.transport
+        if transport is None:
+            return False
+        if transport not in self._own:
+            peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+            self._own[transport] = bool(peer and own) and is_own((peer[0], peer[1]), (own[0], own[1]))
+        return self._own[transport]

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -33,15 +34,22 @@ class FromPage(msgspec.Struct, frozen=True):
     drawn: Annotated[str, Meta(max_length=200)] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _News:
+    text: str
+
+
 class Connection:
     """Implements ``Listener``: what is sent waits here and leaves by one task, so that nobody waits for a page."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self._socket = socket
-        self._waiting: deque[bytes | str] = deque()
+        self._waiting: deque[bytes | str | _News] = deque()
         self._wake = asyncio.Event()
         self._closing: str | None = None
         self._lost = False
+        # News that wait, without what a page is built on: that is much, and must not count as a page that is slow.
+        self._news = 0
         # Everything anew, for a page that has lost some of it.
         self.everything: Callable[[], Iterable[str]] = tuple
 
@@ -51,10 +59,11 @@ class Connection:
 
     def tell(self, text: str) -> None:
         """Send JSON. A page that does not read loses it, and gets everything anew once it reads again."""
-        if self._lost or sum(isinstance(one, str) for one in self._waiting) >= _TEXTS_MAX:
+        if self._lost or self._news >= _TEXTS_MAX:
             self._lost = True
         else:
-            self._waiting.append(text)
+            self._news += 1
+            self._waiting.append(_News(text))
         self._wake.set()
 
     def greet(self, text: str) -> None:
@@ -73,7 +82,10 @@ class Connection:
             self._wake.clear()
             while self._waiting and self._closing is None:
                 message = self._waiting.popleft()
-                if isinstance(message, str):
+                if isinstance(message, _News):
+                    self._news -= 1
+                    await self._socket.send_str(message.text)
+                elif isinstance(message, str):
                     await self._socket.send_str(message)
                 else:
                     await self._socket.send_bytes(message)

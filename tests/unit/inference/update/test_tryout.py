@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support import models
+from support.checkout import ROOT
 from support.inference import Bench, inference
 from support.inference import picture as random_picture
 from support.modules import Sender, until
@@ -63,6 +64,14 @@ async def test_both_models_answer_the_same_frames_and_the_serving_one_answers_al
     assert (await bench.answered(random_picture(9, HW), serving)).model == serving
     await until(lambda: not bench.specs()[-1].also, timeout_s=60)
     assert (await call(bench, "end_try"))[0] == 409
+
+
+@pytest.mark.parametrize("variant", ["fp32", "int8-s8s8"])
+async def test_the_variant_that_was_asked_for_is_the_one_that_runs(bench: Bench, bundle: Path, variant: str) -> None:
+    shipped = ROOT / "shared/models/conveyor-parts"
+    await bench.serve(bundle, score=0.3)
+    status, told = await call(bench, "try_model", {"path": str(shipped), "variant": variant})
+    assert (status, told["engine"].split("/")[1]) == (200, variant)
 
 
 async def test_it_ends_by_itself_and_says_why(bench: Bench, bundle: Path) -> None:

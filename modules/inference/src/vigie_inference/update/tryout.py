@@ -155,8 +155,10 @@ class Tryout:
             if wanted is None:
                 raise MethodRefusedError(404, "there is no such bundle")
             loaded = self._put.read(wanted)
-            fitting = Filter(config, loaded)
-            model = self._put.open(loaded, config)
+            # The variant that is asked for decides which engine opens it, not that of the serving model.
+            own = msgspec.structs.replace(config, model=wanted)
+            fitting = Filter(own, loaded)
+            model = self._put.open(loaded, own)
         except ConfigRefusedError as error:
             raise MethodRefusedError(400, str(error)) from error
         # A name of its own: another variant of the serving bundle has the same spec, and its tensors must not mix.

@@ -34,8 +34,14 @@ export function Snapshot({ item, width, height, whole, label }) {
   useEffect(() => {
     let here = true;
     if (!picture) return;
-    load(picture.id).then((bitmap) => { if (here && bitmap && canvas.current) drawSnapshot(canvas.current, bitmap, picture, event, width, height, whole); });
-    return () => { here = false; };
+    // Only what is in view is fetched: a list may have hundreds.
+    const sight = new IntersectionObserver(([entry]) => {
+      if (!entry.isIntersecting) return;
+      sight.disconnect();
+      load(picture.id).then((bitmap) => { if (here && bitmap && canvas.current) drawSnapshot(canvas.current, bitmap, picture, event, width, height, whole); });
+    });
+    sight.observe(canvas.current);
+    return () => { here = false; sight.disconnect(); };
   }, [picture?.id, width, height, whole]);
   return picture ? html`<canvas class="snapshot" ref=${canvas} role="img" aria-label=${label} style=${{ width: `${width}px`, aspectRatio: `${width} / ${height}` }}></canvas>` : html`<span class="snapshot none" aria-hidden="true" style=${{ width: `${width}px`, aspectRatio: `${width} / ${height}` }}></span>`;
 }
