@@ -19,7 +19,8 @@ class Fault:
 
     ``what``: a phrase for the table. ``back_within_s``: from the fault's end to the first frame that was captured after
     it and has reached upstream. ``signs``: what an operator sees meanwhile or after, all of it. ``new_ledger``: the
-    ledger's numbers may begin anew, because what was recorded is in doubt. ``peers``: what others promise.
+    ledger's numbers may begin anew, because what was recorded is in doubt, and an item that was on its way may come
+    again under another message id. ``peers``: what others promise.
     """
 
     name: str
