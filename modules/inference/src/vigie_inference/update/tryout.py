@@ -161,6 +161,13 @@ class Tryout:
             model = self._put.open(loaded, own)
         except ConfigRefusedError as error:
             raise MethodRefusedError(400, str(error)) from error
+        if request.variant is not None and model.engine.variant != request.variant:
+            model.close()
+            raise MethodRefusedError(
+                400,
+                f"$.variant: {request.variant!r} has no engine on this machine that could try it; "
+                f"{model.engine.variant!r} would run",
+            )
         # A name of its own: another variant of the serving bundle has the same spec, and its tensors must not mix.
         model.spec = msgspec.structs.replace(model.spec, version=f"{model.spec.version} on trial")
         return model, fitting
