@@ -215,6 +215,24 @@ async def test_a_requirement_that_is_not_met_makes_the_module_not_ready_and_says
         assert list(bench.service.health.missing()) == ["inference.model"]
 
 
+async def test_an_engine_that_this_machine_does_not_have_is_refused_at_once_and_leaves_nothing_behind(
+    tmp_path: Path, bundle: Path
+) -> None:
+    async with inference(tmp_path) as bench:
+        spec = await bench.serve(bundle, runtime={"measure": "off"})
+        refused = await bench.desire(model={"path": str(bundle)}, runtime={"engine": "tensorrt", "measure": "off"})
+        assert refused["runtime"]["ac"] == 400
+        assert "$.runtime.engine: 'tensorrt' cannot serve here: " in refused["runtime"]["ad"]
+        assert "there are: onnxruntime" in refused["runtime"]["ad"]
+        assert bench.service.health.missing() == {}
+        await bench.answered(picture(1, HW), spec.version)
+        removed = await bench.desire(model={"path": str(bundle)}, runtime={"measure": "off"})
+        assert removed["runtime"]["ac"] == 200
+        state = await bench.settled()
+        assert (state["phase"], state["unmet"]) == ("settled", "")
+        assert bench.service.health.missing() == {}
+
+
 async def test_a_required_engine_that_can_serve_makes_the_module_ready(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

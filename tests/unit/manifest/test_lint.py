@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import re
 from collections.abc import Callable
 from datetime import date
@@ -12,69 +10,115 @@ from typing import Any
 
 import pytest
 
-from vigie_devkit.manifest.lint import Assumptions, Finding, Severity, lint
-from vigie_devkit.manifest.render import split_options
+from support.broken_modules import (
+    agent_version,
+    bind_relative,
+    credential,
+    env_reserved,
+    gpu,
+    gpu_none,
+    group_name,
+    image_latest,
+    image_no_registry,
+    image_not_built,
+    memory_absent,
+    memory_text,
+    memory_tiny,
+    model_not_mounted,
+    model_of_a_laptop,
+    no_container,
+    options_case,
+    options_gap,
+    options_inside,
+    options_long,
+    options_no_json,
+    options_piece,
+    options_top_level,
+    options_unknown,
+    placeholder_bare,
+    placeholder_left,
+    placeholder_module,
+    placeholder_platform,
+    port_of_the_hub,
+    port_taken,
+    privileged,
+    receiver_not_named,
+    receiver_not_reached,
+    restart_policy,
+    route_dead_output,
+    route_stale,
+    route_syntax,
+    route_ttl_zero,
+    route_unfilled,
+    route_unknown_input,
+    route_unknown_target,
+    route_where_behind,
+    same_name,
+    schema_hub_version,
+    schema_missing_type,
+    schema_rendered_object,
+    user_removed,
+)
+from support.broken_sites import (
+    audit_nowhere,
+    camera_password,
+    camera_scene,
+    capabilities_kept,
+    disk_for_ever,
+    disk_need,
+    doorbell_shared,
+    doorbell_unknown,
+    doorbell_upstream,
+    engine_socket,
+    frames_assumed,
+    frames_differ,
+    frames_elsewhere,
+    frames_in_sync,
+    frames_missing,
+    frames_no_size,
+    frames_on_disk,
+    frames_owner,
+    frames_private,
+    frames_too_small,
+    frames_two_volumes,
+    frames_writable,
+    host_network,
+    host_network_of_azure,
+    host_processes,
+    host_root,
+    host_root_as_mount,
+    memory_of_preprocess,
+    memory_of_sync,
+    memory_without_ring,
+    password_by_name,
+    password_by_value,
+    password_in_a_url,
+    runtime_mixed,
+    runtime_old,
+    seccomp_off,
+    secrets_never_found,
+    secrets_not_mounted,
+    secrets_shared,
+    secrets_writable,
+    signals_differ,
+    signals_group,
+    signals_missing,
+    signals_on_disk,
+    signals_read_only,
+    twin_deep,
+    twin_nearly_full,
+    twin_of_the_operator,
+    twin_range,
+    twin_size,
+    twin_string,
+    twin_unknown_key,
+    user_zero,
+)
+from support.manifest_draft import ROOT, SYNTHETIC, TEMPLATE, Draft, found_in
+from vigie_devkit.manifest.lint import Assumptions, Severity, lint
 
-ROOT = Path(__file__).parents[3]
-TEMPLATE: dict[str, Any] = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))
 AGENT = "$.modulesContent.$edgeAgent.properties.desired"
 HUB = "$.modulesContent.$edgeHub.properties.desired"
-SYNTHETIC = "synthetic://conveyor?seed=1&size=1920x1080&fps=30"
-
-
-class Draft:
-    """A copy of the shipped template with short ways to what tests change."""
-
-    def __init__(self) -> None:
-        self.content = copy.deepcopy(TEMPLATE)
-        self.parts: dict[str, Any] = self.content["modulesContent"]
-        self.agent = self.parts["$edgeAgent"]["properties.desired"]
-        self.hub = self.parts["$edgeHub"]["properties.desired"]
-        self.modules = self.agent["modules"]
-
-    def settings(self, module: str) -> dict[str, Any]:
-        return self.modules[module]["settings"]
-
-    def options(self, module: str) -> dict[str, Any]:
-        return self.settings(module)["createOptions"]
-
-    def host(self, module: str) -> dict[str, Any]:
-        return self.options(module)["HostConfig"]
-
-    def frames(self, module: str) -> dict[str, Any]:
-        return next(mount for mount in self.host(module)["Mounts"] if mount["Target"] == "/frames")
-
-    def signals(self, module: str) -> dict[str, Any]:
-        return next(mount for mount in self.host(module)["Mounts"] if mount["Target"] == "/signals")
-
-    @property
-    def sharing(self) -> list[str]:
-        return [name for name in self.modules if any(m["Target"] == "/frames" for m in self.host(name)["Mounts"])]
-
-    def tmpfs(self, module: str) -> dict[str, str]:
-        return self.frames(module)["VolumeOptions"]["DriverConfig"]["Options"]
-
-    def desired(self, module: str) -> dict[str, Any]:
-        return self.parts.setdefault(module, {"properties.desired": {}})["properties.desired"]
-
-    def camera(self, **settings: Any) -> None:
-        self.desired("camera").setdefault("cameras", {})[f"c{len(self.desired('camera')['cameras'])}"] = {
-            "source": SYNTHETIC,
-            **settings,
-        }
-
-    def route(self, name: str, text: str, **members: Any) -> None:
-        self.hub["routes"][name] = {"route": text, **members}
-
-    def rendered(self) -> None:
-        """As a renderer leaves it: no placeholders, createOptions in pieces."""
-        del self.content["$schema-template"]
-        self.options("sync")["Env"] = [f"PADDING={'x' * 300}"]  # so that there is a second piece
-        for group in ("modules", "systemModules"):
-            for name, module in self.agent[group].items():
-                settings = module["settings"]
-                settings["image"] = f"r.example.com/vigie-{name}:0.1.0-amd64"
-                settings.update(split_options(name, settings.pop("createOptions")))
 
 
 def test_the_shipped_template_breaks_no_rule() -> None:
@@ -92,444 +136,6 @@ def test_a_rendered_manifest_breaks_no_rule() -> None:
 )
 def test_what_is_no_manifest_is_one_finding(content: dict[str, Any]) -> None:
     assert [found.rule for found in lint(content) if found.rule != "schema"] == ["no-manifest"]
-
-
-def schema_missing_type(d: Draft) -> None:
-    del d.modules["camera"]["type"]
-
-
-def schema_hub_version(d: Draft) -> None:
-    d.hub["schemaVersion"] = "1.1"
-
-
-def schema_rendered_object(d: Draft) -> None:
-    d.rendered()
-    d.settings("sync")["extra"] = 1
-
-
-def placeholder_left(d: Draft) -> None:
-    d.rendered()
-    d.modules["sync"]["env"]["SITE"] = {"value": "${SITE}"}
-
-
-def placeholder_module(d: Draft) -> None:
-    d.settings("sync")["image"] = "${MODULES.sink}"
-
-
-def placeholder_platform(d: Draft) -> None:
-    d.settings("sync")["image"] = "${MODULES.sync.mips}"
-
-
-def placeholder_bare(d: Draft) -> None:
-    d.modules["sync"]["env"]["SITE"] = {"value": "$SITE"}
-
-
-def same_name(d: Draft) -> None:
-    d.modules["Sync"] = copy.deepcopy(d.modules["sync"])
-
-
-def agent_version(d: Draft) -> None:
-    d.agent["schemaVersion"] = "1.0"
-
-
-def env_reserved(d: Draft) -> None:
-    d.modules["sync"]["env"]["IOTEDGE_MODULEID"] = {"value": "camera"}
-
-
-def no_container(d: Draft) -> None:
-    d.parts["stranger"] = {"properties.desired": {}}
-
-
-def image_latest(d: Draft) -> None:
-    d.settings("sync")["image"] = "r.example.com/other:latest"
-
-
-def image_no_registry(d: Draft) -> None:
-    d.settings("sync")["image"] = "other:1.0"
-
-
-def credential(d: Draft) -> None:
-    d.agent["runtime"]["settings"]["registryCredentials"] = {
-        "r": {"address": "r.example.com", "username": "u", "password": "s3cret"}
-    }
-
-
-def options_no_json(d: Draft) -> None:
-    d.settings("sync")["createOptions"] = "{"
-
-
-def options_gap(d: Draft) -> None:
-    d.rendered()
-    d.settings("sync")["createOptions03"] = d.settings("sync").pop("createOptions01")
-
-
-def options_piece(d: Draft) -> None:
-    d.rendered()
-    settings = d.settings("sync")
-    settings["createOptions"] += settings.pop("createOptions01")
-
-
-def options_long(d: Draft) -> None:
-    d.options("sync")["Env"] = [f"N{n}={'x' * 100}" for n in range(50)]
-
-
-def options_top_level(d: Draft) -> None:
-    d.options("sync")["Memory"] = 1 << 28
-
-
-def options_unknown(d: Draft) -> None:
-    d.host("sync")["ReadOnlyRoot"] = True
-
-
-def options_inside(d: Draft) -> None:
-    d.host("sync")["Env"] = ["A=b"]
-
-
-def options_case(d: Draft) -> None:
-    d.host("sync")["runtime"] = "nvidia"
-
-
-def user_removed(d: Draft) -> None:
-    del d.options("sync")["User"]
-
-
-def model_of_a_laptop(d: Draft) -> None:
-    d.desired("inference")["model"] = {"path": "/home/me/vigie/shared/models/conveyor-parts"}
-
-
-def model_not_mounted(d: Draft) -> None:
-    d.desired("inference")["model"] = {"path": "/bundles/cups"}
-
-
-def image_not_built(d: Draft) -> None:
-    d.settings("inference")["image"] = "r.example.com/vigie-inference:0.1.0-amd64-cuda"
-
-
-def route_unfilled(d: Draft) -> None:
-    d.route("extra", "$EDGEHUB_ROUTE")
-
-
-def gpu(d: Draft) -> None:
-    d.host("inference")["DeviceRequests"] = [{"Count": -1, "Capabilities": ["gpu"]}]
-
-
-def gpu_none(d: Draft) -> None:
-    d.host("inference")["DeviceRequests"] = [{"Count": -1}]
-
-
-def memory_text(d: Draft) -> None:
-    d.host("sync")["Memory"] = "192m"
-
-
-def memory_tiny(d: Draft) -> None:
-    d.host("sync")["Memory"] = 192
-
-
-def memory_absent(d: Draft) -> None:
-    del d.host("sync")["Memory"]
-
-
-def group_name(d: Draft) -> None:
-    d.host("inference")["GroupAdd"] = ["render"]
-
-
-def privileged(d: Draft) -> None:
-    d.host("inference")["Privileged"] = True
-
-
-def restart_policy(d: Draft) -> None:
-    d.host("sync")["RestartPolicy"] = {"Name": "no"}
-
-
-def bind_relative(d: Draft) -> None:
-    d.host("sync")["Binds"] = ["./data:/data"]
-
-
-def port_taken(d: Draft) -> None:
-    d.host("camera")["PortBindings"] = {"9600/tcp": [{"HostPort": "9600"}]}
-    d.host("sync")["PortBindings"] = {"9600/tcp": [{"HostPort": "9600"}]}
-
-
-def port_of_the_hub(d: Draft) -> None:
-    d.host("sync")["PortBindings"] = {"9600/tcp": [{"HostPort": "443"}]}
-
-
-def route_syntax(d: Draft) -> None:
-    d.route("detections", "FORM /messages/* INTO $upstream")
-
-
-def route_where_behind(d: Draft) -> None:
-    d.route("telemetry", "FROM /messages/modules/sync/outputs/telemetry INTO $upstream WHERE $body.x > 1")
-
-
-def route_unknown_target(d: Draft) -> None:
-    d.route("extra", 'FROM /messages/modules/sync/outputs/telemetry INTO BrokeredEndpoint("/modules/snyc/inputs/x")')
-
-
-def route_dead_output(d: Draft) -> None:
-    del d.hub["routes"]["inputspec"]
-
-
-def route_unknown_input(d: Draft) -> None:
-    d.route(
-        "frames",
-        'FROM /messages/modules/camera/outputs/frames INTO BrokeredEndpoint("/modules/preprocess/inputs/frame")',
-    )
-
-
-def receiver_not_named(d: Draft) -> None:
-    del d.modules["sync"]["env"]["VIGIE_EVENT_RECEIVERS"]
-
-
-def receiver_not_reached(d: Draft) -> None:
-    del d.hub["routes"]["events"]
-
-
-def route_stale(d: Draft) -> None:
-    d.hub["routes"]["frames"]["timeToLiveSecs"] = 3600
-
-
-def route_ttl_zero(d: Draft) -> None:
-    d.hub["storeAndForwardConfiguration"]["timeToLiveSecs"] = 0
-
-
-def twin_deep(d: Draft) -> None:
-    value: dict[str, Any] = {}
-    for _ in range(12):
-        value = {"a": value}
-    d.parts["sync"] = {"properties.desired": {}}
-    d.parts["sync"]["properties.desired"] = value
-
-
-def twin_string(d: Draft) -> None:
-    d.parts["sync"] = {"properties.desired": {}}
-    d.parts["sync"]["properties.desired"] = {"report": "x" * 5000}
-
-
-def twin_size(d: Draft) -> None:
-    d.parts["sync"] = {"properties.desired": {}}
-    d.parts["sync"]["properties.desired"] = {f"k{n}": "x" * 4000 for n in range(9)}
-
-
-def twin_nearly_full(d: Draft) -> None:
-    d.parts["sync"] = {"properties.desired": {}}
-    d.parts["sync"]["properties.desired"] = {f"k{n}": "x" * 4000 for n in range(7)}
-
-
-def twin_unknown_key(d: Draft) -> None:
-    d.desired("camera")["cameras"] = {"dock": {"source": SYNTHETIC, "fsp": 3}}
-
-
-def twin_range(d: Draft) -> None:
-    d.desired("sync")["batch_items"] = 0
-
-
-def twin_of_the_operator(d: Draft) -> None:
-    d.desired("camera")["cameras"] = {}
-
-
-def runtime_old(d: Draft) -> None:
-    for name in ("edgeAgent", "edgeHub"):
-        d.agent["systemModules"][name]["settings"]["image"] = (
-            f"mcr.microsoft.com/azureiotedge-{name[4:].lower()}:1.5.21"
-        )
-
-
-def runtime_mixed(d: Draft) -> None:
-    d.agent["systemModules"]["edgeHub"]["settings"]["image"] = "r.example.com/azureiotedge-hub:1.4.33-linux-amd64"
-
-
-def camera_password(d: Draft) -> None:
-    d.camera(source="rtsp://u:s3cret@192.0.2.1/s", slots=4)
-
-
-def camera_scene(d: Draft) -> None:
-    d.camera(source="synthetic://beach")
-
-
-def frames_private(d: Draft) -> None:
-    d.host("preprocess")["Mounts"] = []
-    d.host("preprocess")["Tmpfs"] = {"/frames": "size=256m"}
-
-
-def frames_missing(d: Draft) -> None:
-    d.host("inference")["Mounts"] = d.host("inference")["Mounts"][:1]
-
-
-def frames_elsewhere(d: Draft) -> None:
-    d.modules["camera"]["env"]["VIGIE_FRAMES"]["value"] = "/ring"
-
-
-def frames_two_volumes(d: Draft) -> None:
-    d.frames("inference")["Source"] = "other"
-
-
-def frames_differ(d: Draft) -> None:
-    d.tmpfs("inference")["o"] = "size=64m,uid=1250,gid=1250,mode=0770"
-
-
-def frames_on_disk(d: Draft) -> None:
-    for module in d.sharing:
-        del d.frames(module)["VolumeOptions"]
-
-
-def frames_owner(d: Draft) -> None:
-    for module in d.sharing:
-        d.tmpfs(module)["o"] = "size=256m,mode=0770"
-
-
-def frames_in_sync(d: Draft) -> None:
-    d.host("sync")["Mounts"].append(copy.deepcopy(d.frames("camera")))
-    d.modules["sync"]["env"]["VIGIE_FRAMES"] = {"value": "/frames"}
-
-
-def frames_writable(d: Draft) -> None:
-    del d.frames("viewer")["ReadOnly"]
-
-
-def frames_no_size(d: Draft) -> None:
-    for module in d.sharing:
-        d.tmpfs(module)["o"] = "size=50%,uid=1250,gid=1250,mode=0770"
-
-
-def frames_too_small(d: Draft) -> None:
-    for _ in range(5):
-        d.camera()
-
-
-def frames_assumed(d: Draft) -> None:
-    d.camera(source="rtsp://192.0.2.1/s")
-
-
-def memory_without_ring(d: Draft) -> None:
-    for module in d.sharing:
-        d.tmpfs(module)["o"] = "size=1g,uid=1250,gid=1250,mode=0770"
-    for _ in range(8):
-        d.camera()
-
-
-def doorbell_shared(d: Draft) -> None:
-    d.modules["archive"] = copy.deepcopy(d.modules["sync"])
-    d.modules["archive"]["settings"]["image"] = "r.example.com/archive:1"
-    d.route("archive", 'FROM /messages/modules/camera/* INTO BrokeredEndpoint("/modules/archive/inputs/frames")')
-
-
-def doorbell_upstream(d: Draft) -> None:
-    d.route("all", "FROM /messages/* INTO $upstream")
-
-
-def doorbell_unknown(d: Draft) -> None:
-    d.modules["inference"]["env"]["VIGIE_DOORBELLS"]["value"] = "detections events"
-
-
-def audit_nowhere(d: Draft) -> None:
-    d.modules["sync"]["env"]["VIGIE_AUDIT_UPSTREAM"] = {"value": "on"}
-
-
-def signals_missing(d: Draft) -> None:
-    d.modules["sync"]["env"]["VIGIE_SIGNALS"]["value"] = "/elsewhere"
-
-
-def signals_differ(d: Draft) -> None:
-    d.signals("sync")["Source"] = "other"
-
-
-def signals_read_only(d: Draft) -> None:
-    d.signals("sync")["ReadOnly"] = True
-
-
-def signals_on_disk(d: Draft) -> None:
-    for module in d.modules:
-        del d.signals(module)["VolumeOptions"]
-
-
-def signals_group(d: Draft) -> None:
-    for module in d.modules:
-        options = d.signals(module)["VolumeOptions"]["DriverConfig"]["Options"]
-        options["o"] = "size=4m,uid=1250,gid=1250,mode=0770"
-
-
-def memory_of_preprocess(d: Draft) -> None:
-    d.desired("preprocess")["slots"] = 100
-
-
-def memory_of_sync(d: Draft) -> None:
-    d.host("sync")["Memory"] = 64 << 20
-
-
-def secrets_not_mounted(d: Draft) -> None:
-    del d.host("camera")["Binds"]
-
-
-def secrets_never_found(d: Draft) -> None:
-    d.camera(source="rtsp://u:${DOCK_1_PASSWORD}@192.0.2.1/s", slots=4)
-    d.modules["camera"]["env"]["VIGIE_SECRETS"] = {"value": "/run/other"}
-
-
-def secrets_writable(d: Draft) -> None:
-    d.host("camera")["Binds"] = ["/etc/vigie/secrets:/run/secrets"]
-
-
-def secrets_shared(d: Draft) -> None:
-    d.host("sync")["Binds"] = ["/etc/vigie:/etc/vigie:ro"]
-
-
-def engine_socket(d: Draft) -> None:
-    d.host("sync")["Binds"] = ["/var/run/docker.sock:/var/run/docker.sock"]
-
-
-def host_root(d: Draft) -> None:
-    d.host("sync")["Binds"] = ["/:/host:ro"]
-
-
-def host_root_as_mount(d: Draft) -> None:
-    d.host("sync")["Mounts"].append({"Type": "bind", "Source": "/etc/", "Target": "/host-etc", "ReadOnly": True})
-
-
-def host_network(d: Draft) -> None:
-    d.host("sync")["NetworkMode"] = "host"
-
-
-def host_network_of_azure(d: Draft) -> None:
-    d.options("sync")["NetworkingConfig"] = {"EndpointsConfig": {"host": {}}}
-
-
-def host_processes(d: Draft) -> None:
-    d.host("sync")["PidMode"] = "host"
-
-
-def seccomp_off(d: Draft) -> None:
-    d.host("sync")["SecurityOpt"] = ["no-new-privileges", "seccomp=unconfined"]
-
-
-def user_zero(d: Draft) -> None:
-    d.options("sync")["User"] = "0:1250"
-
-
-def capabilities_kept(d: Draft) -> None:
-    del d.host("sync")["CapDrop"]
-
-
-def password_by_name(d: Draft) -> None:
-    d.modules["sync"]["env"]["DB_PASSWORD"] = {"value": "hunter2"}
-
-
-def password_by_value(d: Draft) -> None:
-    d.options("sync")["Env"] = ["STORE=HostName=h;SharedAccessKeyName=n;SharedAccessKey=aHVudGVyMg=="]
-
-
-def password_in_a_url(d: Draft) -> None:
-    d.modules["sync"]["env"]["BROKER"] = {"value": "amqp://me:hunter2@broker.example.com/"}
-
-
-def disk_for_ever(d: Draft) -> None:
-    d.camera()
-    d.hub["routes"]["telemetry"].pop("timeToLiveSecs")
-    d.hub["storeAndForwardConfiguration"]["timeToLiveSecs"] = -1
-
-
-def disk_need(d: Draft) -> None:
-    d.camera()
 
 
 OPTIONS = "settings.createOptions"
@@ -646,10 +252,6 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (disk_for_ever, "warning", "disk-for-ever", f"{HUB}.routes.telemetry"),
     (disk_need, "hint", "disk-need", f"{HUB}.routes.telemetry"),
 ]
-
-
-def found_in(draft: Draft, assumed: Assumptions | None = None) -> list[Finding]:
-    return lint(draft.content, assumed or Assumptions(modules=ROOT / "modules", own_modules=ROOT / "modules"))
 
 
 @pytest.mark.parametrize(("breaks", "severity", "rule", "path"), BREAKS, ids=[row[0].__name__ for row in BREAKS])
