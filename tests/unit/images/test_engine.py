@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
-from vigie_devkit.images.engine import open_engine, started
-from vigie_devkit.images.errors import EngineError
+from vigie_devkit.images.engine import Engine, open_engine, started
+from vigie_devkit.images.errors import EngineCommandError, EngineError
 
 
 def program(folder: Path, name: str, script: str) -> str:
@@ -63,3 +65,36 @@ def test_a_start_command_that_fails_is_said(tmp_path: Path, script: str) -> None
 def test_only_lines_that_set_a_variable_are_taken(tmp_path: Path, said: str, found: dict[str, str]) -> None:
     lines = said.replace("\n", "\\n")
     assert started(program(tmp_path, "start", f"printf '{lines}\\n'")) == found
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_build_shows_its_steps_in_place_and_no_advice_about_variables_that_are_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    client = program(
+        tmp_path,
+        "docker",
+        "echo 'remove DOCKER_BUILDKIT=0' >&2; echo 'Step 1/2 : FROM x'; echo 'Step 2/2 : RUN y'",
+    )
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with (tmp_path / "context").open("w+b") as context:
+        Engine(client, os.environ).build("build", "-", stdin=context)
+    assert "  step 1 of 2  FROM x" in shown.getvalue()
+    assert "  step 2 of 2  RUN y" in shown.getvalue()
+    assert "BUILDKIT" not in shown.getvalue()
+
+
+def test_a_build_that_fails_shows_what_the_engine_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    client = program(tmp_path, "docker", "echo 'Step 1/1 : RUN y'; echo 'no space left on device' >&2; exit 1")
+    with (
+        (tmp_path / "context").open("w+b") as context,
+        pytest.raises(EngineCommandError, match="exit code 1, see above"),
+    ):
+        Engine(client, os.environ).build("build", "-", stdin=context)
+    assert "  no space left on device\n" in capsys.readouterr().err

@@ -34,12 +34,12 @@ def build(engine: Engine, image: Image, references: Sequence[str], options: Buil
         context.seek(0)
         # The classic builder everywhere: what iotedgedev uses, and the only one that every engine has.
         engine.environment["DOCKER_BUILDKIT"] = "0"
-        engine.run(*build_words(image, references, options, offline=bool(wheels)), stdin=context)
+        engine.build(*build_words(image, references, options, offline=bool(wheels)), stdin=context)
 
 
 def build_words(image: Image, references: Sequence[str], options: BuildOptions, *, offline: bool) -> list[str]:
     """The engine's arguments; the context comes on stdin."""
-    words = ["build", "--quiet", "--file", image.dockerfile]
+    words = ["build", "--file", image.dockerfile]
     for reference in references:
         words += ["--tag", reference]
     if options.base:

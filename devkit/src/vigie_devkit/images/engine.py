@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import shutil
 import subprocess
+import sys
+from collections import deque
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from vigie_devkit.images.errors import EngineCommandError, EngineError
+from vigie_devkit.local.colours import is_terminal
 from vigie_devkit.local.paths import CHECKOUT
 
 START = "VIGIE_ENGINE_START"
 _ANSWER_WITHIN_S = 20.0
 _START_WITHIN_S = 590.0
+_LINES_OF_A_FAILURE = 40
+_STEP = re.compile(r"step (\d+)/(\d+) ?: (.*)", re.IGNORECASE)
 
 
 class Engine:
@@ -29,6 +36,26 @@ class Engine:
         ended = subprocess.run([self.program, *words], env=self.environment, stdin=stdin, check=False)
         if ended.returncode != 0:
             raise EngineCommandError([self.program, *words[:3]], f"exit code {ended.returncode}, see above")
+
+    def build(self, *words: str, stdin: IO[bytes]) -> None:
+        """Build; a terminal shows the step that runs. What the engine says is shown if it fails, and only then.
+
+        Docker's client advises to unset DOCKER_BUILDKIT, which is ours and not the user's.
+        Raises: EngineCommandError.
+        """
+        said: deque[str] = deque(maxlen=_LINES_OF_A_FAILURE)
+        with subprocess.Popen(
+            [self.program, *words],
+            env=self.environment, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace",
+        ) as building:  # fmt: skip
+            for line in building.stdout or ():
+                said.append(line.rstrip("\n"))
+                show_step(sys.stderr, line)
+        clear_step(sys.stderr)
+        if building.returncode != 0:
+            sys.stderr.write("".join(f"  {line}\n" for line in said))
+            raise EngineCommandError([self.program, *words[:3]], f"exit code {building.returncode}, see above")
 
     def ask(self, *words: str) -> str:
         """What it answers. Raises: EngineCommandError."""
@@ -46,6 +73,20 @@ class Engine:
         except EngineCommandError:
             return None
         return found[0]
+
+
+def show_step(stream: TextIO, line: str) -> None:
+    """On a terminal, in place: "Step 7/25 : RUN ..." of a build as one line of its width."""
+    if (step := _STEP.match(line)) and is_terminal(stream):
+        text = f"  step {step[1]} of {step[2]}  {step[3].strip()}"
+        stream.write(f"\r\033[K{text[: shutil.get_terminal_size().columns - 1]}")
+        stream.flush()
+
+
+def clear_step(stream: TextIO) -> None:
+    if is_terminal(stream):
+        stream.write("\r\033[K")
+        stream.flush()
 
 
 def open_engine(program: str, environ: Mapping[str, str], *, start: bool = True) -> Engine:
