@@ -1,4 +1,7 @@
-"""The live status of a run: a block in place on a terminal, a line every few seconds elsewhere; always on stderr."""
+"""The live status of a run: a block in place on a terminal, a line every few seconds elsewhere; always on stderr.
+
+Why this and not a library: docs/decisions/0061.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ class Status:
         delay = summary.latency_ms(tally)
         lines += self._row(
             "delay",
-            [f"half of the frames within {number(delay['p50'])} ms, 95 % within {number(delay['p95'])} ms"],
+            [f"half of the frames within {number(delay['p50'])} ms", f"95 % within {number(delay['p95'])} ms"],
             width,
         )
         lines += self._row("model", self._model_cells(tally), width)
