@@ -17,7 +17,7 @@ TESTS = Path(__file__).parents[1]
 PROGRAM = TESTS / "support/actions_crash.py"
 SEED = 7
 # A hundred take some minutes.
-KILLS = int(os.environ.get("VIGIE_KILLS", "5"))
+KILLS = int(os.environ.get("VIGIE_KILLS", "3"))
 
 
 @pytest.mark.timeout(240 + 60 * KILLS)
