@@ -84,14 +84,13 @@ def test_what_was_recorded_last_goes_first_if_its_priority_is_higher(ledger):
     assert drain(ledger, most=10) == [33, 34, 32, 35, 30, 31, *range(30)]
 
 
-def test_an_urgent_message_has_the_alerts_and_what_fits_the_piece_that_they_begin(ledger):
-    ledger.record([*told(*range(100)), *told(100, 101, priority=Priority.ALERT)], NO_LIMIT)
-    batch = ledger.next_batch("sync", 1000, lambda _: 200_000, Packing(urgent=True, overhead_bytes=300))
-    assert seqs(batch)[:3] == [100, 101, 0]
-    item_bytes = len(told(10)[0].body) + 1
-    assert 4096 - item_bytes < len(batch.body) + 300 <= 4096
-    ledger.acknowledge(batch)
-    assert ledger.next_batch("sync", 1000, lambda _: 200_000, Packing(urgent=True)) is None, "no alert waits"
+def test_alerts_share_no_message_with_others(ledger):
+    ledger.record([*told(*range(10)), *told(10, 11, priority=Priority.ALERT)], NO_LIMIT)
+    sent = []
+    while (batch := ledger.next_batch("sync", 1000, lambda _: 200_000)) is not None:
+        sent.append(seqs(batch))
+        ledger.acknowledge(batch)
+    assert sent == [[10, 11], list(range(10))]
 
 
 def test_only_the_priorities_that_may_go_do(ledger):

@@ -24,11 +24,12 @@ from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie.contracts.envelope import Envelope, Schema
 from vigie.contracts.events import ObjectEvent
 from vigie.events.rules import Rules
+from vigie.ledger.batch import GZIP, compressed
+from vigie.ledger.packing import message_bytes, pieces
 from vigie.library import open_model
 from vigie.synthetic import open_scene
 from vigie.vision.tracking import WEAK_SCORE, Tracker, TrackerSettings
 
-PIECE_BYTES = 4096
 # Of a unit S1 of IoT Hub: metered messages per day.
 UNIT_PER_DAY = 400_000
 BATCH_ITEMS, BATCH_S = 50, 1.0
@@ -89,9 +90,9 @@ def items(frames: Iterator[NDArray[np.uint8]], fps: float, model: Any, camera: s
 class Sent:
     """Counts the messages of one way; items wait for a batch as in sync."""
 
-    def __init__(self, way: str, schema: Schema, most: int) -> None:
-        """``most``: items of a message."""
-        self._way, self._schema, self._most = way, schema, most
+    def __init__(self, way: str, schema: Schema, most: int, wait_s: float = BATCH_S, *, gzip: bool = False) -> None:
+        """``most``: items of a message, which waits for them ``wait_s`` at most."""
+        self._way, self._schema, self._most, self._wait_s, self._gzip = way, schema, most, wait_s, gzip
         self._properties = importlib.import_module("vigie_sync.properties").properties_of
         self._waiting: list[Any] = []
         self._since_s = 0.0
@@ -104,7 +105,7 @@ class Sent:
         self.due(at_s)
 
     def due(self, at_s: float) -> None:
-        if self._waiting and (len(self._waiting) >= self._most or at_s - self._since_s >= BATCH_S):
+        if self._waiting and (len(self._waiting) >= self._most or at_s - self._since_s >= self._wait_s):
             self.send()
 
     def send(self) -> None:
@@ -113,9 +114,10 @@ class Sent:
         self._messages += 1
         body = msgspec.json.encode(Envelope(str(self._schema), "sync", "0123abcd", self._messages, self._waiting))
         properties = self._properties(body, f"0123abcd-{self._messages}", "/device/sync")
-        size = len(body) + sum(len(name) + len(value) for name, value in properties.items())
+        length = min(len(body), len(compressed(body))) if self._gzip else len(body)
+        size = message_bytes(length, properties, f"0123abcd-{self._messages}", GZIP if self._gzip else "utf-8")
         self._bytes += size
-        self._pieces += -(-size // PIECE_BYTES)
+        self._pieces += pieces(size)
         self._waiting = []
 
     def cost(self, seconds: float) -> Cost:
@@ -132,6 +134,12 @@ def measure(frames: Iterator[NDArray[np.uint8]], fps: float, model: Any, camera:
     naive = Sent("each frame a message", envelope.TELEMETRY, 1)
     batches = Sent("boxes in batches", envelope.TELEMETRY, BATCH_ITEMS)
     events = Sent("events and counts", envelope.EVENTS, BATCH_ITEMS)
+    ways = [
+        events,
+        Sent("the same, gzip", envelope.EVENTS, BATCH_ITEMS, gzip=True),
+        Sent("10 s in a message", envelope.EVENTS, 1000, 10.0),
+        Sent("10 s, gzip", envelope.EVENTS, 1000, 10.0, gzip=True),
+    ]
     counts = Sent("zones, lines, counts", envelope.EVENTS, BATCH_ITEMS)
     rules = Rules()
     for item in items(frames, fps, model, camera):
@@ -139,16 +147,18 @@ def measure(frames: Iterator[NDArray[np.uint8]], fps: float, model: Any, camera:
         naive.add(item, at_s)
         batches.add(item, at_s)
         for event in rules.observe(item, at_s) or ():
-            events.add(event, at_s)
+            for way in ways:
+                way.add(event, at_s)
             if not isinstance(event, ObjectEvent):  # as with events.objects off
                 counts.add(event, at_s)
-        events.due(at_s)
-        counts.due(at_s)
+        for way in (*ways, counts):
+            way.due(at_s)
     for event in rules.close():
-        events.add(event, seconds)
+        for way in ways:
+            way.add(event, seconds)
         if not isinstance(event, ObjectEvent):
             counts.add(event, seconds)
-    costs = [one.cost(seconds) for one in (naive, batches, events, counts)]
+    costs = [one.cost(seconds) for one in (naive, batches, *ways, counts)]
     return [msgspec.structs.replace(one, fewer=round(costs[0].mb_per_hour / one.mb_per_hour, 1)) for one in costs]
 
 

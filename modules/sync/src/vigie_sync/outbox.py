@@ -152,22 +152,22 @@ class Outbox:
             urgent, through, due = self._urgent, self._through, self._is_due()
         if not urgent and (not due or self._rate.wait_s(self._clock()) > 0):
             return None
-        if not through and self.held() is not None:
-            return self._packing(urgent=True, priorities=(Priority.ALERT,)) if urgent else None
-        return self._packing(urgent=urgent)
+        if urgent:
+            return self._packing((Priority.ALERT,))
+        return self._packing() if through or self.held() is None else None
 
     def _is_due(self) -> bool:
         if self._flushing or self._waiting >= self._config.batch_items:
             return True
         return self._due_at is not None and self._clock() >= self._due_at
 
-    def _packing(self, *, urgent: bool, priorities: tuple[Priority, ...] = tuple(Priority)) -> Packing:
+    def _packing(self, priorities: tuple[Priority, ...] = tuple(Priority)) -> Packing:
         sending = self._config.sending
         # A second's worth at most, or an alert would wait for what it is behind.
         most = None if sending.bytes_per_second is None else max(PIECE_BYTES, sending.bytes_per_second)
         properties = ROOM | {"source": self._source}
         overhead = message_bytes(0, properties, ROOM["id"], GZIP if sending.gzip else "utf-8")
-        return Packing(priorities, urgent, sending.gzip, overhead, most)
+        return Packing(priorities, sending.gzip, overhead, most)
 
     def _wait(self) -> None:
         now = self._clock()
@@ -185,13 +185,13 @@ class Outbox:
         if batch is None:
             self._failures = 0
             self._health.ready("upstream")
-            if not packing.urgent:
+            if packing.priorities != (Priority.ALERT,):
                 with self._condition:
                     self._flushing = False
                     self._condition.notify_all()
         else:
             self._send(batch, None)
-        self._look_again()
+        self._look_again(keep_due=packing.priorities == (Priority.ALERT,))
 
     def _most_items(self) -> int:
         items = self._config.batch_items
@@ -218,7 +218,8 @@ class Outbox:
             self._due_at = self._clock() if backlog.items + backlog.in_flight else self._due_at
         self._spent = backlog.spent
 
-    def _look_again(self) -> None:
+    def _look_again(self, *, keep_due: bool = False) -> None:
+        """``keep_due``: only alerts went, which must not put off the rest."""
         with self._condition:
             before, urgent_before = self._recorded_ever, self._urgent_ever
         backlog = self._ledger.backlog()
@@ -227,7 +228,10 @@ class Outbox:
             left = backlog.items + self._recorded_ever - before
             self._waiting = left
             self._urgent = backlog.waiting[Priority.ALERT].items > 0 or self._urgent_ever > urgent_before
-            self._due_at = self._clock() + self._config.batch_seconds if left else None
+            if not left:
+                self._due_at = None
+            elif not keep_due or self._due_at is None:
+                self._due_at = self._clock() + self._config.batch_seconds
 
     def _show(self) -> None:
         self._shown_at = self._clock()
@@ -242,9 +246,7 @@ class Outbox:
             while self._hub.connected and (left_s := deadline - self._clock()) > 0:
                 if self._rate.wait_s(self._clock()) > 0:
                     return
-                packing = self._packing(urgent=False)
-                if self.held() is not None:
-                    packing = self._packing(urgent=True, priorities=(Priority.ALERT,))
+                packing = self._packing() if self.held() is None else self._packing((Priority.ALERT,))
                 batch = self._ledger.next_batch(self._module, self._most_items(), self._body_limit, packing)
                 if batch is None:
                     return

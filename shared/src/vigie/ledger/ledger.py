@@ -300,18 +300,17 @@ class Ledger:
         for priority in packing.priorities:
             if (left := most_items - len(sized)) > 0:
                 sized += [(size, key, priority) for size, key, _ in self._queues.sizes(priority, left)]
-        schema = batch.schema_of(sized[0][1]) if sized else None
-        same = next((n for n, one in enumerate(sized) if batch.schema_of(one[1]) != schema), len(sized))
-        urgent = sum(one[2] is Priority.ALERT for one in sized[:same]) if packing.urgent else 0
-        if not same or (packing.urgent and not urgent):
+        if not sized:
             return {}
+        kind = _kind(sized[0])
+        same = next((n for n, one in enumerate(sized) if _kind(one) != kind), len(sized))
         more = same == len(sized) == most_items
         sizes = [size for size, _, _ in sized[:same]]
         ratio = self._ratio if packing.gzip else 1.0
         if packing.gzip:  # what is compressed has to fit before it is, too: who reads it sets its memory aside by that
-            sizes = [max(1, round(size * ratio)) for size in sizes[: fitting(sizes, room_bytes, 0, same, more=False)]]
+            sizes = [max(1, round(size * ratio)) for size in sizes[: fitting(sizes, room_bytes, 0, more=False)]]
         overhead = round(head_bytes * ratio) + packing.overhead_bytes
-        count = fitting(sizes, room_bytes, overhead, urgent or len(sizes), more=more)
+        count = fitting(sizes, room_bytes, overhead, more=more)
         by_priority = Counter(one[2] for one in sized[:count])
         return {priority: self._queues.oldest(priority, most) for priority, most in sorted(by_priority.items())}
 
@@ -326,3 +325,8 @@ class Ledger:
             newest = "SELECT trace FROM items WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?"
             rows = self._db.execute(newest, (*priority.span, REMEMBERED)).fetchall()
             self._keys.add(row[0] for row in reversed(rows))
+
+
+def _kind(sized: tuple[int, str, Priority]) -> tuple[object, bool]:
+    """What the items of one message have in common."""
+    return batch.schema_of(sized[1]), sized[2] is Priority.ALERT

@@ -18,13 +18,12 @@ PIECE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """``priorities`` may go now. ``urgent``: only alerts have to; others fill the piece that they begin.
+    """``priorities`` may go now. Alerts share no message with others: a route of their own lets them overtake.
 
     ``overhead_bytes``: of a message's properties, at most. ``bytes_max``: of a message, where the link is slow.
     """
 
     priorities: tuple[Priority, ...] = tuple(Priority)
-    urgent: bool = False
     gzip: bool = False
     overhead_bytes: int = 0
     bytes_max: int | None = None
@@ -41,19 +40,16 @@ def pieces(size: int) -> int:
     return max(1, -(-size // PIECE_BYTES))
 
 
-def fitting(sizes: list[int], room_bytes: int, overhead_bytes: int, required: int, *, more: bool) -> int:
+def fitting(sizes: list[int], room_bytes: int, overhead_bytes: int, *, more: bool) -> int:
     """How many of the first items go into one message; at least one.
 
-    Args: sizes: of their JSON. room_bytes: what they may take. overhead_bytes: of the message beside them. required:
-        how many of the first have to go; what fits into the last piece of those goes along. more: further items wait
-        that are not in ``sizes``. While more waits, a piece that would be filled in part only is left to the next.
+    Args: sizes: of their JSON. room_bytes: what they may take. overhead_bytes: of the message beside them. more:
+        further items wait that are not in ``sizes``. While more waits, a piece that would be filled in part only is
+        left to the next message.
     """
     ends = list(accumulate((size + 1 for size in sizes), initial=overhead_bytes - 1))[1:]
     taken = max(1, bisect_right(ends, overhead_bytes + room_bytes))
-    if taken > required:
-        border = pieces(ends[required - 1]) * PIECE_BYTES
-        return max(required, bisect_right(ends, border, hi=taken))
-    if taken < required or more:
+    if taken < len(sizes) or more:
         kept = bisect_right(ends, ends[taken - 1] // PIECE_BYTES * PIECE_BYTES, hi=taken)
         if kept and _used(ends[kept - 1]) >= _used(ends[taken - 1]):
             return kept
