@@ -22,7 +22,7 @@ LOOPS = {
 
 
 def _items(**counts: int) -> list[DetectionsItem]:
-    timings = StageTimings(preprocessed_ms=2.0, inferred_ms=15.0, inference_ms=8.0, committed_ms=20.0)
+    timings = StageTimings(preprocessed_ms=2.0, inferred_ms=15.0, inference_ms=8.0, committed_ms=90.0, received_ms=20.0)
     return [
         DetectionsItem(camera, 0, f"{camera}-{number}", "2026-11-20T20:00:00Z", number, (2, 2), "m", [], timings)
         for camera, count in counts.items()
@@ -67,7 +67,7 @@ def test_the_camera_that_gets_least_is_told_as_a_share_of_what_is_fair() -> None
     rows = {one.name: one for one in figures("full-4", LOOPS, _window(200), _items(a=50, b=50, c=40, d=60))}
     assert rows["furthest from a fair share"].value == pytest.approx(20.0)
     assert rows["furthest from a fair share"].note == "a 25.0, b 25.0, c 20.0, d 30.0"
-    assert rows["capture to committed, p95"].value == 20.0
+    assert rows["capture to sync, p95"].value == 20.0
 
 
 def test_a_machine_that_others_keep_busy_gives_no_verdict() -> None:

@@ -19,8 +19,8 @@ from vigie_devkit.bench.window import (
 )
 
 
-def _item(captured_ns: int, committed_ms: float | None = 20.0) -> DetectionsItem:
-    timings = StageTimings(preprocessed_ms=2.0, inferred_ms=15.0, inference_ms=8.0, committed_ms=committed_ms)
+def _item(captured_ns: int, received_ms: float | None = 20.0) -> DetectionsItem:
+    timings = StageTimings(2.0, 15.0, 8.0, committed_ms=received_ms and received_ms + 70.0, received_ms=received_ms)
     return DetectionsItem("c", 0, f"c-{captured_ns}", "2026-11-20T20:00:00Z", captured_ns, (2, 2), "m", [], timings)
 
 
@@ -95,6 +95,7 @@ def test_the_stages_of_a_frame_add_up_to_its_delay() -> None:
         "capture to preprocessed": 2.0,
         "waiting for the model": 5.0,
         "model": 8.0,
-        "inferred to committed": 5.0,
+        "inferred to sync": 5.0,
+        "sync to its ledger": 70.0,
     }
-    assert sum(stages.values()) == 20.0
+    assert sum(stages.values()) == 90.0

@@ -128,10 +128,8 @@ def figures(case: str, loops: dict[str, Loop], window: Window, items: Sequence[D
         )
         delays = delays_ms(items)
         found += [
-            Figure(case=case, name="capture to committed, p50", value=quantile(delays, 0.5), unit="ms"),
-            Figure(
-                case=case, name="capture to committed, p95", value=quantile(delays, 0.95), unit="ms", bar=DELAY_BAR_MS
-            ),
+            Figure(case=case, name="capture to sync, p50", value=quantile(delays, 0.5), unit="ms"),
+            Figure(case=case, name="capture to sync, p95", value=quantile(delays, 0.95), unit="ms", bar=DELAY_BAR_MS),
         ]
     shares_ms = ", ".join(f"{name} {ms:.2f}" for name, ms in window.overhead_ms().items())
     found += [

@@ -8,7 +8,7 @@ decoding, NMS, ledger, metrics, watchdogs. Divided by the frames that sync commi
 on a device.
 
 How delays are counted. Items carry ``captured_ns`` and the milliseconds since capture at each stage, all of one host's
-monotonic clock; ``committed_ms`` is taken when sync hands the item to its ledger.
+monotonic clock; ``received_ms`` is taken when sync's rules see the frame, ``committed_ms`` when it goes to the ledger.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ def _speed(
     batching = f"{window.frames_a_message:.1f} frames a message"
     return [
         Figure(case=case, name="frames committed", value=window.fps, unit="/s", note=batching),
-        *_quantiles(case, "capture to committed", items_ms, (None, p95_bar)),
+        *_quantiles(case, "capture to sync", items_ms, (None, p95_bar)),
         Figure(
             case=case,
             name="dropped",

@@ -104,28 +104,34 @@ def inside(items: Iterable[DetectionsItem], window: Window) -> list[DetectionsIt
 
 
 def delays_ms(items: Iterable[DetectionsItem]) -> list[float]:
-    """Capture to sync (its ledger's door), in ms."""
+    """Capture to sync, where rules see the frame, in ms."""
+    return [item.timings.received_ms for item in items if item.timings.received_ms is not None]
+
+
+def committed_ms(items: Iterable[DetectionsItem]) -> list[float]:
+    """Capture to the ledger, in ms: what is no alert waits for others to share its commit."""
     return [item.timings.committed_ms for item in items if item.timings.committed_ms is not None]
 
 
 def beyond_ms(items: Iterable[DetectionsItem]) -> list[float]:
     """The same without the model's own time."""
     return [
-        item.timings.committed_ms - item.timings.inference_ms for item in items if item.timings.committed_ms is not None
+        item.timings.received_ms - item.timings.inference_ms for item in items if item.timings.received_ms is not None
     ]
 
 
 def stages_ms(items: Iterable[DetectionsItem]) -> dict[str, float]:
     """Where a frame's time goes: the median of each stage, in ms, in the order of the flow.
 
-    Raises: ValueError: no item has reached the ledger.
+    Raises: ValueError: no item has reached sync.
     """
-    timed = [item.timings for item in items if item.timings.committed_ms is not None]
+    timed = [item.timings for item in items if item.timings.received_ms is not None]
     parts = {
         "capture to preprocessed": [one.preprocessed_ms for one in timed],
         "waiting for the model": [one.inferred_ms - one.preprocessed_ms - one.inference_ms for one in timed],
         "model": [one.inference_ms for one in timed],
-        "inferred to committed": [(one.committed_ms or 0.0) - one.inferred_ms for one in timed],
+        "inferred to sync": [(one.received_ms or 0.0) - one.inferred_ms for one in timed],
+        "sync to its ledger": [(one.committed_ms or 0.0) - (one.received_ms or 0.0) for one in timed],
     }
     return {name: quantile(values, 0.5) for name, values in parts.items()}
 

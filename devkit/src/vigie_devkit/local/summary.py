@@ -68,7 +68,7 @@ def dropped(tally: Tally) -> dict[str, int]:
 
 
 def latency_ms(tally: Tally) -> dict[str, float | None]:
-    """Capture to commit in sync over the whole run, in milliseconds; None before the first."""
+    """Capture to sync, where rules see the frame, over the whole run, in milliseconds; None before the first."""
     return {name: delay_ms(tally, "sync", share) for name, share in (("p50", 0.5), ("p95", 0.95))}
 
 

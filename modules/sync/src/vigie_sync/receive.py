@@ -1,6 +1,7 @@
 """Takes detections from inference and commits them, or the events that they bring about, to the ledger.
 
-Only then does a message count as received.
+Rules see a frame when it comes. What it brings about lingers for others to share its commit, unless an alert is among
+it. Only when it is committed does its message count as received.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -29,6 +29,7 @@ from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
 from vigie_sync.handover import Handover, record_with
+from vigie_sync.held import Held, Taken
 from vigie_sync.outbox import Outbox
 from vigie_sync.timeline import Timeline
 
@@ -36,17 +37,6 @@ log = get_logger("sync.receive")
 
 _POLL_S = 0.2
 _RETRY_S = (0.1, 2.0)
-# Messages that share one commit when they are there already; nobody waits for more to come.
-_GATHER = 16
-
-
-@dataclass(slots=True)
-class _Taken:
-    """One frame and what is to be recorded of it; ``new`` is false for one that is left out or was there before."""
-
-    item: DetectionsItem
-    entries: list[Entry] = field(default_factory=list)
-    new: bool = True
 
 
 class ReceiveStage:
@@ -70,6 +60,7 @@ class ReceiveStage:
         self._config = self._wanted = SyncConfig()
         self._configured = threading.Event()
         self._rules = Rules()
+        self._held = Held()
         # Whether an alert is among what is to be recorded next.
         self._alerts = False
         # Events that a change of the configuration brought about, until they are recorded.
@@ -88,7 +79,10 @@ class ReceiveStage:
             "vigie_events_total", "Events recorded for the cloud.", ("type", "phase", "severity")
         )
         delay = metrics.histogram(
-            "vigie_delay_seconds", "From capture to the end of a stage.", ("stage",), buckets=DELAY_BUCKETS_S
+            "vigie_delay_seconds",
+            "From capture to the end of a stage; sync: until its rules saw it.",
+            ("stage",),
+            buckets=DELAY_BUCKETS_S,
         )
         self._delays = tuple(delay.labels(stage) for stage in (names.PREPROCESS, names.INFERENCE, names.SYNC))
         self._in_memory = metrics.gauge(
@@ -108,18 +102,30 @@ class ReceiveStage:
             alive.beat()
         while not stop.is_set():
             alive.beat()
-            received = self._detections.get(_POLL_S)
+            wait_s = _POLL_S
+            if self._held.messages:
+                wait_s = max(0.0, self._held.due_at_s(alert=self._alerts) - time.monotonic())
+            received = self._detections.get(wait_s)
             self._adopt()
-            together = [] if received is None else [received]
-            while together and len(together) < _GATHER and (more := self._detections.get(0.0)) is not None:
-                together.append(more)
-            items = [item for message in together for item in message.items]
-            if not self._keep_trying(items, stop, alive):
+            while received is not None:
+                self._held.add(received, [self._take(item) for item in received.items], time.monotonic())
+                received = self._detections.get(0.0) if not self._held.full else None
+            due = not self._held.messages or time.monotonic() >= self._held.due_at_s(alert=self._alerts)
+            if due and not self._settle(stop, alive):
                 break
-            for message in together:
-                message.done()
+        else:
+            self._settle(stop, alive)
         self._record_last()
         self._outbox.nothing_more()
+
+    def _settle(self, stop: threading.Event, alive: Watchdog) -> bool:
+        """Commit what is held; false only when stopping without success."""
+        if not self._keep_trying(self._held.taken, stop, alive):
+            return False
+        for message in self._held.messages:
+            message.done()
+        self._held = Held()
+        return True
 
     def _adopt(self) -> None:
         """Take a new configuration between two messages: rules belong to this thread."""
@@ -131,11 +137,10 @@ class ReceiveStage:
         self._ended += self._entries(ended)
         self._timeline.drawn(self._config.cameras)
 
-    def _keep_trying(self, items: list[DetectionsItem], stop: threading.Event, alive: Watchdog) -> bool:
-        """Commit what ``items`` bring about, or settle the ledger; false only when stopping without success."""
-        taken = [self._take(item) for item in items]
-        events = [] if items else self._rules.idle(time.monotonic())
-        entries = [*self._ended, *(entry for one in taken for entry in one.entries), *self._entries(events)]
+    def _keep_trying(self, taken: list[Taken], stop: threading.Event, alive: Watchdog) -> bool:
+        """Commit what frames brought about, or settle the ledger; false only when stopping without success."""
+        events = [] if taken else self._rules.idle(time.monotonic())
+        entries = [*self._ended, *(entry for one in taken for entry in self._of(one)), *self._entries(events)]
         retry_s, longest_s = _RETRY_S
         while True:
             try:
@@ -157,16 +162,17 @@ class ReceiveStage:
                 self._count([one.item for one in taken if one.new])
                 return True
 
-    def _take(self, item: DetectionsItem) -> _Taken:
+    def _take(self, item: DetectionsItem) -> Taken:
         """What is to be recorded of one frame: itself, the events that it brings about, or both."""
         now_ns = time.monotonic_ns()
         age_ms = (now_ns - item.captured_ns) / 1e6
         if age_ms >= 0:  # else captured before this host booted: the clocks are not the same
-            timings = msgspec.structs.replace(item.timings, committed_ms=round(age_ms, 3))
+            timings = msgspec.structs.replace(item.timings, received_ms=round(age_ms, 3))
             item = msgspec.structs.replace(item, timings=timings)
-        taken = _Taken(item)
-        if self._config.upstream != "events":
-            self._take_boxes(taken)
+        taken = Taken(item, boxes=self._config.upstream != "events")
+        if taken.boxes and not item.detections and self._config.report == "with_detections":
+            self._quiet.inc()
+            taken.boxes = taken.new = False
         if self._config.upstream != "detections":
             try:
                 events = self._rules.observe(item, now_ns / 1e9)
@@ -177,15 +183,18 @@ class ReceiveStage:
             if events is None and self._config.upstream == "events":
                 self._duplicates.inc()
                 taken.new = False
-            taken.entries += self._entries(events or [])
+            taken.events = self._entries(events or [])
         return taken
 
-    def _take_boxes(self, taken: _Taken) -> None:
+    def _of(self, taken: Taken) -> list[Entry]:
+        """The frame itself, if it is wanted, and its events. Once for each frame: when it is committed."""
+        if not taken.boxes:
+            return taken.events
         item = taken.item
-        if not item.detections and self._config.report == "with_detections":
-            self._quiet.inc()
-            taken.new = False
-            return
+        if item.timings.received_ms is not None:
+            age_ms = (time.monotonic_ns() - item.captured_ns) / 1e6
+            timings = msgspec.structs.replace(item.timings, committed_ms=round(age_ms, 3))
+            item = msgspec.structs.replace(item, timings=timings)
         body = self._encoder.encode(item)
         if item.trace.startswith(KEY):
             log.error("trace_refused", camera=item.camera, trace=item.trace)
@@ -194,9 +203,9 @@ class ReceiveStage:
             log.error("item_too_large", camera=item.camera, trace=item.trace, bytes=len(body))
             self._service.metrics.dropped("too_large", item.camera)
         else:
-            taken.entries.append(Entry(item.trace, item.camera, body))
-            return
+            return [Entry(item.trace, item.camera, body), *taken.events]
         taken.new = False
+        return taken.events
 
     def _entries(self, events: list[EventItem]) -> list[Entry]:
         self._to_tell += events
@@ -230,16 +239,11 @@ class ReceiveStage:
         seen = Counter((found.label, item.model) for item in new for found in item.detections)
         for (label, model), count in seen.items():
             self._seen.labels(label, model).inc(count)
-        now_ns = time.monotonic_ns()
-        for item in new:
-            if item.timings.committed_ms is not None:
-                ends_s = (
-                    item.timings.preprocessed_ms / 1e3,
-                    item.timings.inferred_ms / 1e3,
-                    (now_ns - item.captured_ns) / 1e9,
-                )
-                for delay, end_s in zip(self._delays, ends_s, strict=True):
-                    delay.observe(end_s)
+        for timings in (item.timings for item in new):
+            if timings.received_ms is not None:
+                ends_ms = (timings.preprocessed_ms, timings.inferred_ms, timings.received_ms)
+                for delay, end_ms in zip(self._delays, ends_ms, strict=True):
+                    delay.observe(end_ms / 1e3)
 
     def _record_last(self) -> None:
         """Everything that goes on ends with the module; what cannot be recorded now is lost, and told."""

@@ -35,13 +35,15 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
 class StageTimings(msgspec.Struct, frozen=True):
     """Milliseconds since capture at the end of each stage; ``inference_ms`` is the model's own time.
 
-    ``committed_ms`` is set by sync when the item is in its ledger.
+    ``received_ms`` is set by sync when its rules see the frame, ``committed_ms`` when it records the item: up to a
+    tenth of a second later, with others.
     """
 
     preprocessed_ms: float
     inferred_ms: float
     inference_ms: float
     committed_ms: float | None = None
+    received_ms: float | None = None
 
 
 class DetectionsItem(msgspec.Struct, frozen=True):
