@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from azure.iot.device import exceptions as sdk
@@ -22,6 +23,7 @@ from vigie.errors import HubCallHungError, HubUnavailableError, PermanentError
 from vigie.health import Health
 from vigie.log import OncePer, get_logger
 from vigie.messaging.calls import CALL_DEADLINE_S, CallThread
+from vigie.messaging.certificate_time import dates_refused
 from vigie.messaging.patience import Patiences
 from vigie.messaging.sdk_threads import has_network_thread, replace_stuck_executors, watch_network_threads
 from vigie.messaging.session import Handlers, Json, SdkSession, Session
@@ -258,6 +260,8 @@ class HubLink:
 
 
 def _reason(error: BaseException) -> str:
+    if (dates := dates_refused(error, datetime.now(UTC))) is not None:
+        return dates
     parts = [str(error) or type(error).__name__]
     while (cause := error.__cause__) is not None and len(parts) < 4:
         error = cause
