@@ -19,7 +19,7 @@ class State:
     """Used from the outbox's thread."""
 
     def __init__(self, service: Service[SyncConfig], ledger: LedgerThread) -> None:
-        self._twin, self._folder = service.twin, ledger.path.parent
+        self._twin, self._ledger = service.twin, ledger
         metrics = service.metrics
         self._messages = metrics.counter("vigie_upstream_messages_total", "Messages acknowledged upstream.")
         self._bytes = metrics.counter("vigie_upstream_bytes_total", "Bytes of messages acknowledged upstream.")
@@ -48,7 +48,7 @@ class State:
             oldest = 0.0 if waiting.oldest_ms is None else (backlog.age_ms - waiting.oldest_ms) / 1e3
             self._oldest.labels(priority.word).set(max(0.0, oldest))
         # The clock's text changes with the clock: whether there is one is what is told.
-        facts = (held, backlog.clock is None, durability)
+        facts = (held, backlog.clock is None, durability, bool(self._ledger.in_memory))
         if facts != self._told:
             self._told = facts
             report = self._report(backlog, held, durability)
@@ -56,10 +56,12 @@ class State:
             self._twin.report({"upstream_state": report})
 
     def _report(self, backlog: Backlog, held: Hold | None, durability: Durability) -> dict[str, object]:
-        memory = in_memory(self._folder)
+        memory = in_memory(self._ledger.path.parent)
         survives = "nothing but a crash of processes" if durability == "process_crash" else "a power loss"
         if memory is not None:
             survives = f"nothing but a crash of processes: the state folder is on {memory}, which is memory"
+        if self._ledger.in_memory:
+            survives = "nothing but a crash of processes: the state folder cannot be used, a ledger in memory stands in"
         return {
             "held": None if held is None else held.value,
             "clock": backlog.clock,
