@@ -124,7 +124,7 @@ class Edits:
             return refusal(409, "the cloud owns desired properties: copy the command and run it there")
         try:
             return self._editor, msgspec.json.decode(await request.read(), type=body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return refusal(400, str(error))
 
     def _edited(self, code: str, module: str, patch: dict[str, Any], version: int) -> None:

@@ -113,7 +113,7 @@ async def serve_page(request: web.Request, audience: Audience, greet: Any) -> we
                 break
             try:
                 _take(audience, viewer, _decoder.decode(message.data))
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(error)[:100].encode())
     finally:
         farewell()

@@ -93,7 +93,7 @@ class Site:
     async def _sign_in(self, request: web.Request) -> web.Response:
         try:
             asked = msgspec.json.decode(await request.read(), type=SignIn)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return refusal(400, str(error))
         session = self._sessions.open(asked.token)
         if session is None:

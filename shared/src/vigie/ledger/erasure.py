@@ -134,7 +134,7 @@ def _erase_queue(db: sqlite3.Connection, queues: Queues, priority: Priority, wha
 def _covers(what: Erasure, raw: msgspec.Raw) -> bool:
     try:
         camera = _item_of.decode(raw).camera
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return False
     return bool(what.covers(camera, bytes(raw)))
 

@@ -61,7 +61,7 @@ async def read_as(request: web.Request, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HubRefusalError(f"the body does not decode: {error}") from error
 
 

@@ -93,7 +93,7 @@ class EdgeHttp:
                 30.0 if call.responseTimeoutInSeconds is None else call.responseTimeoutInSeconds,
                 0.0 if call.connectTimeoutInSeconds is None else call.connectTimeoutInSeconds,
             )
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return _refusal(400, f"the body is no method call: {error}")
         except HubRefusalError as refusal:
             return _refusal(refusal.http_status, refusal.message)

@@ -76,7 +76,7 @@ class Link(Generic[Sent, Received]):
             raise LinkClosedError("closed")
         try:
             return self._decoder.decode(raw), (fds[0] if fds else None)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             for fd in fds:
                 os.close(fd)
             raise LinkClosedError(f"not a message: {error}") from None
