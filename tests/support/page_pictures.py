@@ -17,11 +17,28 @@ from playwright.sync_api import Page, sync_playwright
 CHROMIUM = "/usr/bin/chromium"
 LIVE = '.tile[data-state="live"]'
 WIDTH = 1280
+# A zone and a line on the belt, so that there are events to show.
+RULES = {
+    "cameras": {
+        "conveyor": {
+            "zones": {"pick": {"points": [[0.3, 0.07], [0.62, 0.07], [0.62, 0.93], [0.3, 0.93]]}},
+            "lines": {"gate": {"points": [[0.82, 0.07], [0.82, 0.93]]}},
+        }
+    }
+}
+DRAW = """(patch) => fetch("/api/twin", { method: "POST", headers: { "Content-Type": "application/json" },
+  body: JSON.stringify({ module: "sync", patch }) })"""
 
 
 def main(address: str, folder: Path) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM)
+        rules = browser.new_context().new_page()
+        rules.goto(address)
+        rules.wait_for_selector(LIVE)
+        rules.evaluate(DRAW, RULES)
+        rules.wait_for_timeout(6000)
+        rules.context.close()
         for scheme in ("light", "dark"):
             context = browser.new_context(viewport={"width": WIDTH, "height": 760}, color_scheme=scheme)
             page = context.new_page()
@@ -31,6 +48,9 @@ def main(address: str, folder: Path) -> None:
             page.evaluate("location.hash = '/health'")
             page.wait_for_timeout(4000)
             _save(page, folder / f"health-{scheme}.webp")
+            page.evaluate("location.hash = '/timeline'")
+            page.wait_for_timeout(8000)
+            _save(page, folder / f"timeline-{scheme}.webp")
             context.close()
         phone = browser.new_context(viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True)
         page = phone.new_page()
