@@ -20,7 +20,7 @@ from vigie_devkit.quantize.encodings import read_encodings
 from vigie_devkit.quantize.judge import Budget
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.machine import Machine, this_machine
-from vigie_devkit.quantize.progress import bar
+from vigie_devkit.quantize.progress import Steps, bar
 from vigie_devkit.quantize.recipes import A16W8, RECIPES, U8S8_8BIT, Recipe, Target, recipes_for
 from vigie_devkit.quantize.report import Report
 from vigie_devkit.quantize.reporting import Asked, build_report
@@ -73,7 +73,10 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
     machine = this_machine()
     overrides, recipes, notes = _encodings(wanted, network)
     recipes, left_out = suited(recipes, network)
+    steps = Steps(len(recipes) + 3)
+    steps.begin("frames to calibrate and to judge on")
     calibration, judged, warnings = gather(wanted, bundle)
+    steps.begin("the float network, which every variant is compared with")
     try:
         bench = prepare(
             bundle.card,
@@ -92,7 +95,8 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
             ", ".join(wanted.calibrate),
             "the float model finds nothing on any frame, so nothing can be compared; pass frames that show its objects",
         )
-    built = _build_all(bench, recipes)
+    built = _build_all(bench, recipes, wanted.targets, steps)
+    steps.begin("times of all of them on this machine", last=True)
     with tempfile.TemporaryDirectory() as folder:
         files = {float_name: Path(folder) / "float.onnx"}
         files[float_name].write_bytes(bundle.variant(float_name).read().graph)
@@ -229,14 +233,19 @@ def _encodings(
     return encodings.overrides(network), [recipe], notes
 
 
-def _build_all(bench: Workbench, recipes: Sequence[Recipe]) -> list[Built]:
+def _build_all(bench: Workbench, recipes: Sequence[Recipe], targets: Sequence[Target], steps: Steps) -> list[Built]:
     """In the order of the table; a second recipe of one name only where the first was refused."""
     order = sorted(recipes, key=lambda recipe: (not recipe.is_integer, RECIPES.index(recipe)))
     done: dict[str, Built] = {}
+    skipped = 0
     for recipe in order:
         before = done.get(recipe.name)
         if before is not None and not before.refusal:
+            skipped += 1
             continue
+        named = ", ".join(target for target in recipe.targets if target in targets)
+        steps.begin(f"{recipe.name}{f' for {named}' if named else ''}", skipped=skipped)
+        skipped = 0
         built = build(bench, recipe)
         if before is None or not built.refusal or built.score.headline > before.score.headline:
             done[recipe.name] = built

@@ -20,3 +20,16 @@ def bar(title: str, total: int) -> Iterator[Callable[[], None]]:
             shown.update(1)
 
         yield step
+
+
+class Steps:
+    """Tells on stderr which step of how many begins; one that turns out not to be needed is passed over."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._number = 0
+
+    def begin(self, title: str, *, skipped: int = 0, last: bool = False) -> None:
+        """``skipped``: steps before this one that are not needed."""
+        self._number = self._total if last else self._number + 1 + skipped
+        print(f"step {self._number} of {self._total}: {title}", file=sys.stderr, flush=True)  # noqa: T201
