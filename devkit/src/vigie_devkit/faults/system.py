@@ -17,6 +17,7 @@ from typing import Any
 from vigie.errors import HubAnswerError, HubAwayError
 from vigie_devkit.bench.product import BenchError, Product
 from vigie_devkit.faults.web_camera import WebCamera, web_camera
+from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.tree import tree
 
@@ -180,6 +181,8 @@ def _camera(setup: Setup) -> Iterator[WebCamera | None]:
 
 def _mount(run: RunPaths, setup: Setup, mounted: list[Path]) -> None:
     """Raises: FaultError: this user may not mount."""
+    if setup.tmpfs:
+        claim_part(run.home, "runs")  # `up` refuses a home in which somebody else has put things
     for name, size in setup.tmpfs:
         path = run.folder / name
         path.mkdir(parents=True, exist_ok=True)
