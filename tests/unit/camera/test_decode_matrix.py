@@ -66,7 +66,7 @@ def test_sizes_that_cameras_send(tmp_path: Path, codec: str, size: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["tff", "bff"])
-def test_interlaced_hevc_and_prores_are_deinterlaced(tmp_path: Path, field: str) -> None:
+def test_interlaced_prores_is_deinterlaced(tmp_path: Path, field: str) -> None:
     top = "1" if field == "tff" else "0"
     path = clip(
         tmp_path / "int.mov", "-vf", f"setfield={field}", "-c:v", "prores_ks", "-flags", "+ildct", "-top", top,
