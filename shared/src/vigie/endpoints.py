@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +18,9 @@ from vigie.log import get_logger
 from vigie.metrics import CONTENT_TYPE, Metrics
 
 log = get_logger(__name__)
+
+# A folder that could not be written at the start is tried again this often.
+WRITE_AGAIN_S = 5.0
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -57,6 +61,7 @@ async def serve_endpoints(
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     host, port = address
+    later: asyncio.Task[None] | None = None
     try:
         try:
             await web.TCPSite(runner, host, port).start()
@@ -70,11 +75,25 @@ async def serve_endpoints(
             reason = f"{state} cannot be written: {error.strerror or error}; nothing new is kept there"
             health.note("state", reason)
             log.warning("state_not_written", file=str(path), reason=reason, port=endpoint.port)
+            later = asyncio.create_task(_write_later(path, endpoint, health), name="endpoints.write")
         yield endpoint
     finally:
+        if later is not None:
+            later.cancel()
         with suppress(OSError):  # a folder that cannot be written was the reason to leave
             (state / "http.json").unlink(missing_ok=True)
         await runner.cleanup()
+
+
+async def _write_later(path: Path, endpoint: Endpoint, health: Health) -> None:
+    """Until the folder takes it: who looks for the module finds it by this file."""
+    while True:
+        await asyncio.sleep(WRITE_AGAIN_S)
+        with suppress(OSError):
+            await asyncio.to_thread(write_atomically, path, msgspec.json.encode(endpoint))
+            health.note("state", "")
+            log.info("state_written_again", file=str(path))
+            return
 
 
 def _verdict(problems: dict[str, str], name: str, notes: dict[str, str] | None = None) -> web.Response:

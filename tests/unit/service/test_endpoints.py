@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from vigie import container_health
+import pytest
+
+from vigie import container_health, endpoints
 from vigie.endpoints import serve_endpoints
 from vigie.health import Health
 from vigie.metrics import Metrics
@@ -50,6 +53,22 @@ def test_a_malformed_request_is_answered_and_leaves_no_line_in_the_log(tmp_path:
     assert "this_is_the_end" in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert "hunter2" not in done.stderr
+
+
+async def test_a_folder_that_can_be_written_again_gets_the_file_by_which_the_module_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "WRITE_AGAIN_S", 0.02)
+    state, health = tmp_path / "state", Health()
+    state.write_text("no folder")
+    async with serve_endpoints(("127.0.0.1", 0), Metrics(), health, state) as endpoint:
+        assert "cannot be written" in health.notes()["state"]
+        state.unlink()
+        async with asyncio.timeout(20):
+            while health.notes():
+                await asyncio.sleep(0.01)
+        assert json.loads((state / "http.json").read_bytes())["port"] == endpoint.port
+    assert not (state / "http.json").exists()
 
 
 async def test_a_state_folder_that_cannot_be_written_does_not_keep_a_module_from_starting(tmp_path: Path) -> None:
