@@ -29,7 +29,7 @@ def test_the_readme_has_commands() -> None:
     assert any(line.startswith("./vigie up") for line in commands())
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_every_command_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
     # A folder as a newcomer has it: the script, a video and a model under the names that the README uses.
     (tmp_path / "vigie").symlink_to(ROOT / "vigie")
