@@ -215,7 +215,9 @@ class Outbox:
         backlog = self._ledger.backlog()
         self._look_again()
         with self._condition:
-            self._due_at = self._clock() if backlog.items + backlog.in_flight else self._due_at
+            # What this start has recorded meanwhile waits like everything else.
+            left = backlog.items + backlog.in_flight - self._recorded_ever
+            self._due_at = self._clock() if left > 0 else self._due_at
         self._spent = backlog.spent
 
     def _look_again(self, *, keep_due: bool = False) -> None:
