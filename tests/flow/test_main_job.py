@@ -13,6 +13,7 @@ from support.data import real_input
 from support.product import Home
 from support.reference_detector import ReferenceDetector
 
+SURE = 0.45  # the threshold is 0.4
 FRAMES = 400
 
 
@@ -48,21 +49,26 @@ def test_detections_that_arrive_upstream_are_those_of_an_independent_loop(
 
 
 def compare(ours: dict[int, dict[str, Any]], reference: list[list[tuple[str, float, tuple[float, ...]]]]) -> None:
-    """Same classes, equal count in >= 98 % of frames, median box offset <= 2 px.
+    """Same classes and counts in >= 99 % of frames, median box offset <= 2 px.
 
     The loop converts colour at full size and with OpenCV's own rounding: a score at the threshold may fall to its other
-    side, so a class counts as seen from 1 % of the frames on.
+    side. So what one side is sure of has to be on the other, and what is within 0.05 of the threshold may be on one only;
+    a class counts as seen from 1 % of the frames on.
     """
     offsets: list[float] = []
     equal = 0
     for seq, item in ours.items():
         expected, found = reference[seq], item["detections"]
-        equal += Counter(label for label, _, _ in expected) == Counter(one["label"] for one in found)
+        all_of_theirs = Counter(label for label, _, _ in expected)
+        all_of_ours = Counter(one["label"] for one in found)
+        sure_of_theirs = Counter(label for label, score, _ in expected if score >= SURE)
+        sure_of_ours = Counter(one["label"] for one in found if one["score"] >= SURE)
+        equal += sure_of_theirs <= all_of_ours and sure_of_ours <= all_of_theirs
         for one in found:
             same = [box for label, _, box in expected if label == one["label"]]
             if same:
                 offsets.append(min(float(np.abs(np.subtract(box, one["box_xyxy"])).max()) for box in same))
-    assert equal >= 0.98 * len(ours), f"equal in {equal} of {len(ours)} frames"
+    assert equal >= 0.99 * len(ours), f"equal in {equal} of {len(ours)} frames"
     theirs = Counter(label for seq in ours for label in {label for label, _, _ in reference[seq]})
     mine = Counter(label for item in ours.values() for label in {one["label"] for one in item["detections"]})
     often = {label for label in theirs | mine if max(theirs[label], mine[label]) >= 0.01 * len(ours)}
