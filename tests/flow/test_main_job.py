@@ -52,8 +52,8 @@ def compare(ours: dict[int, dict[str, Any]], reference: list[list[tuple[str, flo
     """Same classes and counts in >= 99 % of frames, median box offset <= 2 px.
 
     The loop converts colour at full size and with OpenCV's own rounding: a score at the threshold may fall to its other
-    side. So what one side is sure of has to be on the other, and what is within 0.05 of the threshold may be on one only;
-    a class counts as seen from 1 % of the frames on.
+    side. So what one side is sure of has to be on the other, and what is within 0.05 of the threshold may be on one
+    only; a class counts as seen from 1 % of the frames on.
     """
     offsets: list[float] = []
     equal = 0

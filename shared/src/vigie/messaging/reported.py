@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -56,7 +57,8 @@ class Reporter:
         with self._lock:
             self._pending = compose(self._pending, patch)
             self._state = merge(self._state, patch)
-        self._loop.call_soon_threadsafe(self._wake.set)
+        with suppress(RuntimeError):  # a thread that outlives the loop: the process is ending
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     def state(self) -> Json:
         """Everything reported so far, merged; not to be changed."""
