@@ -1,4 +1,5 @@
 // What was found, over its picture, in device pixels so that lines are crisp. Frame pixels in, canvas out.
+import { fit } from "./canvas.js";
 import { paintShapes } from "./shapes.js";
 
 // The same list and the same rule as vigie.vision.draw has for pictures in files.
@@ -20,11 +21,6 @@ export function hue(label) {
 export const TRIAL_TONES = { serving: "hsl(185 90% 62%)", trial: "hsl(318 95% 68%)" };
 export const stroke = (label) => `hsl(${hue(label)} 88% 60%)`;
 export const shortTrack = (track) => track.split("-").pop();
-
-export function fit(canvas, ratio) {
-  const width = Math.max(1, Math.round(canvas.clientWidth * ratio)), height = Math.max(1, Math.round(canvas.clientHeight * ratio));
-  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-}
 
 // extra: {shapes, counts, lit, trails (track -> points), preview, trial}
 export function drawBoxes(canvas, head, { boxes, labels, trails, shapes }, extra = {}) {

@@ -1,5 +1,5 @@
 // Zones, lines and masks over a picture: where they are, how many are inside, what has just happened there.
-import { fit } from "./draw.js";
+import { fit } from "./canvas.js";
 
 const TONES = { zones: "hsl(150 90% 55%)", lines: "hsl(45 100% 58%)", masks: "hsl(0 0% 92%)" };
 const ALERT = "hsl(2 95% 62%)";
