@@ -42,7 +42,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class RemoteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An inference server on another machine: Triton, OpenVINO Model Server (Open Inference Protocol)."""
+    """An inference server on another machine that takes tensors as bytes (Open Inference Protocol): Triton."""
 
     url: Annotated[
         str,

@@ -1,1 +1,1 @@
-"""A model that another machine runs: Triton or OpenVINO Model Server, by the Open Inference Protocol (KServe v2)."""
+"""A model that another machine runs: Triton, by the Open Inference Protocol (KServe v2)."""

@@ -135,7 +135,7 @@ def _server_facts(client: Client) -> ServerFacts:
         raise RemoteError(
             f"{facts.name} takes no tensors as bytes by HTTP (its extensions: {offered}), and a picture as JSON "
             "takes longer than the model",
-            "use Triton or OpenVINO Model Server",
+            "use Triton",
         )
     return facts
 
