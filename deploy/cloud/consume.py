@@ -87,7 +87,7 @@ def lines(source: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def from_eventhub(db: sqlite3.Connection, days: float) -> None:
-    """Every partition, from the start of what the hub still has: what was taken before is no news."""
+    """Every partition, from the start of what the hub still has; what was taken before is left out."""
     from azure.eventhub import EventHubConsumerClient
 
     client = EventHubConsumerClient.from_connection_string(os.environ["EVENTHUB_CONNECTION"], consumer_group="$Default")

@@ -71,7 +71,10 @@ def of_run(args: argparse.Namespace, run: RunPaths, text: Callable[[str], str]) 
 
 
 def containers_meant(args: argparse.Namespace) -> list[Container]:
-    """Compose's containers if they are asked for, or if nothing else has run. Raises: NoRunError: there are none."""
+    """Compose's containers if they are asked for, or if nothing else has run.
+
+    Raises: NoRunError: compose runs nothing.
+    """
     if not args.compose and (args.run is not None or known_runs()):
         return []
     from vigie_devkit.local.compose_logs import compose_containers

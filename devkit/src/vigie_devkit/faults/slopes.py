@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# The first minutes of a process are its libraries, caches and pools filling up: that is no leak.
+# In its first minutes a process fills its libraries, caches and pools: not a leak.
 WARM_UP_S = 180.0
 _SAMPLES_MIN = 6
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Past the module's own limits (30 s and more), so that a moment of load is no reason.
+# Past the module's own limits (30 s and more), so that a moment of load does not count.
 STALLED_FOR_S = 15.0
 # An answer costs milliseconds; a machine that is busy to its neck still gives one in half a minute.
 SILENT_FOR_S = 30.0

@@ -23,7 +23,7 @@ _PIXELS_BEST: Final = 1920 * 1080
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One stream as the device describes it. ``uri``: without a password; ``reason``: why there is none."""
+    """One stream as the device describes it. ``uri``: without a password; ``reason``: why it is missing."""
 
     name: str
     codec: str

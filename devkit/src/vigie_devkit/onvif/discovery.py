@@ -77,7 +77,7 @@ def discover(targets: Sequence[tuple[str, int]], seconds: float, interfaces: Ite
 
 
 def read_match(answer: bytes, sender: str) -> Found | None:
-    """The device that sent ``answer`` from ``sender``; None: it is no match, or it names other hosts than itself.
+    """The device that sent ``answer`` from ``sender``; None: it does not match, or names other hosts than itself.
 
     Anybody on the network may answer. One who names somebody else's address could have us log in there.
     """

@@ -45,7 +45,7 @@ class Element:
         return found
 
     def said(self, *path: str) -> str:
-        """The text of ``first``, fit to be printed; empty: there is none."""
+        """The text of ``first``, fit to be printed; empty if it is missing."""
         found = self.first(*path)
         return "" if found is None else printable(found.text)
 

@@ -127,7 +127,7 @@ class Gated(msgspec.Struct, frozen=True, tag="gated"):
 
 
 class Clipped(msgspec.Struct, frozen=True, tag="clipped"):
-    """The MP4 file ordered as ``number`` fills the first ``length`` bytes; or ``reason`` says why there is none.
+    """The MP4 file ordered as ``number`` fills the first ``length`` bytes; or ``reason`` says why it is missing.
 
     ``seconds``: from its first packet to its last; ``before_s``: how much of it was before it was ordered.
     """
