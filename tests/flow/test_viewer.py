@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +44,25 @@ async def posted(session: aiohttp.ClientSession, url: str, body: dict[str, Any])
         return told
 
 
-async def look(address: str) -> None:
+async def news(socket: aiohttp.ClientWebSocketResponse, wanted: Any) -> None:
+    """Until a piece of news for which ``wanted(news)`` holds; pictures on the way are acknowledged."""
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            message = await socket.receive()
+            if message.type is aiohttp.WSMsgType.BINARY:
+                length = int.from_bytes(message.data[:4], "big")
+                await socket.send_json({"drawn": json.loads(message.data[4 : 4 + length])["camera"]})
+                continue
+            assert message.type is aiohttp.WSMsgType.TEXT, message
+            if wanted(json.loads(message.data)):
+                return
+
+
+def of_hub(*, up: bool) -> Any:
+    return lambda told: told["kind"] == "numbers" and told["hub"].get("viewer") is up
+
+
+async def look(address: str, kill_hub: Callable[[], None]) -> None:
     async with aiohttp.ClientSession() as session:
         async with asyncio.timeout(WITHIN_S):
             while True:
@@ -58,14 +80,26 @@ async def look(address: str) -> None:
             await posted(session, f"{address}/api/twin", {"module": "inference", "patch": {"score": 1.0}})
             await next_picture(socket, lambda head: head["boxes"] == [])
             await posted(session, f"{address}/api/undo", {})
-            await next_picture(socket, lambda head: head["boxes"])
+            seen = await next_picture(socket, lambda head: head["boxes"])
+            kill_hub()
+            began = time.monotonic()
+            await news(socket, of_hub(up=False))
+            print(f"a killed hub is told after {time.monotonic() - began:.1f} s")
+            await news(socket, of_hub(up=True))
+            # The page that was open all the while shows frames of the time after, with what was found in them.
+            await next_picture(socket, lambda head: head["boxes"] and head["seq"] > seen["seq"] + 20)
 
 
-def test_the_page_shows_what_was_seen_and_changes_the_twin_and_takes_it_back(tmp_path: Path) -> None:
+def test_the_page_shows_what_was_seen_changes_the_twin_and_outlives_a_killed_hub(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     with home.running("synthetic://conveyor?seed=1&fps=10", "--viewer") as up:
         up.wait_until(lambda: re.search(r"vigie: page (\S+)", up.tail()), timeout_s=WITHIN_S, what="the page's address")
-        asyncio.run(look(re.findall(r"vigie: page (\S+)", up.log.read_text(encoding="utf-8"))[0]))
+        asyncio.run(
+            look(
+                re.findall(r"vigie: page (\S+)", up.log.read_text(encoding="utf-8"))[0],
+                lambda: os.kill(int(up.hub()["pid"]), signal.SIGKILL),
+            )
+        )
 
 
 async def draw_a_zone(address: str) -> None:

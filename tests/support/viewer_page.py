@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from playwright.async_api import Browser, Page, async_playwright
 
 from support.modules import Sender, environment, task
@@ -46,6 +47,11 @@ class Camera:
         self.track: str | None = None
         self.keypoints: tuple[tuple[float, float, float], ...] = ()
         self.mask: Mask | None = None
+        # Behind the object, (height, width, 3): noise makes a picture that does not compress.
+        self.background: NDArray[np.uint8] | None = None
+        # Its frames come at this distance whenever they are shown; None: when they are shown is their time.
+        self.period_ns: int | None = None
+        self._captured_ns = time.monotonic_ns()
         self._house = house
         self._ring = RingWriter.open(house.frames, f"camera.{name}", slot_bytes=HW[0] * HW[1] * 3, slots=8)
 
@@ -54,14 +60,15 @@ class Camera:
         self.seq += 1
         left, top = 40 + (self.seq * 7) % 400, 30 + (self.seq * 3) % 200
         self.box = (left, top, left + 120, top + 80)
-        frame_bgr = np.full((*HW, 3), 24, np.uint8)
+        frame_bgr = np.full((*HW, 3), 24, np.uint8) if self.background is None else self.background.copy()
         frame_bgr[top : top + 80, left : left + 120] = 250
+        self._captured_ns = time.monotonic_ns() if self.period_ns is None else self._captured_ns + self.period_ns
         frame = FrameItem(
             camera=self.name,
             seq=self.seq,
             trace=f"{self.name}-0badc0de-{self.seq}",
             captured_at="2026-11-28T10:00:00.000000Z",
-            captured_ns=time.monotonic_ns(),
+            captured_ns=self._captured_ns,
             frame_hw=HW,
             pixels=self._ring.write(frame_bgr),
         )

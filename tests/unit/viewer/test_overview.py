@@ -152,3 +152,24 @@ def test_the_inverse_of_a_patch_restores_the_document() -> None:
     ]
     for patch in patches:
         assert merge(merge(before, patch), inverse(before, patch)) == before, patch
+
+
+def test_a_hub_that_the_viewer_cannot_reach_is_told_at_once_and_is_no_fault_of_the_modules() -> None:
+    overview, told, now = recorded()
+    overview.link(up=False)  # it has not connected yet: no news
+    overview.link(up=True)
+    overview.take(module_status("sync"))
+    told.clear()
+    now[0] += 2
+    overview.link(up=False)
+    assert [one["hub"]["viewer"] for one in told if one["kind"] == "numbers"] == [False]
+    now[0] += 60
+    overview.beat(watched=True)
+    overview.link(up=True)
+    overview.beat(watched=True)  # there was no time to answer yet
+    codes = [event["code"] for one in told if one["kind"] == "events" for event in one["events"]]
+    assert codes == ["hub_away", "hub_back"]
+    now[0] += AWAY_S + 0.1
+    overview.beat(watched=True)
+    assert told[-1]["kind"] == "numbers"
+    assert [event["code"] for one in told if one["kind"] == "events" for event in one["events"]][-1] == "away"

@@ -66,6 +66,9 @@ class Overview:
         self._history: deque[list[float | None]] = deque()
         self._events: deque[Event] = deque(maxlen=EVENTS_MAX)
         self._timings: StageTimings | None = None
+        # Whether the viewer itself reaches the hub, and since when; None: it has not yet.
+        self._linked: bool | None = None
+        self._linked_at = clock()
         # Buckets of sync's delays, oldest first.
         self._delays: deque[tuple[float, dict[str, float]]] = deque()
 
@@ -80,7 +83,7 @@ class Overview:
 
     def take(self, status: ModuleStatus) -> None:
         """A module answered."""
-        now, at = self._clock(), round(self._wall() * 1000)
+        now, at = self._clock(), self._at()
         before = self._modules.get(status.module)
         seen = _Seen(status, now, status.schema or (before.schema if before else None))
         if before is not None:
@@ -106,6 +109,17 @@ class Overview:
         while now - self._delays[0][0] > DELAYS_OVER_S:
             self._delays.popleft()
 
+    def link(self, *, up: bool) -> None:
+        """Whether the viewer's own connection to the hub is up; told to the pages as soon as it changes."""
+        if up == self._linked or (self._linked is None and not up):
+            return
+        first, self._linked, self._linked_at = self._linked is None, up, self._clock()
+        if not first:
+            self._happened(
+                [Event(self._at(), "hub_back" if up else "hub_away", "good" if up else "bad", names.VIEWER, {})]
+            )
+            self._tell_as("numbers", self._numbers())
+
     def timed(self, timings: StageTimings) -> None:
         """A picture's own times; the newest says enough."""
         self._timings = timings
@@ -114,9 +128,11 @@ class Overview:
         """Called once per question: notice who is away, keep a point of history, tell the numbers."""
         now = self._clock()
         for seen in self._modules.values():
-            if not seen.away and now - seen.at > (AWAY_S if watched else AWAY_UNWATCHED_S):
+            # Who is asked through a hub that does not answer says nothing, and may be well.
+            silent_s = now - max(seen.at, self._linked_at) if self._linked is not False else 0.0
+            if not seen.away and silent_s > (AWAY_S if watched else AWAY_UNWATCHED_S):
                 seen.away = True
-                self._happened([Event(round(self._wall() * 1000), "away", "bad", seen.status.module, {})])
+                self._happened([Event(self._at(), "away", "bad", seen.status.module, {})])
                 self._tell_module(seen)
         point = self._point()
         self._history.append(point)
@@ -166,8 +182,12 @@ class Overview:
             "hub": {
                 name: bool(counters.total(seen.status.metrics, "vigie_hub_connected"))
                 for name, seen in self._modules.items()
-            },
+            }
+            | ({} if self._linked is None else {names.VIEWER: self._linked}),
         }
+
+    def _at(self) -> int:
+        return round(self._wall() * 1000)
 
     def _dropped(self) -> list[dict[str, Any]]:
         """By module and reason: all of this start, and how many per second just now."""

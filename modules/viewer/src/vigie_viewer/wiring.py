@@ -31,6 +31,8 @@ from vigie_viewer.web import Site, serve_site
 log = get_logger("viewer")
 
 _POLL_S = 0.5
+# A hub that is gone is on an open page within a second, before pictures are missed.
+_LINK_S = 0.5
 T = TypeVar("T")
 
 
@@ -85,9 +87,16 @@ async def run_viewer(service: Service[ViewerConfig], settings: PageSettings) -> 
             tasks.create_task(
                 _beat(service, site, audience, overview=overview, asking=asking, album=album), name="viewer.beat"
             )
+            tasks.create_task(_watch_link(service, overview, audience), name="viewer.link")
             await service.twin.run(apply)
     finally:
         pictures.close()
+
+
+async def _watch_link(service: Service[ViewerConfig], overview: Overview, audience: Audience) -> None:
+    while True:
+        overview.link(up=service.hub.connected)
+        await asyncio.sleep(_LINK_S if audience.viewers else UNWATCHED_S)
 
 
 async def _beat(

@@ -29,7 +29,7 @@ export function trouble(name, picture) {
   if (camera.state === "failed") return { title: t.tile.state.failed, text: camera.reason };
   if (camera.state === "finished" && still > limit) return { title: t.tile.state.finished, text: t.tile.finished, calm: true };
   if (still <= limit) return null;
-  if (numbers && numbers.hub?.camera === false) return { title: t.tile.hubAway, text: picture ? t.tile.still(still / 1000) : null };
+  if (numbers?.hub?.viewer === false || numbers?.hub?.camera === false) return { title: t.tile.hubAway, text: picture ? t.tile.still(still / 1000) : null };
   if (state.modules.camera?.away) return { title: t.status.modules(1), text: picture ? t.tile.still(still / 1000) : null };
   if (!picture) return { title: t.tile.waiting, calm: true };
   return { title: t.tile.still(still / 1000), text: camera.state === "connecting" ? camera.reason || t.tile.state.connecting : null };
