@@ -78,7 +78,7 @@ def hubs_of(parent: int) -> list[int]:
     found = []
     for pid in tree(parent)[1:]:
         with contextlib.suppress(OSError):
-            if b"vigie_devkit.hub" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+            if b"vigie_edgehub" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
                 found.append(pid)
     return found
 

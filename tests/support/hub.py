@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.hub.environment import module_environment
+from vigie_edgehub.environment import module_environment
 
 START_S = 40.0
 Json = dict[str, Any]
@@ -80,7 +80,7 @@ class HubProcess:
     def start(self) -> HubProcess:
         """Until it is ready. Raises AssertionError with its log when it is not."""
         (self.state / "hub.json").unlink(missing_ok=True)
-        command = [sys.executable, "-m", "vigie_devkit.hub", "run", "--manifest", str(self.manifest_file)]
+        command = [sys.executable, "-m", "vigie_edgehub", "run", "--manifest", str(self.manifest_file)]
         command += ["--state", str(self.state), "--log-level", "debug", *self._arguments]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "VIGIE_LOG": "json"})
@@ -148,8 +148,8 @@ class HubProcess:
         return Path(self.description["service_connection_string_file"]).read_text(encoding="utf-8").strip()
 
     def service(self) -> Any:
-        """The operator's client (vigie_devkit.hub.service.client.ServiceClient)."""
-        from vigie_devkit.hub.service.client import ServiceClient
+        """The operator's client (vigie_edgehub.service.client.ServiceClient)."""
+        from vigie_edgehub.service.client import ServiceClient
 
         return ServiceClient.open(self.state)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from vigie_devkit.hub.message import Message, Target
-from vigie_devkit.hub.mqtt.packets import PubAck, Publish
-from vigie_devkit.hub.state.core import HubState
-from vigie_devkit.hub.state.effects import Answer, Close, Deliver, Effect, Send, Settle, Store, Upstream
-from vigie_devkit.hub.state.sessions import Link
-from vigie_devkit.hub.state.settings import HubSettings
+from vigie_edgehub.message import Message, Target
+from vigie_edgehub.mqtt.packets import PubAck, Publish
+from vigie_edgehub.state.core import HubState
+from vigie_edgehub.state.effects import Answer, Close, Deliver, Effect, Send, Settle, Store, Upstream
+from vigie_edgehub.state.sessions import Link
+from vigie_edgehub.state.settings import HubSettings
 
 DEVICE = "dev"
 INPUTS = "devices/dev/modules/{}/inputs/#"

@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from vigie_devkit.hub.mqtt.codec import PacketReader, encode
-from vigie_devkit.hub.mqtt.packets import (
+from vigie_edgehub.mqtt.codec import PacketReader, encode
+from vigie_edgehub.mqtt.packets import (
     ConnAck,
     Connect,
     PingReq,

@@ -14,7 +14,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 
-from vigie_devkit.hub.shell.certificates import Certificates
+from vigie_edgehub.shell.certificates import Certificates
 
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from vigie_devkit.hub.mqtt.packets import (
+from vigie_edgehub.mqtt.packets import (
     ConnAck,
     Connect,
     Disconnect,

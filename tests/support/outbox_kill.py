@@ -20,7 +20,7 @@ from typing import Any
 from support.hub import HubProcess, manifest, route
 from vigie.errors import VigieError
 from vigie.ledger.priorities import priority
-from vigie_devkit.hub.upstream import UpstreamReader, record_file
+from vigie_edgehub.upstream import UpstreamReader, record_file
 
 DEADLINE_S = 120.0
 ROUTES = {

@@ -66,9 +66,9 @@ def processes(root: int) -> dict[str, int]:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except (OSError, ValueError):
             continue
-        named = next((part for part in command if part.startswith(("vigie_devkit.hub", "vigie_"))), "")
+        named = next((part for part in command if part.startswith(("vigie_edgehub", "vigie_"))), "")
         if parent == root and named:
-            found["hub" if named.startswith("vigie_devkit.hub") else named.removeprefix("vigie_")] = int(folder.name)
+            found["hub" if named.startswith("vigie_edgehub") else named.removeprefix("vigie_")] = int(folder.name)
     return found
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from support.hub import HubProcess
-from vigie_devkit.hub.mqtt.codec import PacketReader, encode
-from vigie_devkit.hub.mqtt.packets import ConnAck, Connect, PubAck, Publish, SubAck, Subscribe
-from vigie_devkit.hub.shell.tokens import sign
+from vigie_edgehub.mqtt.codec import PacketReader, encode
+from vigie_edgehub.mqtt.packets import ConnAck, Connect, PubAck, Publish, SubAck, Subscribe
+from vigie_edgehub.shell.tokens import sign
 
 DEADLINE_S = 20.0
 

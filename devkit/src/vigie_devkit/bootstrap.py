@@ -138,7 +138,8 @@ def fingerprint(venv: Path, *, with_tests: bool) -> str:
 def distributions() -> list[Path]:
     """Folders of the distributions that live in this checkout."""
     modules = sorted(path.parent for path in (CHECKOUT / "modules").glob("*/pyproject.toml"))
-    return [CHECKOUT / "shared", CHECKOUT / "devkit", *modules]
+    within = sorted(path.parent for path in (CHECKOUT / "devkit").glob("*/pyproject.toml"))
+    return [CHECKOUT / "shared", *within, CHECKOUT / "devkit", *modules]
 
 
 def _python_wanted(venv: Path) -> bool:

@@ -15,9 +15,9 @@ import pytest
 from support.hub import HubProcess, running_hub, wait_until
 from support.service_side import manifest
 from vigie.errors import HubAnswerError
-from vigie_devkit.hub.agent import serve_agent
 from vigie_devkit.local.agent import Agent
 from vigie_devkit.local.supervisor import Program, Supervisor
+from vigie_edgehub.agent import serve_agent
 
 AGENT = "$edgeAgent"
 SLEEPS = "import os, time\nprint('ready', os.getpid(), flush=True)\nwhile True: time.sleep(0.05)"

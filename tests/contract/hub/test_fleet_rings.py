@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from support.service_side import manifest, served_hub
-from vigie_devkit.hub.service.credentials import ConnectionString
+from vigie_edgehub.service.credentials import ConnectionString
 
 FLEET = Path(__file__).parents[3] / "deploy/fleet"
 

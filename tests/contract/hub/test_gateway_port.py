@@ -11,7 +11,7 @@ import time
 import pytest
 
 from support.hub import Inbox, manifest, running_hub, wait_until
-from vigie_devkit.hub.service.credentials import ConnectionString
+from vigie_edgehub.service.credentials import ConnectionString
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 
 from support.hub import running_hub, wait_until
 from support.node import INSTALL_S, node_folder
-from vigie_devkit.hub.service.client import ServiceClient
+from vigie_edgehub.service.client import ServiceClient
 
 pytestmark = pytest.mark.timeout(INSTALL_S + 300)
 ROOT = Path(__file__).parents[3]

@@ -17,7 +17,7 @@ import pytest
 
 from support.hub import HubProcess, manifest, route, running_hub, wait_until
 from support.wire import key_of, wire
-from vigie_devkit.hub.environment import module_environment
+from vigie_edgehub.environment import module_environment
 
 OUT = {"out": route("a/out", "b/in")}
 
@@ -30,7 +30,7 @@ def hub(tmp_path_factory):
 
 def run_refused(*arguments: str | Path) -> str:
     """The one sentence of a hub that cannot start."""
-    command = [sys.executable, "-m", "vigie_devkit.hub", "run", *map(str, arguments)]
+    command = [sys.executable, "-m", "vigie_edgehub", "run", *map(str, arguments)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 3, ended.stderr
     lines = [line for line in ended.stderr.splitlines() if not line.startswith("{")]

@@ -17,8 +17,8 @@ from azure.iot.device.exceptions import ClientError
 from support.hub import Inbox, manifest, shut_down, wait_until
 from support.service_side import DEADLINE_S, OperatedHub
 from vigie.errors import HubAnswerError
-from vigie_devkit.hub.service.client import ServiceClient
-from vigie_devkit.hub.service.credentials import ConnectionString
+from vigie_edgehub.service.client import ServiceClient
+from vigie_edgehub.service.credentials import ConnectionString
 
 ROUTES = {
     "telemetry": 'FROM /messages INTO BrokeredEndpoint("/modules/a/inputs/all")',

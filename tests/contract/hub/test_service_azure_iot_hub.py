@@ -8,7 +8,7 @@ import pytest
 from azure.iot.device import MethodResponse
 
 from support.service_side import manifest, served_hub
-from vigie_devkit.hub.service.credentials import ConnectionString
+from vigie_edgehub.service.credentials import ConnectionString
 
 pytest.importorskip("azure.iot.hub", reason="azure-iot-hub 2.7.0 has no wheel for this machine")
 

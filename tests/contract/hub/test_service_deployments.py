@@ -8,7 +8,7 @@ import time
 import pytest
 
 from support.service_side import manifest, served_hub
-from vigie_devkit.hub.service.credentials import ConnectionString
+from vigie_edgehub.service.credentials import ConnectionString
 
 OWN = "FROM /messages/modules/A INTO $upstream"
 

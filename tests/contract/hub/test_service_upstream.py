@@ -9,7 +9,7 @@ from azure.iot.device import Message
 
 from support.service_side import manifest, served_hub, wait_until
 from vigie.errors import HubAnswerError
-from vigie_devkit.hub.upstream import UpstreamFilter, UpstreamReader, record_file
+from vigie_edgehub.upstream import UpstreamFilter, UpstreamReader, record_file
 
 ALL_UP = {"all": "FROM /messages/* INTO $upstream"}
 

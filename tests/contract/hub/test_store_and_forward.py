@@ -8,7 +8,7 @@ import pytest
 
 from support.hub import Inbox, manifest, route, running_hub, wait_until
 from support.wire import wire
-from vigie_devkit.hub.mqtt.packets import PubAck, Publish
+from vigie_edgehub.mqtt.packets import PubAck, Publish
 
 OUT = {"out": route("a/out", "b/in")}
 

@@ -12,9 +12,9 @@ import pytest
 
 from support.hub import manifest, running_hub, wait_until
 from support.wire import DEADLINE_S, Wire, tls_socket, wire
-from vigie_devkit.hub.mqtt.codec import encode
-from vigie_devkit.hub.mqtt.packets import PingReq, SubAck, Subscribe
-from vigie_devkit.hub.service.credentials import ConnectionString
+from vigie_edgehub.mqtt.codec import encode
+from vigie_edgehub.mqtt.packets import PingReq, SubAck, Subscribe
+from vigie_edgehub.service.credentials import ConnectionString
 
 
 @pytest.fixture(scope="module")

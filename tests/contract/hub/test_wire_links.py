@@ -13,7 +13,7 @@ import pytest
 
 from support.hub import manifest, route, running_hub, wait_until
 from support.wire import Wire, key_of, tls_socket, token, wire
-from vigie_devkit.hub.mqtt.packets import PingReq, PingResp, PubAck, Publish, Subscribe, UnsubAck, Unsubscribe
+from vigie_edgehub.mqtt.packets import PingReq, PingResp, PubAck, Publish, Subscribe, UnsubAck, Unsubscribe
 
 ROUTES = {"out": route("a/out", "b/in"), "up": route("c/out", "$upstream")}
 
@@ -271,7 +271,7 @@ def _progress(acknowledged: list[list[str]], more: int) -> None:
 
 
 def _recorded(hub) -> set[str]:
-    from vigie_devkit.hub.upstream import UpstreamFilter, UpstreamReader, record_file
+    from vigie_edgehub.upstream import UpstreamFilter, UpstreamReader, record_file
 
     with UpstreamReader(record_file(hub.state)) as reader:
         return {json.loads(record.body_bytes())["name"] for record in reader.read(UpstreamFilter())}

@@ -6,7 +6,7 @@ import pytest
 
 from support.hub import Inbox, manifest, route, running_hub
 from support.wire import wire
-from vigie_devkit.hub.mqtt.packets import PubAck, PubComp, Publish, PubRec, PubRel
+from vigie_edgehub.mqtt.packets import PubAck, PubComp, Publish, PubRec, PubRel
 
 
 @pytest.fixture(scope="module")

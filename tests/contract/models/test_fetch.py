@@ -20,11 +20,11 @@ from vigie.models import load_bundle
 from vigie.models.archive import unpack_bundle
 from vigie.models.download import Wanted, download
 from vigie_devkit.cli import main
-from vigie_devkit.hub.shell.certificates import Certificates
 from vigie_devkit.local.ownership import MARKER
 from vigie_devkit.models import import_model
 from vigie_devkit.models.catalogue import read_catalogue
 from vigie_devkit.models.shelf import export_bundle
+from vigie_edgehub.shell.certificates import Certificates
 
 CONTENT = random.Random(1).randbytes(700_000)
 

@@ -18,7 +18,7 @@ import pytest
 from support.hub import HubProcess
 from support.service_side import manifest, served_hub, wait_until
 from vigie_devkit.cli import main
-from vigie_devkit.hub.environment import module_environment
+from vigie_edgehub.environment import module_environment
 
 SOURCE = "synthetic://conveyor?seed=1&size=160x120&fps=2"
 Ack = dict[str, Any]

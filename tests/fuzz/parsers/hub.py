@@ -11,8 +11,8 @@ from support.mutation import Mutations
 
 @target
 def mqtt_packets(_: Path) -> tuple[Mutations, Call]:
-    from vigie_devkit.hub.mqtt.codec import MalformedPacket, PacketReader, encode
-    from vigie_devkit.hub.mqtt.packets import Connect, PingReq, PubAck, Publish, Subscribe
+    from vigie_edgehub.mqtt.codec import MalformedPacket, PacketReader, encode
+    from vigie_edgehub.mqtt.packets import Connect, PingReq, PubAck, Publish, Subscribe
 
     topic = "devices/box/modules/a/messages/events/%24.on=out&%24.ct=application%2Fjson/"
     packets = [
@@ -37,9 +37,9 @@ def mqtt_packets(_: Path) -> tuple[Mutations, Call]:
 
 @target
 def mqtt_names(_: Path) -> tuple[Mutations, Call]:
-    from vigie_devkit.hub.mqtt.topics import TopicRefused, parse_inbound, subscription_of
-    from vigie_devkit.hub.mqtt.usernames import UsernameRefused, parse_username
-    from vigie_devkit.hub.shell.tokens import TokenRefusedError, check_token
+    from vigie_edgehub.mqtt.topics import TopicRefused, parse_inbound, subscription_of
+    from vigie_edgehub.mqtt.usernames import UsernameRefused, parse_username
+    from vigie_edgehub.shell.tokens import TokenRefusedError, check_token
 
     seeds = [
         b"devices/box/modules/a/messages/events/%24.on=out&%24.ct=application%2Fjson/", b"$iothub/twin/GET/?$rid=1",
@@ -66,11 +66,11 @@ def mqtt_names(_: Path) -> tuple[Mutations, Call]:
 
 @target
 def hub_twins_and_routes(_: Path) -> tuple[Mutations, Call]:
-    from vigie.errors import HubConfigRefusedError
-    from vigie_devkit.hub.ports import HubRefusalError
-    from vigie_devkit.hub.routes.config import parse_edgehub_desired
-    from vigie_devkit.hub.state.json_bytes import decode_json, encode_json
-    from vigie_devkit.hub.state.twin_limits import check_patch, check_reported, check_size
+    from vigie_edgehub.errors import HubConfigRefusedError
+    from vigie_edgehub.ports import HubRefusalError
+    from vigie_edgehub.routes.config import parse_edgehub_desired
+    from vigie_edgehub.state.json_bytes import decode_json, encode_json
+    from vigie_edgehub.state.twin_limits import check_patch, check_reported, check_size
 
     desired = template()["modulesContent"]["$edgeHub"]["properties.desired"]
     condition = (
@@ -125,8 +125,8 @@ def manifests(_: Path) -> tuple[Mutations, Call]:
 
 @target
 def http_of_the_hub(_: Path) -> tuple[Mutations, Call]:
-    from vigie_devkit.hub.ports import HubRefusalError, ServiceSettings
-    from vigie_devkit.hub.service.credentials import ConnectionString, check_authorization
+    from vigie_edgehub.ports import HubRefusalError, ServiceSettings
+    from vigie_edgehub.service.credentials import ConnectionString, check_authorization
 
     settings = ServiceSettings(
         listen="127.0.0.1",

@@ -74,7 +74,7 @@ def requests_to_a_module(folder: Path) -> tuple[Mutations, Call]:
 @target
 def requests_to_the_hub(folder: Path) -> tuple[Mutations, Call]:
     from support.service_side import OperatedHub, manifest
-    from vigie_devkit.hub.service.credentials import ConnectionString
+    from vigie_edgehub.service.credentials import ConnectionString
 
     hub = OperatedHub(folder / "hub", manifest("a")).start()
     described = hub.description

@@ -18,7 +18,7 @@ from vigie_camera.decode.pyav import PyavBackend
 from vigie_camera.source_policy import read_policy
 from vigie_camera.sources import plan_source
 from vigie_camera.sources.registry import OpenContext
-from vigie_devkit.hub.shell.certificates import Certificates
+from vigie_edgehub.shell.certificates import Certificates
 
 
 @contextlib.contextmanager

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vigie_devkit.cli import parser_for
-from vigie_devkit.hub.ports import Misbehaviour
-from vigie_devkit.hub.service import configuration, faults, identities, methods, recorded, search, twins
+from vigie_edgehub.ports import Misbehaviour
+from vigie_edgehub.service import configuration, faults, identities, methods, recorded, search, twins
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/hub.md").read_text(encoding="utf-8")

@@ -8,10 +8,10 @@ import pytest
 
 from vigie_devkit.cli import main
 from vigie_devkit.commands.twin import acknowledgements, read_json_object
-from vigie_devkit.hub.lint import lint_manifest
-from vigie_devkit.hub.ports import UpstreamMessage
-from vigie_devkit.hub.upstream import open_sink, record_file
 from vigie_devkit.local.errors import UsageError
+from vigie_edgehub.lint import lint_manifest
+from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.upstream import open_sink, record_file
 
 
 def content(routes, *, modules=("A", "B"), version="1.1"):

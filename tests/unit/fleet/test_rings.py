@@ -18,9 +18,9 @@ import msgspec
 import pytest
 
 from vigie.config.desired import merge
-from vigie_devkit.hub.deployments import Configuration, effective, target_of
-from vigie_devkit.hub.manifest import parse_manifest
-from vigie_devkit.hub.service.query import parse_query
+from vigie_edgehub.deployments import Configuration, effective, target_of
+from vigie_edgehub.manifest import parse_manifest
+from vigie_edgehub.service.query import parse_query
 from vigie_inference.config import InferenceConfig
 from vigie_inference.update.report import UpdateState
 from vigie_inference.update.wish import Wanted, wanted_of

@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT / "shared/src/vigie"
 MODULES = ("camera", "preprocess", "inference", "sync", "viewer", "actions")
+HUB = ROOT / "devkit/edgehub/src"
+KIT = ("vigie_devkit", "vigie_edgehub")
 
 
 def imports_of(path: Path, package: str) -> Iterator[str]:
@@ -43,11 +45,15 @@ def offenders(folder: Path, forbidden: tuple[str, ...]) -> list[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_no_other_module_and_no_devkit(module: str) -> None:
     others = tuple(f"vigie_{name}" for name in MODULES if name != module)
-    assert offenders(ROOT / f"modules/{module}/src", (*others, "vigie_devkit")) == []
+    assert offenders(ROOT / f"modules/{module}/src", (*others, *KIT)) == []
 
 
 def test_the_library_imports_no_module_and_no_devkit() -> None:
-    assert offenders(SHARED, (*(f"vigie_{name}" for name in MODULES), "vigie_devkit")) == []
+    assert offenders(SHARED, (*(f"vigie_{name}" for name in MODULES), *KIT)) == []
+
+
+def test_the_hub_imports_nothing_of_the_rest_of_the_dev_kit_and_no_module() -> None:
+    assert offenders(HUB, (*(f"vigie_{name}" for name in MODULES), "vigie_devkit")) == []
 
 
 def test_vision_imports_neither_messaging_nor_runtimes() -> None:
@@ -75,7 +81,7 @@ def test_modules_without_opencv_stay_without_it(module: str) -> None:
 
 
 def test_there_is_no_cycle_of_imports() -> None:
-    roots = [SHARED.parent, ROOT / "devkit/src", *(ROOT / f"modules/{module}/src" for module in MODULES)]
+    roots = [SHARED.parent, HUB, ROOT / "devkit/src", *(ROOT / f"modules/{module}/src" for module in MODULES)]
     files = {module_name(path, root): path for root in roots for path in sources(root)}
     graph: dict[str, set[str]] = {}
     for name, path in files.items():

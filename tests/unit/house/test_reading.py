@@ -38,7 +38,7 @@ def test_every_decision_is_in_the_index_under_its_title_and_every_gap_is_named()
 def test_every_fact_of_edgehub_that_the_code_cites_has_its_heading() -> None:
     page = (ROOT / "docs/edgehub-facts.md").read_text(encoding="utf-8")
     headings = set(re.findall(r"^## (.+)$", page, flags=re.MULTILINE))
-    code = [path.read_text(encoding="utf-8") for path in (ROOT / "devkit/src/vigie_devkit/hub").rglob("*.py")]
+    code = [path.read_text(encoding="utf-8") for path in (ROOT / "devkit/edgehub/src/vigie_edgehub").rglob("*.py")]
     cited = {found for text in code for found in re.findall(r"docs/edgehub-facts\.md, ([A-Z][A-Za-z ]*[a-zA-Z])", text)}
     assert len(cited) > 6
     assert {one for one in cited if one not in headings} == set()
@@ -50,7 +50,7 @@ def test_every_fact_of_edgehub_that_the_code_cites_has_its_heading() -> None:
     [
         ("devkit/README.md", "devkit/src/vigie_devkit"),
         ("shared/README.md", "shared/src/vigie"),
-        ("devkit/src/vigie_devkit/hub/README.md", "devkit/src/vigie_devkit/hub"),
+        ("devkit/edgehub/README.md", "devkit/edgehub/src/vigie_edgehub"),
     ],
 )
 def test_the_page_of_a_house_names_its_rooms_and_no_others(page: str, folder: str) -> None:

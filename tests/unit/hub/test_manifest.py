@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from support.hub import manifest
-from vigie_devkit.hub.lint import lint_manifest
-from vigie_devkit.hub.manifest import parse_manifest, read_manifest_file
-from vigie_devkit.hub.ports import ManifestRefusedError
+from vigie_edgehub.lint import lint_manifest
+from vigie_edgehub.manifest import parse_manifest, read_manifest_file
+from vigie_edgehub.ports import ManifestRefusedError
 
 CONTENT = manifest({"r": "FROM /messages INTO $upstream"}, modules={"a": {"x": 1}, "b": {}})
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import vigie.container_health as module_check
-import vigie_devkit.hub.container_health as hub_check
+import vigie_edgehub.container_health as hub_check
 from vigie.endpoints import serve_endpoints
 from vigie.health import Health
 from vigie.metrics import Metrics

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.manifest.doorbells import doorbells_of, shared_outputs
+from vigie_edgehub.routes.config import parse_edgehub_desired
 
 TEMPLATE = json.loads((Path(__file__).parents[3] / "deployment.template.json").read_text(encoding="utf-8"))
 HUB: dict[str, Any] = TEMPLATE["modulesContent"]["$edgeHub"]["properties.desired"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from vigie_devkit.hub.routes import parse_edgehub_desired
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.explain import Explanation, explain, message_for, source_path
+from vigie_edgehub.routes import parse_edgehub_desired
 
 TO_SYNC = 'INTO BrokeredEndpoint("/modules/sync/inputs/in")'
 

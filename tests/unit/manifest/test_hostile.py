@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vigie_devkit.commands.manifest.parsing import read_json
-from vigie_devkit.hub.routes.config import parse_edgehub_desired
 from vigie_devkit.manifest.compose import compose_text
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.explain import explain, message_for
 from vigie_devkit.manifest.images import module_files
 from vigie_devkit.manifest.lint import Finding, lint
 from vigie_devkit.manifest.render import Target, render
+from vigie_edgehub.routes.config import parse_edgehub_desired
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE: dict[str, Any] = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from vigie.contracts.names import MODULES
-from vigie_devkit.hub.manifest import parse_manifest
-from vigie_devkit.hub.routes import parse_edgehub_desired
 from vigie_devkit.manifest.content import create_options, edge_modules
 from vigie_devkit.manifest.dotenv import read_dotenv
 from vigie_devkit.manifest.errors import ManifestError
@@ -19,6 +17,8 @@ from vigie_devkit.manifest.hardware import NONE, add_hardware, choose_hardware, 
 from vigie_devkit.manifest.images import module_files, platforms
 from vigie_devkit.manifest.lint import lint
 from vigie_devkit.manifest.render import Target, layer, render, split_options
+from vigie_edgehub.manifest import parse_manifest
+from vigie_edgehub.routes import parse_edgehub_desired
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE: dict[str, Any] = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))

@@ -25,9 +25,9 @@ from urllib.parse import quote
 import msgspec
 
 from vigie_devkit.bench.hub_client import Plan, make_counter
-from vigie_devkit.hub.environment import module_environment
-from vigie_devkit.hub.shell.certificates import Certificates
-from vigie_devkit.hub.shell.tokens import sign
+from vigie_edgehub.environment import module_environment
+from vigie_edgehub.shell.certificates import Certificates
+from vigie_edgehub.shell.tokens import sign
 
 _ROUTE = 'FROM /messages/modules/a/outputs/out INTO BrokeredEndpoint("/modules/b/inputs/in")'
 _MOSQUITTO_HOST = "127.117.1.1"
@@ -124,7 +124,7 @@ def local_hub(folder: Path) -> Iterator[tuple[Server, Server]]:
     content = {"$edgeAgent": {"properties.desired": agent}, "$edgeHub": {"properties.desired": edge_hub}}
     manifest.write_text(json.dumps({"modulesContent": content}))
     state = folder / "hub"
-    command = [sys.executable, "-m", "vigie_devkit.hub", "run", "--manifest", str(manifest), "--state", str(state)]
+    command = [sys.executable, "-m", "vigie_edgehub", "run", "--manifest", str(manifest), "--state", str(state)]
     with (folder / "hub.log").open("wb") as log:
         process = subprocess.Popen([*command, "--log-level", "warning"], stdout=log, stderr=log)
     try:

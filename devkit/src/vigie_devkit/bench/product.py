@@ -20,13 +20,13 @@ from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.envelope import Envelope
 from vigie.contracts.names import FLOW, SYNC
 from vigie_devkit.bench.cpu import ProcessTime, read_process
-from vigie_devkit.hub.service.client import ServiceClient
-from vigie_devkit.hub.upstream import UpstreamReader, record_file
 from vigie_devkit.local.metrics import Tally, fetch_metrics
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.programs import HUB
 from vigie_devkit.local.record import read_record
 from vigie_devkit.local.summary import measured_share
+from vigie_edgehub.service.client import ServiceClient
+from vigie_edgehub.upstream import UpstreamReader, record_file
 
 _RUN = "bench"
 _decode = msgspec.json.Decoder(Envelope[DetectionsItem]).decode

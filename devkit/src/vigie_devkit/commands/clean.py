@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from vigie_devkit import bootstrap
-from vigie_devkit.hub.shell.socket_folder import dead_folders, remove_dead_folder
 from vigie_devkit.local.errors import Exit, NoRunError, StateFolderError
 from vigie_devkit.local.frame_folders import dead_frames, is_frame_folder
 from vigie_devkit.local.hub_option import hub_is_alive, lone_hub_state
 from vigie_devkit.local.ownership import is_ours, remove_marker_if_alone
 from vigie_devkit.local.paths import frames_root, home_folder, is_running, known_runs
+from vigie_edgehub.shell.socket_folder import dead_folders, remove_dead_folder
 
 MEANINGS = {
     "runs": "state, logs, CA and upstream record of every run",

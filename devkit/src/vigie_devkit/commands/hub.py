@@ -16,7 +16,7 @@ from vigie_devkit.local.hub_option import add_hub_options, claim_lone_hub_state,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vigie_devkit.hub.ports import JsonObject
+    from vigie_edgehub.ports import JsonObject
 
 _EXAMPLES = """examples:
   ./vigie hub lint deployment.template.json                 what the real hub would accept in silence
@@ -155,9 +155,9 @@ def _add_misbehave(verbs: Any) -> None:
 
 def _run_hub(args: argparse.Namespace) -> int:
     from vigie.private_files import keep_files_private
-    from vigie_devkit.hub.__main__ import main
     from vigie_devkit.local.frame_folders import remove_dead_frames
     from vigie_devkit.local.paths import frames_root
+    from vigie_edgehub.__main__ import main
 
     keep_files_private()
     for what in remove_dead_frames(frames_root()):
@@ -191,8 +191,8 @@ def _show_environment(args: argparse.Namespace) -> int:
 
 
 def _workload_environment(args: argparse.Namespace) -> Mapping[str, str]:
-    from vigie_devkit.hub.environment import module_environment
-    from vigie_devkit.hub.service.description import FILE_NAME, read_description
+    from vigie_edgehub.environment import module_environment
+    from vigie_edgehub.service.description import FILE_NAME, read_description
 
     state = hub_state(args)
     known = read_description(state).modules
@@ -202,7 +202,7 @@ def _workload_environment(args: argparse.Namespace) -> Mapping[str, str]:
 
 
 def _connection_environment(args: argparse.Namespace) -> Mapping[str, str]:
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
     client = ServiceClient.open(hub_state(args))
     key = client.module(args.module)["authentication"]["symmetricKey"]["primaryKey"]
@@ -216,7 +216,7 @@ def _connection_environment(args: argparse.Namespace) -> Mapping[str, str]:
 
 def _show_device(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
     client = ServiceClient.open(hub_state(args))
     try:
@@ -234,7 +234,7 @@ def _show_device(args: argparse.Namespace) -> int:
 
 
 def _show_status(args: argparse.Namespace) -> int:
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
     state = hub_state(args)
     client = ServiceClient.open(state)
@@ -264,7 +264,7 @@ def _show_status(args: argparse.Namespace) -> int:
 def _faults_in_force(settings: JsonObject) -> str:
     import msgspec
 
-    from vigie_devkit.hub.ports import Misbehaviour
+    from vigie_edgehub.ports import Misbehaviour
 
     usual = msgspec.to_builtins(Misbehaviour())
     return ", ".join(f"{name}={value}" for name, value in settings.items() if value != usual.get(name))
@@ -273,7 +273,7 @@ def _faults_in_force(settings: JsonObject) -> str:
 def _apply(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
     from vigie_devkit.commands.twin import read_json_object
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
     content = read_json_object(str(args.manifest))
     try:
@@ -288,9 +288,9 @@ def _apply(args: argparse.Namespace) -> int:
 
 def _tell_shared_outputs(content: dict[str, Any]) -> None:
     """Modules that run were told at their start who listens; a consumer added since would get leases, not messages."""
-    from vigie_devkit.hub.routes.config import parse_edgehub_desired
     from vigie_devkit.manifest.content import modules_content
     from vigie_devkit.manifest.doorbells import shared_outputs
+    from vigie_edgehub.routes.config import parse_edgehub_desired
 
     desired = modules_content(content)["$edgeHub"]["properties.desired"]
     for module, output, others in shared_outputs(parse_edgehub_desired(desired).routes):
@@ -302,7 +302,7 @@ def _tell_shared_outputs(content: dict[str, Any]) -> None:
 
 def _misbehave(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
     settings = {
         "upstream_online": None if args.upstream is None else args.upstream == "online",
@@ -335,7 +335,7 @@ def _misbehave(args: argparse.Namespace) -> int:
 
 def _lint(args: argparse.Namespace) -> int:
     from vigie_devkit.commands.twin import read_json_object
-    from vigie_devkit.hub.lint import lint_manifest
+    from vigie_edgehub.lint import lint_manifest
 
     findings = lint_manifest(read_json_object(str(args.manifest)))
     for finding in findings:

@@ -45,7 +45,7 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
 
 def _send(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
     if args.device is not None:
         return _send_to_device(args)
@@ -77,7 +77,7 @@ def _send_to_device(args: argparse.Namespace) -> int:
     import base64
 
     from vigie.errors import HubAnswerError
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
     if args.sender is not None or args.module is not None:
         raise UsageError("--device goes from the cloud to the device; leave out module, input and --as")
@@ -98,8 +98,8 @@ def _send_to_device(args: argparse.Namespace) -> int:
 
 def _watch(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
-    from vigie_devkit.hub.service.client import ServiceClient
-    from vigie_devkit.hub.upstream.record import to_json_line
+    from vigie_edgehub.service.client import ServiceClient
+    from vigie_edgehub.upstream.record import to_json_line
 
     try:
         for number, record in enumerate(ServiceClient.open(hub_state(args)).watch(args.module, args.output), 1):

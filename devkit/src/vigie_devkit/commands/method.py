@@ -41,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
     payload = _payload(args.payload)
     client = ServiceClient.open(hub_state(args))

@@ -14,7 +14,7 @@ from vigie_devkit.local.errors import Exit, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, hub_state
 
 if TYPE_CHECKING:
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
 _EXAMPLES = """examples:
   ./vigie twin get camera                                   the whole twin, as the service shows it
@@ -72,7 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
-    from vigie_devkit.hub.service.client import ServiceClient
+    from vigie_edgehub.service.client import ServiceClient
 
     module = None if args.module == "." else args.module
     try:

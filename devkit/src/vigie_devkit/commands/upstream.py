@@ -17,7 +17,7 @@ from vigie_devkit.local.errors import Exit, LocalError, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, hub_state
 
 if TYPE_CHECKING:
-    from vigie_devkit.hub.upstream import UpstreamRecord
+    from vigie_edgehub.upstream import UpstreamRecord
 
 _EXAMPLES = """examples:
   ./vigie upstream tail                                the last 10 messages, one line each
@@ -62,7 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    from vigie_devkit.hub.upstream import UpstreamFilter, UpstreamReader, record_file
+    from vigie_edgehub.upstream import UpstreamFilter, UpstreamReader, record_file
 
     wanted = UpstreamFilter(
         module=args.module,
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tail(records: Iterable[UpstreamRecord], *, as_json: bool) -> int:
-    from vigie_devkit.hub.upstream import to_json_line
+    from vigie_edgehub.upstream import to_json_line
 
     for record in records:
         sys.stdout.write(to_json_line(record).decode() if as_json else f"{_one_line(record)}\n")
@@ -88,7 +88,7 @@ def _tail(records: Iterable[UpstreamRecord], *, as_json: bool) -> int:
 
 def _export(records: Iterable[UpstreamRecord], output: Path | None) -> int:
     """Write all; a file appears under its name only when it is whole."""
-    from vigie_devkit.hub.upstream import to_json_line
+    from vigie_edgehub.upstream import to_json_line
 
     if output is None:
         _write(sys.stdout.buffer, (to_json_line(record) for record in records))

@@ -26,6 +26,7 @@ def show_version(args: argparse.Namespace) -> int:
 
         for name in (
             "vigie",
+            "vigie-edgehub",
             "vigie-camera",
             "vigie-preprocess",
             "vigie-inference",

@@ -13,8 +13,8 @@ from vigie_devkit.faults.account import Account
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.signs import Sign
 from vigie_devkit.faults.system import FaultError, System
-from vigie_devkit.hub.upstream import UpstreamReader, record_file
 from vigie_devkit.local.metrics import is_ready
+from vigie_edgehub.upstream import UpstreamReader, record_file
 
 GIVE_UP_S = 150.0
 DRAINED_WITHIN_S = 90.0

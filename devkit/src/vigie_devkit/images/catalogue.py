@@ -110,9 +110,9 @@ def _hub(key: str) -> Image:
         title="local edge hub, for docker compose; a device has the real one",
         lock="devkit/requirements/hub.lock",
         extras=(),
-        folders=("shared", "devkit"),
+        folders=("shared", "devkit/edgehub", "devkit"),
         entry=(*_PYTHON, "-m", "vigie_devkit.local.container"),
-        health=(*_PYTHON, "-S", "/opt/vigie/app/vigie_devkit/hub/container_health.py", "/var/lib/vigie/hub"),
+        health=(*_PYTHON, "-S", "/opt/vigie/app/vigie_edgehub/container_health.py", "/var/lib/vigie/hub"),
         home="devkit",
     )
 

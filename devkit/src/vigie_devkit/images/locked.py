@@ -35,6 +35,6 @@ def locked(image: Image) -> dict[str, str]:
 
 
 def own_distributions(image: Image) -> dict[str, str]:
-    """Ours: the library and the module, or the dev kit in the hub's image."""
-    second = "vigie-devkit" if image.name == HUB else f"vigie-{image.name}"
-    return {"vigie": checkout_version(), second: checkout_version()}
+    """Ours: the library and the module, or the hub and the dev kit in the hub's image."""
+    ours = ("vigie-edgehub", "vigie-devkit") if image.name == HUB else (f"vigie-{image.name}",)
+    return dict.fromkeys(("vigie", *ours), checkout_version())

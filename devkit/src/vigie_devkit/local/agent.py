@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 
 from vigie.errors import HubAwayError
-from vigie_devkit.hub.agent import AgentAnswer, AgentCall
-from vigie_devkit.hub.service.description import read_description
+from vigie.log import get_logger
 from vigie_devkit.local.agent_logs import LogsRequest, RequestRefusedError, module_logs
 from vigie_devkit.local.programs import HUB
 from vigie_devkit.local.supervisor import Supervisor
+from vigie_edgehub.agent import AgentAnswer, AgentCall
+from vigie_edgehub.service.description import read_description
 
-log = structlog.get_logger("up")
+log = get_logger("up")
 EDGE_HUB = "edgeHub"
 _HUB_RESTARTS_AFTER_S = 0.5  # its answer still has to pass through it
 _COMMANDS = ("ping", "GetModuleLogs", "RestartModule")

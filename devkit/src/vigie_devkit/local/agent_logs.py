@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from vigie_devkit.hub.agent import MAX_ANSWER_BYTES
 from vigie_devkit.local.logfiles import KEEP, numbered
+from vigie_edgehub.agent import MAX_ANSWER_BYTES
 
 MAX_LOG_BYTES = 127_000
 """Of one module; more is answered by a sentence in the place of the lines, as edgeAgent does."""

@@ -41,7 +41,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 def main(arguments: list[str]) -> int:
     """Prepare, then be the hub until SIGTERM. Returns: the exit code."""
-    from vigie_devkit.hub.__main__ import main as run_hub
+    from vigie_edgehub.__main__ import main as run_hub
 
     keep_files_private()
     try:

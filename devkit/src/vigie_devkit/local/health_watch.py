@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-import structlog
-
 from vigie import health_restarts
+from vigie.log import get_logger
 from vigie_devkit.local.health_keeper import Answer, HealthKeeper
 from vigie_devkit.local.metrics import ask_health
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.supervisor import Supervisor
 
-log = structlog.get_logger("up")
+log = get_logger("up")
 EVERY_S = 5.0
 
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vigie.contracts.names import ACTIONS, SYNC, VIEWER
-from vigie_devkit.hub.routes.config import parse_edgehub_desired
-from vigie_devkit.hub.routes.table import Route
 from vigie_devkit.local.manifest import modules_of
 from vigie_devkit.local.paths import RunPaths, bundle_shelves, measurements_folder
 from vigie_devkit.local.supervisor import Program
 from vigie_devkit.manifest.doorbells import doorbells_of
+from vigie_edgehub.routes.config import parse_edgehub_desired
+from vigie_edgehub.routes.table import Route
 
 HUB = "hub"
 # Sync flushes its ledger last; the hub drains connections.
@@ -38,7 +38,7 @@ def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def hub_program(run: RunPaths, listen: str) -> Program:
-    command = [*python("vigie_devkit.hub"), "run", "--manifest", str(run.manifest), "--state", str(run.hub)]
+    command = [*python("vigie_edgehub"), "run", "--manifest", str(run.manifest), "--state", str(run.hub)]
     return Program(
         name=HUB,
         command=[*command, "--listen", listen],
@@ -60,7 +60,7 @@ def module_program(run: RunPaths, module: str) -> Program:
 
 def module_environment(run: RunPaths, module: str) -> dict[str, str]:
     """What edgeAgent would inject, as the hub tells it, and where this run keeps the module's things."""
-    from vigie_devkit.hub.environment import module_environment as injected
+    from vigie_edgehub.environment import module_environment as injected
 
     return {
         "VIGIE_LOG": "json",

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vigie.contracts.names import CAMERA, INFERENCE, PREPROCESS, SYNC, VIEWER
-from vigie_devkit.hub.agent import serve_agent
 from vigie_devkit.local import logfiles, summary
 from vigie_devkit.local.agent import Agent
 from vigie_devkit.local.camera_cells import camera_states
@@ -37,6 +36,7 @@ from vigie_devkit.local.status import Status
 from vigie_devkit.local.supervisor import Supervisor
 from vigie_devkit.local.twins import Twins
 from vigie_devkit.local.watch import Watch
+from vigie_edgehub.agent import serve_agent
 
 T = TypeVar("T")
 

@@ -63,7 +63,7 @@ class Twins:
 
     def _client(self) -> Any:
         # Late: the client brings http and ssl, which a start does not need.
-        from vigie_devkit.hub.service.client import ServiceClient
+        from vigie_edgehub.service.client import ServiceClient
 
         return ServiceClient.open(self._hub, timeout_s=ANSWER_WITHIN_S)
 

@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 
 from vigie.contracts.names import ACTIONS, CAMERA, SYNC
-from vigie_devkit.hub.environment import API_VERSION
 from vigie_devkit.local.container import (
     CAMERA_SECRETS,
     CAMERAS,
@@ -31,6 +30,7 @@ from vigie_devkit.local.sources import DEFAULT_SOURCE
 from vigie_devkit.manifest.content import HostOptions, edge_modules, host_options, module_environment
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.images import ModuleFile
+from vigie_edgehub.environment import API_VERSION
 
 HUB = "hub"
 OUTSIDE = "outside"

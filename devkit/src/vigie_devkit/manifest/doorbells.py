@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from vigie.contracts import names
-from vigie_devkit.hub.routes.table import Endpoint, ModuleInput, Route
+from vigie_edgehub.routes.table import Endpoint, ModuleInput, Route
 
 # Kind of module to (output, its consumer), as the modules declare them with ``doorbell=True``.
 DOORBELLS = {

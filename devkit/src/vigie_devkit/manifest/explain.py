@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from vigie.contracts.envelope import CONTENT_ENCODING, CONTENT_TYPE, MESSAGE_LIMIT_BYTES
-from vigie_devkit.hub.message import UPSTREAM, Message, message_bytes
-from vigie_devkit.hub.mqtt import system_properties as system
-from vigie_devkit.hub.routes.conditions import compile_value
-from vigie_devkit.hub.routes.config import HubConfig
-from vigie_devkit.hub.routes.message import TELEMETRY_SOURCE, TWIN_CHANGE_SOURCE, RoutedMessage, module_source
-from vigie_devkit.hub.routes.syntax import Call, Chain, Literal, Node, Property, System, Unary
-from vigie_devkit.hub.routes.table import DEFAULT_PRIORITY, ModuleInput, Route, evaluate
-from vigie_devkit.hub.routes.values import Null, Value
 from vigie_devkit.manifest.errors import ManifestError
+from vigie_edgehub.message import UPSTREAM, Message, message_bytes
+from vigie_edgehub.mqtt import system_properties as system
+from vigie_edgehub.routes.conditions import compile_value
+from vigie_edgehub.routes.config import HubConfig
+from vigie_edgehub.routes.message import TELEMETRY_SOURCE, TWIN_CHANGE_SOURCE, RoutedMessage, module_source
+from vigie_edgehub.routes.syntax import Call, Chain, Literal, Node, Property, System, Unary
+from vigie_edgehub.routes.table import DEFAULT_PRIORITY, ModuleInput, Route, evaluate
+from vigie_edgehub.routes.values import Null, Value
 
 _DEVICE = "device"
 

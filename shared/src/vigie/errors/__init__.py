@@ -22,10 +22,6 @@ from vigie.errors.frames import (
 from vigie.errors.hub import (
     HubAnswerError,
     HubAwayError,
-    HubConfigRefusedError,
-    HubStartError,
-    RouteRefusedError,
-    UpstreamUnreadableError,
 )
 from vigie.errors.ledger import LedgerRefusedError, LedgerUnavailableError, SealedError
 from vigie.errors.messaging import (
@@ -96,8 +92,6 @@ __all__ = [
     "HubAnswerError",
     "HubAwayError",
     "HubCallHungError",
-    "HubConfigRefusedError",
-    "HubStartError",
     "HubUnavailableError",
     "ImageShapeError",
     "LedgerRefusedError",
@@ -118,7 +112,6 @@ __all__ = [
     "RingBusyError",
     "RingNoSpaceError",
     "RingRefusedError",
-    "RouteRefusedError",
     "SealedError",
     "SecretMissingError",
     "SecretRefusedError",
@@ -129,6 +122,5 @@ __all__ = [
     "ThreadDiedError",
     "TransientError",
     "TrustFileError",
-    "UpstreamUnreadableError",
     "VigieError",
 ]

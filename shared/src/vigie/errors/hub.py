@@ -1,28 +1,10 @@
-"""Errors of the local hub and of manifests."""
+"""Errors of asking the local hub, through the REST of IoT Hub's service side."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from vigie.errors.base import PermanentError, TransientError
-
-
-class HubStartError(PermanentError):
-    """The local edge hub cannot start (or cannot take a manifest): one sentence says what to change."""
-
-    slug: ClassVar[str] = "hub-start"
-
-
-class UpstreamUnreadableError(PermanentError):
-    """The record of `$upstream` is not there or not readable."""
-
-    slug: ClassVar[str] = "upstream-unreadable"
-
-    def __init__(self, file: object, reason: str) -> None:
-        """``file``: its path; ``reason``: what was found and what to do."""
-        super().__init__(f"upstream record {file}: {reason}")
-        self.file = file
-        self.reason = reason
 
 
 class HubAwayError(TransientError):
@@ -42,28 +24,3 @@ class HubAnswerError(PermanentError):
         self.status = status
         self.error_code = error_code
         self.message = message
-
-
-class RouteRefusedError(PermanentError):
-    """A route that edgeHub would refuse; the whole new configuration with it, the old one stays in force."""
-
-    slug: ClassVar[str] = "route-refused"
-
-    def __init__(self, route: str, column: int, reason: str) -> None:
-        """``column`` counts characters of ``route`` from 1; ``reason``: what was expected there."""
-        super().__init__(f"column {column}: {reason}")
-        self.route = route
-        self.column = column
-        self.reason = reason
-
-
-class HubConfigRefusedError(PermanentError):
-    """Desired properties of ``$edgeHub`` that cannot take effect."""
-
-    slug: ClassVar[str] = "hub-config-refused"
-
-    def __init__(self, path: str, reason: str) -> None:
-        """Keep the JSON ``path`` (``$.routes.cameraToSync``) and a ``reason`` that says what to do."""
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-        self.reason = reason

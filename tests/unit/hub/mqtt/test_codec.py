@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from vigie_devkit.hub.mqtt.codec import MalformedPacket, PacketReader, encode
-from vigie_devkit.hub.mqtt.packets import ConnAck, Connect, Oversize, PingReq, PubAck, Publish, SubAck, Subscribe
+from vigie_edgehub.mqtt.codec import MalformedPacket, PacketReader, encode
+from vigie_edgehub.mqtt.packets import ConnAck, Connect, Oversize, PingReq, PubAck, Publish, SubAck, Subscribe
 
 
 def read(data: bytes, **limits: int) -> list[object]:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.mqtt_packets import packets, publishes
-from vigie_devkit.hub.mqtt.codec import MalformedPacket, PacketReader, encode
-from vigie_devkit.hub.mqtt.packets import ConnAck, Connect, PubAck, Publish, SubAck, Subscribe, Unsubscribe
+from vigie_edgehub.mqtt.codec import MalformedPacket, PacketReader, encode
+from vigie_edgehub.mqtt.packets import ConnAck, Connect, PubAck, Publish, SubAck, Subscribe, Unsubscribe
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:

@@ -8,8 +8,8 @@ from azure.iot.device.iothub.pipeline import mqtt_topic_iothub as sdk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie_devkit.hub.mqtt.system_properties import FROM_WIRE, TO_WIRE
-from vigie_devkit.hub.mqtt.topics import (
+from vigie_edgehub.mqtt.system_properties import FROM_WIRE, TO_WIRE
+from vigie_edgehub.mqtt.topics import (
     MethodAnswer,
     Subscription,
     Telemetry,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie_devkit.hub.mqtt.usernames import UsernameRefused, parse_username
+from vigie_edgehub.mqtt.usernames import UsernameRefused, parse_username
 
 OLD_TAIL = "api-version=2017-06-30/DeviceClientType=Microsoft.Azure.Devices.Client/1.5.1-preview-003"
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie.errors import RouteRefusedError
-from vigie_devkit.hub.routes import RoutedMessage, compile_route
-from vigie_devkit.hub.routes.body import find, open_body, parse_body_path
-from vigie_devkit.hub.routes.conditions import _Compiler
-from vigie_devkit.hub.routes.parser import parse_route
+from vigie_edgehub.errors import RouteRefusedError
+from vigie_edgehub.routes import RoutedMessage, compile_route
+from vigie_edgehub.routes.body import find, open_body, parse_body_path
+from vigie_edgehub.routes.conditions import _Compiler
+from vigie_edgehub.routes.parser import parse_route
 
 BODY = {
     "site": {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from vigie.errors import RouteRefusedError
-from vigie_devkit.hub.routes import RoutedMessage, compile_route
-from vigie_devkit.hub.routes.conditions import _Compiler
-from vigie_devkit.hub.routes.parser import parse_route
+from vigie_edgehub.errors import RouteRefusedError
+from vigie_edgehub.routes import RoutedMessage, compile_route
+from vigie_edgehub.routes.conditions import _Compiler
+from vigie_edgehub.routes.parser import parse_route
 
 MESSAGE = RoutedMessage(
     "/messages",

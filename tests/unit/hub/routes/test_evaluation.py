@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie_devkit.hub.routes import (
+from vigie_edgehub.routes import (
     DEFAULT_PRIORITY,
     Delivery,
     ModuleInput,

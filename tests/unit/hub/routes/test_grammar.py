@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigie.errors import RouteRefusedError
-from vigie_devkit.hub.routes import ModuleInput, RoutedMessage, Upstream, compile_route, evaluate, module_source
-from vigie_devkit.hub.routes.parser import MAX_DEPTH, MAX_ROUTE_CHARS, parse_route
+from vigie_edgehub.errors import RouteRefusedError
+from vigie_edgehub.routes import ModuleInput, RoutedMessage, Upstream, compile_route, evaluate, module_source
+from vigie_edgehub.routes.parser import MAX_DEPTH, MAX_ROUTE_CHARS, parse_route
 
 IN = 'BrokeredEndpoint("/modules/logic/inputs/in")'
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie.errors import HubConfigRefusedError, RouteRefusedError
-from vigie_devkit.hub.routes import DEFAULT_PRIORITY, parse_edgehub_desired
+from vigie_edgehub.errors import HubConfigRefusedError, RouteRefusedError
+from vigie_edgehub.routes import DEFAULT_PRIORITY, parse_edgehub_desired
 
 ROUTE = "FROM /messages/* INTO $upstream"
 

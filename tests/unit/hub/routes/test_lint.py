@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie.errors import RouteRefusedError
-from vigie_devkit.hub.routes import HubConfig, Severity, compile_route, lint_config, parse_edgehub_desired
+from vigie_edgehub.errors import RouteRefusedError
+from vigie_edgehub.routes import HubConfig, Severity, compile_route, lint_config, parse_edgehub_desired
 
 MODULES = ("camera", "sync", "post-office")
 TO_SYNC = "INTO BrokeredEndpoint('/modules/sync/inputs/in')"

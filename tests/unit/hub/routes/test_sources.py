@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vigie_devkit.hub.routes import (
+from vigie_edgehub.routes import (
     TELEMETRY_SOURCE,
     TWIN_CHANGE_SOURCE,
     RoutedMessage,

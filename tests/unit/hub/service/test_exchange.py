@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vigie_devkit.hub.ports import HubRefusalError
-from vigie_devkit.hub.service.exchange import read_object
+from vigie_edgehub.ports import HubRefusalError
+from vigie_edgehub.service.exchange import read_object
 
 
 class Request:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vigie_devkit.hub.ports import ServiceSettings
-from vigie_devkit.hub.service.credentials import ConnectionString, UnauthorizedError, check_authorization
+from vigie_edgehub.ports import ServiceSettings
+from vigie_edgehub.service.credentials import ConnectionString, UnauthorizedError, check_authorization
 
 KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
 OTHER_KEY = "b3RoZXItb3RoZXItb3RoZXI="

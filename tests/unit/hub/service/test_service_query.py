@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie_devkit.hub.service.query import QueryRefusedError, parse_query
+from vigie_edgehub.service.query import QueryRefusedError, parse_query
 
 TWINS = [
     {"deviceId": "edge", "moduleId": "camera", "connectionState": "Connected", "tags": {"line": 1},

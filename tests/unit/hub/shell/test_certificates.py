@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from vigie.errors import HubStartError
-from vigie_devkit.hub.shell.certificates import Certificates
+from vigie_edgehub.errors import HubStartError
+from vigie_edgehub.shell.certificates import Certificates
 
 
 def names(folder) -> list[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from vigie_devkit.hub.shell.certificates import Certificates
-from vigie_devkit.hub.shell.gate import Gate
-from vigie_devkit.hub.state.waiting_room import WaitingRoom
+from vigie_edgehub.shell.certificates import Certificates
+from vigie_edgehub.shell.gate import Gate
+from vigie_edgehub.state.waiting_room import WaitingRoom
 
 NAME = "localhost"
 

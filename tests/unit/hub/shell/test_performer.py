@@ -8,16 +8,16 @@ import os
 import pytest
 
 from support.hub_rules import DEVICE, INPUTS, Table, To
-from vigie_devkit.hub.mqtt.codec import PacketReader, encode
-from vigie_devkit.hub.mqtt.packets import Connect, PingReq, PingResp, PubAck, Publish, Subscribe
-from vigie_devkit.hub.shell.admission import Admitted
-from vigie_devkit.hub.shell.broker import Broker
-from vigie_devkit.hub.shell.clock import Clock
-from vigie_devkit.hub.shell.performer import Performer
-from vigie_devkit.hub.state.core import HubState
-from vigie_devkit.hub.state.settings import HubSettings
-from vigie_devkit.hub.store.documents import DocumentStore
-from vigie_devkit.hub.store.messages import MessageStore
+from vigie_edgehub.mqtt.codec import PacketReader, encode
+from vigie_edgehub.mqtt.packets import Connect, PingReq, PingResp, PubAck, Publish, Subscribe
+from vigie_edgehub.shell.admission import Admitted
+from vigie_edgehub.shell.broker import Broker
+from vigie_edgehub.shell.clock import Clock
+from vigie_edgehub.shell.performer import Performer
+from vigie_edgehub.state.core import HubState
+from vigie_edgehub.state.settings import HubSettings
+from vigie_edgehub.store.documents import DocumentStore
+from vigie_edgehub.store.messages import MessageStore
 
 
 class Everybody:

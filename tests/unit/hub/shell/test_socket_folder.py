@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from vigie.errors import HubStartError
-from vigie_devkit.hub.shell import socket_folder as folders
-from vigie_devkit.hub.shell.socket_folder import claimed_folder, dead_folders, remove_dead_folder, remove_dead_folders
+from vigie_edgehub.errors import HubStartError
+from vigie_edgehub.shell import socket_folder as folders
+from vigie_edgehub.shell.socket_folder import claimed_folder, dead_folders, remove_dead_folder, remove_dead_folders
 
 CLAIM = """
 import socket, sys
 from pathlib import Path
-from vigie_devkit.hub.shell.socket_folder import claimed_folder
+from vigie_edgehub.shell.socket_folder import claimed_folder
 with claimed_folder(Path(sys.argv[1])) as folder, socket.socket(socket.AF_UNIX) as left:
     left.bind(str(folder / "a.sock"))
     print(folder, flush=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie_devkit.hub.shell.tokens import TokenRefusedError, check_token, sign
+from vigie_edgehub.shell.tokens import TokenRefusedError, check_token, sign
 
 KEY, OTHER = b64encode(b"k" * 32).decode(), b64encode(b"o" * 32).decode()
 NOW = 1_000_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from support.hub_rules import Rules, Settle, Store, Target, To, deliveries, of_kind, pubacks
-from vigie_devkit.hub.ports import Misbehaviour
-from vigie_devkit.hub.state.sessions import StoredSession
+from vigie_edgehub.ports import Misbehaviour
+from vigie_edgehub.state.sessions import StoredSession
 
 ONE = {"out": [To("b/in")]}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from support.hub_rules import INPUTS, Close, Rules, To, deliveries, of_kind, pubacks
-from vigie_devkit.hub.mqtt.packets import ConnAck
-from vigie_devkit.hub.ports import Misbehaviour
-from vigie_devkit.hub.state.effects import Note, SaveSession, Send
-from vigie_devkit.hub.state.sessions import StoredSession
+from vigie_edgehub.mqtt.packets import ConnAck
+from vigie_edgehub.ports import Misbehaviour
+from vigie_edgehub.state.effects import Note, SaveSession, Send
+from vigie_edgehub.state.sessions import StoredSession
 
 ONE = {"out": [To("b/in")]}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from support.hub_rules import Answer, Rules, To, of_kind, published
-from vigie_devkit.hub.ports import MethodRefusedError, MethodResult, MethodTimeoutError, TargetAbsentError
-from vigie_devkit.hub.state.method_limits import check_method
+from vigie_edgehub.ports import MethodRefusedError, MethodResult, MethodTimeoutError, TargetAbsentError
+from vigie_edgehub.state.method_limits import check_method
 
 METHODS = "$iothub/methods/POST/#"
 ONE = {"out": [To("b/in")]}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from vigie_devkit.hub.ports import TwinRefusedError
-from vigie_devkit.hub.state.json_bytes import decode_json
-from vigie_devkit.hub.state.twin_limits import check_patch, check_reported
+from vigie_edgehub.ports import TwinRefusedError
+from vigie_edgehub.state.json_bytes import decode_json
+from vigie_edgehub.state.twin_limits import check_patch, check_reported
 
 
 @pytest.mark.parametrize("body", [b'{"x": 1e400}', b'{"x": {"y": -1e999}}', b'{"x": [1, [1e400]]}'])

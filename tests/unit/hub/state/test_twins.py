@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.hub_rules import Rules, Store, To, of_kind, published
-from vigie_devkit.hub.ports import EtagMismatchError, TwinRefusedError, TwinTooLargeError
-from vigie_devkit.hub.state.effects import Note
-from vigie_devkit.hub.state.twin_limits import check_reported, section_bytes
-from vigie_devkit.hub.state.twin_merge import difference, merge
-from vigie_devkit.hub.state.twins import Twins, client_view, etag_text, service_properties
+from vigie_edgehub.ports import EtagMismatchError, TwinRefusedError, TwinTooLargeError
+from vigie_edgehub.state.effects import Note
+from vigie_edgehub.state.twin_limits import check_reported, section_bytes
+from vigie_edgehub.state.twin_merge import difference, merge
+from vigie_edgehub.state.twins import Twins, client_view, etag_text, service_properties
 
 ONE = {"out": [To("b/in")], "twin": [To("c/changes")]}
 DESIRED = "$iothub/twin/PATCH/properties/desired/#"

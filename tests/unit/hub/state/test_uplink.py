@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.hub_rules import Rules, Settle, To, Upstream, of_kind, pubacks
-from vigie_devkit.hub.ports import Misbehaviour
+from vigie_edgehub.ports import Misbehaviour
 
 UP = {"out": [To("$upstream")]}
 

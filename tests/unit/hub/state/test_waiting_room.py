@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from vigie_devkit.hub.state.waiting_room import WaitingRoom
+from vigie_edgehub.state.waiting_room import WaitingRoom
 
 
 def test_the_oldest_of_a_peer_goes_and_other_peers_stay():

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigie_devkit.hub.message import Message, Target
-from vigie_devkit.hub.store.messages import MessageStore
-from vigie_devkit.hub.store.records import MAGIC, scan
+from vigie_edgehub.message import Message, Target
+from vigie_edgehub.store.messages import MessageStore
+from vigie_edgehub.store.records import MAGIC, scan
 
 
 def message(number: int, body: bytes | None = None) -> Message:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie_devkit.hub.ports import UpstreamMessage
-from vigie_devkit.hub.upstream import UpstreamRecord, to_json_line
-from vigie_devkit.hub.upstream.record import build_record, endpoint_properties
+from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.upstream import UpstreamRecord, to_json_line
+from vigie_edgehub.upstream.record import build_record, endpoint_properties
 
 JSON_UTF8 = {"content-type": "application/json", "content-encoding": "utf-8"}
 

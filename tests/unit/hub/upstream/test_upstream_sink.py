@@ -9,9 +9,9 @@ import textwrap
 
 import pytest
 
-from vigie.errors import HubStartError, UpstreamUnreadableError
-from vigie_devkit.hub.ports import UpstreamMessage
-from vigie_devkit.hub.upstream import SqliteSink, UpstreamFilter, UpstreamReader, UpstreamSettings, open_sink
+from vigie_edgehub.errors import HubStartError, UpstreamUnreadableError
+from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.upstream import SqliteSink, UpstreamFilter, UpstreamReader, UpstreamSettings, open_sink
 
 DAY_S = 86_400.0
 SMALLEST = 1 << 20
@@ -194,7 +194,7 @@ def test_everything_acknowledged_survives_kill_9_of_the_writer(tmp_path):
         """
         import sys, pathlib
         from tests_message import message
-        from vigie_devkit.hub.upstream import open_sink
+        from vigie_edgehub.upstream import open_sink
         with open_sink(pathlib.Path(sys.argv[1]), {}) as sink:
             n = 0
             while True:
@@ -204,7 +204,7 @@ def test_everything_acknowledged_survives_kill_9_of_the_writer(tmp_path):
         """
     )
     (tmp_path / "tests_message.py").write_text(
-        "from vigie_devkit.hub.ports import UpstreamMessage\n"
+        "from vigie_edgehub.ports import UpstreamMessage\n"
         "def message(n):\n"
         "    return UpstreamMessage(key=str(n), source_module='m', output=None, message_source='Telemetry',\n"
         "        body=b'x' * 3000, system_properties={}, application_properties={'n': str(n)}, stored_at=0.0)\n"

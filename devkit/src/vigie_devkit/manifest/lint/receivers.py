@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vigie.contracts import names
-from vigie_devkit.hub.routes.config import parse_edgehub_desired
-from vigie_devkit.hub.routes.refusal import HubConfigRefusedError
-from vigie_devkit.hub.routes.table import ModuleInput
 from vigie_devkit.manifest.doorbells import endpoints_of
 from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.finding import Finding, error
+from vigie_edgehub.routes.config import parse_edgehub_desired
+from vigie_edgehub.routes.refusal import HubConfigRefusedError
+from vigie_edgehub.routes.table import ModuleInput
 
 RECEIVERS = "VIGIE_EVENT_RECEIVERS"
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vigie.contracts import names
-from vigie_devkit.hub.lint import lint_manifest
-from vigie_devkit.hub.routes.config import parse_edgehub_desired
-from vigie_devkit.hub.routes.refusal import HubConfigRefusedError
-from vigie_devkit.hub.routes.table import ModuleInput
 from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deployment
 from vigie_devkit.manifest.lint.finding import Finding, Severity, error, hint, warning
 from vigie_devkit.manifest.lint.receivers import has_receivers
 from vigie_devkit.manifest.placeholders import is_variable
+from vigie_edgehub.lint import lint_manifest
+from vigie_edgehub.routes.config import parse_edgehub_desired
+from vigie_edgehub.routes.refusal import HubConfigRefusedError
+from vigie_edgehub.routes.table import ModuleInput
 
 OUTPUTS = {
     names.CAMERA: (names.FRAMES, names.EVENTS, names.PREVIEW, names.STATUS),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vigie_devkit.hub.routes.config import parse_edgehub_desired
-from vigie_devkit.hub.routes.refusal import HubConfigRefusedError
 from vigie_devkit.manifest.content import Mount
 from vigie_devkit.manifest.doorbells import DOORBELLS, endpoints_of
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.finding import Finding, error, warning
+from vigie_edgehub.routes.config import parse_edgehub_desired
+from vigie_edgehub.routes.refusal import HubConfigRefusedError
 
 _WANTED = '{"type": "tmpfs", "device": "tmpfs", "o": "size=4m,uid=1250,gid=1250,mode=2770"}'
 

@@ -9,13 +9,13 @@ import msgspec
 from vigie.contracts import names
 from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
 from vigie.contracts.envelope import TELEMETRY, Envelope
-from vigie_devkit.hub.routes.config import parse_edgehub_desired
-from vigie_devkit.hub.routes.message import module_source
-from vigie_devkit.hub.routes.refusal import HubConfigRefusedError
-from vigie_devkit.hub.routes.table import Upstream
 from vigie_devkit.manifest.lint.cameras import camera_plans
 from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deployment
 from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
+from vigie_edgehub.routes.config import parse_edgehub_desired
+from vigie_edgehub.routes.message import module_source
+from vigie_edgehub.routes.refusal import HubConfigRefusedError
+from vigie_edgehub.routes.table import Upstream
 
 _DEFAULT_BATCH = 50
 _PROPERTIES_BYTES = 600  # ids, content type and the hub's own columns of one stored message

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from vigie.config.schema import decode_config
 from vigie.contracts import names
 from vigie.errors import ConfigRefusedError, VigieError
-from vigie_devkit.hub.ports import TwinRefusedError
-from vigie_devkit.hub.state.twin_limits import check_patch, check_size, section_bytes
 from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import AGENT, EDGE_HUB, Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
 from vigie_devkit.manifest.module_schemas import config_type
+from vigie_edgehub.ports import TwinRefusedError
+from vigie_edgehub.state.twin_limits import check_patch, check_size, section_bytes
 
 _NEARLY_FULL = 0.8
 

@@ -1,0 +1,103 @@
+"""``python -m vigie_edgehub run``: the local edge hub in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from vigie.log import configure_logging
+from vigie.private_files import keep_files_private
+from vigie_edgehub.errors import HubStartError
+from vigie_edgehub.shell.hub import HubOptions, run_hub
+from vigie_edgehub.state.settings import HubSettings
+
+EXIT_CANNOT_START = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Returns: the exit code, 3 when the hub cannot start."""
+    keep_files_private()
+    options = _parser().parse_args(arguments)
+    configure_logging("hub", style=os.environ.get("VIGIE_LOG", "auto"), level=options.log_level)
+    try:
+        asyncio.run(_run(_hub_options(options)))
+    except HubStartError as error:
+        sys.stderr.write(f"hub: {error}\n")
+        return EXIT_CANNOT_START
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vigie_edgehub", description="Local edge hub for Azure IoT Edge modules.")
+    run = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "run",
+        help="serve until SIGTERM",
+        epilog="example: python -m vigie_edgehub run --manifest deployment.json --state .hub",
+    )
+    run.add_argument("--manifest", type=Path, required=True, help="deployment manifest or template")
+    run.add_argument("--state", type=Path, required=True, help="folder for keys, CA, twins and waiting messages")
+    run.add_argument("--listen", help="address to serve on; default: the last run's, or a free one in 127/8")
+    run.add_argument("--service-port", type=int, default=0, help="port of the service REST; 0 picks a free one")
+    run.add_argument("--gateway-hostname", help="name that modules use for this hub; default: the address")
+    run.add_argument(
+        "--workload",
+        type=Path,
+        metavar="DIR",
+        help="workload sockets as DIR/MODULE/workload.sock, so that each module's container gets its own folder only",
+    )
+    run.add_argument("--device-id", default="vigie-device")
+    run.add_argument("--iothub-hostname", default="local.azure-devices.net")
+    run.add_argument(
+        "--log-level", default=os.environ.get("VIGIE_LOG_LEVEL", "info"), choices=("debug", "info", "warning", "error")
+    )
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a time-out or bound, e.g. ack_timeout_s=2 or upstream.max_bytes=50000000",
+    )
+    return parser
+
+
+def _hub_options(options: argparse.Namespace) -> HubOptions:
+    """Raises: HubStartError: a --set that is none."""
+    pairs = dict(pair.split("=", 1) if "=" in pair else (pair, "") for pair in options.set)
+    upstream = {name.removeprefix("upstream."): pairs.pop(name) for name in [*pairs] if name.startswith("upstream.")}
+    try:
+        settings = msgspec.convert(pairs, HubSettings, strict=False)
+    except msgspec.ValidationError as error:
+        raise HubStartError(f"--set: {error}; settings are {', '.join(HubSettings.__struct_fields__)}") from error
+    return HubOptions(
+        manifest=options.manifest,
+        state=options.state.absolute(),
+        listen=options.listen,
+        service_port=options.service_port,
+        gateway_hostname=options.gateway_hostname,
+        workload=options.workload,
+        device_id=options.device_id,
+        iothub_hostname=options.iothub_hostname,
+        settings=settings,
+        upstream=dict(upstream),
+    )
+
+
+async def _run(options: HubOptions) -> None:
+    from vigie_edgehub.service import build_service
+    from vigie_edgehub.upstream import open_sink
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run_hub(options, stop, build_service=build_service, open_sink=open_sink)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,399 @@
+"""The seams of the hub: what its service side asks of it, and what it asks of the upstream record.
+
+Threads. Every `HubControl` member is called in the hub's asyncio loop and returns at once, except
+`invoke_method`, which is a coroutine of that loop. Every `UpstreamSink` member named "dedicated
+thread" is called from one thread of the hub only (never two calls at a time), so that a slow disk
+never holds the loop up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from vigie_edgehub.message import Message
+
+Json = Any  # JSON of strangers (twins, manifests): its shape is theirs, not ours
+JsonObject = dict[str, Json]
+
+
+# --- what HubControl may raise -----------------------------------------------------------------
+
+
+class HubRefusalError(Exception):
+    """The hub says no. ``http_status`` and ``error_code`` are those of the IoT Hub REST."""
+
+    http_status = 400
+    error_code = 400004  # ArgumentInvalid
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ModuleUnknownError(HubRefusalError):
+    """No module of that id in the manifest, nor added later."""
+
+    http_status = 404
+    error_code = 404010
+
+
+class DeviceUnknownError(HubRefusalError):
+    """Neither the edge device nor a registered leaf device."""
+
+    http_status = 404
+    error_code = 404001
+
+
+class DeviceQueueFullError(HubRefusalError):
+    """As many cloud-to-device messages wait for the device as IoT Hub keeps."""
+
+    http_status = 403
+    error_code = 403004
+
+
+class EtagMismatchError(HubRefusalError):
+    """``if_match`` named another etag than the twin's."""
+
+    http_status = 412
+    error_code = 412001
+
+
+class TwinRefusedError(HubRefusalError):
+    """A twin write beyond the limits (depth, key, value, size) or of a wrong shape."""
+
+
+class MessageTooLargeError(HubRefusalError):
+    http_status = 413
+    error_code = 413001
+
+
+class TwinTooLargeError(TwinRefusedError):
+    http_status = 413
+    error_code = 413001
+
+
+class ConfigurationUnknownError(HubRefusalError):
+    http_status = 404
+    error_code = 404011
+
+
+class ManifestRefusedError(HubRefusalError):
+    """The deployment content is wrong; the old one stays in force."""
+
+
+class MethodRefusedError(HubRefusalError):
+    """A method's name, payload or time-outs are out of bounds (docs/edgehub-facts.md, Limits of direct methods)."""
+
+
+class TargetAbsentError(HubRefusalError):
+    """The module was not connected, or not subscribed to methods, within connectTimeout."""
+
+    http_status = 404
+    error_code = 404103
+
+
+class MethodTimeoutError(HubRefusalError):
+    """The module gave no answer within responseTimeout."""
+
+    http_status = 504
+    error_code = 504101
+
+
+class MethodAnswerError(HubRefusalError):
+    """The module answered with a payload that is no JSON."""
+
+    http_status = 502
+    error_code = 502000
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+class MethodResult(msgspec.Struct, frozen=True):
+    """``payload`` is the module's JSON, byte for byte (``b"null"`` when it sent none)."""
+
+    status: int
+    payload: bytes
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What modules and devices have in common. Keys are base64; times are seconds since the epoch (0: never)."""
+
+    generation_id: str
+    primary_key: str
+    secondary_key: str
+    etag: str
+    connected: bool = False
+    connection_state_updated_at: float = 0.0
+    last_activity_at: float = 0.0
+
+
+class ModuleIdentity(Identity, frozen=True, kw_only=True):
+    module_id: str
+    managed_by: str = "iotEdge"
+
+
+DeviceStatus = Literal["enabled", "disabled"]
+
+
+class DeviceIdentity(Identity, frozen=True, kw_only=True):
+    """The edge device itself (``edge``), or a leaf device.
+
+    ``device_scope`` is the edge device's own scope, or that of a leaf device's parent; ``waiting`` counts
+    cloud-to-device messages that the device has not acknowledged.
+    """
+
+    device_id: str
+    edge: bool = False
+    status: DeviceStatus = "enabled"
+    status_reason: str | None = None
+    device_scope: str | None = None
+    waiting: int = 0
+
+    @property
+    def parent_scopes(self) -> list[str]:
+        return [self.device_scope] if self.device_scope and not self.edge else []
+
+
+class Misbehaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the hub misbehaves from now on. The default is a well-behaved hub.
+
+    ``delivery_delay_ms`` is spent per message and receiving endpoint, one message at a time, as a
+    real hub does; ``ack_delay_ms`` holds PUBACKs back only. ``jitter`` (0..1) varies both by a
+    share drawn from ``seed``; ``drop_probability`` (0..1) closes the sender's connection after a
+    message, drawn from the same seed: the same traffic meets the same faults.
+    """
+
+    upstream_online: bool = True
+    ack_delay_ms: float = 0.0
+    delivery_delay_ms: float = 0.0
+    jitter: float = 0.0
+    drop_probability: float = 0.0
+    seed: int = 0
+
+
+class UpstreamMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One message for `$upstream`.
+
+    ``key`` is unique per message for ever: after a crash a message may come a second time, the
+    record keeps one. ``system_properties`` use the names of the hub (messageId, contentType,
+    connectionDeviceId, ...); ``stored_at`` is when the hub accepted it, seconds since the epoch.
+    """
+
+    key: str
+    source_module: str
+    output: str | None
+    message_source: Literal["Telemetry", "twinChangeEvents"]
+    body: bytes
+    system_properties: dict[str, str]
+    application_properties: dict[str, str]
+    stored_at: float
+
+
+# --- what the hub offers -----------------------------------------------------------------------
+
+
+class LeafDevices(Protocol):
+    """The registry of leaf devices, and the way of cloud-to-device messages."""
+
+    def names(self) -> list[str]: ...
+
+    def get(self, device: str) -> DeviceIdentity:
+        """Raises: DeviceUnknownError."""
+        ...
+
+    def put(
+        self,
+        device: str,
+        *,
+        primary_key: str | None = None,
+        secondary_key: str | None = None,
+        status: DeviceStatus = "enabled",
+        status_reason: str | None = None,
+        scope: str | None = None,
+    ) -> DeviceIdentity:
+        """Create or change. ``scope``: the parent's, empty for none. Raises: TwinRefusedError."""
+        ...
+
+    def delete(self, device: str) -> None:
+        """Raises: DeviceUnknownError."""
+        ...
+
+    def send(
+        self,
+        device: str,
+        body: bytes,
+        system: dict[str, str],
+        application: dict[str, str],
+        expires_at: float | None = None,
+    ) -> None:
+        """Queue a cloud-to-device message. Raises: DeviceUnknownError, DeviceQueueFullError, MessageTooLargeError."""
+        ...
+
+    def purge(self, device: str) -> int:
+        """Discard what waits; how many. Raises: DeviceUnknownError."""
+        ...
+
+
+class HubControl(Protocol):
+    """The running hub as its service side sees it.
+
+    ``module`` is a module id, None for the edge device itself, or a leaf device's owner (`hub.owner.leaf_owner`).
+    """
+
+    @property
+    def device_id(self) -> str: ...
+
+    @property
+    def iothub_hostname(self) -> str:
+        """The invented name that stands in the modules' SAS tokens."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since the epoch, as the hub counts them."""
+        ...
+
+    def modules(self) -> list[ModuleIdentity]: ...
+
+    def module(self, module: str) -> ModuleIdentity:
+        """Raises: ModuleUnknownError."""
+        ...
+
+    def device(self, device: str | None = None) -> DeviceIdentity:
+        """The edge device, or a leaf device by its id. Raises: DeviceUnknownError."""
+        ...
+
+    @property
+    def devices(self) -> LeafDevices: ...
+
+    def create_module(
+        self,
+        module: str,
+        *,
+        primary_key: str | None = None,
+        secondary_key: str | None = None,
+        managed_by: str | None = None,
+    ) -> ModuleIdentity:
+        """Add an identity, or change it. Keys that are None are kept or drawn anew; ``managed_by`` None is kept."""
+        ...
+
+    def delete_module(self, module: str) -> None:
+        """Remove an identity with its twin, session and queues. Raises: ModuleUnknownError."""
+        ...
+
+    def get_twin(self, module: str | None) -> JsonObject:
+        """The service view: ids, etag, version, tags, properties with $metadata and $version.
+
+        Raises: ModuleUnknownError.
+        """
+        ...
+
+    def patch_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
+        """Merge ``tags`` and ``properties.desired`` (null deletes); read-only members are ignored.
+
+        Args: if_match: the unquoted etag, ``*`` or None for unconditional.
+        Returns: the service view afterwards. The module gets one desired patch, with its nulls.
+        Raises: ModuleUnknownError, EtagMismatchError, TwinRefusedError, TwinTooLargeError.
+        """
+        ...
+
+    def replace_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
+        """Replace ``tags`` and ``properties.desired`` where given. As `patch_twin` otherwise."""
+        ...
+
+    async def invoke_method(
+        self,
+        module: str,
+        name: str,
+        payload_json: bytes,
+        response_timeout_s: float = 30.0,
+        connect_timeout_s: float = 0.0,
+    ) -> MethodResult:
+        """Call a direct method; ``payload_json`` reaches the module byte for byte (b"" = none).
+
+        Raises: ModuleUnknownError, MethodRefusedError, TargetAbsentError, MethodTimeoutError, MethodAnswerError.
+        """
+        ...
+
+    def send_message(
+        self,
+        module: str,
+        *,
+        input_name: str | None,
+        output: str | None,
+        body: bytes,
+        system: dict[str, str],
+        application: dict[str, str],
+    ) -> int:
+        """Put a message into an input of ``module``, or through the routes as an output of it.
+
+        Returns: how many endpoints it went to; 0: no route takes it.
+        Raises: ModuleUnknownError, MessageTooLargeError.
+        """
+        ...
+
+    def watching(self, take: Callable[[Message], None]) -> AbstractContextManager[None]:
+        """Call ``take`` in the loop for each message that is accepted while entered; it must return at once."""
+        ...
+
+    def apply_configuration(self, content: JsonObject) -> None:
+        """Apply deployment content (any wrapper with ``modulesContent``) to the running hub.
+
+        Raises: ManifestRefusedError: nothing was changed.
+        """
+        ...
+
+    def misbehave(self, settings: Misbehaviour) -> None: ...
+
+    def misbehaviour(self) -> Misbehaviour: ...
+
+    def drop_connections(self, modules: Sequence[str] | None = None, *, abrupt: bool = False) -> int:
+        """Close the connections of ``modules`` (None: all), drained unless ``abrupt``. How many."""
+        ...
+
+    def restart_listener(self) -> None:
+        """Drain every connection, close the MQTT port for a moment, open it again."""
+        ...
+
+    def stats(self) -> JsonObject:
+        """Counters, queue lengths and connections, as plain JSON."""
+        ...
+
+
+# --- what the hub needs ------------------------------------------------------------------------
+
+
+class UpstreamSink(Protocol):
+    """Where messages for `$upstream` end up. Built by `vigie_edgehub.upstream`."""
+
+    def append(self, messages: Sequence[UpstreamMessage]) -> None:
+        """Dedicated thread. Durable against ``kill -9`` on return; a known ``key`` is skipped.
+
+        An exception leaves the messages in the hub's queue; the hub tries again after a moment.
+        """
+        ...
+
+    def close(self) -> None:
+        """Dedicated thread, last call."""
+        ...
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service REST listens on and whom it believes. ``port`` 0 picks a free one."""
+
+    listen: str
+    port: int
+    policy_name: str
+    policy_key: str  # base64
+    hostnames: frozenset[str]  # accepted in a token's ``sr`` beside ``listen``, with and without the port
+
+
+class SinkFactory(Protocol):
+    """`vigie_edgehub.upstream.open_sink`: called in the loop's thread, before the first append."""
+
+    def __call__(self, folder: Path, settings: Mapping[str, Json]) -> UpstreamSink: ...

@@ -1,0 +1,99 @@
+"""How the service says no: status, IoT Hub error code, and the body that its clients print."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import msgspec
+from aiohttp import web
+
+from vigie.log import get_logger
+from vigie_edgehub.ports import HubRefusalError
+
+log = get_logger("hub.service")
+
+_NAMES = {
+    400004: "ArgumentInvalid",
+    401002: "IotHubUnauthorizedAccess",
+    403004: "DeviceMaximumQueueDepthExceeded",
+    404000: "NotFound",
+    404001: "DeviceNotFound",
+    404010: "ModuleNotFound",
+    404011: "ConfigurationNotFound",
+    404103: "DeviceNotOnline",
+    405000: "MethodNotAllowed",
+    409001: "DeviceAlreadyExists",
+    409301: "ModuleAlreadyExistsOnDevice",
+    412001: "PreconditionFailed",
+    413001: "MessageTooLarge",
+    500001: "ServerError",
+    501000: "NotEmulated",
+    502000: "ModuleAnswerNotJson",
+    504101: "GatewayTimeout",
+}
+
+
+class DeviceExistsError(HubRefusalError):
+    http_status = 409
+    error_code = 409001
+
+
+class ModuleExistsError(HubRefusalError):
+    http_status = 409
+    error_code = 409301
+
+
+class IdentityChangedError(HubRefusalError):
+    http_status = 412
+    error_code = 412001
+
+
+class NotEmulatedError(HubRefusalError):
+    """A part of the service that this hub does not have; the text says what is used instead."""
+
+    http_status = 501
+    error_code = 501000
+
+
+def refusal(status: int, error_code: int, message: str) -> web.Response:
+    """Build the answer. ``Message`` is JSON inside a string, as the service sends it."""
+    inner = {
+        "errorCode": error_code,
+        "trackingId": uuid.uuid4().hex.upper(),
+        "message": message,
+        "info": {},
+        "timestampUtc": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    body = {"Message": msgspec.json.encode(inner).decode(), "ExceptionMessage": ""}
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        charset="utf-8",
+        headers={"iothub-errorcode": _NAMES.get(error_code, "Error")},
+    )
+
+
+@web.middleware
+async def answer_refusals(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Turn what a handler raises into the service's error answers; the boundary where the unforeseen is logged."""
+    try:
+        return await handler(request)
+    except HubRefusalError as error:
+        return refusal(error.http_status, error.error_code, error.message)
+    except web.HTTPNotFound:
+        return refusal(404, 404000, f"nothing is served at {request.path}; docs/hub.md lists what is")
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return refusal(405, 405000, f"{request.method} is not served at {request.path}; {allowed} is")
+    except web.HTTPRequestEntityTooLarge:
+        return refusal(413, 413001, "the body is larger than the service reads (1 MiB)")
+    except (web.HTTPException, ConnectionError):
+        raise  # an answer already, or nobody left to answer
+    except Exception:
+        log.exception("service_failed", method=request.method, path=request.path)
+        return refusal(500, 500001, "the hub failed; its log says where")

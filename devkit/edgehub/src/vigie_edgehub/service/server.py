@@ -1,0 +1,76 @@
+"""The HTTPS application of the service: who may ask, and what is served."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from vigie_edgehub.deployment_desk import DeploymentDesk
+from vigie_edgehub.factories import Gateway
+from vigie_edgehub.ports import HubControl, ServiceSettings, UpstreamSink
+from vigie_edgehub.service import (
+    configuration,
+    devices,
+    faults,
+    identities,
+    messages,
+    methods,
+    recorded,
+    search,
+    twins,
+)
+from vigie_edgehub.service.credentials import check_authorization
+from vigie_edgehub.service.exchange import CONTROL, DEPLOYMENTS, SINK
+from vigie_edgehub.service.refusals import answer_refusals
+
+
+def build(
+    control: HubControl,
+    deployments: DeploymentDesk,
+    sink: UpstreamSink,
+    settings: ServiceSettings,
+    gateway: Gateway | None,
+) -> web.Application:
+    """See `vigie_edgehub.factories.ServiceFactory`."""
+    first = [] if gateway is None else [_offer(gateway)]
+    app = web.Application(middlewares=[answer_refusals, *first, _believe(settings)])
+    app[CONTROL] = control
+    app[DEPLOYMENTS] = deployments
+    app[SINK] = sink
+    for part in (twins, methods, devices, identities, configuration, search, faults, recorded, messages):
+        part.add_routes(app)
+    _also_with_trailing_slash(app)
+    return app
+
+
+def _offer(gateway: Gateway) -> Middleware:
+    @web.middleware
+    async def offer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await gateway(request) or await handler(request)
+
+    return offer
+
+
+def _believe(settings: ServiceSettings) -> Middleware:
+    @web.middleware
+    async def believe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        sockname = request.get_extra_info("sockname")
+        check_authorization(
+            request.headers.get("Authorization"),
+            request.rel_url.raw_path,
+            settings,
+            sockname[1] if sockname else settings.port,
+            time.time(),
+        )
+        return await handler(request)
+
+    return believe
+
+
+def _also_with_trailing_slash(app: web.Application) -> None:
+    """``/devices/`` is ``/devices``: Node's service SDK writes it so, and a redirect would lose its body."""
+    for route in list(app.router.routes()):
+        if route.resource is not None and not route.resource.canonical.endswith(("/", "{tail}")):
+            app.router.add_route(route.method, f"{route.resource.canonical}/", route.handler)
