@@ -198,7 +198,7 @@ def test_a_strangers_file_is_decoded_as_its_own_project_does(
         found = make_decoder(card)(engine.run(picture), score_min=0.3, iou_max=0.45)
     assert len(expected) >= 1, "the tiny model sees nothing: the comparison proves nothing"
     assert_same(found, expected)
-    assert [one.question for one in card.source.concluded] == ["input", "fit", "labels", "trial"]
+    assert [one.question for one in card.source.concluded][:4] == ["input", "fit", "labels", "trial"]
 
 
 CHOICES = "pass --input rgb/0..255 or --input bgr/0..255 or --input bgr/caffe"

@@ -19,6 +19,7 @@ from vigie_devkit.models.evidence.trial import judge
 from vigie_devkit.models.fold import INPUT_NAME, feed_original, fold_input
 from vigie_devkit.models.given import read_given
 from vigie_devkit.models.labels import choose_labels, read_labels
+from vigie_devkit.models.look import Looking
 from vigie_devkit.models.normalise import bake_inputs, keep_outputs
 from vigie_devkit.models.parity import HALF, SINGLE, Answers, compare
 from vigie_devkit.models.pictures import parity_pictures, read_picture
@@ -58,7 +59,10 @@ def import_model(
     told = read_labels(labels) if isinstance(labels, Path) else None if labels is None else tuple(labels)
     prepared = prepare(Path(onnx_path), size_hw=size_hw, labels=told)
     reading = read_given(given) if given is not None else recognise(prepared.signature, family=family)
-    reading, concluded = settle_feed(reading, prepared.signature, told=feed or {}, given=given is not None, trust=trust)
+    looking = Looking(prepared, told)
+    reading, concluded = settle_feed(
+        reading, prepared.signature, told=feed or {}, given=given is not None, trust=trust, look=looking.compare
+    )
     names, labels_from = choose_labels(prepared.signature, reading, told)
     _check_reading(prepared, reading)
     folded = fold(prepared, reading)
@@ -86,6 +90,7 @@ def import_model(
                 "or --trust to import it as this",
             )
         tried = [Conclusion("trial", f"TRUSTED although {doubt}", "--trust was passed")]
+    tried += looking.names(reading, names, labels_from, trust=trust)
     compare(card, decoder, answers, HALF if _holds_half(prepared) else SINGLE)
     card = with_conclusions(card, [*concluded, Conclusion("labels", labels_from, _named(names, labels_from)), *tried])
     pairs = [ReferencePair(picture, answer.folded) for picture, answer in zip(shown, answers, strict=True)]

@@ -16,13 +16,16 @@ from vigie.runtimes import open_engine
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Detections
 from vigie.vision.letterbox import letterbox_into
+from vigie_devkit.models.evidence.photographs import PHOTOGRAPHS
 
 # Enough to judge places and sizes by, also where a drawn picture holds nothing that the model knows.
 _SHOWN_AT_LEAST, _SCORE_LOW = 5, 0.01
 
 
 def show_bundle(folder: Path, target: Path, pictures: Sequence[Path]) -> list[Path]:
-    """Draw what the bundle finds in these pictures, or in its reference frames, into JPEG files of ``target``.
+    """Draw what the bundle finds in these pictures, or in its reference frames and the photographs that ship.
+
+    Returns: the JPEG files, in ``target``.
 
     Raises: BundleError: the folder cannot be written. ModelFileError: a picture cannot be read.
     """
@@ -30,6 +33,7 @@ def show_bundle(folder: Path, target: Path, pictures: Sequence[Path]) -> list[Pa
     card = bundle.card
     decoder = make_decoder(card)
     frames = [(f"reference-{index}", pair.tensor_hwc) for index, pair in enumerate(read_reference(bundle))]
+    frames += [(Path(one.file).stem, _fit(one.read(), card)) for one in PHOTOGRAPHS]
     frames = [(file.stem, _fitted(file, card)) for file in pictures] or frames
     written = []
     with open_engine(bundle) as engine:
@@ -60,8 +64,12 @@ def _fitted(file: Path, card: Card) -> NDArray[np.uint8]:
     frame_bgr = cv2.imread(str(file))
     if frame_bgr is None:
         raise ModelFileError(str(file), "is not a picture that OpenCV reads; pass a JPEG or PNG")
+    return _fit(np.asarray(frame_bgr, np.uint8), card)
+
+
+def _fit(frame_bgr: NDArray[np.uint8], card: Card) -> NDArray[np.uint8]:
     tensor_hwc = np.empty((card.input.height, card.input.width, 3), np.uint8)
-    letterbox_into(np.asarray(frame_bgr, np.uint8), tensor_hwc, align=card.input.align, pad_value=card.input.pad_value)
+    letterbox_into(frame_bgr, tensor_hwc, align=card.input.align, pad_value=card.input.pad_value)
     return tensor_hwc
 
 

@@ -133,7 +133,7 @@ class Reference(_Strict, frozen=True, kw_only=True):
 
 
 class Concluded(_Strict, frozen=True, kw_only=True):
-    """What import concluded of a file (``input``: channels and range, ``fit``, ``labels``, ``trial``) and from what."""
+    """What import concluded (``input``: channels and range, ``fit``, ``labels``, ``trial``, ``names``), and why."""
 
     question: Text
     answer: Text

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
 
 from vigie.errors import EngineError
 from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
+
+Run = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
 
 def run_reference(model: bytes | str, feeds: Mapping[str, NDArray[Any]], *, name: str) -> dict[str, NDArray[Any]]:
@@ -17,6 +19,11 @@ def run_reference(model: bytes | str, feeds: Mapping[str, NDArray[Any]], *, name
     Args: model: a serialized ONNX file, or its path where it has external data. name: for the error's text.
     Raises: EngineError: ONNX Runtime refuses the graph or fails in it; custom operators are never loaded.
     """
+    return open_reference(model, name=name)(feeds)
+
+
+def open_reference(model: bytes | str, *, name: str) -> Run:
+    """As ``run_reference``, for more than one run. Raises: EngineError, here and in each run."""
     runtime = import_onnxruntime()
     options = runtime.SessionOptions()
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -24,7 +31,14 @@ def run_reference(model: bytes | str, feeds: Mapping[str, NDArray[Any]], *, name
     options.log_severity_level = 4
     try:
         session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-        names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
     except Exception as error:  # ONNX Runtime's own classes share no base
         raise EngineError(name, f"ONNX Runtime refuses it: {first_line(error)}") from error
+    names = [output.name for output in session.get_outputs()]
+
+    def run(feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        try:
+            return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+        except Exception as error:
+            raise EngineError(name, f"ONNX Runtime refuses it: {first_line(error)}") from error
+
+    return run

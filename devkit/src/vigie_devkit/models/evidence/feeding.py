@@ -24,11 +24,15 @@ _UNIT: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (255.0, 255.0, 255.0)}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Feeding:
-    """``feeds``: those that the evidence leaves, the likeliest first; ``doubt``: why one of them is not taken yet."""
+    """``feeds``: those that the evidence leaves, the likeliest first; ``doubt``: why one of them is not taken yet.
+
+    ``against``: the evidence contradicts what exports of this outside want, rather than leave several open.
+    """
 
     feeds: tuple[Feed, ...]
     because: tuple[str, ...]
     doubt: str = ""
+    against: bool = False
 
 
 def narrow(reading: Recognition, signature: Signature, stem: Stem) -> Feeding:
@@ -61,6 +65,7 @@ def narrow(reading: Recognition, signature: Signature, stem: Stem) -> Feeding:
             tuple(because),
             f"exports of {reading.family} want {_listed(feeds)}, but its weights want "
             f"{'0..255' if wants == 'bytes' else 'normalised pixels'} ({stem.why()})",
+            against=True,
         )
     return Feeding(fitting, tuple(because), _tie(fitting, "its weights fit several"))
 

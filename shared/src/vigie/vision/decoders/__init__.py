@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from vigie.models.card import Card, card_error
 from vigie.vision.decoding import DecoderFacts
 from vigie.vision.detections import Decoder
 
-__all__ = ["decoder_families", "make_decoder"]
+__all__ = ["decoder_families", "decoder_of", "make_decoder"]
 
 
 def decoder_families() -> tuple[str, ...]:
@@ -30,24 +31,28 @@ def make_decoder(card: Card) -> Decoder:
 
     Raises: CardError: an unknown family, or parameters that the family refuses, with their path.
     """
-    family = card.decoder.family
-    if family not in decoder_families():
-        raise CardError(
-            card.name, "$.decoder.family", f"unknown family {family!r}; known: {', '.join(decoder_families())}"
-        )
-    module: Any = importlib.import_module(f"{__name__}.{family}")
-    try:
-        params = msgspec.convert(card.decoder.params, module.Params)
-    except msgspec.ValidationError as error:
-        raise card_error(card.name, error, under="$.decoder.params") from error
     facts = DecoderFacts(
         model=card.name,
         input_hw=(card.input.height, card.input.width),
         class_count=len(card.labels),
         output_shapes=tuple(output.shape for output in card.outputs),
     )
+    return decoder_of(card.decoder.family, card.decoder.params, facts)
+
+
+def decoder_of(family: str, params: Mapping[str, Any], facts: DecoderFacts) -> Decoder:
+    """A family's decoder for a model that has no card yet. Raises: as ``make_decoder``."""
+    if family not in decoder_families():
+        raise CardError(
+            facts.model, "$.decoder.family", f"unknown family {family!r}; known: {', '.join(decoder_families())}"
+        )
+    module: Any = importlib.import_module(f"{__name__}.{family}")
     try:
-        decoder: Decoder = module.make(params, facts)
+        own = msgspec.convert(params, module.Params)
+    except msgspec.ValidationError as error:
+        raise card_error(facts.model, error, under="$.decoder.params") from error
+    try:
+        decoder: Decoder = module.make(own, facts)
     except ValueError as error:
-        raise CardError(card.name, "$.decoder", str(error)) from error
+        raise CardError(facts.model, "$.decoder", str(error)) from error
     return decoder
