@@ -25,6 +25,8 @@ class Behaviour:
     encoding: str | None = None
     statuses: list[int] = field(default_factory=list)  # answered first, one per request
     location: str | None = None
+    hops: int = 0  # redirects to another path, one after the other, before it serves
+    stalls: list[int] = field(default_factory=list)  # after how many body bytes the next answers say no more
     asked: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -36,6 +38,10 @@ class _Handler(BaseHTTPRequestHandler):
         does.asked.append({key.lower(): value for key, value in self.headers.items()} | {"path": self.path})
         if does.location is not None and self.path != "/moved":
             self._head(302, {"Location": does.location, "Content-Length": "0"})
+            return
+        hop = int(self.path.rpartition("-hop-")[2]) if "-hop-" in self.path else 0
+        if hop < does.hops:
+            self._head(302, {"Location": f"/x-hop-{hop + 1}", "Content-Length": "0"})
             return
         if does.statuses:
             self._head(does.statuses.pop(0), {"Content-Length": "0"})
@@ -54,6 +60,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not does.no_length:
             headers["Content-Length"] = str(does.content_length or len(body))
         self._head(200 if start is None else 206, headers)
+        if does.stalls:
+            self.wfile.write(body[: does.stalls.pop(0)])
+            self.wfile.flush()
+            self.server.ended.wait()
+            return
         self.wfile.write(body[: does.cuts.pop(0)] if does.cuts else body)
 
     def _start(self, does: Behaviour) -> int | None:
@@ -78,6 +89,10 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     does: Behaviour
 
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.ended = threading.Event()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that hang up are what these tests are about."""
 
@@ -85,7 +100,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def serve(does: Behaviour, name: str = "model.zip", *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL of the file while it is served; with ``tls`` at https://localhost."""
-    server = _Server(("127.0.0.1", 0), _Handler)
+    server = _Server()
     server.does = does
     if tls is not None:
         # The handshake belongs into the request's own thread: a client that breaks it off must not end the server.
@@ -96,6 +111,7 @@ def serve(does: Behaviour, name: str = "model.zip", *, tls: ssl.SSLContext | Non
         origin = "http://127.0.0.1" if tls is None else "https://localhost"
         yield f"{origin}:{server.server_port}/{name}"
     finally:
+        server.ended.set()
         server.shutdown()
         server.server_close()
         thread.join(10)

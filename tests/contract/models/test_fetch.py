@@ -8,6 +8,7 @@ import random
 import stat
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from support.file_server import Behaviour, serve
 from vigie.errors import BundleError, BundlePathError, BundleSizeError, DownloadError, DownloadRefusedError
 from vigie.models import load_bundle
 from vigie.models.archive import unpack_bundle
-from vigie.models.download import Wanted, download
+from vigie.models.download import Conduct, Wanted, download
 from vigie_devkit.cli import main
 from vigie_devkit.local.ownership import MARKER
 from vigie_devkit.models import import_model
@@ -35,7 +36,7 @@ def quiet(_line: str) -> None:
 
 def get(url: str, folder: Path, content: bytes = CONTENT) -> bytes:
     wanted = Wanted(url, hashlib.sha256(content).hexdigest(), len(content))
-    return download(wanted, folder, quiet, pause=lambda _s: None).read_bytes()
+    return download(wanted, folder, Conduct(quiet, pause=lambda _s: None)).read_bytes()
 
 
 def test_a_file_is_fetched_whole(tmp_path: Path) -> None:
@@ -148,6 +149,28 @@ def test_nobody_there_is_one_sentence(tmp_path: Path) -> None:
 def test_redirects_on_this_machine_are_followed(tmp_path: Path) -> None:
     with serve(Behaviour(CONTENT, location="/moved")) as url:
         assert get(url, tmp_path) == CONTENT
+
+
+@pytest.mark.parametrize("hops", [3, 1000])
+def test_a_few_redirects_are_followed_and_endless_ones_are_not(tmp_path: Path, hops: int) -> None:
+    does = Behaviour(CONTENT, hops=hops)
+    with serve(does) as url:
+        if hops == 3:
+            assert get(url, tmp_path) == CONTENT
+        else:
+            with pytest.raises(DownloadRefusedError, match="redirects more than 5 times; correct the URL"):
+                get(url, tmp_path)
+    assert len(does.asked) == min(hops, 5) + 1
+
+
+def test_a_server_that_stalls_has_broken_off_and_the_next_attempt_goes_on_there(tmp_path: Path) -> None:
+    does = Behaviour(CONTENT, stalls=[300_000])
+    wanted = Wanted("", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+    with serve(does) as url:
+        wanted = replace(wanted, url=url)
+        conduct = Conduct(quiet, pause=lambda _s: None, silent_s=0.5)
+        assert download(wanted, tmp_path, conduct).read_bytes() == CONTENT
+    assert [asked.get("range") for asked in does.asked] == [None, "bytes=300000-"]
 
 
 @pytest.mark.parametrize(

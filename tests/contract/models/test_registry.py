@@ -12,6 +12,7 @@ from support import models
 from support.registry import USER, registry
 from vigie.errors import DownloadRefusedError
 from vigie.models import load_bundle
+from vigie.models.download import Conduct
 from vigie.models.oci import Registry, pull, push, read_reference
 from vigie_devkit.cli import main
 from vigie_devkit.models.importer import import_model
@@ -37,8 +38,7 @@ def get(address: str, sha256: str, folder: Path, *, credentials: str = "", limit
         limit_bytes=limit,
         downloads=folder / "downloads",
         target=target,
-        say=quiet,
-        pause=lambda _s: None,
+        conduct=Conduct(quiet, pause=lambda _s: None),
     )
     return target
 

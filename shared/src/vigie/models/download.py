@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler
 
 from vigie.errors import DownloadError, DownloadRefusedError
-from vigie.models.link import open_link, shown
+from vigie.models.link import REDIRECTS_MAX, SILENT_S, open_link, shown
 
 ATTEMPTS_WITHOUT_PROGRESS = 3
 ATTEMPTS_MAX = 30
-_CHUNK_BYTES = 1 << 18
+PIECE_BYTES = 1 << 18
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -50,12 +51,25 @@ class _StartAgainError(Exception):
     """What is there so far is of no use: empty it and ask for the whole."""
 
 
-def download(
-    wanted: Wanted, folder: Path, say: Callable[[str], None], *, pause: Callable[[float], None] = time.sleep
-) -> Path:
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a download goes about its work.
+
+    ``say``: told the progress in lines. ``pause``: waits the seconds before the next attempt. ``silent_s``: a server
+    that sends nothing for so long has broken off. ``came``: told the bytes of each piece that came; it may wait, which
+    slows the download down, or raise, which ends it. ``piece_bytes``: of a piece at most.
+    """
+
+    say: Callable[[str], None]
+    pause: Callable[[float], None] = time.sleep
+    silent_s: float = SILENT_S
+    came: Callable[[int], None] = lambda _: None
+    piece_bytes: int = PIECE_BYTES
+
+
+def download(wanted: Wanted, folder: Path, conduct: Conduct) -> Path:
     """The verified file in ``folder``, named by its hash; ``folder`` also keeps what came of an interrupted download.
 
-    Args: say: told the progress in lines. pause: waits the seconds before the next attempt.
     Raises: DownloadError: broken off or away; calling again goes on. DownloadRefusedError: other bytes than wanted, an
         answer that cannot become them, no room, or a folder that cannot be written.
     """
@@ -65,7 +79,7 @@ def download(
         if done.is_file() and _sha256(done) == wanted.sha256:
             return done
         with _locked(folder, wanted) as part:
-            _complete(wanted, part, say, pause)
+            _complete(wanted, part, conduct)
             part.rename(done)
             _validator_file(part).unlink(missing_ok=True)
     except OSError as error:
@@ -73,29 +87,29 @@ def download(
     return done
 
 
-def _complete(wanted: Wanted, part: Path, say: Callable[[str], None], pause: Callable[[float], None]) -> None:
+def _complete(wanted: Wanted, part: Path, conduct: Conduct) -> None:
     for last_try in (False, True):
-        whole = _grow(wanted, part, say, pause)
+        whole = _grow(wanted, part, conduct)
         if _sha256(part) == wanted.sha256:
             return
         _empty(part)
         if whole or last_try:
             break
         # Halves of two versions of the file, or a disk that lied: the whole in one piece decides.
-        say("the pieces do not fit together; starting again from the beginning")
+        conduct.say("the pieces do not fit together; starting again from the beginning")
     raise DownloadRefusedError(
         shown(wanted.url),
         f"is not the file that was asked for (sha256 does not match {wanted.sha256[:12]}..); nothing was kept",
     )
 
 
-def _grow(wanted: Wanted, part: Path, say: Callable[[str], None], pause: Callable[[float], None]) -> bool:
+def _grow(wanted: Wanted, part: Path, conduct: Conduct) -> bool:
     """Ask until all bytes are there; true if they came in one piece."""
     failures = 0
     for _ in range(ATTEMPTS_MAX):
         before = part.stat().st_size
         try:
-            _attempt(wanted, part, say)
+            _attempt(wanted, part, conduct)
         except _StartAgainError:
             _empty(part)
             failures += 1
@@ -105,14 +119,14 @@ def _grow(wanted: Wanted, part: Path, say: Callable[[str], None], pause: Callabl
             failures = 1 if part.stat().st_size > before else failures + 1
             if failures >= ATTEMPTS_WITHOUT_PROGRESS:
                 raise
-            say(f"{error.reason}; trying again")
-            pause(0.5 * 2**failures)
+            conduct.say(f"{error.reason}; trying again")
+            conduct.pause(0.5 * 2**failures)
         else:
             return not before
     raise DownloadError(shown(wanted.url), f"interrupted {ATTEMPTS_MAX} times")
 
 
-def _attempt(wanted: Wanted, part: Path, say: Callable[[str], None]) -> None:
+def _attempt(wanted: Wanted, part: Path, conduct: Conduct) -> None:
     """Ask for what is missing and append it. Raises: _StartAgainError, DownloadError, DownloadRefusedError."""
     have = part.stat().st_size
     if have > wanted.size_bytes:
@@ -126,10 +140,13 @@ def _attempt(wanted: Wanted, part: Path, say: Callable[[str], None]) -> None:
             f"has {free >> 20} MiB free, {(wanted.size_bytes - have) >> 20} MiB are to come; make room",
         )
     try:
-        with open_link(wanted.address, _range_headers(part, have), authorization=wanted.authorization) as response:
+        headers = _range_headers(part, have)
+        with open_link(
+            wanted.address, headers, authorization=wanted.authorization, timeout_s=conduct.silent_s
+        ) as response:
             start = _start_of(response, wanted, have)
             _remember(part, response)
-            _append(response, wanted, part, start, say)
+            _append(response, wanted, part, start, conduct)
     except HTTPError as error:
         raise _answered(wanted, error, have) from error
     except (URLError, HTTPException, ssl.SSLError, TimeoutError, ConnectionError) as error:
@@ -182,17 +199,20 @@ def _other_size(said: str, wanted: Wanted) -> str:
     return f"has {said} bytes, {wanted.size_bytes} were expected; it is another file"
 
 
-def _append(response: HTTPResponse, wanted: Wanted, part: Path, start: int, say: Callable[[str], None]) -> None:
+def _append(response: HTTPResponse, wanted: Wanted, part: Path, start: int, conduct: Conduct) -> None:
     with part.open("r+b") as file:
         file.truncate(start)
         file.seek(start)
         have, told = start, time.monotonic()
-        while have < wanted.size_bytes and (chunk := response.read(min(_CHUNK_BYTES, wanted.size_bytes - have))):
+        while have < wanted.size_bytes and (
+            chunk := response.read1(min(conduct.piece_bytes, wanted.size_bytes - have))
+        ):
             file.write(chunk)
             have += len(chunk)
+            conduct.came(len(chunk))
             if time.monotonic() - told > 2.0:
                 told = time.monotonic()
-                say(f"{have / 1e6:.1f} of {wanted.size_bytes / 1e6:.1f} MB")
+                conduct.say(f"{have / 1e6:.1f} of {wanted.size_bytes / 1e6:.1f} MB")
         file.flush()
         os.fsync(file.fileno())
     # Without a Content-Length (chunked, or until the connection closes) more may follow: then it is another file.
@@ -210,6 +230,8 @@ def _answered(wanted: Wanted, error: HTTPError, have: int) -> Exception:
         if total.isdecimal() and int(total) != wanted.size_bytes:
             return DownloadRefusedError(url, _other_size(total, wanted))
         return _StartAgainError()
+    if str(error.msg).startswith(HTTPRedirectHandler.inf_msg):
+        return DownloadRefusedError(url, f"redirects more than {REDIRECTS_MAX} times; correct the URL")
     if error.code in _LATER:
         return DownloadError(url, f"the server answers {error.code} just now")
     return DownloadRefusedError(url, f"the server answers {error.code}; correct the URL")
@@ -273,7 +295,7 @@ def copy_in(wanted: Wanted, file: Path, folder: Path) -> Path:
             facts = os.fstat(source)
             if not stat.S_ISREG(facts.st_mode) or facts.st_size != wanted.size_bytes:
                 raise DownloadRefusedError(str(file), f"is not a file of {wanted.size_bytes} bytes")
-            while chunk := content.read(_CHUNK_BYTES):
+            while chunk := content.read(PIECE_BYTES):
                 digest.update(chunk)
                 copy.write(chunk)
             copy.flush()

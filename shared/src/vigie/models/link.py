@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 from vigie.errors import DownloadRefusedError
 
 SILENT_S = 30.0
+REDIRECTS_MAX = 5
 
 
 def open_link(
@@ -90,7 +91,7 @@ def _context() -> ssl.SSLContext:
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to https; to plain http on this machine only from there."""
 
-    max_redirections = 5
+    max_redirections = REDIRECTS_MAX
 
     def __init__(self, *, allow_plain: bool) -> None:
         self._allow_plain = allow_plain

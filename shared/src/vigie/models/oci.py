@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
@@ -23,7 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from vigie.errors import DownloadError, DownloadRefusedError
-from vigie.models.download import Wanted, download
+from vigie.models.download import Conduct, Wanted, download
 from vigie.models.link import check_link, open_link
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -153,8 +152,7 @@ def pull(
     limit_bytes: int,
     downloads: Path,
     target: Path,
-    say: Callable[[str], None],
-    pause: Callable[[float], None],
+    conduct: Conduct,
 ) -> None:
     """The files of the artifact whose manifest has sha256 ``digest`` into the empty folder ``target``.
 
@@ -176,7 +174,7 @@ def pull(
             continue
         sha256 = layer.digest.removeprefix("sha256:")
         wanted = Wanted(f"{base}/blobs/{layer.digest}", sha256, layer.size, authorization=registry.authorization)
-        download(wanted, downloads, say, pause=pause).rename(target / name)
+        download(wanted, downloads, conduct).rename(target / name)
 
 
 def push(registry: Registry, files: dict[str, bytes]) -> str:
