@@ -9,8 +9,9 @@ import pytest
 
 from vigie.config.mistakes import mistakes
 from vigie.ledger.spent import Spent
+from vigie.transfers import QuietHours, Rate
 from vigie_sync.config import SyncConfig
-from vigie_sync.sending import Hold, QuietHours, Rate, Sending, hold
+from vigie_sync.sending import Hold, Sending, hold
 
 NIGHT_IN_PARIS = Sending(quiet_hours=QuietHours(begin="22:00", end="06:00", time_zone="Europe/Paris"))
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 from vigie.config.doorbells import DoorbellConfig
 from vigie.errors import ConfigRefusedError
 from vigie.runtimes.objective import Kind, Objective, Selection
+from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.release import Release
 
 ReleaseName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
@@ -174,6 +175,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         ]
         | None
     ) = None
+    downloads: DownloadRules = DownloadRules()
     score: (
         Annotated[
             float, Meta(ge=0, le=1, description="Detections below this score are dropped; absent: the card's own.")

@@ -20,9 +20,10 @@ from vigie.ledger.spent import Spent
 from vigie.log import OncePer, get_logger
 from vigie.messaging.upstream import UpstreamOutput
 from vigie.service import Service
+from vigie.transfers import Rate
 from vigie_sync.config import SyncConfig
 from vigie_sync.properties import ROOM, properties_of
-from vigie_sync.sending import Hold, Rate, day_of, hold
+from vigie_sync.sending import Hold, day_of, hold
 from vigie_sync.state import State
 
 log = get_logger("sync.outbox")

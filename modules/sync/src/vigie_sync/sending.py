@@ -1,43 +1,18 @@
-"""What may go upstream when, by twin: quiet hours, budgets per day, a rate. Pure; alerts pass all of them."""
+"""What may go upstream when, by twin: quiet hours and budgets per day. Pure; alerts pass all of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
-from vigie.events.schedule import counts
-from vigie.events.settings import Clock, Day, Schedule
 from vigie.ledger.spent import Spent
+from vigie.transfers import QuietHours, is_quiet
 
 _Limit = Annotated[int, Meta(ge=1, le=1 << 50)]
-
-
-class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Hours in which only alerts go. ``end`` before ``begin`` goes over midnight; the day is that of ``begin``."""
-
-    begin: Annotated[Clock, Meta(description="As 22:00, in `time_zone`.")]
-    end: Annotated[Clock, Meta(description="As 06:00; the same as `begin`: the whole day.")]
-    days: (
-        Annotated[list[Day], Meta(min_length=1, description="Days on which they begin; absent: every day.")] | None
-    ) = None
-    time_zone: Annotated[
-        str, Meta(pattern="^[A-Za-z0-9_+/-]+$", max_length=64, description="Of the IANA database, as Europe/Paris.")
-    ] = "UTC"
-
-    def __post_init__(self) -> None:
-        """Refuse a time zone that is not known here."""
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(
-                f"time zone '{self.time_zone}' is not known here; expected a name as Europe/Paris, or UTC"
-            ) from None
 
 
 class Sending(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -71,10 +46,8 @@ def hold(sending: Sending, spent: Spent, now: datetime | None) -> Hold | None:
     """Args: now: UTC; None: the clock cannot be right, so there are no hours and no days. ``spent``: of its own day."""
     if now is None:
         return None
-    if (quiet := sending.quiet_hours) is not None:
-        local = now.astimezone(ZoneInfo(quiet.time_zone))
-        if counts(Schedule(days=quiet.days, begin=quiet.begin, end=quiet.end), local):
-            return Hold.QUIET_HOURS
+    if is_quiet(sending.quiet_hours, now):
+        return Hold.QUIET_HOURS
     today = spent.on(day_of(now))
     for limit, used, why in (
         (sending.bytes_per_day, today.bytes, Hold.BYTES),
@@ -89,24 +62,3 @@ def hold(sending: Sending, spent: Spent, now: datetime | None) -> Hold | None:
 def day_of(now: datetime) -> str:
     """The day that a budget is of."""
     return now.astimezone(UTC).date().isoformat()
-
-
-@dataclass(slots=True)
-class Rate:
-    """A rate by debt: a message may go when what was sent before it is paid for, and it is paid for afterwards."""
-
-    per_second: int | None = None
-    _paid_at_s: float = 0.0
-
-    def wait_s(self, now_s: float) -> float:
-        return 0.0 if self.per_second is None else max(0.0, self._paid_at_s - now_s)
-
-    def sent(self, size: int, now_s: float) -> None:
-        if self.per_second is not None:
-            self._paid_at_s = max(self._paid_at_s, now_s) + size / self.per_second
-
-    def change(self, per_second: int | None, now_s: float) -> None:
-        """What is still owed is paid at the new rate."""
-        owed = self.wait_s(now_s) * (self.per_second or 0)
-        self.per_second = per_second
-        self._paid_at_s = now_s + (owed / per_second if per_second else 0.0)

@@ -10,10 +10,12 @@ from vigie_inference.update.record import (
     committed,
     ending_of,
     folders_in_use,
+    on_the_device,
     passed,
     refused,
     rolled_back,
     started,
+    without_oldest,
 )
 
 
@@ -30,6 +32,31 @@ def test_a_commit_keeps_the_former_release_and_nothing_older() -> None:
     assert (record.serving, record.former, record.probation) == (TWO, ONE, WATCHED)
     record = committed(record, held("3"), None)
     assert folders_in_use(record) == {"folder-3", "folder-2"}
+
+
+def test_as_many_former_releases_stay_as_are_to_be_kept_and_any_of_them_can_be_gone_back_to() -> None:
+    record = Record()
+    for version in "12345":
+        record = committed(record, held(version), None, keep=3)
+    assert folders_in_use(record) == {"folder-5", "folder-4", "folder-3", "folder-2"}
+    assert on_the_device(record, "parts", "2" * 64) == held("2")
+    assert on_the_device(record, "parts", "1" * 64) is None
+    back = committed(record, held("2"), None, keep=3)
+    assert (back.serving, back.former, back.kept) == (held("2"), held("5"), (held("4"), held("3")))
+    fewer = without_oldest(record)
+    assert fewer is not None
+    assert folders_in_use(fewer) == {"folder-5", "folder-4", "folder-3"}
+    assert without_oldest(committed(Record(), ONE, None)) is None
+
+
+def test_one_roll_back_after_the_other_goes_further_back() -> None:
+    record = Record()
+    for version in "123":
+        record = committed(record, held(version), WATCHED, keep=3)
+    record = rolled_back(record, "fails")
+    assert (record.serving, record.former) == (TWO, ONE)
+    record = rolled_back(record, "fails too")
+    assert (record.serving, record.former, record.kept) == (ONE, None, ())
 
 
 def test_committing_what_serves_already_does_not_lose_the_former() -> None:

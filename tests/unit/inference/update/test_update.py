@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from support import models
 from support.file_server import Behaviour, serve
@@ -18,13 +15,11 @@ from support.inference import Bench, inference
 from support.inference import picture as random_picture
 from support.modules import until
 from support.registry import registry
+from support.releases import HW, TRIAL, archive, frames_for_both, release, state, until_phase
 from vigie.models import load_bundle
 from vigie.models.oci import Registry, push, read_reference
 from vigie_devkit.models.importer import import_model
-from vigie_devkit.models.shelf import bundle_files, export_bundle
-
-HW = (64, 96)
-TRIAL = {"frames": 6, "objects": 1, "share": 1.0, "probation_s": 0.0}
+from vigie_devkit.models.shelf import bundle_files
 
 
 @pytest.fixture(scope="module")
@@ -33,51 +28,6 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return import_model(
         models.save(models.yolox(HW), folder, "first.onnx"), folder / "first", name="first", labels=list(models.NAMES)
     )
-
-
-def archive(bundle: Path, folder: Path, version: str, **card: Any) -> bytes:
-    """The bundle as another version of it, zipped as ``models export`` does."""
-    copy = folder / f"v{version}"
-    copy.mkdir(parents=True)
-    for file in bundle.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
-    facts = yaml.safe_load((copy / "card.yaml").read_text(encoding="utf-8"))
-    facts.update(version=version, **card)
-    (copy / "card.yaml").write_text(yaml.safe_dump(facts), encoding="utf-8")
-    return export_bundle(copy, folder / f"{version}.zip").read_bytes()
-
-
-def release(url: str, content: bytes, version: str, **rollout: Any) -> dict[str, Any]:
-    return {
-        "version": version,
-        "source": f"{url}/parts.zip",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "size": len(content),
-        "rollout": {**TRIAL, **rollout},
-    }
-
-
-def state(bench: Bench) -> dict[str, Any]:
-    found: dict[str, Any] = bench.reported().get("update_state") or {}
-    return found
-
-
-async def until_phase(bench: Bench, *phases: str) -> dict[str, Any]:
-    return await until(
-        lambda: found if (found := state(bench)).get("phase") in phases else None,
-        timeout_s=60,
-        what=f"{phases}, is {state(bench)}",
-    )
-
-
-async def frames_for_both(bench: Bench, serving: str, count: int = 8) -> None:
-    """Each frame once for the serving model and once for the one on trial, as preprocess sends them."""
-    spec = await until(lambda: next((one for one in reversed(bench.specs()) if one.also), None), timeout_s=60)
-    for number in range(count):
-        tensor = random_picture(number, HW)
-        seq = bench.send(tensor, serving)
-        bench.send(tensor, spec.also[0].version, trial=True)
-        await until(lambda seq=seq: any(item.seq == seq for item in bench.results()), timeout_s=60)
 
 
 @pytest.fixture
@@ -130,6 +80,7 @@ async def test_a_release_is_fetched_tried_and_serves_and_goes_on_after_a_restart
         ("not a zip", "archive"),
         ("damaged model", "sha256"),
         ("escapes", "outside"),
+        ("redirects for ever", "redirects more than 5 times"),
     ],
 )
 async def test_what_cannot_serve_is_refused_with_its_reason_and_the_former_serves_on(
@@ -143,6 +94,8 @@ async def test_what_cannot_serve_is_refused_with_its_reason_and_the_former_serve
         does.content = content[:-1] + bytes([content[-1] ^ 1])
     elif broken == "error page":
         does.content = b"<html>503</html>"
+    elif broken == "redirects for ever":
+        does.hops = 1000
     elif broken == "gone":
         does.statuses = [404]
     elif broken == "other version":

@@ -39,18 +39,24 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """``serving`` None: the model that desired property ``model`` names serves. So may ``former`` be None."""
+    """``serving`` None: the model that desired property ``model`` names serves. So may ``former`` be None.
+
+    ``kept``: releases that served before ``former``, the newest first.
+    """
 
     serving: Held | None = None
     former: Held | None = None
     probation: Probation | None = None
     ended: tuple[Ended, ...] = ()
+    kept: tuple[Held, ...] = ()
 
 
-def committed(record: Record, held: Held, probation: Probation | None) -> Record:
-    """``held`` serves from now on."""
+def committed(record: Record, held: Held, probation: Probation | None, keep: int = 1) -> Record:
+    """``held`` serves from now on; of those before it ``keep`` stay, the last one always."""
     former = record.serving if record.serving != held else record.former
-    return Record(serving=held, former=former, probation=probation, ended=record.ended)
+    older = (one for one in (record.former, *record.kept) if one is not None)
+    kept = tuple(one for one in older if one.folder not in {held.folder, "" if former is None else former.folder})
+    return Record(serving=held, former=former, probation=probation, ended=record.ended, kept=kept[: max(0, keep - 1)])
 
 
 def rolled_back(record: Record, reason: str) -> Record:
@@ -59,7 +65,23 @@ def rolled_back(record: Record, reason: str) -> Record:
     if blamed is None:
         return record
     ended = Ended(blamed.key, "rolled_back", reason, blamed.version)
-    return Record(serving=record.former, former=None, probation=None, ended=_with(record.ended, ended))
+    former, kept = (record.kept[0], record.kept[1:]) if record.kept else (None, ())
+    if record.former is None:
+        former, kept = None, record.kept
+    return Record(serving=record.former, former=former, probation=None, ended=_with(record.ended, ended), kept=kept)
+
+
+def without_oldest(record: Record) -> Record | None:
+    """One release fewer; None: what is left serves, or is what a roll-back goes to."""
+    return msgspec.structs.replace(record, kept=record.kept[:-1]) if record.kept else None
+
+
+def on_the_device(record: Record, name: str, sha256: str) -> Held | None:
+    """A release that served before and is still here."""
+    for held in (record.former, *record.kept):
+        if held is not None and (held.name, held.sha256) == (name, sha256):
+            return held
+    return None
 
 
 def refused(record: Record, key: str, version: str, reason: str) -> Record:
@@ -89,7 +111,7 @@ def ending_of(record: Record, key: str) -> Ended | None:
 
 def folders_in_use(record: Record) -> set[str]:
     """Everything else in the store may go."""
-    return {held.folder for held in (record.serving, record.former) if held is not None}
+    return {held.folder for held in (record.serving, record.former, *record.kept) if held is not None}
 
 
 def _with(ended: tuple[Ended, ...], one: Ended) -> tuple[Ended, ...]:

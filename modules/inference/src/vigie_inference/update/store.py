@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,7 +18,7 @@ from vigie.errors import BundleError, BundlePathError
 from vigie.log import get_logger
 from vigie.models import Bundle, load_bundle
 from vigie.models.archive import unpack_bundle
-from vigie.models.download import Wanted, copy_in, download
+from vigie.models.download import Conduct, Wanted, copy_in, download
 from vigie.models.oci import Registry, pull, read_reference
 from vigie_inference.update.record import Held, Record, folders_in_use
 from vigie_inference.update.release import Release
@@ -78,11 +77,16 @@ class Store:
     def folder(self, held: Held) -> Path:
         return self.root / held.folder
 
+    def bytes_of(self, record: Record) -> int:
+        """What the releases of ``record`` take on the disk."""
+        folders = (self.root / name for name in folders_in_use(record))
+        return sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+
     def load(self, held: Held) -> Bundle:
         """Raises: BundleError and its kind: it is damaged, or is not what was committed."""
         return load_bundle(self.folder(held), digest=held.digest)
 
-    def fetch(self, release: Release, secret: str, say: Callable[[str], None], pause: Callable[[float], None]) -> Path:
+    def fetch(self, release: Release, secret: str, conduct: Conduct) -> Path:
         """What was asked for, complete and of the right hash: an archive, or a folder of files.
 
         Raises: DownloadError, DownloadRefusedError, BundlePathError, OSError.
@@ -94,14 +98,12 @@ class Store:
             shutil.rmtree(files, ignore_errors=True)
             files.mkdir(parents=True)
             registry = Registry(read_reference(release.source), secret)
-            pull(
-                registry, release.sha256, limit_bytes=release.size, downloads=folder, target=files, say=say, pause=pause
-            )
+            pull(registry, release.sha256, limit_bytes=release.size, downloads=folder, target=files, conduct=conduct)
             return files
         wanted = Wanted(release.source, release.sha256, release.size, query=secret.removeprefix("?"))
         if release.source.startswith("file:"):
             return copy_in(wanted, self._on_a_shelf(release.source), folder)
-        return download(wanted, folder, say, pause=pause)
+        return download(wanted, folder, conduct)
 
     def _make_room(self, release: Release) -> None:
         """What another request left half-fetched goes; what this one left is gone on with."""

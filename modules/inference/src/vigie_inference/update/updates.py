@@ -33,6 +33,7 @@ from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
 from vigie_inference.serving import Filter, ServingModel
 from vigie_inference.update.agreement import judge
+from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.fetching import Fetching
 from vigie_inference.update.record import (
     Held,
@@ -40,10 +41,12 @@ from vigie_inference.update.record import (
     Record,
     committed,
     ending_of,
+    on_the_device,
     passed,
     refused,
     rolled_back,
     started,
+    without_oldest,
 )
 from vigie_inference.update.report import UpdateReport, UpdateState
 from vigie_inference.update.store import Store
@@ -77,7 +80,7 @@ class Updates:
         self._announcer, self._trial = announcer, trial
         self._store = Store(service.env.state / "models", service.env.models)
         self.report = UpdateReport(service)
-        self._fetching = Fetching(self._store, self.report, SecretStore(service.env.secrets))
+        self._fetching = Fetching(self._store, self.report, SecretStore(service.env.secrets), self._rules)
         self._alive = service.health.watch("inference.update", STALLED_AFTER_S)
         self._wake = threading.Event()
         self._config: InferenceConfig | None = None
@@ -123,6 +126,9 @@ class Updates:
         """``config`` is in force."""
         self._config = config
         self._wake.set()
+
+    def _rules(self) -> DownloadRules:
+        return DownloadRules() if self._config is None else self._config.downloads
 
     # Methods.
 
@@ -235,7 +241,9 @@ class Updates:
             if stop.is_set() or current != wanted:
                 raise SupersededError
 
-        known = next((held for held in (self._record.former,) if held is not None and _same(held, wanted)), None)
+        known = on_the_device(self._record, wanted.name, wanted.release.sha256)
+        if known is None:
+            self._make_room(wanted)
         held = known or self._fetching.held(wanted, go_on)
         self.report.of("warming", wanted, "")
         model, fitting = self._warm(held)
@@ -249,6 +257,21 @@ class Updates:
             raise
         finally:
             self._end_trial()
+
+    def _make_room(self, wanted: Wanted) -> None:
+        """Raises: RefusedError: there is too little for it, even without the releases that nothing goes back to."""
+        limit, needed, record = self._rules().disk_bytes, 2 * wanted.release.size, self._record
+        while (taken := self._store.bytes_of(record)) + needed > limit:
+            fewer = without_oldest(record)
+            if fewer is None:
+                raise RefusedError(
+                    f"needs {needed} bytes of disk until it is unpacked, and {taken} are of what serves and served "
+                    f"before; $.downloads.disk_bytes allows {limit}"
+                )
+            record = fewer
+        if record != self._record:
+            self._save(record)
+            self._store.tidy(record)
 
     def _warm(self, held: Held) -> tuple[ServingModel, Filter]:
         """Open beside what serves, and answering with numbers. Raises: RefusedError."""
@@ -309,7 +332,7 @@ class Updates:
             before = self._record
             probation = Probation(rollout.probation_s, rollout.failures_max) if rollout.probation_s else None
             self._begin_probation()
-            self._save(committed(before, held, probation))
+            self._save(committed(before, held, probation, self._rules().keep))
             try:
                 self._put.place(model, config)
             except ConfigRefusedError as error:
