@@ -11,8 +11,8 @@ import pytest
 from support.containers import Compose, compose_programs, composed
 from vigie_devkit.images.build import BuildOptions, build
 from vigie_devkit.images.catalogue import HUB, MODULES, Image, host_key, image_for
-from vigie_devkit.images.engine import Engine, open_engine
-from vigie_devkit.images.errors import EngineError
+from vigie_devkit.images.engine import ContainerEngine, open_engine
+from vigie_devkit.images.errors import ContainerEngineError
 from vigie_devkit.images.names import reference
 from vigie_devkit.local.paths import home_folder
 
@@ -21,10 +21,10 @@ TAG = "under-test"
 
 
 @pytest.fixture(scope="session")
-def engine() -> Engine:
+def engine() -> ContainerEngine:
     try:
         return open_engine("docker", os.environ)
-    except EngineError as error:
+    except ContainerEngineError as error:
         pytest.skip(f"needs a Docker engine: {error}")
 
 
@@ -34,7 +34,7 @@ def build_options() -> BuildOptions:
 
 
 @pytest.fixture(scope="session")
-def images(engine: Engine, build_options: BuildOptions) -> dict[str, tuple[Image, str]]:
+def images(engine: ContainerEngine, build_options: BuildOptions) -> dict[str, tuple[Image, str]]:
     """By module: the image for this processor and its reference on the engine."""
     built = {}
     for name in (*MODULES, HUB):
@@ -46,7 +46,7 @@ def images(engine: Engine, build_options: BuildOptions) -> dict[str, tuple[Image
 
 
 @pytest.fixture(scope="session")
-def compose_words(engine: Engine) -> list[str]:
+def compose_words(engine: ContainerEngine) -> list[str]:
     """The newest compose there is."""
     programs = compose_programs(engine)
     if not programs:
@@ -68,7 +68,7 @@ def flow_environment() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def flow(
-    engine: Engine,
+    engine: ContainerEngine,
     images: dict[str, tuple[Image, str]],
     compose_words: list[str],
     flow_environment: dict[str, str],

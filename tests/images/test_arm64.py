@@ -17,7 +17,7 @@ from vigie_devkit.images.build import BuildOptions, build
 from vigie_devkit.images.catalogue import MODULES, Image, image_for
 from vigie_devkit.images.check import check_image
 from vigie_devkit.images.dockerfile import default_base
-from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.names import reference
 from vigie_devkit.images.wheels import platform_arguments
 
@@ -53,7 +53,7 @@ sys.stdout.buffer.write(msgspec.json.encode(found))
 
 
 @pytest.fixture(scope="module")
-def arm_engine(engine: Engine) -> Engine:
+def arm_engine(engine: ContainerEngine) -> ContainerEngine:
     """An engine with the base image; without a registry, a stand-in is made."""
     base = default_base(image_for("sync", "arm64v8"))
     if engine.image(base) is None:
@@ -66,7 +66,9 @@ def arm_engine(engine: Engine) -> Engine:
 
 
 @pytest.fixture(scope="module", params=MODULES)
-def arm_image(request: pytest.FixtureRequest, arm_engine: Engine, build_options: BuildOptions) -> tuple[Image, str]:
+def arm_image(
+    request: pytest.FixtureRequest, arm_engine: ContainerEngine, build_options: BuildOptions
+) -> tuple[Image, str]:
     image = image_for(request.param, "arm64v8")
     name = reference(image, tag=TAG)
     build(arm_engine, image, [name], build_options)
@@ -75,7 +77,7 @@ def arm_image(request: pytest.FixtureRequest, arm_engine: Engine, build_options:
 
 @pytest.fixture(scope="module")
 def runnable(
-    arm_image: tuple[Image, str], arm_engine: Engine, tmp_path_factory: pytest.TempPathFactory
+    arm_image: tuple[Image, str], arm_engine: ContainerEngine, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Image, str]:
     """The image, and for inference one with a runtime that the emulator takes."""
     image, name = arm_image
@@ -99,7 +101,9 @@ def runnable(
     return image, emulated
 
 
-def test_the_image_for_arm64_holds_exactly_what_its_lock_pins(arm_image: tuple[Image, str], arm_engine: Engine) -> None:
+def test_the_image_for_arm64_holds_exactly_what_its_lock_pins(
+    arm_image: tuple[Image, str], arm_engine: ContainerEngine
+) -> None:
     from vigie_devkit.images.catalogue import version
 
     image, name = arm_image
@@ -107,7 +111,7 @@ def test_the_image_for_arm64_holds_exactly_what_its_lock_pins(arm_image: tuple[I
 
 
 def test_the_module_loads_its_native_libraries_and_writes_its_first_log_line(
-    runnable: tuple[Image, str], arm_engine: Engine
+    runnable: tuple[Image, str], arm_engine: ContainerEngine
 ) -> None:
     image, name = runnable
     arm_engine.ask(
@@ -125,7 +129,7 @@ def test_the_module_loads_its_native_libraries_and_writes_its_first_log_line(
     assert any("IOTEDGE_" in str(line.get("reason")) for line in lines), lines
 
 
-def test_the_machine_in_the_container_is_arm64(arm_image: tuple[Image, str], arm_engine: Engine) -> None:
+def test_the_machine_in_the_container_is_arm64(arm_image: tuple[Image, str], arm_engine: ContainerEngine) -> None:
     said = arm_engine.ask(
         "run", "--rm", "--entrypoint", "python", arm_image[1], "-c", "import os; print(os.uname().machine)"
     )
@@ -133,7 +137,7 @@ def test_the_machine_in_the_container_is_arm64(arm_image: tuple[Image, str], arm
 
 
 def test_the_shipped_int8_variant_agrees_with_its_reference_on_arms_kernels(
-    runnable: tuple[Image, str], arm_engine: Engine
+    runnable: tuple[Image, str], arm_engine: ContainerEngine
 ) -> None:
     image, name = runnable
     if image.name != "inference":

@@ -11,7 +11,7 @@ import pytest
 from support.containers import MODULES, SERVICES, Compose, compose_programs, composed, until
 from vigie_devkit.images.build import BuildOptions, build
 from vigie_devkit.images.catalogue import Image, image_for
-from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.errors import EngineCommandError
 from vigie_devkit.images.names import reference
 
@@ -225,7 +225,7 @@ def ledger_id(flow: Compose) -> str:
 
 @pytest.mark.parametrize("program", ["v1", "v2"])
 def test_both_generations_of_compose_bring_the_flow_up(
-    engine: Engine,
+    engine: ContainerEngine,
     images: dict[str, tuple[Image, str]],
     flow_environment: dict[str, str],
     compose_words: list[str],

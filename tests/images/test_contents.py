@@ -12,7 +12,7 @@ from vigie_devkit.images import catalogue
 from vigie_devkit.images.archive import load, save
 from vigie_devkit.images.catalogue import HUB, MODULES, Image
 from vigie_devkit.images.check import check_image
-from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.sizes import BARS_MB, MB, size_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
@@ -31,7 +31,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("name", [*MODULES, HUB])
 def test_an_image_holds_exactly_what_its_lock_pins_and_says_what_it_is(
-    name: str, engine: Engine, images: dict[str, tuple[Image, str]]
+    name: str, engine: ContainerEngine, images: dict[str, tuple[Image, str]]
 ) -> None:
     image, reference = images[name]
     assert check_image(engine, image, reference, version=VERSION) == []
@@ -39,7 +39,7 @@ def test_an_image_holds_exactly_what_its_lock_pins_and_says_what_it_is(
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_can_import_neither_the_dev_kit_nor_what_another_module_needs(
-    name: str, engine: Engine, images: dict[str, tuple[Image, str]]
+    name: str, engine: ContainerEngine, images: dict[str, tuple[Image, str]]
 ) -> None:
     code = "import importlib.util, sys; print([n for n in sys.argv[1:] if importlib.util.find_spec(n)])"
     said = engine.ask("run", "--rm", "--entrypoint", "python", images[name][1], "-I", "-c", code, *FOREIGN[name])
@@ -48,14 +48,16 @@ def test_a_module_can_import_neither_the_dev_kit_nor_what_another_module_needs(
 
 @pytest.mark.parametrize("name", MODULES)
 def test_an_image_weighs_no_more_beyond_its_base_than_its_bar(
-    name: str, engine: Engine, images: dict[str, tuple[Image, str]]
+    name: str, engine: ContainerEngine, images: dict[str, tuple[Image, str]]
 ) -> None:
     size = size_of(engine, images[name][1])
     print(f"{name}: {size.beyond_base / MB:.1f} MB beyond the base: {size.parts}")
     assert size.beyond_base <= BARS_MB[name] * MB
 
 
-def test_every_licence_of_the_packages_is_still_there(engine: Engine, images: dict[str, tuple[Image, str]]) -> None:
+def test_every_licence_of_the_packages_is_still_there(
+    engine: ContainerEngine, images: dict[str, tuple[Image, str]]
+) -> None:
     code = (
         "import importlib.metadata as m, os\n"
         "for d in m.distributions():\n"
@@ -69,7 +71,7 @@ def test_every_licence_of_the_packages_is_still_there(engine: Engine, images: di
 
 
 def test_docker_build_by_hand_gives_the_very_layers_that_vigie_images_build_gives(
-    engine: Engine, images: dict[str, tuple[Image, str]]
+    engine: ContainerEngine, images: dict[str, tuple[Image, str]]
 ) -> None:
     """One comes from wheels of the host's pip without network, the other asks an index: the bytes must be the same."""
     image, reference = images["sync"]
@@ -88,7 +90,7 @@ def test_docker_build_by_hand_gives_the_very_layers_that_vigie_images_build_give
 
 
 def test_two_modules_with_the_same_packages_share_their_layer(
-    engine: Engine, images: dict[str, tuple[Image, str]]
+    engine: ContainerEngine, images: dict[str, tuple[Image, str]]
 ) -> None:
     viewer, preprocess = (engine.image(images[name][1])["RootFS"]["Layers"] for name in ("viewer", "preprocess"))
     assert viewer[:-1] == preprocess[:-1]
@@ -96,7 +98,7 @@ def test_two_modules_with_the_same_packages_share_their_layer(
 
 
 def test_images_go_through_a_file_for_an_air_gap(
-    engine: Engine, images: dict[str, tuple[Image, str]], tmp_path: Path
+    engine: ContainerEngine, images: dict[str, tuple[Image, str]], tmp_path: Path
 ) -> None:
     reference = images["sync"][1]
     before = engine.image(reference)

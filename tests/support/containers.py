@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.errors import EngineCommandError
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def until(look: Callable[[], T], within_s: float, what: str) -> T:
     return found
 
 
-def compose_programs(engine: Engine) -> dict[str, list[str]]:
+def compose_programs(engine: ContainerEngine) -> dict[str, list[str]]:
     """Which compose there is: ``v2`` (`docker compose`) and ``v1`` (`docker-compose` 1.29)."""
     found = {}
     second = [os.environ["VIGIE_COMPOSE_V2"]] if "VIGIE_COMPOSE_V2" in os.environ else ["docker", "compose"]
@@ -51,7 +51,7 @@ def compose_programs(engine: Engine) -> dict[str, list[str]]:
 class Compose:
     """One project of compose.yaml. ``overrides``: further compose files."""
 
-    engine: Engine
+    engine: ContainerEngine
     words: list[str]
     project: str
     environment: Mapping[str, str]
@@ -115,7 +115,9 @@ class Compose:
 
 
 @contextmanager
-def composed(engine: Engine, words: list[str], project: str, environment: Mapping[str, str]) -> Iterator[Compose]:
+def composed(
+    engine: ContainerEngine, words: list[str], project: str, environment: Mapping[str, str]
+) -> Iterator[Compose]:
     """The whole flow, up; nothing of it left afterwards."""
     compose = Compose(engine, words, project, environment)
     compose.run("down", "--volumes", "--timeout", "10")

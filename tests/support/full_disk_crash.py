@@ -20,7 +20,7 @@ from pathlib import Path
 from support.ledger_crash import _HEAD, COMMITTED, NO_LIMIT, OVERLAP, SENT, Cloud, read_all
 from vigie.errors import LedgerUnavailableError
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 FULL_SHARE = 0.5
 PAD = "x" * 400
@@ -31,7 +31,7 @@ def child(folder: Path, out: int, first: int, chance: random.Random) -> None:
     n = first
     while True:
         seqs = range(n, n + chance.randrange(1, 4))
-        entries = [Entry(f"dock-{seq}", "dock", json.dumps({"seq": seq, "pad": PAD}).encode()) for seq in seqs]
+        entries = [LedgerEntry(f"dock-{seq}", "dock", json.dumps({"seq": seq, "pad": PAD}).encode()) for seq in seqs]
         try:
             ledger.record(entries, NO_LIMIT)
         except LedgerUnavailableError:

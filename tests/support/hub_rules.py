@@ -8,7 +8,7 @@ from vigie_edgehub.message import Message, Target
 from vigie_edgehub.mqtt.packets import PubAck, Publish
 from vigie_edgehub.state.core import HubState
 from vigie_edgehub.state.effects import Answer, Close, Deliver, Effect, Send, Settle, Store, Upstream
-from vigie_edgehub.state.sessions import Link
+from vigie_edgehub.state.sessions import ClientLink
 from vigie_edgehub.state.settings import HubSettings
 
 DEVICE = "dev"
@@ -53,7 +53,7 @@ class Rules:
         self.done += new
         return new
 
-    def connect(self, now: float, module: str, *, inputs: bool = True, **options: Any) -> Link:
+    def connect(self, now: float, module: str, *, inputs: bool = True, **options: Any) -> ClientLink:
         options = {"clean_session": False, "keep_alive_s": 0, "token_expires_at": now + 365 * DAY} | options
         link = self.state.links.connect(now, next(self._links), f"{DEVICE}/{module}", module, **options)
         if inputs:
@@ -61,11 +61,13 @@ class Rules:
         self.collect()
         return link
 
-    def lose(self, now: float, link: Link) -> list[Effect]:
+    def lose(self, now: float, link: ClientLink) -> list[Effect]:
         self.state.links.lost(now, link.id)
         return self.collect()
 
-    def send(self, now: float, link: Link, output: str = "out", body: bytes = b"x", **options: Any) -> list[Effect]:
+    def send(
+        self, now: float, link: ClientLink, output: str = "out", body: bytes = b"x", **options: Any
+    ) -> list[Effect]:
         packet_id = options.pop("packet_id", None) or next(self._packets)
         message = Message(
             key=str(next(self._keys)),
@@ -80,7 +82,7 @@ class Rules:
         self.state.publish(now, link, packet_id, message, dup=options.pop("dup", False))
         return self.collect()
 
-    def ack(self, now: float, link: Link, packet_id: int) -> list[Effect]:
+    def ack(self, now: float, link: ClientLink, packet_id: int) -> list[Effect]:
         self.state.acknowledged(now, link, packet_id)
         return self.collect()
 

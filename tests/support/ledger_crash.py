@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from vigie.ledger.ledger import Ledger
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 _HEAD = struct.Struct("<cQI")
 COMMITTED, SENT = b"c", b"s"
@@ -33,7 +33,7 @@ def child(path: Path, out: int, first: int, chance: random.Random) -> None:
     n = first
     while True:
         seqs = range(n, n + chance.randrange(1, 4))
-        entries = [Entry(f"dock-{seq}", "dock", json.dumps({"seq": seq}).encode()) for seq in seqs]
+        entries = [LedgerEntry(f"dock-{seq}", "dock", json.dumps({"seq": seq}).encode()) for seq in seqs]
         ledger.record(entries, NO_LIMIT)
         n = seqs[-1] + 1
         os.write(out, _HEAD.pack(COMMITTED, n, 0))

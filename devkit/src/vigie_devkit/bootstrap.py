@@ -185,7 +185,7 @@ def _install(venv: Path, *, with_tests: bool) -> None:
             pinned = pinned_count(lock)
             what = "tests and checks need" if with_tests else "Vigie needs"
             print(f"vigie: installing what {what} into {venv} ({pinned} pinned packages)", file=sys.stderr)
-            progress = Progress(pinned)
+            progress = InstallProgress(pinned)
             # --no-user: a user's pip configuration may say otherwise, which a virtual environment refuses.
             run_pip(python, ["install", "--no-user", "--require-hashes", *WHEELS_ONLY, "-r", str(lock)], log, progress)
             local = [argument for folder in distributions() for argument in ("--editable", str(folder))]
@@ -271,7 +271,7 @@ def _make(venv: Path) -> None:
 # -- pip --------------------------------------------------------------------------------------------------------------
 
 
-class Progress:
+class InstallProgress:
     """What pip is doing, on stderr: one line in place on a terminal, a line every five seconds otherwise."""
 
     def __init__(self, total: int) -> None:
@@ -312,7 +312,7 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def run_pip(python: Path, arguments: Sequence[str], log: object, progress: Progress, **settings: str) -> None:
+def run_pip(python: Path, arguments: Sequence[str], log: object, progress: InstallProgress, **settings: str) -> None:
     """Run the environment's pip; its words go to the log and, as progress, to stderr.
 
     Raises: BootstrapError: one sentence about what pip met.

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from vigie_devkit import bootstrap
-from vigie_devkit.bootstrap import INSTALL_LOG, STAMP, BootstrapError, Progress, locked, pinned_count, run_pip
+from vigie_devkit.bootstrap import INSTALL_LOG, STAMP, BootstrapError, InstallProgress, locked, pinned_count, run_pip
 
 # Each engine beside ONNX Runtime's CPU provider is a layer of its own, so that `up` stays lean and one that has no
 # wheel here costs only its own tests: name -> machines, and the oldest glibc, that its wheels are for.
@@ -94,7 +94,7 @@ def _install(venv: Path, environment: Path, name: str, lock: Path) -> None:
     print(f"vigie: installing {name} for its tests into {environment}", file=sys.stderr)
     if _must_be_made(venv, environment):
         _make(venv, environment)
-    progress = Progress(pinned_count(lock))
+    progress = InstallProgress(pinned_count(lock))
     with (environment / INSTALL_LOG).open("a", encoding="utf-8") as log:
         arguments = ["--python", str(environment / "bin/python"), "install", "--no-user", "--require-hashes"]
         run_pip(venv / "bin/python", [*arguments, "-r", str(lock)], log, progress)

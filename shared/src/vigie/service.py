@@ -18,7 +18,7 @@ from vigie import health_restarts
 from vigie.answering import Answering
 from vigie.audit.auditor import Auditor
 from vigie.audit.journal import FOLDER, Journal
-from vigie.audit.record import Entry
+from vigie.audit.record import AuditEntry
 from vigie.audit.upstream import AuditUpstream
 from vigie.config.doorbells import DoorbellConfig
 from vigie.config.environment import ModuleEnvironment
@@ -39,13 +39,13 @@ from vigie.messaging.feed import TwinFeed
 from vigie.messaging.inputs import InputQueue, Received
 from vigie.messaging.link import HubLink, Link, LinkContext
 from vigie.messaging.methods import Handler, Methods
-from vigie.messaging.outbox import Outbox
 from vigie.messaging.output import Output
 from vigie.messaging.output_settings import OutputSettings
 from vigie.messaging.progress import InputProgress, open_progress
 from vigie.messaging.reorder import Lane
 from vigie.messaging.reported import Reporter
 from vigie.messaging.schemas import schema_of
+from vigie.messaging.send_queue import SendQueue
 from vigie.messaging.session import Handlers, MethodCall, RawMessage, Session
 from vigie.messaging.upstream import UpstreamOutput
 from vigie.messaging.window import Window
@@ -96,7 +96,7 @@ class Service(Generic[C]):
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._methods = Methods()
-        self._outbox = Outbox()
+        self._outbox = SendQueue()
         # Where the version before looks for cursors, and has its own.
         self._signal_folders = (env.signals,) if env.signals == env.frames else (env.signals, env.frames)
         self._bells = Bells(env.signals, socket_name("answers", env.device_id, env.module_id), self._outbox)
@@ -228,7 +228,7 @@ class Service(Generic[C]):
         for bell in self._bell_inputs:
             bell.open()
         self._bells.start()
-        await self._auditor.record(Entry(kind="start", software=self.module_version))
+        await self._auditor.record(AuditEntry(kind="start", software=self.module_version))
         self.hub.start()
 
     def thread(self, name: str, target: Callable[[threading.Event], None]) -> threading.Thread:

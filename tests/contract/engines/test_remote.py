@@ -22,7 +22,7 @@ from vigie.models.reference import read_reference
 from vigie.runtimes import Candidate, Engine, EngineSettings, open_engine
 from vigie.runtimes.candidates_here import candidates_here
 from vigie.runtimes.choose import choose
-from vigie.runtimes.measure import Plan, measure_all
+from vigie.runtimes.measure import MeasurePlan, measure_all
 from vigie.runtimes.objective import Objective, Selection
 from vigie.runtimes.remote import engine as remote_engine
 from vigie.runtimes.remote.client import NETWORKS_VARIABLE
@@ -195,7 +195,7 @@ def test_tls_is_verified_and_the_token_goes_to_its_own_host(
 def test_it_is_measured_judged_and_ranked_like_any_engine(bundle: Bundle, server: V2Server) -> None:
     here = candidates_here(bundle, 1, remote={"url": server.url, "model": "tiny"})
     (remote,) = [one for one in here.candidates if one.engine == "kserve"]
-    measured = measure_all(bundle, [remote], Plan(processes=1, nice=0), before=lambda _: True) or []
+    measured = measure_all(bundle, [remote], MeasurePlan(processes=1, nice=0), before=lambda _: True) or []
     (one,) = measured
     assert one.failure is None
     assert one.parity is not None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigie.audit.chain import Head, read_line, verify, write_line
-from vigie.audit.record import Entry, method_entry, twin_entry
+from vigie.audit.record import AuditEntry, method_entry, twin_entry
 
 AT = "2026-11-28T12:00:00.000000+00:00"
 
@@ -78,7 +78,7 @@ def test_a_line_that_the_cloud_knows_betrays_a_log_that_was_written_anew_as_a_wh
     written, head = lines()
     forged_head, forged = Head(), []
     for _ in range(6):
-        line, forged_head = write_line(Entry(kind="start"), forged_head, at=AT, module="camera", boot="0badc0de")
+        line, forged_head = write_line(AuditEntry(kind="start"), forged_head, at=AT, module="camera", boot="0badc0de")
         forged.append(line)
     assert found(forged, forged_head) == [], "a local chain alone cannot tell"
     assert "not the one that was reported" in found(forged, forged_head, known=head)[0]

@@ -10,14 +10,14 @@ import pytest
 
 from vigie.audit.chain import Verdict, verify
 from vigie.audit.journal import Journal, log_files, read_head
-from vigie.audit.record import Entry, method_entry
+from vigie.audit.record import AuditEntry, method_entry
 
 
 def journal(folder: Path, **limits: int) -> Journal:
     return Journal(folder, module="camera", boot="0badc0de", **limits)
 
 
-def call(number: int) -> Entry:
+def call(number: int) -> AuditEntry:
     return method_entry("snapshot", {"camera": f"dock-{number}"}, 200, {})
 
 

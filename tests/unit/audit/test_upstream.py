@@ -12,7 +12,7 @@ import pytest
 from support.mean_hub import until
 from vigie.audit.chain import BEGIN, Head, Line, read_line
 from vigie.audit.journal import Journal, log_files, read_head
-from vigie.audit.record import Change, Entry
+from vigie.audit.record import AuditEntry, Change
 from vigie.audit.upstream import SENT_FILE, AuditUpstream, fitting, lines_after
 from vigie.config.environment import ModuleEnvironment
 from vigie.errors import HubUnavailableError
@@ -51,7 +51,7 @@ class Module:
     def write(self, count: int, pad: int = 0) -> None:
         for number in range(count):
             changed = (Change("$.fps", "x" * pad, str(number)),)
-            assert self.journal.append(Entry(kind="twin", version=number, result="accepted", changed=changed))
+            assert self.journal.append(AuditEntry(kind="twin", version=number, result="accepted", changed=changed))
 
     def send(self) -> None:
         """What a start of the module's thread does until nothing is left."""
@@ -177,7 +177,7 @@ def test_nothing_is_sent_of_a_module_without_a_log(module):
 
 def line(n: int, name: str = "a", prev: str = BEGIN) -> tuple[Line, bytes]:
     sum_ = f"{n:062x}{name * 2}"
-    return Line(n=n, at="", module="m", boot="b", entry=Entry(kind="start"), prev=prev, sum=sum_), b"x" * 10
+    return Line(n=n, at="", module="m", boot="b", entry=AuditEntry(kind="start"), prev=prev, sum=sum_), b"x" * 10
 
 
 @pytest.mark.parametrize(("limit", "numbers"), [(25, [1, 2]), (10, [1]), (1000, [1, 2, 3])])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vigie_devkit.images.engine import Engine, open_engine, started
-from vigie_devkit.images.errors import EngineCommandError, EngineError
+from vigie_devkit.images.engine import ContainerEngine, open_engine, started
+from vigie_devkit.images.errors import ContainerEngineError, EngineCommandError
 
 
 def program(folder: Path, name: str, script: str) -> str:
@@ -22,13 +22,13 @@ def program(folder: Path, name: str, script: str) -> str:
 
 
 def test_an_engine_that_is_not_installed_is_named_with_what_to_do() -> None:
-    with pytest.raises(EngineError, match=r"'no-such-engine info': not installed.*VIGIE_ENGINE_START"):
+    with pytest.raises(ContainerEngineError, match=r"'no-such-engine info': not installed.*VIGIE_ENGINE_START"):
         open_engine("no-such-engine", {})
 
 
 def test_a_client_without_a_server_does_not_count_as_an_engine(tmp_path: Path) -> None:
     client = program(tmp_path, "docker", """echo '{"ServerErrors": ["Cannot connect to the Docker daemon"]}'""")
-    with pytest.raises(EngineError, match="Cannot connect"):
+    with pytest.raises(ContainerEngineError, match="Cannot connect"):
         open_engine(client, {})
 
 
@@ -50,7 +50,7 @@ def test_an_engine_that_answers_is_not_started_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", ["exit 3", "kill -9 $$"])
 def test_a_start_command_that_fails_is_said(tmp_path: Path, script: str) -> None:
-    with pytest.raises(EngineError, match="ended with"):
+    with pytest.raises(ContainerEngineError, match="ended with"):
         started(program(tmp_path, "start", script))
 
 
@@ -84,7 +84,7 @@ def test_a_build_shows_its_steps_in_place_and_no_advice_about_variables_that_are
     shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
     with (tmp_path / "context").open("w+b") as context:
-        Engine(client, os.environ).build("build", "-", stdin=context)
+        ContainerEngine(client, os.environ).build("build", "-", stdin=context)
     assert "  step 1 of 2  FROM x" in shown.getvalue()
     assert "  step 2 of 2  RUN y" in shown.getvalue()
     assert "BUILDKIT" not in shown.getvalue()
@@ -96,5 +96,5 @@ def test_a_build_that_fails_shows_what_the_engine_reported(tmp_path: Path, capsy
         (tmp_path / "context").open("w+b") as context,
         pytest.raises(EngineCommandError, match="exit code 1, see above"),
     ):
-        Engine(client, os.environ).build("build", "-", stdin=context)
+        ContainerEngine(client, os.environ).build("build", "-", stdin=context)
     assert "  no space left on device\n" in capsys.readouterr().err

@@ -24,7 +24,7 @@ async def test_a_server_that_goes_away_under_way_costs_no_frame(
 ) -> None:
     file = models.save(models.yolox(HW), tmp_path, "first.onnx")
     bundle = import_model(file, tmp_path / "first", name="first", labels=list(models.NAMES))
-    plan = measure.Plan(processes=1, runs=8, seconds=0.2, limit_s=60.0, nice=0)
+    plan = measure.MeasurePlan(processes=1, runs=8, seconds=0.2, limit_s=60.0, nice=0)
     monkeypatch.setattr(measuring.Measuring, "_plan", lambda _self: plan)
     monkeypatch.setenv(NETWORKS_VARIABLE, "127.0.0.0/8")
     async with inference(tmp_path) as bench:

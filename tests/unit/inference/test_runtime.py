@@ -43,7 +43,7 @@ def few_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         return [one for one in own if is_safe(one)], lacking
 
     monkeypatch.setattr(candidates_here, "candidates", only_safe)
-    plan = measure.Plan(processes=2, runs=8, seconds=0.2, limit_s=60.0, nice=0)
+    plan = measure.MeasurePlan(processes=2, runs=8, seconds=0.2, limit_s=60.0, nice=0)
     monkeypatch.setattr(measuring.Measuring, "_plan", lambda _self: plan)
     monkeypatch.setattr(switching, "HUNG_FLOOR_S", 1.0)
     monkeypatch.setenv(MARKER, str(tmp_path / "now"))

@@ -23,7 +23,7 @@ HW = (64, 96)
 async def test_openvino_is_measured_judged_proven_and_serves_the_same_detections(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = measure.Plan(processes=2, runs=8, seconds=0.2, limit_s=120.0, nice=0)
+    plan = measure.MeasurePlan(processes=2, runs=8, seconds=0.2, limit_s=120.0, nice=0)
     monkeypatch.setattr(measuring.Measuring, "_plan", lambda _self: plan)
     bundle = import_model(
         models.save(models.yolox(HW), tmp_path), tmp_path / "first", name="first", labels=list(models.NAMES)

@@ -9,7 +9,7 @@ import pytest
 from vigie.ledger.age_clock import AgeClock, Stamp
 from vigie.ledger.bounds import Bounds, LedgerRules, OutboxBounds
 from vigie.ledger.ledger import Ledger
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 TODAY = 1_795_860_000.0  # 2026-11-28
 HOUR = 3600.0
@@ -60,10 +60,10 @@ def test_items_of_a_first_boot_in_1970_are_not_too_old_when_the_clock_is_right(t
     rules = LedgerRules(bounds=OutboxBounds(detections=Bounds(ttl_seconds=3600)))
     first = Ledger(tmp_path / "ledger.db", clock=monotonic, wall=wall)
     first.configure(rules)
-    first.record([Entry("dock-1", "dock", b"{}")], 1 << 40)
+    first.record([LedgerEntry("dock-1", "dock", b"{}")], 1 << 40)
     wall.now = TODAY
     monotonic.now = 20.0
-    first.record([Entry("dock-2", "dock", b"{}")], 1 << 40)
+    first.record([LedgerEntry("dock-2", "dock", b"{}")], 1 << 40)
     assert first.backlog().items == 2
     assert first.backlog().clock is not None
     first.close()

@@ -10,7 +10,7 @@ import pytest
 from vigie.ledger.bounds import Bounds, Drop, Dropped, LedgerRules, OutboxBounds
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.priorities import Priority
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 NO_LIMIT = 1 << 40
 
@@ -38,34 +38,34 @@ def at(n: int) -> str:
     return f"2026-11-28T10:{n // 60:02d}:{n % 60:02d}.000000Z"
 
 
-def zone(n: int, camera: str = "dock", priority: Priority = Priority.EVENT) -> Entry:
+def zone(n: int, camera: str = "dock", priority: Priority = Priority.EVENT) -> LedgerEntry:
     key = f"event/t{n}/gate/end/{camera}-{n}"
     item = {
         "type": "zone", "key": key, "id": f"t{n}", "phase": "end", "camera": camera, "trace": f"{camera}-{n}",
         "at": at(n), "started_at": at(n), "seconds": 1.0, "zone": "gate", "track": f"t{n}", "label": "person",
         "inside": 0, "severity": "alert" if priority is Priority.ALERT else "event",
     }  # fmt: skip
-    return Entry(key, camera, json.dumps(item).encode(), priority)
+    return LedgerEntry(key, camera, json.dumps(item).encode(), priority)
 
 
-def counts(n: int, camera: str = "dock") -> Entry:
+def counts(n: int, camera: str = "dock") -> LedgerEntry:
     item = {
         "type": "aggregate", "key": f"event/{camera}/counts/{n}", "id": f"{camera}/counts/{n}", "phase": "end",
         "camera": camera, "trace": f"{camera}-{n}", "at": at(n), "started_at": at(n - 1), "seconds": 1.0, "frames": 10,
         "detections": 20, "objects": {"person": 2}, "lines": {"door": {"person": {"forward": 1, "backward": 2}}},
         "zones": {"gate": {"person": {"entered": 3, "left": 2, "most": n, "stay_seconds": 1.5}}},
     }  # fmt: skip
-    return Entry(item["key"], camera, json.dumps(item).encode(), Priority.AGGREGATE)
+    return LedgerEntry(item["key"], camera, json.dumps(item).encode(), Priority.AGGREGATE)
 
 
-def box(n: int, camera: str = "dock") -> Entry:
+def box(n: int, camera: str = "dock") -> LedgerEntry:
     item = {
         "camera": camera, "seq": n, "trace": f"{camera}-{n}", "captured_at": at(n), "captured_ns": n,
         "frame_hw": [1, 1], "model": "m/1",
         "detections": [{"label": "person", "class_id": 0, "score": 0.5, "box_xyxy": [0, 0, 1, 1]}],
         "timings": {"preprocessed_ms": 1, "inferred_ms": 2, "inference_ms": 1},
     }  # fmt: skip
-    return Entry(f"{camera}-{n}", camera, json.dumps(item).encode(), Priority.DETECTIONS)
+    return LedgerEntry(f"{camera}-{n}", camera, json.dumps(item).encode(), Priority.DETECTIONS)
 
 
 def bounded(ledger: Ledger, priority: Priority, **bounds: object) -> None:

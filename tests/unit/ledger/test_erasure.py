@@ -13,24 +13,24 @@ from vigie.ledger.erasure import Erasure
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.packing import Packing
 from vigie.ledger.priorities import Priority
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 NO_LIMIT = 1 << 40
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def frame(camera: str, seq: int, minute: int | None = None) -> Entry:
+def frame(camera: str, seq: int, minute: int | None = None) -> LedgerEntry:
     """Of ``minute`` after noon; its body holds words that can be looked for on the disk."""
     body = {"camera": camera, "seq": seq, "pad": f"{camera}/{seq}/face"}
     if minute is not None:
         body["captured_at"] = (NOON + timedelta(minutes=minute)).isoformat()
-    return Entry(f"{camera}-{seq}", camera, json.dumps(body).encode())
+    return LedgerEntry(f"{camera}-{seq}", camera, json.dumps(body).encode())
 
 
-def event(camera: str, seq: int, from_minute: int, to_minute: int) -> Entry:
+def event(camera: str, seq: int, from_minute: int, to_minute: int) -> LedgerEntry:
     started, at = ((NOON + timedelta(minutes=one)).isoformat() for one in (from_minute, to_minute))
     body = {"type": "object", "camera": camera, "seq": seq, "started_at": started, "at": at}
-    return Entry(f"event/{camera}-{seq}/end/x", camera, json.dumps(body).encode(), Priority.EVENT)
+    return LedgerEntry(f"event/{camera}-{seq}/end/x", camera, json.dumps(body).encode(), Priority.EVENT)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from vigie.ledger.bounds import Drop
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.packing import Packing
 from vigie.ledger.priorities import Priority
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 NO_LIMIT = 1 << 40
 BODY_LIMIT = 4_000
@@ -37,8 +37,10 @@ def ledger(path):
     ledger.close()
 
 
-def entries(*seqs: int, camera="dock", size=20) -> list[Entry]:
-    return [Entry(f"{camera}-{seq}", camera, json.dumps({"seq": seq, "pad": "x" * size}).encode()) for seq in seqs]
+def entries(*seqs: int, camera="dock", size=20) -> list[LedgerEntry]:
+    return [
+        LedgerEntry(f"{camera}-{seq}", camera, json.dumps({"seq": seq, "pad": "x" * size}).encode()) for seq in seqs
+    ]
 
 
 def form(ledger, most=100, limit=BODY_LIMIT):
@@ -57,9 +59,9 @@ def drain(ledger, most=100) -> list[int]:
     return sent
 
 
-def told(*numbers: int, priority: Priority = Priority.EVENT) -> list[Entry]:
+def told(*numbers: int, priority: Priority = Priority.EVENT) -> list[LedgerEntry]:
     return [
-        Entry(
+        LedgerEntry(
             f"event/{n}/end/dock-{n}", "dock", json.dumps({"seq": n, "key": f"event/{n}/end/dock-{n}"}).encode(),
             priority,
         )

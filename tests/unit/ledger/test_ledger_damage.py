@@ -14,14 +14,14 @@ import pytest
 from vigie.errors import LedgerUnavailableError
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 NO_LIMIT = 1 << 40
 
 
-def entries(seqs: range) -> list[Entry]:
+def entries(seqs: range) -> list[LedgerEntry]:
     bodies = (json.dumps({"trace": f"dock-{n}", "camera": "dock", "seq": n, "pad": "x" * 60}).encode() for n in seqs)
-    return [Entry(f"dock-{n}", "dock", body) for n, body in zip(seqs, bodies, strict=True)]
+    return [LedgerEntry(f"dock-{n}", "dock", body) for n, body in zip(seqs, bodies, strict=True)]
 
 
 WRITTEN = {one.body for one in entries(range(80))}

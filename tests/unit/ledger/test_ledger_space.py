@@ -12,7 +12,7 @@ import pytest
 
 from vigie.errors import LedgerUnavailableError
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.ledger.space import Reserve, shares
 
 MIB = 1 << 20
@@ -34,9 +34,10 @@ def volume(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def entries(first: int, count: int) -> list[Entry]:
+def entries(first: int, count: int) -> list[LedgerEntry]:
     return [
-        Entry(f"dock-{n}", "dock", b'{"seq":%d,"pad":"%s"}' % (n, b"x" * 2000)) for n in range(first, first + count)
+        LedgerEntry(f"dock-{n}", "dock", b'{"seq":%d,"pad":"%s"}' % (n, b"x" * 2000))
+        for n in range(first, first + count)
     ]
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from vigie.errors import LedgerUnavailableError
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 NO_LIMIT = 1 << 40
 
 
-def entries(*seqs: int, size=20) -> list[Entry]:
-    return [Entry(f"dock-{seq}", "dock", b'{"pad":"%s"}' % (b"x" * size)) for seq in seqs]
+def entries(*seqs: int, size=20) -> list[LedgerEntry]:
+    return [LedgerEntry(f"dock-{seq}", "dock", b'{"pad":"%s"}' % (b"x" * size)) for seq in seqs]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from vigie.errors import LedgerUnavailableError
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 DUMP = Path(__file__).with_name("ledger-2.sql")
 NAME = "a61246a9"
@@ -54,7 +54,7 @@ def sent(ledger: LedgerThread) -> tuple[list[int], list[str]]:
 
 def test_a_ledger_that_the_version_before_wrote_goes_on_by_priority_under_its_message_ids(folder: Path) -> None:
     with LedgerThread(folder) as ledger:
-        again = [Entry(f"dock-{n}", "dock", b"{}") for n in (0, 2)]
+        again = [LedgerEntry(f"dock-{n}", "dock", b"{}") for n in (0, 2)]
         assert ledger.record(again, 1 << 40).new == [False, False], "what it held and what it had sent is known"
         backlog = ledger.backlog()
         assert (backlog.ledger, backlog.items, backlog.in_flight, backlog.dropped_total) == (NAME, 38, 1, 7)

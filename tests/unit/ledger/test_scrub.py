@@ -9,7 +9,7 @@ import pytest
 
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.priorities import Priority
-from vigie.ledger.rows import Entry, LedgerDamagedError
+from vigie.ledger.rows import LedgerDamagedError, LedgerEntry
 
 NO_LIMIT = 1 << 40
 COUNT = 1_200
@@ -18,8 +18,8 @@ COUNT = 1_200
 def filled(folder: Path) -> Path:
     path = folder / "ledger.db"
     ledger = Ledger(path)
-    ledger.record([Entry(f"dock-{n}", "dock", b'{"seq":%d}' % n) for n in range(COUNT)], NO_LIMIT)
-    ledger.record([Entry("event/a/end/b", "dock", b"{}", Priority.ALERT)], NO_LIMIT)
+    ledger.record([LedgerEntry(f"dock-{n}", "dock", b'{"seq":%d}' % n) for n in range(COUNT)], NO_LIMIT)
+    ledger.record([LedgerEntry("event/a/end/b", "dock", b"{}", Priority.ALERT)], NO_LIMIT)
     ledger.close()
     return path
 

@@ -15,7 +15,7 @@ from vigie.ledger.ledger import Ledger
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.ledger.packing import Packing
 from vigie.ledger.priorities import Priority
-from vigie.ledger.rows import ITEMS, Entry, LedgerDamagedError, row_of
+from vigie.ledger.rows import ITEMS, LedgerDamagedError, LedgerEntry, row_of
 from vigie.ledger.salvage import salvage
 from vigie.sealing import Key, Seals
 
@@ -23,9 +23,9 @@ OLD, NEW = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 NO_LIMIT = 1 << 40
 
 
-def entries(*seqs: int, camera: str = "dock", priority: Priority = Priority.DETECTIONS) -> list[Entry]:
+def entries(*seqs: int, camera: str = "dock", priority: Priority = Priority.DETECTIONS) -> list[LedgerEntry]:
     return [
-        Entry(
+        LedgerEntry(
             f"{camera}-{n}", camera,
             json.dumps({"seq": n, "camera": camera, "trace": f"{camera}-{n}", "seen": "a person"}).encode(), priority,
         )
@@ -107,7 +107,7 @@ def test_a_sealed_body_in_the_place_of_another_is_damage(path):
     db = sqlite3.connect(path)
 
     (one, two) = db.execute(f"{ITEMS} ORDER BY id").fetchall()
-    swapped = Entry(one[1], one[2], two[3], Priority.DETECTIONS)
+    swapped = LedgerEntry(one[1], one[2], two[3], Priority.DETECTIONS)
     db.execute("DELETE FROM items WHERE id = ?", (one[0],))
     db.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", row_of(one[0], swapped, one[5]))
     db.commit()

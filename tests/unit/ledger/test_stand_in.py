@@ -8,7 +8,7 @@ import pytest
 
 from vigie.errors import LedgerUnavailableError
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.ledger.stand_in import AFTER_S, LIMIT_BYTES, LOOK_EVERY_S
 
 LIMIT = 64 << 20
@@ -22,10 +22,10 @@ class Clock:
         return self.now
 
 
-def entry(number: int, size: int = 40) -> Entry:
+def entry(number: int, size: int = 40) -> LedgerEntry:
     trace = f"dock-0badc0de-{number}"
     body = b'{"trace":"%b","camera":"dock","seq":%d,"pad":"%b"}' % (trace.encode(), number, b"x" * size)
-    return Entry(trace, "dock", body)
+    return LedgerEntry(trace, "dock", body)
 
 
 @pytest.fixture

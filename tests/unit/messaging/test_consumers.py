@@ -13,10 +13,10 @@ from vigie.frames import CursorWriter
 from vigie.health import Health
 from vigie.messaging import consumers
 from vigie.messaging.consumers import Consumers
-from vigie.messaging.outbox import Outbox
 from vigie.messaging.output import Output
 from vigie.messaging.output_settings import OutputSettings
 from vigie.messaging.progress import open_progress
+from vigie.messaging.send_queue import SendQueue
 from vigie.metrics import Metrics
 
 BOOT = "0b"
@@ -27,7 +27,7 @@ def test_a_consumer_without_progress_is_told_of_until_it_moves_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "TOLD_AFTER_S", 0.2)
-    metrics, health, outbox = Metrics(), Health(), Outbox()
+    metrics, health, outbox = Metrics(), Health(), SendQueue()
     output: Output[InputSpec] = Output(
         OutputSettings("specs", INPUT_SPEC), module_id="a", boot=BOOT, condition=outbox.condition, metrics=metrics,
         progress=open_progress((tmp_path,), "a", ("sync", "detections")),

@@ -26,7 +26,7 @@ from vigie.models.graph_files import MalformedGraphError, graph_files
 from vigie.models.reference import read_reference
 from vigie.runtimes import open_engine
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.measure import Plan, measure_once
+from vigie.runtimes.measure import MeasurePlan, measure_once
 from vigie.runtimes.measurement import Measured
 
 BRIGHT = np.full((4, 6, 3), 200, np.uint8)
@@ -73,7 +73,9 @@ def test_a_bundle_that_was_replaced_as_a_whole_is_not_measured_as_the_former(tmp
     graph = onnx.load_model_from_string((bundle.folder / "fp32.onnx").read_bytes())
     graph.producer_name = "somebody else"
     change(bundle, graph)
-    measured = measure_once(bundle, Measured(cpu_candidate("fp32", 1)), Plan(processes=1, runs=8), stop=lambda: False)
+    measured = measure_once(
+        bundle, Measured(cpu_candidate("fp32", 1)), MeasurePlan(processes=1, runs=8), stop=lambda: False
+    )
     assert measured.failure is not None
     assert "was replaced since it was verified" in measured.failure.reason
 

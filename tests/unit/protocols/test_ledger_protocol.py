@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from vigie.ledger.batch import Batch
 from vigie.ledger.ledger import Ledger
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 LIMIT = 64 << 20
 FATES = ("acknowledged", "lost", "unconfirmed", "killed before", "killed after")
@@ -117,8 +117,8 @@ class Protocol(RuleBasedStateMachine):
                 path.unlink()
         self.ledger = Ledger(self.folder / "ledger.db")
 
-    def _entry(self, trace: str) -> Entry:
-        return Entry(trace, "dock", json.dumps({"trace": trace, "camera": "dock"}).encode())
+    def _entry(self, trace: str) -> LedgerEntry:
+        return LedgerEntry(trace, "dock", json.dumps({"trace": trace, "camera": "dock"}).encode())
 
 
 def test_what_was_committed_arrives_once_and_in_order_whatever_is_killed_when() -> None:

@@ -10,7 +10,7 @@ import pytest
 from vigie.models import load_bundle
 from vigie.runtimes.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, Breaker, pause_s
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.decision_cache import ENTRIES_MAX, DecisionCache, Entry
+from vigie.runtimes.decision_cache import ENTRIES_MAX, CachedDecision, DecisionCache
 from vigie.runtimes.fingerprint import fingerprint
 from vigie.runtimes.hardware import probe
 from vigie.runtimes.measurement import Measured
@@ -69,8 +69,8 @@ def test_a_breaker_file_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, c
     assert Breaker(tmp_path, T0).troubles() == {}
 
 
-def entry(name: str) -> Entry:
-    return Entry(name, "model", "2026-01-01T00:00:00+00:00", (Measured(cpu_candidate("fp32", 1)),))
+def entry(name: str) -> CachedDecision:
+    return CachedDecision(name, "model", "2026-01-01T00:00:00+00:00", (Measured(cpu_candidate("fp32", 1)),))
 
 
 def test_measurements_are_found_again_by_their_fingerprint_only(tmp_path: Path) -> None:

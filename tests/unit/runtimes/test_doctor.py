@@ -12,7 +12,7 @@ from support.hardware_trees import INTEL, lay_out
 from vigie.models import load_bundle
 from vigie.runtimes import doctor
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.decision_cache import DecisionCache, Entry
+from vigie.runtimes.decision_cache import CachedDecision, DecisionCache
 from vigie.runtimes.doctor import diagnose, diagnosis_lines
 from vigie.runtimes.fingerprint import fingerprint
 from vigie.runtimes.hardware import Identity, Installed, probe
@@ -45,7 +45,9 @@ def test_what_an_earlier_start_measured_here_says_what_would_serve(tmp_path: Pat
     slow = Measured(cpu_candidate("fp32", 1), (Trial(0.1, 30, 10, 19, 20, 21, 50, 19, 60),) * 3)
     crashed = Measured(cpu_candidate("fp16", 2), failure=Failure("crashed", "ended by SIGSEGV"))
     ground = fingerprint(bundle, probe().fingerprint_facts())
-    DecisionCache(tmp_path).save(Entry(ground, "conveyor-parts", "2026-11-25T20:00:00+00:00", (slow, quick, crashed)))
+    DecisionCache(tmp_path).save(
+        CachedDecision(ground, "conveyor-parts", "2026-11-25T20:00:00+00:00", (slow, quick, crashed))
+    )
     diagnosis = diagnose(bundle, tmp_path)
     assert diagnosis.known is not None
     assert diagnosis.known.chosen == "cpu/fp32/2t"

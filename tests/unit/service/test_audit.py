@@ -15,7 +15,7 @@ import pytest
 
 from support.mean_hub import until
 from vigie.audit.chain import Head
-from vigie.audit.record import Entry
+from vigie.audit.record import AuditEntry
 from vigie.config import ModuleEnvironment
 from vigie.errors import ConfigRefusedError
 from vigie.messaging.memory import UPSTREAM, MemoryHub
@@ -47,7 +47,7 @@ async def module(
         task.cancel()
 
 
-def entries(folder: Path) -> list[Entry]:
+def entries(folder: Path) -> list[AuditEntry]:
     return [line.entry for line in lines_of(folder / "a" / "audit")]
 
 

@@ -86,7 +86,7 @@ class ManifestRefusedError(HubRefusalError):
     """The deployment content is wrong; the old one stays in force."""
 
 
-class MethodRefusedError(HubRefusalError):
+class MethodOutOfBoundsError(HubRefusalError):
     """A method's name, payload or time-outs are out of bounds (docs/edgehub-facts.md, Limits of direct methods)."""
 
 
@@ -316,7 +316,7 @@ class HubControl(Protocol):
     ) -> MethodResult:
         """Call a direct method; ``payload_json`` reaches the module byte for byte (b"" = none).
 
-        Raises: ModuleUnknownError, MethodRefusedError, TargetAbsentError, MethodTimeoutError, MethodAnswerError.
+        Raises: ModuleUnknownError, MethodOutOfBoundsError, TargetAbsentError, MethodTimeoutError, MethodAnswerError.
         """
         ...
 

@@ -22,7 +22,7 @@ from vigie.ledger.bounds import LedgerRules
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.packing import Packing, pieces
 from vigie.ledger.priorities import Priority
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 _STEP = 1000
 _LIMIT = 1 << 40
@@ -31,7 +31,7 @@ _COMMITS = 500
 _CAP_S = 10.0
 
 
-def event(n: int, severity: str = "event") -> Entry:
+def event(n: int, severity: str = "event") -> LedgerEntry:
     """As large as an object's end with a short path."""
     key = f"event/0123abcd-{n}/end/dock-0123abcd-{n}"
     item = {
@@ -40,7 +40,9 @@ def event(n: int, severity: str = "event") -> Entry:
         "seconds": 12.345, "label": "person", "score": 0.8765, "frame_hw": [720, 1280],
         "path": [[0.123, 0.456], [0.234, 0.567], [0.345, 0.678], [0.456, 0.789]],
     }  # fmt: skip
-    return Entry(key, "dock", msgspec.json.encode(item), Priority.ALERT if severity == "alert" else Priority.EVENT)
+    return LedgerEntry(
+        key, "dock", msgspec.json.encode(item), Priority.ALERT if severity == "alert" else Priority.EVENT
+    )
 
 
 def rss_mb() -> float:

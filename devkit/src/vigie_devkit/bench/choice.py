@@ -22,7 +22,7 @@ from vigie.models import Bundle, load_bundle
 from vigie.runtimes import Candidate, probe
 from vigie.runtimes.candidates_here import candidates_here
 from vigie.runtimes.choose import NOISE_SHARE_MAX, TIE_SHARE, choose
-from vigie.runtimes.measure import Plan, Progress, measure_all, measure_once
+from vigie.runtimes.measure import MeasurePlan, MeasureProgress, measure_all, measure_once
 from vigie.runtimes.measurement import Measured, figures
 from vigie.runtimes.objective import Kind, Objective
 from vigie_devkit.bench.classifier import write_classifier
@@ -49,7 +49,7 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.behind <= max(BAR, min(self.noise, NOISE_SHARE_MAX))
 
 
-def sweep(bundle: Bundle, candidates: Sequence[Candidate], plan: Plan) -> list[Measured]:
+def sweep(bundle: Bundle, candidates: Sequence[Candidate], plan: MeasurePlan) -> list[Measured]:
     """Every candidate in every round, whatever came before."""
     held = [Measured(candidate) for candidate in candidates]
     for turn in range(plan.processes):
@@ -75,7 +75,7 @@ def compare(model: str, kind: Kind, chosen: Candidate, swept: Sequence[Measured]
     return Verdict(model, kind, chosen.key, best.candidate.key, round(behind, 4), round(spread, 4))
 
 
-def bench(folder: Path, plan: Plan) -> tuple[list[Verdict], list[Measured]]:
+def bench(folder: Path, plan: MeasurePlan) -> tuple[list[Verdict], list[Measured]]:
     bundle = load_bundle(folder)
     here = candidates_here(bundle)
     measured = measure_all(bundle, here.candidates, plan, before=_shown) or []
@@ -88,12 +88,14 @@ def bench(folder: Path, plan: Plan) -> tuple[list[Verdict], list[Measured]]:
     return verdicts, swept
 
 
-def _shown(progress: Progress) -> bool:
+def _shown(progress: MeasureProgress) -> bool:
     say(f"choice {progress.done + 1}/{progress.total} {progress.candidate}")
     return True
 
 
-def page(verdicts: Sequence[Verdict], swept: Sequence[tuple[str, Sequence[Measured]]], plan: Plan, command: str) -> str:
+def page(
+    verdicts: Sequence[Verdict], swept: Sequence[tuple[str, Sequence[Measured]]], plan: MeasurePlan, command: str
+) -> str:
     """The Markdown of docs/benchmarks/choice.md."""
     report = probe()
     packages = ", ".join(f"{one.name} {one.version}" for one in report.packages)
@@ -151,7 +153,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=6)
     parser.add_argument("--write", type=Path, help="the page, in place of stdout")
     args = parser.parse_args()
-    plan = Plan(processes=args.processes, nice=0)
+    plan = MeasurePlan(processes=args.processes, nice=0)
     verdicts: list[Verdict] = []
     swept: list[tuple[str, list[Measured]]] = []
     with tempfile.TemporaryDirectory(prefix="vigie-choice-") as name:

@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from vigie_devkit.bench.hub_client import Plan, make_counter
+from vigie_devkit.bench.hub_client import LoadPlan, make_counter
 from vigie_edgehub.environment import module_environment
 from vigie_edgehub.shell.certificates import Certificates
 from vigie_edgehub.shell.tokens import sign
@@ -51,7 +51,7 @@ class HubFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Server:
     """A process under load, and how clients reach it."""
 
-    def __init__(self, pid: int, plans: dict[str, Plan]) -> None:
+    def __init__(self, pid: int, plans: dict[str, LoadPlan]) -> None:
         self.pid = pid
         self.plans = plans  # "send" and "receive", without the figures of a round
 
@@ -239,9 +239,9 @@ def run(*, quick: bool, memory_only: bool) -> list[HubFigures]:
     return rows
 
 
-def _plan(client: str, **fields: object) -> Plan:
+def _plan(client: str, **fields: object) -> LoadPlan:
     blank = {"counter": "", "results": "", "size": 0, "messages": 0, "warm_up": 0, "window": 0}
-    return msgspec.convert({"client": client} | blank | fields, Plan)
+    return msgspec.convert({"client": client} | blank | fields, LoadPlan)
 
 
 def _wait_for(file: Path, process: subprocess.Popen[bytes]) -> None:

@@ -23,7 +23,7 @@ _COUNT = struct.Struct("<Q")
 _STAMP = struct.Struct("<Q")  # nanoseconds of the monotonic clock, which all processes share
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What to do. ``rate`` 0 sends as fast as the window allows. ``client``: the SDK, or bare paho beneath it."""
 
     client: str
@@ -64,7 +64,7 @@ def make_counter(path: Path) -> Counter:
     return Counter(path)
 
 
-def send(plan: Plan) -> None:
+def send(plan: LoadPlan) -> None:
     publish, close = _sdk_sender(plan) if plan.client == "sdk" else _paho_sender(plan)
     received = Counter(Path(plan.counter))
     filler = os.urandom(max(0, plan.size - _STAMP.size))
@@ -85,7 +85,7 @@ def send(plan: Plan) -> None:
     close()
 
 
-def receive(plan: Plan) -> None:
+def receive(plan: LoadPlan) -> None:
     received = Counter(Path(plan.counter))
     latencies_ns: list[int] = []
     times: list[float] = []
@@ -117,14 +117,14 @@ def receive(plan: Plan) -> None:
     close()
 
 
-def _sdk_client(plan: Plan) -> Any:
+def _sdk_client(plan: LoadPlan) -> Any:
     from azure.iot.device import IoTHubModuleClient
 
     os.environ.update(plan.environment)
     return IoTHubModuleClient.create_from_edge_environment(connection_retry_interval=1)
 
 
-def _sdk_sender(plan: Plan) -> tuple[Callable[[bytes], None], Callable[[], None]]:
+def _sdk_sender(plan: LoadPlan) -> tuple[Callable[[bytes], None], Callable[[], None]]:
     from azure.iot.device import Message
 
     client = _sdk_client(plan)
@@ -136,14 +136,14 @@ def _sdk_sender(plan: Plan) -> tuple[Callable[[bytes], None], Callable[[], None]
     return publish, client.shutdown
 
 
-def _sdk_receiver(plan: Plan, got: Callable[[bytes], None]) -> Callable[[], None]:
+def _sdk_receiver(plan: LoadPlan, got: Callable[[bytes], None]) -> Callable[[], None]:
     client = _sdk_client(plan)
     client.on_message_received = lambda message: got(message.data)
     client.connect()
     return client.shutdown  # type: ignore[no-any-return]  # the SDK has no types
 
 
-def _paho(plan: Plan) -> Any:
+def _paho(plan: LoadPlan) -> Any:
     import paho.mqtt.client as mqtt
 
     client = mqtt.Client(plan.client_id, clean_session=False, protocol=mqtt.MQTTv311)
@@ -159,7 +159,7 @@ def _paho(plan: Plan) -> Any:
     return client
 
 
-def _paho_sender(plan: Plan) -> tuple[Callable[[bytes], None], Callable[[], None]]:
+def _paho_sender(plan: LoadPlan) -> tuple[Callable[[bytes], None], Callable[[], None]]:
     client = _paho(plan)
 
     def publish(body: bytes) -> None:
@@ -168,7 +168,7 @@ def _paho_sender(plan: Plan) -> tuple[Callable[[bytes], None], Callable[[], None
     return publish, client.disconnect
 
 
-def _paho_receiver(plan: Plan, got: Callable[[bytes], None]) -> Callable[[], None]:
+def _paho_receiver(plan: LoadPlan, got: Callable[[bytes], None]) -> Callable[[], None]:
     client = _paho(plan)
     granted = threading.Event()
     client.on_subscribe = lambda *_: granted.set()
@@ -181,4 +181,4 @@ def _paho_receiver(plan: Plan, got: Callable[[bytes], None]) -> Callable[[], Non
 
 if __name__ == "__main__":
     role, plan_file = sys.argv[1:]
-    {"send": send, "receive": receive}[role](msgspec.json.decode(Path(plan_file).read_bytes(), type=Plan))
+    {"send": send, "receive": receive}[role](msgspec.json.decode(Path(plan_file).read_bytes(), type=LoadPlan))

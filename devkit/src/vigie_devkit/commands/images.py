@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vigie_devkit.images.catalogue import Image
-    from vigie_devkit.images.engine import Engine
+    from vigie_devkit.images.engine import ContainerEngine
 
 EXAMPLES = """examples:
   ./vigie images build                                        all modules and the hub for this processor
@@ -187,7 +187,7 @@ def write(_args: argparse.Namespace) -> int:
 # -- what they share --------------------------------------------------------------------------------------------------
 
 
-def _engine(args: argparse.Namespace) -> Engine:
+def _engine(args: argparse.Namespace) -> ContainerEngine:
     from vigie_devkit.images.engine import open_engine
 
     return open_engine(args.engine, os.environ)
@@ -209,7 +209,7 @@ def _wanted(args: argparse.Namespace) -> Iterator[tuple[Image, list[str]]]:
     yield from found.items()
 
 
-def _named(engine: Engine, image: Image, wanted: str, args: argparse.Namespace) -> None:
+def _named(engine: ContainerEngine, image: Image, wanted: str, args: argparse.Namespace) -> None:
     """Give the image its name for the registry if it was built without one. Raises: NotBuiltError."""
     from vigie_devkit.images.errors import NotBuiltError
     from vigie_devkit.images.names import reference

@@ -16,7 +16,7 @@ from vigie_devkit.local.paths import CHECKOUT, DEFAULT_RUN, RunPaths, claim_run,
 
 if TYPE_CHECKING:
     from vigie_devkit.local.recording import Recording
-    from vigie_devkit.local.session import Plan
+    from vigie_devkit.local.session import RunPlan
     from vigie_devkit.local.sources import CameraSource, Pace
 
 EPILOG = """examples:
@@ -157,7 +157,7 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
     from vigie_devkit.local.manifest import flow_order, override
     from vigie_devkit.local.page import open_when_served, page_url
     from vigie_devkit.local.prepare import forget_secrets, prepare
-    from vigie_devkit.local.session import Session
+    from vigie_devkit.local.session import LocalRun
     from vigie_devkit.local.status import Status
     from vigie_devkit.local.summary import describe
 
@@ -184,7 +184,7 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
         if args.open:
             open_when_served(run)
         plan = plan_for(args, run, cameras, bundle, flow_order(manifest, FLOW))
-        outcome = asyncio.run(Session(plan, status, recording).go())
+        outcome = asyncio.run(LocalRun(plan, status, recording).go())
     finally:
         forget_secrets(run.secrets)
         clear_leftovers(run)
@@ -240,11 +240,11 @@ def next_step(name: str) -> str:
 
 def plan_for(
     args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource], bundle: Path, modules: list[str]
-) -> Plan:
+) -> RunPlan:
     from vigie_devkit.local.address import choose_address
-    from vigie_devkit.local.session import Plan
+    from vigie_devkit.local.session import RunPlan
 
-    return Plan(
+    return RunPlan(
         run=run,
         cameras=cameras,
         modules=modules,

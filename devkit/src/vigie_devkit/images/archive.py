@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from vigie_devkit.images.engine import Engine, last_line
+from vigie_devkit.images.engine import ContainerEngine, last_line
 from vigie_devkit.images.errors import EngineCommandError, NotBuiltError
 from vigie_devkit.local.errors import StateFolderError
 
 
-def save(engine: Engine, references: Sequence[str], target: Path) -> int:
+def save(engine: ContainerEngine, references: Sequence[str], target: Path) -> int:
     """Write the images to ``target``, compressed; layers that they share once. Returns: bytes written.
 
     Raises: NotBuiltError, EngineCommandError, StateFolderError.
@@ -41,7 +41,7 @@ def save(engine: Engine, references: Sequence[str], target: Path) -> int:
     return target.stat().st_size
 
 
-def load(engine: Engine, source: Path) -> list[str]:
+def load(engine: ContainerEngine, source: Path) -> list[str]:
     """Load what `save` wrote. Returns: the references. Raises: EngineCommandError."""
     said = engine.ask("load", "--input", str(source))
     return [line.partition(": ")[2] for line in said.splitlines() if line.startswith("Loaded image: ")]

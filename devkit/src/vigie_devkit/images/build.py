@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vigie_devkit.images.catalogue import Image
 from vigie_devkit.images.context import write_context
-from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.wheels import wheels_for
 
 
@@ -26,7 +26,7 @@ class BuildOptions:
     network: str | None = None
 
 
-def build(engine: Engine, image: Image, references: Sequence[str], options: BuildOptions) -> None:
+def build(engine: ContainerEngine, image: Image, references: Sequence[str], options: BuildOptions) -> None:
     """Raises: WheelsError, EngineCommandError, StateFolderError."""
     wheels = [] if options.in_build else wheels_for(image, options.cache)
     with tempfile.TemporaryFile() as context:

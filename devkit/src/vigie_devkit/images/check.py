@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from vigie_devkit.images import sbom
 from vigie_devkit.images.catalogue import Image
-from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.errors import NotBuiltError
 from vigie_devkit.images.locked import locked, own_distributions
 from vigie_devkit.images.sizes import BARS_MB, MB, size_of
@@ -35,7 +35,7 @@ print(json.dumps({"bill": bill, "cards": cards, "uid": os.getuid(), "gid": os.ge
 """
 
 
-def check_image(engine: Engine, image: Image, reference: str, *, version: str) -> list[str]:
+def check_image(engine: ContainerEngine, image: Image, reference: str, *, version: str) -> list[str]:
     """Findings, a sentence each; empty when the image is as it should be.
 
     Raises: NotBuiltError, EngineCommandError.
@@ -96,7 +96,7 @@ def _findings_of_packages(image: Image, dists: Mapping[str, str]) -> Iterator[st
             yield f"holds {name} {found[name]}, expected {wanted[name]}"
 
 
-def _findings_of_size(engine: Engine, image: Image, reference: str) -> Iterator[str]:
+def _findings_of_size(engine: ContainerEngine, image: Image, reference: str) -> Iterator[str]:
     bar = BARS_MB.get(image.name)
     if bar is None or "-" in image.key:  # an accelerator's libraries weigh what they weigh
         return

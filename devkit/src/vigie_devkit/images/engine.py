@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import IO, Any, TextIO
 
-from vigie_devkit.images.errors import EngineCommandError, EngineError
+from vigie_devkit.images.errors import ContainerEngineError, EngineCommandError
 from vigie_devkit.local.colours import is_terminal
 from vigie_devkit.local.paths import CHECKOUT
 
@@ -24,7 +24,7 @@ _LINES_OF_A_FAILURE = 40
 _STEP = re.compile(r"step (\d+)/(\d+) ?: (.*)", re.IGNORECASE)
 
 
-class Engine:
+class ContainerEngine:
     """Runs engine commands; ``environment`` holds what a start command printed (DOCKER_HOST)."""
 
     def __init__(self, program: str, environment: Mapping[str, str]) -> None:
@@ -89,23 +89,23 @@ def clear_step(stream: TextIO) -> None:
         stream.flush()
 
 
-def open_engine(program: str, environ: Mapping[str, str], *, start: bool = True) -> Engine:
+def open_engine(program: str, environ: Mapping[str, str], *, start: bool = True) -> ContainerEngine:
     """An engine that answers; where none does, ``VIGIE_ENGINE_START`` is run, whose ``NAME=value`` lines are kept.
 
-    Raises: EngineError.
+    Raises: ContainerEngineError.
     """
-    engine = Engine(program, environ)
+    engine = ContainerEngine(program, environ)
     reason = silence(engine)
     command = environ.get(START)
     if reason and start and command:
         engine.environment |= started(command)
         reason = silence(engine)
     if reason:
-        raise EngineError(program, reason)
+        raise ContainerEngineError(program, reason)
     return engine
 
 
-def silence(engine: Engine) -> str:
+def silence(engine: ContainerEngine) -> str:
     """Why the engine does not answer; empty if it does."""
     try:
         asked = subprocess.run(
@@ -127,16 +127,16 @@ def silence(engine: Engine) -> str:
 
 
 def started(command: str) -> dict[str, str]:
-    """Run the start command in the checkout. Returns: the variables that it printed. Raises: EngineError."""
+    """Run the start command in the checkout. Returns: the variables that it printed. Raises: ContainerEngineError."""
     try:
         ended = subprocess.run(
             shlex.split(command), cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             text=True, timeout=_START_WITHIN_S, check=False,
         )  # fmt: skip
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise EngineError(START, str(error)) from error
+        raise ContainerEngineError(START, str(error)) from error
     if ended.returncode != 0:
-        raise EngineError(START, f"'{command}' ended with {ended.returncode}")
+        raise ContainerEngineError(START, f"'{command}' ended with {ended.returncode}")
     pairs = (line.removeprefix("export ").partition("=") for line in ended.stdout.splitlines())
     return {name: value.strip() for name, separator, value in pairs if separator and name.isidentifier()}
 

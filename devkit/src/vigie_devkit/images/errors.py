@@ -18,7 +18,7 @@ class NoSuchImageError(ImageError):
         super().__init__(f"there is no {what}; there are {', '.join(known)}")
 
 
-class EngineError(ImageError):
+class ContainerEngineError(ImageError):
     """No container engine answers."""
 
     exit_code = Exit.ENVIRONMENT

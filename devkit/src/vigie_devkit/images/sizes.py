@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.errors import NotBuiltError
 
 MB = 1_000_000
@@ -46,7 +46,7 @@ print(json.dumps(parts))
 """
 
 
-def size_of(engine: Engine, reference: str, *, heaviest: int = 6) -> Size:
+def size_of(engine: ContainerEngine, reference: str, *, heaviest: int = 6) -> Size:
     """Raises: NotBuiltError, EngineCommandError."""
     known = engine.image(reference)
     if known is None:

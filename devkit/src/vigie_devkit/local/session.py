@@ -34,7 +34,7 @@ from vigie_devkit.local.recording import Recording
 from vigie_devkit.local.sources import CameraSource
 from vigie_devkit.local.status import Status
 from vigie_devkit.local.supervisor import Supervisor
-from vigie_devkit.local.twins import Twins
+from vigie_devkit.local.twins import TwinClient
 from vigie_devkit.local.watch import Watch
 from vigie_edgehub.agent import serve_agent
 
@@ -52,7 +52,7 @@ QUICK_ENDS_ALLOWED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RunPlan:
     """What to run. ``seconds`` counts from the first frame captured."""
 
     run: RunPaths
@@ -71,14 +71,14 @@ class Outcome:
     complaint: str | None = None
 
 
-class Session:
+class LocalRun:
     """Owns the processes of one run; `go` returns when all of them have ended."""
 
-    def __init__(self, plan: Plan, status: Status, recording: Recording | None = None) -> None:
+    def __init__(self, plan: RunPlan, status: Status, recording: Recording | None = None) -> None:
         self._plan, self._run, self._status, self._recording = plan, plan.run, status, recording
         self._supervisor = Supervisor(plan.run.folder)
         self._tally = Tally()
-        self._twins = Twins(plan.run.hub)
+        self._twins = TwinClient(plan.run.hub)
         self._watch = Watch(plan.cameras, plan.bundle)
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._pss: dict[str, int] = {}

@@ -16,8 +16,8 @@ REMOVE_ATTEMPTS = 20
 REMOVE_AGAIN_AFTER_S = 0.25
 
 
-class Twins:
-    """Twins of the run's hub, by its service REST. Each call opens its own connection: calls are rare."""
+class TwinClient:
+    """TwinClient of the run's hub, by its service REST. Each call opens its own connection: calls are rare."""
 
     def __init__(self, hub: Path) -> None:
         self._hub = hub

@@ -19,7 +19,7 @@ class EnvironmentValue(msgspec.Struct, frozen=True):
     value: str | int | float | bool
 
 
-class Entry(msgspec.Struct, frozen=True):
+class AgentModule(msgspec.Struct, frozen=True):
     """A module or system module of `$edgeAgent`."""
 
     env: dict[str, EnvironmentValue] = {}
@@ -44,8 +44,8 @@ class Runtime(msgspec.Struct, frozen=True):
 class Agent(msgspec.Struct, frozen=True):
     """Desired properties of `$edgeAgent`."""
 
-    modules: dict[str, Entry]
-    systemModules: dict[str, Entry] = {}  # noqa: N815
+    modules: dict[str, AgentModule]
+    systemModules: dict[str, AgentModule] = {}  # noqa: N815
     runtime: Runtime = Runtime()
 
 

@@ -12,7 +12,7 @@ from vigie.runtimes import Candidate
 from vigie.runtimes.candidates_here import candidates_here
 from vigie.runtimes.choose import Choice, Rejection, choose
 from vigie.runtimes.layer_times import LayerTime, advice, layer_times
-from vigie.runtimes.measure import Plan, Progress, measure_all
+from vigie.runtimes.measure import MeasurePlan, MeasureProgress, measure_all
 from vigie.runtimes.measurement import Figures, Measured, figures
 from vigie.runtimes.objective import Objective
 from vigie.runtimes.parity import Parity
@@ -89,11 +89,11 @@ def sweep(
 ) -> list[Measured]:
     """Interleaved rounds at ordinary priority: nothing else is being served."""
 
-    def before(progress: Progress) -> bool:
+    def before(progress: MeasureProgress) -> bool:
         say(f"{progress.done + 1}/{progress.total} {progress.candidate}")
         return True
 
-    return measure_all(bundle, candidates, Plan(processes=processes, nice=0), before=before) or []
+    return measure_all(bundle, candidates, MeasurePlan(processes=processes, nice=0), before=before) or []
 
 
 def lines(measured: Sequence[Measured], choice: Choice) -> tuple[Line, ...]:

@@ -20,7 +20,7 @@ _INPUT = f"^(rgb|bgr)/({'|'.join(re.escape(span) for span in RANGES)})$"
 _Side = Annotated[int, msgspec.Meta(ge=1, le=8192)]
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class CatalogueModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One file to fetch: a bundle as a zip archive, or an ONNX file that is imported as the rest says."""
 
     url: Annotated[str, msgspec.Meta(min_length=8, max_length=2048)]
@@ -37,10 +37,10 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """A decoded catalogue file."""
 
     schema: Literal["vigie.catalogue/1"]
-    models: dict[Name, Entry]
+    models: dict[Name, CatalogueModel]
 
 
-def find_entry(name: str, file: Path = SHIPPED) -> Entry:
+def find_entry(name: str, file: Path = SHIPPED) -> CatalogueModel:
     """The entry ``name`` of a catalogue.
 
     Raises: CatalogueError: the file cannot be read, has an unknown key or a bad value (with its path), or no such name.

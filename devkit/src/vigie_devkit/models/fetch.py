@@ -14,7 +14,7 @@ from vigie.models import load_bundle
 from vigie.models.archive import unpack_bundle
 from vigie.models.download import Conduct, Wanted, download
 from vigie.models.link import shown
-from vigie_devkit.models.catalogue import Entry
+from vigie_devkit.models.catalogue import CatalogueModel
 from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.importer import import_model
 from vigie_devkit.models.labels import COCO80
@@ -23,7 +23,7 @@ from vigie_devkit.models.writer import bundle_name, put_in_place
 _ZIP = b"PK\x03\x04"
 
 
-def fetch_bundle(name: str, entry: Entry, target: Path, downloads: Path, say: Callable[[str], None]) -> Path:
+def fetch_bundle(name: str, entry: CatalogueModel, target: Path, downloads: Path, say: Callable[[str], None]) -> Path:
     """Download, verify and put in place; ``target`` is made or replaced as a whole, or not touched.
 
     Args: downloads: folder of what has come so far; emptied of this file once the bundle is in its place.
@@ -54,7 +54,7 @@ def _place_archive(name: str, file: Path, target: Path) -> Path:
     return target
 
 
-def _place_model(name: str, entry: Entry, file: Path, target: Path) -> Path:
+def _place_model(name: str, entry: CatalogueModel, file: Path, target: Path) -> Path:
     labels = COCO80 if entry.labels == "coco80" else entry.labels
     # Under the name it has at its source, which the card and every error then show.
     stem = bundle_name(Path(PurePosixPath(unquote(urlsplit(entry.url).path)).name or name))

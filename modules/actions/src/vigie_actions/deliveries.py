@@ -6,7 +6,7 @@ import threading
 
 from vigie.errors import ConfigRefusedError, LedgerUnavailableError
 from vigie.ledger.priorities import priority
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.log import get_logger
 from vigie.service import Service
 from vigie_actions.config import ActionsConfig
@@ -72,7 +72,7 @@ class Deliveries:
             wanted = delivery.settings.wanted
             delivery.record(
                 [
-                    Entry(head.key, head.camera, body, priority(head.type, head.severity))
+                    LedgerEntry(head.key, head.camera, body, priority(head.type, head.severity))
                     for head, body in events
                     if is_wanted(wanted, head)
                 ]

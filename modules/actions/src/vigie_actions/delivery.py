@@ -18,7 +18,7 @@ from vigie.ledger.batch import Batch
 from vigie.ledger.erasure import Erased, Erasure
 from vigie.ledger.ledger import Backlog
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.log import OncePer, get_logger
 from vigie.sealing import Seals
 from vigie_actions.event import EventHead
@@ -84,7 +84,7 @@ class Delivery:
         self._refused: tuple[int, int] = (0, 0)
         self._quiet = OncePer()
 
-    def record(self, entries: list[Entry]) -> None:
+    def record(self, entries: list[LedgerEntry]) -> None:
         """On disk when it returns. Raises: LedgerUnavailableError: nothing was recorded; try again."""
         if not entries:
             return

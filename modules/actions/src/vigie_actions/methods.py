@@ -13,7 +13,7 @@ from msgspec import Meta
 from vigie.errors import LedgerUnavailableError, MethodRefusedError
 from vigie.ledger.erase_request import Erase
 from vigie.ledger.priorities import Priority
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.log import get_logger
 from vigie.messaging.methods import NoRequest
 from vigie.service import Service
@@ -89,7 +89,7 @@ def offer_methods(service: Service[ActionsConfig], deliveries: Deliveries) -> No
             raise MethodRefusedError(404, f"no sink '{request.sink}'; there are: {', '.join(sorted(found)) or 'none'}")
         event = made_test_event(service.env.boot, next(numbers), _CAMERA, datetime.now(UTC))
         begun = time.monotonic()
-        delivery.record([Entry(event.key, event.camera, msgspec.json.encode(event), Priority.EVENT)])
+        delivery.record([LedgerEntry(event.key, event.camera, msgspec.json.encode(event), Priority.EVENT)])
         if not delivery.wait_taken(event.key, request.timeout_s):
             reason = delivery.reason or "others wait before it"
             raise MethodRefusedError(503, f"not taken within {request.timeout_s:g} s: {reason}; it stays in the queue")

@@ -11,12 +11,14 @@ from vigie.runtimes import Candidate
 from vigie.runtimes.breaker import Breaker
 from vigie.runtimes.candidates_here import Here
 from vigie.runtimes.choose import choose
-from vigie.runtimes.decision_cache import Entry
+from vigie.runtimes.decision_cache import CachedDecision
 from vigie.runtimes.objective import Objective
 from vigie.runtimes.opening import is_safe
 
 
-def first_engine(bundle: Bundle, here: Here, objective: Objective, entry: Entry | None, breaker: Breaker) -> Candidate:
+def first_engine(
+    bundle: Bundle, here: Here, objective: Objective, entry: CachedDecision | None, breaker: Breaker
+) -> Candidate:
     """The best known if it is safe; else ONNX Runtime on the CPU; else, where that is forbidden, what is allowed.
 
     Raises: ConfigRefusedError: everything is forbidden.

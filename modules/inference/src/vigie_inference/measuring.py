@@ -10,9 +10,9 @@ from pathlib import Path
 from vigie.models import Bundle
 from vigie.runtimes import Candidate
 from vigie.runtimes.breaker import Breaker
-from vigie.runtimes.decision_cache import DecisionCache, Entry
+from vigie.runtimes.decision_cache import CachedDecision, DecisionCache
 from vigie.runtimes.footprint import memory_left_mb
-from vigie.runtimes.measure import Plan, Progress, measure_all, measure_once
+from vigie.runtimes.measure import MeasurePlan, MeasureProgress, measure_all, measure_once
 from vigie.runtimes.measurement import Measured
 from vigie.runtimes.opening import is_safe
 from vigie_inference.load import Load
@@ -38,9 +38,9 @@ class Measuring:
         candidates: Sequence[Candidate],
         fingerprint: str,
         *,
-        progress: Callable[[Progress], None],
+        progress: Callable[[MeasureProgress], None],
         stop: Callable[[], bool],
-    ) -> Entry | None:
+    ) -> CachedDecision | None:
         """Measure, save, return; None if stopped. Dangerous candidates are written down before they are tried.
 
         Each process is on disk when the next one begins: a start that ends early is gone on with by the next.
@@ -50,7 +50,7 @@ class Measuring:
         kept = {} if known is None else {one.candidate.key: one for one in known.measured}
         begun = {} if known is None or known.complete else kept
 
-        def before(now: Progress) -> bool:
+        def before(now: MeasureProgress) -> bool:
             progress(now)
             if not self._quiet(stop):
                 return False
@@ -82,10 +82,10 @@ class Measuring:
         self._breaker.settled()
         return found
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> MeasurePlan:
         left_mb = memory_left_mb()
         allowed = None if left_mb is None else max(_MEMORY_KEPT_MB, left_mb - _MEMORY_KEPT_MB)
-        return Plan(memory_mb_max=allowed, cache=self._engine_cache)
+        return MeasurePlan(memory_mb_max=allowed, cache=self._engine_cache)
 
     def _quiet(self, stop: Callable[[], bool]) -> bool:
         """Wait for a moment in which frames leave room; False to stop."""
@@ -97,6 +97,6 @@ class Measuring:
         return False
 
 
-def _entry(fingerprint: str, bundle: Bundle, measured: dict[str, Measured], *, complete: bool) -> Entry:
+def _entry(fingerprint: str, bundle: Bundle, measured: dict[str, Measured], *, complete: bool) -> CachedDecision:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Entry(fingerprint, bundle.card.name, now, tuple(measured.values()), complete)
+    return CachedDecision(fingerprint, bundle.card.name, now, tuple(measured.values()), complete)

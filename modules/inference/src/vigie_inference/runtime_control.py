@@ -46,7 +46,7 @@ STALLED_AFTER_S = 300.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Wanted:
+class RuntimeWish:
     """What the accepted configuration asks for; a new one supersedes the work on the former."""
 
     loaded: LoadedBundle
@@ -76,8 +76,8 @@ class RuntimeControl:
         self._canary = Canary(models, load, service.metrics)
         self._alive = service.health.watch("inference.runtime", STALLED_AFTER_S)
         self._lock = threading.Lock()
-        self._wanted: Wanted | None = None
-        self._done: Wanted | None = None
+        self._wanted: RuntimeWish | None = None
+        self._done: RuntimeWish | None = None
         self._known: dict[str, Measured] = {}
         self._choice = Choice((), (), ())
         self._fingerprint = ""
@@ -110,7 +110,7 @@ class RuntimeControl:
         """Choose for this bundle and configuration from now on; None: there is none."""
         self.engines.always = config.runtime.isolate == "always"
         with self._lock:
-            self._wanted = None if loaded is None else Wanted(loaded, config, objective_of(config))
+            self._wanted = None if loaded is None else RuntimeWish(loaded, config, objective_of(config))
         self._load.attention.set()
 
     def again(self) -> bool:
@@ -142,7 +142,7 @@ class RuntimeControl:
                 self._done = wanted
         self._breaker.settled()
 
-    def _attend(self, wanted: Wanted | None, stop: threading.Event) -> None:
+    def _attend(self, wanted: RuntimeWish | None, stop: threading.Event) -> None:
         if wanted is None:
             if self._done is not None:
                 self._service.health.ready("inference.runtime")
@@ -160,7 +160,7 @@ class RuntimeControl:
                 self._decide(wanted, self._here(wanted))
             self._try_again(wanted, stop)
 
-    def _consider(self, wanted: Wanted, stop: threading.Event) -> bool:
+    def _consider(self, wanted: RuntimeWish, stop: threading.Event) -> bool:
         """Measure what is not known, choose, switch. False if a newer wish, or the end, came in between."""
         here = self._here(wanted)
         self._fingerprint = fingerprint(wanted.loaded.bundle, here.facts)
@@ -195,7 +195,7 @@ class RuntimeControl:
         )
         return True
 
-    def _to_measure(self, wanted: Wanted, here: Here) -> list[Candidate]:
+    def _to_measure(self, wanted: RuntimeWish, here: Here) -> list[Candidate]:
         """All that may serve if one of them is unknown, so that all are measured in the same rounds; or nothing."""
         now_s = time.time()
         allowed = [one for one in wanted.allowed(here) if not self._breaker.is_open(one.key, now_s)]
@@ -205,7 +205,7 @@ class RuntimeControl:
             return []
         return allowed
 
-    def _decide(self, wanted: Wanted, here: Here) -> None:
+    def _decide(self, wanted: RuntimeWish, here: Here) -> None:
         """Rank what is known and let the best that can be opened serve."""
         allowed = wanted.allowed(here)
         keys = {one.key for one in here.candidates}
@@ -231,7 +231,7 @@ class RuntimeControl:
         self._mark_unmet(wanted, self._choice.unmet or "nothing of it can serve")
         self._tell(wanted, order, degraded=bool(order) and chosen is not order[0])
 
-    def _let_serve(self, wanted: Wanted, order: list[Candidate], now_s: float) -> Candidate | None:
+    def _let_serve(self, wanted: RuntimeWish, order: list[Candidate], now_s: float) -> Candidate | None:
         for candidate in order:
             if not self._breaker.is_open(candidate.key, now_s) and self._switching.serve(
                 wanted.loaded, candidate, self._known
@@ -239,7 +239,7 @@ class RuntimeControl:
                 return candidate
         return None
 
-    def _last_resort(self, wanted: Wanted, here: Here, now_s: float) -> None:
+    def _last_resort(self, wanted: RuntimeWish, here: Here, now_s: float) -> None:
         """Nothing that may be chosen can serve. If the serving engine is broken too, a safe one is better than none."""
         serving = self._models.serving
         if serving is None or serving is not self._switching.blamed:
@@ -250,7 +250,7 @@ class RuntimeControl:
             if self._switching.serve(wanted.loaded, candidate, self._known):
                 return
 
-    def _tell(self, wanted: Wanted, order: list[Candidate], *, degraded: bool) -> None:
+    def _tell(self, wanted: RuntimeWish, order: list[Candidate], *, degraded: bool) -> None:
         choice, serving = self._choice, self._serving()
         reasons = choice.reasons if choice.ranking else ("nothing was compared: see 'measured' and 'rejected'",)
         if not choice.ranking and len(order) == 1:
@@ -277,7 +277,7 @@ class RuntimeControl:
             rejected=[f"{one.candidate}: {one.reason}" for one in choice.rejected if one.candidate in self._known],
         )
 
-    def _try_again(self, wanted: Wanted, stop: threading.Event) -> None:
+    def _try_again(self, wanted: RuntimeWish, stop: threading.Event) -> None:
         """A candidate that failed long enough ago gets another chance, the serving one apart."""
         serving = self._models.serving
         if serving is None:
@@ -299,7 +299,7 @@ class RuntimeControl:
                 self._measure_again(wanted, allowed[key], here, stop)
                 return
 
-    def _measure_again(self, wanted: Wanted, candidate: Candidate, here: Here, stop: threading.Event) -> None:
+    def _measure_again(self, wanted: RuntimeWish, candidate: Candidate, here: Here, stop: threading.Event) -> None:
         log.info("runtime_retried", candidate=candidate.key)
         found = self._measuring.works_again(wanted.loaded.bundle, candidate, lambda: self._superseded(wanted, stop))
         if self._superseded(wanted, stop):
@@ -313,7 +313,7 @@ class RuntimeControl:
         self._switching.failed(candidate, found.failure.reason, found.failure.trouble)
         self._decide(wanted, here)
 
-    def _superseded(self, wanted: Wanted, stop: threading.Event) -> bool:
+    def _superseded(self, wanted: RuntimeWish, stop: threading.Event) -> bool:
         self._alive.beat()
         self._take_failures()
         return stop.is_set() or self._wanted is not wanted
@@ -333,7 +333,7 @@ class RuntimeControl:
             else:
                 self.report.update(serving=self._serving(), breaker=opened(self._breaker.troubles(), time.time()))
 
-    def _here(self, wanted: Wanted) -> Here:
+    def _here(self, wanted: RuntimeWish) -> Here:
         return self._look(wanted.loaded, wanted.config, wanted.objective)
 
     def _look(self, loaded: LoadedBundle, config: InferenceConfig, objective: Objective) -> Here:
@@ -356,7 +356,7 @@ class RuntimeControl:
         candidate = serving.engine.candidate
         return serving_of(candidate, self._known.get(candidate.key), isolated=serving.isolated)
 
-    def _mark_unmet(self, wanted: Wanted, why: str) -> None:
+    def _mark_unmet(self, wanted: RuntimeWish, why: str) -> None:
         """Not ready while something else than what is required answers."""
         serving, require = self._models.serving, wanted.objective.require
         served = serving is not None and serving is not self._switching.blamed

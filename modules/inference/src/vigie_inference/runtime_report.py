@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from vigie.runtimes import Candidate
-from vigie.runtimes.measure import Progress
+from vigie.runtimes.measure import MeasureProgress
 from vigie.runtimes.measurement import Measured
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig
@@ -86,7 +86,7 @@ class RuntimeReport:
     def failed(self, candidate: Candidate, kind: str) -> None:
         self._failures.labels(candidate.key, kind).inc()
 
-    def progressed(self, progress: Progress) -> None:
+    def progressed(self, progress: MeasureProgress) -> None:
         self.update(progress=progress)
 
     def _count(self, state: RuntimeState) -> None:

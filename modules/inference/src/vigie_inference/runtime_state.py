@@ -9,7 +9,7 @@ import msgspec
 from vigie.runtimes import Candidate
 from vigie.runtimes.breaker import Trouble
 from vigie.runtimes.choose import Choice, Rejection
-from vigie.runtimes.measure import Progress
+from vigie.runtimes.measure import MeasureProgress
 from vigie.runtimes.measurement import Measured, figures
 
 # A twin's reported properties hold 32 KB in all; what is cut here is whole in ``get_runtime``.
@@ -77,7 +77,7 @@ class RuntimeState(msgspec.Struct, frozen=True):
     measured_at: str = ""
     fingerprint: str = ""
     energy: str = "unavailable"
-    progress: Progress | None = None
+    progress: MeasureProgress | None = None
     measured: tuple[Shown, ...] = ()
     rejected: tuple[Rejection, ...] = ()
     breaker: tuple[Open, ...] = ()

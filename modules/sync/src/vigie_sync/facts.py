@@ -17,7 +17,7 @@ from vigie.events.moment import KEY
 from vigie.ledger.batch import ITEM_LIMIT_BYTES
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.ledger.priorities import priority
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
@@ -118,10 +118,12 @@ class FactStage:
             break
         return True
 
-    def _entry(self, event: EventItem) -> Entry | None:
+    def _entry(self, event: EventItem) -> LedgerEntry | None:
         body = _encoder.encode(event)
         if event.key.startswith(KEY) and len(body) <= ITEM_LIMIT_BYTES:
-            return Entry(event.key, event.camera, body, priority(str(event.__struct_config__.tag), event.severity))
+            return LedgerEntry(
+                event.key, event.camera, body, priority(str(event.__struct_config__.tag), event.severity)
+            )
         log.error("event_refused", camera=event.camera, key=event.key[:200], bytes=len(body))
         self._service.metrics.dropped("refused", event.camera)
         return None

@@ -16,7 +16,7 @@ from vigie.errors import PermanentError, TransientError
 from vigie.ledger.batch import Batch
 from vigie.ledger.erasure import Erased, Erasure
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.log import OncePer, get_logger
 from vigie.messaging.progress import open_progress
 from vigie.messaging.upstream import UpstreamOutput
@@ -75,7 +75,7 @@ class Handover:
         self._waits = True
         self._quiet = OncePer()
 
-    def record(self, entries: list[Entry]) -> None:
+    def record(self, entries: list[LedgerEntry]) -> None:
         """On disk when it returns; what was recorded before is not recorded twice. Raises: LedgerUnavailableError."""
         recorded = self._ledger.record(entries, _LIMIT_BYTES)
         for one, count in recorded.dropped.items():
@@ -162,7 +162,7 @@ class Handover:
         return self._output.limit_bytes(ROOM | {"source": self._source, "credit": "1"}, message_id)
 
 
-def record_with(handovers: list[Handover], entries: list[Entry]) -> None:
+def record_with(handovers: list[Handover], entries: list[LedgerEntry]) -> None:
     """Have every receiver's events recorded. Raises: LedgerUnavailableError: try all of them again."""
     if entries:
         for one in handovers:

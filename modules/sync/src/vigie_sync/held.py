@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vigie.contracts.detections import DetectionsItem
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.messaging.reorder import Lane
 from vigie.service import Received
 
@@ -25,7 +25,7 @@ class Taken:
     """
 
     item: DetectionsItem
-    events: list[Entry] = field(default_factory=list)
+    events: list[LedgerEntry] = field(default_factory=list)
     boxes: bool = False
     new: bool = True
 

@@ -18,7 +18,7 @@ from vigie.events.moment import KEY
 from vigie.ledger.ledger import Backlog
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.ledger.priorities import Priority, priority
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.service import Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
@@ -195,7 +195,7 @@ class OutboxMethods:
         )  # fmt: skip
         kind = priority("test", request.severity)
         config = self._service.twin.current or SyncConfig()
-        entry = Entry(event.key, event.camera, msgspec.json.encode(event), kind)
+        entry = LedgerEntry(event.key, event.camera, msgspec.json.encode(event), kind)
         recorded = self._ledger.record([entry], config.ledger_bytes)
         self._drops.tell(recorded.dropped)
         self._outbox.recorded(1, urgent=request.severity == "alert")

@@ -23,7 +23,7 @@ from vigie.histogram import DELAY_BUCKETS_S
 from vigie.ledger.batch import ITEM_LIMIT_BYTES
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.ledger.priorities import priority
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
@@ -64,7 +64,7 @@ class ReceiveStage:
         # Whether an alert is among what is to be recorded next.
         self._alerts = False
         # Events that a change of the configuration brought about, until they are recorded.
-        self._ended: list[Entry] = []
+        self._ended: list[LedgerEntry] = []
         # Frames of the last commit that were in the ledger already.
         self._known: set[str] = set()
         self._encoder = msgspec.json.Encoder()
@@ -186,7 +186,7 @@ class ReceiveStage:
             taken.events = self._entries(events or [])
         return taken
 
-    def _of(self, taken: Taken) -> list[Entry]:
+    def _of(self, taken: Taken) -> list[LedgerEntry]:
         """The frame itself, if it is wanted, and its events. Once for each frame: when it is committed."""
         if not taken.boxes:
             return taken.events
@@ -203,24 +203,24 @@ class ReceiveStage:
             log.error("item_too_large", camera=item.camera, trace=item.trace, bytes=len(body))
             self._service.metrics.dropped("too_large", item.camera)
         else:
-            return [Entry(item.trace, item.camera, body), *taken.events]
+            return [LedgerEntry(item.trace, item.camera, body), *taken.events]
         taken.new = False
         return taken.events
 
-    def _entries(self, events: list[EventItem]) -> list[Entry]:
+    def _entries(self, events: list[EventItem]) -> list[LedgerEntry]:
         self._to_tell += events
         for event in events:
             self._alerts = self._alerts or event.severity == "alert"
             self.told.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
         return [
-            Entry(
+            LedgerEntry(
                 event.key, event.camera, self._encoder.encode(event),
                 priority(str(event.__struct_config__.tag), event.severity),
             )
             for event in events
         ]  # fmt: skip
 
-    def _commit(self, entries: list[Entry]) -> None:
+    def _commit(self, entries: list[LedgerEntry]) -> None:
         record_with(self._handovers, [one for one in entries if one.trace.startswith(KEY)])
         recorded = self._ledger.record(entries, self._config.ledger_bytes)
         twice = [one.trace for one, new in zip(entries, recorded.new, strict=True) if not new]

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from vigie.audit.journal import Journal
-from vigie.audit.record import Entry
+from vigie.audit.record import AuditEntry
 from vigie.log import get_logger
 from vigie.thread_names import show_thread_name
 
@@ -27,10 +27,10 @@ class Auditor:
 
     def __init__(self, journal: Journal, report: Callable[[dict[str, Any]], None]) -> None:
         self._journal, self._report = journal, report
-        self._work: queue.Queue[tuple[Entry, Future[bool]] | None] = queue.Queue(WAITING_MAX)
+        self._work: queue.Queue[tuple[AuditEntry, Future[bool]] | None] = queue.Queue(WAITING_MAX)
         self._thread: threading.Thread | None = None
 
-    async def record(self, entry: Entry) -> None:
+    async def record(self, entry: AuditEntry) -> None:
         """Back when the entry is on the disk, or has not come there within ``WAIT_S``; never raises."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="audit", daemon=True)

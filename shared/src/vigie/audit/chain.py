@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from vigie.audit.record import Entry
+from vigie.audit.record import AuditEntry
 
 Sum = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 BEGIN = "0" * 64
@@ -31,7 +31,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     at: str
     module: str
     boot: str
-    entry: Entry
+    entry: AuditEntry
     prev: Sum
     sum: Sum
 
@@ -65,7 +65,7 @@ class Verdict:
     breaks: tuple[Break, ...]
 
 
-def write_line(entry: Entry, before: Head, *, at: str, module: str, boot: str) -> tuple[bytes, Head]:
+def write_line(entry: AuditEntry, before: Head, *, at: str, module: str, boot: str) -> tuple[bytes, Head]:
     """The line after ``before`` (with its line feed), and the head that it makes."""
     blank = Line(n=before.n + 1, at=at, module=module, boot=boot, entry=entry, prev=before.sum, sum=BEGIN)
     body = msgspec.json.encode(blank)[:-_SUM_BYTES] + b"}"

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from vigie.audit.chain import BEGIN, Head, Line, read_line, write_line
-from vigie.audit.record import Entry
+from vigie.audit.record import AuditEntry
 from vigie.log import OncePer, get_logger
 
 log = get_logger(__name__)
@@ -63,13 +63,13 @@ class Journal:
         """Entries that could not be written, and that no line tells of yet."""
         return self._lost
 
-    def append(self, entry: Entry) -> bool:
+    def append(self, entry: AuditEntry) -> bool:
         """Write ``entry``; False if the disk did not take it."""
         with self._lock:
             try:
                 self._ready()
                 if self._lost:
-                    self._write(Entry(kind="lost", more=self._lost))
+                    self._write(AuditEntry(kind="lost", more=self._lost))
                     self._lost = 0
                 self._write(entry)
                 self._rotate()
@@ -118,7 +118,7 @@ class Journal:
         self._size = os.lseek(self._number, end, os.SEEK_SET)
         if trouble:
             log.warning("audit_recovered", folder=str(self._folder), found=trouble)
-            self._write(Entry(kind="recovered", error=trouble))
+            self._write(AuditEntry(kind="recovered", error=trouble))
 
     def _open(self, name: str) -> None:
         number = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | _OPEN, 0o600)
@@ -127,7 +127,7 @@ class Journal:
             raise OSError(f"{name} is not a plain file")
         self._number, self._file = number, name
 
-    def _write(self, entry: Entry) -> None:
+    def _write(self, entry: AuditEntry) -> None:
         at = self._now().astimezone(UTC).isoformat(timespec="microseconds")
         line, head = write_line(entry, self.head, at=at, module=self._module, boot=self._boot)
         written = os.write(self._number, line)
@@ -150,7 +150,7 @@ class Journal:
         for old in names[: max(0, len(names) + 1 - self._files_max)]:
             # First the line that says so, then the deed: a file that is gone without such a line was taken.
             _, found = _last_line(read_log_file(self._folder / old))
-            self._write(Entry(kind="removed", file=old, last=found.n if found else None))
+            self._write(AuditEntry(kind="removed", file=old, last=found.n if found else None))
             (self._folder / old).unlink()
 
 

@@ -31,7 +31,7 @@ class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class AuditEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Something to be recorded; fields of other kinds are left out.
 
     twin: ``version``, ``since`` (the version in force before), ``result``, ``changed``, ``refused``, ``more`` (how many
@@ -72,7 +72,7 @@ def twin_entry(
     *,
     failed: bool = False,
     whole: bool = False,
-) -> Entry:
+) -> AuditEntry:
     """One version of the desired properties.
 
     Args: changed: path, value before, value now. refused: path, value asked for, reason. failed: it was refused for a
@@ -86,13 +86,17 @@ def twin_entry(
         Refusal(told(path), told(asked), told(reason, 1000)) for path, asked, reason in refused[:CHANGES_MAX]
     )
     more = len(changed) - len(shown) + len(refused) - len(against)
-    return Entry(kind="twin", version=version, since=since, result=result, changed=shown, refused=against, more=more)
+    return AuditEntry(
+        kind="twin", version=version, since=since, result=result, changed=shown, refused=against, more=more
+    )
 
 
-def method_entry(name: str, payload: Any, status: int, reply: Any) -> Entry:
+def method_entry(name: str, payload: Any, status: int, reply: Any) -> AuditEntry:
     """One direct method call: what was asked, and the status; of the reply only the error."""
     error = reply.get("error", "") if status != 200 and isinstance(reply, Mapping) else ""
-    return Entry(kind="method", method=told(name, 200), request=told(payload), status=status, error=told(error, 1000))
+    return AuditEntry(
+        kind="method", method=told(name, 200), request=told(payload), status=status, error=told(error, 1000)
+    )
 
 
 def _json(value: Any) -> str:

@@ -12,7 +12,7 @@ from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.events import Aggregate, EventItem, LineCount, Omitted, ZoneCount
 from vigie.events.moment import KEY
 from vigie.ledger.priorities import Priority
-from vigie.ledger.rows import FOLDED, Entry
+from vigie.ledger.rows import FOLDED, LedgerEntry
 
 _events: msgspec.json.Decoder[EventItem] = msgspec.json.Decoder(EventItem)
 _frames = msgspec.json.Decoder(DetectionsItem)
@@ -24,13 +24,13 @@ def is_folded(key: str) -> bool:
     return FOLDED in key
 
 
-def folded(entries: Sequence[Entry]) -> list[Entry]:
+def folded(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
     """Of one priority, in their order. Returns: one entry per camera, those whose last item is the oldest first.
 
     Counts of intervals become those of one long interval; everything else an ``omitted`` that says how many items of
     which kind there were. Raises: msgspec.MsgspecError: a body is not what this version writes.
     """
-    by_camera: dict[str, list[Entry]] = {}
+    by_camera: dict[str, list[LedgerEntry]] = {}
     for entry in entries:
         of_camera = by_camera.pop(entry.camera, [])  # and to the end again
         of_camera.append(entry)
@@ -38,17 +38,17 @@ def folded(entries: Sequence[Entry]) -> list[Entry]:
     return [_fold(camera, of_camera) for camera, of_camera in by_camera.items()]
 
 
-def _fold(camera: str, entries: list[Entry]) -> Entry:
+def _fold(camera: str, entries: list[LedgerEntry]) -> LedgerEntry:
     if len(entries) == 1 and is_folded(entries[0].trace):
         return entries[0]
     priority = entries[0].priority
     items = [_decoded(entry) for entry in entries]
     aggregates = [item for item in items if isinstance(item, Aggregate)]
     one: EventItem = _long(aggregates) if len(aggregates) == len(items) else _omitted(camera, priority, items)
-    return Entry(one.key, camera, _encoder.encode(one), priority)
+    return LedgerEntry(one.key, camera, _encoder.encode(one), priority)
 
 
-def _decoded(entry: Entry) -> EventItem | DetectionsItem:
+def _decoded(entry: LedgerEntry) -> EventItem | DetectionsItem:
     return _events.decode(entry.body) if entry.trace.startswith(KEY) else _frames.decode(entry.body)
 
 

@@ -25,7 +25,7 @@ from vigie.ledger.packing import Packing, fitting
 from vigie.ledger.priorities import Priority
 from vigie.ledger.queues import Queues, Waiting
 from vigie.ledger.room import Room
-from vigie.ledger.rows import Entry, LedgerDamagedError, checksum, compare
+from vigie.ledger.rows import LedgerDamagedError, LedgerEntry, checksum, compare
 from vigie.ledger.sealed import check_keys, sealed_batch, unsealed_batch
 from vigie.ledger.spent import Spent
 from vigie.sealing import Seals
@@ -123,7 +123,7 @@ class Ledger:
         self._file.durability = rules.durability
         self._room.bounds = rules.bounds
 
-    def record(self, entries: Sequence[Entry], limit_bytes: int) -> Recorded:
+    def record(self, entries: Sequence[LedgerEntry], limit_bytes: int) -> Recorded:
         """Commit what is new; if it would take the ledger over ``limit_bytes``, items of the lowest priority go first.
 
         Where the volume is smaller than that, it is the limit. A volume that others have filled is an error to try
@@ -239,7 +239,7 @@ class Ledger:
             Spent(*self._db.execute("SELECT day, messages, pieces, bytes FROM spent").fetchone()),
         )  # fmt: skip
 
-    def page(self, after: int, most: int) -> list[tuple[int, Entry]]:
+    def page(self, after: int, most: int) -> list[tuple[int, LedgerEntry]]:
         """What waits behind row ``after``, with the rows' numbers, in the order in which it would be sent."""
         return self._queues.after(after, most)
 
@@ -293,7 +293,7 @@ class Ledger:
 
     def _take(
         self, most_items: int, room_bytes: int, head_bytes: int, packing: Packing
-    ) -> dict[Priority, list[tuple[int, Entry]]]:
+    ) -> dict[Priority, list[tuple[int, LedgerEntry]]]:
         """Rows of the next message, by priority: a prefix of each queue. Raises: LedgerDamagedError."""
         # Sizes first: a thousand large items are not read to send three of them.
         sized: list[tuple[int, str, Priority]] = []

@@ -20,7 +20,7 @@ from vigie.ledger.erasure import Erased, Erasure
 from vigie.ledger.ledger import Backlog, Ledger, Recorded
 from vigie.ledger.packing import Packing
 from vigie.ledger.priorities import Priority
-from vigie.ledger.rows import UNREADABLE, Entry
+from vigie.ledger.rows import UNREADABLE, LedgerEntry
 from vigie.ledger.salvage import salvage
 from vigie.ledger.spent import Spent
 from vigie.ledger.stand_in import LIMIT_BYTES, StandIn
@@ -98,7 +98,7 @@ class LedgerThread:
         """From the next call on; never raises."""
         self._rules = rules
 
-    def record(self, entries: Sequence[Entry], limit_bytes: int) -> Recorded:
+    def record(self, entries: Sequence[LedgerEntry], limit_bytes: int) -> Recorded:
         return self._call(
             lambda ledger: ledger.record(entries, min(limit_bytes, LIMIT_BYTES) if self.in_memory else limit_bytes)
         )
@@ -120,7 +120,7 @@ class LedgerThread:
     def backlog(self) -> Backlog:
         return self._call(Ledger.backlog)
 
-    def page(self, after: int, most: int) -> list[tuple[int, Entry]]:
+    def page(self, after: int, most: int) -> list[tuple[int, LedgerEntry]]:
         return self._call(lambda ledger: ledger.page(after, most))
 
     def purge(self, priorities: Sequence[Priority]) -> int:

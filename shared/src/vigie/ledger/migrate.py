@@ -16,8 +16,8 @@ from vigie.ledger.rows import (
     ITEMS,
     SCHEMA,
     VERSION,
-    Entry,
     LedgerDamagedError,
+    LedgerEntry,
     checksum,
     item_of,
 )
@@ -73,16 +73,16 @@ def _sort(file: LedgerFile, seals: Seals) -> None:
     db, queues = file.db, Queues(file.db, seals)
     expected: int | None = None
     while rows := db.execute(f"{ITEMS} WHERE id < ? ORDER BY id LIMIT ?", (RANGE, _STEP_ROWS)).fetchall():
-        sorted_: dict[Priority, list[Entry]] = defaultdict(list)
+        sorted_: dict[Priority, list[LedgerEntry]] = defaultdict(list)
         for row in rows:
             number, entry = item_of(row)
             if expected not in (None, number):
                 raise LedgerDamagedError(f"items before {number} are missing")
             expected = number + 1
             priority = priority_of(entry.trace, entry.body)
-            sorted_[priority].append(Entry(entry.trace, entry.camera, entry.body, priority))
+            sorted_[priority].append(LedgerEntry(entry.trace, entry.camera, entry.body, priority))
 
-        def move(last: int = rows[-1][0], sorted_: dict[Priority, list[Entry]] = sorted_) -> None:
+        def move(last: int = rows[-1][0], sorted_: dict[Priority, list[LedgerEntry]] = sorted_) -> None:
             db.execute("DELETE FROM items WHERE id <= ?", (last,))
             for priority, entries in sorted_.items():
                 queues.add(priority, entries, 0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vigie.ledger.priorities import RANGE, Priority
-from vigie.ledger.rows import FOLDED, ITEMS, Entry, item_of, row_of
+from vigie.ledger.rows import FOLDED, ITEMS, LedgerEntry, item_of, row_of
 from vigie.ledger.sealed import sealed, unsealed
 from vigie.sealing import Seals
 
@@ -59,7 +59,7 @@ class Queues:
         oldest = self._db.execute("SELECT at FROM items WHERE id = ?", (span[0],)).fetchone()[0]
         return Waiting(span[1] - span[0] + 1, self.bytes(priority), oldest)
 
-    def add(self, priority: Priority, entries: Sequence[Entry], at_ms: int) -> None:
+    def add(self, priority: Priority, entries: Sequence[LedgerEntry], at_ms: int) -> None:
         span = self.span(priority)
         first = priority.span[0] if span is None else span[1] + 1
         self._insert(priority, first, entries, at_ms)
@@ -72,7 +72,7 @@ class Queues:
         self._db.execute("DELETE FROM items WHERE id BETWEEN ? AND ?", scope)
         self.weigh(priority, -(gone or 0))
 
-    def replace(self, priority: Priority, last: int, entries: Sequence[Entry]) -> None:
+    def replace(self, priority: Priority, last: int, entries: Sequence[LedgerEntry]) -> None:
         """Put ``entries``, not more than there are, in the place of the rows up to number ``last``, as old as that."""
         at_ms = self._db.execute("SELECT at FROM items WHERE id = ?", (last,)).fetchone()[0]
         self.remove(priority, last)
@@ -93,17 +93,17 @@ class Queues:
         query = "SELECT length(body), trace, id FROM items WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
         return self._db.execute(query, (*priority.span, most)).fetchall()
 
-    def oldest(self, priority: Priority, most: int) -> list[tuple[int, Entry]]:
+    def oldest(self, priority: Priority, most: int) -> list[tuple[int, LedgerEntry]]:
         """Rows as they were written. Raises: LedgerDamagedError."""
         query = f"{ITEMS} WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
         return [self.opened(row) for row in self._db.execute(query, (*priority.span, most)).fetchall()]
 
-    def after(self, number: int, most: int) -> list[tuple[int, Entry]]:
+    def after(self, number: int, most: int) -> list[tuple[int, LedgerEntry]]:
         """Rows of all priorities behind ``number``, as they would be sent. Raises: LedgerDamagedError."""
         query = f"{ITEMS} WHERE id > ? ORDER BY id LIMIT ?"
         return [self.opened(row) for row in self._db.execute(query, (max(number, RANGE), most)).fetchall()]
 
-    def opened(self, row: tuple[Any, ...]) -> tuple[int, Entry]:
+    def opened(self, row: tuple[Any, ...]) -> tuple[int, LedgerEntry]:
         """A row of ``ITEMS`` as it was recorded. Raises: LedgerDamagedError. SealedError: its key is not here."""
         number, stored = item_of(row)
         return number, unsealed(stored, self._seals)
@@ -128,7 +128,7 @@ class Queues:
                 high = middle - 1
         return high if high >= span[0] else None
 
-    def _insert(self, priority: Priority, first: int, entries: Sequence[Entry], at_ms: int) -> None:
+    def _insert(self, priority: Priority, first: int, entries: Sequence[LedgerEntry], at_ms: int) -> None:
         stored = [sealed(entry, self._seals) for entry in entries]
         rows = [row_of(number, entry, at_ms) for number, entry in enumerate(stored, first)]
         self._db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)

@@ -13,7 +13,7 @@ from vigie.ledger.fold import folded, is_folded
 from vigie.ledger.ledger_file import LedgerFile
 from vigie.ledger.priorities import Priority
 from vigie.ledger.queues import Queues
-from vigie.ledger.rows import Entry
+from vigie.ledger.rows import LedgerEntry
 
 # Rows that go in one transaction: one for all would need a log as long as they are.
 _STEP_ROWS = 1000
@@ -29,15 +29,15 @@ class Room:
         self.bounds = OutboxBounds()
         self.untold: Counter[Dropped] = Counter()
 
-    def admit(self, entries: Sequence[Entry], limit_bytes: int) -> dict[Priority, list[Entry]]:
+    def admit(self, entries: Sequence[LedgerEntry], limit_bytes: int) -> dict[Priority, list[LedgerEntry]]:
         """Make room for ``entries``. Returns: those that are to be recorded, by priority; the rest is counted.
 
         For the disk (``limit_bytes``) the oldest of the lowest priority go, never any of a higher one than what comes.
         """
-        sorted_: dict[Priority, list[Entry]] = defaultdict(list)
+        sorted_: dict[Priority, list[LedgerEntry]] = defaultdict(list)
         for entry in entries:
             sorted_[entry.priority].append(entry)
-        admitted: dict[Priority, list[Entry]] = {}
+        admitted: dict[Priority, list[LedgerEntry]] = {}
         coming = 0
         for priority, of_it in sorted(sorted_.items()):
             left = self._within_bound(priority, of_it)
@@ -81,7 +81,7 @@ class Room:
             self._drop(priority, last, Drop.PURGED)
         return count
 
-    def _within_bound(self, priority: Priority, entries: list[Entry]) -> list[Entry]:
+    def _within_bound(self, priority: Priority, entries: list[LedgerEntry]) -> list[LedgerEntry]:
         bounds = self.bounds.of(priority)
         if bounds.bytes_max is None:
             return entries
@@ -93,7 +93,7 @@ class Room:
         self._shorten(priority, bounds, bounds.bytes_max - sum(entry.size for entry in left))
         return left
 
-    def _first_that_fit(self, priority: Priority, entries: list[Entry], room_bytes: int) -> list[Entry]:
+    def _first_that_fit(self, priority: Priority, entries: list[LedgerEntry], room_bytes: int) -> list[LedgerEntry]:
         for n, entry in enumerate(entries):
             room_bytes -= entry.size
             if room_bytes < 0:
@@ -160,7 +160,7 @@ class Room:
         self._file.free(work)
         self._tell(priority, reason, gone)
 
-    def _refuse(self, priority: Priority, entries: Sequence[Entry], reason: Drop) -> None:
+    def _refuse(self, priority: Priority, entries: Sequence[LedgerEntry], reason: Drop) -> None:
         gone = Counter(entry.camera for entry in entries)
         if gone:
             work: Callable[[], None] = lambda: self._count(priority, reason, gone)  # noqa: E731

@@ -56,7 +56,7 @@ def checksum(*fields: str | bytes | int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One item to record; ``trace`` is its idempotency key, ``body`` its JSON."""
 
     trace: str
@@ -75,7 +75,7 @@ ITEMS = "SELECT id, trace, camera, body, sum, at FROM items"
 FOLDED = "/to/"
 
 
-def row_of(number: int, entry: Entry, at_ms: int) -> tuple[Any, ...]:
+def row_of(number: int, entry: LedgerEntry, at_ms: int) -> tuple[Any, ...]:
     """As it is inserted."""
     total = checksum(number, at_ms, entry.trace, entry.camera, entry.body)
     return number, entry.trace, entry.camera, entry.body, total, at_ms
@@ -86,7 +86,7 @@ def compare(what: str, total: object, *fields: str | bytes | int) -> None:
         raise LedgerDamagedError(f"{what} is not what was written")
 
 
-def item_of(row: tuple[Any, ...]) -> tuple[int, Entry]:
+def item_of(row: tuple[Any, ...]) -> tuple[int, LedgerEntry]:
     """A row of ``ITEMS`` as it was written. Raises: LedgerDamagedError."""
     number, trace, camera, body, total, at = row
     # A flipped bit can turn text into bytes, which have the same sum.
@@ -94,10 +94,10 @@ def item_of(row: tuple[Any, ...]) -> tuple[int, Entry]:
         raise LedgerDamagedError(f"item {number} is not what was written")
     if number < RANGE:  # version 2
         compare(f"item {number}", total, number, trace, camera, body)
-        return number, Entry(trace, camera, body)
+        return number, LedgerEntry(trace, camera, body)
     compare(f"item {number}", total, number, at, trace, camera, body)
     try:
-        return number, Entry(trace, camera, body, Priority(number // RANGE))
+        return number, LedgerEntry(trace, camera, body, Priority(number // RANGE))
     except ValueError:
         raise LedgerDamagedError(f"item {number} has no priority that there is") from None
 

@@ -11,7 +11,7 @@ import msgspec
 
 from vigie.ledger.batch import Batch
 from vigie.ledger.priorities import RANGE, priority_of
-from vigie.ledger.rows import ITEMS, UNREADABLE, Entry, LedgerDamagedError, checksum, item_of
+from vigie.ledger.rows import ITEMS, UNREADABLE, LedgerDamagedError, LedgerEntry, checksum, item_of
 from vigie.ledger.sealed import unsealed, unsealed_batch
 from vigie.sealing import Seals
 
@@ -26,7 +26,7 @@ class _SentItem(msgspec.Struct):
     key: str | None = None
 
 
-def salvage(path: Path, seals: Seals | None = None) -> list[Entry]:
+def salvage(path: Path, seals: Seals | None = None) -> list[LedgerEntry]:
     """The items of a damaged file that are what was written, in their order, those of the batch on its way first.
 
     ``path`` is a copy that may be changed. Never raises for what it finds: the rest of the file is lost.
@@ -38,8 +38,8 @@ def salvage(path: Path, seals: Seals | None = None) -> list[Entry]:
     with contextlib.suppress(*UNREADABLE):
         if "at" not in {row[1] for row in db.execute("PRAGMA table_info(items)")}:
             query = ITEMS.replace(", at", ", NULL")  # of version 2
-    saved: dict[int, Entry] = {}
-    first: list[Entry] = []
+    saved: dict[int, LedgerEntry] = {}
+    first: list[LedgerEntry] = []
     try:
         with contextlib.suppress(*UNREADABLE):
             for sent, items, body, total in db.execute(
@@ -50,7 +50,7 @@ def salvage(path: Path, seals: Seals | None = None) -> list[Entry]:
                     for item in msgspec.json.decode(plain.json, type=_Sent).items:
                         one, content = msgspec.json.decode(item, type=_SentItem), bytes(item)
                         key = one.key or one.trace
-                        first.append(Entry(key, one.camera, content, priority_of(key, content)))
+                        first.append(LedgerEntry(key, one.camera, content, priority_of(key, content)))
         # From both ends: reading stops at a page that cannot be read.
         for order in ("ASC", "DESC"):
             with contextlib.suppress(*UNREADABLE):

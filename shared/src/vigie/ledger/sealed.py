@@ -9,18 +9,18 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-from vigie.ledger.rows import Entry, LedgerDamagedError
+from vigie.ledger.rows import LedgerDamagedError, LedgerEntry
 from vigie.sealing import ID_BYTES, MAGIC, BrokenSealError, Seals
 
 
-def sealed(entry: Entry, seals: Seals) -> Entry:
+def sealed(entry: LedgerEntry, seals: Seals) -> LedgerEntry:
     """As it is stored."""
     if seals.name is None:
         return entry
     return replace(entry, body=seals.close(entry.body, _of_item(entry)))
 
 
-def unsealed(stored: Entry, seals: Seals) -> Entry:
+def unsealed(stored: LedgerEntry, seals: Seals) -> LedgerEntry:
     """As it was recorded. Raises: LedgerDamagedError. SealedError: its key is not here."""
     try:
         body = seals.open(stored.body, _of_item(stored))
@@ -51,5 +51,5 @@ def check_keys(db: sqlite3.Connection, seals: Seals) -> None:
             seals.check(needed)
 
 
-def _of_item(entry: Entry) -> str:
+def _of_item(entry: LedgerEntry) -> str:
     return f"{entry.camera}\n{entry.trace}"

@@ -12,14 +12,14 @@ from vigie.models import Bundle
 from vigie.runtimes import Candidate, Proof
 from vigie.runtimes.candidates_here import candidates_here
 from vigie.runtimes.choose import choose
-from vigie.runtimes.decision_cache import DecisionCache, Entry
+from vigie.runtimes.decision_cache import CachedDecision, DecisionCache
 from vigie.runtimes.fingerprint import fingerprint
-from vigie.runtimes.measure import Plan, measure_all
+from vigie.runtimes.measure import MeasurePlan, measure_all
 from vigie.runtimes.objective import Objective
 from vigie.runtimes.opening import is_safe
 
 # Enough to tell candidates apart that differ by more than a tenth; the module takes its time for the rest.
-_PLAN = Plan(processes=3, nice=0)
+_PLAN = MeasurePlan(processes=3, nice=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def pick(
     if entry is None and measure:
         found = measure_all(bundle, allowed, _PLAN, before=lambda _now: True)
         if found is not None:
-            entry = Entry(mark, name, datetime.now(UTC).isoformat(timespec="seconds"), tuple(found))
+            entry = CachedDecision(mark, name, datetime.now(UTC).isoformat(timespec="seconds"), tuple(found))
             store.save(entry)
     if entry is not None:
         choice = choose(entry.measured, objective, here.not_here(objective))

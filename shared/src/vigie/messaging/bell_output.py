@@ -25,7 +25,7 @@ _ALONE_FIRST_S = 0.5
 _ALONE_AGAIN_S = 20.0
 
 
-class Progress(Protocol):
+class ConsumerPosition(Protocol):
     """Where the consumer is: a cursor in the signals folder."""
 
     def position(self, boot: str) -> int | None:
@@ -48,7 +48,7 @@ class BellOutput:
         answers: str,
         grace_s: float,
         link_up: Callable[[], bool],
-        progress: Progress,
+        progress: ConsumerPosition,
     ) -> None:
         """``progress``: the cursor of the doorbell lane."""
         self._folder, self._declared, self._answers = folder, declared, answers

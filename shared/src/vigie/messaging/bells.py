@@ -18,8 +18,8 @@ import msgspec
 from vigie.contracts.lease import LeaseAnswer
 from vigie.frames.doorbell import SignalSocket
 from vigie.log import OncePer, get_logger
-from vigie.messaging.outbox import Outbox
 from vigie.messaging.output import Output
+from vigie.messaging.send_queue import SendQueue
 from vigie.thread_names import show_thread_name
 
 log = get_logger(__name__)
@@ -32,7 +32,7 @@ _INVITED_S = 0.4
 class Bells:
     """One for a process. ``start`` once its outputs are declared."""
 
-    def __init__(self, folder: Path, name: str, outbox: Outbox) -> None:
+    def __init__(self, folder: Path, name: str, outbox: SendQueue) -> None:
         """``name`` of the socket for answers, as the leases tell it."""
         self._folder, self.name, self._outbox = folder, name, outbox
         self._outputs: list[Output[Any]] = []

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from vigie.audit.record import Entry, asked_for, told, twin_entry
+from vigie.audit.record import AuditEntry, asked_for, told, twin_entry
 from vigie.config.desired import FAILED, REFUSED, Acknowledgements, Desired, VersionGapError, apply_patch, changes
 from vigie.config.lastgood import LastGood
 from vigie.config.parts import Parts
@@ -43,7 +43,7 @@ class TwinFeed(Generic[C]):
         reporter: Reporter,
         health: Health,
         *,
-        record: Callable[[Entry], Awaitable[None]],
+        record: Callable[[AuditEntry], Awaitable[None]],
     ) -> None:
         """Made on the event loop. ``get_twin`` blocks and raises TransientError; ``record`` is the audit log."""
         self.current: C | None = None

@@ -15,7 +15,7 @@ import msgspec
 from vigie.config.doorbells import DoorbellConfig
 from vigie.errors import MessageTooLargeError
 from vigie.log import OncePer, get_logger
-from vigie.messaging.bell_output import BellOutput, Progress
+from vigie.messaging.bell_output import BellOutput, ConsumerPosition
 from vigie.messaging.output_settings import OutputSettings
 from vigie.messaging.pending import Pending, Waiting
 from vigie.messaging.ringing import SLOW_POLL_S, TOLD_POLL_S, Ringing
@@ -51,7 +51,7 @@ class Output(Ringing[T]):
         *,
         module_id: str,
         boot: str,
-        progress: Progress | None,
+        progress: ConsumerPosition | None,
         condition: threading.Condition,
         metrics: Metrics,
         bell: BellOutput | None = None,

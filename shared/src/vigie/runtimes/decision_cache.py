@@ -19,7 +19,7 @@ ENTRIES_MAX = 8
 _FILE_BYTES_MAX = 16 << 20
 
 
-class Entry(msgspec.Struct, frozen=True):
+class CachedDecision(msgspec.Struct, frozen=True):
     """``measured_at``: UTC, ISO 8601. Not ``complete``: the measuring ended early, the next start goes on from it."""
 
     fingerprint: str
@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 class _File(msgspec.Struct, frozen=True):
     schema: str
-    entries: tuple[Entry, ...]
+    entries: tuple[CachedDecision, ...]
 
 
 class DecisionCache:
@@ -41,10 +41,10 @@ class DecisionCache:
         """``folder`` is made on the first save."""
         self.path = folder / FILE
 
-    def load(self, fingerprint: str) -> Entry | None:
+    def load(self, fingerprint: str) -> CachedDecision | None:
         return next((entry for entry in self._entries() if entry.fingerprint == fingerprint), None)
 
-    def save(self, entry: Entry) -> None:
+    def save(self, entry: CachedDecision) -> None:
         """A disk that cannot be written is logged: the next start measures again, nothing else is lost."""
         others = [one for one in self._entries() if one.fingerprint != entry.fingerprint]
         file = _File(SCHEMA, (*others[-(ENTRIES_MAX - 1) :], entry))
@@ -61,7 +61,7 @@ class DecisionCache:
         except OSError as error:
             log.warning("runtime_measurements_not_saved", path=str(self.path), reason=str(error))
 
-    def _entries(self) -> tuple[Entry, ...]:
+    def _entries(self) -> tuple[CachedDecision, ...]:
         try:
             if self.path.stat().st_size > _FILE_BYTES_MAX:
                 raise msgspec.ValidationError(f"larger than {_FILE_BYTES_MAX} bytes")

@@ -35,7 +35,7 @@ _SAID_BYTES = 4000
 
 
 @dataclass(frozen=True)
-class Plan:
+class MeasurePlan:
     """How to measure. ``processes``: per candidate. ``limit_s``: one process, loading included.
 
     ``memory_mb_max``: a process that grows beyond is ended, because it would take the container with it.
@@ -51,7 +51,7 @@ class Plan:
     cache: Path | None = None
 
 
-class Progress(msgspec.Struct, frozen=True):
+class MeasureProgress(msgspec.Struct, frozen=True):
     """``done`` of ``total`` processes; ``candidate`` is measured now."""
 
     done: int
@@ -62,9 +62,9 @@ class Progress(msgspec.Struct, frozen=True):
 def measure_all(
     bundle: Bundle,
     candidates: Sequence[Candidate],
-    plan: Plan,
+    plan: MeasurePlan,
     *,
-    before: Callable[[Progress], bool],
+    before: Callable[[MeasureProgress], bool],
     after: Callable[[Measured], None] = lambda _measured: None,
     stop: Callable[[], bool] = lambda: False,
     known: Sequence[Measured] = (),
@@ -84,7 +84,7 @@ def measure_all(
         for key, one in list(held.items()):
             sound = one.failure is None and not one.note and (one.parity is None or one.parity.passed)
             if sound and len(one.trials) <= turn:
-                if not before(Progress(done, total, key)):
+                if not before(MeasureProgress(done, total, key)):
                     return None
                 found = measure_once(bundle, one, plan, stop=stop)
                 after(found)
@@ -112,7 +112,7 @@ def without_hope(one: Measured, others: Sequence[Measured]) -> Measured:
     return msgspec.structs.replace(one, note=f"measured once: {min(ratios):.1f} times the best in every figure")
 
 
-def measure_once(bundle: Bundle, one: Measured, plan: Plan, *, stop: Callable[[], bool]) -> Measured:
+def measure_once(bundle: Bundle, one: Measured, plan: MeasurePlan, *, stop: Callable[[], bool]) -> Measured:
     """One more process for a candidate; parity and proof come from its first."""
     candidate, first = one.candidate, one.parity is None
     facts = bundle.card.variants.get(candidate.variant)
@@ -143,7 +143,7 @@ def measure_once(bundle: Bundle, one: Measured, plan: Plan, *, stop: Callable[[]
     return msgspec.structs.replace(one, trials=trials, parity=answer.parity, proof=answer.proof)
 
 
-def run_child(request: Request, plan: Plan, stop: Callable[[], bool]) -> Answer | Failure:
+def run_child(request: Request, plan: MeasurePlan, stop: Callable[[], bool]) -> Answer | Failure:
     """Start the process, wait for its answer within the limits; however it ends, it is gone afterwards."""
     with contextlib.ExitStack() as held:
         lifeline, ours = os.pipe()
@@ -173,7 +173,7 @@ def run_child(request: Request, plan: Plan, stop: Callable[[], bool]) -> Answer 
 
 
 def _await(
-    process: subprocess.Popen[bytes], answer: int, said: int, plan: Plan, stop: Callable[[], bool]
+    process: subprocess.Popen[bytes], answer: int, said: int, plan: MeasurePlan, stop: Callable[[], bool]
 ) -> Answer | Failure:
     begun = time.monotonic()
     came = b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.hub_rules import Answer, Rules, To, of_kind, published
-from vigie_edgehub.ports import MethodRefusedError, MethodResult, MethodTimeoutError, TargetAbsentError
+from vigie_edgehub.ports import MethodOutOfBoundsError, MethodResult, MethodTimeoutError, TargetAbsentError
 from vigie_edgehub.state.method_limits import check_method
 
 METHODS = "$iothub/methods/POST/#"
@@ -135,7 +135,7 @@ def test_many_calls_run_at_once_and_only_the_request_id_tells_them_apart():
     ],
 )
 def test_a_call_outside_the_limits_is_refused(name, payload, response, connect):
-    with pytest.raises(MethodRefusedError):
+    with pytest.raises(MethodOutOfBoundsError):
         check_method(name, payload, response, connect)
 
 

@@ -13,7 +13,7 @@ from vigie_edgehub.ports import EtagMismatchError, TwinRefusedError, TwinTooLarg
 from vigie_edgehub.state.effects import Note
 from vigie_edgehub.state.twin_limits import check_reported, section_bytes
 from vigie_edgehub.state.twin_merge import difference, merge
-from vigie_edgehub.state.twins import Twins, client_view, etag_text, service_properties
+from vigie_edgehub.state.twins import HubTwins, client_view, etag_text, service_properties
 
 ONE = {"out": [To("b/in")], "twin": [To("c/changes")]}
 DESIRED = "$iothub/twin/PATCH/properties/desired/#"
@@ -98,7 +98,7 @@ def test_sizes_are_counted_as_iot_hub_counts():
     assert section_bytes({"key": "é", "n": 1, "b": True, "l": [1, 2]}) == 3 + 2 + 1 + 8 + 1 + 4 + 1 + 16
 
 
-def write(twins: Twins, body: dict, if_match: str | None = None, *, replace: bool = False):
+def write(twins: HubTwins, body: dict, if_match: str | None = None, *, replace: bool = False):
     return twins.write(1000.0, "b", body, if_match, replace=replace)
 
 
@@ -107,21 +107,21 @@ def desired(**members) -> dict:
 
 
 def test_each_operators_change_raises_the_version_by_one_also_when_nothing_changes_in_value():
-    twins = Twins()
+    twins = HubTwins()
     for expected in (2, 3, 4):
         write(twins, desired(a=1))
         assert twins.get("b").desired_version == expected
 
 
 def test_what_the_module_is_told_is_the_change_with_its_nulls():
-    twins = Twins()
+    twins = HubTwins()
     write(twins, desired(a=1, b={"c": 2}))
     assert write(twins, desired(b={"c": None}, z=None)) == {"b": {"c": None}, "z": None}
     assert write(twins, desired(a=2), replace=True) == {"a": 2, "b": None}
 
 
 def test_an_etag_that_does_not_match_changes_nothing():
-    twins = Twins()
+    twins = HubTwins()
     etag = etag_text(twins.get("b").etag)
     write(twins, desired(a=1), etag)
     with pytest.raises(EtagMismatchError):
@@ -132,7 +132,7 @@ def test_an_etag_that_does_not_match_changes_nothing():
 
 
 def test_read_only_members_of_a_whole_twin_are_ignored():
-    twins = Twins()
+    twins = HubTwins()
     write(
         twins,
         {
@@ -145,7 +145,7 @@ def test_read_only_members_of_a_whole_twin_are_ignored():
 
 
 def test_too_much_is_refused_and_leaves_everything_as_it_was():
-    twins = Twins()
+    twins = HubTwins()
     with pytest.raises(TwinTooLargeError):
         write(twins, desired(**{f"k{n}": "x" * 4000 for n in range(9)}))
     with pytest.raises(TwinTooLargeError):
@@ -154,7 +154,7 @@ def test_too_much_is_refused_and_leaves_everything_as_it_was():
 
 
 def test_metadata_mirrors_the_tree_and_stays_out_of_the_modules_view():
-    twins = Twins()
+    twins = HubTwins()
     write(twins, desired(a={"b": 1}))
     write(twins, desired(c=2))
     metadata = service_properties(twins.get("b"))["desired"]["$metadata"]
@@ -165,7 +165,7 @@ def test_metadata_mirrors_the_tree_and_stays_out_of_the_modules_view():
 
 
 def test_a_manifest_replaces_desired_once_and_an_unchanged_one_leaves_the_operators_changes():
-    twins = Twins()
+    twins = HubTwins()
     assert twins.deploy(0, "b", {"a": 1}) == {"a": 1}
     write(twins, desired(a=7))
     assert twins.deploy(0, "b", {"a": 1}) is None

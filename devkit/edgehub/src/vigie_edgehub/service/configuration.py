@@ -28,7 +28,7 @@ _MAX_PAGE = 20  # of IoT Hub
 _ALL_DEVICES = "SELECT * FROM devices WHERE "
 
 
-class Wanted(msgspec.Struct, frozen=True, rename="camel"):
+class ConfigurationBody(msgspec.Struct, frozen=True, rename="camel"):
     """The body of a PUT; other members are read-only."""
 
     content: dict[str, Any]
@@ -77,7 +77,7 @@ async def put(request: web.Request) -> web.Response:
     """Create, or change condition, priority, labels and metrics; what targets the device is in force at once."""
     desk = request.app[DEPLOYMENTS]
     name = request.match_info["name"]
-    wanted = await read_as(request, Wanted)
+    wanted = await read_as(request, ConfigurationBody)
     if wanted.id not in (None, name):
         raise HubRefusalError(f"the body is configuration '{wanted.id}', the path is '{name}'")
     if "modulesContent" not in wanted.content:

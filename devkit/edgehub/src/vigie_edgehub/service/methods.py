@@ -9,7 +9,7 @@ from vigie_edgehub.ports import TargetAbsentError
 from vigie_edgehub.service.exchange import answer, owner_in, read_as
 
 
-class MethodCall(msgspec.Struct, frozen=True, rename="camel"):
+class ServiceMethodBody(msgspec.Struct, frozen=True, rename="camel"):
     """The body of a call. Absent or null time-outs mean the service's defaults."""
 
     method_name: str | None = None
@@ -32,7 +32,7 @@ async def invoke(request: web.Request) -> web.Response:
     control, owner = owner_in(request)
     if owner is None:
         raise TargetAbsentError(f"device '{control.device_id}' has no methods of its own; its modules have")
-    call = await read_as(request, MethodCall)
+    call = await read_as(request, ServiceMethodBody)
     result = await control.invoke_method(
         owner,
         call.method_name or "",

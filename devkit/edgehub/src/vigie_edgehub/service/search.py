@@ -17,7 +17,7 @@ _PAGE = 100
 _MAX_PAGE = 1000
 
 
-class Asked(msgspec.Struct, frozen=True):
+class SearchBody(msgspec.Struct, frozen=True):
     query: str
 
 
@@ -28,7 +28,7 @@ def add_routes(app: web.Application) -> None:
 async def search(request: web.Request) -> web.Response:
     """Answer one page; ``x-ms-continuation`` is there while more follows."""
     control = request.app[CONTROL]
-    query = parse_query((await read_as(request, Asked)).query)
+    query = parse_query((await read_as(request, SearchBody)).query)
     names: list[str | None] = [None, *map(leaf_owner, control.devices.names())]
     if query.source != "devices":
         names = [one.module_id for one in control.modules()]

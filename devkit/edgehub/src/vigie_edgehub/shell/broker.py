@@ -44,7 +44,7 @@ from vigie_edgehub.shell.clock import Clock
 from vigie_edgehub.shell.connection import Connection
 from vigie_edgehub.shell.performer import Performer
 from vigie_edgehub.state.core import HubState
-from vigie_edgehub.state.sessions import Link
+from vigie_edgehub.state.sessions import ClientLink
 
 log = get_logger("hub")
 _PACKETS_A_TURN = 200
@@ -135,7 +135,7 @@ class Broker:
             self.state.links.lost(self._clock.now(), link.id)
             self._performer.run()
 
-    def _say_closed(self, link: Link, reason: str) -> None:
+    def _say_closed(self, link: ClientLink, reason: str) -> None:
         """After a take-over the last word is who is connected, not that somebody went."""
         now = link.session.link
         if now is None or now is link or now.id not in self.connections:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from vigie_edgehub.mqtt.codec import PacketReader
-from vigie_edgehub.state.sessions import Link
+from vigie_edgehub.state.sessions import ClientLink
 
 # Linux only; elsewhere the delayed acknowledgement costs what it costs.
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
@@ -29,7 +29,7 @@ class Connection(asyncio.Protocol):
         self.id = connection_id
         self.reader = PacketReader()
         self.settled: Callable[[], None] = lambda: None  # the gate's, once the CONNECT was accepted or the end came
-        self.link: Link | None = None  # once its CONNECT was accepted
+        self.link: ClientLink | None = None  # once its CONNECT was accepted
         self.paused = False  # while the rest of what was read waits for its turn
         self.out: list[bytes] = []  # what the current round of effects sends
         self.known_topic = ""  # the last telemetry topic, and what it said: most senders repeat themselves

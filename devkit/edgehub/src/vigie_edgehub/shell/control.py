@@ -37,7 +37,7 @@ from vigie_edgehub.shell.method_calls import MethodCalls
 from vigie_edgehub.shell.performer import Performer
 from vigie_edgehub.shell.twin_view import twin_view
 from vigie_edgehub.state.core import HubState
-from vigie_edgehub.state.sessions import Session
+from vigie_edgehub.state.sessions import MqttSession
 from vigie_edgehub.state.twins import etag_text, timestamp
 from vigie_edgehub.store.documents import DocumentStore
 from vigie_edgehub.store.messages import MessageStore
@@ -375,7 +375,7 @@ class Control:
         self._state.report_own(self._clock.now(), EDGE_HUB, {"clients": {client_id: None}})
 
 
-def _identity(keys: Keys, session: Session | None) -> dict[str, Any]:
+def _identity(keys: Keys, session: MqttSession | None) -> dict[str, Any]:
     """What the identities of modules and devices have in common."""
     return {
         "generation_id": keys.generation_id,

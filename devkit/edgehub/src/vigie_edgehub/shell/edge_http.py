@@ -23,7 +23,7 @@ _ACTOR = "x-ms-edge-moduleId"
 _METHODS = re.compile(r"/twins/(?P<device>[^/]+)(/modules/(?P<module>[^/]+))?/methods/?")
 
 
-class MethodCall(msgspec.Struct, frozen=True):
+class ModuleMethodBody(msgspec.Struct, frozen=True):
     """The body of a call; the payload stays as the caller wrote it."""
 
     methodName: str | None = None  # noqa: N815 - the name on the wire
@@ -83,7 +83,7 @@ class EdgeHttp:
 
     async def _call(self, request: web.Request, module: str) -> web.Response:
         try:
-            call = msgspec.json.decode(await request.read(), type=MethodCall)
+            call = msgspec.json.decode(await request.read(), type=ModuleMethodBody)
             if not module:
                 raise TargetAbsentError("the device itself takes no methods here")
             result = await self._control.invoke_method(

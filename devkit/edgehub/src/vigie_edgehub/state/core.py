@@ -15,13 +15,13 @@ from vigie_edgehub.state.faults import Faults
 from vigie_edgehub.state.intake import Intake, RouteTable
 from vigie_edgehub.state.json_bytes import encode_json
 from vigie_edgehub.state.links import Links
-from vigie_edgehub.state.methods import Methods
+from vigie_edgehub.state.methods import HubMethods
 from vigie_edgehub.state.queues import Queues
-from vigie_edgehub.state.sessions import Link, Sessions, StoredSession
+from vigie_edgehub.state.sessions import ClientLink, Sessions, StoredSession
 from vigie_edgehub.state.settings import HubSettings
 from vigie_edgehub.state.timers import Timers
 from vigie_edgehub.state.twin_requests import TwinRequests
-from vigie_edgehub.state.twins import Twin, Twins
+from vigie_edgehub.state.twins import HubTwins, Twin
 from vigie_edgehub.state.uplink import Uplink
 
 
@@ -48,7 +48,7 @@ class HubState:
         self.faults = Faults()
         self._out: list[Effect] = []
         self.sessions = Sessions(device_id, sessions)
-        self.twins = Twins(twins)
+        self.twins = HubTwins(twins)
         self.delivery = Delivery(
             queues=self.queues,
             sessions=self.sessions,
@@ -58,7 +58,7 @@ class HubState:
             out=self._out,
         )
         self.uplink = Uplink(self.queues, self.timers, self.faults, settings, self._out)
-        self.methods = Methods(self.sessions, self.timers, self._out)
+        self.methods = HubMethods(self.sessions, self.timers, self._out)
         self.links = Links(
             sessions=self.sessions,
             delivery=self.delivery,
@@ -114,7 +114,7 @@ class HubState:
 
     # --- a client's packets ---
 
-    def subscribe(self, now: float, link: Link, packet_id: int, filters: Sequence[tuple[str, int]]) -> None:
+    def subscribe(self, now: float, link: ClientLink, packet_id: int, filters: Sequence[tuple[str, int]]) -> None:
         session = link.session
         before = dict(session.filters)
         session.subscribe(filters)
@@ -125,18 +125,18 @@ class HubState:
             self.methods.flush(now, session.owner)
             self.delivery.pump_owner(now, session.owner)
 
-    def unsubscribe(self, link: Link, packet_id: int, filters: Sequence[str]) -> None:
+    def unsubscribe(self, link: ClientLink, packet_id: int, filters: Sequence[str]) -> None:
         link.session.unsubscribe(filters)
         self._out.append(Send(link.id, UnsubAck(packet_id)))
         if link.session.persistent:
             self._out.append(SaveSession(link.session.client_id))
 
-    def publish(self, now: float, link: Link, packet_id: int, message: Message, *, dup: bool) -> None:
+    def publish(self, now: float, link: ClientLink, packet_id: int, message: Message, *, dup: bool) -> None:
         """A message for the routes. ``packet_id`` 0: QoS 0, nobody waits for an acknowledgement."""
         if self.intake.publish(now, link, packet_id, message, dup=dup) and self.faults.drop_now():
             self.links.drain(now, link)
 
-    def drop(self, now: float, link: Link, packet_id: int, reason: str, **facts: object) -> None:
+    def drop(self, now: float, link: ClientLink, packet_id: int, reason: str, **facts: object) -> None:
         """A publish that goes nowhere: read, acknowledged, counted, said; never a reason to close.
 
         docs/edgehub-facts.md, Abrupt close, has the reason.
@@ -150,7 +150,7 @@ class HubState:
         )
         self.intake.acknowledge(now, link, packet_id)
 
-    def acknowledged(self, now: float, link: Link, packet_id: int) -> None:
+    def acknowledged(self, now: float, link: ClientLink, packet_id: int) -> None:
         if self.delivery.acknowledged(now, link, packet_id):
             self.intake.made_room(now)
 
@@ -160,13 +160,13 @@ class HubState:
         self._out.append(Note("error", "message_unsendable", {"endpoint": endpoint, "seq": seq, "reason": reason}))
         self.delivery.skip(now, endpoint)
 
-    def report(self, now: float, link: Link, rid: str | None, body: bytes) -> None:
+    def report(self, now: float, link: ClientLink, rid: str | None, body: bytes) -> None:
         """A module's patch of its reported properties; what changed is a message, too."""
         notification = self.twin_requests.report(now, link, rid, body)
         if notification is not None:
             self.intake.accept(now, None, 0, notification)
 
-    def method_answered(self, link: Link, rid: str | None, status: int | None, body: bytes) -> None:
+    def method_answered(self, link: ClientLink, rid: str | None, status: int | None, body: bytes) -> None:
         if status is None or not self.methods.answered(link, rid, status, body):
             self.counters.methods_unmatched += 1
 

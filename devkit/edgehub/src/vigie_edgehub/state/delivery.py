@@ -6,7 +6,7 @@ from vigie_edgehub.message import endpoint_owner
 from vigie_edgehub.state.effects import Deliver, Effect, Settle
 from vigie_edgehub.state.faults import Faults
 from vigie_edgehub.state.queues import Copy, EndpointQueue, Queues
-from vigie_edgehub.state.sessions import Link, Sessions
+from vigie_edgehub.state.sessions import ClientLink, Sessions
 from vigie_edgehub.state.settings import HubSettings
 from vigie_edgehub.state.timers import Timers
 
@@ -20,7 +20,7 @@ class Slot:
         self.queue = queue
         self.owner = endpoint_owner(queue.endpoint)
         self.copy: Copy | None = None  # taken from the queue, not yet acknowledged
-        self.link: Link | None = None  # set while a PUBACK is awaited
+        self.link: ClientLink | None = None  # set while a PUBACK is awaited
         self.packet_id = 0
         self.sent_at = 0.0
         self.attempts = 0
@@ -110,7 +110,7 @@ class Delivery:
             self._forget(slot)
             self._settle(slot, copy)
 
-    def _send(self, now: float, slot: Slot, link: Link, copy: Copy) -> None:
+    def _send(self, now: float, slot: Slot, link: ClientLink, copy: Copy) -> None:
         if not slot.attempts or slot.packet_id in link.deliveries:
             slot.packet_id = link.session.next_packet_id(link.deliveries)
         slot.link = link
@@ -135,7 +135,7 @@ class Delivery:
         self._return(slot)
         self._pump(now, slot)
 
-    def acknowledged(self, now: float, link: Link, packet_id: int) -> bool:
+    def acknowledged(self, now: float, link: ClientLink, packet_id: int) -> bool:
         """A PUBACK came. False: it was for nothing that waits here."""
         endpoint = link.deliveries.pop(packet_id, None)
         slot = None if endpoint is None else self._slots.get(endpoint)
@@ -155,7 +155,7 @@ class Delivery:
             self.acknowledged(now, slot.link, slot.packet_id)
             slot.queue.delivered -= 1
 
-    def link_lost(self, link: Link) -> None:
+    def link_lost(self, link: ClientLink) -> None:
         """What was in flight goes again, first, as soon as the client is back."""
         for endpoint in list(link.deliveries.values()):
             self._return(self._slots[endpoint])

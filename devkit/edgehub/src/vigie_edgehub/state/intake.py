@@ -12,7 +12,7 @@ from vigie_edgehub.state.counters import Counters
 from vigie_edgehub.state.effects import Effect, Note, Send, Store
 from vigie_edgehub.state.faults import Faults
 from vigie_edgehub.state.queues import Queues
-from vigie_edgehub.state.sessions import Link, Parked, Sessions
+from vigie_edgehub.state.sessions import ClientLink, Parked, Sessions
 from vigie_edgehub.state.settings import HubSettings
 from vigie_edgehub.state.timers import Timers
 
@@ -68,7 +68,7 @@ class Intake:
         self._full = False
         self.watchers: list[Callable[[Message], None]] = []
 
-    def publish(self, now: float, link: Link, packet_id: int, message: Message, *, dup: bool) -> bool:
+    def publish(self, now: float, link: ClientLink, packet_id: int, message: Message, *, dup: bool) -> bool:
         """Take a client's message. True: it was dealt with and acknowledged; False: it waits or comes again."""
         if link.draining:
             return False  # neither stored nor acknowledged: it comes again over the next link
@@ -85,7 +85,7 @@ class Intake:
         self.acknowledge(now, link, packet_id, message)
         return True
 
-    def accept(self, now: float, link: Link | None, packet_id: int, message: Message) -> bool:
+    def accept(self, now: float, link: ClientLink | None, packet_id: int, message: Message) -> bool:
         """Route and store. False: no room, parked."""
         for watcher in self.watchers:
             watcher(message)
@@ -125,7 +125,7 @@ class Intake:
         for target in targets:
             self._pump(now, target.endpoint)
 
-    def acknowledge(self, now: float, link: Link, packet_id: int, message: Message | None = None) -> None:
+    def acknowledge(self, now: float, link: ClientLink, packet_id: int, message: Message | None = None) -> None:
         """PUBACK, at once or as late as the faults in force want it; ``packet_id`` 0 wants none."""
         if not packet_id:
             return
@@ -159,7 +159,7 @@ class Intake:
         self._counters.dropped_no_route += 1
         self._out.append(Note("debug", "message_dropped", _facts(message, "no_route", size)))
 
-    def _acknowledge_late(self, link: Link, packet_id: int) -> None:
+    def _acknowledge_late(self, link: ClientLink, packet_id: int) -> None:
         if link.open and link.id in self._sessions.links and link.delayed_acks.pop(packet_id, None) is not None:
             self._out.append(Send(link.id, PubAck(packet_id)))
 
@@ -169,7 +169,7 @@ class Intake:
         fits = self._queues.stored_bytes + size <= self.max_stored_bytes
         return fits and self._queues.stored_messages < self._settings.max_stored_messages
 
-    def _park(self, link: Link, packet_id: int, message: Message) -> None:
+    def _park(self, link: ClientLink, packet_id: int, message: Message) -> None:
         if not self._full:
             self._full = True
             facts = {"stored_bytes": self._queues.stored_bytes, "stored_messages": self._queues.stored_messages}
@@ -179,7 +179,7 @@ class Intake:
             link.parked.append(Parked(packet_id, message))
 
 
-def _size(link: Link, message: Message) -> int:
+def _size(link: ClientLink, message: Message) -> int:
     """As `message_bytes`: most senders repeat their properties, and the broker hands the same objects over."""
     system, application, known = link.sized
     if system is not message.system or application is not message.application:

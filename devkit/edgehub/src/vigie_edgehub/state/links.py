@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from vigie_edgehub.mqtt.packets import ACCEPTED, ConnAck
 from vigie_edgehub.state.delivery import Delivery
 from vigie_edgehub.state.effects import Close, Effect, Note, SaveSession, Send
-from vigie_edgehub.state.methods import Methods
-from vigie_edgehub.state.sessions import Link, Sessions
+from vigie_edgehub.state.methods import HubMethods
+from vigie_edgehub.state.sessions import ClientLink, Sessions
 from vigie_edgehub.state.settings import HubSettings
 from vigie_edgehub.state.timers import Timers
 
@@ -21,7 +21,7 @@ class Links:
         *,
         sessions: Sessions,
         delivery: Delivery,
-        methods: Methods,
+        methods: HubMethods,
         timers: Timers,
         settings: HubSettings,
         out: list[Effect],
@@ -44,7 +44,7 @@ class Links:
         clean_session: bool,
         keep_alive_s: int,
         token_expires_at: float,
-    ) -> Link:
+    ) -> ClientLink:
         """A CONNECT whose token was found right. An older link of the same client id is drained."""
         session = self._sessions.by_client.get(client_id)
         present = session is not None and not clean_session
@@ -57,7 +57,7 @@ class Links:
             self._out.append(Note("info", "client_taken_over", {"client": client_id}))
             self.drain(now, session.link)
         session.persistent = not clean_session
-        link = Link(link_id, session, keep_alive_s=keep_alive_s, now=now)
+        link = ClientLink(link_id, session, keep_alive_s=keep_alive_s, now=now)
         self._sessions.links[link_id] = link
         session.link = link
         session.connection_changed_at = session.last_activity_at = now
@@ -74,7 +74,7 @@ class Links:
         self._timers.at(expiry + self._settings.token_grace_s, lambda at: self._token_over(at, link))
         return link
 
-    def drain(self, now: float, link: Link) -> None:
+    def drain(self, now: float, link: ClientLink) -> None:
         """Answer no publish and send no message any more, read on until it is quiet, then close."""
         if link.draining:
             return
@@ -84,7 +84,7 @@ class Links:
             self._detach(now, link)
         self._timers.at(now + self._settings.drain_quiet_s, lambda at: self._drained(at, link))
 
-    def drop(self, link: Link) -> None:
+    def drop(self, link: ClientLink) -> None:
         """Close at once, as a cable that is pulled."""
         link.draining = True
         self._out.append(Close(link.id, abrupt=True))
@@ -102,7 +102,7 @@ class Links:
             self.drop(link)
         return len(links)
 
-    def _links_of(self, owners: Iterable[str] | None) -> list[Link]:
+    def _links_of(self, owners: Iterable[str] | None) -> list[ClientLink]:
         wanted = None if owners is None else set(owners)
         links = (link for link in self._sessions.links.values() if not link.draining)
         return [link for link in links if wanted is None or link.session.owner in wanted]
@@ -123,7 +123,7 @@ class Links:
         else:
             self._delivery.pump_owner(now, session.owner)  # the new link may have waited for the old one
 
-    def _detach(self, now: float, link: Link) -> None:
+    def _detach(self, now: float, link: ClientLink) -> None:
         link.session.link = None
         link.session.connection_changed_at = now
         self._out.append(SaveSession(link.session.client_id))
@@ -132,7 +132,7 @@ class Links:
         self._methods.flush(now, owner)
         self._delivery.pump_owner(now, owner)
 
-    def _check(self, now: float, link: Link) -> None:
+    def _check(self, now: float, link: ClientLink) -> None:
         if link.id not in self._sessions.links:
             return
         due = link.last_seen + link.keep_alive_s * self._settings.keep_alive_factor
@@ -142,7 +142,7 @@ class Links:
         self._out.append(Note("warning", "keep_alive_missed", {"client": link.session.client_id}))
         self._out.append(Close(link.id))
 
-    def _drained(self, now: float, link: Link) -> None:
+    def _drained(self, now: float, link: ClientLink) -> None:
         if link.id not in self._sessions.links:
             return
         quiet_at = link.last_seen + self._settings.drain_quiet_s
@@ -152,12 +152,12 @@ class Links:
             return
         self._out.append(Close(link.id))
 
-    def _token_expired(self, link: Link) -> None:
+    def _token_expired(self, link: ClientLink) -> None:
         if link.id in self._sessions.links and not link.draining:
             facts = {"client": link.session.client_id, "grace_s": self._settings.token_grace_s}
             self._out.append(Note("error", "token_not_renewed", facts))
 
-    def _token_over(self, now: float, link: Link) -> None:
+    def _token_over(self, now: float, link: ClientLink) -> None:
         if link.id in self._sessions.links and not link.draining:
             self._out.append(Note("error", "token_expired", {"client": link.session.client_id}))
             self.drain(now, link)

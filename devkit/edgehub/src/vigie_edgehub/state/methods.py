@@ -15,7 +15,7 @@ from vigie_edgehub.ports import (
     TargetAbsentError,
 )
 from vigie_edgehub.state.effects import Answer, Effect, Send
-from vigie_edgehub.state.sessions import Link, Session, Sessions
+from vigie_edgehub.state.sessions import ClientLink, MqttSession, Sessions
 from vigie_edgehub.state.timers import Timers
 
 
@@ -34,7 +34,7 @@ class Call:
         self.absent_at = 0.0
 
 
-class Methods:
+class HubMethods:
     """All calls in progress; correlation by rid only, no order is promised."""
 
     def __init__(self, sessions: Sessions, timers: Timers, out: list[Effect]) -> None:
@@ -80,7 +80,7 @@ class Methods:
             if call.owner == owner and call.sent_to is None:
                 self._send(now, call, link)
 
-    def answered(self, link: Link, rid: str | None, status: int, payload: bytes) -> bool:
+    def answered(self, link: ClientLink, rid: str | None, status: int, payload: bytes) -> bool:
         """False: nobody waits for this rid from this client (late, repeated or foreign)."""
         call = self._calls.get(rid or "")
         if call is None or call.sent_to is None or call.owner != link.session.owner:
@@ -93,12 +93,12 @@ class Methods:
         """The caller went away."""
         self._calls.pop(rid, None)
 
-    def _ready(self, session: Session | None, now: float) -> Link | None:
+    def _ready(self, session: MqttSession | None, now: float) -> ClientLink | None:
         if session is None or session.link is None or not session.link.open or not session.wants_methods:
             return None
         return None if session.methods_held_until > now else session.link
 
-    def _send(self, now: float, call: Call, link: Link) -> None:
+    def _send(self, now: float, call: Call, link: ClientLink) -> None:
         call.sent_to = link.id
         packet_id = link.session.next_packet_id(link.deliveries)
         topic = method_request_topic(call.name, call.rid)

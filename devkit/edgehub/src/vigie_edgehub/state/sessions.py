@@ -24,7 +24,7 @@ class StoredSession(msgspec.Struct, frozen=True):
     filters: dict[str, int]
 
 
-class Session:
+class MqttSession:
     """One client id. ``module`` is None for a client that is a whole device; ``owner`` as in `hub.owner`."""
 
     def __init__(self, client_id: str, module: str | None, owner: str, filters: dict[str, int] | None = None) -> None:
@@ -36,7 +36,7 @@ class Session:
         for topic_filter, qos in (filters or {}).items():  # a version before the bound may have stored anything
             self._keep(topic_filter, qos)
         self.persistent = True
-        self.link: Link | None = None
+        self.link: ClientLink | None = None
         self.messages_held_until = 0.0
         self.methods_held_until = 0.0
         self.connection_changed_at = 0.0
@@ -87,10 +87,10 @@ class Session:
         return StoredSession(self.client_id, self.module, dict(self.filters))
 
 
-class Link:
+class ClientLink:
     """One connection, from its accepted CONNECT to its end."""
 
-    def __init__(self, link_id: int, session: Session, *, keep_alive_s: int, now: float) -> None:
+    def __init__(self, link_id: int, session: MqttSession, *, keep_alive_s: int, now: float) -> None:
         self.id = link_id
         self.session = session
         self.keep_alive_s = keep_alive_s
@@ -122,19 +122,19 @@ class Sessions:
 
     def __init__(self, device_id: str, stored: Iterable[StoredSession] = ()) -> None:
         self.device_id = device_id
-        self.by_client: dict[str, Session] = {}
-        self.links: dict[int, Link] = {}
+        self.by_client: dict[str, MqttSession] = {}
+        self.links: dict[int, ClientLink] = {}
         for one in stored:
             self.new(one.client_id, one.module, one.filters)
 
-    def new(self, client: str, module: str | None, filters: dict[str, int] | None = None) -> Session:
+    def new(self, client: str, module: str | None, filters: dict[str, int] | None = None) -> MqttSession:
         owner = owner_of(client.partition("/")[0], module, self.device_id)
-        session = self.by_client[client] = Session(client, module, owner, filters)
+        session = self.by_client[client] = MqttSession(client, module, owner, filters)
         return session
 
-    def of(self, owner: str) -> Session | None:
+    def of(self, owner: str) -> MqttSession | None:
         return self.by_client.get(client_id(owner, self.device_id))
 
-    def link_of(self, owner: str) -> Link | None:
+    def link_of(self, owner: str) -> ClientLink | None:
         session = self.of(owner)
         return session.link if session is not None else None

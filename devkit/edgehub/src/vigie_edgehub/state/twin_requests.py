@@ -16,10 +16,10 @@ from vigie_edgehub.ports import TwinRefusedError
 from vigie_edgehub.state.counters import Counters
 from vigie_edgehub.state.effects import Effect, Note, SaveTwin, Send
 from vigie_edgehub.state.json_bytes import decode_json, encode_json
-from vigie_edgehub.state.sessions import Link
+from vigie_edgehub.state.sessions import ClientLink
 from vigie_edgehub.state.settings import HubSettings
 from vigie_edgehub.state.timers import Timers
-from vigie_edgehub.state.twins import Twins, client_view, timestamp
+from vigie_edgehub.state.twins import HubTwins, client_view, timestamp
 
 _MOST_DELAYED_S = 30.0
 
@@ -28,7 +28,7 @@ class TwinRequests:
     """Answers also a draining link: a twin request that is never answered blocks the SDK for ever (2.8)."""
 
     def __init__(
-        self, twins: Twins, timers: Timers, settings: HubSettings, counters: Counters, out: list[Effect]
+        self, twins: HubTwins, timers: Timers, settings: HubSettings, counters: Counters, out: list[Effect]
     ) -> None:
         self._twins = twins
         self._timers = timers
@@ -37,7 +37,7 @@ class TwinRequests:
         self._out = out
         self._reports = 0
 
-    def get(self, now: float, link: Link, rid: str | None, resource: str = "") -> None:
+    def get(self, now: float, link: ClientLink, rid: str | None, resource: str = "") -> None:
         """Always 200, and later when the client asks in a loop: any error makes the SDK ask at once again (0.3)."""
         if rid is None:
             self._counters.unparsable_twin_requests += 1
@@ -57,7 +57,7 @@ class TwinRequests:
             return  # no SDK asks a thousand times without waiting for an answer
         self._timers.at(due, lambda _: self._answer_get(link, rid))
 
-    def report(self, now: float, link: Link, rid: str | None, body: bytes) -> Message | None:
+    def report(self, now: float, link: ClientLink, rid: str | None, body: bytes) -> Message | None:
         """Returns: the twin change as a message for the routes, or None if the patch was refused."""
         owner = link.session.owner
         try:
@@ -74,7 +74,7 @@ class TwinRequests:
             self._answer(link, 204, rid, b"")
         return self._notification(now, link, body)
 
-    def _notification(self, now: float, link: Link, body: bytes) -> Message:
+    def _notification(self, now: float, link: ClientLink, body: bytes) -> Message:
         device, _, module = link.session.client_id.partition("/")
         self._reports += 1
         system = {
@@ -98,9 +98,9 @@ class TwinRequests:
             body=body,
         )
 
-    def _answer_get(self, link: Link, rid: str) -> None:
+    def _answer_get(self, link: ClientLink, rid: str) -> None:
         self._answer(link, 200, rid, encode_json(client_view(self._twins.get(link.session.owner))))
 
-    def _answer(self, link: Link, status: int, rid: str, body: bytes) -> None:
+    def _answer(self, link: ClientLink, status: int, rid: str, body: bytes) -> None:
         # QoS 0: the answer is worth nothing to a later link, and costs no PUBACK.
         self._out.append(Send(link.id, Publish(twin_answer_topic(status, rid), body)))

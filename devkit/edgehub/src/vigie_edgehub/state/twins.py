@@ -33,7 +33,7 @@ class Twin(msgspec.Struct, kw_only=True):
     deployed: dict[str, Any] | None = None
 
 
-class Twins:
+class HubTwins:
     """All twins by owner (`hub.owner`). Every write returns what the client must be told."""
 
     def __init__(self, stored: Iterable[Twin] = ()) -> None:

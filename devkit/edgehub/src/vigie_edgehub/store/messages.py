@@ -13,7 +13,7 @@ from vigie_edgehub.store.records import MAGIC, Put, decode_put, encode_put, enco
 log = get_logger("hub")
 
 
-class Entry:
+class StoredMessage:
     """Where a message lies and who still needs it."""
 
     __slots__ = ("length", "offset", "segment", "size", "targets")
@@ -39,7 +39,7 @@ class MessageStore:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._cache_bytes = cache_bytes
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, StoredMessage] = {}
         self._live: dict[int, int] = {}  # segment -> messages that somebody still needs
         self._sizes: dict[int, int] = {}  # segment -> bytes written
         self._live_bytes = 0
@@ -78,7 +78,7 @@ class MessageStore:
         if self._sizes[self._segment] + self._buffered_bytes >= self._segment_bytes and self.flush():
             self._begin_segment()
         framed = encode_put(Put(seq, size, targets, message))
-        entry = Entry(
+        entry = StoredMessage(
             self._segment, self._sizes[self._segment] + self._buffered_bytes, len(framed), size, list(targets)
         )
         self._entries[seq] = entry
@@ -146,7 +146,7 @@ class MessageStore:
         if message is not None:
             self._cached_bytes -= len(message.body)
 
-    def _forget(self, seq: int, entry: Entry) -> None:
+    def _forget(self, seq: int, entry: StoredMessage) -> None:
         del self._entries[seq]
         self._uncache(seq)
         self._live[entry.segment] -= 1
@@ -212,7 +212,7 @@ class MessageStore:
                 return
             self._drop_dead()
 
-    def _move(self, seq: int, entry: Entry) -> None:
+    def _move(self, seq: int, entry: StoredMessage) -> None:
         try:
             message = self.message(seq)
         except (OSError, ValueError) as error:
@@ -262,7 +262,7 @@ class MessageStore:
         if moved is not None:
             self._live[moved.segment] -= 1
             self._live_bytes -= moved.length
-        self._entries[put.seq] = Entry(number, offset, length, put.size, list(put.targets))
+        self._entries[put.seq] = StoredMessage(number, offset, length, put.size, list(put.targets))
         self._live[number] += 1
         self._live_bytes += length
 

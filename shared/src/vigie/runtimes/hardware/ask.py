@@ -7,28 +7,30 @@ import sys
 
 import msgspec
 
-from vigie.runtimes.hardware.report import Asked, EpDevice
+from vigie.runtimes.hardware.report import EpDevice, RuntimeAnswers
 from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime, import_openvino, plugin_devices
 
 TIMEOUT_S = 60.0
 
 
-def ask_runtimes(timeout_s: float = TIMEOUT_S) -> Asked:
+def ask_runtimes(timeout_s: float = TIMEOUT_S) -> RuntimeAnswers:
     """The devices that ONNX Runtime, its plugins and OpenVINO list; never raises, what failed is in the answer."""
     command = [sys.executable, "-m", "vigie.runtimes.hardware.ask"]
     try:
         ran = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
-        return Asked(failed={"runtimes": f"gave no answer in {timeout_s:g} s: a driver hangs"})
+        return RuntimeAnswers(failed={"runtimes": f"gave no answer in {timeout_s:g} s: a driver hangs"})
     try:
         # Drivers print to stdout as they like; the answer is the last line.
-        return msgspec.json.decode(ran.stdout.splitlines()[-1], type=Asked)
+        return msgspec.json.decode(ran.stdout.splitlines()[-1], type=RuntimeAnswers)
     except (IndexError, msgspec.DecodeError):
         said = ran.stderr.decode(errors="replace").strip().splitlines()
-        return Asked(failed={"runtimes": f"ended with code {ran.returncode}: {said[-1][:200] if said else 'no words'}"})
+        return RuntimeAnswers(
+            failed={"runtimes": f"ended with code {ran.returncode}: {said[-1][:200] if said else 'no words'}"}
+        )
 
 
-def answer() -> Asked:
+def answer() -> RuntimeAnswers:
     """The same, in this process."""
     devices: list[EpDevice] = []
     failed: dict[str, str] = {}
@@ -39,7 +41,7 @@ def answer() -> Asked:
             continue
         except Exception as error:  # whatever a driver raises is the answer
             failed[name] = first_line(error)
-    return Asked(tuple(devices), failed)
+    return RuntimeAnswers(tuple(devices), failed)
 
 
 def _onnxruntime(failed: dict[str, str]) -> list[EpDevice]:

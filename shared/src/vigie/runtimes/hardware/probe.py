@@ -11,7 +11,7 @@ from vigie.runtimes.hardware.ask import ask_runtimes
 from vigie.runtimes.hardware.cpu import read_cpu, read_memory
 from vigie.runtimes.hardware.libraries import find_libraries
 from vigie.runtimes.hardware.packages import installed_packages
-from vigie.runtimes.hardware.report import Asked, HardwareReport, Installed
+from vigie.runtimes.hardware.report import HardwareReport, Installed, RuntimeAnswers
 from vigie.runtimes.hardware.sensors import find_energy_sensors, find_thermal_sensors, in_container, power_mode
 from vigie.runtimes.hardware.tree import Identity, Tree
 
@@ -34,7 +34,7 @@ def probe(
     live = root == root.parent
     site = sysconfig.get_path("purelib").lstrip("/") if live else ""
     libraries = find_libraries(tree, packages=site)
-    asked: Asked | None = ask_runtimes() if ask else None
+    asked: RuntimeAnswers | None = ask_runtimes() if ask else None
     return HardwareReport(
         board=_board(tree),
         kernel=tree.text("proc/sys/kernel/osrelease"),

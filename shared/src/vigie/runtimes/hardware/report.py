@@ -90,7 +90,7 @@ class EpDevice(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-class Asked(msgspec.Struct, frozen=True):
+class RuntimeAnswers(msgspec.Struct, frozen=True):
     """The runtimes' own answers. ``failed``: runtime or plugin -> the first line of why it gave none."""
 
     devices: tuple[EpDevice, ...] = ()
@@ -113,7 +113,7 @@ class HardwareReport(msgspec.Struct, frozen=True):
     libraries: dict[str, str]
     power_mode: str
     packages: tuple[Installed, ...] = ()
-    asked: Asked | None = None
+    asked: RuntimeAnswers | None = None
 
     def device(self, *ids: str) -> Device | None:
         """The first usable device of these classes; if none is usable, the first that is present."""

@@ -13,9 +13,9 @@ from support.mean_hub import wait_until
 from vigie.contracts.envelope import INPUT_SPEC, MESSAGE_LIMIT_BYTES
 from vigie.contracts.inputspec import InputSpec
 from vigie.errors import HubUnavailableError
-from vigie.messaging.outbox import Outbox
 from vigie.messaging.output import Output
 from vigie.messaging.output_settings import OutputSettings
+from vigie.messaging.send_queue import SendQueue
 from vigie.metrics import Metrics
 
 
@@ -53,7 +53,7 @@ class Consumer:
 class Rig:
     def __init__(self) -> None:
         self.metrics = Metrics()
-        self.outbox = Outbox()
+        self.outbox = SendQueue()
         self.consumer = Consumer()
         self.hub = Hub()
         self.settings = OutputSettings("specs", INPUT_SPEC, window_messages=2, max_outstanding=4)

@@ -24,7 +24,7 @@ _UNUSABLE_S = 0.05
 _IDLE_S = 1.0
 
 
-class Outbox:
+class SendQueue:
     """Owns the lock of all outputs. ``attach`` and ``detach`` are called by the link as sessions come and go."""
 
     def __init__(self) -> None:
