@@ -21,12 +21,12 @@ from vigie.messaging.output import Output
 from vigie.runtimes.finite import require_finite
 from vigie.service import Service
 from vigie.vision.detections import Detections
-from vigie.vision.in_frame import detections_in_frame
-from vigie.vision.transform import boxes_to_frame
+from vigie.vision.in_frame import as_messages
 from vigie_inference.config import InferenceConfig
 from vigie_inference.crew import Crew
 from vigie_inference.gaps import Gaps
 from vigie_inference.load import Load
+from vigie_inference.looks import see_frame
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.serving import Filter, ServingModel
 from vigie_inference.tracks import Sighting, Tracks
@@ -154,16 +154,17 @@ class InferStage:
             return "no_model" if self._models.serving is None else "spec_mismatch"
         model, wanted = answering
         self.fitting_tensor_seen_s = time.monotonic()
+        took_ms = 0.0
+
+        def see(tensor_hwc: NDArray[np.uint8]) -> Detections:
+            nonlocal took_ms
+            found, run_ms = self._see(model, wanted, tensor_hwc)
+            took_ms += run_ms
+            return found
+
         try:
-            with self._pool.lease(item.pixels) as tensor_hwc, model.gate:
-                begun_ns, cpu_begun_ns = time.monotonic_ns(), time.thread_time_ns()
-                outputs = self._run(model, tensor_hwc)
-                took_ms = (time.monotonic_ns() - begun_ns) / 1e6
-                cpu_s = (time.thread_time_ns() - cpu_begun_ns) / 1e9
-                # Still at the gate: where the engine's next run is in this thread's buffers or in its one process.
-                found = model.decoder(
-                    outputs, score_min=wanted.decoded_score_min, iou_max=wanted.iou_max, classes=wanted.class_ids
-                )
+            with self._pool.lease(item.pixels) as tensors:
+                found = see_frame(item, tensors, see, iou_max=wanted.iou_max)
         except FrameGoneError as error:
             return error.reason
         except VigieError as error:
@@ -174,10 +175,23 @@ class InferStage:
             return "inference_failed"
         finally:
             self._models.release(model)
+        return self._sighting(item, model, wanted, found, took_ms)
+
+    def _see(self, model: ServingModel, wanted: Filter, tensor_hwc: NDArray[np.uint8]) -> tuple[Detections, float]:
+        """What is in one tensor, in its pixels, and the milliseconds that the run took. Raises: VigieError."""
+        with model.gate:
+            begun_ns, cpu_begun_ns = time.monotonic_ns(), time.thread_time_ns()
+            outputs = self._run(model, tensor_hwc)
+            took_ms = (time.monotonic_ns() - begun_ns) / 1e6
+            cpu_s = (time.thread_time_ns() - cpu_begun_ns) / 1e9
+            # Still at the gate: where the engine's next run is in this thread's buffers or in its one process.
+            found = model.decoder(
+                outputs, score_min=wanted.decoded_score_min, iou_max=wanted.iou_max, classes=wanted.class_ids
+            )
         self._cpu.inc(cpu_s)
         self._load.ran(took_ms / 1e3)
         self._duration.labels(model.spec.version).observe(took_ms / 1e3)
-        return self._sighting(item, model, wanted, found, took_ms)
+        return found, took_ms
 
     def _run(self, model: ServingModel, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
         """Outputs that are numbers. Where the engine fails and another stands by, that one answers this very frame.
@@ -219,7 +233,7 @@ class InferStage:
             captured_ns=item.captured_ns,
             frame_hw=item.frame_hw,
             model=model.spec.version,
-            detections=detections_in_frame(passed_on, item.transform, item.frame_hw, model.labels),
+            detections=as_messages(passed_on, model.labels),
             timings=StageTimings(
                 preprocessed_ms=item.preprocessed_ms,
                 inferred_ms=round((time.monotonic_ns() - item.captured_ns) / 1e6, 3),
@@ -227,5 +241,4 @@ class InferStage:
             ),
             keep=item.keep,
         )
-        boxes_xyxy = boxes_to_frame(found.boxes_xyxy, item.transform, item.frame_hw)
-        return Sighting(result, boxes_xyxy, found.scores, found.class_ids, wanted.score_min, wanted.tracking)
+        return Sighting(result, found.boxes_xyxy, found.scores, found.class_ids, wanted.score_min, wanted.tracking)

@@ -18,6 +18,7 @@ from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Decoder
 from vigie.vision.tracking import WEAK_SCORE
 from vigie_inference.config import InferenceConfig, ModelConfig, TrackingConfig
+from vigie_inference.looks import SEEN_IN_VIEWS
 
 _TRACKED = frozenset({"detection", "pose", "segmentation"})
 
@@ -38,6 +39,7 @@ class LoadedBundle:
             size_hw=(card.input.height, card.input.width),
             align=card.input.align,
             pad_value=card.input.pad_value,
+            views=card.task in SEEN_IN_VIEWS,
         )
 
     @classmethod

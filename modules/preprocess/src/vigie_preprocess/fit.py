@@ -5,24 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
 
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec, SampledSpec
-from vigie.contracts.tensors import FrameTransform, TensorItem
+from vigie.contracts.pixels import RingReference
+from vigie.contracts.tensors import TensorItem, View
 from vigie.errors import FrameGoneError, PermanentError, RingBusyError, RingNoSpaceError
-from vigie.frames import RingPool, RingWriter
+from vigie.frames import RingPool
 from vigie.frames.picture import lease_frame
 from vigie.log import get_logger
 from vigie.messaging.inputs import InputQueue
 from vigie.messaging.output import Output
 from vigie.service import Service
-from vigie.vision.letterbox import letterbox_into
-from vigie.vision.planes import Planes
 from vigie_preprocess.config import PreprocessConfig
-from vigie_preprocess.tensors import CHANNELS, PREFIX, TRIAL_PREFIX, TensorRing
+from vigie_preprocess.regions import KEPT_AT_A_TIME, REPORTED, Regions, check_regions
+from vigie_preprocess.tensors import CHANNELS, TensorRings
+from vigie_preprocess.views import fit_views
 
 log = get_logger("preprocess")
 
@@ -50,11 +52,17 @@ class FitStage:
         self._folder = folder
         self._config = PreprocessConfig()
         self._spec: InputSpec | None = None
+        self._regions = Regions()
+        self._told: dict[str, Any] = {}
         self._alive = service.health.watch("preprocess.fit", STALLED_AFTER_S)
         self._fitted = service.metrics.counter("vigie_frames_preprocessed", "Frames fitted.", ("camera",))
 
     async def apply(self, config: PreprocessConfig, _previous: PreprocessConfig | None) -> None:
-        """Take an accepted configuration; it counts from the next frame on."""
+        """Take an accepted configuration; it counts from the next frame on.
+
+        Raises: ConfigRefusedError: a region that shows nothing.
+        """
+        check_regions(config.regions)
         self._config = config
         self._tensors.configure(
             linger_ms=config.linger_ms, max_outstanding=config.slots - 2, doorbells=config.doorbells
@@ -70,22 +78,19 @@ class FitStage:
         # One resize is too short to share: OpenCV's pool spins longer than it helps (VGA to 416: 1.1 against 0.8 ms of
         # CPU in the same time), and the other core belongs to the other modules.
         cv2.setNumThreads(1)
-        with (
-            RingPool(self._folder) as pool,
-            TensorRing(self._folder, PREFIX) as ring,
-            TensorRing(self._folder, TRIAL_PREFIX) as trial_ring,
-        ):
+        with RingPool(self._folder) as pool, TensorRings(self._folder) as rings:
             while not stop.is_set():
                 self._alive.beat()
                 self._follow_specs()
+                self._follow_regions(rings)
                 received = self._frames.get(POLL_S)
                 if received is None:
                     pool.sweep()  # rings whose writer has moved on would keep their memory
                     continue
                 with self._tensors.together(len(received.items)):
                     for item in received.items:
-                        self._fit_or_drop(item, pool, ring, stop)
-                        self._fit_for_trial(item, pool, trial_ring, stop)
+                        self._fit_or_drop(item, pool, rings, stop)
+                        self._fit_for_trial(item, pool, rings, stop)
                 if not stop.is_set():
                     received.done()
 
@@ -98,10 +103,24 @@ class FitStage:
                 self._spec = spec
             received.done()
 
-    def _fit_or_drop(self, item: FrameItem, pool: RingPool, ring: TensorRing, stop: threading.Event) -> None:
+    def _follow_regions(self, rings: TensorRings) -> None:
+        """Take regions that the twin has changed, tell what is in force, and give back rings that nobody uses now."""
+        regions = self._config.regions
+        if self._regions.take(regions):
+            log.info("regions_followed", cameras=" ".join(regions) or "none")
+            rings.retire(self._regions.counts())
+        if rings.retired and not self._tensors.outstanding:
+            rings.sweep()
+        state = self._regions.state(self._spec)
+        if state != self._told:
+            gone = {camera: None for camera in self._told if camera not in state}
+            self._service.twin.report({REPORTED: {**state, **gone}})
+            self._told = state
+
+    def _fit_or_drop(self, item: FrameItem, pool: RingPool, rings: TensorRings, stop: threading.Event) -> None:
         if not self._ready_for(item, stop):
             return
-        tensor = self._fit(item, pool, ring)
+        tensor = self._fit(item, pool, rings)
         if isinstance(tensor, str):
             self._service.metrics.dropped(tensor, item.camera)
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=tensor)
@@ -109,18 +128,18 @@ class FitStage:
             self._fitted.labels(item.camera).inc()
             superseded = self._tensors.offer(tensor, key=item.camera, keep=item.keep)
             if superseded is not None:
-                ring.release(superseded.pixels)
+                rings.release(superseded.pixels)
 
-    def _fit_for_trial(self, item: FrameItem, pool: RingPool, ring: TensorRing, stop: threading.Event) -> None:
+    def _fit_for_trial(self, item: FrameItem, pool: RingPool, rings: TensorRings, stop: threading.Event) -> None:
         """Also for a model on trial, where that costs the serving one nothing: without room it is left out."""
         wanted = () if self._spec is None else self._spec.also
         if not wanted:
-            ring.remove()
+            rings.remove_trial()
         for spec in wanted:
             if item.seq % spec.every or not self._tensors.wait_for_room(stop, 0.0):
                 continue
             try:
-                tensor = self._fit_to(spec, TRIAL_SLOTS, item, pool, ring)
+                tensor = self._fit_to(spec, TRIAL_SLOTS, item, pool, rings, trial=True)
             except (FrameGoneError, RingNoSpaceError, RingBusyError, PermanentError) as error:
                 log.debug("trial_frame_left_out", camera=item.camera, seq=item.seq, reason=str(error))
                 continue
@@ -131,7 +150,7 @@ class FitStage:
     def _ready_for(self, item: FrameItem, stop: threading.Event) -> bool:
         """A frame to keep waits for an input spec and for room downstream; false only when stopping."""
         while item.keep and not stop.is_set():
-            if self._spec is not None and self._tensors.wait_for_room(stop, POLL_S):
+            if self._spec is not None and self._tensors.wait_for_room(stop, POLL_S) and self._ring_has_room(item, stop):
                 return True
             self._alive.beat()
             self._follow_specs()
@@ -139,13 +158,19 @@ class FitStage:
                 stop.wait(0.02)
         return not stop.is_set()
 
-    def _fit(self, item: FrameItem, pool: RingPool, ring: TensorRing) -> TensorItem | str:
+    def _ring_has_room(self, item: FrameItem, stop: threading.Event) -> bool:
+        """The ring of a camera that is looked at in several views has few slots."""
+        if not self._regions.tiled(item.camera):
+            return True
+        return self._tensors.wait_for_room(stop, POLL_S, key=item.camera, limit=KEPT_AT_A_TIME)
+
+    def _fit(self, item: FrameItem, pool: RingPool, rings: TensorRings) -> TensorItem | str:
         """The fitted tensor, or the reason why there is none."""
         spec = self._spec
         if spec is None:
             return "no_input_spec"
         try:
-            tensor = self._fit_to(spec, self._config.slots, item, pool, ring)
+            tensor = self._fit_to(spec, self._config.slots, item, pool, rings)
         except FrameGoneError as error:
             return error.reason
         except (RingNoSpaceError, RingBusyError) as error:
@@ -159,23 +184,31 @@ class FitStage:
         return tensor or "ring_full"
 
     def _fit_to(
-        self, spec: InputSpec | SampledSpec, slots: int, item: FrameItem, pool: RingPool, ring: TensorRing
+        self,
+        spec: InputSpec | SampledSpec,
+        slots: int,
+        item: FrameItem,
+        pool: RingPool,
+        rings: TensorRings,
+        *,
+        trial: bool = False,
     ) -> TensorItem | None:
         """None: the ring is full. Raises: FrameGoneError, RingNoSpaceError, RingBusyError, PermanentError."""
-        tensor_ring = ring.open(spec.size_hw, slots)
         with lease_frame(pool, item.pixels) as frame:
-            return self._fill(item, frame, spec, tensor_ring)
+            boxes = self._regions.views(item.camera, frame.size_hw, spec) or ((0, 0, *frame.size_hw[::-1]),)
+            if len(boxes) > 1 and not trial:
+                slots = self._regions.slots(item.camera)
+            ring = rings.open(spec.size_hw, slots, len(boxes), trial=trial)
+            shape = (*spec.size_hw, CHANNELS)
+            with ring.slot(shape if len(boxes) == 1 else (len(boxes), *shape)) as slot:
+                if slot is None:
+                    return None
+                views = fit_views(frame, boxes, item.frame_hw, spec, slot.array.reshape(len(boxes), *shape))
+                return self._item(item, spec, slot.commit(), views)
 
-    def _fill(
-        self, item: FrameItem, frame: Planes, spec: InputSpec | SampledSpec, ring: RingWriter
-    ) -> TensorItem | None:
-        with ring.slot((*spec.size_hw, CHANNELS)) as slot:
-            if slot is None:
-                return None
-            transform = letterbox_into(frame, slot.array, align=spec.align, pad_value=spec.pad_value)
-            reference = slot.commit()
-        # An inline frame may have been scaled down to fit a message; boxes are wanted in the captured frame's pixels.
-        down_y, down_x = frame.size_hw[0] / item.frame_hw[0], frame.size_hw[1] / item.frame_hw[1]
+    def _item(
+        self, item: FrameItem, spec: InputSpec | SampledSpec, reference: RingReference, views: tuple[View, ...]
+    ) -> TensorItem:
         return TensorItem(
             camera=item.camera,
             seq=item.seq,
@@ -183,11 +216,11 @@ class FitStage:
             captured_at=item.captured_at,
             captured_ns=item.captured_ns,
             frame_hw=item.frame_hw,
-            transform=FrameTransform(
-                transform.scale_x * down_x, transform.scale_y * down_y, transform.pad_x, transform.pad_y
-            ),
+            transform=views[0].transform,
             spec_version=spec.version,
             pixels=reference,
             preprocessed_ms=round((time.monotonic_ns() - item.captured_ns) / 1e6, 3),
             keep=item.keep,
+            views=views if len(views) > 1 else (),
+            merge=self._regions.merge(item.camera),
         )

@@ -1,4 +1,4 @@
-"""The tensor ring that preprocess writes: one file per tensor size, replaced when the model changes its size."""
+"""The tensor rings that preprocess writes: one file per tensor size, replaced when the model changes its size."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from vigie.frames import RingWriter, remove_dead_rings
 CHANNELS = 3
 PREFIX = "tensors-"
 TRIAL_PREFIX = "trial-"
+# Several tensors of a frame in each slot: ``tiles-5-`` holds five.
+TILES_PREFIX = "tiles-"
+TRIAL_TILES_PREFIX = "trial-tiles-"
 
 
 class TensorRing:
@@ -20,8 +23,9 @@ class TensorRing:
     Used from the worker thread only.
     """
 
-    def __init__(self, folder: Path, prefix: str = PREFIX) -> None:
-        self._folder, self._prefix = folder, prefix
+    def __init__(self, folder: Path, prefix: str = PREFIX, views: int = 1) -> None:
+        """``views``: tensors in each slot."""
+        self._folder, self._prefix, self._views = folder, prefix, views
         self._serving: RingWriter | None = None
         self._former: RingWriter | None = None
         self._key: tuple[tuple[int, int], int] | None = None
@@ -44,7 +48,7 @@ class TensorRing:
         name = f"{self._prefix}{height}x{width}-{slots}"
         # What a former start left under another size only takes space; rings that are written are left alone.
         remove_dead_rings(self._folder, self._prefix, keep={name})
-        ring = RingWriter.open(self._folder, name, slot_bytes=height * width * CHANNELS, slots=slots)
+        ring = RingWriter.open(self._folder, name, slot_bytes=self._views * height * width * CHANNELS, slots=slots)
         if self._former is not None:
             self._former.close()
         self._former, self._former_key = self._serving, self._key
@@ -67,6 +71,60 @@ class TensorRing:
             if ring is not None:
                 ring.close()
         self._former = self._serving = self._key = self._former_key = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class TensorRings:
+    """A ring for each number of tensors that a frame may have, and the same for a model on trial."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens none; what a former start left in rings for tiles is removed."""
+        self._folder = folder
+        self._rings: dict[tuple[bool, int], TensorRing] = {}
+        self.retired: set[int] = set()
+        for prefix in (TILES_PREFIX, TRIAL_PREFIX):
+            remove_dead_rings(folder, prefix, keep=set())
+
+    def open(self, size_hw: tuple[int, int], slots: int, views: int, *, trial: bool) -> RingWriter:
+        """See ``TensorRing.open``."""
+        ring = self._rings.get((trial, views))
+        if ring is None:
+            if views == 1:
+                prefix = TRIAL_PREFIX if trial else PREFIX
+            else:
+                prefix = f"{TRIAL_TILES_PREFIX if trial else TILES_PREFIX}{views}-"
+            ring = self._rings[trial, views] = TensorRing(self._folder, prefix, views)
+        return ring.open(size_hw, slots)
+
+    def release(self, tensor: RingReference) -> None:
+        """See ``TensorRing.release``."""
+        for ring in self._rings.values():
+            ring.release(tensor)
+
+    def retire(self, wanted: set[int]) -> None:
+        """Frames with as many views as are not ``wanted`` come no more; their rings stay until ``sweep``."""
+        self.retired = {views for _, views in self._rings} - {1, *wanted}
+
+    def sweep(self) -> None:
+        """Nothing is on its way: give back the memory of retired rings."""
+        for key in [key for key in self._rings if key[1] in self.retired]:
+            self._rings.pop(key).remove()
+        self.retired = set()
+
+    def remove_trial(self) -> None:
+        """No model is on trial."""
+        for key in [key for key in self._rings if key[0]]:
+            self._rings.pop(key).remove()
+
+    def close(self) -> None:
+        for ring in self._rings.values():
+            ring.close()
+        self._rings.clear()
 
     def __enter__(self) -> Self:
         return self

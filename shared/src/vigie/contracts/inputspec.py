@@ -17,6 +17,7 @@ class SampledSpec(msgspec.Struct, frozen=True):
     align: Align
     pad_value: int
     every: int
+    views: bool = False
 
 
 class InputSpec(msgspec.Struct, frozen=True):
@@ -26,7 +27,7 @@ class InputSpec(msgspec.Struct, frozen=True):
     ``version`` names the model and this layout; tensors of another version are dropped with their reason.
     ``align``: ``centre`` and ``top_left`` keep the frame's aspect ratio and pad, ``stretch`` does not.
     ``pad_value`` fills what the frame does not cover, 0..255. ``also``: frames are fitted for these models as well; a
-    preprocess of the version before leaves it out.
+    preprocess of the version before leaves it out. ``views``: a frame may come as several tensors (``TensorItem``).
     """
 
     version: str
@@ -34,3 +35,4 @@ class InputSpec(msgspec.Struct, frozen=True):
     align: Align
     pad_value: int = 114
     also: tuple[SampledSpec, ...] = ()
+    views: bool = False

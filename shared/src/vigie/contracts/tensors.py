@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from vigie.contracts.pixels import RingReference
@@ -16,8 +18,23 @@ class FrameTransform(msgspec.Struct, frozen=True):
     pad_y: float
 
 
+# How what was seen twice becomes one: the best sight stays (nms), or parts of an object are put together (nmm).
+Merge = Literal["nms", "nmm"]
+
+
+class View(msgspec.Struct, frozen=True):
+    """What one of several tensors of a frame shows: ``box_xyxy`` in pixels of the captured frame."""
+
+    box_xyxy: tuple[float, float, float, float]
+    transform: FrameTransform
+
+
 class TensorItem(msgspec.Struct, frozen=True):
     """One tensor (H, W, 3) uint8 BGR, with what is needed to bring boxes back to frame pixels.
+
+    With ``views``: as many tensors, (N, H, W, 3), in one slot, so that they come, go and are dropped together; what is
+    seen in them is one result, put together by ``merge``, and ``transform`` is the first view's. Sent only to an
+    inference whose input spec says ``views``.
 
     ``preprocessed_ms``: milliseconds since capture when the tensor was ready (same host clock). ``trial``: fitted for a
     model on trial, beside the tensor of the same frame that the serving model answers.
@@ -35,3 +52,5 @@ class TensorItem(msgspec.Struct, frozen=True):
     preprocessed_ms: float
     keep: bool = False
     trial: bool = False
+    views: tuple[View, ...] = ()
+    merge: Merge = "nmm"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from vigie.contracts.detections import Detection
 from vigie.vision.detections import Detections
-from vigie.vision.in_frame import detections_in_frame, masks_in_frame
-from vigie.vision.transform import Transform, points_to_frame
+from vigie.vision.in_frame import as_messages, to_frame
+from vigie.vision.transform import Transform
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,14 +47,14 @@ class Found:
 
 def in_frame(found: Detections, transform: Transform, frame_hw: tuple[int, int], labels: tuple[str, ...]) -> Found:
     """Detections of a tensor, in the pixels of the frame that was fitted into it."""
-    points = found.keypoints
+    seen = to_frame(found, transform, frame_hw)
     return Found(
-        boxes_xyxy=transform.to_frame(found.boxes_xyxy, frame_hw),
-        scores=found.scores,
-        class_ids=found.class_ids,
-        names=tuple(labels[index] for index in found.class_ids.tolist()),
+        boxes_xyxy=seen.boxes_xyxy,
+        scores=seen.scores,
+        class_ids=seen.class_ids,
+        names=tuple(labels[index] for index in seen.class_ids.tolist()),
         frame_hw=frame_hw,
-        keypoints=None if points is None else points_to_frame(points, transform, frame_hw),
-        masks=None if found.masks is None else masks_in_frame(found, found.masks, transform, frame_hw),
-        _items=detections_in_frame(found, transform, frame_hw, labels),
+        keypoints=seen.keypoints,
+        masks=seen.masks,
+        _items=as_messages(seen, labels),
     )

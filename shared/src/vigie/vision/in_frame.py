@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vigie.contracts.detections import Detection, Mask
 from vigie.contracts.tensors import FrameTransform
@@ -18,15 +17,39 @@ def detections_in_frame(
     found: Detections, transform: FrameTransform, frame_hw: tuple[int, int], labels: Sequence[str]
 ) -> list[Detection]:
     """Best score first. Boxes and key points to a hundredth of a pixel, scores to four digits."""
+    return as_messages(to_frame(found, transform, frame_hw), labels)
+
+
+def to_frame(
+    found: Detections,
+    transform: FrameTransform,
+    frame_hw: tuple[int, int],
+    within_xyxy: tuple[float, float, float, float] | None = None,
+) -> Detections:
+    """The same in pixels of the frame, clipped to ``within_xyxy`` (default: the frame); new arrays."""
+    boxes = boxes_to_frame(found.boxes_xyxy, transform, frame_hw)
+    points = None if found.keypoints is None else points_to_frame(found.keypoints, transform, frame_hw)
+    if within_xyxy is not None:
+        low, high = np.array(within_xyxy[:2], np.float32), np.array(within_xyxy[2:], np.float32)
+        np.clip(boxes, np.tile(low, 2), np.tile(high, 2), out=boxes)
+        if points is not None:
+            np.clip(points[..., :2], low, high, out=points[..., :2])
+    masks = found.masks
+    if masks is not None:
+        masks = crop_masks(masks, found.boxes_xyxy, boxes_to_tensor(boxes, transform))
+    return Detections(boxes, found.scores, found.class_ids, points, masks)
+
+
+def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
+    """Detections in pixels of the frame, in their order, rounded as ``detections_in_frame`` has it."""
     # In double precision, so that 286.57 is written as that and not with twelve digits more.
-    boxes = boxes_to_frame(found.boxes_xyxy, transform, frame_hw).astype(np.float64).round(2).tolist()
+    boxes = found.boxes_xyxy.astype(np.float64).round(2).tolist()
     points: list[list[list[float]]] = [[] for _ in boxes]
     if found.keypoints is not None:
-        moved = points_to_frame(found.keypoints, transform, frame_hw).astype(np.float64)
-        points = moved.round(2).tolist()
+        points = found.keypoints.astype(np.float64).round(2).tolist()
     masks: list[Mask | None] = [None] * len(boxes)
     if found.masks is not None:
-        masks = [Mask((GRID, GRID), to_runs(mask)) for mask in masks_in_frame(found, found.masks, transform, frame_hw)]
+        masks = [Mask((GRID, GRID), to_runs(mask)) for mask in found.masks]
     return [
         Detection(
             labels[class_id],
@@ -40,11 +63,3 @@ def detections_in_frame(
             boxes, found.scores.tolist(), found.class_ids.tolist(), points, masks, strict=True
         )
     ]
-
-
-def masks_in_frame(
-    found: Detections, masks: NDArray[np.bool_], transform: FrameTransform, frame_hw: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Masks (N, GRID, GRID) over the boxes as the frame has them: clipped where the tensor's went into its padding."""
-    clipped = boxes_to_tensor(boxes_to_frame(found.boxes_xyxy, transform, frame_hw), transform)
-    return crop_masks(masks, found.boxes_xyxy, clipped)

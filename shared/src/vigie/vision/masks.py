@@ -64,6 +64,23 @@ def crop_masks(
     return np.asarray(masks[np.arange(len(masks))[:, None, None], rows[:, :, None], columns[:, None, :]], np.bool_)
 
 
+def spread_masks(
+    masks: NDArray[np.bool_], boxes_xyxy: NDArray[np.float32], wider_xyxy: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """The same masks over boxes that hold the former (both (N, 4), in one unit); outside of those nothing is."""
+    steps = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID
+    cells, within = [], []
+    for low, high in ((0, 2), (1, 3)):
+        side = np.maximum(boxes_xyxy[:, high] - boxes_xyxy[:, low], 1e-6)
+        wide = wider_xyxy[:, high] - wider_xyxy[:, low]
+        places = (wider_xyxy[:, low, None] + wide[:, None] * steps - boxes_xyxy[:, low, None]) / side[:, None]
+        within.append((places >= 0) & (places < 1))
+        cells.append(np.clip((places * GRID).astype(np.intp), 0, GRID - 1))
+    columns, rows = cells
+    spread = masks[np.arange(len(masks))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return np.asarray(spread & within[1][:, :, None] & within[0][:, None, :], np.bool_)
+
+
 def to_runs(mask: NDArray[np.bool_]) -> tuple[int, ...]:
     """Run lengths, row by row, no and yes in turn, beginning with no."""
     flat = np.concatenate(([False], mask.ravel(), [not mask.ravel()[-1]]))

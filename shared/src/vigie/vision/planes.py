@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,6 +86,32 @@ def bgr_planes(frame_bgr: NDArray[np.uint8]) -> Planes:
     if frame_bgr.ndim != 3 or frame_bgr.shape[2] != 3 or frame_bgr.dtype != np.uint8 or frame_bgr.size == 0:
         raise PixelFormatError("frame", f"expected (height, width, 3) uint8, got {frame_bgr.shape} {frame_bgr.dtype}")
     return Planes(PixelFormat("bgr", (frame_bgr.shape[0], frame_bgr.shape[1])), (frame_bgr,))
+
+
+def crop_planes(frame: Planes, box_xyxy: tuple[int, int, int, int]) -> Planes:
+    """The part of ``frame`` in a box of whole pixels, as views.
+
+    Args: box_xyxy: left, top, right, bottom inside the frame, not empty; left and top even where chroma is halved in
+        that direction, right and bottom even or the frame's own edge.
+    Raises: PixelFormatError: a box that is not so.
+    """
+    left, top, right, bottom = box_xyxy
+    height, width = frame.size_hw
+    down, across = CHROMA_SHIFTS.get(frame.format.layout, (0, 0))
+    inside = 0 <= left < right <= width and 0 <= top < bottom <= height
+    if (
+        not inside
+        or left & across
+        or top & down
+        or (right & across and right < width)
+        or (bottom & down and bottom < height)
+    ):
+        raise PixelFormatError(f"frame of {height}x{width} {frame.format.layout}", f"cannot be cut to {box_xyxy}")
+    rows, columns = slice(top, bottom), slice(left, right)
+    low, high = slice(top >> down, -(-bottom >> down)), slice(left >> across, -(-right >> across))
+    chroma = tuple(plane[low, high] for plane in frame.arrays[1:])
+    cut = msgspec.structs.replace(frame.format, size_hw=(bottom - top, right - left))
+    return Planes(cut, (frame.arrays[0][rows, columns], *chroma))
 
 
 def copy_planes(source: Sequence[NDArray[np.uint8]], target: Planes) -> None:

@@ -24,7 +24,9 @@ from vigie.errors import FrameGoneError, VigieError
 from vigie.frames import RingPool
 from vigie.log import get_logger
 from vigie.runtimes.finite import require_finite
-from vigie.vision.in_frame import detections_in_frame
+from vigie.vision.detections import Detections
+from vigie.vision.in_frame import as_messages
+from vigie_inference.looks import see_frame
 from vigie_inference.serving import Filter, ServingModel
 from vigie_inference.update.agreement import Tally, compare_frame
 
@@ -144,28 +146,36 @@ class TrialRun:
                 if trial is self._trial and not self._failure and self._within_budget(trial):
                     self._infer(trial, item, tensor_hwc)
 
-    def _infer(self, trial: Trial, item: TensorItem, tensor_hwc: NDArray[np.uint8]) -> None:
+    def _infer(self, trial: Trial, item: TensorItem, tensors: NDArray[np.uint8]) -> None:
         model, wanted = trial.model, trial.filter
-        begun_s, cpu_s = time.monotonic(), time.thread_time()
-        try:
-            outputs = model.engine.run(tensor_hwc)
+        cpu_s = time.thread_time()
+        took_s = 0.0
+
+        def see(one_hwc: NDArray[np.uint8]) -> Detections:
+            nonlocal took_s
+            run_s = time.monotonic()
+            outputs = model.engine.run(one_hwc)
             require_finite(model.engine, outputs)
-            ended_s = time.monotonic()
-            found = model.decoder(outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids)
+            took_s += time.monotonic() - run_s
+            return model.decoder(outputs, score_min=wanted.score_min, iou_max=wanted.iou_max, classes=wanted.class_ids)
+
+        try:
+            found = see_frame(item, tensors, see, iou_max=wanted.iou_max)
         except VigieError as error:
             with self._lock:
                 self._failure = str(error)
             return
-        seen = detections_in_frame(found, item.transform, item.frame_hw, model.labels)
+        seen = as_messages(found, model.labels)
+        ended_s = time.monotonic()
         with self._lock:
             if trial is not self._trial:
                 return
-            self._new_ms.append((ended_s - begun_s) * 1e3)
+            self._new_ms.append(took_s * 1e3)
             # The runtime's own threads run while this one waits for them.
-            busy_s = max(time.thread_time() - cpu_s, (ended_s - begun_s) * model.engine.candidate.threads)
+            busy_s = max(time.thread_time() - cpu_s, took_s * model.engine.candidate.threads)
             self._spent.append((ended_s, busy_s))
             self._pair(self._new, (item.camera, item.seq), seen)
-        took_ms = round((ended_s - begun_s) * 1e3, 3)
+        took_ms = round(took_s * 1e3, 3)
         timings = StageTimings(item.preprocessed_ms, round((ended_s * 1e9 - item.captured_ns) / 1e6, 3), took_ms)
         self.show(
             DetectionsItem(
@@ -202,5 +212,10 @@ class TrialRun:
 def sampled(spec: InputSpec, every: int) -> SampledSpec:
     """``spec``, for one frame of ``every``."""
     return SampledSpec(
-        version=spec.version, size_hw=spec.size_hw, align=spec.align, pad_value=spec.pad_value, every=every
+        version=spec.version,
+        size_hw=spec.size_hw,
+        align=spec.align,
+        pad_value=spec.pad_value,
+        every=every,
+        views=spec.views,
     )
