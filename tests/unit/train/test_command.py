@@ -70,4 +70,4 @@ def test_what_cannot_be_trained_is_refused_at_once(
 
 def test_rendered_pictures_are_not_counted_for_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "train", "--data", str(tmp_path), "--pictures", "9"]) == 2
-    assert "--pictures is how many are rendered" in capsys.readouterr().err
+    assert "--pictures is how many are rendered; of your own all are used" in capsys.readouterr().err

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs PyTorch (training extra)")
 
-from vigie.errors import DatasetError  # noqa: E402  # after the skip, as the rest
+from vigie.contracts.samples import MANIFEST, Sample  # noqa: E402  # after the skip, as the rest
+from vigie.errors import DatasetError  # noqa: E402
 from vigie.models import load_bundle  # noqa: E402
 from vigie.runtimes.reference_run import run_reference  # noqa: E402
 from vigie_devkit.cli import main  # noqa: E402
@@ -19,7 +22,8 @@ from vigie_devkit.train.export import INPUT, OUTPUT, to_onnx  # noqa: E402
 from vigie_devkit.train.loop import Progress, Recipe, train  # noqa: E402
 from vigie_devkit.train.loss import Targets, assign, detection_loss, generalised_iou, iou  # noqa: E402
 from vigie_devkit.train.network import Detector, cells, decode_boxes  # noqa: E402
-from vigie_devkit.train.pipeline import train_bundle, wanted_training  # noqa: E402
+from vigie_devkit.train.pipeline import train_bundle  # noqa: E402
+from vigie_devkit.train.wanted import wanted_training  # noqa: E402
 
 SIZE = (64, 96)
 
@@ -198,3 +202,47 @@ def test_rendered_pictures_become_a_bundle_with_its_figures(tmp_path: Path) -> N
     evidence = {one.metric: one.value for one in card.variants["fp32"].evidence}
     assert evidence["training CPU minutes"] > 0
     assert list(evidence)[2::2] == ["mAP50, normal scenes", "mAP50, hard split"]
+
+
+def sampled_squares(folder: Path, count: int) -> Path:
+    """The same pictures as a device samples them, with labels beside."""
+    folder_of_squares(folder, count)
+    lines = []
+    for file in sorted((folder / "images").iterdir()):
+        sample = Sample(
+            picture=f"images/{file.name}",
+            sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+            camera="dock-1",
+            trace="0" * 32,
+            captured_at="2026-11-28T10:00:00Z",
+            frame_hw=SIZE,
+            model="squares 1",
+            reasons=("random",),
+        )
+        lines.append(msgspec.json.encode(sample).decode())
+        label = folder / "labels/images" / file.with_suffix(".txt").name
+        label.parent.mkdir(exist_ok=True)
+        (folder / "labels" / label.name).rename(label)
+    (folder / MANIFEST).write_text("\n".join(lines))
+    return folder
+
+
+def test_labelled_samples_go_on_from_a_bundle_and_keep_its_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--output", str(tmp_path), "--epochs", "1", "--size", "64x96", "--threads", "1"]
+    own = folder_of_squares(tmp_path / "own", 12)
+    (own / "classes.txt").write_text("bright\ndark\nround\n")
+    assert main(["models", "train", "--data", str(own), "--name", "first", "--from", "none", *words]) == 0
+    samples = sampled_squares(tmp_path / "sampled", 14)
+    kept = tmp_path / "epochs"
+    again = ["--from-samples", str(samples), "--from", str(tmp_path / "first"), "--checkpoints", str(kept)]
+    assert main(["models", "train", *again, "--name", "second", *words]) == 0
+
+    said = capsys.readouterr().err
+    assert load_bundle(tmp_path / "second").card.labels == ("bright", "dark", "round")
+    assert "reading 14 pictures" in said
+    assert "1 epochs, from the weights of first" in said
+    assert "no picture to train on shows: round" in said
+    assert [file.name for file in kept.iterdir()] == ["epoch-001.onnx"]
+    assert main(["models", "import", str(kept / "epoch-001.onnx"), "--family", "yolox", "--trust"]) == 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,6 +20,14 @@ PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 NAME_FILES = ("annotations.json", "data.yaml", "classes.txt")
 
 Box = tuple[float, float, float, float]
+
+
+class Row(NamedTuple):
+    """One object that somebody marked, in the picture's pixels; ``ignore``: neither taught nor counted."""
+
+    label: str
+    box: Box
+    ignore: bool = False
 
 
 def open_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
@@ -40,6 +48,9 @@ def open_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
     labels, pictures, count = _coco(folder) if names.name == NAME_FILES[0] else _yolo(folder, names)
     if not labels or not all(labels):
         raise DatasetError(str(names), "names no class, or one of them has an empty name")
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise DatasetError(str(names), f"names class {twice!r} twice")
     if not count:
         raise DatasetError(str(images), f"holds no picture ({', '.join(sorted(PICTURES))})")
     return labels, pictures, count
@@ -47,62 +58,85 @@ def open_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
 
 def _coco(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
     file = folder / "annotations.json"
+    labels, rows = _coco_tree(file)
+    position = {label: index for index, label in enumerate(labels)}
+
+    def read() -> Iterator[Picture]:
+        for name, own in rows.items():
+            yield _picture(_read(folder / "images" / name), own, position)
+
+    return labels, read(), len(rows)
+
+
+def coco_rows(file: Path) -> dict[str, list[Row]]:
+    """What a COCO file says is in each picture, by its ``file_name``; in the order of ``images``.
+
+    Raises: DatasetError: not such a file, an annotation of no size or of an unknown category, a picture listed twice.
+    """
+    return _coco_tree(file)[1]
+
+
+def _coco_tree(file: Path) -> tuple[list[str], dict[str, list[Row]]]:
     try:
-        tree: dict[str, Any] = json.loads(_text(file))
+        tree: dict[str, Any] = json.loads(read_text(file))
         categories = {int(one["id"]): str(one["name"]) for one in tree["categories"]}
-        pictures = [(int(one["id"]), str(one["file_name"])) for one in tree["images"]]
+        names = [(int(one["id"]), str(one["file_name"])) for one in tree["images"]]
         by_picture: dict[int, list[dict[str, Any]]] = {}
         for one in tree["annotations"]:
             by_picture.setdefault(int(one["image_id"]), []).append(one)
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(str(file), f"is not a COCO file: {error!r}") from error
     labels = [categories[key] for key in sorted(categories)]
-    position = {key: index for index, key in enumerate(sorted(categories))}
+    if not labels:
+        raise DatasetError(str(file), "names no class")
+    rows: dict[str, list[Row]] = {}
+    for picture_id, name in names:
+        if name in rows:
+            raise DatasetError(str(file), f"lists picture {name} twice")
+        rows[name] = [_coco_row(one, categories, file, f"picture {name}") for one in by_picture.get(picture_id, [])]
+    return labels, rows
 
-    def read() -> Iterator[Picture]:
-        for picture_id, name in pictures:
-            rows = by_picture.get(picture_id, [])
-            where = f"picture {name}"
-            boxes, classes = [], []
-            for row in rows:
-                try:
-                    x, y, width, height = (float(value) for value in row["bbox"])
-                    category = int(row["category_id"])
-                except (KeyError, TypeError, ValueError) as error:
-                    raise DatasetError(
-                        str(file), f"{where}: expected an annotation with bbox [x, y, width, height] and category_id"
-                    ) from error
-                if category not in position:
-                    raise DatasetError(str(file), f"{where}: category {category} is not among the categories")
-                boxes.append(_checked((x, y, x + width, y + height), file, where))
-                classes.append(position[category])
-            frame_bgr = _read(folder / "images" / name)
-            yield _picture(frame_bgr, boxes, classes, [bool(row.get("iscrowd")) for row in rows])
 
-    return labels, read(), len(pictures)
+def _coco_row(row: dict[str, Any], categories: dict[int, str], file: Path, where: str) -> Row:
+    try:
+        x, y, width, height = (float(value) for value in row["bbox"])
+        category = int(row["category_id"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            str(file), f"{where}: expected an annotation with bbox [x, y, width, height] and category_id"
+        ) from error
+    if category not in categories:
+        raise DatasetError(str(file), f"{where}: category {category} is not among the categories")
+    box = _checked((x, y, x + width, y + height), file, where)
+    return Row(categories[category], box, bool(row.get("iscrowd")))
 
 
 def _yolo(folder: Path, names: Path) -> tuple[list[str], Iterator[Picture], int]:
-    labels = _yolo_labels(names)
+    labels = yolo_labels(names)
+    position = {label: index for index, label in enumerate(labels)}
     pictures = sorted(path for path in (folder / "images").rglob("*") if path.suffix.lower() in PICTURES)
 
     def read() -> Iterator[Picture]:
         for path in pictures:
             file = (folder / "labels" / path.relative_to(folder / "images")).with_suffix(".txt")
-            rows = _text(file).splitlines() if file.is_file() else []
             frame_bgr = _read(path)
-            boxes, classes = [], []
-            for number, row in enumerate(rows, start=1):
-                if row.strip():
-                    class_id, box = _yolo_row(row, frame_bgr.shape, len(labels), file, f"line {number}")
-                    boxes.append(box)
-                    classes.append(class_id)
-            yield _picture(frame_bgr, boxes, classes, [False] * len(boxes))
+            height, width = frame_bgr.shape[:2]
+            yield _picture(frame_bgr, yolo_rows(file, (height, width), labels) if file.is_file() else [], position)
 
     return labels, read(), len(pictures)
 
 
-def _yolo_row(row: str, shape: tuple[int, ...], label_count: int, file: Path, where: str) -> tuple[int, Box]:
+def yolo_rows(file: Path, frame_hw: tuple[int, int], labels: Sequence[str]) -> list[Row]:
+    """What a YOLO file says is in a picture of ``frame_hw``. Raises: DatasetError: with its line."""
+    rows = []
+    for number, text in enumerate(read_text(file).splitlines(), start=1):
+        if text.strip():
+            class_id, box = _yolo_row(text, frame_hw, len(labels), file, f"line {number}")
+            rows.append(Row(labels[class_id], box))
+    return rows
+
+
+def _yolo_row(row: str, frame_hw: tuple[int, int], label_count: int, file: Path, where: str) -> tuple[int, Box]:
     """Class and box in pixels of one line: ``class x y width height``, centre and size as shares of the picture."""
     words = row.split()
     try:
@@ -115,7 +149,7 @@ def _yolo_row(row: str, shape: tuple[int, ...], label_count: int, file: Path, wh
         raise DatasetError(str(file), f"{where}: class {class_id}, but there are {label_count}, numbered from 0")
     if not (0 <= x <= 1 and 0 <= y <= 1 and 0 <= w <= 1 and 0 <= h <= 1):
         raise DatasetError(str(file), f"{where}: x, y, width and height are shares of the picture, 0 to 1")
-    height, width = shape[:2]
+    height, width = frame_hw
     half_w, half_h = w * width / 2, h * height / 2
     box = (x * width - half_w, y * height - half_h, x * width + half_w, y * height + half_h)
     return class_id, _checked(box, file, where)
@@ -127,8 +161,9 @@ def _checked(box: Box, file: Path, where: str) -> Box:
     return box
 
 
-def _yolo_labels(file: Path) -> list[str]:
-    text = _text(file)
+def yolo_labels(file: Path) -> list[str]:
+    """Class names by number, of ``data.yaml`` or ``classes.txt``. Raises: DatasetError."""
+    text = read_text(file)
     if file.suffix == ".txt":
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
@@ -143,13 +178,16 @@ def _yolo_labels(file: Path) -> list[str]:
     return [str(name) for name in names]
 
 
-def _picture(
-    frame_bgr: NDArray[np.uint8], boxes: Sequence[Box], classes: Sequence[int], ignore: Sequence[bool]
-) -> Picture:
+def _picture(frame_bgr: NDArray[np.uint8], rows: Sequence[Row], position: Mapping[str, int]) -> Picture:
     height, width = frame_bgr.shape[:2]
     # Annotation tools round; what sticks out of the picture cannot be seen.
-    inside = np.clip(np.array(boxes, np.float64).reshape(-1, 4), 0, (width, height, width, height))
-    return Picture(frame_bgr, inside, np.array(classes, np.int64), np.array(ignore, bool))
+    boxes = np.array([row.box for row in rows], np.float64).reshape(-1, 4)
+    return Picture(
+        frame_bgr,
+        np.clip(boxes, 0, (width, height, width, height)),
+        np.array([position[row.label] for row in rows], np.int64),
+        np.array([row.ignore for row in rows], bool),
+    )
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -159,7 +197,8 @@ def _read(path: Path) -> NDArray[np.uint8]:
     return np.asarray(frame_bgr, np.uint8)
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """Raises: DatasetError: it is not there, or is not UTF-8."""
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -48,14 +48,21 @@ class Progress:
     network: Detector
 
 
-def train(data: Dataset, class_count: int, recipe: Recipe, on_progress: Callable[[Progress], None]) -> Detector:
+def train(
+    data: Dataset,
+    class_count: int,
+    recipe: Recipe,
+    on_progress: Callable[[Progress], None],
+    start: Detector | None = None,
+) -> Detector:
     """Train and return the averaged network in evaluation mode, on the CPU.
 
+    ``start``: the network to go on with, which is changed; None: a fresh one.
     bfloat16 is used where the CPU multiplies it in hardware (AMX, AVX512-BF16): three times faster, same accuracy.
     """
     torch.manual_seed(recipe.seed)
     chance = np.random.default_rng(recipe.seed)
-    network = Detector(class_count).to(memory_format=torch.channels_last)
+    network = start or Detector(class_count).to(memory_format=torch.channels_last)
     average: Detector = copy.deepcopy(network).eval()
     cut_hw = _cut_size((data.images.shape[1], data.images.shape[2]), recipe)
     optimiser = _optimiser(network, recipe)
