@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.engine import open_engine
+from vigie.runtimes.engines.engine import open_engine
 from vigie.runtimes.proof import Proof
 
 MARKER = "BAD_ENGINE_NOW"

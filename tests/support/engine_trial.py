@@ -18,7 +18,7 @@ from vigie.errors import EngineDiedError, EngineHungError, VigieError
 from vigie.models import Bundle, load_bundle
 from vigie.models.reference import read_reference
 from vigie.runtimes import Candidate, EngineSettings, open_engine
-from vigie.runtimes.isolated_engine import IsolatedEngine
+from vigie.runtimes.engines.isolated_engine import IsolatedEngine
 from vigie.runtimes.runtime_libraries import import_onnxruntime
 
 

@@ -75,7 +75,7 @@ def product_classifier() -> onnx.ModelProto:
 def _with_fitted_head(g: Graph, features: onnx.ModelProto, *, turned: bool = False) -> onnx.ModelProto:
     """A ridge regression over what ``features`` gives; ``turned``: its matrix is stored (classes, features)."""
     names = [item.name for item in features.graph.output]
-    from vigie.runtimes.reference_run import run_reference
+    from vigie.runtimes.engines.reference_run import run_reference
 
     rng = np.random.default_rng(11)
     rows, wanted = [], []

@@ -20,7 +20,7 @@ from vigie.errors import EngineError
 from vigie.models import Bundle, load_bundle
 from vigie.models.reference import read_reference
 from vigie.runtimes import Candidate, EngineSettings, open_engine
-from vigie.runtimes.remote.client import NETWORKS_VARIABLE
+from vigie.runtimes.engines.remote.client import NETWORKS_VARIABLE
 from vigie_devkit.models.importer import import_model
 
 HERE = Path(__file__).parent

@@ -20,12 +20,12 @@ from vigie.errors import EngineError, ProviderError
 from vigie.models import Bundle, load_bundle
 from vigie.models.reference import read_reference
 from vigie.runtimes import Candidate, Engine, EngineSettings, open_engine
-from vigie.runtimes.candidates_here import candidates_here
-from vigie.runtimes.choose import choose
-from vigie.runtimes.measure import MeasurePlan, measure_all
-from vigie.runtimes.objective import Objective, Selection
-from vigie.runtimes.remote import engine as remote_engine
-from vigie.runtimes.remote.client import NETWORKS_VARIABLE
+from vigie.runtimes.choosing.candidates_here import candidates_here
+from vigie.runtimes.choosing.choose import choose
+from vigie.runtimes.choosing.objective import Objective, Selection
+from vigie.runtimes.engines.remote import engine as remote_engine
+from vigie.runtimes.engines.remote.client import NETWORKS_VARIABLE
+from vigie.runtimes.measuring.measure import MeasurePlan, measure_all
 from vigie_devkit.models.importer import import_model
 
 

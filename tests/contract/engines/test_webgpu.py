@@ -97,7 +97,7 @@ def test_it_is_measured_and_judged_like_any_engine_and_kept_out_because_it_is_em
 def test_without_emulation_a_software_driver_is_no_candidate_and_the_reason_names_it(bundle: Bundle) -> None:
     code = (
         "import sys, json; from pathlib import Path; from vigie.models import load_bundle\n"
-        "from vigie.runtimes.candidates_here import candidates_here\n"
+        "from vigie.runtimes.choosing.candidates_here import candidates_here\n"
         "here = candidates_here(load_bundle(Path(sys.argv[1])))\n"
         "print(json.dumps([[one.key for one in here.candidates], [[r.key, r.reason] for r in here.lacking]]))"
     )

@@ -104,7 +104,7 @@ def test_the_runtime_says_what_runs_why_and_on_request_its_proof(bundle: Path) -
 
 def test_measured_once_it_is_known_the_next_time(bundle: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vigie.library import serve
-    from vigie.runtimes.measure import MeasurePlan
+    from vigie.runtimes.measuring.measure import MeasurePlan
 
     monkeypatch.setattr(serve, "_PLAN", MeasurePlan(processes=1, runs=8, seconds=0.1, nice=0))
     only = Selection(engines=("onnxruntime",), providers=("cpu",))

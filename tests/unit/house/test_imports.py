@@ -80,6 +80,14 @@ def test_modules_without_opencv_stay_without_it(module: str) -> None:
     assert offenders(ROOT / f"modules/{module}/src", ("cv2",)) == []
 
 
+def test_the_rooms_of_the_runtimes_build_on_one_another_in_one_direction() -> None:
+    rooms = ("providers", "hardware", "engines", "measuring", "choosing")
+    for place, room in enumerate(rooms):
+        assert (SHARED / "runtimes" / room).is_dir(), room
+        above = tuple(f"vigie.runtimes.{later}" for later in rooms[place + 1 :])
+        assert offenders(SHARED / "runtimes" / room, above) == []
+
+
 def test_there_is_no_cycle_of_imports() -> None:
     roots = [SHARED.parent, HUB, ROOT / "devkit/src", *(ROOT / f"modules/{module}/src" for module in MODULES)]
     files = {module_name(path, root): path for root in roots for path in sources(root)}

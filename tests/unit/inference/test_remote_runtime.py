@@ -10,8 +10,8 @@ from support import models
 from support.inference import apart_from_tracks, inference, picture
 from support.modules import until
 from support.v2_server import v2_server
-from vigie.runtimes import measure
-from vigie.runtimes.remote.client import NETWORKS_VARIABLE
+from vigie.runtimes.engines.remote.client import NETWORKS_VARIABLE
+from vigie.runtimes.measuring import measure
 from vigie_devkit.models.importer import import_model
 from vigie_inference import measuring
 

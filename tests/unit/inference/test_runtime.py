@@ -16,8 +16,10 @@ from support import models
 from support.bad_engines import MARKER, variable
 from support.inference import apart_from_tracks, inference, picture
 from support.modules import until as until_within
-from vigie.runtimes import candidates, candidates_here, measure
-from vigie.runtimes.opening import is_safe
+from vigie.runtimes import candidates
+from vigie.runtimes.choosing import candidates_here
+from vigie.runtimes.engines.opening import is_safe
+from vigie.runtimes.measuring import measure
 from vigie_devkit.models.importer import import_model
 from vigie_inference import measuring, switching
 
@@ -139,7 +141,7 @@ async def test_a_failed_engine_is_tried_again_after_its_pause_and_serves_again(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIGIE_ENGINES", variable("crashing_later"))
-    monkeypatch.setattr("vigie.runtimes.breaker.FIRST_PAUSE_S", 2.0)
+    monkeypatch.setattr("vigie.runtimes.choosing.breaker.FIRST_PAUSE_S", 2.0)
     async with inference(tmp_path) as bench:
         spec = await bench.serve(bundle, runtime={"prefer": {"engines": ["crashing_later"]}})
         assert (await bench.settled())["serving"]["engine"] == "crashing_later"
@@ -303,7 +305,7 @@ async def test_an_engine_that_lies_after_a_while_is_found_by_the_canary_and_serv
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIGIE_ENGINES", variable("lying_later"))
-    monkeypatch.setattr("vigie.runtimes.breaker.FIRST_PAUSE_S", 2.0)
+    monkeypatch.setattr("vigie.runtimes.choosing.breaker.FIRST_PAUSE_S", 2.0)
     async with inference(tmp_path) as bench:
         spec = await bench.serve(
             bundle, runtime={"prefer": {"engines": ["lying_later"]}, "canary_minutes": 0.01, "measure": "auto"}

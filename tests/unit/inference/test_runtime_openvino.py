@@ -9,7 +9,7 @@ import pytest
 
 from support import models
 from support.inference import inference, picture
-from vigie.runtimes import measure
+from vigie.runtimes.measuring import measure
 from vigie_devkit.models.importer import import_model
 from vigie_inference import measuring
 

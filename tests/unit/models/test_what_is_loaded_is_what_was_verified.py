@@ -26,8 +26,8 @@ from vigie.models.graph_files import MalformedGraphError, graph_files
 from vigie.models.reference import read_reference
 from vigie.runtimes import open_engine
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.measure import MeasurePlan, measure_once
-from vigie.runtimes.measurement import Measured
+from vigie.runtimes.measuring.measure import MeasurePlan, measure_once
+from vigie.runtimes.measuring.measurement import Measured
 
 BRIGHT = np.full((4, 6, 3), 200, np.uint8)
 

@@ -10,7 +10,7 @@ from support import models
 from support.trained import face_detector, face_picture
 from vigie.errors import QuantizationError
 from vigie.models import load_bundle
-from vigie.runtimes.reference_run import run_reference
+from vigie.runtimes.engines.reference_run import run_reference
 from vigie_devkit.models import import_model
 from vigie_devkit.quantize.clipping import clip_range
 from vigie_devkit.quantize.float_nodes import float_nodes

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from vigie.models import load_bundle
-from vigie.runtimes.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, Breaker, pause_s
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.decision_cache import ENTRIES_MAX, CachedDecision, DecisionCache
-from vigie.runtimes.fingerprint import fingerprint
+from vigie.runtimes.choosing.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, Breaker, pause_s
+from vigie.runtimes.choosing.decision_cache import ENTRIES_MAX, CachedDecision, DecisionCache
+from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.hardware import probe
-from vigie.runtimes.measurement import Measured
+from vigie.runtimes.measuring.measurement import Measured
 
 SHIPPED = Path(__file__).parents[3] / "shared/models/conveyor-parts"
 T0 = 1_000_000.0

@@ -10,7 +10,7 @@ import pytest
 from support.hardware_trees import INTEL, JETSON, QUALCOMM, RASPBERRY, lay_out
 from vigie.models.card import Card, CardVariant
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.candidates import Rejected, candidates, thread_counts
+from vigie.runtimes.choosing.candidates import Rejected, candidates, thread_counts
 from vigie.runtimes.hardware import HardwareReport, Identity, probe
 
 PRECISIONS = {

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from vigie.runtimes.candidate import Candidate, cpu_candidate
-from vigie.runtimes.candidates import Rejected
-from vigie.runtimes.candidates_here import Here
-from vigie.runtimes.choose import choose
-from vigie.runtimes.measure import without_hope
-from vigie.runtimes.measurement import Failure, Measured, Trial, figures
-from vigie.runtimes.objective import Objective, Selection
+from vigie.runtimes.choosing.candidates import Rejected
+from vigie.runtimes.choosing.candidates_here import Here
+from vigie.runtimes.choosing.choose import choose
+from vigie.runtimes.choosing.objective import Objective, Selection
+from vigie.runtimes.measuring.measure import without_hope
+from vigie.runtimes.measuring.measurement import Failure, Measured, Trial, figures
 from vigie.runtimes.parity import Parity
 from vigie.runtimes.proof import Proof
 

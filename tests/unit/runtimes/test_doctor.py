@@ -12,11 +12,11 @@ from support.hardware_trees import INTEL, lay_out
 from vigie.models import load_bundle
 from vigie.runtimes import doctor
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.decision_cache import CachedDecision, DecisionCache
+from vigie.runtimes.choosing.decision_cache import CachedDecision, DecisionCache
+from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.doctor import diagnose, diagnosis_lines
-from vigie.runtimes.fingerprint import fingerprint
 from vigie.runtimes.hardware import Identity, Installed, probe
-from vigie.runtimes.measurement import Failure, Measured, Trial
+from vigie.runtimes.measuring.measurement import Failure, Measured, Trial
 from vigie_devkit import cli
 
 SHIPPED = ROOT / "shared/models/conveyor-parts"

@@ -18,7 +18,7 @@ from vigie.errors import BundleError, EngineError, ImageShapeError, ProviderErro
 from vigie.models import Bundle
 from vigie.runtimes import Candidate, Engine, open_engine
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.reference_run import run_reference
+from vigie.runtimes.engines.reference_run import run_reference
 
 
 def test_the_engine_runs_what_it_is_fed(tmp_path: Path) -> None:

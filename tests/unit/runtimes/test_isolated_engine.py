@@ -17,8 +17,8 @@ from support.bad_engines import MARKER, variable
 from vigie.errors import EngineDiedError, EngineError, EngineHungError, ImageShapeError, ProviderError
 from vigie.models import Bundle, load_bundle
 from vigie.runtimes.candidate import Candidate, cpu_candidate
-from vigie.runtimes.engine import EngineSettings, open_engine
-from vigie.runtimes.isolated_engine import IsolatedEngine
+from vigie.runtimes.engines.engine import EngineSettings, open_engine
+from vigie.runtimes.engines.isolated_engine import IsolatedEngine
 from vigie_devkit.models.importer import import_model
 
 pytestmark = pytest.mark.timeout(300)
@@ -144,8 +144,8 @@ def test_the_child_ends_with_its_parent_even_while_it_hangs(bundle: Bundle, tmp_
         "import sys, threading, numpy as np\n"
         "from vigie.models import load_bundle\n"
         "from vigie.runtimes.candidate import Candidate\n"
-        "from vigie.runtimes.engine import EngineSettings\n"
-        "from vigie.runtimes.isolated_engine import IsolatedEngine\n"
+        "from vigie.runtimes.engines.engine import EngineSettings\n"
+        "from vigie.runtimes.engines.isolated_engine import IsolatedEngine\n"
         "bundle = load_bundle(sys.argv[1])\n"
         "engine = IsolatedEngine.open(bundle, Candidate('hanging', 'hanging', 'other', 'fp32', 1), EngineSettings())\n"
         "print(engine.pid, flush=True)\n"

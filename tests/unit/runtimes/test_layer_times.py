@@ -11,7 +11,7 @@ import pytest
 from support import models
 from vigie.models import load_bundle
 from vigie.runtimes.candidate import Candidate, cpu_candidate
-from vigie.runtimes.layer_times import advice, layer_times, sum_up
+from vigie.runtimes.engines.layer_times import advice, layer_times, sum_up
 from vigie_devkit.cli import main
 from vigie_devkit.models.importer import import_model
 

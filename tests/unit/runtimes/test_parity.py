@@ -12,7 +12,7 @@ from support import models
 from vigie.models import load_bundle
 from vigie.models.card import Card
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.engine import open_engine
+from vigie.runtimes.engines.engine import open_engine
 from vigie.runtimes.parity import judge, match
 from vigie.runtimes.reference_frames import reference_frames
 from vigie.vision.detections import Detections

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from vigie.runtimes.onnxruntime_proof import Profile, read_profile
-from vigie.runtimes.openvino_proof import Layer, judge_layers
+from vigie.runtimes.engines.onnxruntime_proof import Profile, read_profile
+from vigie.runtimes.engines.openvino_proof import Layer, judge_layers
+from vigie.runtimes.engines.proof_rules import judge
 from vigie.runtimes.proof import Proof
-from vigie.runtimes.proof_rules import judge
 
 CPU, CUDA, QNN, TRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "QNN", "Tensorrt"))
 

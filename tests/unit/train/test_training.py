@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="needs PyTorch (training extra)")
 from vigie.contracts.samples import MANIFEST, Sample  # noqa: E402  # after the skip, as the rest
 from vigie.errors import DatasetError  # noqa: E402
 from vigie.models import load_bundle  # noqa: E402
-from vigie.runtimes.reference_run import run_reference  # noqa: E402
+from vigie.runtimes.engines.reference_run import run_reference  # noqa: E402
 from vigie_devkit.cli import main  # noqa: E402
 from vigie_devkit.train.dataset import Dataset  # noqa: E402
 from vigie_devkit.train.export import INPUT, OUTPUT, to_onnx  # noqa: E402

@@ -20,11 +20,11 @@ import msgspec
 
 from vigie.models import Bundle, load_bundle
 from vigie.runtimes import Candidate, probe
-from vigie.runtimes.candidates_here import candidates_here
-from vigie.runtimes.choose import NOISE_SHARE_MAX, TIE_SHARE, choose
-from vigie.runtimes.measure import MeasurePlan, MeasureProgress, measure_all, measure_once
-from vigie.runtimes.measurement import Measured, figures
-from vigie.runtimes.objective import Kind, Objective
+from vigie.runtimes.choosing.candidates_here import candidates_here
+from vigie.runtimes.choosing.choose import NOISE_SHARE_MAX, TIE_SHARE, choose
+from vigie.runtimes.choosing.objective import Kind, Objective
+from vigie.runtimes.measuring.measure import MeasurePlan, MeasureProgress, measure_all, measure_once
+from vigie.runtimes.measuring.measurement import Measured, figures
 from vigie_devkit.bench.classifier import write_classifier
 from vigie_devkit.local.paths import CHECKOUT
 from vigie_devkit.models.importer import import_model

@@ -15,7 +15,7 @@ import numpy as np
 
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate, cpu_candidate
-from vigie.runtimes.engine import EngineSettings, open_engine
+from vigie.runtimes.engines.engine import EngineSettings, open_engine
 from vigie.runtimes.proof import Proof
 
 COMMAND = "VIGIE_FAULTS_ENGINE"

@@ -9,12 +9,12 @@ import msgspec
 
 from vigie.models import Bundle, load_bundle
 from vigie.runtimes import Candidate
-from vigie.runtimes.candidates_here import candidates_here
-from vigie.runtimes.choose import Choice, Rejection, choose
-from vigie.runtimes.layer_times import LayerTime, advice, layer_times
-from vigie.runtimes.measure import MeasurePlan, MeasureProgress, measure_all
-from vigie.runtimes.measurement import Figures, Measured, figures
-from vigie.runtimes.objective import Objective
+from vigie.runtimes.choosing.candidates_here import candidates_here
+from vigie.runtimes.choosing.choose import Choice, Rejection, choose
+from vigie.runtimes.choosing.objective import Objective
+from vigie.runtimes.engines.layer_times import LayerTime, advice, layer_times
+from vigie.runtimes.measuring.measure import MeasurePlan, MeasureProgress, measure_all
+from vigie.runtimes.measuring.measurement import Figures, Measured, figures
 from vigie.runtimes.parity import Parity
 from vigie.runtimes.proof import Proof
 from vigie.runtimes.reference_frames import reference_frames

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vigie.errors import ModelUnrecognisedError
 from vigie.models.reference import ReferencePair
-from vigie.runtimes.reference_run import run_reference
+from vigie.runtimes.engines.reference_run import run_reference
 from vigie.vision.decoders import make_decoder
 from vigie_devkit.models.evidence.conclusion import Conclusion
 from vigie_devkit.models.evidence.trial import judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vigie.errors import CardError, EngineError, ModelUnrecognisedError
-from vigie.runtimes.reference_run import open_reference
+from vigie.runtimes.engines.reference_run import open_reference
 from vigie_devkit.models.evidence.conclusion import Conclusion
 from vigie_devkit.models.evidence.looking import Looker, Sight
 from vigie_devkit.models.labels import choose_labels

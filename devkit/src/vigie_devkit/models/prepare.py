@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from vigie.errors import EngineError, ModelFileError
-from vigie.runtimes.reference_run import run_reference
+from vigie.runtimes.engines.reference_run import run_reference
 from vigie_devkit.models.checks import open_model
 from vigie_devkit.models.evidence.stem import read_stem
 from vigie_devkit.models.normalise import fix_shapes, graph_inputs, image_input, output_shapes, raise_opset

@@ -18,7 +18,7 @@ from vigie.models import Bundle, Card, load_bundle
 from vigie.models.bundle import CARD_FILE
 from vigie.models.card import Calibration, CardVariant, Evidence, Parity, Reference, write_card
 from vigie.models.reference import ReferencePair, write_reference
-from vigie.runtimes.reference_run import run_reference
+from vigie.runtimes.engines.reference_run import run_reference
 from vigie_devkit.accuracy.parity_score import parity_score
 from vigie_devkit.models.writer import REFERENCE_FILE, put_in_place
 from vigie_devkit.quantize.qdq import opset

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from vigie.config.doorbells import DoorbellConfig
 from vigie.errors import ConfigRefusedError
-from vigie.runtimes.objective import Kind, Objective, Selection
+from vigie.runtimes.choosing.objective import Kind, Objective, Selection
 from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.release import Release
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from vigie.errors import ConfigRefusedError, EngineError, ModelHungError, VigieError
 from vigie.log import get_logger
 from vigie.runtimes import Candidate, Engine, EngineSettings
-from vigie.runtimes.breaker import Breaker
-from vigie.runtimes.isolated_engine import IsolatedEngine
-from vigie.runtimes.opening import is_safe, open_to_serve
+from vigie.runtimes.choosing.breaker import Breaker
+from vigie.runtimes.engines.isolated_engine import IsolatedEngine
+from vigie.runtimes.engines.opening import is_safe, open_to_serve
 from vigie.runtimes.proof import Proof
 from vigie.thread_names import ENGINE, threads_started_as
 from vigie_inference.serving import LoadedBundle, ServingModel

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from vigie.errors import ConfigRefusedError
 from vigie.models import Bundle
 from vigie.runtimes import Candidate
-from vigie.runtimes.breaker import Breaker
-from vigie.runtimes.candidates_here import Here
-from vigie.runtimes.choose import choose
-from vigie.runtimes.decision_cache import CachedDecision
-from vigie.runtimes.objective import Objective
-from vigie.runtimes.opening import is_safe
+from vigie.runtimes.choosing.breaker import Breaker
+from vigie.runtimes.choosing.candidates_here import Here
+from vigie.runtimes.choosing.choose import choose
+from vigie.runtimes.choosing.decision_cache import CachedDecision
+from vigie.runtimes.choosing.objective import Objective
+from vigie.runtimes.engines.opening import is_safe
 
 
 def first_engine(

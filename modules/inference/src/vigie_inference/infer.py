@@ -18,7 +18,7 @@ from vigie.frames import RingPool
 from vigie.log import get_logger
 from vigie.messaging.inputs import InputQueue, Received
 from vigie.messaging.output import Output
-from vigie.runtimes.finite import require_finite
+from vigie.runtimes.engines.finite import require_finite
 from vigie.service import Service
 from vigie.vision.detections import Detections
 from vigie.vision.in_frame import as_messages

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from vigie.models import Bundle
 from vigie.runtimes import Candidate
-from vigie.runtimes.breaker import Breaker
-from vigie.runtimes.decision_cache import CachedDecision, DecisionCache
-from vigie.runtimes.footprint import memory_left_mb
-from vigie.runtimes.measure import MeasurePlan, MeasureProgress, measure_all, measure_once
-from vigie.runtimes.measurement import Measured
-from vigie.runtimes.opening import is_safe
+from vigie.runtimes.choosing.breaker import Breaker
+from vigie.runtimes.choosing.decision_cache import CachedDecision, DecisionCache
+from vigie.runtimes.engines.opening import is_safe
+from vigie.runtimes.measuring.footprint import memory_left_mb
+from vigie.runtimes.measuring.measure import MeasurePlan, MeasureProgress, measure_all, measure_once
+from vigie.runtimes.measuring.measurement import Measured
 from vigie_inference.load import Load
 
 # Above this the cores are needed for frames: a figure taken now would say more of the frames than of the candidate.

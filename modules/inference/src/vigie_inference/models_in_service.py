@@ -14,7 +14,7 @@ import threading
 import time
 
 from vigie.runtimes import Engine
-from vigie.runtimes.opening import is_safe
+from vigie.runtimes.engines.opening import is_safe
 from vigie_inference.config import InferenceConfig
 from vigie_inference.serving import Filter, ServingModel
 

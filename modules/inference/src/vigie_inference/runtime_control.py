@@ -17,14 +17,14 @@ import msgspec
 from vigie.errors import ConfigRefusedError
 from vigie.log import get_logger
 from vigie.runtimes import Candidate
-from vigie.runtimes.breaker import Breaker
-from vigie.runtimes.candidates_here import Here, candidates_here
-from vigie.runtimes.choose import Choice, Rejection, choose
-from vigie.runtimes.decision_cache import DecisionCache
-from vigie.runtimes.fingerprint import fingerprint
-from vigie.runtimes.measurement import Measured
-from vigie.runtimes.objective import Objective
-from vigie.runtimes.opening import is_safe
+from vigie.runtimes.choosing.breaker import Breaker
+from vigie.runtimes.choosing.candidates_here import Here, candidates_here
+from vigie.runtimes.choosing.choose import Choice, Rejection, choose
+from vigie.runtimes.choosing.decision_cache import DecisionCache
+from vigie.runtimes.choosing.fingerprint import fingerprint
+from vigie.runtimes.choosing.objective import Objective
+from vigie.runtimes.engines.opening import is_safe
+from vigie.runtimes.measuring.measurement import Measured
 from vigie.service import Service
 from vigie_inference.canary import Canary
 from vigie_inference.config import InferenceConfig, objective_of

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from vigie.runtimes import Candidate
-from vigie.runtimes.measure import MeasureProgress
-from vigie.runtimes.measurement import Measured
+from vigie.runtimes.measuring.measure import MeasureProgress
+from vigie.runtimes.measuring.measurement import Measured
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig
 from vigie_inference.runtime_state import RuntimeState, serving_of

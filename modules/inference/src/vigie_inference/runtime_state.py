@@ -7,10 +7,10 @@ from typing import Any, Literal
 import msgspec
 
 from vigie.runtimes import Candidate
-from vigie.runtimes.breaker import Trouble
-from vigie.runtimes.choose import Choice, Rejection
-from vigie.runtimes.measure import MeasureProgress
-from vigie.runtimes.measurement import Measured, figures
+from vigie.runtimes.choosing.breaker import Trouble
+from vigie.runtimes.choosing.choose import Choice, Rejection
+from vigie.runtimes.measuring.measure import MeasureProgress
+from vigie.runtimes.measuring.measurement import Measured, figures
 
 # A twin's reported properties hold 32 KB in all; what is cut here is whole in ``get_runtime``.
 SHOWN_MAX = 12

@@ -13,7 +13,7 @@ from vigie.models.reference import read_reference
 from vigie.models.signed import SignedBy
 from vigie.models.trust import TrustPolicy, judge
 from vigie.runtimes import Engine
-from vigie.runtimes.isolated_engine import IsolatedEngine
+from vigie.runtimes.engines.isolated_engine import IsolatedEngine
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Decoder
 from vigie.vision.tracking import WEAK_SCORE

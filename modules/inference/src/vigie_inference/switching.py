@@ -9,11 +9,11 @@ from pathlib import Path
 from vigie.errors import EngineLiesError, VigieError
 from vigie.log import get_logger
 from vigie.runtimes import Candidate, Engine, EngineSettings
-from vigie.runtimes.breaker import FORGIVEN_AFTER_S, Breaker
-from vigie.runtimes.finite import require_finite
-from vigie.runtimes.isolated_engine import IsolatedEngine
-from vigie.runtimes.measurement import Measured, figures
-from vigie.runtimes.opening import is_safe
+from vigie.runtimes.choosing.breaker import FORGIVEN_AFTER_S, Breaker
+from vigie.runtimes.engines.finite import require_finite
+from vigie.runtimes.engines.isolated_engine import IsolatedEngine
+from vigie.runtimes.engines.opening import is_safe
+from vigie.runtimes.measuring.measurement import Measured, figures
 from vigie.runtimes.parity import judge
 from vigie.runtimes.reference_frames import reference_frames
 from vigie_inference.engines import Engines

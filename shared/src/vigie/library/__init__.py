@@ -5,6 +5,6 @@ from __future__ import annotations
 from vigie.library.found import Found
 from vigie.library.model import Model, open_model
 from vigie.library.serve import RuntimeFacts
-from vigie.runtimes.objective import Selection
+from vigie.runtimes.choosing.objective import Selection
 
 __all__ = ["Found", "Model", "RuntimeFacts", "Selection", "open_model"]

@@ -21,9 +21,9 @@ from vigie.models import Bundle, Card, load_bundle
 from vigie.models.bundle import CARD_FILE
 from vigie.models.store import BundleStore
 from vigie.runtimes import Candidate, Engine
-from vigie.runtimes.finite import require_finite
-from vigie.runtimes.objective import Objective, Selection
-from vigie.runtimes.opening import open_to_serve
+from vigie.runtimes.choosing.objective import Objective, Selection
+from vigie.runtimes.engines.finite import require_finite
+from vigie.runtimes.engines.opening import open_to_serve
 from vigie.vision.decoders import make_decoder
 from vigie.vision.letterbox import letterbox_into
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from vigie.errors import ProviderError
 from vigie.models import Bundle
 from vigie.runtimes import Candidate, Proof
-from vigie.runtimes.candidates_here import candidates_here
-from vigie.runtimes.choose import choose
-from vigie.runtimes.decision_cache import CachedDecision, DecisionCache
-from vigie.runtimes.fingerprint import fingerprint
-from vigie.runtimes.measure import MeasurePlan, measure_all
-from vigie.runtimes.objective import Objective
-from vigie.runtimes.opening import is_safe
+from vigie.runtimes.choosing.candidates_here import candidates_here
+from vigie.runtimes.choosing.choose import choose
+from vigie.runtimes.choosing.decision_cache import CachedDecision, DecisionCache
+from vigie.runtimes.choosing.fingerprint import fingerprint
+from vigie.runtimes.choosing.objective import Objective
+from vigie.runtimes.engines.opening import is_safe
+from vigie.runtimes.measuring.measure import MeasurePlan, measure_all
 
 # Enough to tell candidates apart that differ by more than a tenth; the module takes its time for the rest.
 _PLAN = MeasurePlan(processes=3, nice=0)

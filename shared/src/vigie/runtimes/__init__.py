@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vigie.runtimes.candidate import Candidate, cpu_candidate
-from vigie.runtimes.candidates import Rejected, candidates
-from vigie.runtimes.engine import CPU, Engine, EngineSettings, open_engine
+from vigie.runtimes.choosing.candidates import Rejected, candidates
+from vigie.runtimes.engines.engine import CPU, Engine, EngineSettings, open_engine
 from vigie.runtimes.hardware import HardwareReport, probe
 from vigie.runtimes.proof import Proof
 

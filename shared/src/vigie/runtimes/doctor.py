@@ -16,10 +16,10 @@ import msgspec
 from vigie.errors import VigieError
 from vigie.models import Bundle, load_bundle
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.candidates import Rejected, candidates
+from vigie.runtimes.choosing.candidates import Rejected, candidates
+from vigie.runtimes.choosing.known_choice import Known, known_choice
 from vigie.runtimes.hardware import HardwareReport, probe
 from vigie.runtimes.hardware.text import report_lines
-from vigie.runtimes.known_choice import Known, known_choice
 
 _NO_REMEDY = "no remedy"
 

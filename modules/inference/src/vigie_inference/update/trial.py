@@ -23,7 +23,7 @@ from vigie.contracts.tensors import TensorItem
 from vigie.errors import FrameGoneError, VigieError
 from vigie.frames import RingPool
 from vigie.log import get_logger
-from vigie.runtimes.finite import require_finite
+from vigie.runtimes.engines.finite import require_finite
 from vigie.vision.detections import Detections
 from vigie.vision.in_frame import as_messages
 from vigie_inference.looks import see_frame

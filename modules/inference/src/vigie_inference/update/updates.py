@@ -21,7 +21,7 @@ from vigie.errors import (
 from vigie.log import get_logger
 from vigie.models.link import check_link
 from vigie.models.oci import read_reference
-from vigie.runtimes.finite import require_finite
+from vigie.runtimes.engines.finite import require_finite
 from vigie.runtimes.reference_frames import reference_frames
 from vigie.secrets import SecretStore
 from vigie.service import Service

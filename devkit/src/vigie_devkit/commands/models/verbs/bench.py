@@ -30,7 +30,7 @@ def _bench(args: argparse.Namespace) -> int:
     import msgspec
 
     from vigie.models import load_bundle
-    from vigie.runtimes.objective import Objective, Selection
+    from vigie.runtimes.choosing.objective import Objective, Selection
     from vigie_devkit.models.bench import bench_bundle, describe
     from vigie_devkit.models.shelf import find_on_shelf
 

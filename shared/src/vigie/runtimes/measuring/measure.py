@@ -21,10 +21,10 @@ import msgspec
 from vigie.errors import ProviderError
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.footprint import resident_mb, starved_seconds
-from vigie.runtimes.isolated_engine import end_in_words, python_module
-from vigie.runtimes.measure_child import Answer, Request
-from vigie.runtimes.measurement import Failure, Measured, Trial
+from vigie.runtimes.engines.isolated_engine import end_in_words, python_module
+from vigie.runtimes.measuring.footprint import resident_mb, starved_seconds
+from vigie.runtimes.measuring.measure_child import Answer, Request
+from vigie.runtimes.measuring.measurement import Failure, Measured, Trial
 
 # A candidate this many times slower, and dearer, than the best of its first round is not measured again.
 HOPELESS = 2.0
@@ -155,7 +155,7 @@ def run_child(request: Request, plan: MeasurePlan, stop: Callable[[], bool]) -> 
         try:
             process = subprocess.Popen(
                 [
-                    *python_module("vigie.runtimes.measure_child"),
+                    *python_module("vigie.runtimes.measuring.measure_child"),
                     msgspec.json.encode(msgspec.structs.replace(request, lifeline=lifeline, answer=theirs)).decode(),
                 ],
                 stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vigie.errors import ProviderError
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate, cpu_candidate
-from vigie.runtimes.plugged_in import engine_factory
+from vigie.runtimes.engines.plugged_in import engine_factory
 from vigie.runtimes.proof import Proof
 from vigie.runtimes.threads import threads_available
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from vigie.models.bundle import Bundle
-from vigie.runtimes.plugged_in import plugged_in
+from vigie.runtimes.engines.plugged_in import plugged_in
 
 # Raised when measuring, judging or the meaning of an option changes.
 RULES_VERSION = "2"

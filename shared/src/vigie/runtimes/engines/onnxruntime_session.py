@@ -14,10 +14,10 @@ import msgspec
 from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle, Variant
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engine import EngineSettings
+from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.hardware.vulkan_adapters import use_real_ones_only
 from vigie.runtimes.providers import TABLE, Row, check_options
 from vigie.runtimes.runtime_libraries import first_line, plugin_devices
-from vigie.runtimes.vulkan_adapters import use_real_ones_only
 
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 _CPU = "CPUExecutionProvider"

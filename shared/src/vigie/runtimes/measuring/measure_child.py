@@ -1,4 +1,4 @@
-"""The process that measures one candidate once: ``python -m vigie.runtimes.measure_child``, request in, answer out.
+"""The process that measures one candidate once, `python -m` this file: request in, answer out.
 
 It opens the candidate as the module would serve it, so an isolated engine's transport is in the figures. Whatever a
 driver does to this process, the parent reads the reason from how it ended.
@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from vigie.errors import ProviderError, VigieError
 from vigie.models import Bundle, load_bundle
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engine import Engine, EngineSettings
-from vigie.runtimes.footprint import cpu_seconds, pss_mb
+from vigie.runtimes.engines.engine import Engine, EngineSettings
+from vigie.runtimes.engines.isolated_engine import IsolatedEngine
+from vigie.runtimes.engines.opening import open_to_serve
 from vigie.runtimes.hardware import probe
 from vigie.runtimes.hardware.energy import open_meter
-from vigie.runtimes.isolated_engine import IsolatedEngine
 from vigie.runtimes.lifeline import end_with_parent, yield_to_others
-from vigie.runtimes.measurement import Trial
-from vigie.runtimes.opening import open_to_serve
+from vigie.runtimes.measuring.footprint import cpu_seconds, pss_mb
+from vigie.runtimes.measuring.measurement import Trial
 from vigie.runtimes.parity import Parity, judge
 from vigie.runtimes.proof import Proof
 from vigie.runtimes.reference_frames import reference_frames

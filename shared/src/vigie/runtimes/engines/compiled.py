@@ -12,7 +12,7 @@ from types import ModuleType
 import msgspec
 
 from vigie.errors import EngineError
-from vigie.runtimes.onnxruntime_session import SessionPlan, model_content, open_session, session_options
+from vigie.runtimes.engines.onnxruntime_session import SessionPlan, model_content, open_session, session_options
 from vigie.runtimes.runtime_libraries import first_line
 
 

@@ -14,12 +14,12 @@ from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.compiled import compiled_model
-from vigie.runtimes.engine import EngineSettings
-from vigie.runtimes.onnxruntime_proof import profile_runs
-from vigie.runtimes.onnxruntime_session import SessionPlan, open_session, plan_session
+from vigie.runtimes.engines.compiled import compiled_model
+from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.onnxruntime_proof import profile_runs
+from vigie.runtimes.engines.onnxruntime_session import SessionPlan, open_session, plan_session
+from vigie.runtimes.engines.proof_rules import judge
 from vigie.runtimes.proof import Proof
-from vigie.runtimes.proof_rules import judge
 from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
 from vigie.runtimes.signature import check_signature, check_tensor
 

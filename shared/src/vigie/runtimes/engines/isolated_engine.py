@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from vigie.errors import EngineDiedError, EngineError, EngineHungError, ImageShapeError, ProviderError
 from vigie.models.bundle import Bundle
-from vigie.runtimes import isolated_messages as wire
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engine import EngineSettings
+from vigie.runtimes.engines import isolated_messages as wire
+from vigie.runtimes.engines.engine import EngineSettings
 from vigie.runtimes.proof import Proof
 
 LOAD_LIMIT_S = 120.0
@@ -67,7 +67,7 @@ class IsolatedEngine:
                 nice=nice,
             )
             self._process = subprocess.Popen(
-                [*python_module("vigie.runtimes.isolated_child"), wire.encode(start).decode()],
+                [*python_module("vigie.runtimes.engines.isolated_child"), wire.encode(start).decode()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vigie.errors import EngineOutputError
-from vigie.runtimes.engine import Engine
+from vigie.runtimes.engines.engine import Engine
 
 
 def require_finite(engine: Engine, outputs: Sequence[NDArray[Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vigie.runtimes.onnxruntime_proof import Profile
+from vigie.runtimes.engines.onnxruntime_proof import Profile
 from vigie.runtimes.proof import Proof, Verdict
 
 CPU = "CPUExecutionProvider"

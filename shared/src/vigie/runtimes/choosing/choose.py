@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.measurement import Figures, Measured, Trial, figures
-from vigie.runtimes.objective import Objective
+from vigie.runtimes.choosing.objective import Objective
+from vigie.runtimes.measuring.measurement import Figures, Measured, Trial, figures
 
 # Closer than this is a tie whatever the noise: nobody notices it, and it turns with the next measurement.
 TIE_SHARE = 0.03

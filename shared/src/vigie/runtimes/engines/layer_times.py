@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engine import EngineSettings
-from vigie.runtimes.onnxruntime_session import open_session, plan_session
+from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.onnxruntime_session import open_session, plan_session
 from vigie.runtimes.runtime_libraries import import_onnxruntime
 
 _RUNS = 5

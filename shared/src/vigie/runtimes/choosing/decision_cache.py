@@ -8,7 +8,7 @@ import msgspec
 
 from vigie.config.atomic import write_atomically
 from vigie.log import get_logger
-from vigie.runtimes.measurement import Measured
+from vigie.runtimes.measuring.measurement import Measured
 
 log = get_logger(__name__)
 

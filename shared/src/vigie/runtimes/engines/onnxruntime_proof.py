@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.errors import EngineError
-from vigie.runtimes.onnxruntime_session import SessionPlan, open_session
+from vigie.runtimes.engines.onnxruntime_session import SessionPlan, open_session
 from vigie.runtimes.runtime_libraries import first_line
 
 _RUNS = 3

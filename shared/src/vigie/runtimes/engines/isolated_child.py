@@ -1,4 +1,4 @@
-"""The process of an isolated engine: ``python -m vigie.runtimes.isolated_child START``; ended by its parent's end."""
+"""The process of an isolated engine, `isolated_child START`; ended by its parent's end."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from vigie.errors import VigieError
 from vigie.models import load_bundle
-from vigie.runtimes import isolated_messages as wire
-from vigie.runtimes.engine import Engine, EngineSettings, open_engine
+from vigie.runtimes.engines import isolated_messages as wire
+from vigie.runtimes.engines.engine import Engine, EngineSettings, open_engine
 from vigie.runtimes.lifeline import end_with_parent, yield_to_others
 from vigie.thread_names import ENGINE, show_thread_name
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engine import Engine, EngineSettings, open_engine
-from vigie.runtimes.isolated_engine import LOAD_LIMIT_S, IsolatedEngine
+from vigie.runtimes.engines.engine import Engine, EngineSettings, open_engine
+from vigie.runtimes.engines.isolated_engine import LOAD_LIMIT_S, IsolatedEngine
 
 
 def is_safe(candidate: Candidate) -> bool:

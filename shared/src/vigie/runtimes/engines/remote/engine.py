@@ -17,12 +17,9 @@ from vigie.errors import EngineError, ProviderError, SecretMissingError, SecretR
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engine import EngineSettings
-from vigie.runtimes.parity import judge
-from vigie.runtimes.proof import Proof
-from vigie.runtimes.reference_frames import reference_frames
-from vigie.runtimes.remote.client import Access, Client, RemoteError, Target
-from vigie.runtimes.remote.messages import (
+from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.remote.client import Access, Client, RemoteError, Target
+from vigie.runtimes.engines.remote.messages import (
     BINARY,
     ModelFacts,
     ServerFacts,
@@ -30,6 +27,9 @@ from vigie.runtimes.remote.messages import (
     request_head,
     signature_of,
 )
+from vigie.runtimes.parity import judge
+from vigie.runtimes.proof import Proof
+from vigie.runtimes.reference_frames import reference_frames
 from vigie.runtimes.signature import check_signature, check_tensor
 
 ENGINE = "kserve"

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 from vigie.models import Bundle
-from vigie.runtimes.choose import Rejection, choose
-from vigie.runtimes.decision_cache import DecisionCache
-from vigie.runtimes.fingerprint import fingerprint
+from vigie.runtimes.choosing.choose import Rejection, choose
+from vigie.runtimes.choosing.decision_cache import DecisionCache
+from vigie.runtimes.choosing.fingerprint import fingerprint
+from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.hardware import HardwareReport
-from vigie.runtimes.objective import Objective
 
 
 class Known(msgspec.Struct, frozen=True):

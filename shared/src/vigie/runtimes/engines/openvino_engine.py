@@ -11,9 +11,9 @@ from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engine import EngineSettings
-from vigie.runtimes.onnxruntime_session import find_row
-from vigie.runtimes.openvino_proof import executed_layers, judge_layers
+from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.onnxruntime_session import find_row
+from vigie.runtimes.engines.openvino_proof import executed_layers, judge_layers
 from vigie.runtimes.proof import Proof
 from vigie.runtimes.providers import Row, check_options
 from vigie.runtimes.runtime_libraries import import_openvino

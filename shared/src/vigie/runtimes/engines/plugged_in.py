@@ -20,9 +20,9 @@ from vigie.errors import ConfigRefusedError
 VARIABLE = "VIGIE_ENGINES"
 GROUP = "vigie.engines"
 _OWN = {
-    "onnxruntime": "vigie.runtimes.onnxruntime_engine:open_onnxruntime",
-    "openvino": "vigie.runtimes.openvino_engine:open_openvino",
-    "kserve": "vigie.runtimes.remote.engine:open_kserve",
+    "onnxruntime": "vigie.runtimes.engines.onnxruntime_engine:open_onnxruntime",
+    "openvino": "vigie.runtimes.engines.openvino_engine:open_openvino",
+    "kserve": "vigie.runtimes.engines.remote.engine:open_kserve",
 }
 
 EngineFactory = Callable[..., Any]

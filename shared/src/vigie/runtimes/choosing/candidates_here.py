@@ -10,11 +10,11 @@ import msgspec
 
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.candidates import Rejected, candidates
-from vigie.runtimes.choose import Rejection
+from vigie.runtimes.choosing.candidates import Rejected, candidates
+from vigie.runtimes.choosing.choose import Rejection
+from vigie.runtimes.choosing.objective import Objective
+from vigie.runtimes.engines.plugged_in import plugged_in
 from vigie.runtimes.hardware import probe
-from vigie.runtimes.objective import Objective
-from vigie.runtimes.plugged_in import plugged_in
 
 
 @dataclass(frozen=True)
