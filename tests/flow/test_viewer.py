@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from support import models
 from support.product import Home
 from support.viewer_page import CHROMIUM
 
@@ -62,13 +63,37 @@ def of_hub(*, up: bool) -> Any:
     return lambda told: told["kind"] == "numbers" and told["hub"].get("viewer") is up
 
 
-async def look(address: str, kill_hub: Callable[[], None]) -> None:
+async def try_a_dropped_file(session: aiohttp.ClientSession, address: str, model: bytes) -> None:
+    """It runs beside what serves, which stays; by its name nothing leads to it."""
+    head = json.dumps({"name": "mine.onnx", "choices": {"labels": ["nut", "bolt", "screw"]}}).encode()
+    async with session.post(
+        f"{address}/api/models",
+        data=len(head).to_bytes(4, "big") + head + model,
+        headers={"Content-Type": "application/octet-stream"},
+    ) as answer:
+        told = await answer.json()
+        assert answer.status == 200, told
+    call = {"module": "inference", "method": "try_model"}
+    begun = await posted(session, f"{address}/api/method", {**call, "payload": {"path": told["imported"]["path"]}})
+    assert begun["status"] == 200, begun
+    assert (begun["payload"]["phase"], begun["payload"]["model"].partition("/")[0]) == ("running", "mine-1")
+    ended = await posted(session, f"{address}/api/method", {**call, "method": "end_try"})
+    assert ended["payload"]["phase"] == "ended"
+    named = await posted(session, f"{address}/api/method", {**call, "payload": {"name": "mine"}})
+    assert named["status"] == 400
+    assert "there is no bundle 'mine'" in named["payload"]["error"]
+
+
+async def look(address: str, kill_hub: Callable[[], None], model: bytes) -> None:
     async with aiohttp.ClientSession() as session:
         async with asyncio.timeout(WITHIN_S):
             while True:
                 try:
                     async with session.get(f"{address}/api/me") as answer:
-                        assert await answer.json() == {"signed_in": True, "token_needed": False, "edits": True}
+                        me = await answer.json()
+                        assert {**me, "drop_bytes_max": 0} == {
+                            "signed_in": True, "token_needed": False, "edits": True, "drops": True, "drop_bytes_max": 0,
+                        }  # fmt: skip
                         break
                 except aiohttp.ClientConnectionError:
                     await asyncio.sleep(0.1)
@@ -80,6 +105,9 @@ async def look(address: str, kill_hub: Callable[[], None]) -> None:
             await posted(session, f"{address}/api/twin", {"module": "inference", "patch": {"score": 1.0}})
             await next_picture(socket, lambda head: head["boxes"] == [])
             await posted(session, f"{address}/api/undo", {})
+        await try_a_dropped_file(session, address, model)
+        async with session.ws_connect(f"{address}/live") as socket:
+            await socket.send_json({"look": {"conveyor": {"width": 640, "fps": 10}}})
             seen = await next_picture(socket, lambda head: head["boxes"])
             kill_hub()
             began = time.monotonic()
@@ -90,7 +118,9 @@ async def look(address: str, kill_hub: Callable[[], None]) -> None:
             await next_picture(socket, lambda head: head["boxes"] and head["seq"] > seen["seq"] + 20)
 
 
-def test_the_page_shows_what_was_seen_changes_the_twin_and_outlives_a_killed_hub(tmp_path: Path) -> None:
+def test_the_page_shows_what_was_seen_changes_the_twin_tries_a_dropped_file_and_outlives_a_killed_hub(
+    tmp_path: Path,
+) -> None:
     home = Home(tmp_path / "home")
     with home.running("synthetic://conveyor?seed=1&fps=10", "--viewer") as up:
         up.wait_until(lambda: re.search(r"vigie: page (\S+)", up.tail()), timeout_s=WITHIN_S, what="the page's address")
@@ -98,6 +128,7 @@ def test_the_page_shows_what_was_seen_changes_the_twin_and_outlives_a_killed_hub
             look(
                 re.findall(r"vigie: page (\S+)", up.log.read_text(encoding="utf-8"))[0],
                 lambda: os.kill(int(up.hub()["pid"]), signal.SIGKILL),
+                models.save(models.yolov8(), tmp_path).read_bytes(),
             )
         )
 

@@ -162,7 +162,7 @@ def free_port() -> Iterator[int]:
 
 @asynccontextmanager
 async def viewer_house(
-    folder: Path, *, token: str | None = None, hub_service: Path | None = None
+    folder: Path, *, token: str | None = None, hub_service: Path | None = None, model_desk: Path | None = None
 ) -> AsyncIterator[House]:
     """The viewer, serving; the modules around it say nothing until asked to."""
     routes = {
@@ -177,7 +177,7 @@ async def viewer_house(
     env = environment(names.VIEWER, folder)
     with free_port() as port:
         pass
-    settings = PageSettings("127.0.0.1", port, None, token, None, hub_service)
+    settings = PageSettings("127.0.0.1", port, None, token, None, hub_service, model_desk)
     house = House(hub, env.frames, f"http://127.0.0.1:{port}")
     try:
         async with (

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+
+from vigie.socket_paths import short_socket_path
 
 SOCKET_NAME = "agent.sock"
 MAX_ANSWER_BYTES = 131_072
@@ -53,7 +54,7 @@ async def serve_agent(state: Path, answer: Answering) -> AsyncIterator[None]:
 
     path = state / SOCKET_NAME
     path.unlink(missing_ok=True)  # of a supervisor that was killed
-    with _short(state) as short:
+    with short_socket_path(state, SOCKET_NAME) as short:
         server = await asyncio.start_unix_server(serve, short, limit=_LINE_BYTES)
     try:
         path.chmod(0o600)
@@ -66,7 +67,7 @@ async def serve_agent(state: Path, answer: Answering) -> AsyncIterator[None]:
 async def ask_agent(state: Path, call: AgentCall, timeout_s: float) -> AgentAnswer | None:
     """Ask whoever supervises. None: nobody does. Raises: TimeoutError, ValueError: no answer, or an unreadable one."""
     try:
-        with _short(state) as short:
+        with short_socket_path(state, SOCKET_NAME) as short:
             reader, writer = await asyncio.open_unix_connection(short, limit=_LINE_BYTES)
     except OSError:
         return None
@@ -78,13 +79,3 @@ async def ask_agent(state: Path, call: AgentCall, timeout_s: float) -> AgentAnsw
         raise ValueError(f"the supervisor ended while it was asked ({error})") from error
     finally:
         writer.close()
-
-
-@contextmanager
-def _short(state: Path) -> Iterator[str]:
-    """The socket's path through an open folder: the kernel takes 107 bytes, a checkout's path may be longer."""
-    folder = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{SOCKET_NAME}"
-    finally:
-        os.close(folder)

@@ -91,6 +91,9 @@ def _routes(manifest: Path) -> Sequence[Route]:
 
 
 def page_environment(run: RunPaths, environ: Mapping[str, str]) -> dict[str, str]:
-    """Where the page is served (the person's own ``VIGIE_PAGE`` wins), and the hub whose twins it may change."""
+    """Where the page is served (the person's own ``VIGIE_PAGE`` wins), and what of this run it may change.
+
+    The hub whose twins it patches, and the folder of the desk that takes model files dropped on it.
+    """
     page = environ.get("VIGIE_PAGE") or run.page.read_text(encoding="utf-8").strip()
-    return {"VIGIE_PAGE": page, "VIGIE_HUB_SERVICE": str(run.hub_json)}
+    return {"VIGIE_PAGE": page, "VIGIE_HUB_SERVICE": str(run.hub_json), "VIGIE_MODEL_DESK": str(run.folder)}

@@ -24,6 +24,7 @@ from vigie_devkit.local.footprint import folder_bytes, pss_bytes
 from vigie_devkit.local.health_watch import HealthWatch
 from vigie_devkit.local.leftovers import clear_leftovers
 from vigie_devkit.local.metrics import Tally, fetch_metrics, is_ready
+from vigie_devkit.local.model_desk import serve_model_desk
 from vigie_devkit.local.page import page_url
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.prepare import forget_secrets
@@ -101,6 +102,8 @@ class LocalRun:
             await agent.enter_async_context(
                 serve_agent(self._run.hub, Agent(self._supervisor, self._run.hub_json).answer)
             )
+            if VIEWER in self._plan.modules:
+                await agent.enter_async_context(serve_model_desk(self._run.folder, self._status.note))
             self._supervisor.on_change = self._write_record
             self._supervisor.start(hub_program(self._run, self._plan.listen))
             keeper = asyncio.create_task(self._supervisor.run(), name="local.supervisor")

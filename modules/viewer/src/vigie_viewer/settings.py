@@ -22,7 +22,8 @@ _TOKEN_LEAST = 12
 class PageSettings:
     """``token`` None: only connections of this process's own user are served, which needs a loopback address.
 
-    ``hub_service``: description of a local hub whose twins this page may change; None on a device.
+    ``hub_service``: description of a local hub whose twins this page may change; None on a device. ``model_desk``:
+    folder of whoever imports model files that are dropped on the page; None on a device.
     """
 
     host: str
@@ -31,6 +32,7 @@ class PageSettings:
     token: str | None
     token_file: Path | None
     hub_service: Path | None
+    model_desk: Path | None = None
 
     @classmethod
     def from_environ(cls, env: ModuleEnvironment, environ: Mapping[str, str]) -> Self:
@@ -40,8 +42,11 @@ class PageSettings:
         """
         host, port = _address(environ.get("VIGIE_PAGE", "127.0.0.1:8710"))
         token, token_file = _token(env, local=is_loopback(host))
-        service = environ.get("VIGIE_HUB_SERVICE")
-        return cls(host, port, _tls(environ), token, token_file, Path(service) if service else None)
+        service, desk = (environ.get(name) for name in ("VIGIE_HUB_SERVICE", "VIGIE_MODEL_DESK"))
+        return cls(
+            host, port, _tls(environ), token, token_file,
+            Path(service) if service else None, Path(desk) if desk else None,
+        )  # fmt: skip
 
 
 def is_loopback(host: str) -> bool:

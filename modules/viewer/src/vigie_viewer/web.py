@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from vigie.contracts.dropped import DROPPED_BYTES_MAX
 from vigie.errors import EndpointError
 from vigie.log import get_logger
 from vigie_viewer.answers import json_answer, refusal
 from vigie_viewer.applying import TwinEditor
 from vigie_viewer.assets import Asset, read_assets
 from vigie_viewer.audience import Audience
+from vigie_viewer.drops import Drops
 from vigie_viewer.edits import Edits
 from vigie_viewer.guard import SECURITY_HEADERS, Guard
 from vigie_viewer.live import Connection, serve_page
@@ -52,6 +54,7 @@ class Site:
         self._guard = Guard(settings, sessions)
         editor = TwinEditor(settings.hub_service) if settings.hub_service else None
         self._edits = Edits(editor, self._guard, overview.note, opened)
+        self._drops = Drops(settings.model_desk, self._guard)
         self._assets = read_assets()
         self._connections: dict[Connection, str | None] = {}
         self.viewers_max = 16
@@ -73,6 +76,7 @@ class Site:
                 web.get("/live", self._live),
                 web.get("/api/pictures/{number}", self._picture),
                 *self._edits.routes(),
+                *self._drops.routes(),
             ]
         )
         return app
@@ -88,7 +92,10 @@ class Site:
         """Whether this browser may look, and what the page may do: nothing that needs a session."""
         allowed = self._guard.allowed(request)
         body = {"signed_in": allowed, "token_needed": self._sessions.needed}
-        return json_answer(body | ({"edits": self._edits.possible} if allowed else {}))
+        return json_answer(body | (self._may() if allowed else {}))
+
+    def _may(self) -> dict[str, Any]:
+        return {"edits": self._edits.possible, "drops": self._drops.possible, "drop_bytes_max": DROPPED_BYTES_MAX}
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         try:

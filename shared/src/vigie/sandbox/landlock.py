@@ -1,4 +1,4 @@
-"""Landlock: the files that this thread, and what it starts, may read from now on; nothing else, and no writing.
+"""Landlock: the files that this thread, and what it starts, may read or change from now on; nothing else.
 
 Source: Documentation/userspace-api/landlock.rst; linux/landlock.h. The three calls have one number on every machine.
 """
@@ -36,11 +36,18 @@ def landlock_version() -> int:
     return max(0, found)
 
 
-def restrict(readable: Iterable[Path], *, tcp_ports: Iterable[int] | None, devices: Iterable[Path] = ()) -> int:
+def restrict(
+    readable: Iterable[Path],
+    *,
+    tcp_ports: Iterable[int] | None,
+    devices: Iterable[Path] = (),
+    writable: Iterable[Path] = (),
+) -> int:
     """Give up everything but reading ``readable``: files, and folders with all that is in them.
 
-    Args: devices: also written and commanded (ioctl). tcp_ports: where TCP may connect to; None: anywhere. Listening is
-        over in any case. Kernels before 6.7 cannot bound either. Paths that are not there are left out.
+    Args: devices: also written and commanded (ioctl). writable: folders in which everything is allowed.
+        tcp_ports: where TCP may connect to; None: anywhere. Listening is over in any case. Kernels before 6.7 cannot
+        bound either. Paths that are not there are left out.
     Returns: the version of Landlock in force; 0: nothing is.
     Raises: OSError: the kernel has Landlock, and refuses.
     """
@@ -60,6 +67,8 @@ def restrict(readable: Iterable[Path], *, tcp_ports: Iterable[int] | None, devic
         for path in devices:
             with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
                 _allow(libc, rules, path, _WRITE_FILE | (_RIGHTS[_IOCTL_SINCE] if version >= _IOCTL_SINCE else 0))
+        for path in writable:
+            _allow(libc, rules, path, rights)
         for port in (tcp_ports or ()) if net else ():
             _checked(libc.syscall(_ADD_RULE, rules, _NET_PORT, _PORT.pack(_CONNECT_TCP, port), 0))
         no_new_privileges(libc)

@@ -2,6 +2,7 @@
 import { html, useState } from "./vendor/htm-preact-3.1.1.js";
 import { cameraNames, state } from "./store.js";
 import { TRIAL_TONES } from "./draw.js";
+import { Drop } from "./drop.js";
 import { Engine, Trial, Update } from "./health.js";
 import { callMethod, copy, methodCommand, Patch, Said, applyPatch } from "./hub.js";
 import { Tile } from "./tile.js";
@@ -19,6 +20,11 @@ export function Models() {
     const answer = await callMethod("inference", method, payload);
     setBusy(false); setSaid(answer.ok ? null : { text: answer.error, bad: true });
   };
+  // One at a time: what is tried already makes room for what was dropped.
+  const tryFile = async (path) => {
+    if (tried?.phase === "running") await callMethod("inference", "end_try", {});
+    await call("try_model", { path });
+  };
   const serve = { module: "inference", patch: { model: request }, ok: Boolean(wanted), button: t.models.serve };
   const set = async () => { const { ok, told } = await applyPatch(serve.module, serve.patch); setSaid(ok ? { text: t.edit.sent(told.version), good: true } : { text: told.error, bad: true }); };
   return html`<div class="models"><h1 class="visually-hidden">${t.nav.models}</h1>
@@ -33,6 +39,7 @@ export function Models() {
       <div class="actions">${state.me.edits ? (tried?.phase === "running" ? html`<button class="main" disabled=${busy} onClick=${() => call("end_try", {})}>${t.models.end}</button>` : html`<button class="main" disabled=${busy || !wanted} onClick=${() => call("try_model", request)}>${t.models.begin}</button>`) : html`<button class="plain" disabled=${!wanted} onClick=${() => copy(methodCommand("inference", "try_model", request), setSaid)}><${Icon} name="cloud" />${t.models.command}</button>`}</div>
       <${Said} said=${said} />
       ${wanted && tried?.phase !== "running" && html`<h2>${t.models.serveTitle}</h2><${Patch} one=${serve} onApply=${set} say=${setSaid} />`}</section>
+    <${Drop} trying=${tried?.phase === "running"} onImported=${tryFile} />
     <section class="card"><h2>${t.health.engine}</h2><${Engine} /></section>
     <section class="card"><h2>${t.health.update}</h2><${Update} /></section></aside></div>`;
 }

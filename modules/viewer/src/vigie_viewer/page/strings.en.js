@@ -42,6 +42,15 @@ export const t = {
     try: "Try another model", bundle: "Bundle on this device", variant: "Variant", best: "what is best here", begin: "Try it beside", end: "End the try-out", opening: "Opening the model…", command: "Copy the try-out as az command",
     help: "It runs on the same live frames as the serving model, which goes on undisturbed. It ends by itself after five minutes.", ended: (why) => `Ended: ${why}.`, serving: "serves", trial: "on trial", serveTitle: "Let it serve", serve: "Serve this one",
   },
+  drop: {
+    title: "Try a file of your own", help: "Drop an ONNX file on this page, or the zip that Azure Custom Vision or AutoML exports. It is imported apart from everything that serves, by the evidence in the file, and tried on the live frames.",
+    choose: "Choose a file", sending: "Sending…", importing: "Importing: reading the graph, running it, comparing…", notSent: "The file could not be sent.", failed: (status) => `Refused with status ${status}.`,
+    tooLarge: (name, mb) => `${name} is larger than ${mb} MB, the most that is taken here. Import it by hand: ./vigie models import FILE`,
+    elsewhere: "A device takes models by a model update only. Import the file on the machine where it was made (./vigie models import FILE), try it there with ./vigie up, and publish the bundle.",
+    facts: (one) => `${one.task}, ${one.family}, ${one.size}, ${one.labels.length === 1 ? "1 class" : `${one.labels.length} classes`}`, question: { input: "Input", fit: "Fit", labels: "Labels", trial: "Trial run" },
+    trying: "On trial now. It serves nothing, and is forgotten with this run.", kept: "It serves nothing, and is forgotten with this run. To keep it: ./vigie models import FILE",
+    choices: "Say what the evidence leaves open, and import it again:", byEvidence: "by evidence", family: "Family", input: "Channels and range", align: "Fit of the picture", size: "Input size, height x width", labels: "Class names, one per line", trust: "Take the likeliest reading although evidence speaks against it", again: "Import again",
+  },
   setup: {
     title: "Add a camera", source: "Source", sourceLabel: "Address of the camera, a video file, or a device", examples: "For example", secret: "Write a password as ${NAME}: the secret of that name is filled in on the device and never shown.", check: "Check", checking: "Opening the source…", checkCommand: "Copy the check as az command",
     works: "A picture came.", noPicture: "No picture.", checkFirst: "Check the source first.", name: "Name of the camera", taken: "There is a camera of this name.", badName: "Lower case letters, digits, - and _; at most 64.", add: "Add this camera",
