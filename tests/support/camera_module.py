@@ -26,6 +26,7 @@ from vigie.frames.picture import lease_frame
 from vigie.messaging.memory import MemoryHub
 from vigie.service import Service, open_service
 from vigie.vision.convert import to_bgr
+from vigie_camera.blur import take_blur
 from vigie_camera.cameras import Cameras
 from vigie_camera.config import CameraConfig
 from vigie_camera.methods import offer_methods
@@ -150,6 +151,7 @@ async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraMod
         {
             (names.CAMERA, names.FRAMES): (names.PREPROCESS, names.FRAMES),
             (names.CAMERA, names.EVENTS): (names.SYNC, names.EVENTS),
+            (names.INFERENCE, names.BLUR): (names.CAMERA, names.BLUR),
         }
     )
     consumer = Consumer(hub, env.frames)
@@ -161,6 +163,7 @@ async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraMod
             networks = {"VIGIE_CAMERA_NETWORKS": "default 127.0.0.0/8", **environ}
             cameras = Cameras(service, output, networks, telling=Telling(service))
             offer_methods(service, cameras)
+            take_blur(service, cameras)
             service.thread("camera.watch", cameras.watch)
             service.thread("camera.clips", cameras.clips.run)
             await service.start()

@@ -156,6 +156,7 @@ async def inference(folder: Path, **environ: Any) -> AsyncIterator[Bench]:
             ("preprocess", "tensors"): ("inference", "tensors"),
             ("inference", "detections"): UPSTREAM,
             ("inference", "inputspec"): UPSTREAM,
+            ("inference", "blur"): UPSTREAM,
         }
     )
     env = dataclasses.replace(environment("inference", folder), **environ)

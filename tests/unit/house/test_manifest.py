@@ -37,6 +37,7 @@ def test_routes_connect_the_flow_that_the_code_names() -> None:
         (names.PREPROCESS, names.TENSORS, names.INFERENCE, names.TENSORS),
         (names.INFERENCE, names.DETECTIONS, names.SYNC, names.DETECTIONS),
         (names.INFERENCE, names.INPUT_SPEC, names.PREPROCESS, names.INPUT_SPEC),
+        (names.INFERENCE, names.BLUR, names.CAMERA, names.BLUR),
         (names.CAMERA, names.EVENTS, names.SYNC, names.EVENTS),
         (names.SYNC, names.TELEMETRY, None, None),
         (names.SYNC, names.EVENTS, names.ACTIONS, names.EVENTS),

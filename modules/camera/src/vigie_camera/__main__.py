@@ -9,6 +9,7 @@ from vigie.contracts import envelope, names
 from vigie.contracts.frames import FrameItem
 from vigie.demand import offer_demands
 from vigie.service import open_service, run_module
+from vigie_camera.blur import take_blur
 from vigie_camera.cameras import Cameras
 from vigie_camera.config import CameraConfig
 from vigie_camera.methods import offer_methods
@@ -28,6 +29,7 @@ async def main(env: ModuleEnvironment) -> None:
         preview = Preview.of(service, offer_demands(service))
         cameras = Cameras(service, frames, os.environ, preview=preview, telling=Telling(service))
         offer_methods(service, cameras)
+        take_blur(service, cameras)
 
         service.thread("camera.watch", cameras.watch)
         service.thread("camera.clips", cameras.clips.run)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vigie.contracts.blur import BlurAnswer
 from vigie.contracts.frames import FrameItem
 from vigie.errors import ConfigRefusedError, MethodRefusedError, PermanentError, RingNoSpaceError
 from vigie.frames import check_space, remove_dead_rings, ring_bytes
@@ -28,6 +29,7 @@ from vigie_camera.preview import Preview
 from vigie_camera.probe import Probe
 from vigie_camera.readiness import unready
 from vigie_camera.session import Station
+from vigie_camera.snapshots import SnapshotDesk
 from vigie_camera.source_policy import read_policy
 from vigie_camera.sources import SourcePlan, plan_source
 from vigie_camera.sources.registry import OpenContext, caution, refusal
@@ -146,6 +148,12 @@ class Cameras:
             raise MethodRefusedError(404, f"$.camera: no camera '{name}'; there are: {known}")
         return running.capture
 
+    def hear_blur(self, told: BlurAnswer) -> None:
+        """Inference has said where the classes to blur are in a frame that a snapshot waits for. From any thread."""
+        running = self._snapshot().get(told.camera)
+        if running is not None:
+            running.capture.snapshots.tell(told)
+
     def restart(self, name: str) -> str:
         """Begin ``name`` anew, as if it had just come into the twin. Returns: its state before.
 
@@ -170,7 +178,13 @@ class Cameras:
 
     def _begin(self, name: str, settings: CameraSettings, plan: SourcePlan) -> None:
         status = CameraStatus(
-            name, plan, rhythm_of(settings, plan), self._metrics, self._changed.set, masks=settings.masks
+            name,
+            plan,
+            rhythm_of(settings, plan),
+            self._metrics,
+            self._changed.set,
+            masks=settings.masks,
+            blur=settings.blur,
         )
         port = (
             InlinePort()
@@ -189,6 +203,7 @@ class Cameras:
             self._numbers.setdefault(name, itertools.count()),
             keep=rhythm_of(settings, plan) == "max",
             preview=self._preview,
+            snapshots=SnapshotDesk(blurs=bool(settings.blur)),
         )
         capture = Capture(station, self._nursery, self._opening)
         thread = threading.Thread(
@@ -256,6 +271,11 @@ class Cameras:
             raise ConfigRefusedError(
                 f"$.cameras.{name}.clips",
                 "this camera has masks, and a clip is what the camera sent, without them; remove clips or masks",
+            )
+        if settings.clips is not None and settings.blur:
+            raise ConfigRefusedError(
+                f"$.cameras.{name}.clips",
+                "this camera has classes blurred, and a clip is what the camera sent; remove clips or blur",
             )
         path = f"$.cameras.{name}.source"
         try:

@@ -119,6 +119,15 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "camera_state names those in force.",
         ),
     ] = {}
+    blur: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...],
+        Meta(
+            max_length=32,
+            description="Classes of the model, by label, that are blurred wherever a picture of this camera is shown, "
+            "stored or sent on; the whole picture where inference has not seen the frame or does not know a class. "
+            "Refused together with clips. The frames folder holds them as they are: the model must see them.",
+        ),
+    ] = ()
     motion: (
         Annotated[
             MotionGate,
@@ -141,7 +150,7 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             ClipMemory,
             Meta(
                 description="Keep the last packets for record_clip (RTSP, HLS, video files). Refused together with "
-                "masks: a clip is what the camera sent, and masks are not in it."
+                "masks or blur: a clip is what the camera sent, and they are not in it."
             ),
         ]
         | None

@@ -10,12 +10,14 @@ from msgspec import Meta
 
 from vigie.errors import MethodRefusedError
 from vigie.frames.inline import encode_inline
+from vigie.frames.shown import Blurred
 from vigie.messaging.methods import NoRequest
 from vigie.service import Service
 from vigie_camera.cameras import Cameras
 from vigie_camera.clip_method import offer_clips
 from vigie_camera.config import CameraConfig, CameraSettings, RtspTransport
 from vigie_camera.probe import ProbeReply
+from vigie_camera.snapshots import Snapshot
 from vigie_camera.usb.v4l2 import Device, devices
 
 # A method's reply may hold 128 KB; base64 takes four characters for three bytes, and the rest is small.
@@ -31,11 +33,16 @@ class SnapshotRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SnapshotReply(msgspec.Struct, frozen=True):
-    """``jpeg`` is base64 in JSON; ``frame_hw`` the size of the frame it was made from."""
+    """``jpeg`` is base64 in JSON; ``frame_hw`` the size of the frame it was made from.
+
+    ``blurred``: ``classes`` of the twin's ``blur``, or ``everything``, since inference did not say in time where they
+    are; ``none``: the twin has none blurred.
+    """
 
     camera: str
     frame_hw: tuple[int, int]
     jpeg: bytes
+    blurred: Blurred = "none"
 
 
 class ReconnectRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,19 +77,7 @@ def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
         return {"cameras": cameras.describe()}
 
     def snapshot(request: SnapshotRequest) -> SnapshotReply:
-        capture = cameras.find(request.camera)
-        if capture.status.state != "streaming":
-            raise MethodRefusedError(409, capture.status.no_picture())
-        answer = capture.snapshots.request(request.width)
-        try:
-            taken = answer.result(_SNAPSHOT_WAIT_S)
-        except FutureTimeoutError:
-            answer.cancel()
-            raise MethodRefusedError(
-                503, f"camera '{request.camera}' gave no frame for {_SNAPSHOT_WAIT_S:g} s"
-            ) from None
-        inline = encode_inline(taken.small_bgr, SNAPSHOT_LIMIT_BYTES)
-        return SnapshotReply(request.camera, taken.frame_hw, inline.jpeg)
+        return _snapshot(cameras, request)
 
     def reconnect(request: ReconnectRequest) -> ReconnectReply:
         capture = cameras.find(request.camera)
@@ -110,3 +105,24 @@ def offer_methods(service: Service[CameraConfig], cameras: Cameras) -> None:
     service.method("list_cameras", NoRequest, list_cameras)
     service.method("snapshot", SnapshotRequest, snapshot)
     service.method("reconnect", ReconnectRequest, reconnect)
+
+
+def _snapshot(cameras: Cameras, request: SnapshotRequest) -> SnapshotReply:
+    capture = cameras.find(request.camera)
+    if capture.status.state != "streaming":
+        raise MethodRefusedError(409, capture.status.no_picture())
+    answer = capture.snapshots.request(request.width)
+    try:
+        taken = answer.result(_SNAPSHOT_WAIT_S)
+    except FutureTimeoutError:
+        hidden = capture.snapshots.give_up(answer)
+        answer.cancel()
+        if hidden is not None:
+            return _reply(request.camera, hidden)
+        raise MethodRefusedError(503, f"camera '{request.camera}' gave no frame for {_SNAPSHOT_WAIT_S:g} s") from None
+    return _reply(request.camera, taken)
+
+
+def _reply(camera: str, taken: Snapshot) -> SnapshotReply:
+    inline = encode_inline(taken.small_bgr, SNAPSHOT_LIMIT_BYTES)
+    return SnapshotReply(camera, taken.frame_hw, inline.jpeg, taken.blurred)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from vigie.contracts.blur import Blur
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.pixels import PixelFormat
 from vigie.errors import FrameTooLargeError
@@ -231,22 +232,22 @@ class Session:
         if news.generation != self._generation or news.slot not in self._out:
             return
         self._out.discard(news.slot)
-        if of.snapshots.wanted:
-            of.snapshots.look(self._port.filled(news.slot))
+        seq = next(of.numbers)
+        trace = f"{of.name}-{of.boot}-{seq}"
+        asked = of.snapshots.wanted and of.snapshots.look(self._port.filled(news.slot), trace, news.captured_ns / 1e9)
         pixels = None
         with contextlib.suppress(FrameTooLargeError):
             pixels = self._port.commit(news.slot)
         if pixels is None:
-            self._miss()
+            self._lost()
             return
         size_hw = self._size_hw
         of.patience.frame(news.captured_ns / 1e9)
         of.status.frame(size_hw, worthless=self._worth(news), damaged=news.damaged)
-        seq = next(of.numbers)
         item = FrameItem(
             camera=of.name,
             seq=seq,
-            trace=f"{of.name}-{of.boot}-{seq}",
+            trace=trace,
             captured_at=datetime.fromtimestamp(news.wall_s, UTC)
             .isoformat(timespec="microseconds")
             .replace("+00:00", "Z"),
@@ -255,6 +256,7 @@ class Session:
             pixels=pixels,
             keep=self._keep,
             media_s=news.media_s,
+            blur=Blur(of.settings.blur, asked) if of.settings.blur else None,
         )
         if of.preview is not None:
             of.preview.show(item)
@@ -283,8 +285,12 @@ class Session:
         return Cause.DECODE if flooded else None
 
     def _miss(self) -> None:
+        next(self._of.numbers)
+        self._lost()
+
+    def _lost(self) -> None:
+        """A frame that has its number found no room."""
         of = self._of
-        next(of.numbers)
         of.patience.frame(time.monotonic())
         of.metrics.dropped("ring_full", of.name)
         if self._format is not None:

@@ -76,11 +76,13 @@ class CameraStatus:
         changed: Callable[[], None],
         *,
         masks: Mapping[str, Mask],
+        blur: tuple[str, ...] = (),
     ) -> None:
         """Begins as ``connecting``. ``masks``: burnt into every frame; a decoder that does not is never opened."""
         self.name = name
         self.plan = plan
         self._rhythm = rhythm
+        self._blur = list(blur)
         self._masks = [f"{mask} ({settings.style})" for mask, settings in sorted(masks.items())]
         self._metrics = metrics
         self._changed = changed
@@ -208,6 +210,7 @@ class CameraStatus:
                 "decoder": self._decoder,
                 "sandbox": None if self._sandbox is None else ", ".join(self._sandbox) or "none",
                 "masks": self._masks or None,
+                "blur": self._blur or None,
             }
 
     def _show(self, state: State) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.contracts.blur import BlurAnswer
 from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie.contracts.tensors import TensorItem
 from vigie.errors import EngineError, FrameGoneError, VigieError
@@ -22,6 +24,7 @@ from vigie.runtimes.engines.finite import require_finite
 from vigie.service import Service
 from vigie.vision.detections import Detections
 from vigie.vision.in_frame import as_messages
+from vigie_inference.blurring import SCORE_MIN, Blurring, ToBlur
 from vigie_inference.config import InferenceConfig
 from vigie_inference.crew import Crew
 from vigie_inference.gaps import Gaps
@@ -73,6 +76,8 @@ class InferStage:
         self._lock, self._workers = threading.Lock(), 0
         self._tracks = Tracks()
         self._gaps = Gaps()
+        self._blurring = Blurring()
+        self._answer_blur: Callable[[BlurAnswer], None] | None = None
         self._finished = self._seen_finished = 0
         self._viewer: tuple[Output[DetectionsItem], Callable[[str, int], bool]] | None = None
         # Read by the thread that publishes the input spec: quicker while tensors of another spec, or none, arrive.
@@ -81,6 +86,10 @@ class InferStage:
     def show_to_viewer(self, overlay: Output[DetectionsItem], wants: Callable[[str, int], bool]) -> None:
         """Before ``work``: also send what was seen to the viewer, of the frames that ``wants(camera, seq)`` names."""
         self._viewer = overlay, wants
+
+    def tell_blur(self, answer: Callable[[BlurAnswer], None]) -> None:
+        """Before ``work``: where a camera's questions for one frame are answered."""
+        self._answer_blur = answer
 
     def work(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set: the body of each worker thread."""
@@ -136,6 +145,8 @@ class InferStage:
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=seen)
             return
         result = self._tracks.identify(seen)
+        if seen.to_blur is not None:
+            result = self._blur(result, seen.to_blur)
         self._inferred.labels(item.camera, result.model).inc()
         for detection in result.detections:
             self._seen.labels(item.camera, detection.label, result.model).inc()
@@ -144,6 +155,20 @@ class InferStage:
         self._trial.served(result)
         if self._viewer is not None and self._viewer[1](item.camera, item.seq):
             self._viewer[0].offer(result, key=item.camera, keep=False)
+
+    def _blur(self, result: DetectionsItem, to_blur: ToBlur) -> DetectionsItem:
+        """The result with where its camera's classes to blur are; also told to the camera where it asked."""
+        boxes = self._blurring.boxes(result.camera, result.captured_ns, result.frame_hw, to_blur)
+        self._service.health.note(
+            f"blur.{result.camera}",
+            ""
+            if boxes is not None
+            else f"model {result.model} does not know every class that camera "
+            f"'{result.camera}' has blurred ({', '.join(to_blur.blur.labels)}): its pictures are blurred as a whole",
+        )
+        if to_blur.blur.asked and self._answer_blur is not None:
+            self._answer_blur(BlurAnswer(result.camera, result.seq, result.trace, boxes))
+        return msgspec.structs.replace(result, blur=boxes)
 
     def _infer(self, item: TensorItem) -> Sighting | str:
         """What was seen, or the reason why the frame was not inferred."""
@@ -158,7 +183,7 @@ class InferStage:
 
         def see(tensor_hwc: NDArray[np.uint8]) -> Detections:
             nonlocal took_ms
-            found, run_ms = self._see(model, wanted, tensor_hwc)
+            found, run_ms = self._see(model, wanted, tensor_hwc, blurs=item.blur is not None)
             took_ms += run_ms
             return found
 
@@ -177,8 +202,13 @@ class InferStage:
             self._models.release(model)
         return self._sighting(item, model, wanted, found, took_ms)
 
-    def _see(self, model: ServingModel, wanted: Filter, tensor_hwc: NDArray[np.uint8]) -> tuple[Detections, float]:
-        """What is in one tensor, in its pixels, and the milliseconds that the run took. Raises: VigieError."""
+    def _see(
+        self, model: ServingModel, wanted: Filter, tensor_hwc: NDArray[np.uint8], *, blurs: bool
+    ) -> tuple[Detections, float]:
+        """What is in one tensor, in its pixels, and the milliseconds that the run took. Raises: VigieError.
+
+        ``blurs``: whatever its class, and what is hardly seen too.
+        """
         with model.gate:
             begun_ns, cpu_begun_ns = time.monotonic_ns(), time.thread_time_ns()
             outputs = self._run(model, tensor_hwc)
@@ -186,7 +216,10 @@ class InferStage:
             cpu_s = (time.thread_time_ns() - cpu_begun_ns) / 1e9
             # Still at the gate: where the engine's next run is in this thread's buffers or in its one process.
             found = model.decoder(
-                outputs, score_min=wanted.decoded_score_min, iou_max=wanted.iou_max, classes=wanted.class_ids
+                outputs,
+                score_min=min(wanted.decoded_score_min, SCORE_MIN) if blurs else wanted.decoded_score_min,
+                iou_max=wanted.iou_max,
+                classes=None if blurs else wanted.class_ids,
             )
         self._cpu.inc(cpu_s)
         self._load.ran(took_ms / 1e3)
@@ -224,6 +257,10 @@ class InferStage:
     def _sighting(
         self, item: TensorItem, model: ServingModel, wanted: Filter, found: Detections, took_ms: float
     ) -> Sighting:
+        to_blur = None
+        if item.blur is not None:
+            to_blur = ToBlur(item.blur, found, model.labels, item.region_xyxy)
+            found = wanted.of(found)
         passed_on = found.first(int(np.count_nonzero(found.scores >= wanted.score_min)))
         result = DetectionsItem(
             camera=item.camera,
@@ -241,4 +278,6 @@ class InferStage:
             ),
             keep=item.keep,
         )
-        return Sighting(result, found.boxes_xyxy, found.scores, found.class_ids, wanted.score_min, wanted.tracking)
+        return Sighting(
+            result, found.boxes_xyxy, found.scores, found.class_ids, wanted.score_min, wanted.tracking, to_blur
+        )

@@ -6,6 +6,8 @@ import threading
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from vigie.contracts.inputspec import InputSpec
 from vigie.errors import ConfigRefusedError, VigieError
 from vigie.models import Bundle, load_bundle
@@ -15,7 +17,7 @@ from vigie.models.trust import TrustPolicy, judge
 from vigie.runtimes import Engine
 from vigie.runtimes.engines.isolated_engine import IsolatedEngine
 from vigie.vision.decoders import make_decoder
-from vigie.vision.detections import Decoder
+from vigie.vision.detections import Decoder, Detections
 from vigie.vision.tracking import WEAK_SCORE
 from vigie_inference.config import InferenceConfig, ModelConfig, TrackingConfig
 from vigie_inference.looks import SEEN_IN_VIEWS
@@ -99,6 +101,13 @@ class Filter:
         # would cost more than that is worth.
         weak = self.tracking.on and task == "detection"
         self.decoded_score_min = min(self.score_min, WEAK_SCORE) if weak else self.score_min
+
+    def of(self, found: Detections) -> Detections:
+        """What the decoder would have given with this filter, of a decoding without."""
+        keep = found.scores >= self.decoded_score_min
+        if self.class_ids is not None:
+            keep &= np.isin(found.class_ids, list(self.class_ids))
+        return found.at(keep)
 
 
 def _class_ids(wanted: list[str] | None, loaded: LoadedBundle) -> frozenset[int] | None:

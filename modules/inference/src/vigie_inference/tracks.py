@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vigie.contracts.detections import DetectionsItem
 from vigie.vision.tracking import Tracker, TrackerSettings
+from vigie_inference.blurring import ToBlur
 from vigie_inference.config import TrackingConfig
 
 # A camera that has been silent for so long starts afresh, and takes no memory meanwhile.
@@ -23,6 +24,7 @@ class Sighting:
 
     ``item`` holds the detections that are passed on, those with at least ``score_min``; they are the first of
     ``boxes_xyxy`` (N, 4), ``scores`` and ``class_ids``, which go on with the weak ones. Frame pixels, best score first.
+    ``to_blur``: what its camera's blur has to know.
     """
 
     item: DetectionsItem
@@ -31,6 +33,7 @@ class Sighting:
     class_ids: NDArray[np.int32]
     score_min: float
     tracking: TrackingConfig
+    to_blur: ToBlur | None = None
 
 
 @dataclass(slots=True, eq=False)

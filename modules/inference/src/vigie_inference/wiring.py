@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from vigie.contracts import names
+from vigie.contracts.blur import BlurAnswer
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import TensorItem
@@ -52,6 +53,8 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     stage = InferStage(service, tensors, detections, models, service.env.frames, load=load, trial=trial)
     wants = offer_demands(service).wants
     stage.show_to_viewer(overlay, wants)
+    answers = service.unwatched_output(names.BLUR, BlurAnswer)
+    stage.tell_blur(answers.send_now)
     on_trial = service.unwatched_output(names.TRIAL, DetectionsItem)
 
     def show(seen: DetectionsItem) -> None:

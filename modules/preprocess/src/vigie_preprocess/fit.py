@@ -24,7 +24,7 @@ from vigie.service import Service
 from vigie_preprocess.config import PreprocessConfig
 from vigie_preprocess.regions import KEPT_AT_A_TIME, REPORTED, Regions, check_regions
 from vigie_preprocess.tensors import CHANNELS, TensorRings
-from vigie_preprocess.views import fit_views
+from vigie_preprocess.views import fit_views, region_of
 
 log = get_logger("preprocess")
 
@@ -223,4 +223,6 @@ class FitStage:
             keep=item.keep,
             views=views if len(views) > 1 else (),
             merge=self._regions.merge(item.camera),
+            blur=item.blur,
+            region_xyxy=region_of(views, item.frame_hw),
         )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.contracts.blur import Box
 from vigie.contracts.inputspec import InputSpec, SampledSpec
 from vigie.contracts.tensors import FrameTransform, View
 from vigie.vision.letterbox import letterbox_into
 from vigie.vision.planes import Planes, crop_planes
-from vigie.vision.tiles import Box
+from vigie.vision.tiles import Box as PixelBox
 
 
 def fit_views(
     frame: Planes,
-    boxes: tuple[Box, ...],
+    boxes: tuple[PixelBox, ...],
     frame_hw: tuple[int, int],
     spec: InputSpec | SampledSpec,
     out_nhwc: NDArray[np.uint8],
@@ -42,3 +43,10 @@ def fit_views(
             )
         )
     return tuple(views)
+
+
+def region_of(views: tuple[View, ...], frame_hw: tuple[int, int]) -> Box | None:
+    """What the views show together; None: the whole frame."""
+    sides = list(zip(*(view.box_xyxy for view in views), strict=True))
+    region = (min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3]))
+    return None if region == (0, 0, frame_hw[1], frame_hw[0]) else region

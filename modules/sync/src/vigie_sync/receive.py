@@ -195,6 +195,8 @@ class ReceiveStage:
             age_ms = (time.monotonic_ns() - item.captured_ns) / 1e6
             timings = msgspec.structs.replace(item.timings, committed_ms=round(age_ms, 3))
             item = msgspec.structs.replace(item, timings=timings)
+        if item.blur is not msgspec.UNSET:
+            item = msgspec.structs.replace(item, blur=msgspec.UNSET)  # for pictures made here; it goes nowhere else
         body = self._encoder.encode(item)
         if item.trace.startswith(KEY):
             log.error("trace_refused", camera=item.camera, trace=item.trace)

@@ -10,6 +10,7 @@ import msgspec
 
 from vigie.contracts.detections import Detection, DetectionsItem
 from vigie.contracts.frames import FrameItem
+from vigie.frames.shown import how_blurred
 
 _encoder = msgspec.json.Encoder()
 
@@ -40,6 +41,7 @@ class Picture:
                 "at": frame.captured_at,
                 "hw": frame.frame_hw,
                 "model": found.model if found else None,
+                "blurred": how_blurred(frame, found),
                 "boxes": None if found is None else [_box(one) for one in found.detections],
                 "ms": None
                 if found is None

@@ -105,9 +105,14 @@ class Pictures:
             camera = self._cameras[item.camera] = _Camera(Pairing(detected_at=now - SILENT_S + _FIRST_PAIR_S))
             camera.shown_at = now
         waiting: Waiting[Jpegs] = Waiting(item)
-        if now < camera.ahead_until and camera.ahead_pacer.due(item.captured_ns, self._fps(item.camera)):
+        # Where the classes to blur are is not known yet: such a picture is made with its detections or not at all.
+        if (
+            item.blur is None
+            and now < camera.ahead_until
+            and camera.ahead_pacer.due(item.captured_ns, self._fps(item.camera))
+        ):
             camera.ahead_pacer.took(item.captured_ns)
-            waiting.picture = self._encode(camera, item)
+            waiting.picture = self._encode(camera, item, None)
         shown = camera.pairing.frame(waiting, now)
         if shown is None and now - camera.shown_at > _ALONE_AFTER_S:
             self._show(camera, waiting, None)
@@ -127,7 +132,7 @@ class Pictures:
         due = self._due(camera, item)
         if not due:
             return
-        jpegs = waiting.picture if waiting.picture is not None else self._encode(camera, item, due)
+        jpegs = waiting.picture if waiting.picture is not None else self._encode(camera, item, found, due)
         if jpegs is None:
             return
         camera.shown_at = time.monotonic()
@@ -146,10 +151,12 @@ class Pictures:
             if camera.pacers.setdefault(width, Pacer()).due(item.captured_ns, fps)
         }
 
-    def _encode(self, camera: _Camera, item: FrameItem, widths: set[int] | None = None) -> Jpegs | None:
+    def _encode(
+        self, camera: _Camera, item: FrameItem, found: DetectionsItem | None, widths: set[int] | None = None
+    ) -> Jpegs | None:
         wanted = widths or set(self._wanted().get(item.camera, {}))
         try:
-            jpegs = encode(item, wanted, self._pool, quality=self._quality)
+            jpegs = encode(item, found, wanted, self._pool, quality=self._quality)
         except FrameGoneError:
             camera.gone_in_a_row += 1
             if camera.gone_in_a_row >= _GONE_IN_A_ROW:

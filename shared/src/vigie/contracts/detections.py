@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from vigie.contracts.blur import Box
+
 
 class Mask(msgspec.Struct, frozen=True):
     """Where in its box an object is: a grid of ``size_hw`` cells stretched over ``box_xyxy``.
@@ -47,7 +49,11 @@ class StageTimings(msgspec.Struct, frozen=True):
 
 
 class DetectionsItem(msgspec.Struct, frozen=True):
-    """What was seen in one frame; an empty list is a result too. ``trace`` is the idempotency key."""
+    """What was seen in one frame; an empty list is a result too. ``trace`` is the idempotency key.
+
+    ``blur``: of a frame that asks for it, where the classes to blur are or were a moment ago, whatever score and
+    classes are passed on; None: the model does not know all of them. Absent from other frames, and upstream.
+    """
 
     camera: str
     seq: int
@@ -59,3 +65,4 @@ class DetectionsItem(msgspec.Struct, frozen=True):
     detections: list[Detection]
     timings: StageTimings
     keep: bool = False
+    blur: tuple[Box, ...] | msgspec.UnsetType | None = msgspec.UNSET

@@ -79,6 +79,7 @@ CREDIT = Schema("vigie.credit", 1)
 DEMAND = Schema("vigie.demand", 1)
 STATUS = Schema("vigie.status", 1)
 TOLD = Schema("vigie.told", 1)
+BLUR = Schema("vigie.blur", 1)
 AUDIT = Schema("vigie.audit", 1)
 
 

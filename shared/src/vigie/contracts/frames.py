@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from vigie.contracts.blur import Blur
 from vigie.contracts.pixels import Pixels
 
 
@@ -14,6 +15,7 @@ class FrameItem(msgspec.Struct, frozen=True):
     (``<camera>-<boot>-<seq>``) and goes along to the cloud as the idempotency key of what was seen in this frame.
     ``captured_at`` is UTC ISO 8601 with microseconds; ``captured_ns`` is CLOCK_MONOTONIC of the capturing host.
     ``media_s``: the frame's own time in its stream, in seconds; a file's begins near 0, a camera's is the camera's.
+    ``blur``: whoever shows or stores this frame blurs first (``vigie.frames.shown`` does).
     ``keep``: every such frame must be inferred (a file at pace ``max``): nobody may drop it, senders wait instead.
     """
 
@@ -26,3 +28,4 @@ class FrameItem(msgspec.Struct, frozen=True):
     pixels: Pixels
     keep: bool = False
     media_s: float | None = None
+    blur: Blur | None = None

@@ -28,5 +28,7 @@ PREVIEW = "preview"
 OVERLAY = "overlay"
 TIMELINE = "timeline"
 TRIAL = "trial"
+# Where in a frame what a snapshot must not show is, from inference to the camera that asked.
+BLUR = "blur"
 # What reached a module through the hub, line by line, where the manifest sends it upstream.
 AUDIT = "audit"

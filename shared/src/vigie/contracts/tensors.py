@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from vigie.contracts.blur import Blur, Box
 from vigie.contracts.pixels import RingReference
 
 
@@ -37,7 +38,8 @@ class TensorItem(msgspec.Struct, frozen=True):
     inference whose input spec says ``views``.
 
     ``preprocessed_ms``: milliseconds since capture when the tensor was ready (same host clock). ``trial``: fitted for a
-    model on trial, beside the tensor of the same frame that the serving model answers.
+    model on trial, beside the tensor of the same frame that the serving model answers. ``blur``: the frame's.
+    ``region_xyxy``: the model sees this part of the frame only, in its pixels.
     """
 
     camera: str
@@ -54,3 +56,5 @@ class TensorItem(msgspec.Struct, frozen=True):
     trial: bool = False
     views: tuple[View, ...] = ()
     merge: Merge = "nmm"
+    blur: Blur | None = None
+    region_xyxy: Box | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vigie.contracts import envelope
+from vigie.contracts.blur import BlurAnswer
 from vigie.contracts.credit import Credit
 from vigie.contracts.demand import Demand, ModuleStatus
 from vigie.contracts.detections import DetectionsItem
@@ -22,6 +23,7 @@ _SCHEMAS: dict[Any, envelope.Schema] = {
     Demand: envelope.DEMAND,
     ModuleStatus: envelope.STATUS,
     Told: envelope.TOLD,
+    BlurAnswer: envelope.BLUR,
 }
 
 

@@ -20,13 +20,21 @@ from vigie_edgehub.routes.table import ModuleInput
 OUTPUTS = {
     names.CAMERA: (names.FRAMES, names.EVENTS, names.PREVIEW, names.STATUS),
     names.PREPROCESS: (names.TENSORS, names.CREDIT, names.STATUS),
-    names.INFERENCE: (names.DETECTIONS, names.INPUT_SPEC, names.CREDIT, names.OVERLAY, names.TRIAL, names.STATUS),
+    names.INFERENCE: (
+        names.DETECTIONS,
+        names.INPUT_SPEC,
+        names.CREDIT,
+        names.OVERLAY,
+        names.TRIAL,
+        names.STATUS,
+        names.BLUR,
+    ),
     names.SYNC: (names.TELEMETRY, names.EVENTS, names.CREDIT, names.STATUS, names.TIMELINE),
     names.VIEWER: (names.DEMAND, names.CREDIT),
     names.ACTIONS: (names.STATUS,),
 }
 INPUTS = {
-    names.CAMERA: (names.CREDIT, names.DEMAND),
+    names.CAMERA: (names.CREDIT, names.DEMAND, names.BLUR),
     names.PREPROCESS: (names.FRAMES, names.INPUT_SPEC, names.CREDIT, names.DEMAND),
     names.INFERENCE: (names.TENSORS, names.CREDIT, names.DEMAND),
     names.SYNC: (names.DETECTIONS, names.EVENTS, names.DEMAND),
