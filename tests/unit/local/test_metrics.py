@@ -5,6 +5,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from vigie_devkit.local.metrics import Sample, Tally, fetch_metrics, parse_exposition
 
 TEXT = """# HELP vigie_items_dropped_total Frames dropped.
@@ -14,7 +16,7 @@ vigie_items_dropped_total{camera="yard",reason="consumer_behind"} 4.0
 vigie_items_dropped_total{camera="yard",reason="ring \\"full\\""} 1e0
 vigie_hub_connected 1.0
 vigie_model_trial_agreement_ratio NaN
-no sample at all
+vigie_build_info{path="C:\\\\new"} 1.0
 """
 
 
@@ -24,9 +26,15 @@ def counted(value: float, name: str = "vigie_frames_captured_total") -> list[Sam
 
 def test_the_text_format_is_read_with_labels_and_escapes() -> None:
     samples = list(parse_exposition(TEXT))
-    assert len(samples) == 5
+    assert len(samples) == 6
     assert samples[0] == Sample("vigie_items_dropped_total", (("camera", "dock"), ("reason", "consumer_behind")), 3.0)
     assert samples[2].label("reason") == 'ring "full"'
+    assert samples[5].label("path") == "C:\\new"
+
+
+def test_what_is_not_the_text_format_is_an_error_and_not_an_empty_answer() -> None:
+    with pytest.raises(ValueError, match="sample"):
+        list(parse_exposition("no sample at all\n"))
 
 
 def test_counts_are_summed_by_label_and_absent_numbers_are_left_out() -> None:

@@ -7,7 +7,8 @@ from typing import Protocol
 from aiohttp import web
 
 from vigie_edgehub.deployment_desk import DeploymentDesk
-from vigie_edgehub.ports import HubControl, ServiceSettings, UpstreamSink
+from vigie_edgehub.ports import ServiceSettings, UpstreamSink
+from vigie_edgehub.shell.control import Control
 
 
 class Gateway(Protocol):
@@ -24,7 +25,7 @@ class ServiceFactory(Protocol):
 
     def __call__(
         self,
-        control: HubControl,
+        control: Control,
         deployments: DeploymentDesk,
         sink: UpstreamSink,
         settings: ServiceSettings,

@@ -1,27 +1,22 @@
-"""The seams of the hub: what its service side asks of it, and what it asks of the upstream record.
+"""The seams of the hub: what its service side gets and is refused, and what it asks of the upstream record.
 
-Threads. Every `HubControl` member is called in the hub's asyncio loop and returns at once, except
-`invoke_method`, which is a coroutine of that loop. Every `UpstreamSink` member named "dedicated
-thread" is called from one thread of the hub only (never two calls at a time), so that a slow disk
-never holds the loop up.
+Threads. Every `UpstreamSink` member named "dedicated thread" is called from one thread of the hub only
+(never two calls at a time), so that a slow disk never holds the loop up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
 
-from vigie_edgehub.message import Message
-
 Json = Any  # JSON of strangers (twins, manifests): its shape is theirs, not ours
 JsonObject = dict[str, Json]
 
 
-# --- what HubControl may raise -----------------------------------------------------------------
+# --- what Control may raise -----------------------------------------------------------------
 
 
 class HubRefusalError(Exception):
@@ -193,176 +188,6 @@ class UpstreamMessage(msgspec.Struct, frozen=True, kw_only=True):
     system_properties: dict[str, str]
     application_properties: dict[str, str]
     stored_at: float
-
-
-# --- what the hub offers -----------------------------------------------------------------------
-
-
-class LeafDevices(Protocol):
-    """The registry of leaf devices, and the way of cloud-to-device messages."""
-
-    def names(self) -> list[str]: ...
-
-    def get(self, device: str) -> DeviceIdentity:
-        """Raises: DeviceUnknownError."""
-        ...
-
-    def put(
-        self,
-        device: str,
-        *,
-        primary_key: str | None = None,
-        secondary_key: str | None = None,
-        status: DeviceStatus = "enabled",
-        status_reason: str | None = None,
-        scope: str | None = None,
-    ) -> DeviceIdentity:
-        """Create or change. ``scope``: the parent's, empty for none. Raises: TwinRefusedError."""
-        ...
-
-    def delete(self, device: str) -> None:
-        """Raises: DeviceUnknownError."""
-        ...
-
-    def send(
-        self,
-        device: str,
-        body: bytes,
-        system: dict[str, str],
-        application: dict[str, str],
-        expires_at: float | None = None,
-    ) -> None:
-        """Queue a cloud-to-device message. Raises: DeviceUnknownError, DeviceQueueFullError, MessageTooLargeError."""
-        ...
-
-    def purge(self, device: str) -> int:
-        """Discard what waits; how many. Raises: DeviceUnknownError."""
-        ...
-
-
-class HubControl(Protocol):
-    """The running hub as its service side sees it.
-
-    ``module`` is a module id, None for the edge device itself, or a leaf device's owner (`hub.owner.leaf_owner`).
-    """
-
-    @property
-    def device_id(self) -> str: ...
-
-    @property
-    def iothub_hostname(self) -> str:
-        """The invented name that stands in the modules' SAS tokens."""
-        ...
-
-    def now(self) -> float:
-        """Seconds since the epoch, as the hub counts them."""
-        ...
-
-    def modules(self) -> list[ModuleIdentity]: ...
-
-    def module(self, module: str) -> ModuleIdentity:
-        """Raises: ModuleUnknownError."""
-        ...
-
-    def device(self, device: str | None = None) -> DeviceIdentity:
-        """The edge device, or a leaf device by its id. Raises: DeviceUnknownError."""
-        ...
-
-    @property
-    def devices(self) -> LeafDevices: ...
-
-    def create_module(
-        self,
-        module: str,
-        *,
-        primary_key: str | None = None,
-        secondary_key: str | None = None,
-        managed_by: str | None = None,
-    ) -> ModuleIdentity:
-        """Add an identity, or change it. Keys that are None are kept or drawn anew; ``managed_by`` None is kept."""
-        ...
-
-    def delete_module(self, module: str) -> None:
-        """Remove an identity with its twin, session and queues. Raises: ModuleUnknownError."""
-        ...
-
-    def get_twin(self, module: str | None) -> JsonObject:
-        """The service view: ids, etag, version, tags, properties with $metadata and $version.
-
-        Raises: ModuleUnknownError.
-        """
-        ...
-
-    def patch_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
-        """Merge ``tags`` and ``properties.desired`` (null deletes); read-only members are ignored.
-
-        Args: if_match: the unquoted etag, ``*`` or None for unconditional.
-        Returns: the service view afterwards. The module gets one desired patch, with its nulls.
-        Raises: ModuleUnknownError, EtagMismatchError, TwinRefusedError, TwinTooLargeError.
-        """
-        ...
-
-    def replace_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
-        """Replace ``tags`` and ``properties.desired`` where given. As `patch_twin` otherwise."""
-        ...
-
-    async def invoke_method(
-        self,
-        module: str,
-        name: str,
-        payload_json: bytes,
-        response_timeout_s: float = 30.0,
-        connect_timeout_s: float = 0.0,
-    ) -> MethodResult:
-        """Call a direct method; ``payload_json`` reaches the module byte for byte (b"" = none).
-
-        Raises: ModuleUnknownError, MethodOutOfBoundsError, TargetAbsentError, MethodTimeoutError, MethodAnswerError.
-        """
-        ...
-
-    def send_message(
-        self,
-        module: str,
-        *,
-        input_name: str | None,
-        output: str | None,
-        body: bytes,
-        system: dict[str, str],
-        application: dict[str, str],
-    ) -> int:
-        """Put a message into an input of ``module``, or through the routes as an output of it.
-
-        Returns: how many endpoints it went to; 0: no route takes it.
-        Raises: ModuleUnknownError, MessageTooLargeError.
-        """
-        ...
-
-    def watching(self, take: Callable[[Message], None]) -> AbstractContextManager[None]:
-        """Call ``take`` in the loop for each message that is accepted while entered; it must return at once."""
-        ...
-
-    def apply_configuration(self, content: JsonObject) -> None:
-        """Apply deployment content (any wrapper with ``modulesContent``) to the running hub.
-
-        Raises: ManifestRefusedError: nothing was changed.
-        """
-        ...
-
-    def misbehave(self, settings: Misbehaviour) -> None: ...
-
-    def misbehaviour(self) -> Misbehaviour: ...
-
-    def drop_connections(self, modules: Sequence[str] | None = None, *, abrupt: bool = False) -> int:
-        """Close the connections of ``modules`` (None: all), drained unless ``abrupt``. How many."""
-        ...
-
-    def restart_listener(self) -> None:
-        """Drain every connection, close the MQTT port for a moment, open it again."""
-        ...
-
-    def stats(self) -> JsonObject:
-        """Counters, queue lengths and connections, as plain JSON."""
-        ...
 
 
 # --- what the hub needs ------------------------------------------------------------------------

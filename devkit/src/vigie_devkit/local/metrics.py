@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,8 @@ from pathlib import Path
 from vigie_devkit.local.health_keeper import Answer
 
 Labels = tuple[tuple[str, str], ...]
-_LINE = re.compile(r"^(?P<name>[A-Za-z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)")
 # Counters, and what a histogram counts.
 _COUNTED = ("_total", "_bucket", "_count", "_sum")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True)
@@ -32,27 +29,21 @@ class Sample:
 
 
 def parse_exposition(text: str) -> Iterator[Sample]:
-    """Read the Prometheus text format; lines that are none are skipped."""
-    for line in text.splitlines():
-        match = None if line.startswith("#") else _LINE.match(line)
-        if match is None:
-            continue
-        try:
-            value = float(match["value"])
-        except ValueError:
-            continue
-        labels = tuple(sorted((key, _unescape(text)) for key, text in _LABEL.findall(match["labels"] or "")))
-        yield Sample(match["name"], labels, value)
+    """Read the Prometheus text format. Raises: ValueError: it is not that."""
+    from prometheus_client.parser import text_string_to_metric_families
 
-
-def _unescape(text: str) -> str:
-    return text.replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\") if "\\" in text else text
+    for family in text_string_to_metric_families(text):
+        for one in family.samples:
+            yield Sample(one.name, tuple(sorted(one.labels.items())), float(one.value))
 
 
 async def fetch_metrics(state: Path, pid: int, *, timeout_s: float = 2.0) -> list[Sample] | None:
     """The samples of the module whose state folder is ``state``, None while ``pid`` does not serve them."""
     body = await _get(state, pid, "/metrics", timeout_s)
-    return None if body is None else list(parse_exposition(body.decode("utf-8", "replace")))
+    try:
+        return None if body is None else list(parse_exposition(body.decode("utf-8", "replace")))
+    except ValueError:
+        return None  # cut off: the module ended while it answered
 
 
 async def is_ready(state: Path, pid: int, *, timeout_s: float = 2.0) -> bool:

@@ -125,7 +125,7 @@ def describe(result: BenchResult) -> str:
         text += ["", f"slowest layers of {result.chosen}:"]
         text += [f"  {one.ms:8.3f} ms {one.share:5.1%}  {one.operator:18} {one.name}" for one in result.slowest]
     text += [f"advice    {sentence}" for sentence in result.advice]
-    within_reach = [one for one in result.not_here if one.remedy and not one.remedy.startswith("no remedy")]
+    within_reach = [one for one in result.not_here if one.remedy]
     if within_reach:
         text += ["", "not here, but within reach (./vigie doctor says more):"]
         text += [f"  {one.candidate}: {one.reason}; {one.remedy}" for one in within_reach]

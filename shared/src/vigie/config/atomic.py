@@ -6,17 +6,34 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace ``path`` so that a reader, or a reboot, sees the old or the new content and nothing between."""
+def write_atomically(path: Path, content: bytes, *, mode: int | None = None, durable: bool = True) -> None:
+    """Replace ``path`` so that a reader, or a reboot, sees the old or the new content and nothing between.
+
+    Args: mode: permissions, whatever the process's mask; None: as the mask has it.
+        durable: False leaves out the two fsync: a kill is survived, a power loss may bring the old content back.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o666 if mode is None else mode)
     try:
-        os.fsync(folder)
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fsync(descriptor)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

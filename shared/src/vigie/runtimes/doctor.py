@@ -21,8 +21,6 @@ from vigie.runtimes.choosing.known_choice import Known, known_choice
 from vigie.runtimes.hardware import HardwareReport, probe
 from vigie.runtimes.hardware.text import report_lines
 
-_NO_REMEDY = "no remedy"
-
 
 class Diagnosis(msgspec.Struct, frozen=True):
     """``tried``: the candidates that would be measured, by key. ``model``: empty if no bundle was named.
@@ -67,7 +65,7 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"  {candidate.key:{width}}  {engine}"
     if not diagnosis.tried:
         yield "  nothing"
-    mendable = [one for one in diagnosis.rejected if one.remedy and not one.remedy.startswith(_NO_REMEDY)]
+    mendable = [one for one in diagnosis.rejected if one.remedy]
     if mendable:
         yield ""
         yield "not measured, and what would change that:"

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
     from vigie_edgehub.deployment_desk import DeploymentDesk
     from vigie_edgehub.factories import Gateway
-    from vigie_edgehub.ports import HubControl, ServiceSettings, UpstreamSink
+    from vigie_edgehub.ports import ServiceSettings, UpstreamSink
+    from vigie_edgehub.shell.control import Control
 
 __all__ = ["build_service"]
 
 
 def build_service(
-    control: HubControl,
+    control: Control,
     deployments: DeploymentDesk,
     sink: UpstreamSink,
     settings: ServiceSettings,

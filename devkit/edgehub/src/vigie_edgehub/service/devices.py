@@ -7,14 +7,7 @@ from datetime import datetime
 import msgspec
 from aiohttp import web
 
-from vigie_edgehub.ports import (
-    DeviceIdentity,
-    DeviceStatus,
-    DeviceUnknownError,
-    HubControl,
-    HubRefusalError,
-    JsonObject,
-)
+from vigie_edgehub.ports import DeviceIdentity, DeviceStatus, DeviceUnknownError, HubRefusalError, JsonObject
 from vigie_edgehub.service.exchange import CONTROL, answer, read_as
 from vigie_edgehub.service.identities import (
     NEVER,
@@ -25,6 +18,7 @@ from vigie_edgehub.service.identities import (
     symmetric_key,
 )
 from vigie_edgehub.service.refusals import DeviceExistsError, NotEmulatedError
+from vigie_edgehub.shell.control import Control
 
 _APPLICATION = "iothub-app-"
 _SYSTEM = {
@@ -176,7 +170,7 @@ def device_json(identity: DeviceIdentity) -> JsonObject:
     }
 
 
-def _all(control: HubControl) -> list[DeviceIdentity]:
+def _all(control: Control) -> list[DeviceIdentity]:
     return [control.device(), *map(control.devices.get, control.devices.names())]
 
 
@@ -185,14 +179,14 @@ def _named(request: web.Request) -> DeviceIdentity:
     return control.device(None if device.lower() == control.device_id.lower() else device)
 
 
-def _known(control: HubControl, device: str) -> DeviceIdentity | None:
+def _known(control: Control, device: str) -> DeviceIdentity | None:
     try:
         return control.device(device)
     except DeviceUnknownError:
         return None
 
 
-def _refuse_edge(control: HubControl, device: str) -> None:
+def _refuse_edge(control: Control, device: str) -> None:
     if device.lower() == control.device_id.lower():
         raise NotEmulatedError(
             f"this hub is the edge device '{control.device_id}'; it is not created, changed or deleted"

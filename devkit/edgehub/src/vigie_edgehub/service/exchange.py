@@ -9,16 +9,17 @@ from aiohttp import web
 
 from vigie_edgehub.deployment_desk import DeploymentDesk
 from vigie_edgehub.owner import leaf_owner
-from vigie_edgehub.ports import HubControl, HubRefusalError, JsonObject, ModuleUnknownError, UpstreamSink
+from vigie_edgehub.ports import HubRefusalError, JsonObject, ModuleUnknownError, UpstreamSink
+from vigie_edgehub.shell.control import Control
 
-CONTROL: web.AppKey[HubControl] = web.AppKey("control")
+CONTROL: web.AppKey[Control] = web.AppKey("control")
 DEPLOYMENTS: web.AppKey[DeploymentDesk] = web.AppKey("deployments")
 SINK: web.AppKey[UpstreamSink] = web.AppKey("sink")
 
 T = TypeVar("T")
 
 
-def control_of(request: web.Request) -> HubControl:
+def control_of(request: web.Request) -> Control:
     """Return the hub, once the path's device is known to be its own.
 
     Raises: DeviceUnknownError.
@@ -31,7 +32,7 @@ def control_of(request: web.Request) -> HubControl:
     return control
 
 
-def owner_in(request: web.Request) -> tuple[HubControl, str | None]:
+def owner_in(request: web.Request) -> tuple[Control, str | None]:
     """Return the hub and whom the path names: a module, None for the edge device, or a leaf device's owner.
 
     Raises: DeviceUnknownError, ModuleUnknownError: leaf devices have no modules here.

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from vigie_edgehub.ports import HubControl, HubRefusalError, Misbehaviour
+from vigie_edgehub.ports import HubRefusalError, Misbehaviour
 from vigie_edgehub.service.exchange import CONTROL, SINK, answer, read_as, read_object
+from vigie_edgehub.shell.control import Control
 from vigie_edgehub.upstream import SqliteSink
 
 
@@ -75,7 +76,7 @@ async def restart(request: web.Request) -> web.Response:
     return answer({}, status=202)
 
 
-def _misbehave(control: HubControl, settings: dict[str, Any]) -> None:
+def _misbehave(control: Control, settings: dict[str, Any]) -> None:
     try:
         wanted = msgspec.convert(settings, Misbehaviour)
     except msgspec.ValidationError as error:

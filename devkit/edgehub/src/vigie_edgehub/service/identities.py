@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from vigie_edgehub.ports import HubControl, HubRefusalError, Identity, JsonObject, ModuleIdentity, ModuleUnknownError
+from vigie_edgehub.ports import HubRefusalError, Identity, JsonObject, ModuleIdentity, ModuleUnknownError
 from vigie_edgehub.service.exchange import answer, control_of, read_as, wanted_etag
 from vigie_edgehub.service.refusals import IdentityChangedError, ModuleExistsError
+from vigie_edgehub.shell.control import Control
 from vigie_edgehub.upstream.record import iso_time
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -82,7 +83,7 @@ def symmetric_key(authentication: Authentication | None) -> SymmetricKey:
     return authentication.symmetric_key or SymmetricKey()
 
 
-def module_json(control: HubControl, identity: ModuleIdentity) -> JsonObject:
+def module_json(control: Control, identity: ModuleIdentity) -> JsonObject:
     """Return a module's identity as the service shows it."""
     return {
         "moduleId": identity.module_id,
@@ -113,7 +114,7 @@ def identity_answer(shown: JsonObject, *, status: int = 200) -> web.Response:
     return answer(shown, status=status, headers={"ETag": f'"{shown["etag"]}"'})
 
 
-def _known(control: HubControl, module: str) -> ModuleIdentity | None:
+def _known(control: Control, module: str) -> ModuleIdentity | None:
     try:
         return control.module(module)
     except ModuleUnknownError:

@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from vigie_edgehub.deployment_desk import DeploymentDesk
 from vigie_edgehub.factories import Gateway
-from vigie_edgehub.ports import HubControl, ServiceSettings, UpstreamSink
+from vigie_edgehub.ports import ServiceSettings, UpstreamSink
 from vigie_edgehub.service import (
     configuration,
     devices,
@@ -24,10 +24,11 @@ from vigie_edgehub.service import (
 from vigie_edgehub.service.credentials import check_authorization
 from vigie_edgehub.service.exchange import CONTROL, DEPLOYMENTS, SINK
 from vigie_edgehub.service.refusals import answer_refusals
+from vigie_edgehub.shell.control import Control
 
 
 def build(
-    control: HubControl,
+    control: Control,
     deployments: DeploymentDesk,
     sink: UpstreamSink,
     settings: ServiceSettings,

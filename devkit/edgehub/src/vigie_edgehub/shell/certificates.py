@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from vigie_edgehub.errors import HubStartError
-from vigie_edgehub.store.documents import write_atomically
+from vigie_edgehub.store.documents import write_private
 
 _CA_YEARS = 10
 _SERVER_DAYS = 365
@@ -65,8 +65,8 @@ class Certificates:
             .add_extension(_usage(ca=True), critical=True)
             .sign(key, hashes.SHA256())
         )
-        write_atomically(self._ca_key_file, _private(key))
-        write_atomically(self.ca_file, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
+        write_private(self._ca_key_file, _private(key))
+        write_private(self.ca_file, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
         return certificate, key
 
     def _serves(self, ca: x509.Certificate, names: list[str]) -> bool:
@@ -92,8 +92,8 @@ class Certificates:
             .sign(ca_key, hashes.SHA256())
         )
         chain = certificate.public_bytes(serialization.Encoding.PEM) + ca.public_bytes(serialization.Encoding.PEM)
-        write_atomically(self._server_key_file, _private(key))
-        write_atomically(self._server_file, chain)
+        write_private(self._server_key_file, _private(key))
+        write_private(self._server_file, chain)
 
 
 def _builder(

@@ -1,4 +1,8 @@
-"""`HubControl`: what the service side may ask of the running hub. Every change goes through the rules."""
+"""`Control`: what the service side may ask of the running hub. Every change goes through the rules.
+
+``module`` is a module id, None for the edge device itself, or a leaf device's owner (`owner.leaf_owner`). Everything
+is called in the hub's asyncio loop and returns at once, but for `invoke_method`, a coroutine of that loop.
+"""
 
 from __future__ import annotations
 
@@ -116,6 +120,7 @@ class Control:
         return [self.module(module) for module in self.module_ids()]
 
     def module(self, module: str) -> ModuleIdentity:
+        """Raises: ModuleUnknownError."""
         self._known(module)
         keys, session = self._keys.of(module), self._state.sessions.of(module)
         return ModuleIdentity(module_id=module, managed_by=keys.managed_by, **_identity(keys, session))
@@ -159,6 +164,7 @@ class Control:
         return self.module(module)
 
     def delete_module(self, module: str) -> None:
+        """Remove an identity with its twin, session and queues. Raises: ModuleUnknownError."""
         self._known(module)
         self._remove(module)
         self._keys.save()
@@ -168,6 +174,7 @@ class Control:
     # --- twins ---
 
     def get_twin(self, module: str | None) -> JsonObject:
+        """The service view, with $metadata and $version. Raises: ModuleUnknownError."""
         self._known(module)
         twin = self._state.twins.get(module or "")
         device = self.device_id if module is None else leaf_device(module)

@@ -36,7 +36,7 @@ from vigie_edgehub.shell.upstream_feed import UpstreamFeed
 from vigie_edgehub.shell.workload import WorkloadApi
 from vigie_edgehub.state.core import HubState
 from vigie_edgehub.state.settings import HubSettings
-from vigie_edgehub.store.documents import DocumentStore, write_atomically
+from vigie_edgehub.store.documents import DocumentStore, write_private
 from vigie_edgehub.store.messages import MessageStore
 
 log = get_logger("hub")
@@ -267,7 +267,7 @@ class _Running:
         # Where 443 serves too, a bare host: Node's service SDK takes no port.
         host = _reachable(self.listen) + ("" if self.https_port else f":{self.service_port}")
         text = f"HostName={host};SharedAccessKeyName={_POLICY};SharedAccessKey={key}\n"
-        write_atomically(self._connection_string_file, text.encode())
+        write_private(self._connection_string_file, text.encode())
 
     @property
     def _connection_string_file(self) -> Path:
@@ -295,7 +295,7 @@ class _Running:
                 for identity in self.control.modules()
             },
         }
-        write_atomically(self.options.state / "hub.json", msgspec.json.format(msgspec.json.encode(description)))
+        write_private(self.options.state / "hub.json", msgspec.json.format(msgspec.json.encode(description)))
         if not self.ready:
             self.ready = True
             log.info(

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from vigie_edgehub.errors import HubStartError
-from vigie_edgehub.store.documents import write_atomically
+from vigie_edgehub.store.documents import write_private
 
 
 class Keys(msgspec.Struct):
@@ -95,4 +95,4 @@ class KeyStore:
         return keys
 
     def save(self) -> None:
-        write_atomically(self._path, msgspec.json.encode(self.content))
+        write_private(self._path, msgspec.json.encode(self.content))

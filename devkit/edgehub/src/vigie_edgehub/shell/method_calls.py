@@ -29,7 +29,7 @@ class MethodCalls:
     async def invoke(
         self, module: str, name: str, payload_json: bytes, response_timeout_s: float, connect_timeout_s: float
     ) -> MethodResult:
-        """See `HubControl.invoke_method`; ``module`` is known."""
+        """See `Control.invoke_method`; ``module`` is known."""
         check_method(name, payload_json, response_timeout_s, connect_timeout_s)
         self._state.counters.methods_called += 1
         if module == EDGE_AGENT and self._state.sessions.link_of(module) is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from vigie.config.atomic import write_atomically
 from vigie.log import get_logger
 from vigie_edgehub.deployments import Configuration
 from vigie_edgehub.state.sessions import StoredSession
@@ -22,18 +22,9 @@ T = TypeVar("T")
 log = get_logger("hub")
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """A reader sees the old content or the new, also after a kill at any moment."""
-    beside = path.with_name(f".{path.name}.new")
-    descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)  # whatever the process's mask
-            file.write(content)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file of the hub: survives a kill at any moment; not a power loss (docs/decisions/0004)."""
+    write_atomically(path, content, mode=mode, durable=False)
 
 
 class DocumentStore:
@@ -50,7 +41,7 @@ class DocumentStore:
         return [twin for twin in twins if twin is not None]
 
     def save_twin(self, twin: Twin) -> None:
-        write_atomically(self._twin_path(twin.module), msgspec.json.encode(twin))
+        write_private(self._twin_path(twin.module), msgspec.json.encode(twin))
 
     def delete_twin(self, owner: str) -> None:
         self._twin_path(owner).unlink(missing_ok=True)
@@ -61,7 +52,7 @@ class DocumentStore:
         return self._load(self._sessions, list[StoredSession]) or []
 
     def save_sessions(self, sessions: list[StoredSession]) -> None:
-        write_atomically(self._sessions, msgspec.json.encode(sessions))
+        write_private(self._sessions, msgspec.json.encode(sessions))
 
     def load_configurations(self) -> list[Configuration]:
         if not self._configurations.exists():
@@ -69,7 +60,7 @@ class DocumentStore:
         return self._load(self._configurations, list[Configuration]) or []
 
     def save_configurations(self, configurations: list[Configuration]) -> None:
-        write_atomically(self._configurations, msgspec.json.encode(configurations))
+        write_private(self._configurations, msgspec.json.encode(configurations))
 
     def _twin_path(self, owner: str) -> Path:
         name = quote(owner or ".device", safe="$")

@@ -27,7 +27,7 @@ _WORDS = {
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """Something that is no candidate here. ``variant`` is empty where the whole provider is out."""
+    """No candidate here. ``variant`` is empty where the whole provider is out, ``remedy`` where none is known."""
 
     engine: str
     provider: str
@@ -84,14 +84,14 @@ def unavailable(
     need = row.devices[device]
     machine = _MACHINES.get(report.cpu.machine, report.cpu.machine)
     if row.platform != platform:
-        return f"it needs {row.platform}", "no remedy on this system"
+        return f"it needs {row.platform}", ""
     if machine in need.emulated_on:
         if not emulation:
             reason = f"{machine} has no {device}; the package emulates it, for tests only"
             return reason, "run it on a device that has one"
         return _software(row, installed, {}, emulated=True)
     if machine not in {_MACHINES.get(name, name) for name in need.machines}:
-        return f"it needs {' or '.join(need.machines)}, this is {machine}", "no remedy on this machine"
+        return f"it needs {' or '.join(need.machines)}, this is {machine}", ""
     lacks = _hardware(row, device, report)
     software = report.device(*need.emulated_by) if need.emulated_by else None
     if lacks and software is not None:
@@ -129,7 +129,7 @@ def _hardware(row: Row, device: str, report: HardwareReport) -> tuple[str, str] 
     if found is None:
         # A row that takes even a GPU of unknown make takes any.
         wanted = "GPU" if "gpu-other" in ids else " or ".join(dict.fromkeys(_WORDS[id_] for id_ in ids))
-        return f"there is no {wanted}", "no remedy on this machine"
+        return f"there is no {wanted}", ""
     return None if found.usable else (found.why_not, found.remedy)
 
 

@@ -66,7 +66,7 @@ def choose(measured: Sequence[Measured], objective: Objective, not_here: Sequenc
             fit.append(one)
         else:
             rejected.append(Rejection(one.candidate.key, *refusal))
-    rejected += sorted(not_here, key=lambda one: not one.remedy or one.remedy.startswith("no remedy"))
+    rejected += sorted(not_here, key=lambda one: not one.remedy)
     ranking, reasons = _rank(fit, objective)
     unmet = "" if ranking or objective.require.names_nothing() else _unmet(objective, rejected)
     return Choice(tuple(ranking), tuple(rejected), tuple(reasons), unmet)
