@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from support.modules import Sender
 from support.sync_module import Device
+from vigie.contracts.demand import Demand, EventsAfter
 from vigie.contracts.envelope import EVENTS, Envelope
 from vigie.contracts.events import CameraDown, CameraUp
 from vigie.frames.cursor import CursorReader
@@ -83,3 +85,17 @@ async def test_what_is_no_event_by_its_key_or_its_size_is_refused_and_counted_an
     await device.until(lambda: len(told(device)) == 1)
     assert told(device)[0]["id"].endswith("9")
     assert device.metric('vigie_items_dropped_total{camera="dock",reason="refused"}') == 2
+
+
+async def test_the_viewer_s_timeline_has_the_outages_of_cameras_too(device):
+    await device.configure(batch_seconds=3600)
+    await tell(device, 1, down(1))
+    Sender(device.hub, "viewer", "demand", "vigie.demand/1").send(Demand({}, 6.0, events_after=EventsAfter("", 0)))
+
+    def shown() -> list[dict]:
+        waiting = device.hub.module("viewer").waiting
+        return [one["event"] for message in waiting for one in msgspec.json.decode(message.body)["items"]]
+
+    await device.until(lambda: [(one["type"], one["severity"]) for one in shown()] == [("camera-down", "alert")])
+    await tell(device, 2, down(2))
+    await device.until(lambda: [one["id"][-1] for one in shown()] == ["1", "2"])

@@ -43,7 +43,10 @@ async def main(env: ModuleEnvironment) -> None:
             )
             union: Any = EventItem
             told: InputQueue[EventItem] = service.input(names.EVENTS, union, schema=EVENTS)
-            facts = FactStage(service, told, ledger, outbox, handovers=handovers, counter=receive.told, drops=drops)
+            facts = FactStage(
+                service, told, ledger, outbox,
+                handovers=handovers, counter=receive.told, drops=drops, timeline=timeline,
+            )  # fmt: skip
             offer_methods(service, ledger, outbox, timeline=timeline, drops=drops, handovers=handovers)
             offer_demands(service).answer_also = timeline.answer
 

@@ -24,6 +24,7 @@ from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
 from vigie_sync.handover import Handover, record_with
 from vigie_sync.outbox import Outbox
+from vigie_sync.timeline import Timeline
 
 log = get_logger("sync.facts")
 
@@ -63,10 +64,11 @@ class FactStage:
         handovers: list[Handover],
         counter: Counter,
         drops: Drops,
+        timeline: Timeline,
     ) -> None:
-        """``counter``: of events recorded, by type, phase and severity."""
+        """``counter``: of events recorded, by type, phase and severity. ``timeline`` tells the viewer of them."""
         self._service, self._input, self._ledger, self._outbox = service, told, ledger, outbox
-        self._handovers, self._counter, self._drops = handovers, counter, drops
+        self._handovers, self._counter, self._drops, self._timeline = handovers, counter, drops, timeline
         self._config = SyncConfig()
         self._configured = threading.Event()
 
@@ -114,6 +116,7 @@ class FactStage:
                 self._outbox.recorded(len(new), urgent=any(event.severity == "alert" for event in new))
             for event in new:
                 self._counter.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
+            self._timeline.add(new)
             self._drops.tell(recorded.dropped)
             break
         return True

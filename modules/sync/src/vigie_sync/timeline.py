@@ -29,7 +29,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class Timeline:
-    """``add`` from the thread that commits events, ``answer`` from the thread of demands."""
+    """``add`` from the threads that commit events, ``answer`` from the thread of demands."""
 
     def __init__(
         self, output: Output[Told], metrics: Metrics, boot: str, *, clock: Callable[[], float] = time.monotonic

@@ -11,11 +11,21 @@ export function told({ event }) {
     case "line": return words.crossed(event.label, event.line, words.direction[event.direction]);
     case "presence": return event.phase === "new" ? words.occupied(event.zone) : words.empty(event.zone, seconds);
     case "missing": return event.phase === "new" ? words.lacks(event.zone, event.inside, event.expected) : words.complete(event.zone, seconds);
+    case "camera-down": return words.down(event.camera, why(event));
+    case "camera-degraded": return words.degraded(event.camera, why(event));
+    case "camera-up": return event.seconds ? words.up(event.camera, seconds, why(event), event.losses || 0) : words.first(event.camera);
+    case "camera-changed": return words.changed[event.what](event.camera, event.before, event.after);
+    case "test": return words.test(event.text);
+    case "omitted": return words.omitted(event.items);
     default: return event.type;
   }
 }
 
-export const toneOf = ({ event }) => event.severity === "alert" ? "bad" : event.type === "object" ? "wait" : "good";
+const why = (event) => event.reason || t.causes[event.cause] || event.cause;
+
+export const ofCamera = ({ event }) => event.type.startsWith("camera-");
+const BAD = ["camera-down", "camera-degraded"];
+export const toneOf = ({ event }) => event.severity === "alert" || BAD.includes(event.type) ? "bad" : event.type === "object" ? "wait" : "good";
 
 const KEPT = 80;
 const bitmaps = new Map(); // picture id -> promise of an ImageBitmap

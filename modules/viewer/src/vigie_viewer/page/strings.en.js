@@ -75,9 +75,14 @@ export const t = {
     phase: { downloading: "is being downloaded", verifying: "is being verified", warming: "is being opened", shadowing: "is on trial", waiting: "passed its trial and waits to be promoted", probation: "serves on probation", committed: "serves", rejected: "was rejected", rolled_back: "was taken back" },
   },
   drops: {
+    actions_away: "The module actions did not take it in time", queue_full: "More waited for a receiver of actions than may", preprocess_died: "Preprocess ended before it sent the frame", ring_refused: "The memory ring is not one that may be read", bad_reference: "The message names no place in memory that can be",
     consumer_behind: "The next stage was busy; a newer frame took its place", overwritten: "The frame's place in memory was used again before it was read", ring_full: "Every place in memory was being read", ring_gone: "The camera began a new memory ring",
     no_input_spec: "No model has said what it needs yet", spec_mismatch: "Fitted for a model that no longer serves", no_model: "No model is loaded", sync_behind: "Sync could not take more results", inference_failed: "The model failed on this frame",
     ledger_full: "The ledger is full: the oldest items went", over_bound: "More waited for the cloud than may: the oldest went", rejected: "No more may wait for the cloud", too_old: "They waited for the cloud too long", folded: "They became counts while they waited for the cloud", purged: "Somebody called purge", too_large: "Larger than a message may be", unconfirmed: "The receiver never confirmed it", input_full: "Messages arrived faster than they were read", no_space: "No shared memory left", ring_busy: "Another process writes this ring", undecodable: "The frame could not be decoded", bad_time: "The frame came without a valid time", refused: "The hub refused the message",
+  },
+  causes: {
+    dns: "the host name is unknown", refused: "nothing listens there", unreachable: "no way to the host", timeout: "no answer in time", unauthorised: "user or password refused", not_found: "the camera does not know the path", no_video: "there is no video in it",
+    unsupported_codec: "a codec that cannot be decoded here", decode: "the video cannot be decoded", stalled: "the stream stopped", frozen: "the picture does not change", black: "the picture is black", tampered: "the view was tampered with", other: "see the log of camera",
   },
   told: {
     seen: (label) => `${label} seen`, stays: (label, s) => `${label} in view for ${s}`, gone: (label, s) => `${label} was in view for ${s}`,
@@ -85,6 +90,10 @@ export const t = {
     crossed: (label, line, way) => `${label} crossed ${line} ${way}`, direction: { forward: "forward", backward: "backward" }, occupied: (zone) => `${zone} is occupied`, empty: (zone, s) => `${zone} is empty after ${s}`,
     speeds: (label, zone, speed) => `${label} is too fast in ${zone}: ${speed} m/s`,
     lacks: (zone, inside, expected) => `${zone} holds ${inside} of ${expected}`, complete: (zone, s) => `${zone} is no longer short of anything, after ${s}`,
+    down: (camera, why) => `${camera} gives no pictures${why ? `: ${why}` : ""}`, degraded: (camera, why) => `${camera} gives poor pictures${why ? `: ${why}` : ""}`, first: (camera) => `${camera} gives pictures`,
+    up: (camera, s, why, losses) => `${camera} is well again after ${s}${why ? ` (${why}${losses > 1 ? `; lost ${losses} times` : ""})` : ""}`,
+    changed: { size: (camera, a, b) => `${camera}: the pictures are ${b} now, before ${a}`, codec: (camera, a, b) => `${camera}: the codec is ${b} now, before ${a}`, removed: (camera) => `${camera} was removed while it gave no pictures` },
+    test: (text) => `Test event${text ? `: ${text}` : ""}`, omitted: (n) => `${n} items became counts while they waited for the cloud`,
     alert: "Alert", close: "Close", noPicture: "No picture: nobody was looking when it happened.", camera: "Camera", began: "Began", at: "Latest", lasted: "Lasted", score: "Highest score", inside: "Inside now", track: "Track", stay: (zone) => `In ${zone}`, key: "Key",
   },
   events: {

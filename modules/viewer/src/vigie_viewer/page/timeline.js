@@ -2,21 +2,26 @@
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { show } from "./connection.js";
 import { cameraNames, state } from "./store.js";
-import { Detail, Snapshot, toneOf, told } from "./happened.js";
+import { Detail, Snapshot, ofCamera, toneOf, told } from "./happened.js";
 import { t } from "./strings.en.js";
 
 const PAGE = 100;
 const KEEPS = {
   all: () => true,
   alerts: (one) => one.item?.event.severity === "alert",
-  rules: (one) => one.item && one.item.event.type !== "object",
+  rules: (one) => one.item && one.item.event.type !== "object" && !ofCamera(one.item),
   objects: (one) => one.item?.event.type === "object",
-  problems: (one) => one.event?.tone === "bad",
+  problems: (one) => one.event?.tone === "bad" || (one.item && ofCamera(one.item)),
   changes: (one) => one.event?.tone === "change",
 };
 
+// What the page noticed of a camera by itself, and what the camera module tells of the very outage, are one thing.
+const NOTICED = ["camera", "frozen", "moves"], SAME_MS = 20000;
+
 export function everything() {
-  const of = [...state.events.map((event) => ({ at: event.at, event })), ...[...state.told.values()].map((item) => ({ at: Date.parse(item.event.at), item }))];
+  const told = [...state.told.values()], outages = told.filter(ofCamera);
+  const twice = ({ at, code, facts }) => NOTICED.includes(code) && outages.some(({ event }) => event.camera === facts.camera && [event.started_at, event.at].some((when) => Math.abs(Date.parse(when) - at) < SAME_MS));
+  const of = [...state.events.filter((event) => !twice(event)).map((event) => ({ at: event.at, event })), ...told.map((item) => ({ at: Date.parse(item.event.at), item }))];
   return of.sort((a, b) => b.at - a.at);
 }
 
