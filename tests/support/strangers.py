@@ -262,6 +262,25 @@ def pose(*, points: int = 5, dims: int = 3, finished: bool = False) -> onnx.Mode
     return g.model([image(HW)], [tensor("output0", [1, 16, 6 + extra])], metadata=metadata)
 
 
+def oriented(*, finished: bool = False) -> onnx.ModelProto:
+    """Ultralytics' head of oriented boxes, raw or chosen in the graph, with its metadata."""
+    g = Graph(38)
+    strides = (16,) if finished else (8, 16, 32)
+    rows = g.features("images", strides, 4 + CLASSES + 1)
+    boxes = g.on_grid(rows, HW, strides)
+    scores = g.add("Sigmoid", g.slice(rows, 4, 4 + CLASSES, 1))
+    share = g.add("Sub", g.add("Sigmoid", g.slice(rows, 4 + CLASSES, 5 + CLASSES, 1)), g.constant([0.25]))
+    angle = g.add("Mul", share, g.constant([np.pi]))
+    metadata = ultralytics_metadata(task="obb")
+    if not finished:
+        g.add("Concat", boxes, scores, angle, axis=1, name="output0")
+        return g.model([image(HW)], [tensor("output0", [1, 5 + CLASSES, anchors(HW)])], metadata=metadata)
+    best = g.add("ReduceMax", scores, axes=[1], keepdims=1)
+    label = g.add("Cast", g.add("ArgMax", scores, axis=1), to=TensorProto.FLOAT)
+    g.add("Transpose", g.add("Concat", boxes, best, label, angle, axis=1), perm=[0, 2, 1], name="output0")
+    return g.model([image(HW)], [tensor("output0", [1, 16, 7])], metadata=metadata)
+
+
 def segment(*, kinds: int = 4, finished: bool = False) -> onnx.ModelProto:
     """Ultralytics' segmentation head with its prototypes at a quarter of the size."""
     g = Graph(37)

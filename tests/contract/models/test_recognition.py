@@ -38,7 +38,13 @@ REFUSED: list[Any] = [
         "oriented",
         partial(models.yolov8, metadata=models.ultralytics_metadata(task="obb")),
         {},
-        "its metadata say task 'obb'; only detect, classify, pose and segment models are read",
+        "metadata task 'obb', but its output [1, 7, 84] is not centre, size, 3 scores and an angle",
+    ),
+    (
+        "semantic",
+        partial(models.yolov8, metadata=models.ultralytics_metadata(task="semantic")),
+        {},
+        "its metadata say task 'semantic'; only detect, classify, pose, segment and obb models are read",
     ),
     (
         "open-input",

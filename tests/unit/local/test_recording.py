@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vigie.contracts.detections import Detection
+from vigie.contracts.detections import Detection, OrientedBox
 from vigie.vision.draw import Palette
 from vigie_devkit.local.errors import UsageError
 from vigie_devkit.local.page_pictures import PageError, PagePicture, read_picture
@@ -100,6 +100,16 @@ def test_a_message_of_the_page_is_read_with_key_points_and_masks() -> None:
     assert (one.track, one.keypoints, one.box_xyxy) == ("ab-1", ((1.0, 2.0, 0.9),), (1.0, 2.0, 3.0, 4.0))
     assert one.mask is not None
     assert one.mask.size_hw == (2, 3)
+    assert one.oriented is None
+
+
+def test_a_message_of_the_page_is_read_with_oriented_boxes() -> None:
+    box = ["bolt", 1, 0.5, 1.0, 2.0, 3.0, 4.0, None, None, None, [2.0, 3.0, 2.0, 1.0, 30.0]]
+    head = {"camera": "dock", "seq": 7, "at": "2026-11-28T10:00:00.000000Z", "hw": [4, 6], "boxes": [box], "age_ms": 1}
+    encoded = json.dumps(head).encode()
+    found = read_picture(len(encoded).to_bytes(4, "big") + encoded + b"jpeg").detections
+    assert found is not None
+    assert found[0].oriented == OrientedBox((2.0, 3.0), (2.0, 1.0), 30.0)
 
 
 @pytest.mark.parametrize("message", [b"", b"\0\0\0\x05{", b"\0\0\0\x02{}", b"\xff\xff\xff\xff"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vigie.contracts.detections import Detection, Mask
+from vigie.contracts.detections import Detection, Mask, OrientedBox
 from vigie.vision.draw import COCO_BONES, HUES, Palette, caption, draw_detections
 from vigie.vision.masks import to_runs
 
@@ -43,6 +43,18 @@ def test_a_mask_colours_only_its_cells() -> None:
     draw_detections(frame, [Detection("nut", 0, 0.9, BOX, mask=Mask((4, 4), to_runs(cells)))], labels=False)
     assert (frame[70, 60] != 90).any()
     assert (frame[70, 105] == 90).all()
+
+
+def test_an_oriented_box_is_drawn_turned_and_its_upright_box_is_not() -> None:
+    frame = grey()
+    turned = OrientedBox((150.0, 100.0), (100.0, 20.0), 45.0)  # its corners reach 42 px beyond the centre
+    box = (107.0, 57.0, 193.0, 143.0)
+    draw_detections(frame, [Detection("nut", 0, 0.9, box, oriented=turned)], labels=False)
+    rows, columns = np.nonzero((frame != 90).any(axis=2))
+    assert (columns.min(), rows.min(), columns.max(), rows.max()) == pytest.approx(box, abs=3)
+    assert (frame[135, 185] != 90).any(), "clockwise: its end lies right and below"
+    assert (frame[65, 185] == 90).all()
+    assert (frame[57, 140:190] == 90).all()
 
 
 def test_key_points_that_the_model_is_unsure_of_are_not_shown() -> None:

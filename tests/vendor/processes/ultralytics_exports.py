@@ -55,7 +55,9 @@ CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any], int | None]] = {
     "yolov8n-pose": ("yolov8n-pose.yaml", (256, 320), {}, None),
     "yolo11n-pose": ("yolo11n-pose.yaml", (256, 256), {}, None),
     "yolo26n-pose": ("yolo26n-pose.yaml", (256, 256), {"nms": False}, None),
-    "yolov8n-obb": ("yolov8n-obb.yaml", (256, 256), {}, None),
+    "yolov8n-obb": ("yolov8n-obb.yaml", (256, 320), {}, None),
+    "yolo11n-obb": ("yolo11n-obb.yaml", (256, 256), {}, None),
+    "yolo26n-obb": ("yolo26n-obb.yaml", (256, 256), {"nms": False}, None),
 }
 
 
@@ -83,7 +85,7 @@ def main(folder: Path, photograph: Path, drawn: Path, names: list[str]) -> None:
             model.model.end2end = options.get("nms") is False
         spread(model.model, both)
         written: dict[str, Any] = {}
-        if model.task in {"detect", "pose", "segment"}:
+        if model.task in {"detect", "pose", "segment", "obb"}:
             written = detected(model.model, tensor, frame_bgr.shape[:2])
         elif model.task == "classify":
             written = {"scores": model.model.eval()(tensor)[0][0].numpy()}
@@ -162,10 +164,16 @@ def logit(score: float) -> float:
 def detected(network: Any, tensor: torch.Tensor, frame_hw: tuple[int, int]) -> dict[str, Any]:
     """What the vendor finds, in pixels of the picture."""
     options = {"nc": len(network.names), "max_det": 300, "end2end": bool(getattr(network, "end2end", False))}
+    if network.task == "obb":
+        options["rotated"] = True
     answer, prototypes = network.eval()(tensor), None
     if hasattr(network.model[-1], "proto"):
         answer, prototypes = answer[0]
     found = non_max_suppression(answer, SCORE_MIN, IOU_MAX, **options)[0]
+    if options.get("rotated"):
+        # In the tensor: the vendor's way back scales both sides as if they were not turned.
+        oriented = torch.cat((found[:, :4], found[:, -1:]), dim=1).numpy()
+        return {"oriented": oriented, "scores": found[:, 4].numpy(), "class_ids": found[:, 5].numpy().astype(np.int32)}
     boxes = scale_boxes(tuple(tensor.shape[2:]), found[:, :4].clone(), frame_hw)
     written = {
         "boxes_xyxy": boxes.numpy(),

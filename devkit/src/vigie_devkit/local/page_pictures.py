@@ -100,10 +100,13 @@ def read_picture(message: bytes) -> PagePicture:
 
 
 def _detection(box: list[Any]) -> Detection:
-    """Label, class, score, four sides, track; then key points and the mask's grid, where there are any."""
+    """Label, class, score, four sides, track; then key points, the mask's grid, a turned box, where there are any."""
     tree: dict[str, Any] = {"label": box[0], "class_id": box[1], "score": box[2], "box_xyxy": box[3:7], "track": box[7]}
     if len(box) > 8:
         tree["keypoints"] = box[8] or []
         if box[9] is not None:
             tree["mask"] = {"size_hw": box[9][:2], "runs": box[9][2]}
+    if len(box) > 10:
+        x, y, width, height, degrees = box[10]
+        tree["oriented"] = {"centre_xy": [x, y], "size_wh": [width, height], "angle_degrees": degrees}
     return msgspec.convert(tree, Detection)

@@ -39,7 +39,7 @@ class _Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     feed: _GivenFeed
     params: dict[str, Any] = {}
-    task: Literal["detection", "classification", "multilabel", "pose", "segmentation"] = "detection"
+    task: Literal["detection", "classification", "multilabel", "pose", "segmentation", "oriented"] = "detection"
     fixed_inputs: dict[str, list[int]] = {}
     score_min: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.4
     iou_max: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.45

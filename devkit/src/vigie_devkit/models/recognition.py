@@ -56,7 +56,7 @@ class Recognition:
     class_count: int | None
     params: dict[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] | None = None  # of the family itself: an UltraFace finds faces
-    task: Literal["detection", "classification", "multilabel", "pose", "segmentation"] = "detection"
+    task: Literal["detection", "classification", "multilabel", "pose", "segmentation", "oriented"] = "detection"
     fixed_inputs: dict[str, list[int]] = field(default_factory=dict)
     score_min: float = 0.4
     iou_max: float = 0.45

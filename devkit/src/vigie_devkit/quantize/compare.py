@@ -13,11 +13,16 @@ from vigie.models import Bundle, load_bundle
 from vigie.runtimes import open_engine
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Detections
+from vigie.vision.oriented import oriented_to_frame
+from vigie.vision.transform import inverse, points_to_frame
 from vigie_devkit.accuracy.agreement import Agreement, FrameMatch, agreement, match_frame
 from vigie_devkit.accuracy.side_by_side import jpeg, side_by_side
 from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.samples import Sample
 from vigie_devkit.quantize.sources import read_source
+
+# Wider than any tensor: key points are clipped to their frame, and need no second edge.
+_ANYWHERE = (1 << 20, 1 << 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,12 @@ def _as_first(
     numbers = np.array([labels.index(label) for label in theirs], np.int32)
     second, first = samples
     boxes = first.transform.to_tensor(second.transform.to_frame(found.boxes_xyxy, second.frame_hw))
-    return Detections(boxes, found.scores, numbers[found.class_ids], found.keypoints, found.masks)
+    points, oriented, back = found.keypoints, found.oriented, inverse(first.transform)
+    if points is not None:
+        points = points_to_frame(points_to_frame(points, second.transform, second.frame_hw), back, _ANYWHERE)
+    if oriented is not None:
+        oriented = oriented_to_frame(oriented_to_frame(oriented, second.transform), back)
+    return Detections(boxes, found.scores, numbers[found.class_ids], points, found.masks, oriented)
 
 
 def _shown(bundle: Bundle, variant: str | None) -> str:

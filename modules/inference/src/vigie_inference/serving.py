@@ -22,7 +22,7 @@ from vigie.vision.tracking import WEAK_SCORE
 from vigie_inference.config import InferenceConfig, ModelConfig, TrackingConfig
 from vigie_inference.looks import SEEN_IN_VIEWS
 
-_TRACKED = frozenset({"detection", "pose", "segmentation"})
+_TRACKED = frozenset({"detection", "pose", "segmentation", "oriented"})
 
 
 class LoadedBundle:

@@ -60,9 +60,11 @@ def trial_text(seen: DetectionsItem) -> str:
 
 
 def _box(one: Detection) -> list[Any]:
-    """Label, class, score, four sides, track; then, where the model has them, key points and the mask's grid."""
+    """Label, class, score, four sides, track; then, where there are any, key points, the mask's grid, a turned box."""
     box: list[Any] = [one.label, one.class_id, one.score, *one.box_xyxy, one.track]
-    if one.keypoints or one.mask is not None:
+    if one.keypoints or one.mask is not None or one.oriented is not None:
         mask = None if one.mask is None else [*one.mask.size_hw, one.mask.runs]
         box += [one.keypoints or None, mask]
+    if one.oriented is not None:
+        box.append([*one.oriented.centre_xy, *one.oriented.size_wh, one.oriented.angle_degrees])
     return box

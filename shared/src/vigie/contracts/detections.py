@@ -17,11 +17,23 @@ class Mask(msgspec.Struct, frozen=True):
     runs: tuple[int, ...]
 
 
+class OrientedBox(msgspec.Struct, frozen=True):
+    """A box that is turned: the centre and two sides in pixels of the captured frame, not clipped to it.
+
+    ``angle_degrees``: from the frame's x axis to the side ``size_wh[0]``, clockwise as one sees it, 0 to below 180.
+    """
+
+    centre_xy: tuple[float, float]
+    size_wh: tuple[float, float]
+    angle_degrees: float
+
+
 class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     """One object. ``box_xyxy``: left, top, right, bottom in pixels of the captured frame; ``score`` in 0..1.
 
     ``keypoints``: of a pose model, x and y in the same pixels and how sure the model is of each, 0..1. ``mask``: of a
-    segmentation model. Both are left out of the message by other models. ``track``: the id that this object has in all
+    segmentation model. ``oriented``: of a model of oriented boxes; ``box_xyxy`` is then the upright box around it. All
+    are left out of the message by other models. ``track``: the id that this object has in all
     frames of its camera; absent at its first sight, and for who does not track.
     """
 
@@ -31,6 +43,7 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     box_xyxy: tuple[float, float, float, float]
     keypoints: tuple[tuple[float, float, float], ...] = ()
     mask: Mask | None = None
+    oriented: OrientedBox | None = None
     track: str | None = None
 
 

@@ -21,7 +21,9 @@ class Found:
     ``boxes_xyxy`` (N, 4) float32, pixels of the frame, clipped to it; ``scores`` (N,) float32 in 0..1; ``class_ids``
     (N,) int32; ``names``: the label of each; ``keypoints``: of a pose model, (N, K, 3) float32, x and y in the same
     pixels and how sure it is, else ``None``; ``masks``: of a segmentation model, (N, 28, 28) bool, each stretched over
-    its box, else ``None``. Iterating gives ``Detection`` structs, as messages hold them.
+    its box, else ``None``; ``oriented``: of a model of oriented boxes, (N, 5) float32, centre, width and height in the
+    same pixels and the angle in radians, clockwise, else ``None``. Iterating gives ``Detection`` structs, as
+    messages hold them.
     """
 
     boxes_xyxy: NDArray[np.float32]
@@ -31,6 +33,7 @@ class Found:
     frame_hw: tuple[int, int]
     keypoints: NDArray[np.float32] | None
     masks: NDArray[np.bool_] | None
+    oriented: NDArray[np.float32] | None
     _items: Sequence[Detection]
 
     def __len__(self) -> int:
@@ -56,5 +59,6 @@ def in_frame(found: Detections, transform: Transform, frame_hw: tuple[int, int],
         frame_hw=frame_hw,
         keypoints=seen.keypoints,
         masks=seen.masks,
+        oriented=seen.oriented,
         _items=as_messages(seen, labels),
     )

@@ -159,7 +159,7 @@ class Card(_Strict, frozen=True, kw_only=True):
     schema: Literal["vigie.card/1"]
     name: Name
     version: Name = "1"
-    task: Literal["detection", "classification", "multilabel", "pose", "segmentation"]
+    task: Literal["detection", "classification", "multilabel", "pose", "segmentation", "oriented"]
     description: Text = ""
     licence: Text = "unknown"
     intended_use: Text = ""

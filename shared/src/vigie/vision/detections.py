@@ -24,7 +24,9 @@ class Detections:
     ``boxes_xyxy`` (N, 4) float32 in tensor pixels, not clipped; ``scores`` (N,) float32 in 0..1;
     ``class_ids`` (N,) int32, indices into the card's labels. ``keypoints``: of a pose model, (N, K, 3) float32, x and y
     in tensor pixels and how sure it is of each, 0..1; ``None`` of others. ``masks``: of a segmentation model,
-    (N, GRID, GRID) bool, each stretched over its box (``vigie.vision.masks``).
+    (N, GRID, GRID) bool, each stretched over its box (``vigie.vision.masks``). ``oriented``: of a model of oriented
+    boxes, (N, 5) float32, centre, width, height and angle in tensor pixels and radians (``vigie.vision.oriented``),
+    each inside its box.
     """
 
     boxes_xyxy: NDArray[np.float32]
@@ -32,6 +34,7 @@ class Detections:
     class_ids: NDArray[np.int32]
     keypoints: NDArray[np.float32] | None = None
     masks: NDArray[np.bool_] | None = None
+    oriented: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -44,7 +47,8 @@ class Detections:
         """Those that an index or mask (N,) names."""
         points = None if self.keypoints is None else self.keypoints[index]
         masks = None if self.masks is None else self.masks[index]
-        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], points, masks)
+        oriented = None if self.oriented is None else self.oriented[index]
+        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], points, masks, oriented)
 
     @classmethod
     def none(cls) -> Detections:

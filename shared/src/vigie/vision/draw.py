@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.contracts.detections import Detection
+from vigie.contracts.detections import Detection, OrientedBox
 from vigie.vision.masks import from_runs
+from vigie.vision.oriented import corners_of
 
 # Degrees on the colour wheel, far apart; the page's draw.js has the same list and the same rule.
 HUES = (168, 28, 212, 328, 52, 264, 4, 120, 190, 300, 80, 236)
@@ -89,8 +90,11 @@ def draw_detections(
         if one.mask is not None:
             _mask(frame_bgr, (left, top, right, bottom), from_runs(one.mask.runs, one.mask.size_hw), colour)
         # A dark edge keeps a bright line visible on a bright floor.
-        cv2.rectangle(frame_bgr, (left, top), (right, bottom), _INK_BGR, line + 2)
-        cv2.rectangle(frame_bgr, (left, top), (right, bottom), colour, line)
+        outline = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.int32)
+        if one.oriented is not None:
+            outline = _turned(one.oriented, scale_xy)
+        cv2.polylines(frame_bgr, [outline], isClosed=True, color=_INK_BGR, thickness=line + 2)
+        cv2.polylines(frame_bgr, [outline], isClosed=True, color=colour, thickness=line)
         if one.keypoints:
             _pose(frame_bgr, one.keypoints, scale_xy, colour, line)
         if labels:
@@ -101,6 +105,13 @@ def caption(detection: Detection) -> str:
     """As on the page: label, the short number of its track, score in percent."""
     track = "" if detection.track is None else f" #{detection.track.rpartition('-')[2]}"
     return f"{detection.label}{track} {round(detection.score * 100)}"
+
+
+def _turned(box: OrientedBox, scale_xy: NDArray[np.float64]) -> NDArray[np.int32]:
+    """(4, 2): corners in the picture's pixels."""
+    numbers = [*box.centre_xy, *box.size_wh, np.radians(box.angle_degrees)]
+    corners = corners_of(np.array([numbers], np.float32))[0]
+    return np.asarray(np.rint(corners * scale_xy), np.int32)
 
 
 def _mask(frame_bgr: NDArray[np.uint8], box: tuple[int, int, int, int], cells: NDArray[np.bool_], colour: Bgr) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from vigie.contracts.detections import Detection, Mask
+from vigie.contracts.detections import Detection, Mask, OrientedBox
 from vigie.contracts.tensors import FrameTransform
 from vigie.vision.detections import Detections
 from vigie.vision.masks import GRID, crop_masks, to_runs
+from vigie.vision.oriented import oriented_to_frame
 from vigie.vision.transform import boxes_to_frame, boxes_to_tensor, points_to_frame
 
 
@@ -37,7 +39,8 @@ def to_frame(
     masks = found.masks
     if masks is not None:
         masks = crop_masks(masks, found.boxes_xyxy, boxes_to_tensor(boxes, transform))
-    return Detections(boxes, found.scores, found.class_ids, points, masks)
+    oriented = None if found.oriented is None else oriented_to_frame(found.oriented, transform)
+    return Detections(boxes, found.scores, found.class_ids, points, masks, oriented)
 
 
 def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
@@ -50,6 +53,9 @@ def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
     masks: list[Mask | None] = [None] * len(boxes)
     if found.masks is not None:
         masks = [Mask((GRID, GRID), to_runs(mask)) for mask in found.masks]
+    turned: list[OrientedBox | None] = [None] * len(boxes)
+    if found.oriented is not None:
+        turned = [_oriented(one) for one in found.oriented.astype(np.float64).tolist()]
     return [
         Detection(
             labels[class_id],
@@ -58,8 +64,16 @@ def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
             (box[0], box[1], box[2], box[3]),
             keypoints=tuple((x, y, seen) for x, y, seen in own),
             mask=mask,
+            oriented=oriented,
         )
-        for box, score, class_id, own, mask in zip(
-            boxes, found.scores.tolist(), found.class_ids.tolist(), points, masks, strict=True
+        for box, score, class_id, own, mask, oriented in zip(
+            boxes, found.scores.tolist(), found.class_ids.tolist(), points, masks, turned, strict=True
         )
     ]
+
+
+def _oriented(one: list[float]) -> OrientedBox:
+    x, y, width, height, angle = one
+    # Rounded before the turn is taken off, or 179.996 would be written as 180.
+    degrees = round(math.degrees(angle), 2) % 180.0
+    return OrientedBox((round(x, 2), round(y, 2)), (round(width, 2), round(height, 2)), degrees)

@@ -1,4 +1,4 @@
-"""How alike two detections are, 0..1: boxes by their overlap, poses by key points and objects by masks too."""
+"""How alike two detections are, 0..1: boxes by their overlap; key points, masks and angles count too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vigie.vision.boxes import area_xyxy, iou_matrix
 from vigie.vision.detections import Detections
 from vigie.vision.masks import mask_likeness
+from vigie.vision.oriented import oriented_overlap
 
 # How far people put the same point apart, in shares of the object's size: COCO's 17 key points of a person.
 _COCO_SIGMAS = (0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087)
@@ -19,10 +20,12 @@ _AREA_SHARE = 0.53
 
 
 def likeness_matrix(left: Detections, right: Detections) -> NDArray[np.float32]:
-    """(N, M): the overlap of boxes and, where both have them, at most that of masks and key points (OKS)."""
+    """(N, M): the overlap of boxes and, where both have them, at most that of masks, turned boxes, key points (OKS)."""
     overlap = iou_matrix(left.boxes_xyxy, right.boxes_xyxy)
     if left.masks is not None and right.masks is not None and overlap.size:
         overlap = np.asarray(np.minimum(overlap, mask_likeness(left.masks, right.masks)), np.float32)
+    if left.oriented is not None and right.oriented is not None and overlap.size:
+        overlap = np.asarray(np.minimum(overlap, oriented_overlap(left.oriented, right.oriented)), np.float32)
     if left.keypoints is None or right.keypoints is None or not overlap.size:
         return overlap
     return np.asarray(np.minimum(overlap, oks_matrix(left, right)), np.float32)

@@ -7,7 +7,8 @@ import numpy as np
 from vigie.vision.detections import Detections
 from vigie.vision.likeness import likeness_matrix
 
-# A box without an area overlaps nothing, not even itself; corners this near are the same place.
+# A box without an area overlaps nothing, not even itself; corners this near are the same place. Not where key points,
+# masks or angles tell things of one box apart.
 SAME_PLACE_PX = 0.1
 
 
@@ -19,7 +20,9 @@ def count_matched(wanted: Detections, found: Detections, *, iou_min: float, scor
     if not len(wanted) or not len(found):
         return 0
     apart_px = np.abs(wanted.boxes_xyxy[:, None] - found.boxes_xyxy).max(axis=2)
-    same = (likeness_matrix(wanted, found) >= iou_min) | (apart_px <= SAME_PLACE_PX)
+    same = likeness_matrix(wanted, found) >= iou_min
+    if wanted.keypoints is None and wanted.masks is None and wanted.oriented is None:
+        same |= apart_px <= SAME_PLACE_PX
     same &= wanted.class_ids[:, None] == found.class_ids
     same &= np.abs(wanted.scores[:, None] - found.scores) <= score_within
     return int(same.any(axis=1).sum())

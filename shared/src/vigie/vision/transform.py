@@ -62,6 +62,12 @@ def boxes_to_tensor(boxes_xyxy: NDArray[np.float32], transform: FrameTransform) 
     return boxes
 
 
+def inverse(transform: FrameTransform) -> FrameTransform:
+    """The way back: its ``to_frame`` is this one's way into the tensor."""
+    x, y = transform.scale_x, transform.scale_y
+    return FrameTransform(1 / x, 1 / y, -transform.pad_x / x, -transform.pad_y / y)
+
+
 class Placement(msgspec.Struct, frozen=True):
     """Where the resized frame lies in the tensor, in whole pixels."""
 

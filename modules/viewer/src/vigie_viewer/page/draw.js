@@ -43,11 +43,12 @@ function drawFound(pen, canvas, head, { labels, trails }, extra, ratio) {
   if (trails && extra.trails) drawTrails(pen, head, extra.trails, sx, sy, line);
   // The surest is on top.
   for (const box of [...head.boxes].sort((a, b) => a[2] - b[2])) {
-    const [label, , , x1, y1, x2, y2, , points, mask] = box;
+    const [label, , , x1, y1, x2, y2, , points, mask, turned] = box;
     pen.globalAlpha = stays(box) ? 1 : 0.22;
     const left = Math.round(x1 * sx), top = Math.round(y1 * sy), right = Math.round(x2 * sx), bottom = Math.round(y2 * sy);
     if (mask) drawMask(pen, mask, hue(label), left, top, right - left, bottom - top);
-    outline(pen, left, top, right - left, bottom - top, stroke(label), line, ratio);
+    if (turned) outlineTurned(pen, turned, sx, sy, stroke(label), line, ratio);
+    else outline(pen, left, top, right - left, bottom - top, stroke(label), line, ratio);
     if (points) drawPose(pen, points, sx, sy, stroke(label), line);
     if (labels) drawLabel(pen, box, left, top, line, ratio, canvas);
   }
@@ -81,6 +82,19 @@ export function outline(pen, x, y, w, h, tone, line, ratio) {
   pen.lineWidth = line;
   pen.strokeStyle = tone;
   pen.strokeRect(x, y, w, h);
+}
+
+// An oriented box: centre, width, height and by how many degrees the width is turned, in pixels of the frame.
+function outlineTurned(pen, [x, y, w, h, degrees], sx, sy, tone, line, ratio) {
+  const cos = Math.cos(degrees * Math.PI / 180), sin = Math.sin(degrees * Math.PI / 180);
+  pen.beginPath();
+  for (const [along, across] of [[-w, -h], [w, -h], [w, h], [-w, h]]) {
+    pen.lineTo((x + (along * cos - across * sin) / 2) * sx, (y + (along * sin + across * cos) / 2) * sy);
+  }
+  pen.closePath();
+  for (const [width, colour] of [[line + 2 * Math.round(ratio), "rgba(0 0 0 / .38)"], [line, tone]]) {
+    pen.lineWidth = width; pen.strokeStyle = colour; pen.stroke();
+  }
 }
 
 function drawLabel(pen, [label, , score, , , , , track], left, top, line, ratio, canvas) {
