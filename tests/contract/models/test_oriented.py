@@ -21,6 +21,7 @@ from vigie.runtimes.parity import judge
 from vigie.vision.detections import Detections
 from vigie.vision.in_frame import detections_in_frame
 from vigie.vision.matching import count_matched
+from vigie.vision.merging import merge_views
 from vigie.vision.oriented import corners_of, hull_xyxy, oriented_nms, oriented_overlap, oriented_to_frame
 from vigie_devkit.models import import_model
 from vigie_devkit.models.pictures import scene
@@ -164,3 +165,20 @@ def test_without_metadata_the_family_has_to_be_named(tmp_path: Path) -> None:
         import_model(file, tmp_path / "b", labels=models.NAMES)
     folder = import_model(file, tmp_path / "b", labels=models.NAMES, family="oriented")
     assert load_bundle(folder).card.task == "oriented"
+
+
+def test_the_parts_of_a_strip_in_two_tiles_become_one_and_crossed_strips_stay_two() -> None:
+    views = ((0.0, 0.0, 60.0, 100.0), (40.0, 0.0, 100.0, 100.0))
+
+    def seen(turned: np.ndarray, view: tuple[float, float, float, float]) -> Detections:
+        hull = np.clip(hull_xyxy(turned), view[:2] * 2, view[2:] * 2).astype(np.float32)
+        return Detections(hull, np.full(len(turned), 0.9, np.float32), np.zeros(len(turned), np.int32), oriented=turned)
+
+    left, right = boxes((35, 50, 50, 10, 0)), boxes((65, 50, 50, 10, 0))
+    together = merge_views([seen(left, views[0]), seen(right, views[1])], views, merge="nmm", iou_max=0.5)
+    assert together.oriented is not None
+    assert together.oriented == pytest.approx(np.array([[50, 50, 80, 10, 0]]), abs=0.01)
+    one, crossed = boxes((50, 50, 16, 2, 45)), boxes((50, 50, 16, 2, -45))
+    both = merge_views([seen(one, views[0]), seen(crossed, views[1])], views, merge="nmm", iou_max=0.5)
+    assert len(both) == 2
+    assert len(merge_views([seen(one, views[0]), seen(one, views[1])], views, merge="nmm", iou_max=0.5)) == 1

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from vigie.contracts.tensors import Merge
 from vigie.vision.detections import DETECTIONS_MAX, Detections
 from vigie.vision.masks import spread_masks
+from vigie.vision.oriented import corners_of, oriented_overlap
 
 BoxXyxy = tuple[float, float, float, float]
 
@@ -69,12 +70,14 @@ def merge_views(
 def _joined(seen: Sequence[Detections]) -> Detections:
     points = [one.keypoints for one in seen if one.keypoints is not None]
     masks = [one.masks for one in seen if one.masks is not None]
+    oriented = [one.oriented for one in seen if one.oriented is not None]
     return Detections(
         np.concatenate([one.boxes_xyxy for one in seen]),
         np.concatenate([one.scores for one in seen]),
         np.concatenate([one.class_ids for one in seen]),
         np.concatenate(points) if len(points) == len(seen) else None,
         np.concatenate(masks) if len(masks) == len(seen) else None,
+        np.concatenate(oriented) if len(oriented) == len(seen) else None,
     )
 
 
@@ -110,6 +113,8 @@ def _alike(
     same |= covered & cut[:, None] & ~cut[None, :]
     same &= found.class_ids[:, None] == found.class_ids[None, :]
     same |= shared > union * np.float32(max(_ONE_PLACE, iou_max))
+    if found.oriented is not None:  # crossed strips have one upright box; only parts may differ in their turned ones
+        same &= (oriented_overlap(found.oriented, found.oriented) > iou_max) | cut[:, None] | cut[None, :]
     same &= of_view[:, None] != of_view[None, :]
     return same
 
@@ -157,7 +162,17 @@ def _together(parts: Detections) -> Detections:
     masks = parts.masks
     if masks is not None:
         masks = np.logical_or.reduce(spread_masks(masks, boxes, np.repeat(box, len(boxes), axis=0)), keepdims=True)
-    return Detections(box, parts.scores[:1], parts.class_ids[:1], points, masks)
+    oriented = None if parts.oriented is None else _around(parts.oriented)
+    return Detections(box, parts.scores[:1], parts.class_ids[:1], points, masks, oriented)
+
+
+def _around(parts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(1, 5): the smallest oriented box at the first one's angle that holds all of them."""
+    angle = float(parts[0, 4])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    along = corners_of(parts).reshape(-1, 2) @ turn
+    low, high = along.min(axis=0), along.max(axis=0)
+    return np.array([[*(turn @ ((low + high) / 2)), *(high - low), angle]], np.float32)
 
 
 def _ordered(found: Detections) -> Detections:
