@@ -250,3 +250,30 @@ def test_models_that_differ_are_told_apart(
 
 def _with_bias(tensor: object, value: float) -> object:
     return onnx.numpy_helper.from_array(np.array([value], np.float32), tensor.name)  # type: ignore[attr-defined]
+
+
+def test_what_an_interrupted_run_had_built_is_taken_up_again(
+    faces: Path,
+    face_pictures: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run ends after its variants are built: its bundle cannot be written where a file lies."""
+    monkeypatch.setenv("VIGIE_HOME", str(tmp_path / "home"))
+    (tmp_path / "file").write_text("in the way")
+    words = ["models", "quantize", str(faces), "--calibrate", str(face_pictures), "--for", "cpu-arm,gpu"]
+    words += ["--frames", "8", "--judge-frames", "16", "--rounds", "1"]
+    assert main([*words, "--output", str(tmp_path / "file/out")]) != 0
+    assert "built before" not in capsys.readouterr().err
+
+    code = main([*words, "--output", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert code == 0, said
+    assert "int8-s8s8 for cpu-arm: built before the interruption" in said
+    assert "fp16 for gpu: built before the interruption" in said
+    assert "calibration methods" not in said, "nothing is searched again"
+    assert read(tmp_path / "out").layers, "the report still tells of every layer"
+
+    assert main([*words, "--output", str(tmp_path / "again")]) == 0
+    assert "built before" not in capsys.readouterr().err, "a finished run leaves nothing behind"

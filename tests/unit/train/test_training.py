@@ -245,4 +245,5 @@ def test_labelled_samples_go_on_from_a_bundle_and_keep_its_classes(
     assert "1 epochs, from the weights of first" in said
     assert "no picture to train on shows: round" in said
     assert [file.name for file in kept.iterdir()] == ["epoch-001.onnx"]
-    assert main(["models", "import", str(kept / "epoch-001.onnx"), "--family", "yolox", "--trust"]) == 0
+    file, imported = str(kept / "epoch-001.onnx"), str(tmp_path / "imported")
+    assert main(["models", "import", file, "--family", "yolox", "--trust", "--output", imported]) == 0

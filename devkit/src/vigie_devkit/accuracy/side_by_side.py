@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from vigie.vision.detections import Detections
 from vigie_devkit.accuracy.agreement import FrameMatch
+from vigie_devkit.accuracy.captions import place_captions
 
 # BGR.
 AGREED, FLIPPED, ALONE = (80, 175, 60), (0, 160, 240), (50, 50, 230)
 _GAP = 8
+_FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.4)
 
 
 def side_by_side(
@@ -49,15 +51,32 @@ def _drawn(
     labels: Sequence[str],
 ) -> NDArray[np.uint8]:
     picture = tensor_hwc.copy()
-    for index in range(len(detections)):
-        colour = ALONE if index in set(alone) else FLIPPED if index in set(flipped) else AGREED
-        x1, y1, x2, y2 = (round(float(side)) for side in detections.boxes_xyxy[index])
+    alone, flipped = set(alone), set(flipped)
+    # What differs is captioned first: in a crowd some of the others go without.
+    order = sorted(range(len(detections)), key=lambda index: index not in alone and index not in flipped)
+    boxes = [_whole(detections.boxes_xyxy[index]) for index in order]
+    texts = [f"{labels[int(detections.class_ids[i])]} {float(detections.scores[i]):.2f}" for i in order]
+    colours = [ALONE if index in alone else FLIPPED if index in flipped else AGREED for index in order]
+    for (x1, y1, x2, y2), colour in zip(boxes, colours, strict=True):
         cv2.rectangle(picture, (x1, y1), (x2, y2), colour, 2)
-        text = f"{labels[int(detections.class_ids[index])]} {float(detections.scores[index]):.2f}"
-        cv2.putText(picture, text, (x1 + 2, max(12, y1 - 4)), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
+    places = place_captions(boxes, [_size(text) for text in texts], (picture.shape[1], picture.shape[0]))
+    for text, colour, place in zip(texts, colours, places, strict=True):
+        if place is not None:
+            cv2.rectangle(picture, place[:2], (place[2] - 1, place[3] - 1), colour, cv2.FILLED)
+            cv2.putText(picture, text, (place[0] + 2, place[3] - 4), *_FONT, (255, 255, 255), 1, cv2.LINE_AA)
     head = np.full((24, picture.shape[1], 3), 255, np.uint8)
     cv2.putText(head, title, (4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
     return np.vstack([head, picture])
+
+
+def _whole(box_xyxy: NDArray[np.float32]) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = (round(float(side)) for side in box_xyxy)
+    return x1, y1, x2, y2
+
+
+def _size(text: str) -> tuple[int, int]:
+    (width, height), below = cv2.getTextSize(text, *_FONT, 1)
+    return width + 4, height + below + 2
 
 
 def jpeg(picture_bgr: NDArray[np.uint8]) -> bytes:

@@ -23,6 +23,7 @@ MEANINGS = {
     "hub": "state, CA and upstream record of the hub that ran alone",
     "models": "imported models",
     "downloads": "downloads under way",
+    "quantizing": "what an interrupted quantization had made",
     "runtimes": "what was measured of this machine's runtimes",
     "wheels": "packages for images",
     "frames": "frames",

@@ -123,6 +123,7 @@ PARTS: dict[str, Callable[[Path], bool]] = {
     "models": _models,
     "bundles": _bundles,
     "downloads": lambda _: False,  # empty between downloads
+    "quantizing": lambda _: False,  # no version before the marker had it
     "runtimes": _runtimes,
     "wheels": _wheels,
     "frames": _frames,

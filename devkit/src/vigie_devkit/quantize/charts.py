@@ -8,8 +8,11 @@ from html import escape
 
 WIDTH = 720
 _ROW = 22
-_LABEL = 200
-_CHAR = 7  # of the figure beside a bar, in pixels
+_LABEL_MIN = 200
+_BARS = 400
+_CHAR = 7  # of a character in pixels, on the wide side: a sans-serif font of 12
+# Exporters write paths of a hundred characters: what is longer loses its middle, and is told whole by a tooltip.
+_LABEL_CHARS = 72
 _COLOURS = {"kept": "#6b7280", "shipped": "#2563eb", "refused": "#dc2626", "layer": "#2563eb", "float": "#d97706"}
 
 
@@ -34,20 +37,31 @@ class Dot:
 
 
 def bar_chart(title: str, bars: Sequence[Bar]) -> str:
-    """Horizontal bars from zero; values below zero draw nothing."""
+    """Horizontal bars from zero; values below zero draw nothing. As wide as its longest label needs."""
     largest = max((bar.value for bar in bars), default=0.0) or 1.0
     height = 34 + _ROW * len(bars)
     beside = 12 + _CHAR * max((len(bar.shown) for bar in bars), default=0)
+    label = max(_LABEL_MIN, 16 + _CHAR * max((len(_shortened(bar.label)) for bar in bars), default=0))
     rows = []
     for index, bar in enumerate(bars):
         top = 30 + index * _ROW
-        length = max(0.0, bar.value) / largest * (WIDTH - _LABEL - beside)
+        length = max(0.0, bar.value) / largest * _BARS
+        short = _shortened(bar.label)
+        whole = "" if short == bar.label else f"<title>{escape(bar.label)}</title>"
         rows.append(
-            f'<text x="{_LABEL - 8}" y="{top + 13}" text-anchor="end">{escape(bar.label)}</text>'
-            f'<rect x="{_LABEL}" y="{top}" width="{length:.1f}" height="{_ROW - 6}" fill="{_COLOURS[bar.kind]}"/>'
-            f'<text x="{_LABEL + length + 6:.1f}" y="{top + 13}">{escape(bar.shown)}</text>'
+            f'<text x="{label - 8}" y="{top + 13}" text-anchor="end">{escape(short)}{whole}</text>'
+            f'<rect x="{label}" y="{top}" width="{length:.1f}" height="{_ROW - 6}" fill="{_COLOURS[bar.kind]}"/>'
+            f'<text x="{label + length + 6:.1f}" y="{top + 13}">{escape(bar.shown)}</text>'
         )
-    return _svg(title, height, "".join(rows))
+    return _svg(title, label + _BARS + beside, height, "".join(rows))
+
+
+def _shortened(label: str) -> str:
+    """Both ends of a long label: paths of layers differ there."""
+    if len(label) <= _LABEL_CHARS:
+        return label
+    half = (_LABEL_CHARS - 1) // 2
+    return f"{label[:half]}\N{HORIZONTAL ELLIPSIS}{label[-half:]}"
 
 
 def curve(title: str, dots: Sequence[Dot], *, x_name: str, y_name: str, bar: float | None = None) -> str:
@@ -86,11 +100,11 @@ def curve(title: str, dots: Sequence[Dot], *, x_name: str, y_name: str, bar: flo
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"><title>{escape(dot.note)}</title></circle>'
         )
-    return _svg(title, bottom + 44, "".join(parts))
+    return _svg(title, WIDTH, bottom + 44, "".join(parts))
 
 
-def _svg(title: str, height: int, inner: str) -> str:
+def _svg(title: str, width: int, height: int, inner: str) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" font-size="12" font-family="sans-serif">'
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" font-size="12" font-family="sans-serif">'
         f'<text x="0" y="14" font-weight="bold">{escape(title)}</text>{inner}</svg>'
     )

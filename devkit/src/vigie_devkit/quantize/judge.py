@@ -21,15 +21,20 @@ Run = Callable[[NDArray[np.uint8]], Sequence[NDArray[Any]]]
 # As in vigie_devkit.train.evaluate: low enough for the whole curve, high enough that a frame stays cheap.
 CURVE_SCORE_MIN = 0.01
 CURVE_IOU_MAX = 0.6
+# Of labelled detections: what is found at all, and how well the boxes fit.
+MEASURES = ("mAP50", "mAP50-95")
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """``headline``: what the budget is about, 0..1. ``figures``: every measure by name, 0..1."""
+    """``headline``: the measure that is told first, 0..1. ``figures``: every measure by name, 0..1. ``asked``: those of
+    them that the budget is about; none: the headline.
+    """
 
     metric: str
     headline: float
     figures: dict[str, float] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
 
     @property
     def agreement(self) -> float:
@@ -39,7 +44,9 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """``max_drop``: points of a labelled measure that may be lost; ``min_agreement``: 0..1, without labels."""
+    """``max_drop``: points that may be lost of each labelled measure, on each source; ``min_agreement``: 0..1, where
+    there are no labels.
+    """
 
     max_drop: float = 0.5
     min_agreement: float = 0.95
@@ -56,7 +63,16 @@ class Budget:
         """How far ``score`` is outside, in 0..1; at most 0 inside."""
         if score.metric.startswith("agreement"):
             return self.min_agreement - score.headline
-        return reference.headline - score.headline - self.max_drop / 100.0
+        return self.most_lost(reference, score)[1] - self.max_drop / 100.0
+
+    @staticmethod
+    def most_lost(reference: Score, score: Score) -> tuple[str, float]:
+        """The measure under the budget that ``score`` loses most of, and how much, in 0..1."""
+        if not score.asked:
+            return score.metric, reference.headline - score.headline
+        lost = {name: reference.figures[name] - score.figures[name] for name in score.asked}
+        worst = max(lost, key=lambda name: lost[name])
+        return worst, lost[worst]
 
 
 class Judge:
@@ -76,6 +92,9 @@ class Judge:
         self.labelled = bool(samples) and all(
             (sample.class_id if self._is_classifier else sample.truth) is not None for sample in samples
         )
+        self._groups: dict[str, list[int]] = {}
+        for index, sample in enumerate(samples):
+            self._groups.setdefault(sample.source, []).append(index)
         self.float_outputs: list[list[NDArray[Any]]] = []
         for sample in samples:
             self.float_outputs.append([np.array(output) for output in run(sample.tensor_hwc)])
@@ -90,8 +109,11 @@ class Judge:
             return 0.0
         if self._is_classifier:
             return 1.0 / len(self.samples)
-        objects = sum(int((~sample.truth.ignore).sum()) for sample in self.samples if sample.truth is not None)
-        return 1.0 / max(1, objects)
+        return max(1.0 / max(1, self._objects(group)) for group in self._groups.values())
+
+    def _objects(self, group: Sequence[int]) -> int:
+        truths = (self.samples[index].truth for index in group)
+        return sum(int((~truth.ignore).sum()) for truth in truths if truth is not None)
 
     def score(self, run: Run, step: Callable[[], None] = lambda: None) -> Score:
         """Run every frame and score the answers."""
@@ -138,10 +160,19 @@ class Judge:
         figures = {"agreement f1": same.f1, "mean iou": same.mean_iou, "score difference": same.mean_score_difference}
         if not self.labelled:
             return Score("agreement f1", same.f1, figures)
-        truth = [sample.truth for sample in self.samples if sample.truth is not None]
-        measured = mean_average_precision(truth, found, self.card.labels)
-        figures |= {"mAP50": measured.map50, "mAP50-95": measured.map50_95}
-        return Score("mAP50", measured.map50, figures)
+        figures |= self._average_precisions(found, range(len(found)), "")
+        if len(self._groups) == 1:
+            return Score("mAP50", figures["mAP50"], figures, MEASURES)
+        # Normal scenes must not pay for hard ones: what is lost on each source is under the budget.
+        for source, group in self._groups.items():
+            figures |= self._average_precisions(found, group, f", {source}")
+        asked = tuple(f"{measure}, {source}" for source in self._groups for measure in MEASURES)
+        return Score("mAP50", figures["mAP50"], figures, asked)
+
+    def _average_precisions(self, found: Sequence[FrameFound], group: Sequence[int], of_what: str) -> dict[str, float]:
+        truth = [one for index in group if (one := self.samples[index].truth) is not None]
+        measured = mean_average_precision(truth, [found[index] for index in group], self.card.labels)
+        return {f"{MEASURES[0]}{of_what}": measured.map50, f"{MEASURES[1]}{of_what}": measured.map50_95}
 
     def _found(self, sample: Sample, outputs: Sequence[NDArray[Any]]) -> FrameFound:
         detections = self._decode(outputs, score_min=CURVE_SCORE_MIN, iou_max=CURVE_IOU_MAX)

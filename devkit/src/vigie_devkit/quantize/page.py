@@ -12,7 +12,13 @@ from vigie_devkit.quantize.report import Report, VariantReport
 _STYLE = """body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#111827}
 table{border-collapse:collapse;margin:1em 0}td,th{border-bottom:1px solid #e5e7eb;padding:.3em .7em;text-align:left}
 td.n{text-align:right}img{max-width:100%}.refused{color:#dc2626}.shipped{color:#15803d}svg{display:block;margin:1em 0}
-details{margin:.5em 0}"""
+svg{max-width:100%;height:auto}details{margin:.5em 0}summary{cursor:pointer}"""
+
+
+_SEARCH = """<p>The search: each point is a mix that was tried, with so many of the most harmful layers left in
+floating point and all others in integers. Its height is the measure on the calibration frames, with exact integer
+sums. <span class=shipped>Green</span> keeps the budget, <span class=refused>red</span> loses too much. The file has
+the fewest float layers that stay green; on the frames that judge it, its score may differ.</p>"""
 
 
 def write_page(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
@@ -25,8 +31,8 @@ def write_page(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
         *(f"<p>Left out: {escape(line)}.</p>" for line in report.left_out),
         _charts(report),
         *(_variant(report, one) for one in report.variants if one.verdict != "kept"),
-        _layers(report),
         *_pictures(pictures),
+        _layers(report),
         "<p>How to read this: docs/quantize.md.</p>",
     ]
     return (
@@ -112,6 +118,7 @@ def _variant(report: Report, one: VariantReport) -> str:
             f"<details><summary>{len(one.float_layers)} layers stayed float</summary><table>{rows}</table></details>"
         )
     if len(one.curve) > 1:
+        parts.append(_SEARCH)
         dots = [
             Dot(
                 point.float_layers,
@@ -125,8 +132,8 @@ def _variant(report: Report, one: VariantReport) -> str:
             curve(
                 f"{one.name}: search",
                 dots,
-                x_name="layers kept float",
-                y_name=f"{report.metric}, simulated on calibration frames",
+                x_name="layers kept float, the most harmful first (0: everything in integers)",
+                y_name=f"{report.metric} of the mix",
             )
         )
     return "".join(parts)
@@ -149,11 +156,13 @@ def _layers(report: Report) -> str:
         )
         for one in report.layers
     ]
-    tail = ", ".join(report.tail)
+    tail = "".join(f"<li>{escape(name)}" for name in report.tail)
     return (
         "<h2>Layers</h2><p>What quantizing each layer alone does to the outputs: a longer bar is more noise (60 dB "
         "minus its signal to noise ratio). Orange: kept float in a variant.</p>"
-        f"{bar_chart('noise by layer', bars)}<p>The tail always stays float: {escape(tail or 'none')}.</p>"
+        f"{bar_chart('noise by layer', bars)}"
+        f"<details><summary>{len(report.tail)} nodes behind the last layers always stay float</summary>"
+        f"<ul>{tail}</ul></details>"
     )
 
 

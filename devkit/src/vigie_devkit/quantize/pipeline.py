@@ -18,9 +18,10 @@ from vigie_devkit.quantize.curve import timed_curve
 from vigie_devkit.quantize.dynamic import suited
 from vigie_devkit.quantize.encodings import read_encodings
 from vigie_devkit.quantize.judge import Budget
+from vigie_devkit.quantize.kept_work import KeptWork, work_key
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.machine import Machine, this_machine
-from vigie_devkit.quantize.progress import Steps, bar
+from vigie_devkit.quantize.progress import Steps, bar, say, step_costs
 from vigie_devkit.quantize.recipes import A16W8, RECIPES, U8S8_8BIT, Recipe, Target, recipes_for
 from vigie_devkit.quantize.report import Report
 from vigie_devkit.quantize.reporting import Asked, build_report
@@ -36,6 +37,7 @@ from vigie_devkit.quantize.workbench import Workbench, prepare
 class Wanted:
     """What was asked for. ``judge``: other sources to judge on; none: frames of ``calibrate`` that are held back.
 
+    ``kept_work``: a folder for what an interrupted run had built; ``None``: it is lost.
     ``score_min``: detections above count for agreement; ``None``: the card's. ``rounds``: child processes per file.
     """
 
@@ -50,6 +52,7 @@ class Wanted:
     score_min: float | None = None
     encodings: Path | None = None
     rounds: int = 3
+    kept_work: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,19 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
     machine = this_machine()
     overrides, recipes, notes = _encodings(wanted, network)
     recipes, left_out = suited(recipes, network)
-    steps = Steps(len(recipes) + 3)
+    machine_threads = {1, machine.threads}
+    costs = step_costs(
+        in_order(recipes),
+        calibration=wanted.frames,
+        judged=wanted.judge_frames,
+        layers=len(network.layers),
+        files_timed=(1 + len({recipe.name for recipe in recipes})) * wanted.rounds * len(machine_threads),
+    )
+    steps = Steps(costs)
     steps.begin("frames to calibrate and to judge on")
     calibration, judged, warnings = gather(wanted, bundle)
     steps.begin("the float network, which every variant is compared with")
+    score_min = bundle.card.thresholds.score_min if wanted.score_min is None else wanted.score_min
     try:
         bench = prepare(
             bundle.card,
@@ -85,7 +97,7 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
             judged,
             budget=wanted.budget,
             machine=machine,
-            score_min=bundle.card.thresholds.score_min if wanted.score_min is None else wanted.score_min,
+            score_min=score_min,
             overrides=overrides,
         )
     except ValueError as error:
@@ -95,7 +107,10 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
             ", ".join(wanted.calibrate),
             "the float model finds nothing on any frame, so nothing can be compared; pass frames that show its objects",
         )
-    built = _build_all(bench, recipes, wanted.targets, steps)
+    work = None
+    if wanted.kept_work is not None:
+        work = KeptWork(wanted.kept_work, work_key(bench, bundle.digest, score_min))
+    built = _build_all(bench, recipes, wanted.targets, steps, work)
     steps.begin("times of all of them on this machine", last=True)
     with tempfile.TemporaryDirectory() as folder:
         files = {float_name: Path(folder) / "float.onnx"}
@@ -136,6 +151,8 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
         written = write_quantized(
             wanted.output, bundle, float_name=float_name, shipped=shipped, bench=bench, report=report
         )
+    if work is not None:
+        work.forget()
     return Outcome(report, written, bench, tuple(built))
 
 
@@ -233,20 +250,36 @@ def _encodings(
     return encodings.overrides(network), [recipe], notes
 
 
-def _build_all(bench: Workbench, recipes: Sequence[Recipe], targets: Sequence[Target], steps: Steps) -> list[Built]:
-    """In the order of the table; a second recipe of one name only where the first was refused."""
-    order = sorted(recipes, key=lambda recipe: (not recipe.is_integer, RECIPES.index(recipe)))
+def in_order(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """As they are built: integers first, each kind in the order of the table."""
+    return sorted(recipes, key=lambda recipe: (not recipe.is_integer, RECIPES.index(recipe)))
+
+
+def _build_all(
+    bench: Workbench, recipes: Sequence[Recipe], targets: Sequence[Target], steps: Steps, work: KeptWork | None
+) -> list[Built]:
+    """In order; a second recipe of one name only where the first was refused. What an interrupted run had built is
+    taken from ``work``.
+    """
     done: dict[str, Built] = {}
     skipped = 0
-    for recipe in order:
+    for recipe in in_order(recipes):
         before = done.get(recipe.name)
         if before is not None and not before.refusal:
             skipped += 1
             continue
         named = ", ".join(target for target in recipe.targets if target in targets)
-        steps.begin(f"{recipe.name}{f' for {named}' if named else ''}", skipped=skipped)
-        skipped = 0
-        built = build(bench, recipe)
+        title = f"{recipe.name}{f' for {named}' if named else ''}"
+        built = None if work is None else work.find(recipe, bench)
+        if built is not None:
+            skipped += 1
+            say(f"{title}: built before the interruption")
+        else:
+            steps.begin(title, skipped=skipped)
+            skipped = 0
+            built = build(bench, recipe)
+            if work is not None:
+                work.keep(built, bench)
         if before is None or not built.refusal or built.score.headline > before.score.headline:
             done[recipe.name] = built
     return list(done.values())

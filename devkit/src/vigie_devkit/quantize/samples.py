@@ -16,7 +16,7 @@ from vigie_devkit.accuracy.average_precision import FrameTruth
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """``tensor_hwc`` (H, W, 3) uint8 BGR. ``truth``: objects in frame pixels; ``class_id``: of a classified picture;
-    both with the card's own class numbers, ``None`` where nobody labelled it.
+    both with the card's own class numbers, ``None`` where nobody labelled it. ``source``: as it was given.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Sample:
     frame_hw: tuple[int, int]
     truth: FrameTruth | None = None
     class_id: int | None = None
+    source: str = ""
 
 
 def fit(

@@ -47,7 +47,7 @@ def read_source(source: str, card: Card, count: int) -> list[Sample]:
         raise CalibrationError(source, str(error)) from error
     if not samples:
         raise CalibrationError(source, "holds no picture that can be read")
-    return samples
+    return [replace(sample, source=source) for sample in samples]
 
 
 def _from_path(source: str, path: Path, card: Card, count: int) -> list[Sample]:

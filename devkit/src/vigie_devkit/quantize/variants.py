@@ -84,9 +84,8 @@ def _half(bench: Workbench, recipe: Recipe) -> Built:
 
 
 def _integers(bench: Workbench, recipe: Recipe) -> Built:
-    method, simulator, methods = bench.best_method(recipe)
+    method, simulator, whole, methods = bench.best_method(recipe)
     ranked = bench.sensitivity
-    whole = replace(bench.tuning.reference, headline=methods[method])
     if not ranked or (recipe.precision == "int8" and not bench.tuning_budget.allows(bench.tuning.reference, whole)):
         # Where a mix must be searched, each recipe has an order of its own; else one is enough for the report.
         ranked = bench.rank(simulator)
@@ -132,7 +131,8 @@ def _more(order: Sequence[str], mix: Sequence[str]) -> tuple[str, ...]:
 
 def _no_mix(bench: Workbench, recipe: Recipe, method: Method, methods: dict[str, float], found: Found) -> Built:
     """The best mix that was tried, written so that its size and speed can be told, and refused."""
-    nearest = max(found.trials, key=lambda trial: trial.score.headline)
+    reference = bench.tuning.reference
+    nearest = min(found.trials, key=lambda trial: bench.tuning_budget.missing(reference, trial.score))
     built = replace(
         _write(bench, recipe, method, nearest.float_layers),
         methods=methods,
@@ -169,8 +169,10 @@ def _refused(bench: Workbench, built: Built) -> Built:
     if score.metric.startswith("agreement"):
         reason = f"{score.metric} {score.headline:.3f} with fp32, {bench.budget.min_agreement:g} is asked for"
     else:
+        name, lost = bench.budget.most_lost(reference, score)
+        had = reference.figures.get(name, reference.headline)
         reason = (
-            f"{score.metric} {100 * score.headline:.1f} against {100 * reference.headline:.1f} of fp32, "
+            f"{name} {100 * (had - lost):.1f} against {100 * had:.1f} of fp32, "
             f"{bench.budget.max_drop:g} points may be lost"
         )
     return replace(built, refusal=reason)

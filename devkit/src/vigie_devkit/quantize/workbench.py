@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,10 @@ from vigie.models import Card
 from vigie_devkit.quantize.clipping import METHODS, Method, clip_range
 from vigie_devkit.quantize.float_nodes import float_nodes
 from vigie_devkit.quantize.histograms import Histogram
-from vigie_devkit.quantize.judge import Budget, Judge, Run
+from vigie_devkit.quantize.judge import Budget, Judge, Run, Score
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.machine import Machine
+from vigie_devkit.quantize.pixels import PIXEL_RANGE, pixel_tensors
 from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.qdq import write_qdq
 from vigie_devkit.quantize.ranges import observe, open_session
@@ -27,6 +28,15 @@ from vigie_devkit.quantize.tails import Tail, find_tail
 
 # Frames that every layer is tried on alone; noise adds up over all cells of a frame, so few say enough.
 SENSITIVITY_FRAMES = 2
+
+
+class Calibrated(NamedTuple):
+    """A calibration method, the network quantized by it, its ``score``; ``scores``: the headline of every method."""
+
+    method: Method
+    simulator: Simulator
+    score: Score
+    scores: dict[str, float]
 
 
 @dataclass(slots=True)
@@ -51,7 +61,9 @@ class Workbench:
     def ranges(self, method: Method) -> dict[str, tuple[float, float]]:
         """(low, high) of every tensor; made once a method."""
         if method not in self._ranges:
-            self._ranges[method] = {name: clip_range(one, method) for name, one in self.histograms.items()}
+            clipped = {name: clip_range(one, method) for name, one in self.histograms.items()}
+            known = dict.fromkeys(pixel_tensors(self.network) & set(clipped), PIXEL_RANGE)
+            self._ranges[method] = clipped | known
         return self._ranges[method]
 
     def simulator(self, recipe: Recipe, method: Method) -> Simulator:
@@ -79,13 +91,13 @@ class Workbench:
         flags = simulator.flags(self.kept(float_layers))
         return lambda tensor: simulator.run(tensor, flags)
 
-    def best_method(self, recipe: Recipe) -> tuple[Method, Simulator, dict[str, float]]:
+    def best_method(self, recipe: Recipe) -> Calibrated:
         """The calibration method whose fully quantized network scores best, and every method's score.
 
         16 bits hold the whole range: there clipping can only lose.
         """
         methods: tuple[Method, ...] = ("minmax",) if recipe.activations == "u16" or self.overrides else METHODS
-        best: tuple[float, float, Method, Simulator] | None = None
+        best: tuple[float, float, Method, Simulator, Score] | None = None
         scores: dict[str, float] = {}
         with bar(f"{recipe.name}: calibration methods", len(methods)) as step:
             for method in methods:
@@ -97,11 +109,11 @@ class Workbench:
                 # two methods that are alike in this the quieter network.
                 rank = round(score.agreement, 2), -self._noise(run)
                 if best is None or rank > best[:2]:
-                    best = (*rank, method, simulator)
+                    best = (*rank, method, simulator, score)
                 step()
         if best is None:
             raise AssertionError("a recipe without a method")
-        return best[2], best[3], scores
+        return Calibrated(best[2], best[3], best[4], scores)
 
     def rank(self, simulator: Simulator) -> list[Sensitivity]:
         """Every layer's own harm, the worst first."""

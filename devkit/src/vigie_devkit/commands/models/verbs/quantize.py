@@ -38,7 +38,11 @@ def add_verb(verbs: Any) -> None:
         help="of cpu-x86,cpu-arm,openvino,tensorrt,qnn-htp,gpu, or all (default: cpu-x86)",
     )
     verb.add_argument(
-        "--max-drop", type=_points, default=0.5, metavar="POINTS", help="of mAP50 or top-1 (default: 0.5)"
+        "--max-drop",
+        type=_points,
+        default=0.5,
+        metavar="POINTS",
+        help="of mAP50 and mAP50-95, or of top-1, on the frames of each source (default: 0.5)",
     )
     verb.add_argument(
         "--min-agreement", type=_share, default=0.95, metavar="F1", help="with fp32 without labels (default: 0.95)"
@@ -80,6 +84,8 @@ def _number(text: str, highest: float) -> float:
 
 def _run(args: argparse.Namespace) -> int:
     from vigie.models import load_bundle
+    from vigie_devkit.local.ownership import claim_part
+    from vigie_devkit.local.paths import home_folder
     from vigie_devkit.models.shelf import find_on_shelf, shelf_folder
     from vigie_devkit.quantize.judge import Budget
     from vigie_devkit.quantize.outcome_lines import outcome_lines
@@ -100,6 +106,7 @@ def _run(args: argparse.Namespace) -> int:
         score_min=args.score,
         encodings=args.encodings,
         rounds=args.rounds,
+        kept_work=claim_part(home_folder(), "quantizing"),
     )
     outcome = quantize_bundle(wanted)
     page = write_report(output, outcome)
