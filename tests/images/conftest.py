@@ -16,8 +16,8 @@ from vigie_devkit.images.errors import ContainerEngineError
 from vigie_devkit.images.names import reference
 from vigie_devkit.local.paths import home_folder
 
-# A name of their own: a developer's images and containers are left alone.
-TAG = "under-test"
+# A name of their own: a developer's images and containers are left alone. Two checkouts on one engine need two names.
+TAG = os.environ.get("VIGIE_TEST_TAG", "under-test")
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +62,7 @@ def flow_environment() -> dict[str, str]:
         "VIGIE_ARCH": host_key(),
         # 5 frames a second: containers, hub and model share the cores with whatever else CI does.
         "VIGIE_PAGE_PORT": "0",  # any free one: two compositions may run at once
+        "VIGIE_METRICS_PORT": "0",
         "VIGIE_CAMERA": "synthetic://conveyor?seed=1&fps=5",
     }
 
@@ -76,6 +77,6 @@ def flow(
 ) -> Iterator[Compose]:
     """compose.yaml, up with the images under test; one project per test file."""
     del images  # built before compose looks for them
-    project = "vigie-" + Path(str(request.path)).stem.replace("_", "-")
+    project = f"vigie-{TAG}-" + Path(str(request.path)).stem.replace("_", "-")
     with composed(engine, compose_words, project, flow_environment) as compose:
         yield compose

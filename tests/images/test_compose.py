@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +69,36 @@ def test_an_operator_reads_twins_and_calls_methods_from_inside_the_hub(flow: Com
 
     assert list(said("twin", "get", "camera", "--desired")["cameras"]) == ["conveyor"]
     assert said("method", "camera", "list_cameras")["cameras"]
+
+
+def published(flow: Compose, path: str) -> tuple[int, str]:
+    """Status and text of the composition's one port for metrics, asked from this machine."""
+    (binding,) = flow.inspect("metrics")["NetworkSettings"]["Ports"]["9600/tcp"]
+    assert binding["HostIp"] == "127.0.0.1"
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{binding['HostPort']}{path}", timeout=15) as answered:
+            return answered.status, answered.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_metrics_and_readiness_of_every_module_are_on_one_port_of_this_machine(flow: Compose) -> None:
+    paths = published(flow, "/")[1].split()
+    modules = {path.split("/")[1] for path in paths}
+    assert modules >= set(MODULES)
+    for module in sorted(modules):
+        status, text = published(flow, f"/{module}/metrics")
+        assert status == 200, text
+        assert f'vigie_build_info{{module="{module}"' in text
+    for module in MODULES:
+        until(lambda module=module: published(flow, f"/{module}/readyz")[0] == 200, FLOW_WITHIN_S, f"{module} is ready")
+
+
+def test_no_module_reaches_another_through_the_service_of_the_metrics(flow: Compose) -> None:
+    addresses = [net["IPAddress"] for net in flow.inspect("metrics")["NetworkSettings"]["Networks"].values()]
+    for module in MODULES:
+        heard = [answer(flow, module, address, 9600) for address in ("metrics", *addresses)]
+        assert [said for said in heard if IS_A_MODULE in said or IS_THE_RELAY in said] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -135,6 +167,7 @@ def answer(flow: Compose, service: str, host: str, port: int) -> str:
 
 IS_A_MODULE = '"stalled":'
 IS_THE_STRANGER = "a stranger"
+IS_THE_RELAY = "aiohttp"  # names itself in its answers, as 404 too
 
 
 @pytest.fixture(scope="module")

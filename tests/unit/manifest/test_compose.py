@@ -30,7 +30,7 @@ def test_the_file_is_what_the_manifest_says() -> None:
 
 
 def test_the_services_are_the_hub_and_every_module_of_the_manifest() -> None:
-    assert list(SERVICES) == ["hub", *AGENT["modules"]]
+    assert list(SERVICES) == ["hub", *AGENT["modules"], "metrics"]
 
 
 def test_the_hub_reads_the_manifest_itself_so_routes_and_twins_are_the_devices() -> None:
@@ -38,7 +38,13 @@ def test_the_hub_reads_the_manifest_itself_so_routes_and_twins_are_the_devices()
     assert sources == ["./deployment.template.json"]
 
 
-@pytest.mark.parametrize("name", ["hub", *MODULES])
+PUBLISHED = {
+    "viewer": ["127.0.0.1:${VIGIE_PAGE_PORT:-8710}:8710"],
+    "metrics": ["127.0.0.1:${VIGIE_METRICS_PORT:-9600}:9600"],
+}
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_no_service_may_more_than_it_must(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
@@ -47,8 +53,8 @@ def test_no_service_may_more_than_it_must(name: str) -> None:
     assert service["user"].split(":")[0] not in {"0", "root"}
     assert service["mem_limit"]
     assert "privileged" not in service
-    # The page is for this machine; nothing else listens outside of the composition.
-    assert service.get("ports", []) == (["127.0.0.1:${VIGIE_PAGE_PORT:-8710}:8710"] if name == "viewer" else [])
+    # Page and metrics are for this machine; nothing else listens outside of the composition.
+    assert service.get("ports", []) == PUBLISHED.get(name, [])
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -69,10 +75,10 @@ def test_the_frames_volume_is_the_manifests_tmpfs() -> None:
     assert DOCUMENT["volumes"]["vigie-frames"]["driver_opts"] == frames["VolumeOptions"]["DriverConfig"]["Options"]
 
 
-def test_a_module_shares_a_network_with_the_hub_and_with_no_other_module() -> None:
+def test_a_module_shares_a_network_with_hub_and_metrics_and_with_no_other_module() -> None:
     internal = {name for name, network in DOCUMENT["networks"].items() if network.get("internal")}
     members = {name: {s for s, service in SERVICES.items() if name in service["networks"]} for name in internal}
-    assert sorted(map(sorted, members.values())) == sorted(sorted(["hub", module]) for module in MODULES)
+    assert sorted(map(sorted, members.values())) == sorted(sorted(["hub", "metrics", module]) for module in MODULES)
 
 
 def test_preprocess_and_inference_reach_only_the_hub() -> None:
@@ -86,6 +92,13 @@ def test_the_page_reaches_the_host_and_the_viewer_nothing_beyond_it() -> None:
     assert SERVICES["viewer"]["networks"] == ["edge-viewer", "page"]
     options = DOCUMENT["networks"]["page"]["driver_opts"]
     assert options == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+
+
+def test_metrics_holds_nothing_and_no_module_is_on_the_network_it_listens_on() -> None:
+    assert not {"volumes", "secrets", "tmpfs"} & set(SERVICES["metrics"])
+    assert [name for name, service in SERVICES.items() if "metrics" in service["networks"]] == ["metrics"]
+    assert SERVICES["metrics"]["networks"]["metrics"] == {"aliases": ["published"]}
+    assert SERVICES["metrics"]["environment"]["VIGIE_MODULES"].split() == list(AGENT["modules"])
 
 
 def test_no_module_gets_the_workload_socket_of_another() -> None:

@@ -26,6 +26,7 @@ from vigie_devkit.local.container import (
     MODULE_WORKLOAD,
     WORKLOAD,
 )
+from vigie_devkit.local.metrics_relay import MODULES_VARIABLE, PORT, PUBLISHED
 from vigie_devkit.local.sources import DEFAULT_SOURCE
 from vigie_devkit.manifest.content import HostOptions, edge_modules, host_options, module_environment
 from vigie_devkit.manifest.errors import ManifestError
@@ -35,6 +36,7 @@ from vigie_edgehub.environment import API_VERSION
 HUB = "hub"
 OUTSIDE = "outside"
 PAGE = "page"
+METRICS = "metrics"
 SECRETS = "camera-secrets"
 SECRETS_TARGET = "/run/secrets"
 # Folders of a device: secrets come by compose's own secrets, and nobody's keys are trusted by a laptop's /etc.
@@ -43,6 +45,7 @@ LEFT_OUT = (SECRETS_TARGET, "/run/trust")
 _USER = 1250
 _ARCHITECTURES = ("amd64", "arm64v8")
 _HUB_MEMORY = "384m"
+_METRICS_MEMORY = "96m"
 _TMPFS_SMALL = {"type": "tmpfs", "device": "tmpfs", "o": f"size=1m,uid={_USER},gid={_USER},mode=0700"}
 # Internal alone leaves the host itself in reach, at the bridge's own address: so the bridge gets none.
 _EDGE_NETWORK = {"internal": True, "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"}}
@@ -61,6 +64,7 @@ _HEADER = """\
 #   VIGIE_MODEL      bundle folder inside the inference image     /models/conveyor-parts
 #   VIGIE_PLATFORM   key of the images; VIGIE_ARCH the part before its dash: amd64 or arm64v8
 #   VIGIE_PAGE_PORT  port of the viewer's page on this machine    8710
+#   VIGIE_METRICS_PORT  port of /MODULE/metrics, healthz, readyz  9600
 #   VIGIE_IMAGES     prefix of the images, with its slash         registry.example.com/
 #   VIGIE_TAG        version of the images
 #
@@ -68,10 +72,18 @@ _HEADER = """\
 """
 
 
+class _WithoutAnchors(yaml.SafeDumper):
+    """Every service is readable on its own."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        del data
+        return True
+
+
 def compose_text(content: Mapping[str, Any], files: Mapping[str, ModuleFile]) -> str:
     """The file's text. Raises: ManifestError: the manifest holds what compose has no counterpart for."""
     document = compose_document(content, files)
-    body = yaml.safe_dump(document, sort_keys=False, width=120, default_flow_style=False)
+    body = yaml.dump(document, Dumper=_WithoutAnchors, sort_keys=False, width=120, default_flow_style=False)
     return f"{_HEADER}\n{body}"
 
 
@@ -93,6 +105,8 @@ def compose_document(content: Mapping[str, Any], files: Mapping[str, ModuleFile]
             networks[PAGE] = dict(_PAGE_NETWORK)
         services[HUB]["networks"].append(f"edge-{name}")
         services[HUB]["volumes"].append(_volume(f"workload-{name}", f"{WORKLOAD}/{name}"))
+    services[METRICS] = _metrics(services[HUB], list(edge_modules(content)))
+    networks[METRICS] = dict(_PAGE_NETWORK)
     volumes[SECRETS] = {"driver_opts": dict(_TMPFS_SMALL)}
     # Without a file an empty one: the sources of VIGIE_CAMERA hold.
     secrets = {Path(CAMERAS).name: {"file": f"${{{CAMERAS_VARIABLE}:-./deploy/no-cameras.txt}}"}}
@@ -131,6 +145,22 @@ def _hub(files: Mapping[str, ModuleFile]) -> dict[str, Any]:
         },
         "restart": "always",
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+    }
+
+
+def _metrics(hub: Mapping[str, Any], modules: list[str]) -> dict[str, Any]:
+    """Of the hub's image, without its volumes: it holds nothing, and reaches the modules and the host."""
+    same = ("image", "build", "user", "read_only", "cap_drop", "security_opt", "restart", "logging")
+    check = f"import socket; socket.create_connection(('{PUBLISHED}', {PORT}), 2)"
+    return {
+        **{key: hub[key] for key in same},
+        "entrypoint": ["python", "-m", "vigie_devkit.local.metrics_relay"],
+        "environment": {MODULES_VARIABLE: " ".join(modules)},
+        "mem_limit": _METRICS_MEMORY,
+        "pids_limit": 64,
+        "ports": [f"127.0.0.1:${{VIGIE_METRICS_PORT:-{PORT}}}:{PORT}"],
+        "networks": {**{f"edge-{name}": {} for name in modules}, METRICS: {"aliases": [PUBLISHED]}},
+        "healthcheck": {"test": ["CMD", "python", "-c", check], "interval": "10s", "timeout": "5s", "retries": 12},
     }
 
 

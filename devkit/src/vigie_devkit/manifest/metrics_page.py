@@ -22,6 +22,25 @@ bytes. A counter begins at 0 when its module starts. A histogram has `_bucket` (
 Beside these every module has the standard metrics of its process (`process_cpu_seconds_total`,
 `process_resident_memory_bytes`, `process_open_fds`, `process_start_time_seconds` and more).
 [deploy.md](deploy.md#metrics-in-azure-monitor) takes them to Azure Monitor.
+
+Under `docker compose` one port of this machine, published on its loopback only (`VIGIE_METRICS_PORT`, default 9600), has
+`/MODULE/metrics`, `/MODULE/readyz` and `/MODULE/healthz` of every module, and `/` lists them:
+
+    curl -s http://127.0.0.1:9600/camera/metrics
+    curl -s http://127.0.0.1:9600/inference/readyz
+
+For a Prometheus on the same machine, all modules in one job:
+
+```yaml
+scrape_configs:
+  - job_name: vigie
+    static_configs:
+      - targets: [camera, preprocess, inference, sync, viewer, actions]
+    relabel_configs:
+      - {source_labels: [__address__], target_label: module}
+      - {source_labels: [__address__], replacement: /$1/metrics, target_label: __metrics_path__}
+      - {replacement: "127.0.0.1:9600", target_label: __address__}
+```
 """
 _TAIL = """\
 ## Questions and the queries that answer them
