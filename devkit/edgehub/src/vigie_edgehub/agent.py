@@ -75,6 +75,8 @@ async def ask_agent(state: Path, call: AgentCall, timeout_s: float) -> AgentAnsw
         async with asyncio.timeout(timeout_s):
             writer.write(msgspec.json.encode(call) + b"\n")
             return msgspec.json.decode(await reader.readuntil(b"\n"), type=AgentAnswer)
+    except TimeoutError:  # an OSError too, which would tell of an end that did not happen
+        raise TimeoutError(f"the supervisor did not answer within {timeout_s:g} s") from None
     except (OSError, asyncio.IncompleteReadError) as error:
         raise ValueError(f"the supervisor ended while it was asked ({error})") from error
     finally:
