@@ -1,0 +1,289 @@
+"""Walks sessions of `tests/docs_walk.txt`: one shell per session, in a folder like a fresh checkout, in a terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import onnx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from support import models
+from support.data import real_input
+from support.docs_commands import ROOT
+from support.terminal import too_wide
+
+REGISTRY = ROOT / "tests/docs_walk.txt"
+_WITHIN_S = 240.0
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_NOT_LINKED = {".git", ".venv", ".vigie", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """``do``: as printed; ``used``: words of it that stand for something else here. The rest: see the file's head."""
+
+    do: str
+    shows: str = ""
+    code: int = 0
+    until: str | None = None
+    makes: str = ""
+    fits: str = ""
+    used: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def typed(self) -> str:
+        text = self.do
+        for word, here in self.used.items():
+            text = text.replace(word, here)
+        return text
+
+
+@dataclass(frozen=True)
+class Session:
+    name: str
+    stage: str
+    files: Mapping[str, str]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """``tested``: command to the test that runs it; ``not_here``: command (or beginning and ``*``) to the reason."""
+
+    sessions: tuple[Session, ...]
+    tested: Mapping[str, str]
+    not_here: Mapping[str, str]
+
+
+def registry() -> Registry:
+    """Raises: ValueError: a line that says nothing."""
+    sessions: list[Session] = []
+    tested: dict[str, str] = {}
+    not_here: dict[str, str] = {}
+    text = re.sub(r"^#.*\n", "", REGISTRY.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for part in text.split("\n== ")[1:]:
+        head, _, body = part.partition("\n")
+        files = dict(re.findall(r"^(\S+) <- (.*)$", body, re.MULTILINE))
+        steps = tuple(_steps(body))
+        if head.startswith("tested "):
+            tested |= {step.do: head.removeprefix("tested ") for step in steps}
+        elif head.startswith("not here: "):
+            not_here |= {step.do: head.removeprefix("not here: ") for step in steps}
+        elif found := re.fullmatch(r"([\w-]+) \((default|long|docker)\)", head):
+            sessions.append(Session(found[1], found[2], files, steps))
+        else:
+            raise ValueError(f"{REGISTRY.name}: {head!r} heads nothing")
+    return Registry(tuple(sessions), tested, not_here)
+
+
+def _steps(body: str) -> Iterator[Step]:
+    for part in f"\n{body}".split("\n$ ")[1:]:
+        typed, facts = [], {}
+        for number, line in enumerate(part.splitlines()):
+            if number == 0 or line.startswith("> "):
+                typed.append(line.removeprefix("> "))
+            elif line.strip():
+                key, _, value = line.strip().partition(":")
+                facts[key] = value.strip()
+        word, _, here = facts.pop("as", "").partition(" => ")
+        facts["code"] = int(facts.get("code", 0))  # type: ignore[assignment]
+        yield Step(do="\n".join(typed), used={word: here} if word else {}, **facts)  # type: ignore[arg-type]
+
+
+def sessions(stage: str) -> list[Session]:
+    return [one for one in registry().sessions if one.stage == stage]
+
+
+def walk(session: Session, folder: Path, environ: Mapping[str, str] | None = None) -> None:
+    """Raises: AssertionError: a command does not do what the page says. Nothing of the session runs afterwards."""
+    prepare(session, folder)
+    with Terminal(folder, environ or {}) as shell:
+        others: list[Terminal] = []
+        try:
+            for number, step in enumerate(session.steps):
+                columns = (80, 200)[number % 2]
+                if step.until is not None:
+                    other = Terminal(folder, environ or {}, typed=step.typed, columns=columns).__enter__()
+                    others.append(other)
+                    other.wait_for(step.until)
+                    continue
+                code, shown = shell.run(step.typed, columns)
+                _judge(step, columns, code, shown, folder)
+        finally:
+            for other in reversed(others):
+                other.__exit__()
+
+
+def _judge(step: Step, columns: int, code: int, shown: str, folder: Path) -> None:
+    said = f"{step.typed}\n({columns} columns, exit code {code})\n{shown[-4000:]}"
+    assert code == step.code, said
+    assert "Traceback" not in shown, said
+    assert re.search(step.shows, _flat(shown), re.MULTILINE), f"does not show {step.shows!r}: {said}"
+    assert not step.makes or (folder / step.makes).exists(), f"does not make {step.makes}: {said}"
+    assert not step.fits or too_wide(shown, columns) == [], said
+
+
+def _flat(shown: str) -> str:
+    return re.sub(r"\s+", " ", _ESCAPE.sub("", shown))
+
+
+def prepare(session: Session, folder: Path) -> None:
+    """What a checkout has, by links, and the session's own files."""
+    for entry in ROOT.iterdir():
+        if entry.name not in _NOT_LINKED and not (folder / entry.name).exists():
+            (folder / entry.name).symlink_to(entry)
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    for name, what in session.files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if what in {"clip", "yolox"}:
+            file.symlink_to(real_input({"clip": "bottle-detection.mp4", "yolox": "yolox_nano.onnx"}[what]))
+        elif what == "detector":
+            onnx.save(models.yolov8((96, 96), metadata=models.ultralytics_metadata(imgsz="[96, 96]")), file)
+        elif what == "open detector":
+            onnx.save(models.yolov8(None, metadata=models.ultralytics_metadata()), file)
+        elif what == "labels":
+            file.write_text("\n".join(models.NAMES) + "\n")
+        elif what == "public key":
+            own = Ed25519PrivateKey.generate().public_key()
+            file.write_bytes(own.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        elif what.startswith("block "):
+            file.write_text(block(what.removeprefix("block "), name))
+        else:
+            file.write_text(what)
+
+
+def block(page: str, name: str) -> str:
+    """The block of code that follows the first mention of the file ``name`` at the end of a page's sentence."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.search(rf"`{re.escape(name)}`[^\n]*\n(?:[^\n`]+\n)*\n```\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert found, f"{page} has no {name}"
+    return found[1]
+
+
+class Terminal:
+    """A bash in a terminal: commands one after the other, or one that goes on until the end."""
+
+    def __init__(
+        self, folder: Path, environ: Mapping[str, str], *, typed: str | None = None, columns: int = 80
+    ) -> None:
+        self._folder, self._typed, self._columns = folder, typed, columns
+        self._environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIGIE_WALK"))},
+            "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+            "VIGIE_HOME": str(folder / ".vigie"),
+            "TERM": "xterm",
+            "NO_COLOR": "1",
+            **environ,
+        }
+        self._shown = bytearray()
+        self._count = 0
+        self._more = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._keyboard, screen = pty.openpty()
+        attributes = termios.tcgetattr(screen)
+        attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(screen, termios.TCSANOW, attributes)
+        self._resize(self._columns)
+        words = ["bash", "--norc", "--noprofile"]
+        if self._typed is not None:
+            words += ["-c", self._typed]
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.PIPE if self._typed is None else screen, stdout=screen, stderr=screen,
+            cwd=self._folder, env=self._environ, start_new_session=True,
+        )  # fmt: skip
+        os.close(screen)
+        self._reader = threading.Thread(target=self._read, name="docs-walk.terminal", daemon=True)
+        self._reader.start()
+        if self._typed is None:
+            self._send("set -m")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """As Ctrl-C, then for certain."""
+        for how, within_s in ((signal.SIGINT, 25.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+            if self._process.poll() is None:
+                if self._typed is None and self._process.stdin is not None:
+                    self._process.stdin.close()
+                for pid in (self._process.pid, *_children(self._process.pid)):
+                    _signal(pid, how)
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(within_s)
+        self._reader.join(5)
+        os.close(self._keyboard)
+
+    def run(self, typed: str, columns: int) -> tuple[int, str]:
+        """Exit code and what was shown."""
+        self._resize(columns)
+        self._count += 1
+        file = self._folder / f".typed-{self._count}"
+        file.write_text(typed + "\n", encoding="utf-8")
+        done = f"<ended {self._count}:"
+        del self._shown[:]
+        self._send(f". ./{file.name} </dev/null; echo '{done}'$?'>'")
+        self._until(re.compile(re.escape(done) + r"\d+>"), typed)
+        text = self._shown.decode(errors="replace")
+        at = text.index(done)
+        return int(text[at + len(done) :].partition(">")[0]), text[:at]
+
+    def wait_for(self, pattern: str) -> None:
+        self._until(re.compile(pattern), self._typed or "")
+
+    def _until(self, pattern: re.Pattern[str], typed: str) -> None:
+        deadline = time.monotonic() + _WITHIN_S
+        while not pattern.search(_flat(self._shown.decode(errors="replace"))):
+            text = f"{typed}\n{self._shown[-3000:].decode(errors='replace')}"
+            assert self._process.poll() is None, f"ended: {text}"
+            assert time.monotonic() < deadline, f"not within {_WITHIN_S:.0f} s: {text}"
+            self._more.wait(0.5)
+            self._more.clear()
+
+    def _read(self) -> None:
+        """All that is shown, whether or not anybody waits for it: a terminal that nobody reads holds its program up."""
+        while True:
+            try:
+                part = os.read(self._keyboard, 65_536)
+            except OSError:
+                return  # nobody has the terminal open any more
+            self._shown += part
+            self._more.set()
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+        self._process.stdin.flush()
+
+    def _resize(self, columns: int) -> None:
+        fcntl.ioctl(self._keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [int(child) for child in found]
+
+
+def _signal(pid: int, how: signal.Signals) -> None:
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        return
