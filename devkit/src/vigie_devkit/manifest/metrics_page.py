@@ -23,8 +23,8 @@ Beside these every module has the standard metrics of its process (`process_cpu_
 `process_resident_memory_bytes`, `process_open_fds`, `process_start_time_seconds` and more).
 [deploy.md](deploy.md#metrics-in-azure-monitor) takes them to Azure Monitor.
 
-Under `docker compose` one port of this machine, published on its loopback only (`VIGIE_METRICS_PORT`, default 9600), has
-`/MODULE/metrics`, `/MODULE/readyz` and `/MODULE/healthz` of every module, and `/` lists them:
+Under `docker compose` one port of this machine, published on its loopback only (`VIGIE_METRICS_PORT`, default 9600),
+has `/MODULE/metrics`, `/MODULE/readyz` and `/MODULE/healthz` of every module, and `/` lists them:
 
     curl -s http://127.0.0.1:9600/camera/metrics
     curl -s http://127.0.0.1:9600/inference/readyz
