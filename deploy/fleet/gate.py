@@ -18,7 +18,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-_IN_PROGRESS = frozenset({"idle", "downloading", "verifying", "warming", "shadowing", "waiting", "probation"})
+_IN_PROGRESS = frozenset(
+    {"idle", "downloading", "verifying", "selecting", "warming", "shadowing", "waiting", "probation"}
+)
 _FAILED = frozenset({"rejected", "rolled_back"})
 
 

@@ -17,6 +17,7 @@ from support.modules import Sender, environment, task, until
 from vigie.contracts import envelope
 from vigie.contracts.detections import Detection, DetectionsItem
 from vigie.contracts.envelope import Envelope
+from vigie.contracts.events import ModelDrift, ModelUpdate
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import FrameTransform, TensorItem
 from vigie.frames import CursorWriter, RingWriter
@@ -44,6 +45,7 @@ class Bench:
     tensors: Sender
     ring: RingWriter
     cursor: CursorWriter
+    events_cursor: CursorWriter
     seq: int = 0
 
     def results(self) -> list[DetectionsItem]:
@@ -57,6 +59,15 @@ class Bench:
 
     def specs(self) -> list[InputSpec]:
         return [item for body in self._bodies("inputspec") for item in decode(body, InputSpec)]
+
+    def updates(self) -> list[ModelUpdate]:
+        """What was told of model updates, each fact once."""
+        found: dict[str, ModelUpdate] = {}
+        for body in self._bodies("events"):
+            message = msgspec.json.decode(body, type=Envelope[ModelUpdate | ModelDrift])
+            self.events_cursor.advance(message.boot, message.sent)
+            found.update({item.key: item for item in message.items if isinstance(item, ModelUpdate)})
+        return list(found.values())
 
     def _bodies(self, output: str) -> list[bytes]:
         return [message.body for message in self.hub.upstream if message.output == output]
@@ -157,13 +168,15 @@ async def inference(folder: Path, **environ: Any) -> AsyncIterator[Bench]:
             ("inference", "detections"): UPSTREAM,
             ("inference", "inputspec"): UPSTREAM,
             ("inference", "blur"): UPSTREAM,
+            ("inference", "events"): UPSTREAM,
         }
     )
     env = dataclasses.replace(environment("inference", folder), **environ)
     ring = RingWriter.open(env.frames, "tensors", slot_bytes=96 * 96 * 3, slots=6)
     cursor = CursorWriter.open(env.frames, sender="inference", output="detections", consumer="sync")
-    with closing(ModelsInService()) as serving, closing(ring), closing(cursor):
+    events_cursor = CursorWriter.open(env.frames, sender="inference", output="events", consumer="sync")
+    with closing(ModelsInService()) as serving, closing(ring), closing(cursor), closing(events_cursor):
         async with open_service(env, InferenceConfig, make_link=hub.link("inference")) as service:
             sender = Sender(hub, "preprocess", "tensors", str(envelope.TENSORS))
             async with task(run_inference(service, serving)):
-                yield Bench(hub, service, sender, ring, cursor)
+                yield Bench(hub, service, sender, ring, cursor, events_cursor)

@@ -46,10 +46,10 @@ def state(bench: Bench) -> dict[str, Any]:
     return found
 
 
-async def until_phase(bench: Bench, *phases: str) -> dict[str, Any]:
+async def until_phase(bench: Bench, *phases: str, timeout_s: float = 60) -> dict[str, Any]:
     return await until(
         lambda: found if (found := state(bench)).get("phase") in phases else None,
-        timeout_s=60,
+        timeout_s=timeout_s,
         what=f"{phases}, is {state(bench)}",
     )
 

@@ -39,6 +39,7 @@ def test_routes_connect_the_flow_that_the_code_names() -> None:
         (names.INFERENCE, names.INPUT_SPEC, names.PREPROCESS, names.INPUT_SPEC),
         (names.INFERENCE, names.BLUR, names.CAMERA, names.BLUR),
         (names.CAMERA, names.EVENTS, names.SYNC, names.EVENTS),
+        (names.INFERENCE, names.EVENTS, names.SYNC, names.EVENTS),
         (names.SYNC, names.TELEMETRY, None, None),
         (names.SYNC, names.EVENTS, names.ACTIONS, names.EVENTS),
     }

@@ -21,6 +21,8 @@ EventType = Literal[
     "camera-degraded",
     "camera-up",
     "camera-changed",
+    "model-update",
+    "model-drift",
 ]
 SINKS_MAX = 16
 _SECRET = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"  # noqa: S105 - the form of a secret's name

@@ -10,6 +10,7 @@ from msgspec import Meta
 from vigie.config.doorbells import DoorbellConfig
 from vigie.errors import ConfigRefusedError
 from vigie.runtimes.choosing.objective import Kind, Objective, Selection
+from vigie_inference.drift.settings import DriftConfig
 from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.release import Release
 
@@ -201,6 +202,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         | None
     ) = None
     tracking: TrackingConfig = TrackingConfig()
+    drift: DriftConfig = DriftConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     doorbells: DoorbellConfig = DoorbellConfig()
 

@@ -55,9 +55,11 @@ class InferStage:
         *,
         load: Load,
         trial: TrialRun,
+        saw: Callable[[DetectionsItem], None] = lambda _: None,
     ) -> None:
+        """``saw``: told of every result of the serving model, after it was sent."""
         self._service, self._tensors, self._detections, self._models = service, tensors, detections, models
-        self._folder, self._load, self._trial = folder, load, trial
+        self._folder, self._load, self._trial, self._saw = folder, load, trial, saw
         self._alive = service.health.watch("inference.infer", STALLED_AFTER_S)
         self._inferred = service.metrics.counter("vigie_frames_inferred", "Frames inferred.", ("camera", "model"))
         self._seen = service.metrics.counter("vigie_detections", "Objects detected.", ("camera", "label", "model"))
@@ -153,6 +155,7 @@ class InferStage:
         log.debug("frame_inferred", camera=item.camera, seq=item.seq, trace=item.trace)
         self._detections.offer(result, key=item.camera, keep=True)
         self._trial.served(result)
+        self._saw(result)
         if self._viewer is not None and self._viewer[1](item.camera, item.seq):
             self._viewer[0].offer(result, key=item.camera, keep=False)
 
@@ -239,6 +242,7 @@ class InferStage:
             self._load.failed(model, error)
             if standby is None:
                 raise
+            self._load.stood_in += 1
             try:
                 # Copied: the frames that this engine answers from now on may use this thread's buffers.
                 outputs = [np.array(output) for output in standby.engine.run(tensor_hwc)]

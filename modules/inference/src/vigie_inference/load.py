@@ -31,6 +31,8 @@ class Load:
         self._at_a_time = 1
         # Frames that no engine answered, since the start.
         self.unanswered = 0
+        # Frames on which the serving engine failed and the one that stands by answered.
+        self.stood_in = 0
 
     def came(self, frames: int, *, others_there: bool, at_a_time: int) -> None:
         """A message of ``frames`` was taken, of which ``at_a_time`` may run.

@@ -8,6 +8,7 @@ import msgspec
 
 from vigie.log import get_logger
 from vigie.models.trust import trust_of
+from vigie.runtimes import Candidate
 from vigie.service import Service
 from vigie_inference.announce import Announcer
 from vigie_inference.config import InferenceConfig, ModelConfig
@@ -45,9 +46,11 @@ class PutInService:
         """Raises: ConfigRefusedError: the bundle, or who signed it, is refused."""
         return LoadedBundle.load(wanted, self._trust)
 
-    def open(self, loaded: LoadedBundle, config: InferenceConfig) -> ServingModel:
-        """``loaded`` with the engine that answers first. Raises: ConfigRefusedError."""
-        return self._control.first(loaded, config)
+    def open(self, loaded: LoadedBundle, config: InferenceConfig, candidate: Candidate | None = None) -> ServingModel:
+        """``loaded`` with ``candidate``, or with the engine that answers first. Raises: ConfigRefusedError."""
+        if candidate is None:
+            return self._control.first(loaded, config)
+        return self._control.engines.first(loaded, candidate)
 
     def place(self, model: ServingModel, config: InferenceConfig) -> None:
         """Serve the open ``model`` from the next tensor of its spec on; the lock is held.

@@ -12,14 +12,12 @@ import threading
 import time
 from typing import Any
 
-import msgspec
-
 from vigie.errors import ConfigRefusedError
 from vigie.log import get_logger
 from vigie.runtimes import Candidate
 from vigie.runtimes.choosing.breaker import Breaker
 from vigie.runtimes.choosing.candidates_here import Here, candidates_here
-from vigie.runtimes.choosing.choose import Choice, Rejection, choose
+from vigie.runtimes.choosing.choose import Choice, Ranked, Rejection, choose
 from vigie.runtimes.choosing.decision_cache import DecisionCache
 from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.choosing.objective import Objective
@@ -33,6 +31,7 @@ from vigie_inference.first_engine import first_engine
 from vigie_inference.load import Load
 from vigie_inference.measuring import Measuring
 from vigie_inference.models_in_service import ModelsInService
+from vigie_inference.preparing import Preparing, allowed_of, for_load, to_measure
 from vigie_inference.runtime_report import RuntimeReport
 from vigie_inference.runtime_state import Serving, in_order, opened, serving_of
 from vigie_inference.serving import LoadedBundle, ServingModel
@@ -54,11 +53,7 @@ class RuntimeWish:
     objective: Objective
 
     def allowed(self, here: Here) -> list[Candidate]:
-        return [
-            one
-            for one in here.candidates
-            if self.objective.require.all_of(one) and not self.objective.forbid.any_of(one)
-        ]
+        return allowed_of(here, self.objective)
 
 
 class RuntimeControl:
@@ -74,6 +69,14 @@ class RuntimeControl:
         self.engines = Engines(self._breaker, service.fail)
         self._switching = Switching(models, self._breaker, self.report, self.engines, folder / "engines")
         self._canary = Canary(models, load, service.metrics)
+        self.preparing = Preparing(
+            self._cache,
+            self._measuring,
+            self._breaker,
+            load,
+            look=self._look,
+            failed=lambda one, failure: self._switching.failed(one, failure.reason, failure.trouble),
+        )
         self._alive = service.health.watch("inference.runtime", STALLED_AFTER_S)
         self._lock = threading.Lock()
         self._wanted: RuntimeWish | None = None
@@ -112,6 +115,13 @@ class RuntimeControl:
         with self._lock:
             self._wanted = None if loaded is None else RuntimeWish(loaded, config, objective_of(config))
         self._load.attention.set()
+
+    def serving_value(self, objective: Objective) -> Ranked | None:
+        """What the serving engine costs by ``objective``, as measured; None: it was not, or nothing serves."""
+        serving = self._models.serving
+        known = None if serving is None else self._known.get(serving.engine.candidate.key)
+        ranking = () if known is None else choose([known], objective).ranking
+        return ranking[0] if ranking else None
 
     def again(self) -> bool:
         """Measure the serving bundle anew; False while there is none, or its measuring is under way."""
@@ -159,6 +169,8 @@ class RuntimeControl:
                 log.info("runtime_follows_load", queueing=not self._queueing)
                 self._decide(wanted, self._here(wanted))
             self._try_again(wanted, stop)
+        if wanted is self._done:
+            self.preparing.attend(lambda: self._superseded(wanted, stop))
 
     def _consider(self, wanted: RuntimeWish, stop: threading.Event) -> bool:
         """Measure what is not known, choose, switch. False if a newer wish, or the end, came in between."""
@@ -169,14 +181,16 @@ class RuntimeControl:
             entry = None  # its beginning is on disk: measuring goes on from there
         self._known = {} if entry is None else {one.candidate.key: one for one in entry.measured}
         cached = entry is not None
-        to_measure = self._to_measure(wanted, here)
-        if to_measure:
+        todo = to_measure(
+            wanted.allowed(here), self._known, self._breaker, measure=wanted.config.runtime.measure == "auto"
+        )
+        if todo:
             self._mark_unmet(wanted, "it is being measured")
             self.report.update(phase="measuring", objective=wanted.objective.kind, serving=self._serving())
-            log.info("runtime_measuring", candidates=[one.key for one in to_measure])
+            log.info("runtime_measuring", candidates=[one.key for one in todo])
             entry = self._measuring.all_of(
                 wanted.loaded.bundle,
-                to_measure,
+                todo,
                 self._fingerprint,
                 progress=self.report.progressed,
                 stop=lambda: self._superseded(wanted, stop),
@@ -185,7 +199,7 @@ class RuntimeControl:
                 return False
             cached = False
             self._known = {one.candidate.key: one for one in entry.measured}
-            for one in to_measure:
+            for one in todo:
                 failure = self._known[one.key].failure
                 if failure is not None and failure.trouble != "refused":
                     self._switching.failed(one, failure.reason, failure.trouble)
@@ -194,16 +208,6 @@ class RuntimeControl:
             cached=cached, measured_at="" if entry is None else entry.measured_at, fingerprint=self._fingerprint[:12]
         )
         return True
-
-    def _to_measure(self, wanted: RuntimeWish, here: Here) -> list[Candidate]:
-        """All that may serve if one of them is unknown, so that all are measured in the same rounds; or nothing."""
-        now_s = time.time()
-        allowed = [one for one in wanted.allowed(here) if not self._breaker.is_open(one.key, now_s)]
-        unknown = [one for one in allowed if one.key not in self._known]
-        nothing_to_compare = len(allowed) == 1 and is_safe(allowed[0])
-        if not unknown or nothing_to_compare or wanted.config.runtime.measure == "off":
-            return []
-        return allowed
 
     def _decide(self, wanted: RuntimeWish, here: Here) -> None:
         """Rank what is known and let the best that can be opened serve."""
@@ -313,7 +317,7 @@ class RuntimeControl:
         self._switching.failed(candidate, found.failure.reason, found.failure.trouble)
         self._decide(wanted, here)
 
-    def _superseded(self, wanted: RuntimeWish, stop: threading.Event) -> bool:
+    def _superseded(self, wanted: RuntimeWish | None, stop: threading.Event) -> bool:
         self._alive.beat()
         self._take_failures()
         return stop.is_set() or self._wanted is not wanted
@@ -365,10 +369,3 @@ class RuntimeControl:
             return
         text = why if why.startswith("required") else f"required {require.in_words()}, and {why}"
         self._service.health.not_ready("inference.runtime", text)
-
-
-def for_load(objective: Objective, *, queueing: bool) -> Objective:
-    """What ``auto`` comes to under this load: the most frames while they queue, else the least delay of one."""
-    if objective.kind != "auto":
-        return objective
-    return msgspec.structs.replace(objective, kind="throughput" if queueing else "latency")

@@ -15,12 +15,14 @@ from vigie.service import Service
 from vigie_inference.announce import Announcer
 from vigie_inference.apply import ApplyConfig
 from vigie_inference.config import InferenceConfig
+from vigie_inference.drift.drift import Drift
 from vigie_inference.infer import InferStage
 from vigie_inference.load import Load
 from vigie_inference.methods import offer_methods
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
 from vigie_inference.runtime_control import RuntimeControl
+from vigie_inference.telling import Telling
 from vigie_inference.update.methods import offer_update_methods
 from vigie_inference.update.trial import TrialRun
 from vigie_inference.update.tryout import Tryout
@@ -50,7 +52,9 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     load = Load()
     overlay = service.output(names.OVERLAY, (names.VIEWER, names.DETECTIONS), item_type=DetectionsItem, sampled=True)
     trial = TrialRun()
-    stage = InferStage(service, tensors, detections, models, service.env.frames, load=load, trial=trial)
+    telling = Telling(service)
+    drift = Drift(service, models, telling)
+    stage = InferStage(service, tensors, detections, models, service.env.frames, load=load, trial=trial, saw=drift.saw)
     wants = offer_demands(service).wants
     stage.show_to_viewer(overlay, wants)
     answers = service.unwatched_output(names.BLUR, BlurAnswer)
@@ -65,7 +69,9 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     announcer = Announcer(service, specs, models, stage, trial)
     control = RuntimeControl(service, models, load)
     put = PutInService(service, models, announcer, control)
-    updates = Updates(service, models, put, load=load, announcer=announcer, trial=trial)
+    updates = Updates(
+        service, models, put, control=control, load=load, announcer=announcer, trial=trial, telling=telling
+    )
     tryout = Tryout(service, models, put, updates=updates.report, trial=trial, announcer=announcer)
     offer_methods(service, models, control)
     offer_update_methods(service, updates)
@@ -78,6 +84,7 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     service.thread("inference.trial", trial.run)
     service.thread("inference.tryout", tryout.run)
     service.thread("inference.update", updates.run)
+    service.thread("inference.drift", drift.run)
     await service.start()
     apply = ApplyConfig(service, models, control, put, updates, detections=detections)
     async with asyncio.TaskGroup() as tasks:

@@ -11,7 +11,17 @@ from collections.abc import Callable
 import msgspec
 from prometheus_client import Counter
 
-from vigie.contracts.events import CameraChanged, CameraDegraded, CameraDown, CameraEvent, CameraUp, EventItem
+from vigie.contracts.events import (
+    CameraChanged,
+    CameraDegraded,
+    CameraDown,
+    CameraEvent,
+    CameraUp,
+    EventItem,
+    ModelDrift,
+    ModelEvent,
+    ModelUpdate,
+)
 from vigie.errors import LedgerUnavailableError
 from vigie.events.moment import KEY
 from vigie.ledger.batch import ITEM_LIMIT_BYTES
@@ -38,6 +48,8 @@ def judged(event: EventItem, config: SyncConfig) -> EventItem | None:
     """``event`` with the severity that the twin gives it; None: it is not to be told."""
     if config.upstream == "detections":
         return None
+    if isinstance(event, ModelUpdate | ModelDrift):
+        return _of_model(event, config)
     if not isinstance(event, CameraDown | CameraDegraded | CameraUp | CameraChanged):
         return event
     return _of_camera(event, config)
@@ -49,6 +61,14 @@ def _of_camera(event: CameraEvent, config: SyncConfig) -> CameraEvent | None:
         return None
     severity = outages if isinstance(event, CameraDown | CameraDegraded) else "event"
     return msgspec.structs.replace(event, severity=severity)
+
+
+def _of_model(event: ModelEvent, config: SyncConfig) -> ModelEvent | None:
+    models = config.events.models
+    if models == "off":
+        return None
+    failed = isinstance(event, ModelDrift) or event.state in {"rejected", "rolled_back"}
+    return msgspec.structs.replace(event, severity=models if failed and event.phase != "update" else "event")
 
 
 class FactStage:

@@ -200,6 +200,38 @@ class CameraChanged(_OfCamera, frozen=True, kw_only=True, omit_defaults=True, ta
     after: str | None = None
 
 
+class _OfModel(Occurrence, frozen=True, kw_only=True, omit_defaults=True):
+    """About a model, told by the inference module. No frame shows it, so ``trace`` is empty."""
+
+    trace: str = ""
+    model: str
+
+
+class ModelUpdate(_OfModel, frozen=True, kw_only=True, omit_defaults=True, tag="model-update"):
+    """A release that the twin asked for, in another ``state`` than before; ``end``: committed, rejected or rolled_back.
+
+    ``camera`` is empty: it is about all of them. ``rollout``: the id of the twin's entry. ``reason``: a sentence.
+    """
+
+    version: str
+    state: str
+    rollout: str = ""
+    reason: str = ""
+
+
+class ModelDrift(_OfModel, frozen=True, kw_only=True, omit_defaults=True, tag="model-drift"):
+    """What a camera shows is no longer what it was in the first days (``new``), and is again (``end``).
+
+    ``what``: the distribution of scores or of classes. ``psi``: its population stability index; ``limit``: above which
+    that is told. ``model``: name, version and digest.
+    """
+
+    what: Literal["scores", "classes"]
+    psi: float
+    limit: float
+
+
+ModelEvent = ModelUpdate | ModelDrift
 CameraEvent = CameraDown | CameraDegraded | CameraUp | CameraChanged
 EventItem = (
     ObjectEvent
@@ -214,4 +246,6 @@ EventItem = (
     | CameraDegraded
     | CameraUp
     | CameraChanged
+    | ModelUpdate
+    | ModelDrift
 )

@@ -121,6 +121,13 @@ class EventSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         Literal["alert", "event", "off"],
         Meta(description="Severity of camera-down and camera-degraded; off: nothing is told of cameras themselves."),
     ] = "alert"
+    models: Annotated[
+        Literal["alert", "event", "off"],
+        Meta(
+            description="Severity of a model update that was rejected or rolled back, and of drift; off: nothing is "
+            "told of models."
+        ),
+    ] = "event"
     classes: _Classes = None
     confirm_seconds: Annotated[
         float, Meta(ge=0, le=60, description="An object is new when it has been seen for so long.")

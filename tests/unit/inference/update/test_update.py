@@ -15,7 +15,7 @@ from support.inference import Bench, inference
 from support.inference import picture as random_picture
 from support.modules import until
 from support.registry import registry
-from support.releases import HW, TRIAL, archive, frames_for_both, release, state, until_phase
+from support.releases import HW, TRIAL, UNMEASURED, archive, frames_for_both, release, state, until_phase
 from vigie.models import load_bundle
 from vigie.models.oci import Registry, push, read_reference
 from vigie_devkit.models.importer import import_model
@@ -40,9 +40,9 @@ async def test_a_release_is_fetched_tried_and_serves_and_goes_on_after_a_restart
     first: Path, tmp_path: Path
 ) -> None:
     content = archive(first, tmp_path, "2")
-    model = {"model": {"path": str(first)}, "score": 0.3}
+    model = {"model": {"path": str(first)}, "score": 0.3, "runtime": UNMEASURED}
     async with inference(tmp_path / "module") as bench:
-        serving = (await bench.serve(first, score=0.3)).version
+        serving = (await bench.serve(first, score=0.3, runtime=UNMEASURED)).version
         with serve(Behaviour(content, cuts=[len(content) // 2])) as url:
             wanted = release(url, content, "2", id="ring-1")
             await bench.desire(**model, models={"first": wanted})
@@ -52,6 +52,13 @@ async def test_a_release_is_fetched_tried_and_serves_and_goes_on_after_a_restart
         assert told["serving"] == {"name": "first", "version": "2", "sha256": wanted["sha256"]}
         assert told["trial"]["agreement"] == 1.0
         assert told["rollout"] == "ring-1"
+        events = await until(lambda: one if (one := bench.updates()) and one[-1].phase == "end" else None, timeout_s=60)
+        assert [one.state for one in events] == [
+            "downloading", "verifying", "selecting", "warming", "shadowing", "committed"
+        ]  # fmt: skip
+        assert [one.phase for one in events] == ["new", "update", "update", "update", "update", "end"]
+        assert len({one.id for one in events}) == 1
+        assert {(one.model, one.version, one.rollout) for one in events} == {("first", "2", "ring-1")}
         spec = await until(lambda: next((one for one in bench.specs() if one.version.startswith("first-2/")), None))
         assert (await bench.answered(random_picture(3, HW), spec.version)).model == spec.version
         # Tensors that were on their way when the model changed are answered by the one they were fitted for.
@@ -86,7 +93,7 @@ async def test_a_release_is_fetched_tried_and_serves_and_goes_on_after_a_restart
 async def test_what_cannot_serve_is_refused_with_its_reason_and_the_former_serves_on(
     bench: Bench, first: Path, tmp_path: Path, broken: str, reason: str
 ) -> None:
-    serving = (await bench.serve(first, score=0.3)).version
+    serving = (await bench.serve(first, score=0.3, runtime=UNMEASURED)).version
     content = archive(first, tmp_path, "2")
     does, version = Behaviour(content), "2"
     asked = content
@@ -106,7 +113,10 @@ async def test_what_cannot_serve_is_refused_with_its_reason_and_the_former_serve
         does.content = asked = spoilt(content, tmp_path, escapes=broken == "escapes")
     with serve(does) as url:
         await bench.desire(
-            model={"path": str(first)}, score=0.3, models={"first": release(url, asked, version, commit="immediate")}
+            model={"path": str(first)},
+            runtime=UNMEASURED,
+            score=0.3,
+            models={"first": release(url, asked, version, commit="immediate")},
         )
         told = await until_phase(bench, "rejected", "committed")
         assert told["phase"] == "rejected"
@@ -119,6 +129,7 @@ async def test_what_cannot_serve_is_refused_with_its_reason_and_the_former_serve
             "inference",
             {
                 "model": {"path": str(first)},
+                "runtime": UNMEASURED,
                 "score": 0.25,
                 "models": {"first": release(url, asked, version, commit="immediate")},
             },
@@ -147,14 +158,17 @@ def spoilt(content: bytes, folder: Path, *, escapes: bool) -> bytes:
 
 
 async def test_a_worse_model_is_refused_by_the_trial(bench: Bench, first: Path, tmp_path: Path) -> None:
-    serving = (await bench.serve(first, score=0.3)).version
+    serving = (await bench.serve(first, score=0.3, runtime=UNMEASURED)).version
     other = import_model(
         models.save(models.yolov8(HW), tmp_path, "other.onnx"), tmp_path / "other", labels=list(models.NAMES)
     )
     content = archive(other, tmp_path, "2")
     with serve(Behaviour(content)) as url:
         await bench.desire(
-            model={"path": str(first)}, score=0.3, models={"first": release(url, content, "2", agreement_min=0.9)}
+            model={"path": str(first)},
+            runtime=UNMEASURED,
+            score=0.3,
+            models={"first": release(url, content, "2", agreement_min=0.9)},
         )
         await until_phase(bench, "shadowing")
         await frames_for_both(bench, serving)
@@ -168,13 +182,13 @@ async def test_a_worse_model_is_refused_by_the_trial(bench: Bench, first: Path, 
 async def test_a_manual_rollout_waits_for_promotion_and_can_be_taken_back(
     bench: Bench, first: Path, tmp_path: Path
 ) -> None:
-    serving = (await bench.serve(first, score=0.3)).version
+    serving = (await bench.serve(first, score=0.3, runtime=UNMEASURED)).version
     content = archive(first, tmp_path, "2")
     status, refused = await asyncio.to_thread(bench.hub.invoke, "inference", "promote_model", {})
     assert status == 409, refused
     with serve(Behaviour(content)) as url:
         wanted = {"first": release(url, content, "2", commit="manual")}
-        await bench.desire(model={"path": str(first)}, score=0.3, models=wanted)
+        await bench.desire(model={"path": str(first)}, runtime=UNMEASURED, score=0.3, models=wanted)
         await until_phase(bench, "shadowing")
         await frames_for_both(bench, serving)
         await until_phase(bench, "waiting")
@@ -190,9 +204,9 @@ async def test_a_manual_rollout_waits_for_promotion_and_can_be_taken_back(
 
 
 async def test_a_source_that_is_not_https_is_refused_by_path(bench: Bench, first: Path) -> None:
-    await bench.serve(first)
+    await bench.serve(first, runtime=UNMEASURED)
     acknowledged = await bench.desire(
-        model={"path": str(first)}, models={"first": release("http://192.0.2.7", b"x", "2")}
+        model={"path": str(first)}, runtime=UNMEASURED, models={"first": release("http://192.0.2.7", b"x", "2")}
     )
     assert acknowledged["models"]["ac"] == 400
     assert "$.models.first.source" in acknowledged["models"]["ad"]
@@ -200,15 +214,21 @@ async def test_a_source_that_is_not_https_is_refused_by_path(bench: Bench, first
 
 
 async def test_a_newer_wish_supersedes_a_download_that_hangs(bench: Bench, first: Path, tmp_path: Path) -> None:
-    await bench.serve(first, score=0.3)
+    await bench.serve(first, score=0.3, runtime=UNMEASURED)
     content, newer = archive(first, tmp_path, "2"), archive(first, tmp_path, "3")
     with serve(Behaviour(content, statuses=[503] * 1000)) as away, serve(Behaviour(newer)) as url:
         await bench.desire(
-            model={"path": str(first)}, score=0.3, models={"first": release(away, content, "2", commit="immediate")}
+            model={"path": str(first)},
+            runtime=UNMEASURED,
+            score=0.3,
+            models={"first": release(away, content, "2", commit="immediate")},
         )
         await until(lambda: "503" in state(bench).get("reason", ""), timeout_s=60)
         await bench.desire(
-            model={"path": str(first)}, score=0.3, models={"first": release(url, newer, "3", commit="immediate")}
+            model={"path": str(first)},
+            runtime=UNMEASURED,
+            score=0.3,
+            models={"first": release(url, newer, "3", commit="immediate")},
         )
         assert (await until_phase(bench, "committed"))["version"] == "3"
 
@@ -216,10 +236,11 @@ async def test_a_newer_wish_supersedes_a_download_that_hangs(bench: Bench, first
 async def test_a_committed_bundle_that_is_damaged_on_disk_does_not_serve(first: Path, tmp_path: Path) -> None:
     content = archive(first, tmp_path, "2")
     async with inference(tmp_path / "module") as bench:
-        await bench.serve(first, score=0.3)
+        await bench.serve(first, score=0.3, runtime=UNMEASURED)
         with serve(Behaviour(content)) as url:
             desired = {
                 "model": {"path": str(first)},
+                "runtime": UNMEASURED,
                 "models": {"first": release(url, content, "2", commit="immediate")},
             }
             await bench.desire(**desired)
@@ -239,11 +260,12 @@ async def test_a_committed_bundle_that_is_damaged_on_disk_does_not_serve(first: 
 async def test_frames_without_an_answer_during_the_probation_bring_the_former_back(
     bench: Bench, first: Path, tmp_path: Path
 ) -> None:
-    serving = (await bench.serve(first, score=0.3)).version
+    serving = (await bench.serve(first, score=0.3, runtime=UNMEASURED)).version
     content = archive(first, tmp_path, "2")
     with serve(Behaviour(content)) as url:
         await bench.desire(
             model={"path": str(first)},
+            runtime=UNMEASURED,
             score=0.3,
             models={"first": release(url, content, "2", commit="immediate", probation_s=3600, failures_max=0)},
         )
@@ -257,7 +279,7 @@ async def test_frames_without_an_answer_during_the_probation_bring_the_former_ba
 
 
 async def test_a_release_comes_from_a_registry(bench: Bench, first: Path, tmp_path: Path) -> None:
-    await bench.serve(first, score=0.3)
+    await bench.serve(first, score=0.3, runtime=UNMEASURED)
     archive(first, tmp_path, "2")
     files = dict(bundle_files(load_bundle(tmp_path / "v2")))
     with registry(tmp_path / "registry") as address:
@@ -270,7 +292,7 @@ async def test_a_release_comes_from_a_registry(bench: Bench, first: Path, tmp_pa
             "size": sum(map(len, files.values())),
             "rollout": {**TRIAL, "commit": "immediate"},
         }
-        await bench.desire(model={"path": str(first)}, score=0.3, models={"first": wanted})
+        await bench.desire(model={"path": str(first)}, runtime=UNMEASURED, score=0.3, models={"first": wanted})
         assert (await until_phase(bench, "committed", "rejected"))["phase"] == "committed", state(bench)
     spec = await until(lambda: next((one for one in bench.specs() if one.version.startswith("first-2/")), None))
     assert (await bench.answered(random_picture(3, HW), spec.version)).model == spec.version
@@ -279,13 +301,13 @@ async def test_a_release_comes_from_a_registry(bench: Bench, first: Path, tmp_pa
 async def test_a_shared_access_signature_goes_to_its_host_and_appears_nowhere(
     bench: Bench, first: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await bench.serve(first, score=0.3)
+    await bench.serve(first, score=0.3, runtime=UNMEASURED)
     content, sas = archive(first, tmp_path, "2"), "sv=2026-01-01&sig=c2VjcmV0LW9mLXRoZS1ibG9i%3D"
     does = Behaviour(content, statuses=[503])
     bench.service.env.secrets.mkdir(parents=True, exist_ok=True)
     with serve(does) as url:
         wanted = {**release(url, content, "2", commit="immediate"), "secret": "MODELS"}
-        await bench.desire(model={"path": str(first)}, score=0.3, models={"first": wanted})
+        await bench.desire(model={"path": str(first)}, runtime=UNMEASURED, score=0.3, models={"first": wanted})
         await until(lambda: "MODELS" in state(bench).get("reason", ""), timeout_s=60, what="the secret is missing")
         assert not does.asked
         (bench.service.env.secrets / "MODELS.host").write_text("127.0.0.1\n")
@@ -296,7 +318,7 @@ async def test_a_shared_access_signature_goes_to_its_host_and_appears_nowhere(
 
 
 async def test_a_secret_of_another_host_is_refused(bench: Bench, first: Path, tmp_path: Path) -> None:
-    await bench.serve(first, score=0.3)
+    await bench.serve(first, score=0.3, runtime=UNMEASURED)
     content = archive(first, tmp_path, "2")
     bench.service.env.secrets.mkdir(parents=True, exist_ok=True)
     (bench.service.env.secrets / "MODELS.host").write_text("models.example.com\n")
@@ -304,7 +326,7 @@ async def test_a_secret_of_another_host_is_refused(bench: Bench, first: Path, tm
     does = Behaviour(content)
     with serve(does) as url:
         wanted = {**release(url, content, "2", commit="immediate"), "secret": "MODELS"}
-        await bench.desire(model={"path": str(first)}, score=0.3, models={"first": wanted})
+        await bench.desire(model={"path": str(first)}, runtime=UNMEASURED, score=0.3, models={"first": wanted})
         told = await until_phase(bench, "rejected", "committed")
     assert "is not for the host '127.0.0.1'" in told["reason"]
     assert not does.asked

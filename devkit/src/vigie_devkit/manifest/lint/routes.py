@@ -23,6 +23,7 @@ OUTPUTS = {
     names.INFERENCE: (
         names.DETECTIONS,
         names.INPUT_SPEC,
+        names.EVENTS,
         names.CREDIT,
         names.OVERLAY,
         names.TRIAL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vigie.contracts.detections import Detection
 from vigie_inference.update.release import Rollout
@@ -17,24 +17,29 @@ class FrameTally:
     """Objects of one frame.
 
     ``matched``: same place and label; ``flipped``: same place, another label; ``missing``: only the serving model's;
-    ``new``: only the other's.
+    ``new``: only the other's. ``score_change``: as in Tally.
     """
 
     matched: int = 0
     flipped: int = 0
     missing: int = 0
     new: int = 0
+    score_change: float = 0.0
 
 
 @dataclass(slots=True)
 class Tally:
-    """Of all frames of a trial. ``examples``: frames that differ, as ``camera/seq: what``."""
+    """Of all frames of a trial. ``examples``: frames that differ, as ``camera/seq: what``.
+
+    ``score_change``: sum over the matched objects of what the other model's score is above the serving one's.
+    """
 
     frames: int = 0
     matched: int = 0
     flipped: int = 0
     missing: int = 0
     new: int = 0
+    score_change: float = 0.0
     examples: list[str] = field(default_factory=list)
 
     def add(self, frame: FrameTally, where: str) -> None:
@@ -43,6 +48,7 @@ class Tally:
         self.flipped += frame.flipped
         self.missing += frame.missing
         self.new += frame.new
+        self.score_change += frame.score_change
         if (frame.flipped or frame.missing or frame.new) and len(self.examples) < _EXAMPLES:
             self.examples.append(
                 f"{where}: {frame.matched} equal, {frame.flipped} other label, {frame.missing} missing, {frame.new} new"
@@ -52,6 +58,11 @@ class Tally:
     def objects(self) -> int:
         """What the serving model saw."""
         return self.matched + self.flipped + self.missing
+
+    @property
+    def score_drift(self) -> float | None:
+        """How much surer the other model is of what both see, on average, -1..1."""
+        return self.score_change / self.matched if self.matched else None
 
     @property
     def agreement(self) -> float | None:
@@ -76,6 +87,7 @@ def compare_frame(serving: Sequence[Detection], new: Sequence[Detection]) -> Fra
     )
     left, right = set(range(len(serving))), set(range(len(new)))
     matched = flipped = 0
+    change = 0.0
     for overlap, i, j in pairs:
         if overlap < IOU_MIN:
             break
@@ -84,9 +96,10 @@ def compare_frame(serving: Sequence[Detection], new: Sequence[Detection]) -> Fra
             right.discard(j)
             if serving[i].label == new[j].label:
                 matched += 1
+                change += new[j].score - serving[i].score
             else:
                 flipped += 1
-    return FrameTally(matched, flipped, len(left), len(right))
+    return FrameTally(matched, flipped, len(left), len(right), change)
 
 
 def iou(one: tuple[float, float, float, float], two: tuple[float, float, float, float]) -> float:
@@ -99,8 +112,23 @@ def iou(one: tuple[float, float, float, float], two: tuple[float, float, float, 
     return width * height / (area - width * height)
 
 
-def judge(rollout: Rollout, tally: Tally, serving_ms: float | None, new_ms: float | None) -> Verdict:
-    """Whether the trial is passed. ``serving_ms``, ``new_ms``: medians of a run, on the same frames."""
+def turned(tally: Tally) -> Tally:
+    """The same frames, with the other model's objects taken as the truth."""
+    return replace(tally, missing=tally.new, new=tally.missing, score_change=-tally.score_change)
+
+
+def judge(
+    rollout: Rollout,
+    tally: Tally,
+    serving_ms: float | None,
+    new_ms: float | None,
+    *,
+    truth: str = "the serving model",
+) -> Verdict:
+    """Whether the trial is passed. ``serving_ms``, ``new_ms``: medians of a run, on the same frames.
+
+    ``truth``: what to call the model that the other one is compared with.
+    """
     if tally.frames < rollout.frames or tally.objects < rollout.objects:
         return Verdict(
             None, f"{tally.frames} of {rollout.frames} frames and {tally.objects} of {rollout.objects} objects compared"
@@ -109,13 +137,13 @@ def judge(rollout: Rollout, tally: Tally, serving_ms: float | None, new_ms: floa
     if agreement is not None and agreement < rollout.agreement_min:
         return Verdict(
             False,
-            f"agrees with the serving model to {agreement:.3f}, at least {rollout.agreement_min:g} is asked for "
+            f"agrees with {truth} to {agreement:.3f}, at least {rollout.agreement_min:g} is asked for "
             f"({tally.flipped} with another label, {tally.missing} missing, {tally.new} new)",
         )
     if serving_ms and new_ms and new_ms > rollout.slower_max * serving_ms:
         return Verdict(
             False,
-            f"one run takes {new_ms:.1f} ms, the serving model's {serving_ms:.1f} ms; "
+            f"takes {new_ms:.1f} ms per run, {truth} {serving_ms:.1f} ms; "
             f"at most {rollout.slower_max:g} times as long is allowed",
         )
     seen = "neither model saw anything" if agreement is None else f"agreement {agreement:.3f}"

@@ -43,8 +43,22 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         float, Meta(ge=0, le=604_800, description="Seconds after the commit in which failures bring the former back.")
     ] = 600.0
     failures_max: Annotated[
-        int, Meta(ge=0, le=1_000_000, description="Frames without an answer that are allowed during the probation.")
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Frames without an answer, or that the engine in reserve answered, which the probation allows.",
+        ),
     ] = 3
+    watch_share: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Share of the frames on which the model before runs too during the probation, which "
+            "agreement_min and slower_max then count for. 0: none.",
+        ),
+    ] = 0.02
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

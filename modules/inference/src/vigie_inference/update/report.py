@@ -12,6 +12,7 @@ from msgspec import Meta
 from vigie.log import get_logger
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig
+from vigie_inference.telling import Telling
 from vigie_inference.update.agreement import Tally
 from vigie_inference.update.record import Held, Record
 from vigie_inference.update.wish import Wanted
@@ -22,6 +23,7 @@ Phase = Literal[
     "idle",
     "downloading",
     "verifying",
+    "selecting",
     "warming",
     "shadowing",
     "waiting",
@@ -41,7 +43,10 @@ class ReleaseState(msgspec.Struct, frozen=True):
 
 
 class TrialState(msgspec.Struct, frozen=True):
-    """What both models saw in the frames of the trial; ``agreement``: F1, 0..1; ``*_ms``: medians of one run."""
+    """What both models saw in the frames of the trial; ``agreement``: F1, 0..1; ``*_ms``: medians of one run.
+
+    ``score_drift``: how much surer the other model is of what both see, on average, -1..1.
+    """
 
     frames: int
     matched: int
@@ -51,6 +56,7 @@ class TrialState(msgspec.Struct, frozen=True):
     agreement: float | None
     run_ms: float | None
     serving_run_ms: float | None
+    score_drift: float | None = None
     examples: tuple[str, ...] = ()
 
 
@@ -66,6 +72,7 @@ def trial_state(tally: Tally, serving_ms: float | None, new_ms: float | None) ->
         agreement=None if agreement is None else round(agreement, 4),
         run_ms=None if new_ms is None else round(new_ms, 2),
         serving_run_ms=None if serving_ms is None else round(serving_ms, 2),
+        score_drift=None if tally.score_drift is None else round(tally.score_drift, 4),
         examples=tuple(tally.examples),
     )
 
@@ -80,8 +87,13 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
     rollout: str = ""
     reason: str = ""
     since: str = ""
-    progress: Annotated[float | None, Meta(description="Of the download, 0..1.")] = None
+    progress: Annotated[float | None, Meta(description="Of the download or the measuring, 0..1.")] = None
     trial: TrialState | None = None
+    watch: Annotated[str, Meta(description="How the release on probation compares with the model before.")] = ""
+    watched: Annotated[
+        TrialState | None,
+        Meta(description="The same in figures: `serving_run_ms` is that of the model before, `run_ms` the release's."),
+    ] = None
     serving: ReleaseState | None = None
     former: ReleaseState | None = None
 
@@ -89,8 +101,8 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
 class UpdateReport:
     """Told from the thread of updates; tells only what has changed."""
 
-    def __init__(self, service: Service[InferenceConfig]) -> None:
-        self._service = service
+    def __init__(self, service: Service[InferenceConfig], telling: Telling) -> None:
+        self._service, self._telling = service, telling
         self._lock = threading.Lock()
         self._state = UpdateState()
         self._told: UpdateState | None = None
@@ -116,8 +128,9 @@ class UpdateReport:
 
     def of(self, phase: str, wanted: Wanted, reason: str) -> None:
         """``wanted`` is in ``phase`` now."""
-        release = wanted.release
-        kept = {} if phase in {"waiting", "probation", "committed", "rejected", "rolled_back"} else {"trial": None}
+        release, before = wanted.release, self._state.phase
+        ended = {"probation", "committed", "rejected", "rolled_back"}
+        kept = {} if phase in {"waiting", *ended} else {"trial": None, "watch": "", "watched": None}
         self.moved(
             phase,  # type: ignore[arg-type]  # the record keeps it as text
             name=wanted.name,
@@ -127,6 +140,11 @@ class UpdateReport:
             reason=reason,
             **kept,
         )
+        # After a start the twin is told again what is committed; that is no news.
+        if not (before == "idle" and phase == "committed"):
+            self._telling.update(
+                wanted.key, phase, model=wanted.name, version=release.version, rollout=release.rollout.id, reason=reason
+            )
 
     def update(self, **changes: Any) -> None:
         with self._lock:
@@ -148,6 +166,10 @@ class UpdateReport:
             reason=reason,
             trial=trial_state(tally, serving_ms, new_ms),
         )
+
+    def watched(self, tally: Tally, former_ms: float | None, release_ms: float | None, reason: str) -> None:
+        """``former_ms``, ``release_ms``: medians of one run, of the model before and of what serves."""
+        self.update(watch=reason, watched=trial_state(tally, former_ms, release_ms))
 
     def stands(self, record: Record) -> None:
         """What serves and what did, by the record."""

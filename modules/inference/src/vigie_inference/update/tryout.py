@@ -28,7 +28,7 @@ from vigie_inference.which_model import which_model
 log = get_logger("inference")
 
 _TOLD_EVERY_S = 2.0
-_UNDER_WAY = frozenset({"downloading", "verifying", "warming", "shadowing", "waiting"})
+_UNDER_WAY = frozenset({"downloading", "verifying", "selecting", "warming", "shadowing", "waiting"})
 
 
 class TryModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,8 +7,6 @@ superseded by a newer twin; what cannot become right by waiting is refused and r
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 
 import msgspec
 
@@ -21,8 +19,6 @@ from vigie.errors import (
 from vigie.log import get_logger
 from vigie.models.link import check_link
 from vigie.models.oci import read_reference
-from vigie.runtimes.engines.finite import require_finite
-from vigie.runtimes.reference_frames import reference_frames
 from vigie.secrets import SecretStore
 from vigie.service import Service
 from vigie.source_url import literals
@@ -31,8 +27,10 @@ from vigie_inference.config import InferenceConfig, ModelConfig
 from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
+from vigie_inference.runtime_control import RuntimeControl
 from vigie_inference.serving import Filter, ServingModel
-from vigie_inference.update.agreement import judge
+from vigie_inference.telling import Telling
+from vigie_inference.update.bringing import Bringing, Errand
 from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.fetching import Fetching
 from vigie_inference.update.record import (
@@ -50,7 +48,8 @@ from vigie_inference.update.record import (
 )
 from vigie_inference.update.report import UpdateReport, UpdateState
 from vigie_inference.update.store import Store
-from vigie_inference.update.trial import Trial, TrialRun
+from vigie_inference.update.trial import TrialRun
+from vigie_inference.update.watching import Watching
 from vigie_inference.update.wish import RefusedError, SupersededError, Wanted, wanted_of
 from vigie_inference.which_model import which_model
 
@@ -72,21 +71,23 @@ class Updates:
         models: ModelsInService,
         put: PutInService,
         *,
+        control: RuntimeControl,
         load: Load,
         announcer: Announcer,
         trial: TrialRun,
+        telling: Telling,
     ) -> None:
-        self._service, self._models, self._load, self._put = service, models, load, put
-        self._announcer, self._trial = announcer, trial
+        self._service, self._models, self._put = service, models, put
         self._store = Store(service.env.state / "models", service.env.models)
-        self.report = UpdateReport(service)
+        self.report = UpdateReport(service, telling)
         self._fetching = Fetching(self._store, self.report, SecretStore(service.env.secrets), self._rules)
+        self._bringing = Bringing(put, control, self.report, announcer=announcer, trial=trial)
+        self._watching = Watching(load, self.report, announcer=announcer, trial=trial)
         self._alive = service.health.watch("inference.update", STALLED_AFTER_S)
         self._wake = threading.Event()
         self._config: InferenceConfig | None = None
         self._promoted = ""
         self._taken_back = False
-        self._unanswered_before, self._probation_looked_s = load.unanswered, time.monotonic()
         self._record = self._start()
 
     # By who applies the twin, with the lock of ``PutInService`` held.
@@ -165,6 +166,7 @@ class Updates:
                 log.warning("update_not_recorded", folder=str(self._store.root), reason=str(error))
                 self.report.update(reason=f"{self._store.root} cannot be written: {error.strerror or error}")
                 stop.wait(RETRY_S)
+        self._watching.end()
 
     # The thread of updates.
 
@@ -219,20 +221,25 @@ class Updates:
             self._watch(probation, wanted)
 
     def _watch(self, probation: Probation, wanted: Wanted) -> None:
-        now_s = time.monotonic()
-        failures = self._load.unanswered - self._unanswered_before
-        served_s = probation.served_s + now_s - self._probation_looked_s
-        if failures > probation.failures_max:
-            self._roll_back(
-                f"{failures} frames went unanswered during the probation, {probation.failures_max} are allowed"
-            )
-        elif served_s >= probation.lasts_s:
+        watched = self._watching.look(probation, wanted.release.rollout, self._open_former)
+        if watched.failure:
+            self._roll_back(watched.failure)
+        elif watched.served_s >= probation.lasts_s:
+            self._watching.end()
             self._save(passed(self._record))
             self.report.of("committed", wanted, "")
-        elif now_s - self._probation_looked_s >= _SAVE_PROBATION_S:
-            self._probation_looked_s = now_s
-            after = msgspec.structs.replace(probation, served_s=served_s)
-            self._save(msgspec.structs.replace(self._record, probation=after))
+        elif watched.served_s - probation.served_s >= _SAVE_PROBATION_S:
+            self._save(msgspec.structs.replace(self._record, probation=self._watching.saved(probation)))
+
+    def _open_former(self) -> tuple[ServingModel, Filter] | None:
+        """What a roll-back would go to, open. Raises: VigieError."""
+        config = self._in_force()
+        wanted = self._goes_back_to(self._record.former, config)
+        if wanted is None:
+            return None
+        loaded = self._put.read(wanted)
+        fitting = Filter(config, loaded)
+        return self._put.open(loaded, config), fitting
 
     def _bring(self, wanted: Wanted, stop: threading.Event) -> None:
         def go_on() -> None:
@@ -241,22 +248,35 @@ class Updates:
             if stop.is_set() or current != wanted:
                 raise SupersededError
 
+        errand = Errand(wanted, go_on, self._moment, self._in_force, lambda: self._promoted == wanted.key)
         known = on_the_device(self._record, wanted.name, wanted.release.sha256)
         if known is None:
             self._make_room(wanted)
         held = known or self._fetching.held(wanted, go_on)
-        self.report.of("warming", wanted, "")
-        model, fitting = self._warm(held)
+        self._watching.end()
+        model, fitting = self._bringing.open(
+            lambda: self._store.load(held), self._model_config(held, self._in_force()), errand
+        )
         try:
             if known is None and wanted.release.rollout.commit != "immediate" and self._models.serving is not None:
-                self._try_out(model, fitting, wanted, go_on)
+                self._bringing.try_out(model, fitting, errand)
+                self._promoted = ""
+            self._bringing.end_trial()
             self._commit(model, held, wanted)
         except BaseException:
-            self._trial.end()
+            self._bringing.end_trial()
             model.close()
             raise
-        finally:
-            self._end_trial()
+
+    def _moment(self) -> None:
+        self._wake.wait(LOOK_S)
+        self._wake.clear()
+
+    def _in_force(self) -> InferenceConfig:
+        """Raises: SupersededError: there is none yet."""
+        if self._config is None:
+            raise SupersededError
+        return self._config
 
     def _make_room(self, wanted: Wanted) -> None:
         """Raises: RefusedError: there is too little for it, even without the releases that nothing goes back to."""
@@ -273,65 +293,16 @@ class Updates:
             self._save(record)
             self._store.tidy(record)
 
-    def _warm(self, held: Held) -> tuple[ServingModel, Filter]:
-        """Open beside what serves, and answering with numbers. Raises: RefusedError."""
-        config = self._config
-        if config is None:
-            raise SupersededError
-        try:
-            self._store.load(held)
-            loaded = self._put.read(self._model_config(held, config))
-            fitting = Filter(config, loaded)
-            model = self._put.open(loaded, config)
-        except VigieError as error:
-            raise RefusedError(str(error)) from error
-        try:
-            for tensor_hwc, _ in reference_frames(loaded.bundle)[:3]:
-                require_finite(model.engine, model.engine.run(tensor_hwc))
-        except VigieError as error:
-            model.close()
-            raise RefusedError(f"does not answer its own reference frames: {error}") from error
-        return model, fitting
-
-    def _try_out(self, model: ServingModel, fitting: Filter, wanted: Wanted, go_on: Callable[[], None]) -> None:
-        """Until the trial is passed or the operator has promoted it. Raises: RefusedError: it is not passed."""
-        rollout = wanted.release.rollout
-        every = max(1, round(1 / rollout.share))
-        self._trial.begin(Trial(model, fitting, every, rollout.cpu_max))
-        self._announcer.model_changed()
-        self.report.of("shadowing", wanted, "no frame was compared yet")
-        while self._promoted != wanted.key:
-            go_on()
-            self._wake.wait(LOOK_S)
-            self._wake.clear()
-            tally, serving_ms, new_ms, failure = self._trial.look()
-            if failure:
-                raise RefusedError(f"fails on live frames: {failure}")
-            verdict = judge(rollout, tally, serving_ms, new_ms)
-            self.report.tried(tally, serving_ms, new_ms, verdict.reason)
-            if verdict.passed is False:
-                raise RefusedError(verdict.reason)
-            if verdict.passed and rollout.commit == "after":
-                return
-            if verdict.passed and self.report.state.phase != "waiting":
-                self.report.of("waiting", wanted, f"{verdict.reason}; waits for method promote_model")
-        self._promoted = ""
-
-    def _end_trial(self) -> None:
-        self._trial.end()
-        self._announcer.model_changed()
-
     def _commit(self, model: ServingModel, held: Held, wanted: Wanted) -> None:
         """Serve ``model``, and after a restart too. Raises: RefusedError; SupersededError."""
         rollout = wanted.release.rollout
-        self._trial.end()
         with self._put.lock:
             config = self._config
             if config is None or wanted_of(config) != wanted:
                 raise SupersededError
             before = self._record
             probation = Probation(rollout.probation_s, rollout.failures_max) if rollout.probation_s else None
-            self._begin_probation()
+            self._watching.begin()
             self._save(committed(before, held, probation, self._rules().keep))
             try:
                 self._put.place(model, config)
@@ -351,10 +322,7 @@ class Updates:
                 return
             blamed = self._record.serving
             after = rolled_back(self._record, reason)
-            former = after.serving
-            wanted = which_model(config.model, self._service.env.models)
-            if former is not None:
-                wanted = self._model_config(former, config)
+            wanted = self._goes_back_to(after.serving, config)
             if wanted is None:
                 log.warning("model_not_rolled_back", reason="there is no model that could serve instead")
                 return
@@ -363,17 +331,20 @@ class Updates:
             except ConfigRefusedError as error:
                 log.warning("model_not_rolled_back", reason=str(error))
                 return
+            self._watching.end()
             self._save(after)
         log.warning("model_rolled_back", model="" if blamed is None else blamed.name, reason=reason)
-
-    def _begin_probation(self) -> None:
-        self._unanswered_before = self._load.unanswered
-        self._probation_looked_s = time.monotonic()
 
     def _save(self, record: Record) -> None:
         self._store.write(record)
         self._record = record
         self.report.stands(record)
+
+    def _goes_back_to(self, held: Held | None, config: InferenceConfig) -> ModelConfig | None:
+        """``held``, or where no release served, the model of desired property ``model``."""
+        if held is None:
+            return which_model(config.model, self._service.env.models)
+        return self._model_config(held, config)
 
     def _model_config(self, held: Held, config: InferenceConfig) -> ModelConfig:
         variant = None if config.model is None else config.model.variant

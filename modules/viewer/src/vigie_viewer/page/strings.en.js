@@ -72,7 +72,7 @@ export const t = {
   update: {
     none: "No model update is under way.", since: "Since", serves: "Serves", former: "Before", agreement: "Agreement", frames: "Frames compared", speed: "Its run", servingSpeed: "Serving model",
     counts: (x) => `${x.matched} objects equal, ${x.flipped} with another label, ${x.missing} missing, ${x.new} new`,
-    phase: { downloading: "is being downloaded", verifying: "is being verified", warming: "is being opened", shadowing: "is on trial", waiting: "passed its trial and waits to be promoted", probation: "serves on probation", committed: "serves", rejected: "was rejected", rolled_back: "was taken back" },
+    phase: { downloading: "is being downloaded", verifying: "is being verified", selecting: "waits for its engines to be measured", warming: "is being opened", shadowing: "is on trial", waiting: "passed its trial and waits to be promoted", probation: "serves on probation", committed: "serves", rejected: "was rejected", rolled_back: "was taken back" },
   },
   drops: {
     actions_away: "The module actions did not take it in time", queue_full: "More waited for a receiver of actions than may", preprocess_died: "Preprocess ended before it sent the frame", ring_refused: "The memory ring is not one that may be read", bad_reference: "The message names no place in memory that can be",

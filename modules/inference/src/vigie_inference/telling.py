@@ -1,0 +1,94 @@
+"""Sends what happens to models as events: to sync, which records them for the cloud, and to whoever else listens."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+from vigie.contracts import envelope, names
+from vigie.contracts.events import ModelDrift, ModelEvent, ModelUpdate, Phase
+from vigie.events.moment import KEY
+from vigie.log import get_logger
+from vigie.messaging.output import Output
+from vigie.service import Service
+from vigie_inference.config import InferenceConfig
+from vigie_inference.drift.watch import Change
+
+log = get_logger("inference")
+
+# Events that wait for a hub that is away; beyond, the oldest goes, counted.
+WAITING_MAX = 64
+_ENDED = frozenset({"committed", "rejected", "rolled_back"})
+_UPDATES = "(updates)"
+
+
+class Telling:
+    """From any thread."""
+
+    def __init__(self, service: Service[InferenceConfig]) -> None:
+        """Declares the output; before ``service.start``."""
+        self._output: Output[ModelEvent] = service.output(
+            names.EVENTS, (names.SYNC, names.EVENTS), schema=envelope.EVENTS, depth=WAITING_MAX
+        )
+        self._lock = threading.Lock()
+        self._begun: dict[str, datetime] = {}
+        self._never = threading.Event()
+
+    def update(self, request: str, state: str, *, model: str, version: str, rollout: str, reason: str) -> None:
+        """The update ``request`` is in ``state`` now. The same state of the same request is the same fact."""
+        now = datetime.now(UTC)
+        begun = self._begun.setdefault(request, now)
+        phase: Phase = "end" if state in _ENDED else "update"
+        if begun == now:
+            phase = "end" if state in _ENDED else "new"
+        if phase == "end":
+            self._begun.pop(request, None)
+        self._tell(
+            ModelUpdate(
+                key=f"{KEY}model-update/{request}/{state}",
+                id=f"model-update/{request}",
+                phase=phase,
+                camera="",
+                at=_text(now),
+                started_at=_text(begun),
+                seconds=round((now - begun).total_seconds(), 3),
+                model=model,
+                version=version,
+                state=state,
+                rollout=rollout,
+                reason=reason,
+            ),
+            _UPDATES,
+        )
+
+    def drift(self, camera: str, model: str, change: Change, began_at: datetime) -> None:
+        """``began_at``: when the drift was told first, also in what tells of its end."""
+        now = datetime.now(UTC)
+        name = f"model-drift/{camera}/{model}/{change.what}/{_text(began_at)}"
+        self._tell(
+            ModelDrift(
+                key=f"{KEY}{name}/{'new' if change.begins else 'end'}",
+                id=name,
+                phase="new" if change.begins else "end",
+                camera=camera,
+                at=_text(now),
+                started_at=_text(began_at),
+                seconds=round((now - began_at).total_seconds(), 3),
+                model=model,
+                what=change.what,
+                psi=change.stability.psi,
+                limit=change.stability.limit,
+            ),
+            camera,
+        )
+
+    def _tell(self, event: ModelEvent, about: str) -> None:
+        log.info("model_event", type=event.__struct_config__.tag, phase=event.phase, model=event.model)
+        with self._lock:
+            # Sent again until sync has it, as long as not too many wait.
+            keep = self._output.wait_for_room(self._never, 0.0, key=about, limit=WAITING_MAX)
+            self._output.offer(event, key=about, keep=keep)
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
