@@ -39,6 +39,8 @@ FAILURES = {
     "frozen": "the picture no longer changes",
     "black": "the picture is black",
     "tampered": "the view was tampered with",
+    "rate": "frames come at another rate than expected",
+    "size": "frames come in another size than expected",
     "other": "see ./vigie logs camera",
 }
 

@@ -24,6 +24,7 @@ from vigie_camera.config import CameraConfig, CameraSettings
 from vigie_camera.decode.choice import installed_backend
 from vigie_camera.decode.privacy import encloses_nothing
 from vigie_camera.decode.worker import Nursery
+from vigie_camera.expectation import Expectation
 from vigie_camera.ports import InlinePort, RingPort, ring_prefix
 from vigie_camera.preview import Preview
 from vigie_camera.probe import Probe
@@ -203,6 +204,7 @@ class Cameras:
             self._numbers.setdefault(name, itertools.count()),
             keep=rhythm_of(settings, plan) == "max",
             preview=self._preview,
+            expectation=Expectation(settings.expect, settings.fps),
             snapshots=SnapshotDesk(blurs=bool(settings.blur)),
         )
         capture = Capture(station, self._nursery, self._opening)

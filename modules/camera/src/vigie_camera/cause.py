@@ -21,7 +21,12 @@ class Cause(StrEnum):
     FROZEN = "frozen"
     BLACK = "black"
     TAMPERED = "tampered"
+    RATE = "rate"
+    SIZE = "size"
 
+
+# Frames come and show what is before the camera: told, but no reason to be unready.
+WORTH_SOMETHING = frozenset({Cause.RATE, Cause.SIZE})
 
 REMEDY: dict[Cause, str] = {
     Cause.DNS: "the host name is unknown; check it and the device's DNS",

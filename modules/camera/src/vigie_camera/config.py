@@ -49,6 +49,24 @@ class MotionGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     hold_s: Annotated[float, Meta(ge=0, le=3600, description="Frames go on for this long after the last motion.")] = 2.0
 
 
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a live camera should send; anything else is told as degraded."""
+
+    fps: (
+        Annotated[
+            float, Meta(gt=0, le=240, description="Frames per second; below 0.6 or above 1.6 of it for 10 s is told.")
+        ]
+        | None
+    ) = None
+    size: (
+        Annotated[str, Meta(pattern="^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$", description="Upright, such as 1920x1080.")]
+        | None
+    ) = None
+    learn: Annotated[
+        bool, Meta(description="Without fps: the rate of the camera's first minute is what it should send.")
+    ] = False
+
+
 class ClipMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Keep the last packets, so that a clip can begin before it is asked for."""
 
@@ -135,6 +153,13 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
                 description="Only frames in which something moves go on, and one every every_s. Off without it: "
                 "whatever looks for things that stand still needs every frame."
             ),
+        ]
+        | None
+    ) = None
+    expect: (
+        Annotated[
+            Expected,
+            Meta(description="Live cameras: tell a rate or a size that is not the one it should be (rate, size)."),
         ]
         | None
     ) = None

@@ -35,6 +35,7 @@ from vigie_camera.decode.wire import (
     Slot,
 )
 from vigie_camera.decode.worker import Worker
+from vigie_camera.expectation import Expectation
 from vigie_camera.flood import Flood
 from vigie_camera.patience import Patience
 from vigie_camera.poke import Poke
@@ -87,6 +88,7 @@ class Station:
     snapshots: SnapshotDesk = field(default_factory=SnapshotDesk)
     clips: ClipDesk = field(default_factory=ClipDesk)
     patience: Patience = field(default_factory=Patience)
+    expectation: Expectation = field(default_factory=lambda: Expectation(None, None))
     poke: Poke = field(default_factory=Poke)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -168,6 +170,7 @@ class Session:
     def _open(self, news: Opened) -> None:
         self._opened = True
         of = self._of
+        of.expectation.opened()
         of.patience.opened(news.period_s, time.monotonic())
         if news.masks != len(of.settings.masks):
             raise SourceLostError(Cause.DECODE, "the decoder did not take every privacy mask; it starts again")
@@ -282,7 +285,11 @@ class Session:
             return Cause.FROZEN
         if news.strange_s >= max(limit_s, _TAMPERED_S):
             return Cause.TAMPERED
-        return Cause.DECODE if flooded else None
+        if flooded:
+            return Cause.DECODE
+        if not self._of.plan.live:
+            return None
+        return self._of.expectation.frame(news.captured_ns / 1e9, self._size_hw)
 
     def _miss(self) -> None:
         next(self._of.numbers)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from vigie.log import redact
 from vigie.metrics import Metrics
-from vigie_camera.cause import Cause
+from vigie_camera.cause import WORTH_SOMETHING, Cause
 from vigie_camera.config import Mask
 from vigie_camera.decode.sandbox import MEASURES
 from vigie_camera.outages import View
@@ -24,6 +24,8 @@ _WORTHLESS: dict[Cause | None, str] = {
     Cause.FROZEN: "frames arrive, but the picture no longer changes",
     Cause.TAMPERED: "frames arrive, but their edges are gone; the lens is covered or out of focus",
     Cause.DECODE: "frames arrive, but a fifth of the stream or more is damaged; check the network to the camera",
+    Cause.RATE: "frames arrive at another rate than expected; see fps, the camera's settings and the network",
+    Cause.SIZE: "frames arrive in another size than expected; see size and the camera's settings",
     Cause.BLACK: "frames arrive, but they are black; check the lens and the light",
 }
 
@@ -117,7 +119,8 @@ class CameraStatus:
     def trouble(self) -> str | None:
         """Why this camera gives no frames that are worth anything; None: it does, or has given them all."""
         with self._lock:
-            if self._state == "finished" or (self._state == "streaming" and self._cause is None):
+            worth = self._cause is None or self._cause in WORTH_SOMETHING
+            if self._state == "finished" or (self._state == "streaming" and worth):
                 return None
             return str(self._cause or self._state)
 
@@ -153,7 +156,7 @@ class CameraStatus:
             self._metrics.sandbox.labels(self.name, measure).set(1 if measure in sandbox else 0)
 
     def frame(self, size_hw: tuple[int, int], *, worthless: Cause | None, damaged: int) -> None:
-        """A frame was captured. ``worthless``: it shows nothing of the present, FROZEN, BLACK, TAMPERED, or DECODE.
+        """A frame was captured. ``worthless``: what is wrong with it: FROZEN, BLACK, TAMPERED, DECODE, RATE, SIZE.
 
         ``damaged``: frames and packets found damaged since the source was opened.
         """
