@@ -77,6 +77,18 @@ def test_interlaced_prores_is_deinterlaced(tmp_path: Path, field: str) -> None:
     assert max(differences(path, planes, "bwdif=mode=send_frame:deint=interlaced")) <= 2
 
 
+@pytest.mark.parametrize("field", ["tff", "bff"])
+def test_interlaced_hevc_is_deinterlaced(tmp_path: Path, field: str) -> None:
+    """Where the encoder marks fields by SEI alone: frames come as pairs of fields."""
+    path = clip(
+        tmp_path / "int.mkv", "-vf", f"setfield={field}", "-c:v", "libx265", "-x265-params",
+        f"log-level=none:interlace={field}", "-pix_fmt", "yuv420p",
+    )  # fmt: skip
+    pictures, planes, _, _ = decoded(path)
+    assert {one.shape[1] for one in pictures} == {160}
+    assert max(differences(path, planes, "bwdif=mode=send_frame:deint=interlaced")) <= 2
+
+
 def test_a_turned_anamorphic_interlaced_film_is_upright_with_square_pixels(tmp_path: Path) -> None:
     plain = clip(
         tmp_path / "plain.mp4", "-vf", "setsar=16/11,setfield=tff", "-c:v", "libx264", "-flags", "+ildct+ilme",

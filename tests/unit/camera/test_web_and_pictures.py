@@ -195,6 +195,34 @@ async def test_jpegs_of_several_sizes_and_turned_ones_are_shown_as_they_are(tmp_
         assert [item.frame_hw for item in module.consumer.items] == [(48, 64), (64, 96)]
 
 
+def turned(data: bytes, orientation: int) -> bytes:
+    """A JPEG with an EXIF block that says how it is to be turned."""
+    tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + bytes((0, orientation)) + b"\0\0\0\0\0\0"
+    block = b"Exif\0\0" + tiff
+    return data[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + data[2:]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "corner"), [(1, "top left"), (3, "bottom right"), (6, "top right"), (8, "bottom left")]
+)
+async def test_a_picture_is_upright_as_its_exif_says(tmp_path: Path, orientation: int, corner: str) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    plain = np.full((48, 96, 3), 40, np.uint8)
+    plain[:16, :16] = 230
+    (folder / "1.jpg").write_bytes(turned(cv2.imencode(".jpg", plain)[1].tobytes(), orientation))
+    async with camera_module(tmp_path) as module:
+        module.set(belt={"source": str(folder)})
+        await until(lambda: module.consumer.items, "the picture")
+        shown = module.consumer.last["belt"]
+    assert shown.shape[:2] == ((96, 48) if orientation in (6, 8) else (48, 96))
+    corners = {
+        "top left": shown[:12, :12], "top right": shown[:12, -12:],
+        "bottom left": shown[-12:, :12], "bottom right": shown[-12:, -12:],
+    }  # fmt: skip
+    assert [name for name, part in corners.items() if part.mean() > 150] == [corner]
+
+
 def chunks(data: bytes, size: int) -> object:
     rest = bytearray(data)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,3 +100,44 @@ def test_what_must_be_kept_goes_along_whatever_the_limit_of_newest_is() -> None:
     for number in range(4):
         pending.offer(str(number), "a", keep=True)
     assert len(pending.take(1000, encode, 1)[0]) == 4
+
+
+def shares(
+    weights: dict[str, float], rounds: int, *, most: int = 1, absent: tuple[str, range] | None = None
+) -> Counter[str]:
+    """Who is sent how often where everybody always has a newest item waiting and ``most`` fit into a message."""
+    pending = Pending[str]()
+    sent: Counter[str] = Counter()
+    for number in range(rounds):
+        for key, weight in weights.items():
+            if absent is None or key != absent[0] or number not in absent[1]:
+                pending.offer(f"{key}{number}", key, keep=False, weight=weight)
+        sent.update(waiting.key for waiting in pending.take(1000, encode, most)[0])
+    return sent
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_keys_get_shares_by_their_weights_and_the_lightest_does_not_starve(most: int) -> None:
+    sent = shares({"a": 4, "b": 2, "c": 1, "d": 1}, 400, most=most)
+    assert [sent[key] / sent.total() for key in "abcd"] == pytest.approx([0.5, 0.25, 0.125, 0.125], abs=0.02)
+    assert shares({"a": 10, "b": 0.1}, 1010)["b"] == pytest.approx(10, abs=1)
+
+
+def test_equal_weights_are_equal_shares() -> None:
+    sent = shares({"a": 2, "b": 2, "c": 2}, 300)
+    assert set(sent.values()) == {100}
+
+
+def test_who_was_away_has_saved_up_no_turns() -> None:
+    sent = shares({"a": 2, "b": 1}, 300, absent=("b", range(200)))
+    assert sent["b"] == pytest.approx(100 / 3, abs=2)
+
+
+def test_what_must_be_kept_of_a_light_key_comes_out_in_order() -> None:
+    pending = Pending[str]()
+    for number in range(5):
+        pending.offer(f"a{number}", "a", keep=True, weight=0.1)
+        pending.offer(f"b{number}", "b", keep=True, weight=5)
+    out = items(pending)
+    assert [one for one in out if one[0] == "a"] == [f"a{number}" for number in range(5)]
+    assert out[:6] == ["a0", "b0", "b1", "b2", "b3", "b4"]

@@ -76,7 +76,8 @@ class Cameras:
         self._folder = service.env.frames
         self._prefix = ring_prefix(service.env.module_id)
         self._opening = OpenContext(service.env.secrets, environ, read_policy(environ))
-        self._nursery = Nursery(installed_backend())
+        self._backend = installed_backend()
+        self._nursery = Nursery(self._backend)
         self.probe = Probe(self._nursery, self._opening)
         self.clips = Clips(Path(environ.get("VIGIE_CLIPS") or service.env.state / "clips"))
         self._metrics = CameraMetrics(service.metrics)
@@ -284,6 +285,11 @@ class Cameras:
             plan = plan_source(settings.source, tls_verify=settings.tls_verify)
         except PermanentError as error:
             raise ConfigRefusedError(path, str(error)) from error
+        if settings.width_max is not None and (plan.kind == "synthetic" or self._backend != "pyav"):
+            why = (
+                "a scene's size is in its address (?size=640x360)" if plan.kind == "synthetic" else "needs decoder pyav"
+            )
+            raise ConfigRefusedError(f"$.cameras.{name}.width_max", why)
         if refused := refusal(plan, self._opening.policy, self._opening.store):
             raise ConfigRefusedError(path, refused)
         return plan

@@ -59,7 +59,7 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         | None
     ) = None
     size: (
-        Annotated[str, Meta(pattern="^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$", description="Upright, such as 1920x1080.")]
+        Annotated[str, Meta(pattern="^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$", description="As captured, such as 1920x1080.")]
         | None
     ) = None
     learn: Annotated[
@@ -109,6 +109,28 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     loop: Annotated[bool, Meta(description="Begin again at the end of a file.")] = False
     frames: Annotated[int, Meta(ge=1, description="Stop after this many captured frames.")] | None = None
     fps: Annotated[float, Meta(gt=0, le=240, description="Take at most this many frames a second.")] | None = None
+    width_max: (
+        Annotated[
+            int,
+            Meta(
+                ge=64,
+                le=16384,
+                description="Wider pictures are scaled down to this many pixels as they are decoded: less shared "
+                "memory and less work for who reads them. A camera's own sub-stream spares the decoding too. "
+                "Decoder pyav.",
+            ),
+        ]
+        | None
+    ) = None
+    weight: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=10,
+            description="This camera's share of the frames beside the others' while the device cannot infer all: 2 "
+            "gets twice as many as 1. Each keeps its share, so none starves, and the newest frame goes first.",
+        ),
+    ] = 1.0
     interval_s: Annotated[
         float,
         Meta(

@@ -260,10 +260,11 @@ class Session:
             keep=self._keep,
             media_s=news.media_s,
             blur=Blur(of.settings.blur, asked) if of.settings.blur else None,
+            weight=of.settings.weight,
         )
         if of.preview is not None:
             of.preview.show(item)
-        superseded = self._output.offer(item, key=of.name, keep=self._keep)
+        superseded = self._output.offer(item, key=of.name, keep=self._keep, weight=of.settings.weight)
         if superseded is not None:
             self._port.release(superseded.pixels)
 

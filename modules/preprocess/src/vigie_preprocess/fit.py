@@ -126,7 +126,8 @@ class FitStage:
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=tensor)
         else:
             self._fitted.labels(item.camera).inc()
-            superseded = self._tensors.offer(tensor, key=item.camera, keep=item.keep)
+            weight = min(10.0, max(0.1, item.weight))  # whatever a message says, nobody starves
+            superseded = self._tensors.offer(tensor, key=item.camera, keep=item.keep, weight=weight)
             if superseded is not None:
                 rings.release(superseded.pixels)
 

@@ -16,6 +16,7 @@ class FrameItem(msgspec.Struct, frozen=True):
     ``captured_at`` is UTC ISO 8601 with microseconds; ``captured_ns`` is CLOCK_MONOTONIC of the capturing host.
     ``media_s``: the frame's own time in its stream, in seconds; a file's begins near 0, a camera's is the camera's.
     ``blur``: whoever shows or stores this frame blurs first (``vigie.frames.shown`` does).
+    ``weight``: its camera's share where not all frames can be inferred, for who sends it on.
     ``keep``: every such frame must be inferred (a file at pace ``max``): nobody may drop it, senders wait instead.
     """
 
@@ -29,3 +30,4 @@ class FrameItem(msgspec.Struct, frozen=True):
     keep: bool = False
     media_s: float | None = None
     blur: Blur | None = None
+    weight: float = 1.0

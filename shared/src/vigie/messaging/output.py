@@ -134,8 +134,10 @@ class Output(Ringing[T]):
                 if len(self._pending):
                     self._leave(time.monotonic())
 
-    def offer(self, item: T, *, key: str, keep: bool) -> T | None:
+    def offer(self, item: T, *, key: str, keep: bool, weight: float = 1.0) -> T | None:
         """Hand over ``item``. Without ``keep`` an older waiting item of the same ``key`` is dropped and counted.
+
+        ``weight``: the share of ``key`` beside others while the consumer cannot take all.
 
         Returns: what was dropped; it was never sent, so its slot in a ring can be used again at once.
         """
@@ -143,7 +145,7 @@ class Output(Ringing[T]):
             now = time.monotonic()
             if not len(self._pending):
                 self._oldest_at = now
-            dropped = self._pending.offer(item, key, keep=keep)
+            dropped = self._pending.offer(item, key, keep=keep, weight=weight)
             if self.bell is not None and self.bell.leases.offered(key, now):
                 self._condition.notify_all()  # its first lease leaves now
             self._leave(now)

@@ -32,6 +32,7 @@ class DecodeError(Exception):
 class VideoOptions(msgspec.Struct, frozen=True):
     """How to open an address. ``live``: it ends only by being lost. ``transport``: of RTSP.
 
+    ``width_max``: wider pictures are scaled down to it; 0: none is.
     ``tls_verify``: check an rtsps camera's certificate, with those of ``ca_file``.
     """
 
@@ -41,6 +42,7 @@ class VideoOptions(msgspec.Struct, frozen=True):
     read_timeout_s: float = 10.0
     tls_verify: bool = True
     ca_file: str = ""
+    width_max: int = 0
 
 
 def tls_options(options: VideoOptions) -> dict[str, str]:
@@ -134,7 +136,7 @@ class Backend(Protocol):
 
     name: str
 
-    def pictures(self) -> PictureDecoder: ...
+    def pictures(self, width_max: int = 0) -> PictureDecoder: ...
 
     def open_playlist(self, playlist: Body, get: Callable[[str], Body], options: VideoOptions) -> Video:
         """HLS: ``playlist`` is taken over; everything that it names is asked of ``get``, which raises DecodeError.

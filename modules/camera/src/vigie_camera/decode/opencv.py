@@ -53,7 +53,7 @@ class OpencvBackend:
         cv2.setNumThreads(1)
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-    def pictures(self) -> OpencvPictures:
+    def pictures(self, width_max: int = 0) -> OpencvPictures:  # noqa: ARG002  # it does not scale
         return OpencvPictures()
 
     def open_playlist(self, playlist: Body, _get: Callable[[str], Body], _options: VideoOptions) -> OpencvVideo:

@@ -71,8 +71,8 @@ class PyavBackend:
 
     name = "pyav"
 
-    def pictures(self) -> PyavPictures:
-        return PyavPictures()
+    def pictures(self, width_max: int = 0) -> PyavPictures:
+        return PyavPictures(width_max)
 
     def open_playlist(self, playlist: Body, get: Callable[[str], Body], options: VideoOptions) -> PyavVideo:
         refused: list[DecodeError] = []
@@ -150,8 +150,9 @@ def _open_device(address: str, options: VideoOptions) -> PyavVideo:
 class PyavPictures:
     """See ``PictureDecoder``."""
 
-    def __init__(self) -> None:
+    def __init__(self, width_max: int = 0) -> None:
         """No codec before the first picture tells which."""
+        self._width_max = width_max
         self._context: Any = None
         self._upright = Upright()
         self._reformatter = VideoReformatter()
@@ -175,7 +176,7 @@ class PyavPictures:
         if not upright:
             self._context = None
             raise PictureError("no picture in it")
-        decoded, self._shown = decoded_of(upright[-1], codec, self._reformatter)
+        decoded, self._shown = decoded_of(upright[-1], codec, self._reformatter, self._width_max)
         return decoded
 
 
@@ -219,7 +220,7 @@ class PyavVideo:
             self._advance()
         # Kept until the next call: the planes are views of it.
         self._shown = self._waiting.popleft()
-        decoded, self._shown = decoded_of(self._shown, self._codec, self._reformatter)
+        decoded, self._shown = decoded_of(self._shown, self._codec, self._reformatter, self._options.width_max)
         return replace(decoded, keys=self._keys)
 
     def close(self) -> None:
@@ -281,24 +282,42 @@ class PyavVideo:
         self._waiting.extend(self._upright.flush())
 
 
-def decoded_of(frame: VideoFrame, codec: str, reformatter: VideoReformatter) -> tuple[Decoded, VideoFrame]:
-    """``frame`` in a format that is ours; the second is what the planes are views of, to be kept as long as they."""
+def decoded_of(
+    frame: VideoFrame, codec: str, reformatter: VideoReformatter, width_max: int = 0
+) -> tuple[Decoded, VideoFrame]:
+    """``frame`` in a format that is ours; the second is what the planes are views of, to be kept as long as they.
+
+    ``width_max``: a wider one is scaled down to it, by area; 0: none is.
+    """
     time_s = None if frame.time is None else float(frame.time)
     tagged = frame
     layout = layout_of(frame.format.name)
-    if layout is None:
-        frame = reformatter.reformat(frame, format=converted_to(frame.format.name))
-        layout = layout_of(frame.format.name) or "bgr"
+    wanted = frame.format.name if layout is not None else converted_to(frame.format.name)
+    small_hw = shrunk_hw((frame.height, frame.width), width_max)
+    if small_hw is not None:
+        frame = reformatter.reformat(frame, small_hw[1], small_hw[0], format=wanted, interpolation="AREA")
+    elif layout is None:
+        frame = reformatter.reformat(frame, format=wanted)
+    layout = layout or layout_of(frame.format.name) or "bgr"
     size_hw = (frame.height, frame.width)
     if layout == "bgr":
         pixel_format = PixelFormat("bgr", size_hw)
     else:
-        matrix = matrix_of(int(tagged.colorspace), size_hw)
+        matrix = matrix_of(int(tagged.colorspace), (tagged.height, tagged.width))
         value_range = range_of(int(tagged.color_range), tagged.format.name)
         pixel_format = PixelFormat(layout, size_hw, matrix, value_range, siting_of(codec, matrix))
     shapes = plane_shapes(pixel_format)
     arrays = tuple(_view(frame.planes[index], shape) for index, shape in enumerate(shapes))
     return Decoded(pixel_format, arrays, time_s), frame
+
+
+def shrunk_hw(size_hw: tuple[int, int], width_max: int) -> tuple[int, int] | None:
+    """The size of a picture scaled down to ``width_max``, even sides, its shape kept; None: as it is."""
+    height, width = size_hw
+    if not width_max or width <= width_max:
+        return None
+    small = width_max & ~1
+    return max(2, round(height * small / width / 2) * 2), small
 
 
 def _view(plane: VideoPlane, shape: tuple[int, ...]) -> NDArray[np.uint8]:

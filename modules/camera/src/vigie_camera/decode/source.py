@@ -49,7 +49,7 @@ def _open_video(task: Task, backend: Backend) -> Video:
         policy = policy_of(task.networks)
         return open_web_video(task.address, policy, task.options, backend, task.interval_s)
     if not task.options.live and is_pictures(task.address):
-        return FolderVideo(task.address, backend.pictures(), task.interval_s)
+        return FolderVideo(task.address, backend.pictures(task.options.width_max), task.interval_s)
     return backend.open(task.address, task.options)
 
 

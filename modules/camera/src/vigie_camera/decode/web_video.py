@@ -39,12 +39,12 @@ def open_web_video(
     kind = answer.content_type.partition(";")[0].strip().lower()
     try:
         if kind.startswith("multipart/"):
-            return MjpegVideo(answer, backend.pictures())
+            return MjpegVideo(answer, backend.pictures(options.width_max))
         if kind in _PLAYLISTS or (not kind and answer.url.partition("?")[0].endswith(".m3u8")):
             return backend.open_playlist(answer, client.get, options)
         if kind in ("image/jpeg", "image/jpg"):
             answer.close()
-            return SnapshotVideo(client, backend.pictures(), interval_s)
+            return SnapshotVideo(client, backend.pictures(options.width_max), interval_s)
     except MultipartError as error:
         answer.close()
         raise DecodeError(Cause.NO_VIDEO, str(error)) from None

@@ -86,8 +86,9 @@ class SourcePlan:
                 read_timeout_s=read_s,
                 tls_verify=settings.tls_verify,
                 ca_file=ca_file,
+                width_max=settings.width_max or 0,
             )
-        return VideoOptions(live=False, open_timeout_s=OPEN_S, read_timeout_s=FILE_S)
+        return VideoOptions(live=False, open_timeout_s=OPEN_S, read_timeout_s=FILE_S, width_max=settings.width_max or 0)
 
 
 def plan_source(source: str, *, tls_verify: bool = True) -> SourcePlan:
