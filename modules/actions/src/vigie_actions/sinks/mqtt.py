@@ -15,11 +15,11 @@ import paho.mqtt.client as paho
 
 from vigie.addresses import NetworkPolicy
 from vigie.errors import ConfigRefusedError, SecretMissingError, SecretRefusedError
+from vigie.trusted_ca import context_of
 from vigie_actions.config import Mqtt
 from vigie_actions.event import EventHead
 from vigie_actions.sinks.home_assistant import Entities, Published, event_topic, known
 from vigie_actions.sinks.sink import Shipment, SinkAwayError, Surroundings
-from vigie_actions.sinks.trust import context_of
 
 _KEEP_ALIVE_S = 30
 _GOODBYE_S = 0.5

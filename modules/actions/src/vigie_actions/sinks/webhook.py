@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
 import time
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
-from vigie.addresses import NetworkPolicy
+from vigie.checked_resolver import CheckedResolver
 from vigie.contracts.envelope import CONTENT_TYPE
 from vigie.errors import ConfigRefusedError, SecretMissingError, SecretRefusedError
+from vigie.trusted_ca import context_of
 from vigie_actions.config import Webhook
 from vigie_actions.sinks.signature import headers_of, key_of
 from vigie_actions.sinks.sink import Shipment, SinkAwayError, SinkRefusedError, Surroundings
-from vigie_actions.sinks.trust import context_of
 
 # Answers about the message itself: nobody's waiting changes them. All others (404, 401, 5xx) somebody may put right.
 _REFUSALS = frozenset(
@@ -114,30 +110,9 @@ class WebhookSink:
             tls = context_of(self._around.secrets_folder, self._settings.ca) if self._tls else True
         except (OSError, ValueError) as error:
             raise SinkAwayError(str(error)) from error
-        connector = aiohttp.TCPConnector(resolver=_CheckedResolver(self._around.policy), ssl=tls, limit=1)
+        connector = aiohttp.TCPConnector(resolver=CheckedResolver(self._around.policy), ssl=tls, limit=1)
         # No proxy, no cookies and no credentials of the environment.
         return aiohttp.ClientSession(connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
-
-
-class _CheckedResolver(AbstractResolver):
-    """Names to addresses that the device allows: checked as they are used, so that DNS cannot change its mind."""
-
-    def __init__(self, policy: NetworkPolicy) -> None:
-        self._policy = policy
-        self._inner = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        refused = {one["host"]: self._policy.refuses_address(host, ipaddress.ip_address(one["host"])) for one in found}
-        allowed = [one for one in found if refused[one["host"]] is None]
-        if not allowed:
-            raise OSError(None, "; ".join(reason for reason in refused.values() if reason))
-        return allowed
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 def _explain(status: int, retry_after: str | None, location: str | None, said: str) -> None:

@@ -1,4 +1,4 @@
-"""TLS towards sinks: the system's CAs, or exactly the one that the device's owner laid into the secrets folder."""
+"""TLS towards sinks and storage accounts: the system's CAs, or exactly the one that the device's owner laid into the secrets folder."""
 
 from __future__ import annotations
 
