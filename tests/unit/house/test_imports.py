@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT / "shared/src/vigie"
-MODULES = ("camera", "preprocess", "inference", "sync", "viewer", "actions")
+MODULES = ("camera", "preprocess", "inference", "sync", "viewer", "actions", "evidence")
 HUB = ROOT / "devkit/edgehub/src"
 KIT = ("vigie_devkit", "vigie_edgehub")
 

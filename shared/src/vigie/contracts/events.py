@@ -158,6 +158,24 @@ class CheckEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag=
     text: str = ""
 
 
+class EvidenceEvent(Occurrence, frozen=True, kw_only=True, omit_defaults=True, tag="evidence"):
+    """A picture or a clip of an event is at ``url``, which has no token: whoever reads it needs rights of their own.
+
+    ``id`` is the event's, ``about`` its ``key``. ``at``: when the picture, or the clip's first frame, was captured.
+    ``verified``: the account was asked afterwards what it has, or checked the whole by its MD5.
+    """
+
+    about: str
+    kind: Literal["snapshot", "clip"]
+    url: str
+    content_type: str
+    bytes: int
+    sha256: str
+    label: str | None = None
+    zone: str | None = None
+    verified: bool = True
+
+
 class _OfCamera(Occurrence, frozen=True, kw_only=True, omit_defaults=True):
     """About a camera itself, told by the camera module. No frame shows it, so ``trace`` is empty."""
 
@@ -242,6 +260,7 @@ EventItem = (
     | Aggregate
     | Omitted
     | CheckEvent
+    | EvidenceEvent
     | CameraDown
     | CameraDegraded
     | CameraUp

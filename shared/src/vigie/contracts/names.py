@@ -8,10 +8,11 @@ INFERENCE = "inference"
 SYNC = "sync"
 VIEWER = "viewer"
 ACTIONS = "actions"
+EVIDENCE = "evidence"
 
 FLOW = (CAMERA, PREPROCESS, INFERENCE, SYNC)
 # With those beside the flow, which a device may leave out.
-MODULES = (*FLOW, VIEWER, ACTIONS)
+MODULES = (*FLOW, VIEWER, ACTIONS, EVIDENCE)
 
 FRAMES = "frames"
 TENSORS = "tensors"

@@ -1,0 +1,1 @@
+"""The evidence module: takes chosen pictures and clips to Azure Blob Storage."""

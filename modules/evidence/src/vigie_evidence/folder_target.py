@@ -1,0 +1,49 @@
+"""A folder of the device: to look at evidence without an account."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from vigie.errors import ConfigRefusedError
+from vigie_evidence.target import ContentRefusedError, Surroundings, Taken, TargetAwayError, Upload
+
+FOLDER_VARIABLE = "VIGIE_EVIDENCE_FOLDER"
+
+
+class FolderTarget:
+    """See ``Target``. A file appears whole."""
+
+    def __init__(self, name: str, around: Surroundings) -> None:
+        """Raises: ConfigRefusedError: the device allows no folder."""
+        if around.folder is None:
+            raise ConfigRefusedError(
+                "path", f"this device allows no folder; its owner sets {FOLDER_VARIABLE} to one (./vigie up does)"
+            )
+        self._folder = around.folder / name
+
+    def upload(self, upload: Upload) -> Taken:
+        path = self._folder / upload.blob
+        upload.moved(upload.facts.bytes)
+        try:
+            if path.exists():
+                if path.read_bytes() != upload.data.read_bytes():
+                    raise ContentRefusedError(f"another file is at {path}; it is left as it is")
+                return Taken(path.as_uri())
+            _copy(upload.data, path)
+        except OSError as error:
+            raise TargetAwayError(f"cannot write {path} ({error.strerror})") from error
+        return Taken(path.as_uri())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _copy(source: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        shutil.copyfile(source, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
