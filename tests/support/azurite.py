@@ -60,7 +60,9 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={self.base}/{ACCOUNT}"
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={self.base}/{ACCOUNT}"
+        )
 
     def start(self) -> None:
         command = [
@@ -100,7 +102,9 @@ class Azurite:
         SharedKey(ACCOUNT, base64.b64decode(KEY)).sign(method, url, headers, datetime.now(UTC))
         async with (
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as session,
-            session.request(method, URL(url, encoded=True), headers=headers, skip_auto_headers=("content-type",)) as one,
+            session.request(
+                method, URL(url, encoded=True), headers=headers, skip_auto_headers=("content-type",)
+            ) as one,
         ):
             return one.status, {name.lower(): value for name, value in one.headers.items()}, await one.read()
 
@@ -122,7 +126,9 @@ class Azurite:
         return headers, body
 
 
-def sas(rights: str = "rcw", *, begins: timedelta = timedelta(minutes=-15), lasts: timedelta = timedelta(hours=1)) -> str:
+def sas(
+    rights: str = "rcw", *, begins: timedelta = timedelta(minutes=-15), lasts: timedelta = timedelta(hours=1)
+) -> str:
     """A token for the container, signed as the service wants it (version 2021-12-02)."""
     now = datetime.now(UTC)
     fields = {

@@ -20,6 +20,7 @@ from vigie.contracts import names
 from vigie.contracts.envelope import Envelope
 from vigie.contracts.events import CameraEvent
 from vigie.contracts.frames import FrameItem
+from vigie.demand import offer_demands
 from vigie.errors import FrameGoneError
 from vigie.frames import CursorWriter, RingPool
 from vigie.frames.picture import lease_frame
@@ -29,7 +30,10 @@ from vigie.vision.convert import to_bgr
 from vigie_camera.blur import take_blur
 from vigie_camera.cameras import Cameras
 from vigie_camera.config import CameraConfig
+from vigie_camera.evidence_store import EvidenceFolder
+from vigie_camera.keep import Keeper
 from vigie_camera.methods import offer_methods
+from vigie_camera.preview import Preview
 from vigie_camera.telling import Telling
 
 DEADLINE_S = 30.0
@@ -161,9 +165,13 @@ async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraMod
         async with open_service(env, CameraConfig, make_link=hub.link(names.CAMERA)) as service:
             output = service.output(names.FRAMES, (names.PREPROCESS, names.FRAMES), item_type=FrameItem)
             networks = {"VIGIE_CAMERA_NETWORKS": "default 127.0.0.0/8", **environ}
-            cameras = Cameras(service, output, networks, telling=Telling(service))
+            preview = Preview.of(service, offer_demands(service))
+            cameras = Cameras(service, output, networks, preview=preview, telling=Telling(service))
+            kept = EvidenceFolder(folder / "chosen")
+            keeper = Keeper(service, cameras, preview.recent, kept)
             offer_methods(service, cameras)
             take_blur(service, cameras)
+            service.thread("camera.keep", keeper.run)
             service.thread("camera.watch", cameras.watch)
             service.thread("camera.clips", cameras.clips.run)
             await service.start()

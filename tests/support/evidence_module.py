@@ -51,6 +51,8 @@ class Evidence:
         self.hub = MemoryHub(ROUTES)
         self.service = None
         self.confirms = True
+        # Called with each event before it is confirmed: as sync's commit to its disk.
+        self.heard: Callable[[dict], None] = lambda _: None
         self._task: asyncio.Task[None] | None = None
         self._sync: asyncio.Task[None] | None = None
         (folder / "secrets").mkdir(exist_ok=True, parents=True)
@@ -85,6 +87,8 @@ class Evidence:
                 if self.confirms:
                     for message in self.hub.upstream[done:]:
                         body = json.loads(message.body)
+                        for event in body["items"]:
+                            self.heard(event)
                         cursor.advance(body["boot"], body["sent"])
                         done += 1
                 await asyncio.sleep(0.02)
@@ -111,9 +115,9 @@ class Evidence:
     async def until_empty(self) -> None:
         for _ in range(1200):
             reply = await self.backlog()
-            if not reply["untold"] and not any(one["waiting"] for one in reply["targets"].values()):
-                if len(list(self.inbox.glob("*.json"))) == len(self.taken()):
-                    return
+            waits = reply["untold"] or any(one["waiting"] for one in reply["targets"].values())
+            if not waits and len(list(self.inbox.glob("*.json"))) == len(self.taken()):
+                return
             await asyncio.sleep(0.05)
         raise AssertionError(reply)
 

@@ -1,4 +1,4 @@
-"""TLS towards sinks and storage accounts: the system's CAs, or exactly the one that the device's owner laid into the secrets folder."""
+"""TLS towards other machines: the system's CAs, or exactly the one that lies in the device's secrets folder."""
 
 from __future__ import annotations
 

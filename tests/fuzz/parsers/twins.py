@@ -19,7 +19,9 @@ def module_twins(_: Path) -> tuple[Mutations, Call]:
     from vigie.errors import ConfigRefusedError
     from vigie_devkit.manifest.module_schemas import config_type
 
-    kinds = [config_type(name) for name in ("camera", "preprocess", "inference", "sync", "viewer", "actions")]
+    kinds = [
+        config_type(name) for name in ("camera", "preprocess", "inference", "sync", "viewer", "actions", "evidence")
+    ]
     source = "rtsp://op:${DOCK}@10.0.0.5:554/stream?channel=1"
     seeds = [
         {

@@ -42,6 +42,8 @@ def test_routes_connect_the_flow_that_the_code_names() -> None:
         (names.INFERENCE, names.EVENTS, names.SYNC, names.EVENTS),
         (names.SYNC, names.TELEMETRY, None, None),
         (names.SYNC, names.EVENTS, names.ACTIONS, names.EVENTS),
+        (names.SYNC, names.KEEP, names.CAMERA, names.KEEP),
+        (names.EVIDENCE, names.EVENTS, names.SYNC, names.EVENTS),
     }
 
 
@@ -51,8 +53,14 @@ def test_routes_connect_the_viewer_with_every_module() -> None:
         (names.INFERENCE, names.OVERLAY, names.VIEWER, names.DETECTIONS),
         (names.INFERENCE, names.TRIAL, names.VIEWER, names.TRIAL),
         (names.SYNC, names.TIMELINE, names.VIEWER, names.EVENTS),
-        *((names.VIEWER, names.DEMAND, module, names.DEMAND) for module in (*names.FLOW, names.ACTIONS)),
-        *((module, names.STATUS, names.VIEWER, names.STATUS) for module in (*names.FLOW, names.ACTIONS)),
+        *(
+            (names.VIEWER, names.DEMAND, module, names.DEMAND)
+            for module in (*names.FLOW, names.ACTIONS, names.EVIDENCE)
+        ),
+        *(
+            (module, names.STATUS, names.VIEWER, names.STATUS)
+            for module in (*names.FLOW, names.ACTIONS, names.EVIDENCE)
+        ),
     }
 
 
@@ -80,6 +88,19 @@ def test_what_was_seen_outlives_a_week_without_the_cloud() -> None:
 
 def test_what_is_sent_again_until_it_is_confirmed_does_not_pile_up_in_the_hub() -> None:
     assert ROUTES["events"]["timeToLiveSecs"] <= 60
+
+
+def test_the_evidence_module_sees_chosen_files_only_and_cannot_change_them() -> None:
+    modules = CONTENT["$edgeAgent"]["properties.desired"]["modules"]
+    mounts = {
+        name: {mount["Source"]: mount for mount in one["settings"]["createOptions"]["HostConfig"]["Mounts"]}
+        for name, one in modules.items()
+    }
+    assert set(mounts["evidence"]) == {"vigie-evidence", "vigie-chosen", "vigie-signals"}
+    assert mounts["evidence"]["vigie-chosen"]["ReadOnly"]
+    assert {name for name, of in mounts.items() if "vigie-chosen" in of} == {"camera", "evidence"}
+    binds = modules["evidence"]["settings"]["createOptions"]["HostConfig"]["Binds"]
+    assert binds == ["/etc/vigie/evidence-secrets:/run/secrets:ro"]
 
 
 def test_the_template_sets_no_desired_property_of_a_module() -> None:

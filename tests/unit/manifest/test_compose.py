@@ -85,7 +85,7 @@ def test_preprocess_and_inference_reach_only_the_hub() -> None:
     for name in ("preprocess", "inference"):
         assert all(DOCUMENT["networks"][network].get("internal") for network in SERVICES[name]["networks"])
     outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
-    assert outside == {"actions", "camera", "sync"}
+    assert outside == {"actions", "camera", "evidence", "sync"}
 
 
 def test_the_page_reaches_the_host_and_the_viewer_nothing_beyond_it() -> None:

@@ -93,6 +93,11 @@ def add_parser(subparsers: Any) -> None:
         metavar="FILE.mp4",
         help="write a video of what is seen, boxes drawn, up to 30 pictures per second; several cameras: several files",
     )
+    parser.add_argument(
+        "--evidence",
+        action="store_true",
+        help="also start the evidence module, which takes pictures and clips to a storage account (docs/evidence.md)",
+    )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("--run", metavar="NAME", help="name of this run (default: local, or the next free one)")
     parser.add_argument("--keep", action="store_true", help="go on with the state that the former run left")
@@ -204,7 +209,7 @@ def manifest_for(
     args: argparse.Namespace, cameras: list[CameraSource], bundle: Path, *, viewer: bool
 ) -> dict[str, Any]:
     """The template rendered for this machine and this command line."""
-    from vigie.contracts.names import ACTIONS, VIEWER
+    from vigie.contracts.names import ACTIONS, EVIDENCE, VIEWER
     from vigie_devkit.local.manifest import leave_out, local_manifest
 
     # A video of a run shows it as it was: a file plays at its own pace, unless told otherwise. Else so many frames
@@ -212,7 +217,8 @@ def manifest_for(
     pace: Pace | None = args.pace or ("realtime" if args.record else "max" if args.frames is not None else None)
     settings = {c.name: c.settings(pace=pace, loop=args.loop, frames=args.frames) for c in cameras}
     manifest = local_manifest(os.environ, settings, bundle, score=args.score, upstream=args.upstream)
-    for module in [*([] if viewer else [VIEWER]), *([] if args.actions else [ACTIONS])]:
+    wanted = {VIEWER: viewer, ACTIONS: args.actions, EVIDENCE: args.evidence}
+    for module in [name for name, on in wanted.items() if not on]:
         leave_out(manifest, module)
     return manifest
 

@@ -33,6 +33,7 @@ def show_version(args: argparse.Namespace) -> int:
             "vigie-sync",
             "vigie-viewer",
             "vigie-actions",
+            "vigie-evidence",
         ):
             try:
                 print(f"{name} {version(name)}")

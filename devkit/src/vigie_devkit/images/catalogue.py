@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vigie_devkit.images.errors import NoSuchImageError
 
-MODULES = ("camera", "preprocess", "inference", "sync", "viewer", "actions")
+MODULES = ("camera", "preprocess", "inference", "sync", "viewer", "actions", "evidence")
 HUB = "hub"
 
 # Debian's name for the processor is what Docker Hub calls the images; pip and Docker have words of their own.
@@ -77,6 +77,7 @@ _TITLES = {
     "sync": "commits detections to a ledger and sends them upstream",
     "viewer": "a page that shows what the device sees, thinks and does",
     "actions": "tells programs on site what happened",
+    "evidence": "takes chosen pictures and clips to Azure Blob Storage",
 }
 _EXTRAS = {
     "camera": ("frames", "vision", "decode"),
@@ -85,6 +86,7 @@ _EXTRAS = {
     "sync": ("sealing",),
     "viewer": ("frames", "vision"),
     "actions": ("sealing",),
+    "evidence": (),
 }
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from vigie_devkit.images.catalogue import HUB, Image, version
 
+# Where the volume of chosen pictures and clips is mounted.
+_CHOSEN = frozenset({"camera", "evidence"})
 _BASES = {"amd64": "python:3.11-slim-bookworm", "arm64v8": "arm64v8/python:3.11-slim-bookworm"}
 
 
@@ -95,6 +97,8 @@ def _image_stage(image: Image) -> str:
             "COPY --from=build /out/root /",
             "COPY --from=build --chown=1250:1250 /out/empty /var/lib/vigie",
             "COPY --from=build --chown=1250:1250 /out/empty /frames",
+            # Written by camera: a new volume gets the owner of the image's folder, whichever mounts it first.
+            *(["COPY --from=build --chown=1250:1250 /out/empty /evidence"] if image.name in _CHOSEN else []),
             "COPY --from=build /out/env /",
             *models,
             "COPY --from=build /out/app /",

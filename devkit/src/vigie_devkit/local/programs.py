@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vigie.contracts.names import ACTIONS, SYNC, VIEWER
+from vigie.contracts.names import ACTIONS, CAMERA, EVIDENCE, SYNC, VIEWER
 from vigie_devkit.local.manifest import modules_of
 from vigie_devkit.local.paths import RunPaths, bundle_shelves, measurements_folder
 from vigie_devkit.local.supervisor import Program
@@ -69,6 +69,8 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         "VIGIE_ACTION_HOSTS": "0.0.0.0/0 ::/0",
         **inherited_environment(os.environ),
         "VIGIE_STATE": str(run.module(module)),
+        "VIGIE_EVIDENCE": str(run.module(CAMERA) / "evidence"),
+        "VIGIE_EVIDENCE_FOLDER": str(run.module(EVIDENCE) / "folders"),
         "VIGIE_FRAMES": str(run.frames),
         "VIGIE_DOORBELLS": doorbells_of(_routes(run.manifest), module),
         "VIGIE_HTTP": "127.0.0.1:0",

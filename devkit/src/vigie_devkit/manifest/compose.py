@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from vigie.contracts.names import ACTIONS, CAMERA, SYNC
+from vigie.contracts.names import ACTIONS, CAMERA, EVIDENCE, SYNC
 from vigie_devkit.local.container import (
     CAMERA_SECRETS,
     CAMERAS,
@@ -53,7 +53,7 @@ _PAGE_PORT = "${{VIGIE_PAGE_PORT:-{}}}"
 # Ports of it reach the host, and nothing behind it reaches further: no address translation on the way out.
 _PAGE_NETWORK = {"driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
 # Where a module opens connections of its own: cameras and sinks on the network; what sync is configured for.
-_REACHES_OUTSIDE = frozenset({CAMERA, SYNC, ACTIONS})
+_REACHES_OUTSIDE = frozenset({CAMERA, SYNC, ACTIONS, EVIDENCE})
 _RESTART = {"always": "always", "on-unhealthy": "always", "on-failure": "on-failure", "never": "no"}
 _HEADER = """\
 # Generated from deployment.template.json by ./vigie manifest compose; change that and run it again (a test compares).

@@ -23,6 +23,7 @@ from vigie.contracts.envelope import Envelope, Schema
 from vigie.contracts.events import EventItem
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec
+from vigie.contracts.keep import KeepItem
 from vigie.contracts.tensors import TensorItem
 from vigie.contracts.told import Told
 from vigie_devkit.local.paths import CHECKOUT
@@ -43,6 +44,7 @@ MESSAGES: tuple[tuple[Schema, Any, str], ...] = (
     (envelope.CREDIT, Credit, "consumer `credit` back to its sender, where the frame folder is not shared"),
     (envelope.DEMAND, Demand, "viewer `demand` to every module `demand`"),
     (envelope.STATUS, ModuleStatus, "every module `status` to viewer `status`"),
+    (envelope.KEEP, KeepItem, "sync `keep` to camera `keep`: pictures and clips of events, samples"),
     (envelope.TOLD, Told, "sync `timeline` to viewer `events`, while somebody looks"),
 )
 _HEAD = """\

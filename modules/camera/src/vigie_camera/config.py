@@ -86,6 +86,13 @@ class ClipStore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     hours: Annotated[float, Meta(gt=0, le=87_600, description="A clip goes when it is this old.")] = 72.0
 
 
+class EvidenceStore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Chosen pictures and clips on the device's disk, for the evidence module; the oldest go first."""
+
+    bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 40, description="Disk for evidence of all cameras.")] = 256 << 20
+    hours: Annotated[float, Meta(gt=0, le=87_600, description="A file goes when it is this old.")] = 72.0
+
+
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One camera. Changing any property reopens this camera and no other."""
 
@@ -229,6 +236,7 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         ),
     ] = "quorum"
     clip_store: ClipStore = ClipStore()
+    evidence_store: EvidenceStore = EvidenceStore()
     linger_ms: Annotated[
         float,
         Meta(ge=0, le=200, description="Wait this long for more frames to join a message: less CPU, more delay."),

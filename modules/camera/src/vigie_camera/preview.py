@@ -11,6 +11,7 @@ from vigie.contracts.frames import FrameItem
 from vigie.demand import Demands
 from vigie.messaging.output import Output
 from vigie.service import Service
+from vigie_camera.recent import Recent
 
 
 class Preview:
@@ -19,6 +20,7 @@ class Preview:
     def __init__(self, demands: Demands, output: Output[FrameItem]) -> None:
         """``output``: to the viewer."""
         self._demands, self._output = demands, output
+        self.recent = Recent()
 
     @classmethod
     def of(cls, service: Service[Any], demands: Demands) -> Self:
@@ -28,6 +30,7 @@ class Preview:
 
     def show(self, item: FrameItem) -> None:
         """Send the claim if somebody looks. ``keep`` is the flow's: a viewer gets what it can take."""
+        self.recent.note(item)
         if self._demands.wants(item.camera, item.seq):
             shown = msgspec.structs.replace(item, keep=False) if item.keep else item
             self._output.offer(shown, key=item.camera, keep=False)

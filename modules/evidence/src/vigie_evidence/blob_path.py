@@ -16,7 +16,9 @@ _TEMPLATE = re.compile(r"^[A-Za-z0-9_./{}-]+$")
 def check_template(template: str) -> None:
     """Raises: ValueError: unknown fields, no {name}, or what a blob's name may not have."""
     try:
-        fields = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(template) if name is not None]
+        fields = [
+            (name, spec, conversion) for _, name, spec, conversion in Formatter().parse(template) if name is not None
+        ]
     except ValueError as error:
         raise ValueError(f"path: {error}") from error
     unknown = sorted({name for name, spec, conversion in fields if name not in FIELDS or spec or conversion})
@@ -24,8 +26,10 @@ def check_template(template: str) -> None:
         raise ValueError(f"path: unknown {', '.join(unknown)}; there are {', '.join(sorted(FIELDS))}")
     if "name" not in {name for name, _, _ in fields}:
         raise ValueError("path: has no {name}, so that evidence would replace other evidence")
-    if not _TEMPLATE.match(template) or template.startswith("/") or any(
-        part in {"", ".", ".."} for part in template.split("/")
+    if (
+        not _TEMPLATE.match(template)
+        or template.startswith("/")
+        or any(part in {"", ".", ".."} for part in template.split("/"))
     ):
         raise ValueError("path: letters, digits, '_', '-', '.' and fields, in parts between single '/'")
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from vigie.contracts.events import Severity
 from vigie.contracts.evidence import Kind
 from vigie.events.settings import Name
-from vigie.pacing import QuietHours
+from vigie.transfers import QuietHours
 from vigie_evidence.blob_path import check_template
 
 TARGETS_MAX = 4

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
+from vigie.config.atomic import write_atomically
 from vigie.errors import ConfigRefusedError
 from vigie_evidence.target import ContentRefusedError, Surroundings, Taken, TargetAwayError, Upload
 
@@ -34,6 +36,13 @@ class FolderTarget:
         except OSError as error:
             raise TargetAwayError(f"cannot write {path} ({error.strerror})") from error
         return Taken(path.as_uri())
+
+    def replace(self, blob: str, content: bytes, stop: threading.Event) -> None:  # noqa: ARG002
+        path = self._folder / blob
+        try:
+            write_atomically(path, content)
+        except OSError as error:
+            raise TargetAwayError(f"cannot write {path} ({error.strerror})") from error
 
     def close(self) -> None:
         """Nothing is open."""

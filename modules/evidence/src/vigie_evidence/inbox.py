@@ -28,12 +28,13 @@ class Inbox:
 
     def names(self) -> list[str]:
         """Names of what is whole, oldest first. Raises: OSError: the folder cannot be read."""
-        found = []
         try:
             with os.scandir(self.folder) as entries:
-                for entry in entries:
-                    if entry.name.endswith(FACTS_SUFFIX) and entry.is_file(follow_symlinks=False):
-                        found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
+                found = [
+                    (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
+                    for entry in entries
+                    if entry.name.endswith(FACTS_SUFFIX) and entry.is_file(follow_symlinks=False)
+                ]
         except FileNotFoundError:
             return []
         return [name.removesuffix(FACTS_SUFFIX) for _, name in sorted(found)]
@@ -62,7 +63,7 @@ class Inbox:
 def _read(path: Path, limit: int | None) -> Iterator[bytes]:
     # Another module's folder: a link or a FIFO in it must lead nowhere and hold nobody.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb", closefd=True) as file:
+    with os.fdopen(descriptor, "rb") as file:
         facts = os.fstat(file.fileno())
         if not stat.S_ISREG(facts.st_mode):
             raise ValueError(f"{path.name} is not a file")

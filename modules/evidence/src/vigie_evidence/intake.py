@@ -20,7 +20,6 @@ from vigie_evidence.figures import Figures
 from vigie_evidence.inbox import Inbox
 from vigie_evidence.registry import entries, is_wanted
 from vigie_evidence.spool import DamagedError, Item, Spool, rank_of
-from vigie_evidence.telling import Telling
 from vigie_evidence.workers import Workers
 
 log = get_logger("evidence.intake")
@@ -36,14 +35,14 @@ class Intake:
         self,
         service: Service[EvidenceConfig],
         inbox: Inbox,
+        *,
         spool: Spool,
         accounts: Accounts,
         workers: Workers,
-        telling: Telling,
         figures: Figures,
     ) -> None:
         self._service, self._inbox, self._spool, self._accounts = service, inbox, spool, accounts
-        self._workers, self._telling, self._figures = workers, telling, figures
+        self._workers, self._figures = workers, figures
         self._taken_file = service.env.state / "taken.json"
         self._taken = _read_names(self._taken_file)
         self._config = EvidenceConfig()

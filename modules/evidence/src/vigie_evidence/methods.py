@@ -20,6 +20,7 @@ from vigie.service import Service
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.config import EvidenceConfig
 from vigie_evidence.spool import Item, Spool
+from vigie_evidence.worker import Worker
 from vigie_evidence.workers import Workers
 
 log = get_logger("evidence")
@@ -87,65 +88,19 @@ class EraseFilesReply(msgspec.Struct, frozen=True):
     on_their_way: int
 
 
-def offer_methods(
-    service: Service[EvidenceConfig], spool: Spool, accounts: Accounts, workers: Workers
-) -> None:
+def offer_methods(service: Service[EvidenceConfig], spool: Spool, accounts: Accounts, workers: Workers) -> None:
     """Answer ``get_backlog``, ``send_test_file`` and ``erase``."""
 
     def get_backlog(_: NoRequest) -> GetBacklogReply:
-        now_ms, today = accounts.now_ms(), datetime.now(UTC).date().isoformat()
-        targets, known = {}, set()
-        for worker in workers.all():
-            known.add(worker.path)
-            waiting = [one for one in spool.all(worker.path) if not one.item.uploaded]
-            oldest = min((one.item.age_ms for one in waiting), default=None)
-            spent: Spent = accounts.spent(worker.path, today)
-            targets[worker.path] = TargetBacklog(
-                worker.state, worker.reason, len(waiting), sum(one.bytes for one in waiting),
-                None if oldest is None else round((now_ms - oldest) / 1e3, 1), worker.uploads, spent.bytes,
-            )  # fmt: skip
-        all_now = spool.all()
-        return GetBacklogReply(
-            targets,
-            sum(one.item.uploaded for one in all_now),
-            sum(one.item.target not in known for one in all_now),
-            spool.used_bytes,
-            accounts.doubt(),
-        )
+        return _backlog(spool, accounts, workers)
 
     def send_test_file(request: SendTestFile) -> SendTestFileReply:
         found = {one.path: one for one in workers.all()}
         worker = found.get(request.target)
         if worker is None:
-            raise MethodRefusedError(404, f"no target '{request.target}'; there are: {', '.join(sorted(found)) or 'none'}")
-        begun, at = time.monotonic(), datetime.now(UTC)
-        name = f"test-{service.env.boot}-{at:%Y%m%dT%H%M%S%f}"
-        facts = EvidenceFacts(
-            name=name, kind="snapshot", file=f"{name}.jpg", bytes=len(_PIXEL),
-            sha256=hashlib.sha256(_PIXEL).hexdigest(), camera="test", at=at.isoformat().replace("+00:00", "Z"),
-            frame_hw=(1, 1),
-        )  # fmt: skip
-        item = Item(
-            facts=facts, target=request.target, blob=f"test/{service.env.device_id}/{name}.jpg",
-            age_ms=accounts.now_ms(),
-        )  # fmt: skip
-        try:
-            spool.add([item], [_PIXEL])
-        except OSError as error:
-            raise MethodRefusedError(503, f"the spool cannot be written: {error.strerror or error}") from error
-        before = worker.uploads
-        worker.wake()
-        while time.monotonic() - begun < request.timeout_s:
-            if not any(one.item.facts.name == name and not one.item.uploaded for one in spool.all(request.target)):
-                if worker.uploads == before:
-                    raise MethodRefusedError(503, "the target refused it; the log says why")
-                return SendTestFileReply(request.target, worker.last_url, round(time.monotonic() - begun, 3))
-            time.sleep(_POLL_S)
-        for one in spool.all(request.target):
-            if one.item.facts.name == name and one.stem not in workers.busy():
-                spool.remove(one)
-        reason = worker.reason or "others wait before it"
-        raise MethodRefusedError(503, f"not taken within {request.timeout_s:g} s: {reason}")
+            there = ", ".join(sorted(found)) or "none"
+            raise MethodRefusedError(404, f"no target '{request.target}'; there are: {there}")
+        return _sent_test_file(service, spool, accounts, worker, request.timeout_s)
 
     def erase(request: EraseFiles) -> EraseFilesReply:
         if (request.camera is None) != request.everything:
@@ -161,3 +116,55 @@ def offer_methods(
     service.method("get_backlog", NoRequest, get_backlog)
     service.method("send_test_file", SendTestFile, send_test_file)
     service.method("erase", EraseFiles, erase)
+
+
+def _sent_test_file(
+    service: Service[EvidenceConfig], spool: Spool, accounts: Accounts, worker: Worker, timeout_s: float
+) -> SendTestFileReply:
+    begun, at = time.monotonic(), datetime.now(UTC)
+    name = f"test-{service.env.boot}-{at:%Y%m%dT%H%M%S%f}"
+    facts = EvidenceFacts(
+        name=name, kind="snapshot", file=f"{name}.jpg", bytes=len(_PIXEL),
+        sha256=hashlib.sha256(_PIXEL).hexdigest(), camera="test", at=at.isoformat().replace("+00:00", "Z"),
+        frame_hw=(1, 1),
+    )  # fmt: skip
+    item = Item(
+        facts=facts, target=worker.path, blob=f"test/{service.env.device_id}/{name}.jpg", age_ms=accounts.now_ms()
+    )
+    try:
+        spool.add([item], [_PIXEL])
+    except OSError as error:
+        raise MethodRefusedError(503, f"the spool cannot be written: {error.strerror or error}") from error
+    worker.wake()
+    while time.monotonic() - begun < timeout_s:
+        if (url := worker.taken(name)) is not None:
+            return SendTestFileReply(worker.path, url, round(time.monotonic() - begun, 3))
+        if not spool.holds(name, worker.path):
+            raise MethodRefusedError(503, "the target refused it; the log says why")
+        time.sleep(_POLL_S)
+    for one in spool.all(worker.path):
+        if one.item.facts.name == name and one.stem != worker.busy:
+            spool.remove(one)
+    raise MethodRefusedError(503, f"not taken within {timeout_s:g} s: {worker.reason or 'others wait before it'}")
+
+
+def _backlog(spool: Spool, accounts: Accounts, workers: Workers) -> GetBacklogReply:
+    now_ms, today = accounts.now_ms(), datetime.now(UTC).date().isoformat()
+    targets, known = {}, set()
+    for worker in workers.all():
+        known.add(worker.path)
+        waiting = [one for one in spool.all(worker.path) if not one.item.uploaded]
+        oldest = min((one.item.age_ms for one in waiting), default=None)
+        spent: Spent = accounts.spent(worker.path, today)
+        targets[worker.path] = TargetBacklog(
+            worker.state, worker.reason, len(waiting), sum(one.bytes for one in waiting),
+            None if oldest is None else round((now_ms - oldest) / 1e3, 1), worker.uploads, spent.bytes,
+        )  # fmt: skip
+    all_now = spool.all()
+    return GetBacklogReply(
+        targets,
+        sum(one.item.uploaded for one in all_now),
+        sum(one.item.target not in known for one in all_now),
+        spool.used_bytes,
+        accounts.doubt(),
+    )

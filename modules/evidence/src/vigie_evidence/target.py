@@ -68,5 +68,8 @@ class Target(Protocol):
     def upload(self, upload: Upload) -> Taken:
         """Return when the target has it whole. Raises: TargetAwayError, ContentRefusedError, StoppedError."""
 
+    def replace(self, blob: str, content: bytes, stop: threading.Event) -> None:
+        """Put a small text there, instead of what is there. Raises: as ``upload``."""
+
     def close(self) -> None:
         """Give back connections."""

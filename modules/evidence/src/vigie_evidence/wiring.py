@@ -28,8 +28,8 @@ async def run_evidence(
     figures = Figures(service.metrics)
     spool, accounts = Spool(env.state / "spool"), Accounts(env.state / "accounts.json")
     telling = Telling(service, spool)
-    workers = Workers(service, around, spool, accounts, telling, figures)
-    intake = Intake(service, Inbox(inbox), spool, accounts, workers, telling, figures)
+    workers = Workers(service, around, spool, accounts, telling=telling, figures=figures)
+    intake = Intake(service, Inbox(inbox), spool=spool, accounts=accounts, workers=workers, figures=figures)
     offer_methods(service, spool, accounts, workers)
     offer_demands(service)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
@@ -12,13 +12,14 @@ from typing import Literal
 from vigie.health import Watchdog
 from vigie.ledger.age_clock import plausible
 from vigie.log import OncePer, get_logger
-from vigie.pacing import Rate, day_of, is_quiet
+from vigie.transfers import Rate, is_quiet
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.config import Sending
 from vigie_evidence.figures import Figures
+from vigie_evidence.manifests import Manifests
 from vigie_evidence.registry import Settings
 from vigie_evidence.spool import Spool, Waiting
-from vigie_evidence.target import ContentRefusedError, StoppedError, Target, TargetAwayError, Upload
+from vigie_evidence.target import ContentRefusedError, StoppedError, Taken, Target, TargetAwayError, Upload
 
 log = get_logger("evidence.upload")
 
@@ -30,17 +31,24 @@ _FIRST_RETRY_S = 1.0
 _PATIENT_S = 30.0
 _REFUSALS = 5
 _LOOK_S = 0.25
+# While pictures keep coming, their manifest follows now and then.
+_MANIFEST_S = 60.0
 
 
 def hold(sending: Sending, spent_bytes: int, now: datetime | None) -> str | None:
     """Why nothing but evidence of alerts goes; None: it may go. ``now``: UTC; None: the clock cannot be right."""
     if now is None:
         return None
-    if sending.quiet_hours is not None and is_quiet(sending.quiet_hours, now):
+    if is_quiet(sending.quiet_hours, now):
         return "quiet_hours"
     if sending.bytes_per_day is not None and spent_bytes >= sending.bytes_per_day:
         return "bytes_per_day"
     return None
+
+
+def day_of(now: datetime) -> str:
+    """The UTC day that a budget is of."""
+    return now.astimezone(UTC).date().isoformat()
 
 
 class Worker:
@@ -51,10 +59,11 @@ class Worker:
         path: str,
         settings: Settings,
         target: Target,
+        *,
         spool: Spool,
         accounts: Accounts,
         figures: Figures,
-        *,
+        manifests: Manifests,
         told: Callable[[], None],
         uploaded: Callable[[Waiting], None],
         wall: Callable[[], float] = time.time,
@@ -64,9 +73,11 @@ class Worker:
         self.state: State = "idle"
         self.reason = ""
         self.uploads = 0
-        self.last_url = ""
+        self._newest: deque[tuple[str, str]] = deque(maxlen=64)
         self.busy: str | None = None
         self._target, self._spool, self._accounts, self._figures = target, spool, accounts, figures
+        self._manifests = manifests
+        self._manifest_s = 0.0
         self._told, self._uploaded, self._wall = told, uploaded, wall
         self._wake = threading.Event()
         self._ended = False
@@ -78,6 +89,10 @@ class Worker:
         self._pause_s = _FIRST_RETRY_S
         self._retry_at_s = 0.0
         self._quiet = OncePer()
+
+    def taken(self, name: str) -> str | None:
+        """The address of evidence that was uploaded lately."""
+        return dict(self._newest).get(name)
 
     def wake(self) -> None:
         """Something waits."""
@@ -127,10 +142,12 @@ class Worker:
     def _step(self, stop: threading.Event, alive: Watchdog) -> bool:
         """Whether there may be more to do at once."""
         waiting = [one for one in self._spool.all(self.path) if not one.item.uploaded]
+        if time.monotonic() < self._retry_at_s:
+            return False
+        if (not waiting or time.monotonic() - self._manifest_s > _MANIFEST_S) and self._manifest():
+            return True
         if not waiting:
             self._enter("idle")
-            return False
-        if time.monotonic() < self._retry_at_s:
             return False
         one = waiting[0]
         now = self._now()
@@ -143,31 +160,43 @@ class Worker:
         self._upload(one, stop, alive)
         return True
 
+    def _manifest(self) -> bool:
+        """Bring a manifest of samples up to date at the target; whether there was one."""
+        try:
+            due = self._manifests.due(self.path)
+            if due is None:
+                return False
+            self._target.replace(due.blob, due.content, self._stop_now)
+            self._manifests.sent(due)
+        except StoppedError:
+            return False
+        except (TargetAwayError, ContentRefusedError) as error:
+            self._away(str(error), getattr(error, "retry_s", None), patient=getattr(error, "patient", True))
+        except OSError as error:
+            self._away(f"the manifest of samples: {error.strerror or error}", None, patient=True)
+        self._manifest_s = time.monotonic()
+        return True
+
     def _upload(self, one: Waiting, stop: threading.Event, alive: Watchdog) -> None:
         begun = time.monotonic()
         self.busy = one.stem
         self._enter("uploading", keep_reason=True)
 
-        def moved(size: int) -> None:
-            alive.beat()
-            if one.rank > 0:
-                while (wait_s := self._rate.wait_s(time.monotonic())) > 0:
-                    alive.beat()
-                    if self._stop_now.wait(min(wait_s, 1.0)):
-                        raise StoppedError
-            self._rate.sent(size, time.monotonic())
-            now = self._now()
-            self._accounts.sent(self.path, "" if now is None else day_of(now), size)
-            self._figures.moved(self.path, size)
-
         try:
             taken = self._target.upload(
-                Upload(one.item.facts, one.item.blob, self._spool.data(one), moved, self._stop_now)
+                Upload(
+                    one.item.facts,
+                    one.item.blob,
+                    self._spool.data(one),
+                    lambda size: self._moved(size, alive, at_once=one.rank == 0),
+                    self._stop_now,
+                )
             )
+            if one.item.facts.sample is not None:
+                self._manifests.add(self.path, one.item.blob, one.item.facts.sample)
             done = self._spool.uploaded(one, taken.url, verified=taken.verified)
         except StoppedError:
-            if stop.is_set():
-                self._ended = True
+            self._ended = self._ended or stop.is_set()
         except ContentRefusedError as error:
             self._refuse(one, str(error))
         except TargetAwayError as error:
@@ -176,18 +205,34 @@ class Worker:
             # The spool's own disk: it is at the target, and is compared there when there is room again.
             self._away(f"the spool cannot be written: {error.strerror or error}", None, patient=False)
         else:
-            self.last_url = taken.url
-            self.uploads += 1
-            self._refusals.pop(one.stem, None)
-            self._pause_s, self._retry_at_s = _FIRST_RETRY_S, 0.0
-            self._figures.uploaded(self.path, one.item.facts, time.monotonic() - begun, taken.blocks_resumed)
-            log.info(
-                "evidence_uploaded", target=self.path, blob=one.item.blob, bytes=one.item.facts.bytes,
-                resumed_blocks=taken.blocks_resumed, verified=taken.verified,
-            )  # fmt: skip
-            self._uploaded(done)
+            self._done(done, taken, time.monotonic() - begun)
         finally:
             self.busy = None
+
+    def _done(self, one: Waiting, taken: Taken, took_s: float) -> None:
+        facts = one.item.facts
+        self._newest.append((facts.name, taken.url))
+        self.uploads += 1
+        self._refusals.pop(one.stem, None)
+        self._pause_s, self._retry_at_s = _FIRST_RETRY_S, 0.0
+        self._figures.uploaded(self.path, facts, took_s, taken.blocks_resumed)
+        log.info(
+            "evidence_uploaded", target=self.path, blob=one.item.blob, bytes=facts.bytes,
+            resumed_blocks=taken.blocks_resumed, verified=taken.verified,
+        )  # fmt: skip
+        self._uploaded(one)
+
+    def _moved(self, size: int, alive: Watchdog, *, at_once: bool) -> None:
+        """So many bytes go now: wait until the rate lets them. Raises: StoppedError."""
+        alive.beat()
+        while not at_once and (wait_s := self._rate.wait_s(time.monotonic())) > 0:
+            alive.beat()
+            if self._stop_now.wait(min(wait_s, 1.0)):
+                raise StoppedError
+        self._rate.sent(size, time.monotonic())
+        now = self._now()
+        self._accounts.sent(self.path, "" if now is None else day_of(now), size)
+        self._figures.moved(self.path, size)
 
     def _away(self, reason: str, retry_s: float | None, *, patient: bool) -> None:
         longest = self.settings.sending.retry_seconds

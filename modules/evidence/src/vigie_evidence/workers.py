@@ -10,6 +10,7 @@ from vigie.service import Service
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.config import EvidenceConfig
 from vigie_evidence.figures import Figures
+from vigie_evidence.manifests import Manifests
 from vigie_evidence.registry import Settings, entries, make
 from vigie_evidence.spool import Spool
 from vigie_evidence.target import Surroundings, Target
@@ -31,11 +32,13 @@ class Workers:
         around: Surroundings,
         spool: Spool,
         accounts: Accounts,
+        *,
         telling: Telling,
         figures: Figures,
     ) -> None:
         self._service, self._around, self._spool, self._accounts = service, around, spool, accounts
         self._telling, self._figures = telling, figures
+        self._manifests = Manifests(service.env.state / "samples")
         self._lock = threading.Lock()
         self._by_path: dict[str, Worker] = {}
 
@@ -82,7 +85,8 @@ class Workers:
 
     def _started(self, path: str, settings: Settings, target: Target) -> Worker:
         worker = Worker(
-            path, settings, target, self._spool, self._accounts, self._figures,
+            path, settings, target, spool=self._spool, accounts=self._accounts, figures=self._figures,
+            manifests=self._manifests,
             told=self._report, uploaded=self._telling.wake,
         )  # fmt: skip
         alive = self._service.health.watch(f"evidence.{path}", _MOVES_S)

@@ -20,6 +20,7 @@ from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
 from vigie_sync.facts import FactStage
 from vigie_sync.handover import Handover, receivers_of
+from vigie_sync.keeping import Keeping
 from vigie_sync.methods import offer_methods
 from vigie_sync.outbox import Outbox
 from vigie_sync.receive import ReceiveStage
@@ -39,8 +40,9 @@ async def main(env: ModuleEnvironment) -> None:
             timeline = Timeline(service.unwatched_output(names.TIMELINE, Told), service.metrics, env.boot)
             handovers = [Handover(service, name, env.state / f"for-{name}") for name in receivers_of(os.environ)]
             receive = ReceiveStage(
-                service, detections, ledger, outbox, drops=drops, timeline=timeline, handovers=handovers
-            )
+                service, detections, ledger, outbox, drops=drops, timeline=timeline, handovers=handovers,
+                keeping=Keeping(service),
+            )  # fmt: skip
             union: Any = EventItem
             told: InputQueue[EventItem] = service.input(names.EVENTS, union, schema=EVENTS)
             facts = FactStage(

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from vigie.events.evidence import EvidenceSettings
+from vigie.events.sampling import Sampling
 from vigie.events.settings import CameraRules, EventSettings, Name
 from vigie.ledger.bounds import Durability, LedgerRules, OutboxBounds
 from vigie_sync.sending import Sending
@@ -32,6 +34,8 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         dict[Name, CameraRules],
         Meta(max_length=CAMERAS_MAX, description="Zones and lines of cameras, by the camera's name."),
     ] = {}
+    evidence: EvidenceSettings = EvidenceSettings()
+    sampling: Sampling = Sampling()
     report: Annotated[
         Report,
         Meta(description="Of detections: 'every_frame' has empty frames too; 'with_detections' only frames with some."),

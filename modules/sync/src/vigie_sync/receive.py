@@ -30,6 +30,7 @@ from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
 from vigie_sync.handover import Handover, record_with
 from vigie_sync.held import Held, Taken
+from vigie_sync.keeping import Keeping
 from vigie_sync.outbox import Outbox
 from vigie_sync.timeline import Timeline
 
@@ -52,7 +53,9 @@ class ReceiveStage:
         drops: Drops,
         timeline: Timeline,
         handovers: list[Handover],
+        keeping: Keeping | None = None,
     ) -> None:
+        self._keeping = keeping
         self._service, self._detections, self._ledger, self._outbox = service, detections, ledger, outbox
         self._drops, self._timeline, self._handovers = drops, timeline, handovers
         # Events that are told to the viewer once they are in the ledger.
@@ -136,6 +139,8 @@ class ReceiveStage:
         ended += self._rules.configure(self._config.events, self._config.cameras)
         self._ended += self._entries(ended)
         self._timeline.drawn(self._config.cameras)
+        if self._keeping is not None:
+            self._keeping.configure(self._config.evidence, self._config.sampling)
 
     def _keep_trying(self, taken: list[Taken], stop: threading.Event, alive: Watchdog) -> bool:
         """Commit what frames brought about, or settle the ledger; false only when stopping without success."""
@@ -183,6 +188,9 @@ class ReceiveStage:
             if events is None and self._config.upstream == "events":
                 self._duplicates.inc()
                 taken.new = False
+            # Before the commit: the frame leaves the camera's ring within tenths of a second.
+            if self._keeping is not None and events is not None:
+                self._keeping.look(item, events, now_ns / 1e9)
             taken.events = self._entries(events or [])
         return taken
 

@@ -80,6 +80,7 @@ DEMAND = Schema("vigie.demand", 1)
 STATUS = Schema("vigie.status", 1)
 TOLD = Schema("vigie.told", 1)
 BLUR = Schema("vigie.blur", 1)
+KEEP = Schema("vigie.keep", 1)
 AUDIT = Schema("vigie.audit", 1)
 
 

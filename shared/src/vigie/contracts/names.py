@@ -31,5 +31,7 @@ TIMELINE = "timeline"
 TRIAL = "trial"
 # Where in a frame what a snapshot must not show is, from inference to the camera that asked.
 BLUR = "blur"
+# What sync asks the camera module to keep: pictures and clips of events, samples.
+KEEP = "keep"
 # What reached a module through the hub, line by line, where the manifest sends it upstream.
 AUDIT = "audit"

@@ -20,9 +20,16 @@ _SIZE = re.compile(r"(\d+)([kmg%]?)", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _READERS = frozenset({names.INFERENCE, names.VIEWER})
 # Events need no pixels, and these open connections to others.
-_WITHOUT = frozenset({names.SYNC, names.ACTIONS})
+_WITHOUT = frozenset({names.SYNC, names.ACTIONS, names.EVIDENCE})
 # What each module takes without its rings, in MB: the bars of the design, plus as much again for the SDK's queues.
-_BASE_MB = {names.CAMERA: 90, names.PREPROCESS: 100, names.SYNC: 100, names.VIEWER: 100, names.ACTIONS: 80}
+_BASE_MB = {
+    names.CAMERA: 90,
+    names.PREPROCESS: 100,
+    names.SYNC: 100,
+    names.VIEWER: 100,
+    names.ACTIONS: 80,
+    names.EVIDENCE: 80,
+}
 _PER_1080P_CAMERA_MB = 25
 
 

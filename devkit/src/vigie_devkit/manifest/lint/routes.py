@@ -30,17 +30,19 @@ OUTPUTS = {
         names.STATUS,
         names.BLUR,
     ),
-    names.SYNC: (names.TELEMETRY, names.EVENTS, names.CREDIT, names.STATUS, names.TIMELINE),
+    names.SYNC: (names.TELEMETRY, names.EVENTS, names.CREDIT, names.STATUS, names.TIMELINE, names.KEEP),
     names.VIEWER: (names.DEMAND, names.CREDIT),
     names.ACTIONS: (names.STATUS,),
+    names.EVIDENCE: (names.EVENTS, names.STATUS),
 }
 INPUTS = {
-    names.CAMERA: (names.CREDIT, names.DEMAND, names.BLUR),
+    names.CAMERA: (names.CREDIT, names.DEMAND, names.BLUR, names.KEEP),
     names.PREPROCESS: (names.FRAMES, names.INPUT_SPEC, names.CREDIT, names.DEMAND),
     names.INFERENCE: (names.TENSORS, names.CREDIT, names.DEMAND),
     names.SYNC: (names.DETECTIONS, names.EVENTS, names.DEMAND),
     names.VIEWER: (names.FRAMES, names.DETECTIONS, names.STATUS, names.EVENTS, names.TRIAL),
     names.ACTIONS: (names.EVENTS, names.DEMAND),
+    names.EVIDENCE: (names.DEMAND,),
 }
 _REFERENCES = {(names.PREPROCESS, names.FRAMES), (names.INFERENCE, names.TENSORS), (names.VIEWER, names.FRAMES)}
 _ON_DEMAND = (names.PREVIEW, names.OVERLAY, names.STATUS, names.TIMELINE, names.TRIAL)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -13,9 +16,11 @@ from vigie.trusted_ca import context_of
 from vigie_evidence.azure.container import Container
 from vigie_evidence.azure.credentials import Credentials, Sas, read_connection_string
 from vigie_evidence.azure.requests import BlobClient
-from vigie_evidence.azure.upload import BlobUpload
+from vigie_evidence.azure.upload import BlobUpload, replaced
 from vigie_evidence.config import Azure
 from vigie_evidence.target import StoppedError, Surroundings, Taken, TargetAwayError, Upload
+
+T = TypeVar("T")
 
 _LOOK_S = 0.1
 _LEAST_BLOCK = 64 << 10
@@ -40,17 +45,26 @@ class BlobTarget:
         self._block_bytes = settings.sending.block_bytes
 
     def upload(self, upload: Upload) -> Taken:
+        taken = self._run(
+            lambda client: BlobUpload(client, upload, self._block_bytes, self._settings.retention_days).run(),
+            upload.stop,
+        )
+        self._block_bytes = min(self._settings.sending.block_bytes, self._block_bytes * 2)
+        return taken
+
+    def replace(self, blob: str, content: bytes, stop: threading.Event) -> None:
+        self._run(lambda client: replaced(client, blob, content), stop)
+
+    def _run(self, work: Callable[[BlobClient], Coroutine[Any, Any, T]], stop: threading.Event) -> T:
         credentials = self._credentials()
         if self._runner is None:
             self._runner = asyncio.Runner()
         try:
-            taken = self._runner.run(self._upload(upload, credentials))
+            return self._runner.run(self._asked(work, credentials, stop))
         except TimeoutError as error:
             # A slow link: next time in smaller steps, each of which is kept.
             self._block_bytes = max(_LEAST_BLOCK, self._block_bytes // 2)
             raise TargetAwayError(f"no answer within {self._settings.sending.timeout_seconds:g} s") from error
-        self._block_bytes = min(self._settings.sending.block_bytes, self._block_bytes * 2)
-        return taken
 
     def close(self) -> None:
         if self._runner is not None:
@@ -70,7 +84,9 @@ class BlobTarget:
         except ValueError as error:
             raise TargetAwayError(f"secret '{name}': {error}", patient=True) from error
 
-    async def _upload(self, upload: Upload, credentials: Credentials) -> Taken:
+    async def _asked(
+        self, work: Callable[[BlobClient], Coroutine[Any, Any, T]], credentials: Credentials, stop: threading.Event
+    ) -> T:
         """Cancelled within a moment when it is to stop, whatever the network does."""
         if self._session is None:
             self._session = self._opened()
@@ -79,12 +95,11 @@ class BlobTarget:
             version=self._settings.api_version, timeout_s=self._settings.sending.timeout_seconds,
             agent=f"vigie-evidence/{self._around.version}",
         )  # fmt: skip
-        work = BlobUpload(client, upload, self._block_bytes, self._settings.retention_days)
-        running = asyncio.ensure_future(work.run())
+        running = asyncio.ensure_future(work(client))
         try:
             while not running.done():
                 await asyncio.wait([running], timeout=_LOOK_S)
-                if upload.stop.is_set() and not running.done():
+                if stop.is_set() and not running.done():
                     raise StoppedError
             return running.result()
         except aiohttp.ClientError as error:

@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 
 # The standard library's parser is enough: what defusedxml guards against, entities, is refused before it is parsed.
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 _XML_BYTES = 8 << 20
 
@@ -29,12 +29,12 @@ def read_block_list(text: bytes) -> Blocks:
     if len(text) > _XML_BYTES or b"<!" in text:
         raise ValueError("the block list is not what a storage account sends")
     try:
-        root = ElementTree.fromstring(text)  # noqa: S314 - no declarations: checked above
+        root = ET.fromstring(text)  # noqa: S314 - no declarations: checked above
         waiting = {
             str(one.findtext("Name")): int(one.findtext("Size") or "")
             for one in root.findall("UncommittedBlocks/Block")
         }
-    except ElementTree.ParseError as error:
+    except ET.ParseError as error:
         raise ValueError(f"the block list is not XML: {error}") from error
     return Blocks(waiting, committed=root.find("CommittedBlocks/Block") is not None)
 

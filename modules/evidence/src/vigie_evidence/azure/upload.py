@@ -122,6 +122,16 @@ class BlobUpload:
         return {name: value.encode("ascii", "replace").decode() for name, value in found.items() if value}
 
 
+async def replaced(client: BlobClient, blob: str, content: bytes) -> None:
+    """Put a small text there, whatever was there. Raises: as ``BlobUpload.run``."""
+    headers = {
+        "x-ms-blob-type": "BlockBlob", "x-ms-blob-content-type": "application/x-ndjson", "content-md5": _md5(content),
+    }  # fmt: skip
+    answer = await client.ask("PUT", blob, headers=headers, body=content)
+    if answer.status != _CREATED:
+        raise client.refusal(answer)
+
+
 def _read(path: Path, at: int, length: int) -> bytes:
     with path.open("rb") as file:
         file.seek(at)
