@@ -23,7 +23,7 @@ from aiohttp import web
 from yarl import URL
 
 from support.node import ROOT, node_folder
-from vigie_devkit.hub.shell.certificates import Certificates
+from vigie_edgehub.shell.certificates import Certificates
 from vigie_evidence.azure.credentials import SharedKey
 
 ACCOUNT = "vigie"

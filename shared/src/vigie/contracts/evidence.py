@@ -43,7 +43,8 @@ class EvidenceFacts(
     """One chosen file. ``at``: when its frame, or its first frame, was captured (UTC); ``trace`` of that frame.
 
     ``boxed``: boxes and labels are drawn into it. ``hidden``: rectangles that were blurred, in pixels of ``frame_hw``,
-    which the camera's ``blur`` asks for; privacy masks are in the pixels already. ``seconds``: how long a clip is. ``about``: None for a sample.
+    which the camera's ``blur`` asks for; privacy masks are in the pixels already. ``seconds``: how long a clip is.
+    ``about``: None for a sample.
     """
 
     name: EvidenceName

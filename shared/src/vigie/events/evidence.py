@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -244,4 +244,3 @@ def _short(text: str) -> str:
 def _compact(at: str) -> str:
     """2026-11-28T10:42:00.100Z as 20261128T104200.100Z: of a file's name."""
     return at.replace("-", "").replace(":", "")[:24]
-
