@@ -215,7 +215,7 @@ REFUSED: list[Any] = [
         "unit-embedding",
         partial(strangers.numbers, 128, end="LpNormalization"),
         {},
-        "an embedding to compare, not classes",
+        "looks like embedding (one output [1,128] of length 1), but how its pixels are fed is in doubt",
     ),
     ("too-few-names", partial(strangers.numbers, 20), NAMED, "has 20 values, 3 class names were passed; pass 20"),
     ("head-pose", partial(strangers.numbers, 3), {}, ALIKE + "3"),
@@ -312,7 +312,7 @@ def test_show_writes_a_picture_for_each_reference_frame_and_prints_what_was_conc
     assert "weights want 0..255 (mean |w|" in printed
     assert "trial      " in printed
     shown = sorted(path.name for path in (tmp_path / "b-shown").iterdir())
-    assert shown == ["reference-0.jpg", "reference-1.jpg"]
+    assert shown == ["cat.jpg", "cup.jpg", "person.jpg", "reference-0.jpg", "reference-1.jpg"]
     assert all((tmp_path / "b-shown" / name).stat().st_size > 1000 for name in shown)
 
 

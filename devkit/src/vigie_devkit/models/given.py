@@ -18,7 +18,7 @@ import yaml
 
 from vigie.contracts.inputspec import Align
 from vigie.errors import CardError
-from vigie.models.card import CARD_BYTES_MAX, card_error
+from vigie.models.card import CARD_BYTES_MAX, Task, card_error
 from vigie_devkit.models.recognition import Feed, Recognition
 
 _Three = tuple[float, float, float]
@@ -39,7 +39,7 @@ class _Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     feed: _GivenFeed
     params: dict[str, Any] = {}
-    task: Literal["detection", "classification", "multilabel", "pose", "segmentation", "oriented"] = "detection"
+    task: Task = "detection"
     fixed_inputs: dict[str, list[int]] = {}
     score_min: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.4
     iou_max: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.45

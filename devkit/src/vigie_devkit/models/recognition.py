@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vigie.contracts.inputspec import Align
+from vigie.models.card import Task
 
 Channels = Literal["rgb", "bgr"]
 
@@ -56,7 +57,7 @@ class Recognition:
     class_count: int | None
     params: dict[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] | None = None  # of the family itself: an UltraFace finds faces
-    task: Literal["detection", "classification", "multilabel", "pose", "segmentation", "oriented"] = "detection"
+    task: Task = "detection"
     fixed_inputs: dict[str, list[int]] = field(default_factory=dict)
     score_min: float = 0.4
     iou_max: float = 0.45

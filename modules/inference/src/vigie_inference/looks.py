@@ -15,7 +15,7 @@ from vigie.vision.in_frame import to_frame
 from vigie.vision.merging import merge_views
 
 # Of a model whose answers are boxes: what was seen twice can be told from what is there twice.
-SEEN_IN_VIEWS = frozenset({"detection", "pose", "segmentation"})
+SEEN_IN_VIEWS = frozenset({"detection", "pose", "segmentation", "oriented"})
 
 See = Callable[[NDArray[np.uint8]], Detections]
 

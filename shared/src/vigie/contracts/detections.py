@@ -32,8 +32,9 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     """One object. ``box_xyxy``: left, top, right, bottom in pixels of the captured frame; ``score`` in 0..1.
 
     ``keypoints``: of a pose model, x and y in the same pixels and how sure the model is of each, 0..1. ``mask``: of a
-    segmentation model. ``oriented``: of a model of oriented boxes; ``box_xyxy`` is then the upright box around it. All
-    are left out of the message by other models. ``track``: the id that this object has in all
+    segmentation model. ``oriented``: of a model of oriented boxes; ``box_xyxy`` is then the upright box around it.
+    ``embedding``: of a model of embeddings, base64 of little-endian float16 numbers that form a vector of length 1, at
+    most 2048. All are left out of the message by other models. ``track``: the id that this object has in all
     frames of its camera; absent at its first sight, and for who does not track.
     """
 
@@ -44,6 +45,7 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     keypoints: tuple[tuple[float, float, float], ...] = ()
     mask: Mask | None = None
     oriented: OrientedBox | None = None
+    embedding: str | None = None
     track: str | None = None
 
 

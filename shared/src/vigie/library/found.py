@@ -22,8 +22,9 @@ class Found:
     (N,) int32; ``names``: the label of each; ``keypoints``: of a pose model, (N, K, 3) float32, x and y in the same
     pixels and how sure it is, else ``None``; ``masks``: of a segmentation model, (N, 28, 28) bool, each stretched over
     its box, else ``None``; ``oriented``: of a model of oriented boxes, (N, 5) float32, centre, width and height in the
-    same pixels and the angle in radians, clockwise, else ``None``. Iterating gives ``Detection`` structs, as
-    messages hold them.
+    same pixels and the angle in radians, clockwise, else ``None``; ``embeddings``: of
+    a model of embeddings, (1, D) float32 of length 1, else ``None``. Iterating gives ``Detection`` structs, as messages
+    hold them.
     """
 
     boxes_xyxy: NDArray[np.float32]
@@ -34,6 +35,7 @@ class Found:
     keypoints: NDArray[np.float32] | None
     masks: NDArray[np.bool_] | None
     oriented: NDArray[np.float32] | None
+    embeddings: NDArray[np.float32] | None
     _items: Sequence[Detection]
 
     def __len__(self) -> int:
@@ -60,5 +62,6 @@ def in_frame(found: Detections, transform: Transform, frame_hw: tuple[int, int],
         keypoints=seen.keypoints,
         masks=seen.masks,
         oriented=seen.oriented,
+        embeddings=seen.embeddings,
         _items=as_messages(seen, labels),
     )

@@ -26,7 +26,7 @@ class Detections:
     in tensor pixels and how sure it is of each, 0..1; ``None`` of others. ``masks``: of a segmentation model,
     (N, GRID, GRID) bool, each stretched over its box (``vigie.vision.masks``). ``oriented``: of a model of oriented
     boxes, (N, 5) float32, centre, width, height and angle in tensor pixels and radians (``vigie.vision.oriented``),
-    each inside its box.
+    each inside its box. ``embeddings``: (N, D) float32, each of length 1.
     """
 
     boxes_xyxy: NDArray[np.float32]
@@ -35,6 +35,7 @@ class Detections:
     keypoints: NDArray[np.float32] | None = None
     masks: NDArray[np.bool_] | None = None
     oriented: NDArray[np.float32] | None = None
+    embeddings: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -48,7 +49,10 @@ class Detections:
         points = None if self.keypoints is None else self.keypoints[index]
         masks = None if self.masks is None else self.masks[index]
         oriented = None if self.oriented is None else self.oriented[index]
-        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], points, masks, oriented)
+        vectors = None if self.embeddings is None else self.embeddings[index]
+        return Detections(
+            self.boxes_xyxy[index], self.scores[index], self.class_ids[index], points, masks, oriented, vectors
+        )
 
     @classmethod
     def none(cls) -> Detections:

@@ -10,6 +10,7 @@ import numpy as np
 from vigie.contracts.detections import Detection, Mask, OrientedBox
 from vigie.contracts.tensors import FrameTransform
 from vigie.vision.detections import Detections
+from vigie.vision.embeddings import to_text
 from vigie.vision.masks import GRID, crop_masks, to_runs
 from vigie.vision.oriented import oriented_to_frame
 from vigie.vision.transform import boxes_to_frame, boxes_to_tensor, points_to_frame
@@ -40,7 +41,7 @@ def to_frame(
     if masks is not None:
         masks = crop_masks(masks, found.boxes_xyxy, boxes_to_tensor(boxes, transform))
     oriented = None if found.oriented is None else oriented_to_frame(found.oriented, transform)
-    return Detections(boxes, found.scores, found.class_ids, points, masks, oriented)
+    return Detections(boxes, found.scores, found.class_ids, points, masks, oriented, found.embeddings)
 
 
 def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
@@ -56,6 +57,9 @@ def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
     turned: list[OrientedBox | None] = [None] * len(boxes)
     if found.oriented is not None:
         turned = [_oriented(one) for one in found.oriented.astype(np.float64).tolist()]
+    vectors: list[str | None] = [None] * len(boxes)
+    if found.embeddings is not None:
+        vectors = [to_text(one) for one in found.embeddings]
     return [
         Detection(
             labels[class_id],
@@ -65,9 +69,10 @@ def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
             keypoints=tuple((x, y, seen) for x, y, seen in own),
             mask=mask,
             oriented=oriented,
+            embedding=vector,
         )
-        for box, score, class_id, own, mask, oriented in zip(
-            boxes, found.scores.tolist(), found.class_ids.tolist(), points, masks, turned, strict=True
+        for box, score, class_id, own, mask, oriented, vector in zip(
+            boxes, found.scores.tolist(), found.class_ids.tolist(), points, masks, turned, vectors, strict=True
         )
     ]
 

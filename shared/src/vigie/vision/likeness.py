@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vigie.vision.boxes import area_xyxy, iou_matrix
 from vigie.vision.detections import Detections
+from vigie.vision.embeddings import embedding_likeness
 from vigie.vision.masks import mask_likeness
 from vigie.vision.oriented import oriented_overlap
 
@@ -26,6 +27,8 @@ def likeness_matrix(left: Detections, right: Detections) -> NDArray[np.float32]:
         overlap = np.asarray(np.minimum(overlap, mask_likeness(left.masks, right.masks)), np.float32)
     if left.oriented is not None and right.oriented is not None and overlap.size:
         overlap = np.asarray(np.minimum(overlap, oriented_overlap(left.oriented, right.oriented)), np.float32)
+    if left.embeddings is not None and right.embeddings is not None and overlap.size:
+        overlap = np.asarray(np.minimum(overlap, embedding_likeness(left.embeddings, right.embeddings)), np.float32)
     if left.keypoints is None or right.keypoints is None or not overlap.size:
         return overlap
     return np.asarray(np.minimum(overlap, oks_matrix(left, right)), np.float32)

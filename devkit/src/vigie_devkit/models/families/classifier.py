@@ -66,7 +66,7 @@ def _not_classes(output: Port, values: NDArray[Any], *, named: bool) -> str:
     """What numbers that are not probabilities may be instead, and what to pass; empty if they are classes."""
     length = float(np.linalg.norm(values.astype(np.float64)))
     if abs(length - 1.0) < 1e-3 and output.shape[1] >= 32:
-        return "has length 1: an embedding to compare, not classes; embeddings are not read yet"
+        return "has length 1: an embedding to compare, not classes; pass --family embedding"
     if are_shares(values):
         return (
             "holds shares that do not add up to 1: several answers at once (multi-label); pass --labels with "
@@ -76,7 +76,8 @@ def _not_classes(output: Port, values: NDArray[Any], *, named: bool) -> str:
         return ""
     return (
         "holds numbers that are not probabilities: class logits, an embedding and a measured value (an angle) look "
-        f"alike; pass --labels with {output.shape[1]} names, or --family classifier, if they are classes"
+        f"alike; pass --labels with {output.shape[1]} names, or --family classifier, if they are classes, or "
+        "--family embedding"
     )
 
 
