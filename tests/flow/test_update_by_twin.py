@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
 import yaml
-from onnx import numpy_helper
 
 from support import models
 from support.file_server import Behaviour, serve
 from support.product import Home, Running
+from support.releases import with_nan
 from support.signing import Signer, signer, trust_file
 from vigie_devkit.models.importer import import_model
 from vigie_devkit.models.shelf import export_bundle
@@ -66,21 +65,6 @@ class Bundles:
     def _imported(self, name: str, model: onnx.ModelProto) -> Path:
         file = models.save(model, self.folder, f"{name}.onnx")
         return import_model(file, self.folder / name, name="parts", labels=list(models.NAMES))
-
-
-def with_nan(folder: Path) -> None:
-    """Weights that are no numbers, under the hash that the card then names: what a broken training run leaves."""
-    facts = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8"))
-    for variant in facts["variants"].values():
-        file = folder / variant["file"]
-        model = onnx.load(file)
-        for weight in model.graph.initializer:
-            values = numpy_helper.to_array(weight)
-            if values.dtype == np.float32 and values.ndim == 4:
-                weight.CopyFrom(numpy_helper.from_array(np.full_like(values, np.nan), weight.name))
-        file.write_bytes(model.SerializeToString())
-        variant["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    (folder / "card.yaml").write_text(yaml.safe_dump(facts), encoding="utf-8")
 
 
 def rezipped(content: bytes, *, flip: bool = False, outside: bool = False, bomb: bool = False) -> bytes:

@@ -22,6 +22,13 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             "without a trial, as soon as it runs."
         ),
     ] = "after"
+    trial: Annotated[
+        Literal["auto", "beside", "in_turns"],
+        Meta(
+            description="beside: both models are open at a time. in_turns: the serving one makes room, and the release "
+            "is judged on its reference frames only. auto: in turns where the memory is too little for both."
+        ),
+    ] = "auto"
     share: Annotated[
         float, Meta(gt=0, le=1, description="Share of the frames on which both models run during the trial, 0..1.")
     ] = 0.1

@@ -19,6 +19,7 @@ from vigie.errors import (
 from vigie.log import get_logger
 from vigie.models.link import check_link
 from vigie.models.oci import read_reference
+from vigie.runtimes.measuring.footprint import memory_left_mb
 from vigie.secrets import SecretStore
 from vigie.service import Service
 from vigie.source_url import literals
@@ -33,6 +34,7 @@ from vigie_inference.telling import Telling
 from vigie_inference.update.bringing import Bringing, Errand
 from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.fetching import Fetching
+from vigie_inference.update.in_turns import exchange, why_in_turns
 from vigie_inference.update.record import (
     Held,
     Probation,
@@ -77,7 +79,7 @@ class Updates:
         trial: TrialRun,
         telling: Telling,
     ) -> None:
-        self._service, self._models, self._put = service, models, put
+        self._service, self._models, self._put, self._control = service, models, put, control
         self._store = Store(service.env.state / "models", service.env.models)
         self.report = UpdateReport(service, telling)
         self._fetching = Fetching(self._store, self.report, SecretStore(service.env.secrets), self._rules)
@@ -231,13 +233,16 @@ class Updates:
         elif watched.served_s - probation.served_s >= _SAVE_PROBATION_S:
             self._save(msgspec.structs.replace(self._record, probation=self._watching.saved(probation)))
 
-    def _open_former(self) -> tuple[ServingModel, Filter] | None:
-        """What a roll-back would go to, open. Raises: VigieError."""
+    def _open_former(self) -> tuple[ServingModel, Filter] | str:
+        """What a roll-back would go to, open; or why it is not to be. Raises: VigieError."""
         config = self._in_force()
         wanted = self._goes_back_to(self._record.former, config)
         if wanted is None:
-            return None
+            return "there is none"
         loaded = self._put.read(wanted)
+        asked = wanted_of(config)
+        if asked is not None and (why := why_in_turns(asked.release.rollout, loaded.bundle, memory_left_mb())):
+            return f"two do not fit: {why}"
         fitting = Filter(config, loaded)
         return self._put.open(loaded, config), fitting
 
@@ -254,6 +259,9 @@ class Updates:
             self._make_room(wanted)
         held = known or self._fetching.held(wanted, go_on)
         self._watching.end()
+        if (why := self._why_in_turns(held, wanted)) and self._models.serving is not None:
+            self._exchange(held, wanted, why)
+            return
         model, fitting = self._bringing.open(
             lambda: self._store.load(held), self._model_config(held, self._in_force()), errand
         )
@@ -267,6 +275,42 @@ class Updates:
             self._bringing.end_trial()
             model.close()
             raise
+
+    def _why_in_turns(self, held: Held, wanted: Wanted) -> str:
+        """Empty: both models may be open at a time. Raises: RefusedError: the bundle is damaged."""
+        try:
+            bundle = self._store.load(held)
+        except VigieError as error:
+            raise RefusedError(str(error)) from error
+        return why_in_turns(wanted.release.rollout, bundle, memory_left_mb())
+
+    def _exchange(self, held: Held, wanted: Wanted, why: str) -> None:
+        """Commit ``held`` without two models in memory. Raises: RefusedError; SupersededError."""
+        rollout = wanted.release.rollout
+        self.report.of("warming", wanted, f"in turns with what serves: {why}; judged on its reference frames only")
+        self._bringing.end_trial()
+        with self._put.lock:
+            config = self._in_force()
+            if wanted_of(config) != wanted:
+                raise SupersededError
+            before = self._record
+            probation = Probation(rollout.probation_s, rollout.failures_max) if rollout.probation_s else None
+            try:
+                done = exchange(
+                    self._models, self._put, self._control, self._put.read(self._model_config(held, config)),
+                    config=config, rollout=rollout,
+                    before_it_serves=lambda: self._save(committed(before, held, probation, self._rules().keep)),
+                )  # fmt: skip
+            except VigieError as error:
+                self._save(before)
+                raise RefusedError(str(error)) from error
+            except BaseException:
+                self._save(before)
+                raise
+        self._watching.begin()
+        reason = f"{done.found}; in turns, because {why}: nothing answered for {done.gap_s:.1f} s"
+        self.report.of("committed" if probation is None else "probation", wanted, reason)
+        self._store.tidy(self._record)
 
     def _moment(self) -> None:
         self._wake.wait(LOOK_S)

@@ -21,8 +21,8 @@ from vigie_inference.update.trial import Trial, TrialRun
 
 log = get_logger("inference")
 
-# Opens the model that served before; None: there is none.
-OpenFormer = Callable[[], tuple[ServingModel, Filter] | None]
+# Opens the model that served before, or says why there is nothing to compare with.
+OpenFormer = Callable[[], tuple[ServingModel, Filter] | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class Watching:
             log.warning("former_not_compared", reason=str(error))
             self._report.update(watch=f"is not compared with the model before, which cannot be opened: {error}")
             return
-        if opened is None:
-            self._report.update(watch="is not compared: there is no model before it")
+        if isinstance(opened, str):
+            self._report.update(watch=f"is not compared with the model before: {opened}")
             return
         model, fitting = opened
         # A name of its own: tensors of the former that are still on their way are answered, these are compared.
