@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Literal
+
 import msgspec
 import pytest
 
 from support.walks import detection, frame, walks
+from vigie.contracts.events import ModelDrift, Phase
 from vigie.contracts.keep import KeepClip, KeepHeld, KeepItem, KeepPicture
 from vigie.events.camera import CameraEvents
 from vigie.events.evidence import Chooser, Clip, EvidenceRule, EvidenceSettings
@@ -163,6 +167,33 @@ def test_a_random_share_is_that_share_and_the_same_frames_every_time() -> None:
     found = sampled(settings, [0.9] * 4000, step_s=0.1)
     assert 140 <= len(found) <= 260
     assert [one.seq for one in found] == [one.seq for one in sampled(settings, [0.9] * 4000, step_s=0.1)]
+
+
+def test_frames_are_samples_while_the_model_drifts_on_their_camera_and_not_afterwards() -> None:
+    def told(phase: Phase, what: Literal["scores", "classes"]) -> ModelDrift:
+        return ModelDrift(
+            key=f"event/{what}/{phase}", id="d", phase=phase, camera="dock", at="2026-11-28T10:00:00Z",
+            started_at="2026-11-28T10:00:00Z", seconds=0.0, model="parts/1", what=what, psi=0.4, limit=0.25,
+        )  # fmt: skip
+
+    sampler = Sampler()
+    sampler.configure(Sampling(drift=True, every_seconds=0))
+    frames = itertools.count()
+
+    def reasons(camera: str = "dock") -> tuple[str, ...] | None:
+        n = next(frames)
+        one = sampler.choose(frame(n, [], camera=camera), n)
+        return None if one is None or one.sample is None else one.sample.reasons
+
+    assert reasons() is None
+    sampler.hear(told("new", "scores"))
+    sampler.hear(told("new", "classes"))
+    assert reasons() == ("drift",)
+    assert reasons("yard") is None
+    sampler.hear(told("end", "scores"))
+    assert reasons() == ("drift",)
+    sampler.hear(told("end", "classes"))
+    assert reasons() is None
 
 
 def test_a_range_that_nothing_is_in_is_refused() -> None:

@@ -39,15 +39,17 @@ async def main(env: ModuleEnvironment) -> None:
             drops = Drops(service, ledger)
             timeline = Timeline(service.unwatched_output(names.TIMELINE, Told), service.metrics, env.boot)
             handovers = [Handover(service, name, env.state / f"for-{name}") for name in receivers_of(os.environ)]
+            keeping = Keeping(service)
             receive = ReceiveStage(
                 service, detections, ledger, outbox, drops=drops, timeline=timeline, handovers=handovers,
-                keeping=Keeping(service),
+                keeping=keeping,
             )  # fmt: skip
             union: Any = EventItem
             told: InputQueue[EventItem] = service.input(names.EVENTS, union, schema=EVENTS)
             facts = FactStage(
                 service, told, ledger, outbox,
                 handovers=handovers, counter=receive.told, drops=drops, timeline=timeline,
+                keeping=keeping,
             )  # fmt: skip
             offer_methods(service, ledger, outbox, timeline=timeline, drops=drops, handovers=handovers)
             offer_demands(service).answer_also = timeline.answer

@@ -33,6 +33,7 @@ from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
 from vigie_sync.handover import Handover, record_with
+from vigie_sync.keeping import Keeping
 from vigie_sync.outbox import Outbox
 from vigie_sync.timeline import Timeline
 
@@ -85,10 +86,12 @@ class FactStage:
         counter: Counter,
         drops: Drops,
         timeline: Timeline,
+        keeping: Keeping | None = None,
     ) -> None:
         """``counter``: of events recorded, by type, phase and severity. ``timeline`` tells the viewer of them."""
         self._service, self._input, self._ledger, self._outbox = service, told, ledger, outbox
         self._handovers, self._counter, self._drops, self._timeline = handovers, counter, drops, timeline
+        self._keeping = keeping
         self._config = SyncConfig()
         self._configured = threading.Event()
 
@@ -108,6 +111,9 @@ class FactStage:
             if received is None:
                 continue
             config = self._config
+            for item in received.items:
+                if self._keeping is not None and isinstance(item, ModelDrift):
+                    self._keeping.hear(item)
             events = [event for item in received.items if (event := judged(item, config)) is not None]
             if not self._record(events, config, stop, alive.beat):
                 return

@@ -7,7 +7,7 @@ from typing import Any
 
 from vigie.contracts import envelope, names
 from vigie.contracts.detections import DetectionsItem
-from vigie.contracts.events import EventItem
+from vigie.contracts.events import EventItem, ModelDrift
 from vigie.contracts.keep import KeepItem
 from vigie.events.evidence import Chooser, EvidenceSettings
 from vigie.events.sampling import Sampler, Sampling
@@ -36,6 +36,10 @@ class Keeping:
     def configure(self, evidence: EvidenceSettings, sampling: Sampling) -> None:
         self._chooser.configure(evidence)
         self._sampler.configure(sampling)
+
+    def hear(self, event: ModelDrift) -> None:
+        """From any thread: what inference says of its model."""
+        self._sampler.hear(event)
 
     def look(self, item: DetectionsItem, events: list[EventItem], now_s: float) -> None:
         """One frame and what came of it."""

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.events import ModelDrift
 from vigie.contracts.keep import KeepPicture, OfSample
 from vigie.contracts.samples import Reason
 from vigie.events.evidence import picture_of
@@ -31,6 +32,9 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     random_share: Annotated[
         float, Meta(ge=0, le=1, description="This share of all frames, whatever is in them, as 0.0001.")
     ] = 0.0
+    drift: Annotated[
+        bool, Meta(description="Frames of a camera while it is told that its scores or classes drift (model-drift).")
+    ] = False
     per_day: Annotated[int, Meta(ge=1, le=100_000, description="Per camera and UTC day of capture.")] = 100
     every_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="Between two samples of a camera: neighbours show the same.")
@@ -56,6 +60,13 @@ class Sampler:
     def __init__(self) -> None:
         self._settings = Sampling()
         self._cameras: dict[str, _Camera] = {}
+        # By camera, what drifts: replaced as a whole, from the thread that hears of it.
+        self._drifting: dict[str, frozenset[str]] = {}
+
+    def hear(self, event: ModelDrift) -> None:
+        """From any thread. A restart forgets what drifts until it is told again."""
+        before = self._drifting.get(event.camera, frozenset())
+        self._drifting[event.camera] = before - {event.what} if event.phase == "end" else before | {event.what}
 
     def configure(self, settings: Sampling) -> None:
         self._settings = settings
@@ -63,7 +74,7 @@ class Sampler:
     def choose(self, item: DetectionsItem, now_s: float) -> KeepPicture | None:
         """Args: now_s: of any clock that only goes forward."""
         settings = self._settings
-        if settings.low_confidence is None and not settings.random_share:
+        if settings.low_confidence is None and not settings.random_share and not settings.drift:
             return None
         if settings.cameras is not None and item.camera not in settings.cameras:
             return None
@@ -93,4 +104,6 @@ class Sampler:
         # Of the trace and not of a dice: the same frame is always, or never, a sample.
         if zlib.crc32(f"sample {item.trace}".encode()) < self._settings.random_share * 2**32:
             found.append("random")
+        if self._settings.drift and self._drifting.get(item.camera):
+            found.append("drift")
         return tuple(found)
