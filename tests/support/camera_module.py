@@ -60,6 +60,8 @@ class Consumer:
     gone: list[FrameItem] = field(default_factory=list)
     means: list[float] = field(default_factory=list)
     last: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    # For a benchmark: how old frames are when they come, and nothing else.
+    delays_ms: list[float] | None = None
 
     async def run(self) -> None:
         decoder = msgspec.json.Decoder(Envelope[FrameItem])
@@ -79,6 +81,9 @@ class Consumer:
             pool.close()
 
     def _read(self, item: FrameItem, pool: RingPool) -> None:
+        if self.delays_ms is not None:
+            self.delays_ms.append((time.monotonic_ns() - item.captured_ns) / 1e6)
+            return
         try:
             with lease_frame(pool, item.pixels) as frame:
                 self.last[item.camera] = to_bgr(frame)
