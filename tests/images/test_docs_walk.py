@@ -12,7 +12,9 @@ import pytest
 from support.containers import compose_programs
 from support.docs_commands import ROOT
 from support.docs_walk import Session, sessions, walk
-from vigie_devkit.images.engine import Engine
+from vigie_devkit.images.build import BuildOptions
+from vigie_devkit.images.catalogue import Image
+from vigie_devkit.images.engine import ContainerEngine
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
 
@@ -31,13 +33,21 @@ def copy_of_the_checkout(folder: Path) -> None:
 
 @pytest.mark.parametrize("session", sessions("docker"), ids=lambda one: one.name)
 def test_every_command_of_the_pages_does_what_they_say(
-    session: Session, engine: Engine, compose_words: list[str], tmp_path: Path
+    session: Session,
+    engine: ContainerEngine,
+    images: dict[str, tuple[Image, str]],
+    build_options: BuildOptions,
+    compose_words: list[str],
+    tmp_path: Path,
 ) -> None:
+    del images  # built before, so that the builds of the pages find every layer
     if "v2" not in compose_programs(engine):
         pytest.skip("needs docker compose, the second generation")
     folder = tmp_path / "checkout"
     folder.mkdir()
     copy_of_the_checkout(folder)
+    (folder / ".vigie").mkdir()
+    (folder / ".vigie/wheels").symlink_to(build_options.cache)
     environ = {
         **engine.environment,
         "COMPOSE_PROJECT_NAME": f"vigie-walk-{session.name}",
@@ -50,6 +60,6 @@ def test_every_command_of_the_pages_does_what_they_say(
         environ["DOCKER_CONFIG"] = str(plugins.parent)
     down = ["docker", "compose", "down", "--volumes", "--timeout", "10"]
     try:
-        walk(session, folder, environ)
+        walk(session, folder, environ, within_s=900)
     finally:
         subprocess.run(down, cwd=folder, env={**os.environ, **environ}, capture_output=True, timeout=300, check=False)

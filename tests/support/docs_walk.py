@@ -29,7 +29,7 @@ from support.docs_commands import ROOT
 from support.terminal import too_wide
 
 REGISTRY = ROOT / "tests/docs_walk.txt"
-_WITHIN_S = 240.0
+WITHIN_S = 240.0
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NOT_LINKED = {".git", ".venv", ".vigie", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
@@ -110,16 +110,23 @@ def sessions(stage: str) -> list[Session]:
     return [one for one in registry().sessions if one.stage == stage]
 
 
-def walk(session: Session, folder: Path, environ: Mapping[str, str] | None = None) -> None:
-    """Raises: AssertionError: a command does not do what the page says. Nothing of the session runs afterwards."""
+def walk(
+    session: Session, folder: Path, environ: Mapping[str, str] | None = None, *, within_s: float = WITHIN_S
+) -> None:
+    """``within_s``: for each command. Nothing of the session runs afterwards.
+
+    Raises: AssertionError: a command does not do what the page says.
+    """
     prepare(session, folder)
-    with Terminal(folder, environ or {}) as shell:
+    with Terminal(folder, environ or {}, within_s=within_s) as shell:
         others: list[Terminal] = []
         try:
             for number, step in enumerate(session.steps):
                 columns = (80, 200)[number % 2]
                 if step.until is not None:
-                    other = Terminal(folder, environ or {}, typed=step.typed, columns=columns).__enter__()
+                    other = Terminal(
+                        folder, environ or {}, typed=step.typed, columns=columns, within_s=within_s
+                    ).__enter__()
                     others.append(other)
                     other.wait_for(step.until)
                     continue
@@ -181,8 +188,15 @@ class Terminal:
     """A bash in a terminal: commands one after the other, or one that goes on until the end."""
 
     def __init__(
-        self, folder: Path, environ: Mapping[str, str], *, typed: str | None = None, columns: int = 80
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        *,
+        typed: str | None = None,
+        columns: int = 80,
+        within_s: float = WITHIN_S,
     ) -> None:
+        self._within_s = within_s
         self._folder, self._typed, self._columns = folder, typed, columns
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIGIE_WALK"))},
@@ -247,11 +261,11 @@ class Terminal:
         self._until(re.compile(pattern), self._typed or "")
 
     def _until(self, pattern: re.Pattern[str], typed: str) -> None:
-        deadline = time.monotonic() + _WITHIN_S
+        deadline = time.monotonic() + self._within_s
         while not pattern.search(_flat(self._shown.decode(errors="replace"))):
             text = f"{typed}\n{self._shown[-3000:].decode(errors='replace')}"
             assert self._process.poll() is None, f"ended: {text}"
-            assert time.monotonic() < deadline, f"not within {_WITHIN_S:.0f} s: {text}"
+            assert time.monotonic() < deadline, f"not within {self._within_s:.0f} s: {text}"
             self._more.wait(0.5)
             self._more.clear()
 

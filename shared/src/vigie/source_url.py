@@ -196,7 +196,7 @@ def _host_and_port(nameless: str, place: str, default: int) -> tuple[str, int]:
         try:
             host = str(ipaddress.IPv6Address(host))
         except ValueError:
-            raise SourceRefusedError(nameless, "names no host: the text in brackets is no IPv6 address") from None
+            raise SourceRefusedError(nameless, "names no host: the text in brackets is not an IPv6 address") from None
         if not bracket or (after and separator != ":"):
             raise SourceRefusedError(nameless, "expected rtsp://[address]:port/path")
     else:
@@ -207,7 +207,7 @@ def _host_and_port(nameless: str, place: str, default: int) -> tuple[str, int]:
         if _HOST.fullmatch(host) is None:
             raise SourceRefusedError(nameless, "the host holds a character that no host name has")
         if _NUMBER_LIKE.fullmatch(host) and not _is_ipv4(host):
-            raise SourceRefusedError(nameless, "the host looks like an address and is none; write four numbers")
+            raise SourceRefusedError(nameless, "the host looks like an address but is not valid; write four numbers")
     if not separator:
         return host, default
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):

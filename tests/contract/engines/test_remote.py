@@ -84,7 +84,7 @@ def test_a_server_that_closes_what_was_idle_costs_no_frame(bundle: Bundle, serve
         ("other shape", r"the server's answer is refused: output .* has shape \[1, 1, .*\], the card promises"),
         ("as json", "the server's answer is refused: output .* came as JSON"),
         ("output missing", "the server's answer is refused: output .* is missing; there are none"),
-        ("no head", "the server's answer is refused: its head is said to have 0 of 1 bytes"),
+        ("no head", "the server's answer is refused: it announces a head of 0 of 1 bytes"),
         ("fails", "the server answered 500: out of memory on the GPU"),
         ("redirects", "the server answered 307"),
         ("hangs up", "closed connection without response"),

@@ -47,7 +47,7 @@ def written(folder: Path, content: dict) -> Path:
 def test_a_manifest_that_is_none_is_one_sentence_and_exit_code_3(tmp_path):
     assert "cannot be read" in run_refused("--manifest", tmp_path / "absent.json", "--state", tmp_path / "s")
     (tmp_path / "text.json").write_text("no json")
-    assert "no JSON" in run_refused("--manifest", tmp_path / "text.json", "--state", tmp_path / "s")
+    assert "not valid JSON" in run_refused("--manifest", tmp_path / "text.json", "--state", tmp_path / "s")
     assert "modulesContent" in run_refused("--manifest", written(tmp_path, {}), "--state", tmp_path / "s")
     bad = manifest({"r": "FROM /messages INTO nowhere"})
     sentence = run_refused("--manifest", written(tmp_path, bad), "--state", tmp_path / "s")

@@ -145,4 +145,4 @@ def test_an_answer_that_is_no_json_is_502_and_says_whose_it_is(hub, module):
     _, request_id, _ = request_of(module)
     module.publish(f"$iothub/methods/res/200/?$rid={request_id}", b"{not json")
     refused = result()
-    assert (refused.status, str(refused)) == (502, "module 'A' answered method 'echo' with what is no JSON")
+    assert (refused.status, str(refused)) == (502, "module 'A' answered method 'echo' with what is not valid JSON")

@@ -91,7 +91,7 @@ def test_an_import_replaces_a_bundle_and_nothing_else(tmp_path: Path) -> None:
     assert again.digest == first.digest, "the same file gives the same bundle"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("precious")
-    with pytest.raises(BundleError, match="exists and is no bundle; pass another --output"):
+    with pytest.raises(BundleError, match="exists and is not a bundle; pass another --output"):
         import_model(file, tmp_path / "mine")
     assert (tmp_path / "mine/thesis.txt").read_text() == "precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "mine", "tiny.onnx"]
@@ -145,7 +145,7 @@ def test_the_commands_import_list_inspect_verify_and_export(
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         assert archive.namelist() == ["best-model/card.yaml", "best-model/fp32.onnx", "best-model/reference.npz"]
     assert main(["models", "verify", "nothing"]) != 0
-    assert "is no bundle folder and no name of: best-model" in capsys.readouterr().err
+    assert "is neither a bundle folder nor one of these names: best-model" in capsys.readouterr().err
 
 
 def test_verify_finds_a_file_that_was_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -170,7 +170,7 @@ def fifo(folder: Path) -> Path:
 
 MALFORMED = [
     ("missing", lambda folder: folder / "none.onnx", "does not exist; check the path"),
-    ("folder", lambda folder: folder, "is no file"),
+    ("folder", lambda folder: folder, "is not a regular file"),
     ("empty", lambda folder: write(folder, b""), "is empty"),
     ("text", lambda folder: write(folder, b"hello world, this is text"), "is not ONNX or is truncated"),
     ("random", lambda folder: write(folder, bytes(range(256)) * 9), "is not ONNX or is truncated"),
@@ -198,8 +198,8 @@ MALFORMED = [
     ("batch-of-ten", graph(set_input(10, 3, 64, 96)), "takes 10 pictures at once; export it with a batch of 1"),
     ("grey-input", graph(set_input(1, 1, 64, 96)), "pictures have 3 channels"),
     ("flat-input", graph(set_input(1, 10)), "axes; a picture has three or, with a batch, four"),
-    ("loose-end", graph(loose_end), "is no valid ONNX graph"),
-    ("ring", graph(ring), "holds a ring of nodes that wait for each other"),
+    ("loose-end", graph(loose_end), "is not a valid ONNX graph"),
+    ("ring", graph(ring), "contains a cycle of nodes"),
     ("memory-bomb", graph(memory_bomb), "tensors have at most 536870912 elements"),
     ("contradiction", graph(contradiction), "does not run: ONNX Runtime refuses it"),
     ("external-absolute", external("/etc/passwd"), "names '/etc/passwd', which lies outside the bundle"),
@@ -209,8 +209,8 @@ MALFORMED = [
     ("external-missing", external("gone.bin"), "lacks gone.bin"),
     ("external-short", external("weights.bin", offset="8"), "bytes, 36 from 8 are needed"),
     ("external-negative", external("weights.bin", offset="-8"), "offset or length is negative"),
-    ("external-word", external("weights.bin", offset="eight"), "offset or length is no number"),
-    ("external-pipe", fifo, "pipe.bin is no plain file"),
+    ("external-word", external("weights.bin", offset="eight"), "offset or length is not a number"),
+    ("external-pipe", fifo, "pipe.bin is not a regular file"),
 ]
 
 
@@ -288,7 +288,7 @@ BROKEN_BUNDLES = [
     ("wrong-sha256", overwrite("fp32.onnx", b"another"), "fp32.onnx: sha256 is"),
     ("wrong-reference", overwrite("reference.npz", b"another"), "reference.npz: sha256 is"),
     ("no-model", lambda folder: (folder / "fp32.onnx").unlink(), "lacks fp32.onnx"),
-    ("no-card", lambda folder: (folder / "card.yaml").unlink(), "is no bundle folder"),
+    ("no-card", lambda folder: (folder / "card.yaml").unlink(), "is neither a bundle folder"),
     ("card-is-no-yaml", overwrite("card.yaml", b"{"), "card.yaml"),
     ("card-escapes", change_card("file: fp32.onnx", "file: ../fp32.onnx"), "lies outside the bundle"),
     ("card-absolute", change_card("file: fp32.onnx", "file: /etc/passwd"), "lies outside the bundle"),

@@ -306,7 +306,7 @@ async def test_a_damaged_h264_file_gives_every_frame_that_ffmpeg_decodes_and_say
         await until(lambda: module.state("belt").get("state") == "finished", "finished")
         await until(lambda: len(module.consumer.items) == by_ffmpeg, "every frame that can be decoded")
         lost = len(packets[77::4])
-        assert module.state("belt")["reason"].startswith(f"{by_ffmpeg} frames were captured; {lost} were damaged")
+        assert module.state("belt")["reason"].startswith(f"{by_ffmpeg} frames captured; {lost} damaged")
         assert module.metric('vigie_frames_damaged_total{camera="belt"}') == lost
 
 

@@ -168,7 +168,7 @@ async def test_pictures_are_captured_by_name_and_what_is_not_one_is_counted(tmp_
         await until(lambda: len(module.consumer.items) == 5, "pictures")
         assert np.allclose(module.consumer.means, [5, 10, 15, 50, 100], atol=1)
         assert [item.media_s for item in module.consumer.items] == [0.0, 2.0, 4.0, 8.0, 10.0]
-        assert module.state("belt")["reason"].startswith("5 frames were captured; 1 were damaged")
+        assert module.state("belt")["reason"].startswith("5 frames captured; 1 damaged")
 
 
 async def test_a_folder_without_pictures_is_answered_as_one_that_is_not_there(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_the_model_is_the_environments_or_the_one_that_ships(tmp_path: Path) -> 
 
 
 def test_a_source_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no source that is known"):
+    with pytest.raises(SourceError, match="not a known kind of source"):
         cameras(tmp_path, VIGIE_CAMERA="gopher://x/y")
 
 

@@ -53,7 +53,7 @@ def test_a_placeholder_without_a_value_names_itself() -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_broken_template_is_one_sentence(text: str) -> None:
-    with pytest.raises(UsageError, match=r"holds no JSON object|is no JSON"):
+    with pytest.raises(UsageError, match=r"holds no JSON object|is not valid JSON"):
         render(text, {})
 
 

@@ -88,7 +88,7 @@ def test_a_secret_named_in_the_url_comes_from_its_file_or_the_environment(tmp_pa
     ("word", "sentence"),
     [
         ("absent.mp4", "there is no file absent.mp4"),
-        ("rtmp://host/stream", "'rtmp://' is no source that is known"),
+        ("rtmp://host/stream", "'rtmp://' is not a known kind of source"),
         ("rtsp:///only-a-path", "names no host"),
         ("synthetic://mars", "expected one of conveyor"),
         ("synthetic://conveyor?fps=0", "expected 0.1..240 frames per second"),
@@ -108,7 +108,7 @@ def test_a_source_that_cannot_open_is_one_sentence(word: str, sentence: str) -> 
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "thing.mp4"
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="is no video that can be read"):
+    with pytest.raises(SourceError, match="cannot be read as a video"):
         read_sources([str(path)], SecretValues({}))
 
 

@@ -41,7 +41,7 @@ def test_a_source_has_a_short_form(short: str, path: str) -> None:
 
 @pytest.mark.parametrize("source", ["/messages/events", "/message", "/messages/modules/a/inputs/b", "a//b", "/", ""])
 def test_what_no_message_comes_from_is_refused(source: str) -> None:
-    with pytest.raises(ManifestError, match="is no source that a message comes from"):
+    with pytest.raises(ManifestError, match="is not a place that messages come from"):
         source_path(source)
 
 
@@ -61,7 +61,7 @@ def test_a_message_that_no_route_takes_is_said_to_be_dropped() -> None:
         ("$body.a.b = 'x'", b'{"score": 1}', {}, {}, False, "$body.a.b is absent"),
         ("$body.score > 0.5", b'{"score": 1}', {}, {"contentType": "text/plain"}, False, "contentType is 'text/plain'"),
         ("$body.score > 0.5", b'{"score": 1}', {}, {"contentEncoding": "ascii"}, False, "contentEncoding is 'ascii'"),
-        ("$body.score > 0.5", b"[1]", {}, {}, False, "it is no JSON object"),
+        ("$body.score > 0.5", b"[1]", {}, {}, False, "it is not a JSON object"),
         ("level = 'alert'", None, {"level": "alert"}, {}, True, "level is 'alert'"),
         ("level = 'alert'", None, {}, {}, False, "level is undefined"),
         ("$contentType = 'application/json'", b"{}", {}, {}, True, "$contentType is 'application/json'"),

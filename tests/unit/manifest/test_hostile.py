@@ -125,5 +125,5 @@ def test_a_bind_without_a_target_and_a_port_without_a_number_are_refused_by_comp
 def test_json_that_could_not_be_written_again_is_refused_where_it_is_read(tmp_path: Path, text: str) -> None:
     """Found by fuzzing: a traceback where the finding was to be printed."""
     (tmp_path / "deployment.json").write_text(text)
-    with pytest.raises(ManifestError, match="is no JSON"):
+    with pytest.raises(ManifestError, match="is not valid JSON"):
         read_json(tmp_path / "deployment.json")

@@ -116,7 +116,7 @@ def test_a_secret_of_a_camera_stays_a_name_even_where_it_has_a_value() -> None:
         (changed(SITE="${SITE}"), target(), r"env\.SITE\.value: \$\{SITE\} has no value; set SITE"),
         (changed(X="${MODULES.sink}"), target(), r"there is no modules/sink/module.json; known are actions, camera"),
         (changed(X="${MODULES.sync.mips}"), target(), r"platform 'mips' is unknown; use one of amd64"),
-        ({"modulesContent": {}}, target(), r"is no object of modules"),
+        ({"modulesContent": {}}, target(), r"is not an object of modules"),
         ({}, target(), r"there is no object 'modulesContent'"),
     ],
     ids=["no value", "no module", "no platform", "no modules", "no manifest"],
@@ -177,6 +177,6 @@ def test_a_file_of_values_is_read_as_it_stands(tmp_path: Path) -> None:
 def test_a_line_that_is_none_is_named_without_its_value(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("A=1\ns3cret\n")
-    with pytest.raises(ManifestError, match="line 2: is no NAME=value") as refused:
+    with pytest.raises(ManifestError, match="line 2: is not NAME=value") as refused:
         read_dotenv(file)
     assert "s3cret" not in str(refused.value)

@@ -76,8 +76,8 @@ def test_a_changed_file_is_refused_with_both_hashes(tmp_path: Path) -> None:
         ("..\\secret", "which lies outside the bundle"),
         ("link", "link goes through a link; a bundle holds plain files only"),
         ("up/secret", "up/secret goes through a link"),
-        ("pipe", "pipe is no plain file"),
-        ("inner", "inner is no plain file"),
+        ("pipe", "pipe is not a regular file"),
+        ("inner", "inner is not a regular file"),
     ],
 )
 def test_a_file_outside_the_folder_is_never_opened(tmp_path: Path, name: str, said: str) -> None:

@@ -21,7 +21,7 @@ def test_the_server_gets_the_bundles_own_file_and_a_configuration_without_batche
     assert (
         target / "config.pbtxt"
     ).read_text() == 'name: "conveyor-parts"\nbackend: "onnxruntime"\nmax_batch_size: 0\n'
-    with pytest.raises(ModelFileError, match="is there already"):
+    with pytest.raises(ModelFileError, match="already exists"):
         write_repository(bundle, "fp32", "triton", tmp_path)
 
 

@@ -133,8 +133,8 @@ def test_folders_named_after_classes_are_labels_of_a_classifier(tmp_path: Path) 
         (lambda folder: folder / "nothing", "does not exist; pass a folder of pictures, a video"),
         (lambda folder: folder, "holds no picture (.bmp, .jpeg"),
         (lambda folder: _written(folder / "notes.txt"), "is neither a picture nor a video"),
-        (lambda folder: _written(folder / "broken.mp4"), "is no video that OpenCV opens"),
-        (lambda folder: _written(folder / "broken.png"), "broken.png is no picture that OpenCV reads"),
+        (lambda folder: _written(folder / "broken.mp4"), "cannot be opened as a video by OpenCV"),
+        (lambda folder: _written(folder / "broken.png"), "broken.png cannot be read as a picture by OpenCV"),
         (lambda _: "synthetic://moon", "scene: expected one of conveyor"),
     ],
     ids=["missing", "empty", "text", "no-video", "no-picture", "no-scene"],
@@ -156,7 +156,7 @@ def test_folders_of_unknown_classes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "zebra").mkdir()
     cv2.imwrite(str(tmp_path / "zebra/1.png"), shape_picture(np.random.default_rng(1), "disc"))
     with pytest.raises(
-        CalibrationError, match=r"its folders \(zebra, \.\.\) are no labels of the model \(disc, \.\.\)"
+        CalibrationError, match=r"its folders \(zebra, \.\.\) are not labels of the model \(disc, \.\.\)"
     ):
         read_source(str(tmp_path), classifier_card(), 8)
 

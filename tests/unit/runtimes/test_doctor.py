@@ -67,7 +67,7 @@ def test_json_holds_the_same_for_programs(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_bundle_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["doctor", "no-such"]) == 5
-    assert "is no bundle folder and no name of" in capsys.readouterr().err
+    assert "is neither a bundle folder nor one of these names" in capsys.readouterr().err
     assert doctor.main([str(tmp_path / "none")]) == 3
     assert "is not a folder here" in capsys.readouterr().err
 

@@ -73,7 +73,7 @@ def test_a_value_in_the_open_needs_a_key_that_holds_no_secret_and_is_shown_nowhe
         ("rtsp://h/x/$A", "another character"),
         ("rtsp://u:${../outside}@h/", "another character"),
         ("rtsp:///x", "names no host"),
-        ("rtsp://[con]/x", "no IPv6 address"),
+        ("rtsp://[con]/x", "not an IPv6 address"),
         ("rtsp://[::1/x", "expected rtsp://[address]"),
         ("rtsp://[::1]x/x", "expected rtsp://[address]"),
         ("rtsp://2130706433/x", "write four numbers"),

@@ -155,7 +155,7 @@ async def test_flush_says_what_is_left_when_the_hub_stores_nothing(device, monke
     device.hub.routes[("sync", "telemetry")] = ("nobody", "nothing")
     monkeypatch.setattr(type(device.hub), "store", _refuse)
     status, body = await device.method("flush", {"timeout_s": 0.3})
-    assert (status, body["error"]) == (503, "2 items are left after 0.3 s; try again")
+    assert (status, body["error"]) == (503, "2 items left after 0.3 s; try again")
 
 
 async def test_readiness_tells_that_the_hub_acknowledges_nothing_until_it_does(device, monkeypatch):

@@ -42,7 +42,7 @@ def read_manifest_file(path: Path) -> JsonObject:
     except OSError as error:
         raise ManifestRefusedError(f"manifest {path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise ManifestRefusedError(f"manifest {path} is no JSON: {error}") from error
+        raise ManifestRefusedError(f"manifest {path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise ManifestRefusedError(f"manifest {path}: expected a JSON object, got {type(content).__name__}")
     return content
@@ -120,7 +120,7 @@ def _desired(module: str, section: Json) -> dict[str, Any]:
             for parent in parents:
                 below = place.setdefault(parent, {})
                 if not isinstance(below, dict):
-                    raise ManifestRefusedError(f"modulesContent.{module}.{key}: {parent!r} is no object")
+                    raise ManifestRefusedError(f"modulesContent.{module}.{key}: {parent!r} is not an object")
                 place = below
             place[last] = value
     return _without_nulls(desired)

@@ -122,7 +122,7 @@ def main() -> int:
     print(f"{bundle.card.name}, variant {variant.name}, {size_mib:.1f} MiB\n")
     print("| regime | mAP50 | mAP50-95 | objects | lowest class, AP50 |\n|---|---|---|---|---|")
     print("\n".join(accuracy_rows(bundle, variant.name, args.scenes, args.draw)))
-    print("\n| threads | CPU a picture | by the clock |\n|---|---|---|")
+    print("\n| threads | CPU per picture | by the clock |\n|---|---|---|")
     for threads in (1, 2):
         cpu_ms, clock_ms = cost_ms(bundle, variant.name, threads)
         print(f"| {threads} | {cpu_ms:.1f} ms | {clock_ms:.1f} ms |")

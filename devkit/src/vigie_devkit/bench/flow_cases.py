@@ -225,7 +225,7 @@ def _speed(
     case: str, window: Window, items_ms: Sequence[float], *, p95_bar: float | None = None, drop_bar: float | None = None
 ) -> list[Figure]:
     reasons = ", ".join(f"{reason} {count}" for reason, count in window.dropped.items())
-    batching = f"{window.frames_a_message:.1f} frames a message"
+    batching = f"{window.frames_a_message:.1f} frames per message"
     return [
         Figure(case=case, name="frames committed", value=window.fps, unit="/s", note=batching),
         *_quantiles(case, "capture to sync", items_ms, (None, p95_bar)),

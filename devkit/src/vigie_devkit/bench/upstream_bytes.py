@@ -131,7 +131,7 @@ class Sent:
 
 def measure(frames: Iterator[NDArray[np.uint8]], fps: float, model: Any, camera: str, seconds: float) -> list[Cost]:
     """The ways for the same frames."""
-    naive = Sent("each frame a message", envelope.TELEMETRY, 1)
+    naive = Sent("one message per frame", envelope.TELEMETRY, 1)
     batches = Sent("boxes in batches", envelope.TELEMETRY, BATCH_ITEMS)
     events = Sent("events and counts", envelope.EVENTS, BATCH_ITEMS)
     ways = [

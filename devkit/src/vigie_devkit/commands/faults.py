@@ -15,7 +15,7 @@ EXAMPLES = """examples:
   ./vigie faults --output docs/reliability.md        all, and the table of that page made anew
 
 Faults of disks mount small file systems and need root; those of clocks need libfaketime. What this machine cannot do is
-said, not left out.
+listed, not left out.
 
 exit codes: 0 every promise was kept, 1 one was not, 2 the command line is wrong
 """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vigie_edgehub.ports import JsonObject
 
 _EXAMPLES = """examples:
-  ./vigie hub lint deployment.template.json                 what the real hub would accept in silence
+  ./vigie hub lint deployment.template.json                 what the real hub would silently accept
   ./vigie hub run --manifest deployment.template.json       until Ctrl-C; no cloud account needed
   eval "$(./vigie hub env camera)" && python my_module.py   any process boots as that module
   ./vigie hub apply changed.json                            a changed manifest, without a restart

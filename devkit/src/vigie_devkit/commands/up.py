@@ -27,7 +27,7 @@ EPILOG = """examples:
   ./vigie up a.mp4 b.mp4 --pace realtime --loop               two cameras
   ./vigie up video.mp4 --record seen.mp4                      as it plays, with boxes, into a video
 
-a source is a video file, rtsp://host/path or synthetic://conveyor?seed=1&fps=30; several are several cameras.
+a source is a video file, rtsp://host/path or synthetic://conveyor?seed=1&fps=30; several make several cameras.
 Each start begins with an empty state (twins, ledger, upstream record); --keep goes on with the former run's.
 
 exit codes:
@@ -36,7 +36,7 @@ exit codes:
   2  the command line is wrong
   3  the environment: index, port, folder
   4  a source does not open
-  5  the model is none, or none that is known
+  5  the model is missing, or its type is not recognised
 """
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from vigie.plurals import counted
 from vigie_devkit.local.errors import Exit, LocalError, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, hub_state
 
@@ -101,7 +102,7 @@ def _export(records: Iterable[UpstreamRecord], output: Path | None) -> int:
     except OSError as error:
         unfinished.unlink(missing_ok=True)
         raise ExportError(f"cannot write {output} ({error.strerror})") from error
-    sys.stderr.write(f"{count} messages in {output}\n")
+    sys.stderr.write(f"{counted(count, 'message')} in {output}\n")
     return Exit.OK
 
 

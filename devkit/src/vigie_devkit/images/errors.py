@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from vigie.plurals import counted
 from vigie_devkit.local.errors import Exit, LocalError
 
 
@@ -54,11 +55,11 @@ class NotBuiltError(ImageError):
 
 class CheckFailedError(ImageError):
     def __init__(self, count: int) -> None:
-        super().__init__(f"{count} finding{'s' if count != 1 else ''}: see above; mend the Dockerfile or the lock")
+        super().__init__(f"{counted(count, 'finding')}: see above; fix the Dockerfile or the lock")
 
 
 class BadReferenceError(ImageError):
     exit_code = Exit.USAGE
 
     def __init__(self, what: str, got: str, expected: str) -> None:
-        super().__init__(f"'{got[:100]}' is no {what}: expected {expected}")
+        super().__init__(f"'{got[:100]}' is not a valid {what}: expected {expected}")

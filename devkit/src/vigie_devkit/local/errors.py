@@ -58,7 +58,9 @@ class RunNameError(LocalError):
     exit_code = Exit.USAGE
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"'{name}' is no name of a run: letters, digits, '.', '-' and '_', at most 40, no dot first")
+        super().__init__(
+            f"'{name}' is not a valid run name: letters, digits, '.', '-' and '_', at most 40, no dot first"
+        )
 
 
 class NoRunError(LocalError):

@@ -32,7 +32,7 @@ def render(template: str, values: Mapping[str, str]) -> dict[str, Any]:
     try:
         content = json.loads(template)
     except ValueError as error:
-        raise UsageError(f"{TEMPLATE.name} is no JSON: {error}") from error
+        raise UsageError(f"{TEMPLATE.name} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{TEMPLATE.name} holds no JSON object")
     filled: dict[str, Any] = expand(content, fill)

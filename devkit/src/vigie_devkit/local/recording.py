@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.plurals import counted
 from vigie.vision.draw import Palette, draw_detections
 from vigie_devkit.local.errors import UsageError
 from vigie_devkit.local.page_pictures import PageError, PagePicture, page_pictures
@@ -109,7 +110,7 @@ class Recording:
     def in_words(self) -> list[str]:
         """A sentence for each camera, and why there is nothing."""
         said = [
-            f"recorded {video.pictures} pictures of {camera} into {self.files[camera]}"
+            f"recorded {counted(video.pictures, 'picture')} of {camera} into {self.files[camera]}"
             if video.pictures
             else f"nothing of {camera} was recorded"
             for camera, video in self._videos.items()

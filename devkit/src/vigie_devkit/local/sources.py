@@ -92,7 +92,7 @@ def read_source(word: str, name: str, values: SecretValues) -> CameraSource:
             return CameraSource(name, url, live=True, secrets={**secrets, **named}, host=network.host)
         case other:
             raise SourceError(
-                f"'{other}://' is no source that is known; a source is a video file, rtsp://host/path, "
+                f"'{other}://' is not a known kind of source; a source is a video file, rtsp://host/path, "
                 f"http://host/path or synthetic://conveyor?seed=1&fps=30"
             )
 
@@ -134,7 +134,7 @@ def check_video(word: str, path: Path) -> None:
     except OSError as error:
         raise SourceError(f"cannot read {word} ({error.strerror})") from error
     if not any(head[offset : offset + len(mark)] == mark for offset, mark in _VIDEO_MARKS) and not opens(path):
-        raise SourceError(f"{word} is no video that can be read; convert it first (MP4 with H.264 always works)")
+        raise SourceError(f"{word} cannot be read as a video; convert it first (MP4 with H.264 always works)")
 
 
 def opens(path: Path) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from vigie.contracts import names
+from vigie.plurals import counted
 from vigie_devkit.local import summary
 from vigie_devkit.local.camera_cells import CameraCells
 from vigie_devkit.local.colours import BOLD, DIM, YELLOW, is_terminal, painted, wants_colour
@@ -88,7 +89,9 @@ class Status:
         lines += self._row("seen now", self._seen_cells(), width)
         lines += self._row("left out", left_out(summary.dropped(tally)) or ["no frame"], width)
         sent, waiting = summary.upstream(tally), summary.backlog(tally)
-        lines += self._row("upstream", [f"{sent} messages sent", f"{waiting} results waiting to be sent"], width)
+        lines += self._row(
+            "upstream", [f"{counted(sent, 'message')} sent", f"{counted(waiting, 'result')} waiting to be sent"], width
+        )
         lines += self._row("hub", hub_cells(tally), width)
         if told := tally.by("vigie_events_total", "type", "sync"):
             lines += self._row("events", [f"{count} of {kind}" for kind, count in told.items()], width)

@@ -248,7 +248,7 @@ def _escaped(value: Any) -> str:
 
 def _megabytes(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ManifestError("HostConfig.Memory", f"{value!r} is no number of bytes", "see ./vigie manifest lint")
+        raise ManifestError("HostConfig.Memory", f"{value!r} is not a number of bytes", "see ./vigie manifest lint")
     return f"{value >> 20}m" if value % (1 << 20) == 0 else f"{value}b"
 
 

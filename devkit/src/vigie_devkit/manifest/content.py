@@ -56,7 +56,9 @@ def edge_modules(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     desired = agent.get("properties.desired") if isinstance(agent, dict) else None
     if not isinstance(desired, dict) or not isinstance(desired.get("modules"), dict):
         raise ManifestError(
-            "$.modulesContent.$edgeAgent", "properties.desired.modules is no object of modules", "write one per module"
+            "$.modulesContent.$edgeAgent",
+            "properties.desired.modules is not an object of modules",
+            "write one per module",
         )
     check_shape(desired, Agent, "$.modulesContent.$edgeAgent.properties.desired")
     modules: dict[str, dict[str, Any]] = desired["modules"]
@@ -66,7 +68,7 @@ def edge_modules(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def create_options(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The createOptions of a module: an object, or text in up to eight pieces, put together as edgeAgent does.
 
-    Raises: ManifestError: the text is no JSON object, or has other members than Docker's API.
+    Raises: ManifestError: the text is not a JSON object, or has other members than Docker's API.
     """
     whole = settings.get("createOptions", {})
     value: dict[str, Any] = whole if isinstance(whole, dict) else _put_together(where, settings)
@@ -85,9 +87,9 @@ def _put_together(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     try:
         value = parse_json("".join(pieces) or "{}")
     except ValueError as error:
-        raise ManifestError(f"{where}.settings.createOptions", f"is no JSON ({error})", "correct it") from error
+        raise ManifestError(f"{where}.settings.createOptions", f"is not valid JSON ({error})", "correct it") from error
     if not isinstance(value, dict):
-        raise ManifestError(f"{where}.settings.createOptions", "is no JSON object", 'write {"HostConfig": {...}}')
+        raise ManifestError(f"{where}.settings.createOptions", "is not a JSON object", 'write {"HostConfig": {...}}')
     return value
 
 

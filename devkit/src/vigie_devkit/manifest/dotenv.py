@@ -24,7 +24,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
         match = _LINE.fullmatch(text)
         if match is None:
             raise ManifestError(
-                f"{path} line {number}", "is no NAME=value", "write one variable a line, # for comments"
+                f"{path} line {number}", "is not NAME=value", "write one variable a line, # for comments"
             )
         values[match["name"]] = _unquoted(match["value"])
     return values

@@ -127,7 +127,7 @@ class _Shapes:
 
     def _enum(self, values: Sequence[Any], path: str) -> Json:
         if not all(isinstance(value, str) for value in values):
-            raise ManifestError(f"{self._where} {path}", "has allowed values that are no text", "use texts")
+            raise ManifestError(f"{self._where} {path}", "has allowed values that are not text", "use texts")
         named = [{"name": _enum_name(value), "enumValue": value} for value in values]
         return {"@type": "Enum", "valueSchema": "string", "enumValues": named}
 

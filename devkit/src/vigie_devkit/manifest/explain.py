@@ -77,7 +77,7 @@ def source_path(source: str) -> str:
     if not known or not all(items):
         raise ManifestError(
             source,
-            "is no source that a message comes from",
+            "is not a place that messages come from",
             "write MODULE/OUTPUT, MODULE, /messages, /twinChangeNotifications, or the whole source path",
         )
     return path
@@ -134,7 +134,7 @@ def _why_no_body(message: RoutedMessage) -> str:
         return f"the body is not read: contentType is {kind!r}, not 'application/json'"
     if (encoding or "").lower() not in {"utf-8", "utf-16", "utf-32"}:
         return f"the body is not read: contentEncoding is {encoding!r}, not 'utf-8'"
-    return "the body is not read: it is no JSON object"
+    return "the body is not read: it is not a JSON object"
 
 
 def _leaves(node: Node) -> Iterator[Property | System]:

@@ -36,7 +36,7 @@ def read_hardware(folder: Path) -> dict[str, Hardware]:
             found[path.stem] = msgspec.json.decode(path.read_bytes(), type=Hardware)
         except (OSError, msgspec.DecodeError) as error:
             raise ManifestError(
-                str(path), f"is no class of hardware ({error})", "compare it with another one"
+                str(path), f"does not describe a class of hardware ({error})", "compare it with another one"
             ) from error
     return found
 

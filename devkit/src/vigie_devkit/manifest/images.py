@@ -42,7 +42,9 @@ def read_module_file(path: Path) -> ModuleFile:
     except OSError as error:
         raise ManifestError(str(path), f"cannot be read ({error.strerror})", "every module folder has one") from error
     except msgspec.DecodeError as error:
-        raise ManifestError(str(path), f"is no module.json: {error}", "compare it with another module's") from error
+        raise ManifestError(
+            str(path), f"is not a valid module.json: {error}", "compare it with another module's"
+        ) from error
 
 
 def module_files(modules: Path) -> dict[str, ModuleFile]:

@@ -56,7 +56,9 @@ def open_model(path: Path) -> onnx.ModelProto:
 def _read(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise ModelFileError(str(path), "is no file" if path.exists() else "does not exist; check the path")
+            raise ModelFileError(
+                str(path), "is not a regular file" if path.exists() else "does not exist; check the path"
+            )
         size = path.stat().st_size
         if size > MODEL_BYTES_MAX:
             raise ModelFileError(str(path), f"has {size} bytes, at most {MODEL_BYTES_MAX} are read")
@@ -164,7 +166,7 @@ def _range(path: Path, name: str, facts: dict[str, str], needed: int) -> tuple[i
     try:
         start, length = int(facts.get("offset", 0)), int(facts.get("length", needed))
     except ValueError as error:
-        raise ModelFileError(str(path), f"external data of '{name}': offset or length is no number") from error
+        raise ModelFileError(str(path), f"external data of '{name}': offset or length is not a number") from error
     if start < 0 or length < 0:
         raise ModelFileError(str(path), f"external data of '{name}': offset or length is negative")
     return start, length
@@ -193,11 +195,11 @@ def _check_weights(path: Path, model: onnx.ModelProto) -> None:
 
 def _check_structure(path: Path, model: onnx.ModelProto) -> None:
     if not sort_nodes(model):
-        raise ModelFileError(str(path), "holds a ring of nodes that wait for each other")
+        raise ModelFileError(str(path), "contains a cycle of nodes")
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
-        raise ModelFileError(str(path), f"is no valid ONNX graph: {_first(error)}") from error
+        raise ModelFileError(str(path), f"is not a valid ONNX graph: {_first(error)}") from error
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:

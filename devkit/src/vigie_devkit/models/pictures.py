@@ -46,7 +46,7 @@ def read_picture(file: Path, size_hw: tuple[int, int], feed: Feed) -> NDArray[np
 
     frame_bgr = cv2.imread(str(file))
     if frame_bgr is None:
-        raise ModelFileError(str(file), "is no picture that OpenCV reads; pass a JPEG or PNG")
+        raise ModelFileError(str(file), "cannot be read as a picture by OpenCV; pass a JPEG or PNG")
     tensor_hwc = np.empty((*size_hw, 3), np.uint8)
     letterbox_into(np.asarray(frame_bgr, np.uint8), tensor_hwc, align=feed.align, pad_value=feed.pad_value)
     return tensor_hwc

@@ -31,7 +31,7 @@ def write_repository(bundle: Bundle, variant_name: str | None, server: Server, f
     name = bundle.card.name
     target = folder / name
     if target.exists():
-        raise ModelFileError(str(target), "is there already; remove it, or name another folder")
+        raise ModelFileError(str(target), "already exists; remove it, or name another folder")
     (target / "1").mkdir(parents=True)
     (target / "1" / "model.onnx").write_bytes(content.graph)
     if server == "triton":

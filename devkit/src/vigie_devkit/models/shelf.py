@@ -41,7 +41,9 @@ def find_on_shelf(wanted: str) -> Path:
         if wanted in {folder.name for folder in store.folders()}:
             return store.find(wanted)
     known = sorted({folder.name for store in shelves() for folder in store.folders()})
-    raise BundleError(wanted, f"is no bundle folder and no name of: {', '.join(known) or 'none imported yet'}")
+    raise BundleError(
+        wanted, f"is neither a bundle folder nor one of these names: {', '.join(known) or 'none imported yet'}"
+    )
 
 
 def listing() -> list[str]:

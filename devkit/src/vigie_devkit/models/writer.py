@@ -159,7 +159,7 @@ def write_bundle(folder: Path, card: Card, folded: Folded, pairs: Sequence[Refer
 def put_in_place(staging: Path, target: Path) -> None:
     """Move the whole bundle in one step; only a bundle is ever replaced."""
     if target.exists() and not (target / CARD_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise BundleError(str(target), "exists and is no bundle; pass another --output")
+        raise BundleError(str(target), "exists and is not a bundle; pass another --output")
     if target.exists():
         old = target.with_name(f".{target.name}-old-{os.getpid()}")
         target.rename(old)

@@ -18,6 +18,7 @@ from vigie.models import Bundle, Card, load_bundle
 from vigie.models.bundle import CARD_FILE
 from vigie.models.card import Calibration, CardVariant, Evidence, Parity, Reference, write_card
 from vigie.models.reference import ReferencePair, write_reference
+from vigie.plurals import counted
 from vigie.runtimes.engines.reference_run import run_reference
 from vigie_devkit.accuracy.parity_score import parity_score
 from vigie_devkit.models.writer import REFERENCE_FILE, put_in_place
@@ -118,7 +119,7 @@ def _variant(
     ]
     float_row = report.variants[0]
     for mine, theirs in zip(row.times, float_row.times, strict=True):
-        threads = f"{mine.threads} thread{'s' if mine.threads > 1 else ''}"
+        threads = f"{counted(mine.threads, 'thread')}"
         evidence.append(
             Evidence(
                 metric=f"speed against fp32, CPU time, {threads}",

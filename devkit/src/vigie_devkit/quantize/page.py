@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from vigie.plurals import counted
 from vigie_devkit.quantize.charts import Bar, Dot, bar_chart, curve
 from vigie_devkit.quantize.report import Report, VariantReport
 
@@ -15,7 +16,7 @@ td.n{text-align:right}img{max-width:100%}.refused{color:#dc2626}.shipped{color:#
 svg{max-width:100%;height:auto}details{margin:.5em 0}summary{cursor:pointer}"""
 
 
-_SEARCH = """<p>The search: each point is a mix that was tried, with so many of the most harmful layers left in
+_SEARCH = """<p>The search: each point is a mix that was tried, with a number of the most harmful layers left in
 floating point and all others in integers. Its height is the measure on the calibration frames, with exact integer
 sums. <span class=shipped>Green</span> keeps the budget, <span class=refused>red</span> loses too much. The file has
 the fewest float layers that stay green; on the frames that judge it, its score may differ.</p>"""
@@ -44,8 +45,9 @@ def write_page(report: Report, pictures: Sequence[tuple[str, bytes]]) -> str:
 def summary_line(report: Report) -> str:
     measure = report.metric if report.labelled else f"{report.metric} with fp32 (nothing is labelled)"
     return (
-        f"{report.date}, {report.machine}. Calibrated on {report.calibration_frames} frames of {report.calibration}; "
-        f"judged by {measure} on {report.judged_frames} frames ({report.judged_on}); {report.budget}."
+        f"{report.date}, {report.machine}. "
+        f"Calibrated on {counted(report.calibration_frames, 'frame')} of {report.calibration}; "
+        f"judged by {measure} on {counted(report.judged_frames, 'frame')} ({report.judged_on}); {report.budget}."
     )
 
 

@@ -90,7 +90,7 @@ def _video(source: str, path: Path, card: Card, count: int) -> Iterator[Sample]:
     try:
         total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         if total <= 0:
-            raise CalibrationError(source, "is no video that OpenCV opens; convert it to H.264 in an .mp4")
+            raise CalibrationError(source, "cannot be opened as a video by OpenCV; convert it to H.264 in an .mp4")
         wanted = set(_spread(list(range(total)), count))
         for index in range(total):
             if not capture.grab():
@@ -134,7 +134,7 @@ def _class_folders(source: str, folder: Path, card: Card) -> list[tuple[int, Pat
         found = [(int(one.name), one) for one in inner if one.name.isdecimal() and int(one.name) < len(card.labels)]
     if inner and not found:
         raise CalibrationError(
-            source, f"its folders ({inner[0].name}, ..) are no labels of the model ({card.labels[0]}, ..)"
+            source, f"its folders ({inner[0].name}, ..) are not labels of the model ({card.labels[0]}, ..)"
         )
     return found
 
@@ -146,7 +146,7 @@ def _files(folder: Path) -> list[Path]:
 def _picture(source: str, file: Path, card: Card, class_id: int | None = None) -> Sample:
     frame_bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if frame_bgr is None:
-        raise CalibrationError(source, f"{file.name} is no picture that OpenCV reads; remove it or save it again")
+        raise CalibrationError(source, f"{file.name} cannot be read as a picture by OpenCV; remove it or save it again")
     return fit(card, file.name, np.asarray(frame_bgr, np.uint8), class_id=class_id)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from vigie.plurals import counted
 from vigie_devkit.quantize.machine import Machine
 from vigie_devkit.quantize.recipes import Target
 from vigie_devkit.quantize.speed import Timing
@@ -72,8 +73,7 @@ def judge_variant(
 
 def _told(built: Built, ratios: Mapping[int, float], reference: float) -> str:
     speeds = ", ".join(
-        f"{ratio:.2f}x the speed of fp32 with {threads} thread{'s' if threads > 1 else ''}"
-        for threads, ratio in ratios.items()
+        f"{ratio:.2f}x the speed of fp32 with {counted(threads, 'thread')}" for threads, ratio in ratios.items()
     )
     score = built.score
     if score.metric.startswith("agreement"):

@@ -193,7 +193,7 @@ def _picture(frame_bgr: NDArray[np.uint8], rows: Sequence[Row], position: Mappin
 def _read(path: Path) -> NDArray[np.uint8]:
     frame_bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if frame_bgr is None:
-        raise DatasetError(str(path), "is missing or is no picture")
+        raise DatasetError(str(path), "is missing, or is not a picture")
     return np.asarray(frame_bgr, np.uint8)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vigie.errors import DatasetError
+from vigie.plurals import counted
 from vigie.synthetic import LABELS
 from vigie_devkit.train.dataset import Dataset, Picture, check_memory, collect
 from vigie_devkit.train.folders import open_folder
@@ -52,7 +53,7 @@ def gather(wanted: Wanted, known: Sequence[str], say: Callable[[str], None]) -> 
             text = f"has {source.size} pictures; training needs {PICTURES_MIN}, better hundreds"
             raise DatasetError(str(source.where), text)
         apart = max(1, round(VALID_SHARE * source.size))
-        say(f"reading {source.size} pictures from {source.where}, {apart} of them held back to measure")
+        say(f"reading {counted(source.size, 'picture')} from {source.where}, {apart} of them held back to measure")
         pictures = _renumbered(source, labels)
         taught.append((islice(pictures, source.size - apart), source.size - apart))
         held_back.append(pictures)

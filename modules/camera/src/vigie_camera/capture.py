@@ -9,6 +9,7 @@ from typing import Literal
 
 from vigie.errors import VigieError
 from vigie.log import get_logger
+from vigie.plurals import counted
 from vigie.thread_names import show_thread_name
 from vigie_camera.backoff import Backoff
 from vigie_camera.cause import Cause
@@ -176,7 +177,7 @@ class Capture:
         if damaged or ended.ended_early:
             early = ", and the file breaks off before its end" if ended.ended_early else ""
             words = (
-                f"{ended.frames} frames were captured; {damaged} were damaged ({ended.refused} could not be decoded, "
+                f"{counted(ended.frames, 'frame')} captured; {damaged} damaged ({ended.refused} not decoded, "
                 f"{ended.corrupt} show wrong pixels){early}"
             )
             log.warning(

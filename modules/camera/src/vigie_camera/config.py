@@ -115,7 +115,7 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     ] = "auto"
     loop: Annotated[bool, Meta(description="Begin again at the end of a file.")] = False
     frames: Annotated[int, Meta(ge=1, description="Stop after this many captured frames.")] | None = None
-    fps: Annotated[float, Meta(gt=0, le=240, description="Take at most this many frames a second.")] | None = None
+    fps: Annotated[float, Meta(gt=0, le=240, description="Take at most this many frames per second.")] | None = None
     width_max: (
         Annotated[
             int,

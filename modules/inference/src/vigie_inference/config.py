@@ -94,7 +94,7 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         Kind,
         Meta(
             description="auto: latency while frames come singly, throughput while they queue; latency: least time of a "
-            "run; throughput: most frames a second, several at a time; energy: least joules."
+            "run; throughput: most frames per second, several at a time; energy: least joules."
         ),
     ] = "auto"
     accuracy_floor: (

@@ -19,6 +19,7 @@ from vigie.ledger.ledger import Backlog
 from vigie.ledger.ledger_thread import LedgerThread
 from vigie.ledger.priorities import Priority, priority
 from vigie.ledger.rows import LedgerEntry
+from vigie.plurals import counted
 from vigie.service import Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
@@ -149,7 +150,7 @@ class OutboxMethods:
         backlog = self._ledger.backlog()
         if not done:
             left = backlog.items + backlog.in_flight
-            raise MethodRefusedError(503, f"{left} items are left after {request.timeout_s:g} s; try again")
+            raise MethodRefusedError(503, f"{counted(left, 'item')} left after {request.timeout_s:g} s; try again")
         return self._reply(backlog)
 
     def export_backlog(self, request: ExportBacklog) -> ExportReply:

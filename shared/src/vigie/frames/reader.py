@@ -69,7 +69,7 @@ class RingPool:
         dtype = _DTYPES.get(reference.dtype)
         shape = reference.shape
         if dtype is None or not shape or min(shape) < 1:
-            raise FrameGoneError(reference.ring, "bad_reference", f"shape {shape} {reference.dtype} is no frame")
+            raise FrameGoneError(reference.ring, "bad_reference", f"shape {shape} {reference.dtype} cannot be a frame")
         try:
             stamp = 0 if reference.format is None else pack_format(reference.format)
         except PixelFormatError as error:

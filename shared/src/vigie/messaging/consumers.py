@@ -10,6 +10,7 @@ from vigie.health import Health
 from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie.metrics import Metrics
+from vigie.plurals import counted
 
 log = get_logger(__name__)
 
@@ -44,7 +45,8 @@ class Consumers:
                     self._health.note(f"consumer.{name}", "")
                     log.info("consumer_progresses_again", output=output.name, consumer=name)
                 continue
-            text = f"{name} has processed nothing for {waited_s:.0f} s, {output.outstanding} items wait for it"
+            waiting = counted(output.outstanding, "item")
+            text = f"{name} has processed nothing for {waited_s:.0f} s, {waiting} waiting for it"
             self._health.note(f"consumer.{name}", text)
             if consumer not in self._told:
                 self._told.add(consumer)

@@ -31,5 +31,5 @@ def schema_of(item_type: type[Any]) -> envelope.Schema:
     """The schema of a contract's item. Raises: TypeError: none is known, pass one."""
     schema = _SCHEMAS.get(item_type)
     if schema is None:
-        raise TypeError(f"{item_type.__name__} is no item of vigie.contracts: pass its schema")
+        raise TypeError(f"{item_type.__name__} is not an item of vigie.contracts: pass its schema")
     return schema

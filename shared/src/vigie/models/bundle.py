@@ -219,7 +219,7 @@ class _open_contained:  # noqa: N801  # reads as the function it is
     def _bound(self) -> None:
         facts = os.fstat(self.number)
         if not stat.S_ISREG(facts.st_mode):
-            raise BundlePathError(str(self._folder), f"{self._name} is no plain file")
+            raise BundlePathError(str(self._folder), f"{self._name} is not a regular file")
         if facts.st_size > self._limit:
             raise BundleSizeError(
                 str(self._folder), f"{self._name} has {facts.st_size} bytes, at most {self._limit} are read"

@@ -114,7 +114,7 @@ def _grow(wanted: Wanted, part: Path, conduct: Conduct) -> bool:
             _empty(part)
             failures += 1
             if failures >= ATTEMPTS_WITHOUT_PROGRESS:
-                raise DownloadError(shown(wanted.url), "the server does not keep to ranges") from None
+                raise DownloadError(shown(wanted.url), "the server ignores Range requests") from None
         except DownloadError as error:
             failures = 1 if part.stat().st_size > before else failures + 1
             if failures >= ATTEMPTS_WITHOUT_PROGRESS:

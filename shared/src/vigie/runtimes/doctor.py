@@ -15,6 +15,7 @@ import msgspec
 
 from vigie.errors import VigieError
 from vigie.models import Bundle, load_bundle
+from vigie.plurals import counted
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.choosing.candidates import Rejected, candidates
 from vigie.runtimes.choosing.known_choice import Known, known_choice
@@ -60,7 +61,7 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"would be measured for {diagnosis.model}:"
     width = max((len(candidate.key) for candidate in diagnosis.tried), default=0)
     for candidate in diagnosis.tried:
-        engine = f"{candidate.engine}, {candidate.threads} thread{'s' if candidate.threads > 1 else ''}"
+        engine = f"{candidate.engine}, {counted(candidate.threads, 'thread')}"
         engine += f", {candidate.runs} runs at a time" if candidate.runs > 1 else ""
         yield f"  {candidate.key:{width}}  {engine}"
     if not diagnosis.tried:
@@ -79,7 +80,7 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
             rest.setdefault(one.reason, []).append(one.key)
     if rest:
         yield ""
-        yield "out of the question here:"
+        yield "not possible here:"
         for reason, keys in rest.items():
             yield f"  {reason}: {', '.join(keys)}"
 

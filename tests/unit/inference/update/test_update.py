@@ -274,7 +274,7 @@ async def test_frames_without_an_answer_during_the_probation_bring_the_former_ba
     # A tensor of another size than the model takes: the engine refuses it, as a broken one would every frame.
     bench.send(np.zeros((8, 8, 3), np.uint8), spec.version)
     told = await until_phase(bench, "rolled_back")
-    assert "1 frames went unanswered" in told["reason"]
+    assert "1 frame went unanswered" in told["reason"]
     assert (await bench.answered(random_picture(2, HW), serving)).model == serving
 
 

@@ -93,7 +93,7 @@ def parse_inbound(topic: str) -> Inbound:
     if topic.startswith(_METHOD_ANSWER):
         status, bag = _split_bag(topic[len(_METHOD_ANSWER) :])
         return MethodAnswer(bag.get("$rid"), _integer(status))
-    raise TopicRefused(f"topic {_short(topic)} is none that edgeHub knows")
+    raise TopicRefused(f"topic {_short(topic)} is not one that edgeHub knows")
 
 
 def _telemetry(topic: str) -> Telemetry:
@@ -107,7 +107,9 @@ def _telemetry(topic: str) -> Telemetry:
         module = None
         bag = parts[4:]
     else:
-        raise TopicRefused(f"topic {_short(topic)} is none that edgeHub knows; telemetry goes to .../messages/events/")
+        raise TopicRefused(
+            f"topic {_short(topic)} is not one that edgeHub knows; telemetry goes to .../messages/events/"
+        )
     device = parts[1]
     if len(bag) > 1 or not device or module == "":
         raise TopicRefused(f"topic {_short(topic)} has an empty id, or a '/' in a property that is not written %2F")

@@ -116,7 +116,7 @@ def _system(node: System) -> Iterator[Place]:
             node.token.at,
             "unknown-system",
             "warning",
-            f"${name} is no system property; it is found only where a sender sets an application property ${name}",
+            f"${name} is not a system property; it is found only where a sender sets an application property ${name}",
             "drop the '$' for an application property",
         )
 

@@ -72,7 +72,7 @@ def check_authorization(header: str | None, path: str, settings: ServiceSettings
     try:
         expires_at = int(token["se"])
     except ValueError:
-        raise UnauthorizedError("the expiry of the shared access signature is no number") from None
+        raise UnauthorizedError("the expiry of the shared access signature is not a number") from None
     if expires_at <= now:
         raise UnauthorizedError(f"the shared access signature expired {now - expires_at:.0f} s ago")
     hosts = (settings.listen, *settings.hostnames)

@@ -45,7 +45,7 @@ def _start(continuation: str | None) -> int:
     try:
         return int(base64.b64decode(continuation or "", validate=True) or b"0")
     except (binascii.Error, ValueError):
-        raise HubRefusalError("x-ms-continuation is none that this hub gave") from None
+        raise HubRefusalError("x-ms-continuation is not one that this hub gave") from None
 
 
 def _size(wanted: str | None) -> int:

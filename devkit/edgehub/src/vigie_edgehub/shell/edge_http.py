@@ -94,7 +94,7 @@ class EdgeHttp:
                 0.0 if call.connectTimeoutInSeconds is None else call.connectTimeoutInSeconds,
             )
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return _refusal(400, f"the body is no method call: {error}")
+            return _refusal(400, f"the body is not a method call: {error}")
         except HubRefusalError as refusal:
             return _refusal(refusal.http_status, refusal.message)
         body = b'{"status":%d,"payload":%s}' % (result.status, result.payload)

@@ -39,7 +39,7 @@ def check_token(
     if not token.isascii():
         raise TokenRefusedError("the token holds characters that no token has")
     if not token.startswith(_SCHEME):
-        raise TokenRefusedError("the password is no SharedAccessSignature")
+        raise TokenRefusedError("the password is not a SharedAccessSignature")
     fields = dict(part.split("=", 1) for part in token[len(_SCHEME) :].split("&") if "=" in part)
     if missing := [name for name in ("sr", "sig", "se") if not fields.get(name)]:
         raise TokenRefusedError(f"the token has no {', '.join(missing)}")

@@ -24,4 +24,4 @@ def decode_json(body: bytes) -> Json:
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")

@@ -124,5 +124,5 @@ def _outcome(call: Call, status: int, payload: bytes) -> MethodResult | HubRefus
     try:
         msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return MethodAnswerError(f"{spoken(call.owner)} answered method '{call.name}' with what is no JSON")
+        return MethodAnswerError(f"{spoken(call.owner)} answered method '{call.name}' with what is not valid JSON")
     return MethodResult(status, payload)

@@ -60,7 +60,7 @@ def open_for_writing(file: Path, *, power_safe: bool) -> sqlite3.Connection:
     except (sqlite3.Error, OSError) as error:
         raise HubStartError(
             f"the upstream record {file} cannot be opened for writing ({error}); "
-            f"free the disk, mend its rights, or move the file away to begin a new record"
+            f"free the disk, fix its permissions, or move the file away to begin a new record"
         ) from error
     return db
 

@@ -81,12 +81,12 @@ def _twin(text: str) -> tuple[str, dict[str, Any]]:
 def _size(option: str, text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
     if match is None or "0" in match.groups():
-        raise UsageError(f"{option} {text!r} is no size; write width and height as in 1280x720")
+        raise UsageError(f"{option} {text!r} is not a size; write width and height as in 1280x720")
     return int(match[1]), int(match[2])
 
 
 def _bytes(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgt]?)b?", text.lower())
     if match is None:
-        raise UsageError(f"--disk {text!r} is no size; write bytes, or with a unit as in 8g")
+        raise UsageError(f"--disk {text!r} is not a size; write bytes, or with a unit as in 8g")
     return int(float(match[1]) * _UNITS[match[2]])

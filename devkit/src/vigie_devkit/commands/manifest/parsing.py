@@ -34,7 +34,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ManifestError(str(path), f"cannot be read ({error.strerror})", "pass a template or manifest") from error
     except ValueError as error:
-        raise ManifestError(str(path), f"is no JSON ({error})", "correct it") from error
+        raise ManifestError(str(path), f"is not valid JSON ({error})", "correct it") from error
     if not isinstance(content, dict):
         raise ManifestError(str(path), "holds no JSON object", "pass a deployment template or manifest")
     return content

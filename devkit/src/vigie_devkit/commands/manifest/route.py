@@ -67,5 +67,5 @@ def run(args: argparse.Namespace) -> int:
 def _pairs(option: str, words: Sequence[str]) -> dict[str, str]:
     for word in words:
         if "=" not in word:
-            raise UsageError(f"{option} {word!r} is no NAME=VALUE")
+            raise UsageError(f"{option} {word!r} is not NAME=VALUE")
     return dict(word.split("=", 1) for word in words)

@@ -123,7 +123,7 @@ def value_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
                 yield error(
                     "options-bind-relative",
                     f"{path}.Binds[{index}]",
-                    f"{source!r} is no absolute path: Docker refuses it, and no shell expands it",
+                    f"{source!r} is not an absolute path: Docker refuses it, and no shell expands it",
                     "write the absolute path on the device",
                 )
 

@@ -81,7 +81,7 @@ def _owner(module: Module, mount: Mount) -> Iterator[Finding]:
         yield warning(
             "frames-on-disk",
             path,
-            f"volume {mount.source!r} is no tmpfs: every frame is written to the disk, which wears it out",
+            f"volume {mount.source!r} is not a tmpfs: every frame is written to the disk, which wears it out",
             'set DriverConfig.Options to {"type": "tmpfs", "device": "tmpfs", "o": "size=256m,uid=1250,gid=1250"}',
         )
     elif user and user != "0" and options.get("uid", "0") != user:

@@ -66,7 +66,7 @@ def _transformers(signature: Signature) -> Iterator[Recognition | Doubt]:
         yield Doubt(
             "detr",
             f"Hugging Face's outputs logits, pred_boxes with {columns} columns; pass --labels with {columns} names "
-            f"(RT-DETR) or {columns - 1} (DETR, YOLOS: the last is no object)",
+            f"(RT-DETR) or {columns - 1} (DETR, YOLOS: the last means: nothing there)",
         )
         return
     yield Recognition(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from vigie.plurals import counted
 from vigie_camera.cause import Cause
 from vigie_camera.decode.backend import (
     Backend,
@@ -77,7 +78,9 @@ class _Jpegs:
             self.damage.refused += 1
             self._fruitless += 1
             if self._fruitless >= _HOPELESS:
-                raise DecodeError(Cause.DECODE, f"{self._fruitless} pictures in a row cannot be decoded") from None
+                raise DecodeError(
+                    Cause.DECODE, f"{counted(self._fruitless, 'picture')} in a row cannot be decoded"
+                ) from None
             return None
         self._fruitless = 0
         self._keys += 1

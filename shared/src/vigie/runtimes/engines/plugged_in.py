@@ -48,7 +48,7 @@ def _from_file(name: str, path: str) -> ModuleType:
     """An engine that a device brings as a file, where nothing may be installed."""
     spec = importlib.util.spec_from_file_location(f"vigie_engine_{name}", path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

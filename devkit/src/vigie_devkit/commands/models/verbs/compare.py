@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vigie.plurals import counted
 from vigie_devkit.commands.models.arguments import add_verb_parser, count
 
 EXAMPLE = "./vigie models compare best@fp32 best@int8-u8s8 --on belt.mp4"
@@ -81,7 +82,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(facts))
         return 0
-    print(f"{compared.names[0]} and {compared.names[1]} on {total.frames} frames of {args.on}")
+    print(f"{compared.names[0]} and {compared.names[1]} on {counted(total.frames, 'frame')} of {args.on}")
     print(f"  agreement  F1 {total.f1:.3f}: {total.matched} of {total.first} and {total.second} match")
     print(f"  boxes      mean IoU {total.mean_iou:.3f}, scores differ by {total.mean_score_difference:.3f} on average")
     print(f"  differ     {total.missing} missing, {total.new} new, {total.flips} under another class")

@@ -108,7 +108,7 @@ def read_answer(body: bytes, head_bytes: int | None, card: Card) -> list[NDArray
     if head_bytes is None:
         raise ValueError("the server answered without binary tensors")
     if not 0 < head_bytes <= len(body):
-        raise ValueError(f"its head is said to have {head_bytes} of {len(body)} bytes")
+        raise ValueError(f"it announces a head of {head_bytes} of {len(body)} bytes")
     try:
         answer = msgspec.json.decode(body[:head_bytes], type=_Answer)
     except msgspec.DecodeError as error:
