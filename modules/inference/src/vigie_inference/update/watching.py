@@ -10,6 +10,7 @@ import msgspec
 
 from vigie.errors import VigieError
 from vigie.log import get_logger
+from vigie.plurals import counted
 from vigie_inference.announce import Announcer
 from vigie_inference.load import Load
 from vigie_inference.serving import Filter, ServingModel
@@ -66,7 +67,8 @@ class Watching:
         if unanswered + stood_in > probation.failures_max:
             also = f", and {stood_in} were answered by the engine that stood by" if stood_in else ""
             return Watched(
-                f"{unanswered} frames went unanswered during the probation{also}; {probation.failures_max} are allowed",
+                f"{counted(unanswered, 'frame')} went unanswered during the probation{also}; "
+                f"{probation.failures_max} allowed",
                 served_s,
             )
         return Watched(self._compared(rollout), served_s)
