@@ -70,6 +70,9 @@ async def test_a_camera_that_falls_silent_is_shown_within_three_seconds_and_come
                 await page.clock.run_for(250)
             veil = page.locator('[data-camera="gate"] .veil')
             assert "No new picture for 3 s" in await veil.inner_text()
+            # What was in its last picture is not said of it any longer.
+            assert await page.locator('[data-camera="gate"] .seen').inner_text() == ""
+            assert await page.locator('[data-camera="dock"] .seen').inner_text() == "1 nut"
             assert await page.locator(LIVE).count() == 3
             await holds(page, f"document.querySelectorAll('{LIVE}').length === 4", also=dead.show, tick_ms=50)
             assert page.wrong == []

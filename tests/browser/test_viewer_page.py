@@ -299,7 +299,7 @@ async def test_a_model_on_trial_is_drawn_over_the_very_frame_beside_the_serving_
         }
         await page.goto(f"{house.address}/#/models")
         deadline = time.monotonic() + 30
-        while await page.evaluate("document.querySelector('.picture')?.dataset.seq === undefined"):
+        while await page.evaluate("!document.querySelector('.boxes')?.dataset.compared"):
             assert time.monotonic() < deadline
             house.tell()
             camera.show()
@@ -312,7 +312,7 @@ async def test_a_model_on_trial_is_drawn_over_the_very_frame_beside_the_serving_
                 )
             )  # fmt: skip
             await asyncio.sleep(0.2)
-        seq = int(await page.evaluate("document.querySelector('.picture').dataset.seq"))
+        seq = int(await page.evaluate("document.querySelector('.boxes').dataset.compared"))
         left, top = 40 + (seq * 7) % 400, 30 + (seq * 3) % 200
         serving = await page.evaluate(colour, [left, top + 40])
         red, green, blue, _ = serving

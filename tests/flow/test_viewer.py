@@ -118,6 +118,7 @@ async def look(address: str, kill_hub: Callable[[], None], model: bytes) -> None
             await next_picture(socket, lambda head: head["boxes"] and head["seq"] > seen["seq"] + 20)
 
 
+@pytest.mark.timeout(600)
 def test_the_page_shows_what_was_seen_changes_the_twin_tries_a_dropped_file_and_outlives_a_killed_hub(
     tmp_path: Path,
 ) -> None:
@@ -131,6 +132,9 @@ def test_the_page_shows_what_was_seen_changes_the_twin_tries_a_dropped_file_and_
                 models.save(models.yolov8(), tmp_path).read_bytes(),
             )
         )
+        # What the page looks at goes past the hub like the flow itself.
+        for module, output in (("camera", "preview"), ("inference", "overlay")):
+            assert up.metrics(module)[f'vigie_doorbell_messages_total{{output="{output}"}}'] > 0
 
 
 async def draw_a_zone(address: str) -> None:

@@ -49,6 +49,8 @@ class Camera:
         self.mask: Mask | None = None
         # Behind the object, (height, width, 3): noise makes a picture that does not compress.
         self.background: NDArray[np.uint8] | None = None
+        # All that is seen, in place of the rectangle.
+        self.found: list[Detection] | None = None
         # Its frames come at this distance whenever they are shown; None: when they are shown is their time.
         self.period_ns: int | None = None
         self._captured_ns = time.monotonic_ns()
@@ -61,7 +63,8 @@ class Camera:
         left, top = 40 + (self.seq * 7) % 400, 30 + (self.seq * 3) % 200
         self.box = (left, top, left + 120, top + 80)
         frame_bgr = np.full((*HW, 3), 24, np.uint8) if self.background is None else self.background.copy()
-        frame_bgr[top : top + 80, left : left + 120] = 250
+        if self.found is None:
+            frame_bgr[top : top + 80, left : left + 120] = 250
         self._captured_ns = time.monotonic_ns() if self.period_ns is None else self._captured_ns + self.period_ns
         frame = FrameItem(
             camera=self.name,
@@ -82,7 +85,8 @@ class Camera:
             self._house.overlay.send(
                 DetectionsItem(
                     camera=frame.camera, seq=frame.seq, trace=frame.trace, captured_at=frame.captured_at,
-                    captured_ns=frame.captured_ns, frame_hw=HW, model="parts/1", detections=[found],
+                    captured_ns=frame.captured_ns, frame_hw=HW, model="parts/1",
+                    detections=[found] if self.found is None else self.found,
                     timings=StageTimings(2.0, 12.0, 8.0),
                 )
             )  # fmt: skip

@@ -102,6 +102,8 @@ class Cameras:
         plans = {name: self._planned(name, settings) for name, settings in config.cameras.items()}
         await asyncio.to_thread(self._check_space, config, plans)
         self._output.configure(linger_ms=config.linger_ms, doorbells=config.doorbells)
+        if self._preview is not None:
+            self._preview.configure(config.doorbells)
         self._ready_when = config.ready_when
         await asyncio.to_thread(self.clips.configure, config.clip_store)
         with self._lock:

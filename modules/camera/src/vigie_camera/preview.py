@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import msgspec
 
+from vigie.config.doorbells import DoorbellConfig
 from vigie.contracts import names
 from vigie.contracts.frames import FrameItem
 from vigie.demand import Demands
@@ -25,8 +26,13 @@ class Preview:
     @classmethod
     def of(cls, service: Service[Any], demands: Demands) -> Self:
         """Declare the output; before ``service.start``."""
-        output = service.output(names.PREVIEW, (names.VIEWER, names.FRAMES), item_type=FrameItem, sampled=True)
+        output = service.output(
+            names.PREVIEW, (names.VIEWER, names.FRAMES), item_type=FrameItem, sampled=True, doorbell=True
+        )
         return cls(demands, output)
+
+    def configure(self, doorbells: DoorbellConfig) -> None:
+        self._output.configure(doorbells=doorbells)
 
     def show(self, item: FrameItem) -> None:
         """Send the claim if somebody looks. ``keep`` is the flow's: a viewer gets what it can take."""

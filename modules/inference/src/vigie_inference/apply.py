@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from vigie.contracts.detections import DetectionsItem
 from vigie.errors import ConfigRefusedError
@@ -34,10 +35,11 @@ class ApplyConfig:
         put: PutInService,
         updates: Updates,
         *,
-        detections: Output[DetectionsItem],
+        ringing: Sequence[Output[DetectionsItem]],
     ) -> None:
+        """``ringing``: the outputs that may leave the route."""
         self._service, self._models, self._control, self._put = service, models, control, put
-        self._updates, self._detections = updates, detections
+        self._updates, self._ringing = updates, ringing
         self._refused = RefusedModel()
         service.health.not_ready("inference.model", NO_MODEL)
 
@@ -68,7 +70,8 @@ class ApplyConfig:
 
     def _apply(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
         objective_of(new)  # a contradiction is refused before anything is touched
-        self._detections.configure(doorbells=new.doorbells)
+        for output in self._ringing:
+            output.configure(doorbells=new.doorbells)
         with self._put.lock:
             self._updates.check(new)
             wanted = self._updates.committed(new) or which_model(new.model, self._service.env.models)

@@ -50,7 +50,9 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     )
     specs = service.output(names.INPUT_SPEC, (names.PREPROCESS, names.INPUT_SPEC), item_type=InputSpec)
     load = Load()
-    overlay = service.output(names.OVERLAY, (names.VIEWER, names.DETECTIONS), item_type=DetectionsItem, sampled=True)
+    overlay = service.output(
+        names.OVERLAY, (names.VIEWER, names.DETECTIONS), item_type=DetectionsItem, sampled=True, doorbell=True
+    )
     trial = TrialRun()
     telling = Telling(service)
     drift = Drift(service, models, telling)
@@ -86,7 +88,7 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     service.thread("inference.update", updates.run)
     service.thread("inference.drift", drift.run)
     await service.start()
-    apply = ApplyConfig(service, models, control, put, updates, detections=detections)
+    apply = ApplyConfig(service, models, control, put, updates, ringing=(detections, overlay))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(apply.try_again(), name="inference.refused")
         await service.twin.run(apply)

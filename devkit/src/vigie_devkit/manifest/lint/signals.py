@@ -23,16 +23,16 @@ def doorbell_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     for module in deployment.ours:
         path = f"{module.path}.env.VIGIE_DOORBELLS"
         for output in module.environment("VIGIE_DOORBELLS", "").split():
-            known, consumer = DOORBELLS.get(module.kind, ("", None))
-            if output != known:
+            known = DOORBELLS.get(module.kind, {})
+            if output not in known:
                 yield error(
                     "doorbell-unknown",
                     path,
                     f"{module.kind!r} has no output {output!r} with a doorbell",
-                    f"write {known!r}" if known else "remove it",
+                    f"write {' '.join(known)!r}" if known else "remove it",
                 )
                 continue
-            others = [str(end) for end in endpoints_of(routes, module.name, output) if end != consumer]
+            others = [str(end) for end in endpoints_of(routes, module.name, output) if end != known[output]]
             if others:
                 yield error(
                     "doorbell-shared",

@@ -90,6 +90,18 @@ export function Drawing({ tool, shapes, onChange, onDone }) {
     onPointerDown=${down} onPointerMove=${move} onPointerUp=${() => { drag.current = null; }} onDblClick=${finish} onKeyDown=${key}></canvas>`;
 }
 
+// What would stay of the picture that is on the screen.
+function effect(head, score, classes) {
+  const boxes = head?.boxes || [], stay = boxes.filter(([label, , sure]) => sure >= (score ?? 0) && (!classes || classes.includes(label)));
+  return head?.boxes ? t.edit.effect(stay.length, boxes.length) : "";
+}
+
+// What a rate would mean for the frames of this camera, as they come now.
+function slower(name, fps) {
+  const now = state.numbers?.cameras?.[name]?.captured;
+  return now ? t.edit.rate(now, Math.min(now, fps)) : "";
+}
+
 export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPreview }) {
   const inference = state.modules.inference?.desired || {}, camera = state.modules.camera?.desired?.cameras?.[name] || {};
   const [score, setScore] = useState(inference.score ?? null), [fps, setFps] = useState(camera.fps ?? null), [source, setSource] = useState(camera.source ?? "");
@@ -133,10 +145,11 @@ export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPre
         <button class="icon" aria-label=${t.edit.remove(shape.label)} onClick=${() => setShapes(shape.base ? shapes.map((one, n) => n === index ? { ...one, gone: true } : one) : shapes.filter((_, n) => n !== index))}><${Icon} name="trash" /></button></li>`)}</ul></section>
     <section class="card editor"><h2>${t.edit.detect}</h2>
       <label class="range"><span>${t.edit.score}</span><output>${score === null ? t.edit.modelsOwn : score.toFixed(2)}</output><input type="range" min="0" max="1" step="0.01" value=${score ?? lowest(head) ?? 0.4} onInput=${(event) => setScore(Number(event.target.value))} /></label>
-      ${score !== null && score < (inference.score ?? 1) && html`<p class="muted small">${t.edit.lower}</p>`}
+      <p class="muted small" aria-live="polite">${effect(head, score, classes)}${score !== null && score < (inference.score ?? 1) ? ` ${t.edit.lower}` : ""}</p>
       <fieldset class="classes"><legend>${t.edit.classes}</legend><label class="check"><input type="checkbox" checked=${classes === null} onChange=${(event) => setClasses(event.target.checked ? null : labels)} />${t.edit.every}</label>
         ${labels.map((label) => html`<label class="check"><input type="checkbox" disabled=${classes === null} checked=${classes === null || classes.includes(label)} onChange=${(event) => setClasses(event.target.checked ? [...classes, label].sort() : classes.length > 1 ? classes.filter((one) => one !== label) : classes)} />${label}</label>`)}</fieldset>
       <label class="field">${t.edit.fps}<input type="number" min="0.1" max="240" step="any" placeholder=${t.edit.unlimited} value=${fps ?? ""} onInput=${(event) => setFps(event.target.value ? Number(event.target.value) : null)} /></label>
+      ${fps !== null && html`<p class="muted small">${slower(name, fps)}</p>`}
       <label class="field">${t.edit.source}<input type="text" value=${source} maxlength="2048" spellcheck="false" autocomplete="off" onInput=${(event) => setSource(event.target.value)} /></label></section>
     <section class="card editor patches"><h2>${t.edit.patch}</h2>
       ${patches.length ? patches.map((one) => html`<${Patch} one=${one} note=${one.ok ? null : one.secret ? t.edit.hidden : t.edit.notYet(one.kind)} onApply=${() => apply(one)} say=${setSaid} />`) : html`<p class="muted">${t.edit.nothing}</p>`}

@@ -41,6 +41,9 @@ const lit = (name) => (label) => {
   return now && (now.event.severity === "alert" ? "alert" : "event");
 };
 
+// A trial that says nothing for this long holds no picture back.
+const TRIAL_SILENT_MS = 1500;
+
 // Pictures that wait for what the model on trial saw in the very frame, and the other way round.
 const HELD_MAX = 16;
 
@@ -61,7 +64,9 @@ export function Tile({ name, onOpen, large, preview, edits, compare, children })
   const wished = useRef({});
   wished.current = { preview, edits, compare };
   const trial = useRef(null);
-  const redraw = () => boxes.current && drawBoxes(boxes.current, last.current, state.settings, {
+  // Which frame is compared just now, for who looks at the page from outside.
+  const marked = () => (boxes.current.dataset.compared = (wished.current.compare && trial.current?.seq) ?? "", true);
+  const redraw = () => boxes.current && marked() && drawBoxes(boxes.current, last.current, state.settings, {
     trial: wished.current.compare ? trial.current : null, preview: wished.current.preview, trails: trails.current,
     shapes: wished.current.edits ? null : shapesOf(name), counts: (label) => state.counts[`${name}/${label}`], lit: lit(name),
   });
@@ -69,15 +74,19 @@ export function Tile({ name, onOpen, large, preview, edits, compare, children })
   useEffect(() => {
     let stop = null, seen = true, width = 0;
     const pictures = new Map(), trials = new Map();
+    let heardAt = -Infinity;
     const draw = (head, bitmap) => {
       if (!wished.current.compare) return paint(head, bitmap);
       const seen = trials.get(head.trace);
+      if (!seen && performance.now() - heardAt > TRIAL_SILENT_MS) { trial.current = null; return paint(head, bitmap); }
       if (!seen) { hold(pictures, head.trace, { head, bitmap }); return true; }
       trial.current = seen;
       return paint(head, bitmap);
     };
     const compared = on("trial", (seen) => {
       if (seen.camera !== name || !wished.current.compare) return;
+      heardAt = performance.now();
+      if (seen.trace === last.current?.trace) { trial.current = seen; return redraw(); }
       const held = pictures.get(seen.trace);
       if (!held) return hold(trials, seen.trace, seen);
       pictures.delete(seen.trace);
@@ -115,7 +124,8 @@ export function Tile({ name, onOpen, large, preview, edits, compare, children })
   const latest = state.pictures[name];
   const head = last.current, camera = cameraState(name), wrong = trouble(name, latest);
   const tone = wrong ? (wrong.calm ? "wait" : "bad") : camera.frozen ? "warn" : "good";
-  const list = summary(head);
+  // What was in the last picture is not what is there now.
+  const list = wrong ? "" : summary(head);
   return html`
     <figure class="tile ${large ? "tile-large" : ""}" data-camera=${name} data-state=${wrong ? (wrong.calm ? "calm" : "trouble") : "live"}>
       <div class="stage" ref=${box} style=${{ aspectRatio: ratio || "16 / 9", "--ratio": (ratio || "16 / 9").replace(" / ", "/") }}>
