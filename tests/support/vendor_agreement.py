@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,20 @@ class Agreement:
     matched: int
     offset_px: float
     score_apart: float
+
+
+def note(family: str, export: str, name: str, matched: int, total: int) -> None:
+    """A row for the table of docs/models.md, into the file that VIGIE_VENDOR_TABLE names."""
+    print(f"{export}: {name}: {matched} of {total}")
+    if file := os.environ.get("VIGIE_VENDOR_TABLE"):
+        with Path(file).open("a", encoding="utf-8") as table:
+            table.write(f"| `{family}` | {export} | {name} | {matched} of {total} |\n")
+
+
+def requirement(file: Path, package: str) -> str:
+    """``ultralytics 8.4.190``, as a requirements file pins it."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return next(line.replace("==", " ") for line in lines if line.startswith(f"{package}=="))
 
 
 def through_vigie(folder: Path, frame_bgr: np.ndarray, *, score_min: float, iou_max: float) -> Found:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.vendor_agreement import Found, agreement, through_vigie
+from support.vendor_agreement import Found, agreement, note, requirement, through_vigie
 from vigie import open_model
 from vigie.models import load_bundle
 from vigie.runtimes import open_engine
@@ -22,6 +22,7 @@ from vigie_devkit.models import import_model
 pytestmark = [pytest.mark.vendor, pytest.mark.slow, pytest.mark.timeout(3000)]
 
 SCORE_MIN, IOU_MAX = 0.001, 0.45
+VENDOR = requirement(Path(__file__).with_name("ultralytics.txt"), "ultralytics")
 RAW, DONE = "yolov8", "end2end"
 DETECTORS = [
     ("yolov5nu", RAW), ("yolov8n", RAW), ("yolov8n-three-classes", RAW), ("yolov8n-open-input", RAW),
@@ -58,7 +59,7 @@ def test_a_detector_finds_what_its_vendor_finds(
     # Half precision through hundred random layers moves boxes by pixels and scores by a hundredth.
     half = name.endswith("half")
     seen = agreement(ours, vendor, iou_min=0.9 if half else 0.99, score_within=0.05 if half else 1e-3)
-    print(f"{name}: {seen}")
+    note(family, VENDOR, name, seen.matched, seen.vendor)
     assert seen.vendor > 100
     assert np.ptp(vendor.scores) > 0.02, "scores that lie together prove nothing"
     # A pair whose overlap is the threshold itself may fall either way: the vendor shifts classes apart in float32.
@@ -87,6 +88,7 @@ def test_a_pose_model_finds_the_boxes_and_key_points_of_its_vendor(
         nearest = int(distance.argmin())
         if distance[nearest] <= 0.25:
             apart.append(float(np.abs(found.keypoints[nearest] - own).max()))
+    note("pose", VENDOR, name, seen.matched, seen.vendor)
     print(f"{name}: {seen}, key points {max(apart):.3f} px apart in {len(apart)}")
     assert len(apart) >= 0.9 * len(points)
     # Random key points lie far outside and are clipped to the picture; a pixel of the tensor is 4.7 of it.
@@ -118,6 +120,7 @@ def test_a_segmentation_model_finds_the_boxes_and_masks_of_its_vendor(
         steps = (np.arange(GRID) + 0.5) / GRID
         rows, columns = (y1 + (y2 - y1) * steps).astype(int), (x1 + (x2 - x1) * steps).astype(int)
         alike.append(float((mask[np.ix_(rows, columns)] == found.masks[nearest]).mean()))
+    note("segment", VENDOR, name, seen.matched, seen.vendor)
     print(f"{name}: {seen}, cells alike {np.mean(alike):.4f} in {len(alike)}")
     assert len(alike) > 10
     # A cell's middle is not the middle of the vendor's pixel, and the vendor's masks fade towards the edge of the box.
@@ -146,6 +149,7 @@ def test_a_model_of_oriented_boxes_finds_those_of_its_vendor(
         if apart <= 0.25:
             left.remove(index)
             offsets.append(apart)
+    note("oriented", VENDOR, name, len(offsets), len(vendor))
     print(f"{name}: {len(offsets)} of {len(vendor)} (ours {len(found)}), corners {max(offsets):.3f} px apart")
     assert len(vendor) > 20
     assert np.ptp(scores) > 0.02, "scores that lie together prove nothing"
