@@ -71,6 +71,19 @@ LAYOUTS: list[Layout] = [
         for form in ("xyxy", "xyxy_share", "cxcywh")
     ),
     Layout("box+score+label", boxes="xyxy_share", dense=False, names=("out_boxes", "out_scores", "out_classes")),
+    # Taken for Ultralytics' oriented boxes, by their metadata: each has to be refused.
+    *(
+        Layout("box+classes+angle", boxes=form, turned=True, task="obb")
+        for form in ("xyxy", "yxyx", "ltwh", "cxcywh_share", "cells")
+    ),
+    Layout("box+logits+angle", turned=True, task="obb"),
+    Layout("box+angle+classes", turned=True, task="obb"),
+    Layout("classes+box+angle", turned=True, task="obb"),
+    Layout("box+obj+classes", turned=True, task="obb"),
+    Layout("box+classes+points", turned=True, task="obb"),
+    *(Layout("box+score+label+angle", boxes=form, dense=False, task="obb") for form in ("xyxy", "yxyx", "xyxy_share")),
+    Layout("box+label+score+angle", dense=False, task="obb"),
+    Layout("box+angle+score+label", dense=False, task="obb"),
     # Taken for UltraFace.
     *(Layout("box+pair", boxes=form, names=("boxes", "scores"), labels=1) for form in FORMATS[::3]),
 ]  # fmt: skip
@@ -94,6 +107,7 @@ def test_no_layout_is_misread(tmp_path: Path, layout: Layout) -> None:
         assert "--" in refused, "a refusal says what to pass"
         return
     bundle = load_bundle(folder)
+    assert bundle.card.task == "detection", "the truth of these layouts is upright boxes"
     picture = scene(HW, seed=3)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]

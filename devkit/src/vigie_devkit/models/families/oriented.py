@@ -65,12 +65,21 @@ def _layout(signature: Signature, output: Port, classes: int) -> str | None:
     strides = next((one for one in STRIDES if output.shape[2] == signature.anchors(one)), None)
     if strides is not None and output.shape[1] == 4 + classes + 1:
         written = grid_format(values[0, :4].T, signature.input_hw, strides)
-        turned = np.isfinite(values[0, -1]).all() and np.abs(values[0, -1]).max() <= _ANGLE_MAX
+        angle = values[0, -1]
+        # Angles of a whole grid that all lie in 0..1 are one more class.
+        turned = np.isfinite(angle).all() and np.abs(angle).max() <= _ANGLE_MAX and not are_shares(angle)
         return "raw" if written == "cxcywh" and are_shares(values[0, 4:-1]) and turned else None
     if output.shape[2] == 7 and are_shares(values[0, :, 4]) and are_whole(values[0, :, 5]):
         seen = values[0][values[0, :, 4] > 0]
         middle = seen[:, :2] / np.array(signature.input_hw[::-1])
+        # Corners would lie right and below of each other, in every row.
+        corners = (seen[:, 2:4] > seen[:, :2]).all(axis=1).mean() if len(seen) else 0.0
         inside = ((middle > -0.25) & (middle < 1.25)).all(axis=1).mean() if len(seen) else 1.0
-        fits = inside > 0.9 and bool((seen[:, 2:4] >= 0).all()) and bool((np.abs(seen[:, 6]) <= _ANGLE_MAX).all())
+        fits = (
+            inside > 0.9
+            and corners < 0.9
+            and bool((seen[:, 2:4] >= 0).all())
+            and bool((np.abs(seen[:, 6]) <= _ANGLE_MAX).all())
+        )
         return "finished" if fits else None
     return None
