@@ -3,7 +3,7 @@
     python assemble.py dependencies LOCK [DECODER] what the lock pins, by hash: /out/env/opt/vigie/env
     python assemble.py distributions FOLDER...      our own distributions: /out/app/opt/vigie/app
     python assemble.py sbom FILE BASE               the bill of materials, completed: /out/app/opt/vigie/sbom.cdx.json
-    python assemble.py root                         the account, and an empty folder
+    python assemble.py root UID:GID                 the account, and an empty folder
 
 ``/out/<layer>/`` is copied onto ``/``: so the folders above have a fixed age too, and the layer is the same every time.
 
@@ -33,7 +33,6 @@ ENVIRONMENT = Path("/opt/vigie/env")
 APP = Path("/opt/vigie/app")
 OUT = Path("/out")
 AGE = 315532800  # 1980: the first that zip files, and so wheels, can tell
-UID = 1250
 
 # paho-mqtt 1.6.1, which azure-iot-device pins, was published as source only; it is pure Python.
 SOURCE_ONLY = "paho-mqtt"
@@ -73,7 +72,7 @@ def main(words: list[str]) -> None:
     elif step == "sbom":
         complete_sbom(HERE / arguments[0], arguments[1])
     elif step == "root":
-        make_root()
+        make_root(arguments[0])
     else:
         raise SystemExit(f"assemble.py: no step {step!r}")
 
@@ -168,9 +167,10 @@ def complete_sbom(source: Path, base: str) -> None:
     target.write_text(json.dumps(bom, indent=1) + "\n", encoding="utf-8")
 
 
-def make_root() -> None:
+def make_root(user: str) -> None:
     """Everything else that the image needs as files, so that its last stage runs no program."""
-    accounts = {"passwd": f"vigie:x:{UID}:{UID}::/var/lib/vigie:/usr/sbin/nologin\n", "group": f"vigie:x:{UID}:\n"}
+    uid, gid = user.split(":")
+    accounts = {"passwd": f"vigie:x:{uid}:{gid}::/var/lib/vigie:/usr/sbin/nologin\n", "group": f"vigie:x:{gid}:\n"}
     for name, line in accounts.items():
         target = OUT / "root" / "etc" / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import pytest
 
 from support.containers import MODULES, SERVICES, Compose, compose_programs, composed, until
 from vigie_devkit.images.build import BuildOptions, build
-from vigie_devkit.images.catalogue import Image, image_for
+from vigie_devkit.images.catalogue import USERS, Image, image_for
 from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.errors import EngineCommandError
 from vigie_devkit.images.names import reference
@@ -117,7 +117,7 @@ def test_a_container_is_nobody_with_nothing_and_cannot_write_its_root(flow: Comp
     )
     seen = json.loads(flow.python(service, look))
     assert seen == {
-        "uid": ["1250"] * 4,
+        "uid": [str(USERS[service])] * 4,
         "caps": "0" * 16,
         "bounding": "0" * 16,
         "no_new": "1",
@@ -140,14 +140,55 @@ def test_a_container_has_the_memory_limit_that_the_kernel_enforces(flow: Compose
     assert int(flow.python(service, look)) == wanted
 
 
-def test_the_frames_folder_is_one_tmpfs_that_only_its_writers_may_write_and_sync_does_not_see(flow: Compose) -> None:
-    look = "import os; print(sorted(os.listdir('/frames')), os.statvfs('/frames').f_fsid, os.stat('/frames').st_uid)"
-    seen = {flow.python(module, look) for module in MODULES if module != "sync"}
-    assert len(seen) == 1
-    assert flow.python("sync", "import os; print(os.listdir('/frames'))").strip() == "[]", "sync needs no pixels"
-    options = flow.execute("inference", "cat", "/proc/mounts").partition(" /frames ")[2].split()[1]
-    assert "ro" in options.split(","), "inference could forge frames"
-    assert "tmpfs" in flow.execute("camera", "cat", "/proc/mounts").partition(" /frames ")[2].split()[0]
+def mounted(flow: Compose, service: str, folder: str) -> str:
+    """Type and options of what is mounted there, as the kernel has it; empty: nothing is."""
+    lines = flow.execute(service, "cat", "/proc/mounts").splitlines()
+    return next((" ".join(line.split()[2:4]) for line in lines if line.split()[1] == folder), "")
+
+
+def test_frames_and_tensors_are_written_by_their_makers_alone_and_sync_sees_neither(flow: Compose) -> None:
+    for folder, makes, reads in (("/frames", "camera", "preprocess"), ("/tensors", "preprocess", "inference")):
+        assert mounted(flow, makes, folder).startswith("tmpfs rw,")
+        assert mounted(flow, reads, folder).startswith("tmpfs ro,")
+        look = f"import os; s = os.stat({folder!r}); print(s.st_dev, s.st_uid, s.st_gid, oct(s.st_mode))"
+        assert flow.python(makes, look) == flow.python(reads, look)
+        assert flow.python(makes, look).split()[1:] == ["0", "1250", "0o43770"]
+    for module, unseen in (("sync", "/frames"), ("sync", "/tensors"), ("inference", "/frames"), ("camera", "/tensors")):
+        assert not mounted(flow, module, unseen), f"{module} needs no {unseen}"
+
+
+TRY_EVERYTHING = """
+import json, os, pathlib
+done = []
+def attempt(what, do):
+    try: do()
+    except OSError: return
+    done.append(what)
+for place in ("/frames", "/tensors", "/signals"):
+    folder = pathlib.Path(place)
+    if not os.path.ismount(place): continue
+    for path in sorted(folder.iterdir()):
+        if path.lstat().st_uid == os.getuid(): continue
+        name = f"{path} of {path.lstat().st_uid}"
+        if path.is_file():
+            attempt("wrote " + name, lambda: os.close(os.open(path, os.O_WRONLY)))
+        attempt("renamed " + name, lambda: path.rename(folder / "stolen"))
+        attempt("replaced " + name, lambda: (folder / ".mine").touch() or (folder / ".mine").replace(path))
+        attempt("removed " + name, path.unlink)
+        attempt("opened " + name, lambda: path.chmod(0o666))
+    if os.access(place, os.W_OK) and (folder / ".mine").exists(): (folder / ".mine").unlink()
+others = {path.lstat().st_uid for place in ("/frames", "/tensors", "/signals") if os.path.ismount(place)
+          for path in pathlib.Path(place).iterdir()} - {os.getuid()}
+print(json.dumps({"done": done, "others": sorted(others)}))
+"""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_can_write_replace_or_remove_what_another_made(flow: Compose, module: str) -> None:
+    more_items(flow, 5, FLOW_WITHIN_S, "a flow, so that rings, doorbells and cursors are there")
+    tried = json.loads(flow.python(module, TRY_EVERYTHING))
+    assert tried["done"] == []
+    assert tried["others"], "nothing of another user was there to be tried"
 
 
 def answer(flow: Compose, service: str, host: str, port: int) -> str:
@@ -254,6 +295,53 @@ def test_one_module_is_upgraded_on_kept_state_while_the_others_run_on(
 def ledger_id(flow: Compose) -> str:
     """The ledger that the newest telemetry came from: kept state means the same one."""
     return flow.upstream()[-1]["body"]["boot"]
+
+
+def test_volumes_of_user_1250_are_taken_over_with_everything_in_them(
+    engine: ContainerEngine,
+    images: dict[str, tuple[Image, str]],
+    compose_words: list[str],
+    flow_environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """A device from before users of their own: everything ran as 1250 and keeps its files to itself."""
+    former = tmp_path / "former.yaml"
+    lines = [f"  {name}:\n    user: '1250:1250'\n    environment:\n      VIGIE_FILES: private" for name in MODULES]
+    former.write_text("\n".join(['version: "3.7"', "services:", *lines, ""]), encoding="utf-8")
+    owner = "import os; s = os.stat('/var/lib/vigie/ledger.db'); print(s.st_uid, oct(s.st_mode & 0o777))"
+    with composed(
+        engine, compose_words, "vigie-change-of-users", flow_environment, before=give_to_1250, also=[former]
+    ) as flow:
+        more_items(flow, 5, FLOW_WITHIN_S, "5 frames' detections as user 1250")
+        before = ledger_id(flow)
+        assert flow.python("sync", owner).split() == ["1250", "0o600"]
+
+        flow.overrides.clear()
+        flow.run("up", "--detach", "--no-build")
+        until(
+            lambda: "state_folder_closed" in flow.engine.ask("logs", flow.container("sync")), 60, "sync says it waits"
+        )
+        for module in MODULES:
+            flow.engine.ask(
+                "run", "--rm", "--network", "none", "--user", "1250:1250", "--cap-drop", "ALL", "--read-only",
+                "--volumes-from", flow.container(module), "--entrypoint", "python", images["sync"][1],
+                "-I", "-B", "-m", "vigie.open_state", "--once", "/var/lib/vigie",
+            )  # fmt: skip
+        count = len(flow.items_upstream())
+        more_items(flow, count + 5, FLOW_WITHIN_S, "5 more frames under users of their own")
+        until(lambda: ledger_id(flow) == before, BACK_WITHIN_S, "the ledger that was kept is the one that sends")
+        traces = [item["trace"] for item in flow.items_upstream()]
+        assert len(traces) == len(set(traces)), "an event came twice"
+
+
+def give_to_1250(flow: Compose) -> None:
+    """Volumes as the images of the version before made them."""
+    flow.run("up", "--no-start", "--no-build")
+    for module in MODULES:
+        flow.engine.ask(
+            "run", "--rm", "--network", "none", "--user", "0", "--volumes-from", flow.container(module),
+            "--entrypoint", "chown", flow.inspect(module)["Config"]["Image"], "1250:1250", "/var/lib/vigie",
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("program", ["v1", "v2"])

@@ -76,11 +76,11 @@ def frames_elsewhere(d: Draft) -> None:
 
 
 def frames_two_volumes(d: Draft) -> None:
-    d.frames("inference")["Source"] = "other"
+    d.frames("viewer")["Source"] = "other"
 
 
 def frames_differ(d: Draft) -> None:
-    d.tmpfs("inference")["o"] = "size=64m,uid=1250,gid=1250,mode=0770"
+    d.tmpfs("viewer")["o"] = "size=64m,uid=0,gid=1250,mode=3770"
 
 
 def frames_on_disk(d: Draft) -> None:
@@ -102,13 +102,38 @@ def frames_writable(d: Draft) -> None:
     del d.frames("viewer")["ReadOnly"]
 
 
+def frames_writable_by_preprocess(d: Draft) -> None:
+    del d.frames("preprocess")["ReadOnly"]
+
+
+def frames_read_only(d: Draft) -> None:
+    d.frames("camera")["ReadOnly"] = True
+
+
+def tensors_two_volumes(d: Draft) -> None:
+    d.tensors("inference")["Source"] = "other"
+
+
+def tensors_writable(d: Draft) -> None:
+    del d.tensors("inference")["ReadOnly"]
+
+
+def tensors_too_small(d: Draft) -> None:
+    for module in ("preprocess", "inference"):
+        d.tensors(module)["VolumeOptions"]["DriverConfig"]["Options"]["o"] = "size=2m,uid=0,gid=1250,mode=3770"
+
+
+def user_of_another_module(d: Draft) -> None:
+    d.options("viewer")["User"] = d.options("camera")["User"]
+
+
 def frames_no_size(d: Draft) -> None:
     for module in d.sharing:
-        d.tmpfs(module)["o"] = "size=50%,uid=1250,gid=1250,mode=0770"
+        d.tmpfs(module)["o"] = "size=50%,uid=0,gid=1250,mode=3770"
 
 
 def frames_too_small(d: Draft) -> None:
-    for _ in range(5):
+    for _ in range(6):
         d.camera()
 
 
@@ -118,7 +143,7 @@ def frames_assumed(d: Draft) -> None:
 
 def memory_without_ring(d: Draft) -> None:
     for module in d.sharing:
-        d.tmpfs(module)["o"] = "size=1g,uid=1250,gid=1250,mode=0770"
+        d.tmpfs(module)["o"] = "size=1g,uid=0,gid=1250,mode=3770"
     for _ in range(8):
         d.camera()
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,12 +116,20 @@ class Compose:
 
 @contextmanager
 def composed(
-    engine: ContainerEngine, words: list[str], project: str, environment: Mapping[str, str]
+    engine: ContainerEngine,
+    words: list[str],
+    project: str,
+    environment: Mapping[str, str],
+    *,
+    before: Callable[[Compose], None] | None = None,
+    also: Sequence[Path] = (),
 ) -> Iterator[Compose]:
-    """The whole flow, up; nothing of it left afterwards."""
-    compose = Compose(engine, words, project, environment)
+    """The whole flow, up; nothing of it left afterwards. ``before`` it starts; ``also``: further compose files."""
+    compose = Compose(engine, words, project, environment, list(also))
     compose.run("down", "--volumes", "--timeout", "10")
     try:
+        if before is not None:
+            before(compose)
         compose.run("up", "--detach", "--no-build")
         compose.set_twin("sync", {"upstream": "detections"})  # every frame is looked at at the end of the flow
         yield compose

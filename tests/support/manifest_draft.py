@@ -37,6 +37,9 @@ class Draft:
     def frames(self, module: str) -> dict[str, Any]:
         return next(mount for mount in self.host(module)["Mounts"] if mount["Target"] == "/frames")
 
+    def tensors(self, module: str) -> dict[str, Any]:
+        return next(mount for mount in self.host(module)["Mounts"] if mount["Target"] == "/tensors")
+
     def signals(self, module: str) -> dict[str, Any]:
         return next(mount for mount in self.host(module)["Mounts"] if mount["Target"] == "/signals")
 

@@ -7,6 +7,7 @@ time and was ended hard.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from vigie.config.environment import ModuleEnvironment
 from vigie.errors import ConfigRefusedError, PermanentError, VigieError
 from vigie.log import configure_logging, get_logger
-from vigie.private_files import keep_files_private
+from vigie.private_files import GROUP, VARIABLE, keep_files_private, open_to_group
 from vigie.sandbox.module import confine_module
 
 log = get_logger(__name__)
@@ -34,7 +35,7 @@ def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]], 
 
     ``programs``: it starts processes of its own; otherwise none can be started any more.
     """
-    keep_files_private()
+    keep_files_private(os.environ)
     try:
         env = ModuleEnvironment.from_environ(name, os.environ)
     except ConfigRefusedError as error:
@@ -45,6 +46,7 @@ def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]], 
     _report_dead_threads()
     _end_without_threads()
     log.info("module_starting", boot=env.boot, pid=os.getpid())
+    _open_state_to_group(env)
     if (reason := confine_module(programs=programs)) is not None:
         log.warning("module_not_confined", reason=reason)
     code = asyncio.run(_supervise(env, main))
@@ -52,6 +54,22 @@ def run_module(name: str, main: Callable[[ModuleEnvironment], Awaitable[None]], 
     # A thread left behind in the hub client would keep the interpreter from ending.
     _end_hard_after(_EXIT_DEADLINE_S, code)
     return code
+
+
+def _open_state_to_group(env: ModuleEnvironment) -> None:
+    """Also what libraries made with modes of their own: another user of the group may be the next to need it."""
+    if os.environ.get(VARIABLE) != GROUP:
+        return
+    try:
+        open_to_group(env.state)
+        usable = os.access(env.state, os.R_OK | os.W_OK | os.X_OK)
+    except OSError as error:
+        usable = error.errno != errno.EACCES
+    if not usable:
+        log.error(
+            "state_folder_closed", folder=str(env.state), user=os.geteuid(),
+            reason="it belongs to another user and is closed to the group; deploy with deploy/patches/open-state.json",
+        )  # fmt: skip
 
 
 async def _supervise(env: ModuleEnvironment, main: Callable[[ModuleEnvironment], Awaitable[None]]) -> int:

@@ -71,8 +71,8 @@ def test_limits_and_environment_are_those_of_the_manifest(name: str) -> None:
 
 def test_the_frames_volume_is_the_manifests_tmpfs() -> None:
     mounts = AGENT["modules"]["camera"]["settings"]["createOptions"]["HostConfig"]["Mounts"]
-    frames = next(mount for mount in mounts if mount["Source"] == "vigie-frames")
-    assert DOCUMENT["volumes"]["vigie-frames"]["driver_opts"] == frames["VolumeOptions"]["DriverConfig"]["Options"]
+    frames = next(mount for mount in mounts if mount["Target"] == "/frames")
+    assert DOCUMENT["volumes"][frames["Source"]]["driver_opts"] == frames["VolumeOptions"]["DriverConfig"]["Options"]
 
 
 def test_a_module_shares_a_network_with_hub_and_metrics_and_with_no_other_module() -> None:

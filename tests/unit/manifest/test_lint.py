@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from datetime import date
@@ -79,9 +80,11 @@ from support.broken_sites import (
     frames_on_disk,
     frames_owner,
     frames_private,
+    frames_read_only,
     frames_too_small,
     frames_two_volumes,
     frames_writable,
+    frames_writable_by_preprocess,
     host_network,
     host_network_of_azure,
     host_processes,
@@ -105,6 +108,9 @@ from support.broken_sites import (
     signals_missing,
     signals_on_disk,
     signals_read_only,
+    tensors_too_small,
+    tensors_two_volumes,
+    tensors_writable,
     twin_deep,
     twin_nearly_full,
     twin_of_the_operator,
@@ -112,6 +118,7 @@ from support.broken_sites import (
     twin_size,
     twin_string,
     twin_unknown_key,
+    user_of_another_module,
     user_zero,
 )
 from support.manifest_draft import ROOT, SYNTHETIC, TEMPLATE, Draft, found_in
@@ -237,12 +244,18 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (frames_private, "error", "frames-private", f"{AGENT}.modules.preprocess.{HOST}.Tmpfs./frames"),
     (frames_missing, "error", "frames-missing", f"{AGENT}.modules.inference.{HOST}.Mounts"),
     (frames_elsewhere, "error", "frames-missing", f"{AGENT}.modules.camera.{HOST}.Mounts"),
-    (frames_two_volumes, "error", "frames-not-shared", f"{AGENT}.modules.inference.{HOST}.Mounts"),
-    (frames_differ, "error", "frames-differ", f"{AGENT}.modules.inference.{HOST}.Mounts"),
+    (frames_two_volumes, "error", "frames-not-shared", f"{AGENT}.modules.viewer.{HOST}.Mounts"),
+    (frames_differ, "error", "frames-differ", f"{AGENT}.modules.viewer.{HOST}.Mounts"),
     (frames_on_disk, "warning", "frames-on-disk", f"{AGENT}.modules.camera.{HOST}.Mounts"),
     (frames_owner, "error", "frames-owner", f"{AGENT}.modules.camera.{HOST}.Mounts"),
     (frames_in_sync, "warning", "frames-in-sync", f"{AGENT}.modules.sync.{HOST}.Mounts"),
     (frames_writable, "warning", "frames-writable", f"{AGENT}.modules.viewer.{HOST}.Mounts"),
+    (frames_writable_by_preprocess, "warning", "frames-writable", f"{AGENT}.modules.preprocess.{HOST}.Mounts"),
+    (frames_read_only, "error", "frames-read-only", f"{AGENT}.modules.camera.{HOST}.Mounts"),
+    (tensors_two_volumes, "error", "frames-not-shared", f"{AGENT}.modules.inference.{HOST}.Mounts"),
+    (tensors_writable, "warning", "frames-writable", f"{AGENT}.modules.inference.{HOST}.Mounts"),
+    (tensors_too_small, "error", "frames-too-small", f"{AGENT}.modules.preprocess.{HOST}.Mounts"),
+    (user_of_another_module, "warning", "user-shared", f"{AGENT}.modules.viewer.{OPTIONS}.User"),
     (frames_no_size, "warning", "frames-no-size", f"{AGENT}.modules.camera.{HOST}.Mounts"),
     (frames_too_small, "error", "frames-too-small", f"{AGENT}.modules.camera.{HOST}.Mounts"),
     (frames_assumed, "hint", "frames-assumed", f"{AGENT}.modules.camera.{HOST}.Mounts"),
@@ -354,6 +367,25 @@ def test_cameras_that_send_pixels_inline_take_no_shared_memory() -> None:
     assert "frames-too-small" not in {found.rule for found in found_in(draft)}
 
 
+def test_a_manifest_from_before_users_of_their_own_is_not_refused() -> None:
+    """One user, tensors beside the frames, both in a volume of that user: as devices in the field have it."""
+    draft = Draft()
+    for name in draft.modules:
+        draft.options(name)["User"] = "1250:1250"
+        draft.modules[name]["env"].pop("VIGIE_TENSORS", None)
+        mounts = [mount for mount in draft.host(name)["Mounts"] if mount["Target"] != "/tensors"]
+        draft.host(name)["Mounts"] = mounts
+        draft.signals(name)["VolumeOptions"]["DriverConfig"]["Options"]["o"] = "size=4m,uid=1250,gid=1250,mode=2770"
+    frames = copy.deepcopy(draft.frames("camera"))
+    frames["VolumeOptions"]["DriverConfig"]["Options"]["o"] = "size=256m,uid=1250,gid=1250,mode=0770"
+    for name in ("camera", "preprocess", "inference", "viewer"):
+        others = [mount for mount in draft.host(name)["Mounts"] if mount["Target"] != "/frames"]
+        reads = {"ReadOnly": True} if name in {"inference", "viewer"} else {}
+        draft.host(name)["Mounts"] = [*others, {**frames, **reads}]
+        draft.modules[name]["env"]["VIGIE_FRAMES"] = {"value": "/frames"}
+    assert {(one.rule, one.severity) for one in found_in(draft)} == {("user-shared", Severity.WARNING)}
+
+
 @pytest.mark.parametrize(("disk_gb", "severity"), [(1, Severity.ERROR), (1000, Severity.HINT)])
 def test_the_disk_an_outage_takes_is_compared_where_it_is_known(disk_gb: int, severity: Severity) -> None:
     draft = Draft()
@@ -388,7 +420,7 @@ def test_a_release_is_past_its_end_from_the_day_after_on() -> None:
 
 
 def test_desired_properties_of_a_device_are_counted_as_if_the_manifest_set_them() -> None:
-    cameras = {f"c{n}": {"source": SYNTHETIC} for n in range(5)}
+    cameras = {f"c{n}": {"source": SYNTHETIC} for n in range(6)}
     found = lint(TEMPLATE, Assumptions(twins={"camera": {"cameras": cameras}}))
     assert {one.rule for one in found} >= {"frames-too-small", "disk-need"}
     assert "twin-of-the-operator" not in {one.rule for one in found}

@@ -62,7 +62,7 @@ def test_every_class_of_hardware_renders_to_a_manifest_without_a_finding(name: s
     assert lint(manifest) == []
     options = create_options("inference", edge_modules(manifest)["inference"]["settings"])
     assert options["HostConfig"]["ReadonlyRootfs"] is True
-    assert options["User"] == "1250:1250"
+    assert options["User"] == "1253:1250"
     for key in HARDWARE[name].modules["inference"]["HostConfig"]:
         assert key in options["HostConfig"]
 

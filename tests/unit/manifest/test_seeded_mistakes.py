@@ -34,13 +34,13 @@ def no_memory_limit(draft: Draft) -> None:
 
 
 def no_mount_of_frames(draft: Draft) -> None:
-    draft.host("inference")["Mounts"] = [
-        mount for mount in draft.host("inference")["Mounts"] if mount["Target"] != "/frames"
+    draft.host("preprocess")["Mounts"] = [
+        mount for mount in draft.host("preprocess")["Mounts"] if mount["Target"] != "/frames"
     ]
 
 
 def frames_of_its_own(draft: Draft) -> None:
-    draft.frames("inference")["Source"] = "other-frames"
+    draft.frames("viewer")["Source"] = "other-frames"
 
 
 def too_many_cameras_for_the_memory(draft: Draft) -> None:
@@ -122,7 +122,7 @@ MISTAKES: list[tuple[str, Break, str, str]] = [
         "isolation-engine-socket",
         "warning",
     ),
-    ("frames not mounted in inference", no_mount_of_frames, "frames-missing", "error"),
+    ("frames not mounted in preprocess", no_mount_of_frames, "frames-missing", "error"),
     ("frames in two volumes", frames_of_its_own, "frames-not-shared", "error"),
     ("cameras that do not fit the frames volume", too_many_cameras_for_the_memory, "frames-too-small", "error"),
 ]

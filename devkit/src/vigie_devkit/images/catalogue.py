@@ -14,6 +14,20 @@ from vigie_devkit.images.errors import NoSuchImageError
 MODULES = ("camera", "preprocess", "inference", "sync", "viewer", "actions", "evidence")
 HUB = "hub"
 
+GROUP = 1250
+"""Of every module: volumes that they share are opened to it."""
+USERS = {
+    HUB: 1250,
+    "camera": 1251,
+    "preprocess": 1252,
+    "inference": 1253,
+    "sync": 1254,
+    "viewer": 1255,
+    "actions": 1256,
+    "evidence": 1257,
+}
+"""One for each, so that none can write what another made (docs/decisions/0064). 1250 was everybody's before."""
+
 # Debian's name for the processor is what Docker Hub calls the images; pip and Docker have words of their own.
 ARCHITECTURES = {"amd64": "x86_64", "arm64v8": "aarch64"}
 HARDWARE_KEYS = ("amd64", "arm64v8", "amd64-openvino", "amd64-cuda", "arm64v8-qnn", "arm64v8-jetson")
@@ -57,6 +71,11 @@ class Image:
     @property
     def folder(self) -> str:
         return self.home or f"modules/{self.name}"
+
+    @property
+    def user(self) -> str:
+        """``uid:gid``, as Docker writes it."""
+        return f"{USERS[self.name]}:{GROUP}"
 
     @property
     def repository(self) -> str:

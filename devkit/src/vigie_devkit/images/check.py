@@ -16,7 +16,6 @@ from vigie_devkit.images.errors import NotBuiltError
 from vigie_devkit.images.locked import locked, own_distributions
 from vigie_devkit.images.sizes import BARS_MB, MB, size_of
 
-USER = "1250:1250"
 # Settings of a build that would tell where somebody's mirror is, or hold its password.
 _LEAKS = re.compile(r"PIP_(INDEX|EXTRA|TRUSTED|FIND_LINKS|PROXY)\w*=|\w*_proxy=|://[^/\s]*@", re.IGNORECASE)
 
@@ -56,7 +55,7 @@ def check_image(engine: ContainerEngine, image: Image, reference: str, *, versio
         *(f"holds {name}, which builds or fetches things" for name in found["tools"]),
         *(f"holds {path}, left by the build" for path in found["given"]),
         *(f"its history tells a setting of the build: {match[0]}" for match in _LEAKS.finditer(history)),
-        *([] if f"{found['uid']}:{found['gid']}" == USER else [f"runs as {found['uid']}:{found['gid']}"]),
+        *([] if f"{found['uid']}:{found['gid']}" == image.user else [f"runs as {found['uid']}:{found['gid']}"]),
         *_findings_of_size(engine, image, reference),
     ]
 
@@ -71,8 +70,8 @@ def _findings_of_config(image: Image, config: Mapping[str, Any], version: str) -
     for name, value in wanted_labels.items():
         if labels.get(name) != value:
             yield f"label {name} is {labels.get(name)!r}, expected {value!r}"
-    if config.get("User") != USER:
-        yield f"user is {config.get('User')!r}, expected {USER!r}"
+    if config.get("User") != image.user:
+        yield f"user is {config.get('User')!r}, expected {image.user!r}"
     if tuple(config.get("Entrypoint") or ()) != image.entry:
         yield f"entry point is {config.get('Entrypoint')}, expected {list(image.entry)}"
     if tuple((config.get("Healthcheck") or {}).get("Test") or ()) != ("CMD", *image.health):

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from vigie_devkit.images.catalogue import HUB, Image, version
+from vigie.private_files import GROUP as GROUP_FILES
+from vigie.private_files import VARIABLE
+from vigie_devkit.images.catalogue import GROUP, HUB, USERS, Image, version
 
 # Where the volume of chosen pictures and clips is mounted.
 _CHOSEN = frozenset({"camera", "evidence"})
@@ -66,11 +68,11 @@ def _build_stage(image: Image) -> str:
 def _dependencies(image: Image) -> list[str]:
     """What pip installs; of an image with a choice of decoders, all but the one that was not chosen."""
     if not image.decoders:
-        return ["RUN python assemble.py dependencies requirements.lock && python assemble.py root"]
+        return [f"RUN python assemble.py dependencies requirements.lock && python assemble.py root {image.user}"]
     return [
         "# The camera's decoder: pyav (FFmpeg with GPL parts) or opencv (LGPL); THIRD_PARTY_NOTICES.md, ADR 0022.",
         f"ARG DECODER={image.decoders[0]}",
-        'RUN python assemble.py dependencies requirements.lock "$DECODER" && python assemble.py root',
+        f'RUN python assemble.py dependencies requirements.lock "$DECODER" && python assemble.py root {image.user}',
     ]
 
 
@@ -95,10 +97,10 @@ def _image_stage(image: Image) -> str:
             "# No program runs in this stage, and what changes with a release comes last: an upgrade is that layer.",
             "FROM ${BASE}",
             "COPY --from=build /out/root /",
-            "COPY --from=build --chown=1250:1250 /out/empty /var/lib/vigie",
-            "COPY --from=build --chown=1250:1250 /out/empty /frames",
+            f"COPY --from=build --chown={image.user} /out/empty /var/lib/vigie",
+            f"COPY --from=build --chown={image.user} /out/empty /frames",
             # Written by camera: a new volume gets the owner of the image's folder, whichever mounts it first.
-            *(["COPY --from=build --chown=1250:1250 /out/empty /evidence"] if image.name in _CHOSEN else []),
+            *([f"COPY --from=build --chown={USERS['camera']}:{GROUP} /out/empty /evidence"] if image.name in _CHOSEN else []),
             "COPY --from=build /out/env /",
             *models,
             "COPY --from=build /out/app /",
@@ -107,7 +109,8 @@ def _image_stage(image: Image) -> str:
             *decoder,
             f"LABEL {label_lines}",
             "ENV PATH=/opt/vigie/env/bin:$PATH VIGIE_STATE=/var/lib/vigie VIGIE_FRAMES=/frames VIGIE_LOG=json",
-            "USER 1250:1250",
+            f"ENV {VARIABLE}={GROUP_FILES}",
+            f"USER {image.user}",
             "WORKDIR /var/lib/vigie",
             "EXPOSE 8883 443" if image.name == HUB else "EXPOSE 9600",
             "STOPSIGNAL SIGTERM",

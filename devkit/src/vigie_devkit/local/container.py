@@ -72,7 +72,7 @@ def prepare(
     Raises: LocalError: a source that cannot be one, a broken template. OSError: a volume that is not there.
     """
     cameras = camera_sources(environ, listed)
-    write_secrets(secrets, cameras)
+    write_secrets(secrets, cameras, mode=0o640)
     settings = {camera.name: camera.settings(pace="realtime", loop=not camera.live, frames=None) for camera in cameras}
     content = local_manifest(environ, settings, Path(environ.get("VIGIE_MODEL") or DEFAULT_MODEL), template=template)
     home = Path(environ.get("VIGIE_HOME", HOME))

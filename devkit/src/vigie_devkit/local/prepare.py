@@ -57,8 +57,11 @@ def forget_last_good(run: RunPaths) -> None:
             twin.unlink(missing_ok=True)
 
 
-def write_secrets(folder: Path, cameras: Sequence[CameraSource]) -> None:
-    """Two files per secret, its value and the hosts that may get it, readable by nobody else."""
+def write_secrets(folder: Path, cameras: Sequence[CameraSource], *, mode: int = 0o600) -> None:
+    """Two files per secret, its value and the hosts that may get it, readable by nobody else.
+
+    ``mode``: 0640 where the camera is another user of this user's group.
+    """
     forget_secrets(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     values = {name: value for camera in cameras for name, value in camera.secrets.items()}
@@ -66,6 +69,7 @@ def write_secrets(folder: Path, cameras: Sequence[CameraSource]) -> None:
     for name, value in [*values.items(), *((f"{name}.host", "\n".join(found)) for name, found in hosts.items())]:
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, mode)  # whatever the process's mask
             file.write(value)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from vigie.contracts.names import ACTIONS, CAMERA, EVIDENCE, SYNC
+from vigie_devkit.images.catalogue import GROUP, HUB, USERS
 from vigie_devkit.local.container import (
     CAMERA_SECRETS,
     CAMERAS,
@@ -33,7 +34,6 @@ from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.images import ModuleFile
 from vigie_edgehub.environment import API_VERSION
 
-HUB = "hub"
 OUTSIDE = "outside"
 PAGE = "page"
 METRICS = "metrics"
@@ -42,11 +42,11 @@ SECRETS_TARGET = "/run/secrets"
 # Folders of a device: secrets come by compose's own secrets, and nobody's keys are trusted by a laptop's /etc.
 LEFT_OUT = (SECRETS_TARGET, "/run/trust")
 """In the camera: on a device a folder of the host, here the volume that the hub fills from ``VIGIE_CAMERA``."""
-_USER = 1250
 _ARCHITECTURES = ("amd64", "arm64v8")
 _HUB_MEMORY = "384m"
 _METRICS_MEMORY = "96m"
-_TMPFS_SMALL = {"type": "tmpfs", "device": "tmpfs", "o": f"size=1m,uid={_USER},gid={_USER},mode=0700"}
+# The hub writes into it, the module that mounts it reads.
+_TMPFS_SMALL = {"type": "tmpfs", "device": "tmpfs", "o": f"size=1m,uid={USERS[HUB]},gid={GROUP},mode=0750"}
 # Internal alone leaves the host itself in reach, at the bridge's own address: so the bridge gets none.
 _EDGE_NETWORK = {"internal": True, "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"}}
 _PAGE_PORT = "${{VIGIE_PAGE_PORT:-{}}}"
@@ -125,7 +125,7 @@ def _hub(files: Mapping[str, ModuleFile]) -> dict[str, Any]:
             "VIGIE_MODEL": f"${{VIGIE_MODEL:-{DEFAULT_MODEL}}}",
         },
         "secrets": [Path(CAMERAS).name],
-        "user": f"{_USER}:{_USER}",
+        "user": f"{USERS[HUB]}:{GROUP}",
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],

@@ -20,6 +20,7 @@ import msgspec
 from vigie.config.atomic import write_atomically
 from vigie.contracts.evidence import EvidenceFacts
 from vigie.log import get_logger
+from vigie.private_files import file_mode
 
 log = get_logger("evidence.spool")
 
@@ -75,7 +76,7 @@ class Spool:
         self._lock = threading.Lock()
         self._waiting: dict[str, Waiting] = {}
         self._number = 0
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o770)  # less the mask
         for path in [*folder.glob(f"*{_PART}"), *folder.glob(f".*{_ITEM}.*")]:
             path.unlink(missing_ok=True)
         for path in sorted(folder.glob(f"*{_ITEM}")):
@@ -198,7 +199,7 @@ def _copy(path: Path, pieces: Iterable[bytes], facts: EvidenceFacts) -> None:
     part = path.with_name(path.name + _PART)
     try:
         with part.open("wb") as file:
-            os.fchmod(file.fileno(), 0o600)
+            os.fchmod(file.fileno(), file_mode())
             for piece in pieces:
                 digest.update(piece)
                 length += len(piece)

@@ -56,7 +56,7 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     trial = TrialRun()
     telling = Telling(service)
     drift = Drift(service, models, telling)
-    stage = InferStage(service, tensors, detections, models, service.env.frames, load=load, trial=trial, saw=drift.saw)
+    stage = InferStage(service, tensors, detections, models, service.env.tensors, load=load, trial=trial, saw=drift.saw)
     wants = offer_demands(service).wants
     stage.show_to_viewer(overlay, wants)
     answers = service.unwatched_output(names.BLUR, BlurAnswer)

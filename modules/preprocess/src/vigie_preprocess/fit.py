@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -45,11 +44,11 @@ class FitStage:
         frames: InputQueue[FrameItem],
         specs: InputQueue[InputSpec],
         tensors: Output[TensorItem],
-        folder: Path,
     ) -> None:
+        """Made before ``service.start``."""
         self._service = service
         self._frames, self._specs, self._tensors = frames, specs, tensors
-        self._folder = folder
+        self._folder, self._tensors_folder = service.env.frames, service.env.tensors
         self._config = PreprocessConfig()
         self._spec: InputSpec | None = None
         self._regions = Regions()
@@ -78,7 +77,7 @@ class FitStage:
         # One resize is too short to share: OpenCV's pool spins longer than it helps (VGA to 416: 1.1 against 0.8 ms of
         # CPU in the same time), and the other core belongs to the other modules.
         cv2.setNumThreads(1)
-        with RingPool(self._folder) as pool, TensorRings(self._folder) as rings:
+        with RingPool(self._folder) as pool, TensorRings(self._tensors_folder) as rings:
             while not stop.is_set():
                 self._alive.beat()
                 self._follow_specs()

@@ -18,7 +18,7 @@ async def run_preprocess(service: Service[PreprocessConfig]) -> None:
     frames = service.input(names.FRAMES, FrameItem)
     specs = service.input(names.INPUT_SPEC, InputSpec)
     tensors = service.output(names.TENSORS, (names.INFERENCE, names.TENSORS), item_type=TensorItem, doorbell=True)
-    stage = FitStage(service, frames, specs, tensors, service.env.frames)
+    stage = FitStage(service, frames, specs, tensors)
     offer_methods(service, stage)
     offer_demands(service)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import secrets
 import ssl
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Self
 
 from vigie.config.environment import ModuleEnvironment
 from vigie.errors import ConfigRefusedError
+from vigie.private_files import file_mode
 
 TOKEN_SECRET = "viewer_token"  # noqa: S105 - the name of a file
 TOKEN_FILE = "page-token"  # noqa: S105 - the name of a file
@@ -96,8 +98,9 @@ def _token(env: ModuleEnvironment, *, local: bool) -> tuple[str | None, Path | N
 def _made_token(path: Path) -> tuple[str, Path]:
     """The token of a former start, else a new one that only this module's user can read."""
     try:
-        path.touch(mode=0o600, exist_ok=True)
-        path.chmod(0o600)
+        path.touch(mode=file_mode(), exist_ok=True)
+        if path.stat().st_uid == os.geteuid():  # else it is of the user that ran this module before
+            path.chmod(file_mode())
         token = path.read_text(encoding="ascii").strip()
         if len(token) < _TOKEN_LEAST:
             token = secrets.token_urlsafe(18)

@@ -20,6 +20,7 @@ import msgspec
 from vigie.audit.chain import BEGIN, Head, Line, read_line, write_line
 from vigie.audit.record import AuditEntry
 from vigie.log import OncePer, get_logger
+from vigie.private_files import file_mode
 
 log = get_logger(__name__)
 
@@ -99,7 +100,7 @@ class Journal:
         """Open the newest file where its last line ends. Raises: OSError."""
         if self._number >= 0:
             return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o770, parents=True, exist_ok=True)  # less the mask
         names = log_files(self._folder)
         stored = read_head(self._folder)
         if self.head.n and (stored is None or stored.n < self.head.n):
@@ -121,7 +122,7 @@ class Journal:
             self._write(AuditEntry(kind="recovered", error=trouble))
 
     def _open(self, name: str) -> None:
-        number = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | _OPEN, 0o600)
+        number = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | _OPEN, file_mode())
         if not stat.S_ISREG(os.fstat(number).st_mode):
             os.close(number)
             raise OSError(f"{name} is not a plain file")
@@ -184,7 +185,7 @@ def write_head(folder: Path, head: Head, name: str = HEAD_FILE) -> None:
     """Raises: OSError."""
     # In one small write of fixed length, not synchronised: a head that lags behind is caught up with when opened.
     text = f'{{"n":{head.n:<15},"sum":"{head.sum}"}}\n'.encode()
-    number = os.open(folder / name, os.O_WRONLY | os.O_CREAT | _OPEN, 0o600)
+    number = os.open(folder / name, os.O_WRONLY | os.O_CREAT | _OPEN, file_mode())
     try:
         os.pwrite(number, text, 0)
         os.ftruncate(number, len(text))

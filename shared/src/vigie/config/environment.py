@@ -40,14 +40,15 @@ def new_boot() -> str:
 class ModuleEnvironment:
     """What the process was told at start. ``module_id`` is the deployed name; ``name`` says which module this code is.
 
-    ``state``: folder the module may write; ``frames``: shared folder of rings and cursors; ``http``: address and port
+    ``state``: folder the module may write; ``frames``: shared folder of the cameras' rings; ``http``: address and port
     of /metrics, /healthz and /readyz (port 0: ephemeral, see ``http.json`` in ``state``). ``runtimes``: where inference
     keeps what it measured of this machine and what engines compiled, if not in ``state``. ``models``: folders in which
     a model bundle is looked up by its name. ``doorbells``: outputs (``VIGIE_DOORBELLS``) whose
     every route, the manifest says, ends at the one consumer that the module knows: their claims may leave the route.
     ``model_trust``: file of the keys whose bundles this device takes, None: the usual place, where it may be
     missing; ``require_signature``: a bundle without such a key's signature is refused. ``audit_upstream``: lines of the
-    audit log go upstream too. ``seals``: the device's keys for what lies on its disk.
+    audit log go upstream too. ``seals``: the device's keys for what lies on its disk. ``tensors_folder``: where
+    preprocess writes tensors (``VIGIE_TENSORS``).
     """
 
     name: str
@@ -62,6 +63,7 @@ class ModuleEnvironment:
     runtimes: Path | None = None
     models: tuple[Path, ...] = (Path("/models"),)
     signals_folder: Path | None = None
+    tensors_folder: Path | None = None
     doorbells: frozenset[str] = frozenset()
     model_trust: Path | None = None
     require_signature: bool = False
@@ -73,6 +75,11 @@ class ModuleEnvironment:
     def signals(self) -> Path:
         """Folder of cursors and doorbells (``VIGIE_SIGNALS``); where none is named they lie in the frame folder."""
         return self.signals_folder or self.frames
+
+    @property
+    def tensors(self) -> Path:
+        """Folder of the tensor rings; where none is named they lie beside the frames."""
+        return self.tensors_folder or self.frames
 
     @classmethod
     def from_environ(cls, name: str, environ: Mapping[str, str]) -> Self:
@@ -91,6 +98,7 @@ class ModuleEnvironment:
             secrets=Path(environ.get("VIGIE_SECRETS", "/run/secrets")),
             log_style=cast("LogStyle", _one_of(environ, "VIGIE_LOG", get_args(LogStyle), "auto")),
             signals_folder=Path(environ["VIGIE_SIGNALS"]) if environ.get("VIGIE_SIGNALS") else None,
+            tensors_folder=Path(environ["VIGIE_TENSORS"]) if environ.get("VIGIE_TENSORS") else None,
             doorbells=frozenset(environ.get("VIGIE_DOORBELLS", "").split()),
             runtimes=Path(environ["VIGIE_RUNTIMES"]) if environ.get("VIGIE_RUNTIMES") else None,
             models=tuple(Path(part) for part in environ.get("VIGIE_MODELS", "/models").split(os.pathsep) if part),

@@ -1,7 +1,7 @@
 """Whose rings are read and written: shared memory belongs to everybody, and whoever makes the folder first keeps it.
 
 A ring is believed if it is this user's own, or lies in a folder that root made and that is closed to others, as a
-volume of the engine is: there only the modules' group can put files.
+volume of the engine is: there only modules that mount it for writing can put files, and each only its own (sticky).
 """
 
 from __future__ import annotations

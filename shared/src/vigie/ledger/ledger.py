@@ -28,6 +28,7 @@ from vigie.ledger.room import Room
 from vigie.ledger.rows import LedgerDamagedError, LedgerEntry, checksum, compare
 from vigie.ledger.sealed import check_keys, sealed_batch, unsealed_batch
 from vigie.ledger.spent import Spent
+from vigie.private_files import file_mode
 from vigie.sealing import Seals
 
 # Keys remembered to ignore what comes twice: about three minutes of four cameras at 30 fps. The hub sends again what
@@ -278,7 +279,7 @@ class Ledger:
     def _note_sent(self, sent: int) -> None:
         """Keep the newest number outside the database: there it cannot be rolled back with it. Overwritten in place."""
         note = f"{self.id} {sent}"
-        with os.fdopen(os.open(self._noted, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        with os.fdopen(os.open(self._noted, os.O_WRONLY | os.O_CREAT, file_mode()), "wb") as file:
             file.write(f"{note} {checksum(note)}".ljust(63).encode() + b"\n")
 
     def _check_sent(self) -> None:

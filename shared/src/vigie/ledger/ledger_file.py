@@ -9,6 +9,7 @@ content; that fsync covers everything before it. So a power loss takes at most t
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from vigie.ledger import wal_check
 from vigie.ledger.bounds import Durability
 from vigie.ledger.rows import VERSION, LedgerDamagedError
 from vigie.ledger.space import Reserve, volume_of
+from vigie.private_files import file_mode
 
 SYNC_S = 1.0
 _PAGE = 4096
@@ -39,6 +41,7 @@ class LedgerFile:
         self.volume = volume_of(path.parent)
         self.reserve = Reserve(path.with_name(path.name + ".reserve"), self.volume.reserve)
         self.durability: Durability = "process_crash"
+        _make(path)
         self.db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
         try:
             self.version = self._open()
@@ -143,3 +146,9 @@ class LedgerFile:
         if version > VERSION:
             raise LedgerRefusedError(str(path), version, VERSION)
         return version
+
+
+def _make(path: Path) -> None:
+    """An empty file, as SQLite would make it, with our mode in place of its 0644; its log takes over the mode."""
+    with contextlib.suppress(OSError):  # there already, or not to be made: SQLite says what is wrong
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, file_mode()))

@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from vigie.private_files import file_mode
+
 _MIB = 1 << 20
 # Of a small volume at most this share goes to the reserve, and as much to the write-ahead log.
 _SHARE = 6
@@ -58,7 +60,7 @@ class Reserve:
             facts = os.statvfs(self._path.parent)
             if facts.f_bavail * facts.f_frsize < 2 * self._size:
                 return False
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, file_mode())
             try:
                 os.posix_fallocate(descriptor, 0, self._size)
             finally:

@@ -264,7 +264,7 @@ def _validator_file(part: Path) -> Path:
 def _locked(folder: Path, wanted: Wanted) -> Iterator[Path]:
     """The file that grows, for this process alone."""
     part = folder / f"{wanted.sha256}.part"
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o664)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -59,7 +59,8 @@ class WorkloadApi:
         await runner.setup()
         self._runners[module] = runner
         await web.UnixSite(runner, str(path)).start()
-        path.chmod(0o600)
+        # In a folder that its container mounts: the module is another user of the hub's group there.
+        path.chmod(0o660 if self._folder_each else 0o600)
 
     async def close(self, module: str) -> None:
         runner = self._runners.pop(module, None)

@@ -15,7 +15,7 @@ from vigie_devkit.manifest.lint.create_options import member_rules, piece_rules,
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, take_apart
 from vigie_devkit.manifest.lint.finding import Finding, Severity, error
 from vigie_devkit.manifest.lint.frames import frames_size, frames_volume, writer_memory
-from vigie_devkit.manifest.lint.isolation import isolation_rules
+from vigie_devkit.manifest.lint.isolation import isolation_rules, user_rules
 from vigie_devkit.manifest.lint.layers import as_manifest, is_layer
 from vigie_devkit.manifest.lint.own_modules import image_exists, model_path, user_is_set
 from vigie_devkit.manifest.lint.placeholders import placeholder_rules
@@ -59,6 +59,7 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     disk_need,
     secret_rules,
     isolation_rules,
+    user_rules,
     audit_rules,
 )
 

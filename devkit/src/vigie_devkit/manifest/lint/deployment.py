@@ -37,7 +37,7 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Module:
-    """One container. ``kind``: which of Vigie's modules its image is, "" for anybody else's."""
+    """One container. ``kind``: which of Vigie's modules its image is, "" for anything else."""
 
     name: str
     path: str
@@ -103,7 +103,9 @@ def take_apart(content: Mapping[str, Any], twins: Mapping[str, Mapping[str, Any]
             broken.append(error("options-malformed", refusal.where, refusal.what, refusal.remedy))
             options, host = {}, HostOptions({}, [])
         desired = _desired(parts, name) or (twins or {}).get(name, {})
-        modules[name] = Module(name, path, kind_of(settings.get("image", "")), entry, settings, options, host, desired)
+        # With an entry point of its own it runs something else that its image holds.
+        kind = "" if options.get("Entrypoint") else kind_of(settings.get("image", ""))
+        modules[name] = Module(name, path, kind, entry, settings, options, host, desired)
     is_template = "$schema-template" in content or any(
         isinstance(one.settings.get("createOptions"), dict) for one in modules.values()
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from vigie_devkit.images.catalogue import GROUP, USERS
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.finding import Finding, hint, warning
 from vigie_devkit.manifest.lint.secrets import places
@@ -42,6 +43,25 @@ def isolation_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]
         yield from _namespaces(module)
         yield from _rights(module)
         yield from _passwords(module, is_template=deployment.is_template)
+
+
+def user_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """A user each: what one module makes in a volume that others mount, those cannot change."""
+    first: dict[str, Module] = {}
+    for module in deployment.ours:
+        user = module.host.user.partition(":")[0]
+        if user in {"", "0", "root"}:
+            continue  # other rules' findings
+        other = first.setdefault(user, module)
+        if other is not module:
+            yield warning(
+                "user-shared",
+                f"{module.options_path}.User",
+                f"{module.name!r} runs as user {user}, as {other.name!r} does: it could forge its doorbells",
+                f"write the user of its image: {USERS[module.kind]}:{GROUP}"
+                if module.kind in USERS
+                else "write another",
+            )
 
 
 def _mounts(module: Module) -> Iterator[Finding]:

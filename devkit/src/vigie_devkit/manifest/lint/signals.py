@@ -8,10 +8,11 @@ from vigie_devkit.manifest.content import Mount
 from vigie_devkit.manifest.doorbells import DOORBELLS, endpoints_of
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.finding import Finding, error, warning
+from vigie_devkit.manifest.lint.frames import OF_THE_GROUP, is_of_group, volume_options
 from vigie_edgehub.routes.config import parse_edgehub_desired
 from vigie_edgehub.routes.refusal import HubConfigRefusedError
 
-_WANTED = '{"type": "tmpfs", "device": "tmpfs", "o": "size=4m,uid=1250,gid=1250,mode=2770"}'
+_WANTED = f'{{"type": "tmpfs", "device": "tmpfs", "o": "size=4m,{OF_THE_GROUP}"}}'
 
 
 def doorbell_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
@@ -73,7 +74,7 @@ def signals_volume(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
 
 
 def _mode(module: Module, mount: Mount, path: str) -> Iterator[Finding]:
-    options = dict(pair.partition("=")[::2] for pair in mount.driver_options.get("o", "").split(","))
+    options = volume_options(mount)
     user, _, group = module.host.user.partition(":")
     if mount.driver_options.get("type") != "tmpfs":
         yield warning(
@@ -82,11 +83,16 @@ def _mode(module: Module, mount: Mount, path: str) -> Iterator[Finding]:
             f"volume {mount.source!r} is not a tmpfs: cursors are written with every frame, which wears a disk out",
             f"set DriverConfig.Options to {_WANTED}",
         )
-    elif user not in ("", "0") and (options.get("gid") != (group or user) or options.get("mode") != "2770"):
+    elif user not in ("", "0") and not (
+        is_of_group(options, group or user)
+        # As before each module had a user of its own.
+        or (options.get("uid"), options.get("gid"), options.get("mode")) == (user, group or user, "2770")
+    ):
         yield error(
             "signals-group",
             path,
-            f"the folder needs the modules' group ({group or user}) and mode 2770: what one makes the others must read",
+            f"the folder needs uid=0, the modules' group ({group or user}) and mode 3770: what one makes the others "
+            "must read, and not replace",
             f"set DriverConfig.Options to {_WANTED}",
         )
 
