@@ -25,6 +25,7 @@ COMMANDS = (
     "method",
     "logs",
     "audit",
+    "unseal",
     "down",
     "clean",
     "hub",

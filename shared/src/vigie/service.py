@@ -84,7 +84,7 @@ class Service(Generic[C]):
     def __init__(
         self, env: ModuleEnvironment, config_type: type[C], module_version: str, make_link: LinkFactory
     ) -> None:
-        """Made on the event loop; nothing runs yet."""
+        """Made on the event loop; nothing runs yet. Raises: SealedError: the audit log needs a key that is missing."""
         self.env = env
         self.module_version = module_version
         self.metrics = Metrics()
@@ -120,7 +120,8 @@ class Service(Generic[C]):
             )
         )
         self._reporter = Reporter(self.hub.report)
-        journal = Journal(env.state / FOLDER, module=env.module_id, boot=env.boot)
+        journal = Journal(env.state / FOLDER, module=env.module_id, boot=env.boot, seals=env.seals)
+        journal.check_key()
         self._auditor = Auditor(journal, self._reporter.report)
         self._answering = Answering(self._methods, self._auditor, self._loop)
         self.twin: TwinFeed[C] = TwinFeed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import os
@@ -15,13 +16,16 @@ import numpy as np
 import pytest
 
 from support.camera_module import CameraModule, camera_module, until
+from vigie.clip_files import clip_chunks, read_facts, whole_clips
 from vigie.contracts.clips import ClipFacts
-from vigie.errors import MethodRefusedError
+from vigie.errors import MethodRefusedError, SealedError
+from vigie.sealing import BrokenSealError, Key, Seals
 from vigie_camera.clip_desk import Taken
 from vigie_camera.clip_store import Clips
 from vigie_camera.config import ClipStore
 from vigie_camera.decode.preroll import Kept, PreRoll, Recording
 from vigie_camera.decode.wire import Clipped
+from vigie_devkit.cli import main
 
 MASK = {"points": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}
 
@@ -95,7 +99,7 @@ def save(clips: Clips, one: Taken) -> ClipFacts:
 
 
 def test_a_clip_on_disk_is_what_was_hashed_and_its_facts_come_last(tmp_path: Path) -> None:
-    clips = Clips(tmp_path / "clips")
+    clips = Clips(tmp_path / "clips", Seals())
     facts = save(clips, taken(b"a" * 3_000_000))
     again = save(clips, taken(b"b"))
     path = tmp_path / "clips" / facts.file
@@ -110,8 +114,30 @@ def test_a_clip_on_disk_is_what_was_hashed_and_its_facts_come_last(tmp_path: Pat
     assert sorted(one.name for one in (tmp_path / "clips").iterdir()) == [again.file[:-4] + ".json", again.file]
 
 
+def test_a_clip_of_a_device_with_a_key_shows_nothing_and_opens_with_the_key_alone(tmp_path: Path) -> None:
+    seals = Seals((Key(bytes(range(32))),))
+    content = b"ftyp" + b"person" * 400_000
+    facts = save(Clips(tmp_path, seals), taken(content))
+    path = tmp_path / facts.file
+    on_disk = b"".join(one.read_bytes() for one in tmp_path.iterdir())
+    assert b"person" not in on_disk
+    assert b"event-1" not in on_disk
+    assert whole_clips(tmp_path) == [path]
+    assert read_facts(path, seals) == facts
+    assert hashlib.sha256(b"".join(clip_chunks(path, seals))).hexdigest() == facts.sha256
+    assert facts.bytes == len(content)
+    for reads in (lambda: read_facts(path, Seals()), lambda: b"".join(clip_chunks(path, Seals()))):
+        with pytest.raises(SealedError):
+            reads()
+    # Another clip's content, or facts, under this name.
+    other = save(Clips(tmp_path, seals), taken(b"other"))
+    path.write_bytes((tmp_path / other.file).read_bytes())
+    with pytest.raises(BrokenSealError):
+        b"".join(clip_chunks(path, seals))
+
+
 def test_the_oldest_clips_go_for_room_and_all_of_them_by_age(tmp_path: Path) -> None:
-    clips = Clips(tmp_path)
+    clips = Clips(tmp_path, Seals())
     clips.configure(ClipStore(bytes=1 << 20, hours=1.0))
     names = [save(clips, taken(b"x" * 400_000, ended_wall_s=1_700_000_000.0 + n)).file for n in range(4)]
     assert sorted(path.name for path in tmp_path.glob("*.mp4")) == names[2:]
@@ -126,7 +152,7 @@ def test_the_oldest_clips_go_for_room_and_all_of_them_by_age(tmp_path: Path) -> 
 def test_a_clip_that_is_too_large_or_shorter_than_its_decoder_says_is_refused(
     tmp_path: Path, one: Taken, status: int
 ) -> None:
-    clips = Clips(tmp_path)
+    clips = Clips(tmp_path, Seals())
     clips.configure(ClipStore(bytes=1 << 20))
     with pytest.raises(MethodRefusedError) as refused:
         save(clips, one)
@@ -220,3 +246,18 @@ async def test_a_source_without_packets_says_that_it_has_none_and_a_lost_camera_
         module.set(dock={"source": str(moving), "pace": "realtime"})
         status, reply = await asked
         assert status in (409, 503), reply
+
+
+def test_a_sealed_clip_is_opened_for_people_by_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, out = Key(bytes(range(32))), tmp_path / "out"
+    facts = save(Clips(tmp_path / "clips", Seals((key,))), taken(b"moving pictures"))
+    (tmp_path / "key").write_bytes(base64.b64encode(key.secret))
+    (tmp_path / "key").chmod(0o600)
+    words = ["unseal", str(tmp_path / "clips" / facts.file), "--key", str(tmp_path / "key"), "-o", str(out)]
+    assert main(words) == 0
+    assert (out / facts.file).read_bytes() == b"moving pictures"
+    assert json.loads((out / facts.file).with_suffix(".json").read_text())["sha256"] == facts.sha256
+    assert main(words) == 2
+    assert "exists; name another folder" in capsys.readouterr().err

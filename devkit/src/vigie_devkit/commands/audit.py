@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from vigie_devkit.local.paths import add_run_option, find_run
 
 if TYPE_CHECKING:
     from vigie.audit.chain import Head
+    from vigie.sealing import Seals
 
 _EXAMPLES = """examples:
   ./vigie audit show                                  every module of the run, in order of time
@@ -39,6 +41,9 @@ def add_parser(subparsers: Any) -> None:
     check.set_defaults(handler=_verify)
     for verb in (show, check):
         verb.add_argument("modules", nargs="*", metavar="MODULE", help="which modules (default: all)")
+        verb.add_argument(
+            "--key", type=Path, metavar="FILE", help="the device's keys, for sealed lines (default: $VIGIE_AT_REST_KEY)"
+        )
         verb.add_argument("--folder", type=Path, help="a copy of a device's audit folder, in place of a run")
         add_run_option(verb)
 
@@ -52,12 +57,20 @@ def _folders(args: argparse.Namespace) -> dict[str, Path]:
     return audit_folders(sorted(run.modules.iterdir()) if run.modules.is_dir() else [], args.modules)
 
 
+def _seals(args: argparse.Namespace) -> Seals:
+    from vigie.sealing import VARIABLE, read_seals
+
+    return read_seals({VARIABLE: str(args.key)} if args.key is not None else os.environ)
+
+
 def _show(args: argparse.Namespace) -> int:
     import msgspec
 
     from vigie_devkit.local.audits import lines_of, readable
 
-    lines = sorted((line for folder in _folders(args).values() for line in lines_of(folder)), key=lambda one: one.at)
+    seals = _seals(args)
+    found = (line for folder in _folders(args).values() for line in lines_of(folder, seals))
+    lines = sorted(found, key=lambda one: one.at)
     for line in lines[-args.lines :] if args.lines > 0 else []:
         print(msgspec.json.encode(line).decode() if args.json else "\n".join(readable(line)))
     return 0
@@ -66,9 +79,9 @@ def _show(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from vigie_devkit.local.audits import judged
 
-    whole = True
+    whole, seals = True, _seals(args)
     for module, folder in _folders(args).items():
-        verdict = judged(folder, args.reported)
+        verdict = judged(folder, args.reported, seals)
         whole = whole and not verdict.breaks
         state = "whole" if not verdict.breaks else f"{len(verdict.breaks)} breaks"
         print(

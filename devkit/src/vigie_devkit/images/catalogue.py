@@ -99,11 +99,11 @@ _TITLES = {
     "evidence": "takes chosen pictures and clips to Azure Blob Storage",
 }
 _EXTRAS = {
-    "camera": ("frames", "vision", "decode"),
-    "preprocess": ("frames", "vision"),
-    "inference": ("frames", "models", "runtimes"),
+    "camera": ("frames", "vision", "decode", "sealing"),
+    "preprocess": ("frames", "vision", "sealing"),
+    "inference": ("frames", "models", "runtimes", "sealing"),
     "sync": ("sealing",),
-    "viewer": ("frames", "vision"),
+    "viewer": ("frames", "vision", "sealing"),
     "actions": ("sealing",),
     "evidence": (),
 }

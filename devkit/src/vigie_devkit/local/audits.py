@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from vigie.audit.chain import Head, Line, Verdict, read_line, verify
+from vigie.audit.chain import IN_THE_CLEAR, Head, Line, Verdict, read_line, verify
 from vigie.audit.journal import log_files, read_head, read_log_file
+from vigie.sealing import Seals
 from vigie_devkit.local.errors import NoRunError, UsageError
 
 
@@ -30,18 +31,18 @@ def audit_folders(places: list[Path], modules: list[str]) -> dict[str, Path]:
     return {name: folder for name, folder in found.items() if not modules or name in modules}
 
 
-def judged(folder: Path, known: Head | None) -> Verdict:
-    """Everything that is wrong with the log in ``folder``."""
+def judged(folder: Path, known: Head | None, seals: Seals = IN_THE_CLEAR) -> Verdict:
+    """Everything that is wrong with the log in ``folder``. Raises: SealedError: a line needs another key."""
     files = [(name, read_log_file(folder / name)) for name in log_files(folder)]
-    return verify(files, read_head(folder), known=known)
+    return verify(files, read_head(folder), known=known, seals=seals)
 
 
-def lines_of(folder: Path) -> Iterator[Line]:
-    """Lines that can be read, oldest first; what cannot is for ``judged`` to tell."""
+def lines_of(folder: Path, seals: Seals = IN_THE_CLEAR) -> Iterator[Line]:
+    """Lines that can be read, oldest first; what cannot is for ``judged`` to tell. Raises: SealedError."""
     for name in log_files(folder):
         for text in read_log_file(folder / name).split(b"\n"):
             with contextlib.suppress(ValueError):
-                yield read_line(text)
+                yield read_line(text, seals)
 
 
 def readable(line: Line) -> list[str]:

@@ -79,7 +79,7 @@ class Cameras:
         self._backend = installed_backend()
         self._nursery = Nursery(self._backend)
         self.probe = Probe(self._nursery, self._opening)
-        self.clips = Clips(Path(environ.get("VIGIE_CLIPS") or service.env.state / "clips"))
+        self.clips = Clips(Path(environ.get("VIGIE_CLIPS") or service.env.state / "clips"), service.env.seals)
         self._metrics = CameraMetrics(service.metrics)
         self._ready_when = CameraConfig().ready_when
         self._lock = threading.Lock()

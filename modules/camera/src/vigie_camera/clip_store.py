@@ -6,31 +6,34 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from vigie.clip_files import about_clip, about_facts
 from vigie.contracts.clips import CLIP_SUFFIX, FACTS_SUFFIX, ClipFacts
 from vigie.errors import MethodRefusedError
 from vigie.log import get_logger
+from vigie.sealed_files import RECORD_BYTES, sealed_chunks
+from vigie.sealing import Seals
 from vigie_camera.clip_desk import Taken
 from vigie_camera.config import ClipStore
 
 log = get_logger("camera.clips")
 
 _PART = ".part"
-_CHUNK = 1 << 20
 _TIDY_S = 60.0
 
 
 class Clips:
     """The folder of clips, which is this module's alone to write."""
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is made before the first clip."""
-        self.folder = folder
+    def __init__(self, folder: Path, seals: Seals) -> None:
+        """Nothing is made before the first clip. ``seals``: clips and their facts are sealed, where there is a key."""
+        self.folder, self._seals = folder, seals
         self._bounds = ClipStore()
         self._lock = threading.Lock()
 
@@ -55,12 +58,14 @@ class Clips:
             with self._lock:
                 self._make_room(facts.length, time.time())
                 path = self._free(name)
-                digest = _write(path, taken.fd, facts.length)
+                digest = hashlib.sha256()
+                content = _chunks(taken.fd, facts.length, digest.update)
+                _put(path, sealed_chunks(content, about_clip(path.name), self._seals))
                 done = ClipFacts(
                     file=path.name,
                     camera=camera,
                     bytes=facts.length,
-                    sha256=digest,
+                    sha256=digest.hexdigest(),
                     started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                     seconds=round(facts.seconds, 3),
                     before_s=round(facts.before_s, 3),
@@ -70,7 +75,8 @@ class Clips:
                     frame_hw=facts.size_hw,
                     label=label,
                 )
-                _put(path.with_suffix(FACTS_SUFFIX), msgspec.json.encode(done))
+                sealed = self._seals.close(msgspec.json.encode(done), about_facts(path.name))
+                _put(path.with_suffix(FACTS_SUFFIX), [sealed])
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise MethodRefusedError(503, f"the clip cannot be written to {self.folder} ({reason})") from error
@@ -116,29 +122,24 @@ class Clips:
         return path
 
 
-def _write(path: Path, memory_fd: int, length: int) -> str:
-    """Copy ``length`` bytes; what is hashed is what is written. Raises: OSError."""
-    digest = hashlib.sha256()
+def _chunks(memory_fd: int, length: int, seen: Callable[[bytes], object]) -> Iterator[bytes]:
+    """``length`` bytes, each shown to ``seen`` on its way: what is hashed is what is written. Raises: OSError."""
+    at = 0
+    while at < length:
+        chunk = os.pread(memory_fd, min(RECORD_BYTES, length - at), at)
+        if not chunk:
+            raise OSError(None, "the decoder took its memory back")
+        seen(chunk)
+        yield chunk
+        at += len(chunk)
+
+
+def _put(path: Path, content: Iterable[bytes]) -> None:
+    """Whole under its name, or not at all. Raises: OSError."""
     part = path.with_name(path.name + _PART)
     with part.open("xb") as file:
-        at = 0
-        while at < length:
-            chunk = os.pread(memory_fd, min(_CHUNK, length - at), at)
-            if not chunk:
-                raise OSError(None, "the decoder took its memory back")
-            digest.update(chunk)
+        for chunk in content:
             file.write(chunk)
-            at += len(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    return digest.hexdigest()
-
-
-def _put(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + _PART)
-    with part.open("xb") as file:
-        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

@@ -63,6 +63,7 @@ class Auditor:
                 self._journal.count_lost()
                 done = False
             head = self._journal.head
-            self._report({"audit": {"lines": head.n, "head": head.sum, "lost": self._journal.lost}})
+            told = {"lines": head.n, "head": head.sum, "lost": self._journal.lost, "at_rest": self._journal.at_rest}
+            self._report({"audit": told})
             written.set_result(done)
         self._journal.close()

@@ -16,10 +16,13 @@ import msgspec
 from msgspec import Meta
 
 from vigie.audit.record import AuditEntry
+from vigie.audit.sealed import opened
+from vigie.sealing import Seals
 
 Sum = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 BEGIN = "0" * 64
 """``prev`` of the first line."""
+IN_THE_CLEAR = Seals()
 _SUM = ',"sum":"'
 _SUM_BYTES = len(_SUM) + 64 + len('"}')
 
@@ -73,8 +76,12 @@ def write_line(entry: AuditEntry, before: Head, *, at: str, module: str, boot: s
     return body[:-1] + f'{_SUM}{digest}"}}\n'.encode(), Head(blank.n, digest)
 
 
-def read_line(text: bytes) -> Line:
-    """A line without its line feed. Raises: ValueError: it is not one, or its sum is of other text."""
+def read_line(text: bytes, seals: Seals = IN_THE_CLEAR) -> Line:
+    """A line without its line feed, sealed or not.
+
+    Raises: ValueError: it is not one, or its sum is of other text. SealedError: its key is not among ``seals``.
+    """
+    text = opened(text, seals)
     try:
         line = msgspec.json.decode(text, type=Line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -85,11 +92,14 @@ def read_line(text: bytes) -> Line:
     return line
 
 
-def verify(files: Sequence[tuple[str, bytes]], head: Head | None, *, known: Head | None = None) -> Verdict:
+def verify(
+    files: Sequence[tuple[str, bytes]], head: Head | None, *, known: Head | None = None, seals: Seals = IN_THE_CLEAR
+) -> Verdict:
     """Everything that is wrong with a log.
 
     Args: files: name and content, oldest first. head: of the head file; None: missing or unreadable. known: a line that
-        somebody else wrote down, such as the reported property ``audit``.
+        somebody else wrote down, such as the reported property ``audit``. seals: the keys of sealed lines.
+    Raises: SealedError: a line needs another key.
     """
     breaks: list[Break] = []
     last, first, count = Head(), 0, 0
@@ -104,7 +114,7 @@ def verify(files: Sequence[tuple[str, bytes]], head: Head | None, *, known: Head
         for number, text in enumerate(lines[:-1], 1):
             where = (name, number)
             try:
-                line = read_line(text)
+                line = read_line(text, seals)
             except ValueError as error:
                 breaks.append(Break(name, number, str(error)))
                 continue

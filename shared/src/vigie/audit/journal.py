@@ -17,10 +17,13 @@ from pathlib import Path
 
 import msgspec
 
-from vigie.audit.chain import BEGIN, Head, Line, read_line, write_line
+from vigie.audit.chain import BEGIN, IN_THE_CLEAR, Head, Line, read_line, write_line
 from vigie.audit.record import AuditEntry
+from vigie.audit.sealed import stored
+from vigie.errors import SealedError
 from vigie.log import OncePer, get_logger
 from vigie.private_files import file_mode
+from vigie.sealing import Seals
 
 log = get_logger(__name__)
 
@@ -47,8 +50,10 @@ class Journal:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         file_bytes_max: int = FILE_BYTES_MAX,
         files_max: int = FILES_MAX,
+        seals: Seals = IN_THE_CLEAR,
     ) -> None:
         """Nothing is opened yet. Several processes must not append to one folder."""
+        self._seals = seals
         self._folder, self._module, self._boot, self._now = folder, module, boot, now
         self._file_bytes_max, self._files_max = file_bytes_max, files_max
         self._lock = threading.Lock()
@@ -64,6 +69,19 @@ class Journal:
         """Entries that could not be written, and that no line tells of yet."""
         return self._lost
 
+    @property
+    def at_rest(self) -> str:
+        """How lines lie on the disk: "in the clear", or the name of the key."""
+        return self._seals.name or "in the clear"
+
+    def check_key(self) -> None:
+        """Raises: SealedError: the newest line needs a key that is not here, so nothing can follow on it."""
+        try:
+            for name in log_files(self._folder)[-1:]:
+                _last_line(read_log_file(self._folder / name), self._seals)
+        except OSError:
+            return  # a disk's trouble: ``append`` tells of it
+
     def append(self, entry: AuditEntry) -> bool:
         """Write ``entry``; False if the disk did not take it."""
         with self._lock:
@@ -74,7 +92,7 @@ class Journal:
                     self._lost = 0
                 self._write(entry)
                 self._rotate()
-            except OSError as error:
+            except (OSError, SealedError) as error:
                 self.count_lost()
                 self._close()
                 if self._quiet.ready("audit") is not None:
@@ -107,10 +125,10 @@ class Journal:
             stored = self.head  # this process wrote it: somebody took the files while it ran
         self._open(names[-1] if names else _name(1))
         content = _all_of(self._number)
-        end, found = _last_line(content)
+        end, found = _last_line(content, self._seals)
         if not content and len(names) > 1:
             # The power went between a new file and its first line.
-            _, found = _last_line(read_log_file(self._folder / names[-2]))
+            _, found = _last_line(read_log_file(self._folder / names[-2]), self._seals)
         self.head, trouble = _go_on(found, stored, empty=not names)
         if end < len(content):
             # Half a line: the power went, or somebody cut it. What is left of it is not one, so it goes.
@@ -131,6 +149,7 @@ class Journal:
     def _write(self, entry: AuditEntry) -> None:
         at = self._now().astimezone(UTC).isoformat(timespec="microseconds")
         line, head = write_line(entry, self.head, at=at, module=self._module, boot=self._boot)
+        line = stored(line, head.n, self._seals)
         written = os.write(self._number, line)
         if written < len(line):
             os.ftruncate(self._number, self._size)
@@ -150,8 +169,8 @@ class Journal:
         self._size = 0
         for old in names[: max(0, len(names) + 1 - self._files_max)]:
             # First the line that says so, then the deed: a file that is gone without such a line was taken.
-            _, found = _last_line(read_log_file(self._folder / old))
-            self._write(AuditEntry(kind="removed", file=old, last=found.n if found else None))
+            last = _last_number(read_log_file(self._folder / old))
+            self._write(AuditEntry(kind="removed", file=old, last=last))
             (self._folder / old).unlink()
 
 
@@ -206,14 +225,27 @@ def _go_on(found: Line | None, stored: Head | None, *, empty: bool) -> tuple[Hea
     return last, ""
 
 
-def _last_line(content: bytes) -> tuple[int, Line | None]:
+def _last_line(content: bytes, seals: Seals) -> tuple[int, Line | None]:
     """Where the last whole line ends, and that line; None if no line can be read."""
     end = content.rfind(b"\n") + 1
     begin = content.rfind(b"\n", 0, max(0, end - 1)) + 1
     try:
-        return end, read_line(content[begin : end - 1]) if end else None
+        return end, read_line(content[begin : end - 1], seals) if end else None
     except ValueError:
         return end, None
+
+
+def _last_number(content: bytes) -> int | None:
+    """Of the last whole line; without the key, too: a former key may be gone."""
+    lines = content.rsplit(b"\n", 2)
+    try:
+        return msgspec.json.decode(lines[-2], type=_Numbered).n
+    except (IndexError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+class _Numbered(msgspec.Struct):
+    n: int
 
 
 def _all_of(number: int) -> bytes:

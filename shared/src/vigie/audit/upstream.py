@@ -13,13 +13,15 @@ from typing import Final
 
 import msgspec
 
-from vigie.audit.chain import BEGIN, Head, Line, read_line
+from vigie.audit.chain import BEGIN, IN_THE_CLEAR, Head, Line, read_line
 from vigie.audit.journal import FOLDER, log_files, read_head, read_log_file, write_head
+from vigie.audit.sealed import opened
 from vigie.config.environment import ModuleEnvironment
 from vigie.contracts.envelope import AUDIT, EnvelopeHead
 from vigie.errors import PermanentError, TransientError
 from vigie.log import OncePer, get_logger
 from vigie.messaging.upstream import UpstreamOutput
+from vigie.sealing import Seals
 
 log = get_logger(__name__)
 
@@ -49,6 +51,7 @@ class AuditUpstream:
         """Nothing is read yet."""
         self._folder, self._output, self._module = env.state / FOLDER, output, env.module_id
         self._source = f"/{env.device_id}/{env.module_id}"
+        self._seals = env.seals
         self._quiet = OncePer(600.0)
         self._seen: Head | None = None
 
@@ -70,7 +73,7 @@ class AuditUpstream:
         if head is None or head == self._seen:
             return
         sent = read_head(self._folder, SENT_FILE) or Head()
-        while not stop.is_set() and (new := lines_after(self._files(sent), sent)):
+        while not stop.is_set() and (new := lines_after(self._files(sent), sent, self._seals)):
             limit = self._output.limit_bytes(self._properties("x" * 128), "x" * 128)
             items, sent = fitting(new, lambda items: len(self._body(items, Head(new[-1][0].n))), limit)
             message_id = f"{self._module}-audit-{sent.n}-{sent.sum[:16]}"
@@ -84,8 +87,8 @@ class AuditUpstream:
         found: list[bytes] = []
         for name in reversed(log_files(self._folder)):
             found.insert(0, read_log_file(self._folder / name))
-            first = _line(found[0].partition(b"\n")[0])
-            if first is not None and first.n <= sent.n:
+            first = _line(found[0].partition(b"\n")[0], self._seals)
+            if first is not None and first[0].n <= sent.n:
                 break
         return found
 
@@ -99,13 +102,13 @@ class AuditUpstream:
         return {"specversion": "1.0", "id": message_id, "source": self._source, "type": kind}
 
 
-def lines_after(files: Sequence[bytes], sent: Head) -> list[tuple[Line, bytes]]:
-    """Whole lines behind ``sent``, as they stand. All there are, if the log is not the one that ``sent`` is of."""
+def lines_after(files: Sequence[bytes], sent: Head, seals: Seals = IN_THE_CLEAR) -> list[tuple[Line, bytes]]:
+    """Whole lines behind ``sent``, as they were written; all there are, if ``sent`` is of another log."""
     lines = [
-        (line, text)
+        found
         for content in files
         for text in content.split(b"\n")[:-1]
-        if (line := _line(text)) is not None
+        if (found := _line(text, seals)) is not None
     ]  # fmt: skip
     known = next((line.sum for line, _ in lines if line.n == sent.n), None)
     follows = next((line.prev for line, _ in lines if line.n == sent.n + 1), sent.sum)
@@ -132,9 +135,10 @@ def fitting(
     return items, last
 
 
-def _line(text: bytes) -> Line | None:
-    """None: somebody changed it; whoever verifies the log is told."""
+def _line(text: bytes, seals: Seals) -> tuple[Line, bytes] | None:
+    """A line and its text; None: somebody changed it, and whoever verifies the log is told. Raises: SealedError."""
     try:
-        return read_line(text)
+        clear = opened(text, seals)
+        return read_line(clear), clear
     except ValueError:
         return None

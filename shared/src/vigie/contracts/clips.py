@@ -2,7 +2,8 @@
 
 The facts are written last, so a clip that has them is whole. Both lie in the camera module's folder of clips
 (``VIGIE_CLIPS``, by default ``clips`` in its state folder) until they are too old or too many; whoever needs a clip for
-longer copies it, and finds the oldest gone at any moment.
+longer copies it, and finds the oldest gone at any moment. Where the device has a key both are sealed with it: read them
+by ``vigie.clip_files``, which takes them either way.
 """
 
 from __future__ import annotations
