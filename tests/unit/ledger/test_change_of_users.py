@@ -18,12 +18,12 @@ from pathlib import Path
 from vigie.audit.journal import Journal
 from vigie.audit.record import method_entry
 from vigie.ledger.ledger import Ledger
-from vigie.ledger.rows import Entry, LedgerDamagedError
+from vigie.ledger.rows import LedgerDamagedError, LedgerEntry
 from vigie.open_state import main
 """
 RECORD = """
 ledger = Ledger(Path({file!r}))
-ledger.record([Entry({key!r}, 'dock', b'{{"seq": 1}}')], 1 << 30)
+ledger.record([LedgerEntry({key!r}, 'dock', b'{{"seq": 1}}')], 1 << 30)
 print(json.dumps([ledger.backlog().items, ledger.id]))
 ledger.close()
 """
