@@ -96,7 +96,7 @@ def test_the_evidence_module_sees_chosen_files_only_and_cannot_change_them() -> 
         name: {mount["Source"]: mount for mount in one["settings"]["createOptions"]["HostConfig"]["Mounts"]}
         for name, one in modules.items()
     }
-    assert set(mounts["evidence"]) == {"vigie-evidence", "vigie-chosen", "vigie-signals"}
+    assert set(mounts["evidence"]) == {"vigie-evidence", "vigie-chosen", "vigie-doorbells"}
     assert mounts["evidence"]["vigie-chosen"]["ReadOnly"]
     assert {name for name, of in mounts.items() if "vigie-chosen" in of} == {"camera", "evidence"}
     binds = modules["evidence"]["settings"]["createOptions"]["HostConfig"]["Binds"]
