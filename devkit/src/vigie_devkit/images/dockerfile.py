@@ -100,7 +100,11 @@ def _image_stage(image: Image) -> str:
             f"COPY --from=build --chown={image.user} /out/empty /var/lib/vigie",
             f"COPY --from=build --chown={image.user} /out/empty /frames",
             # Written by camera: a new volume gets the owner of the image's folder, whichever mounts it first.
-            *([f"COPY --from=build --chown={USERS['camera']}:{GROUP} /out/empty /evidence"] if image.name in _CHOSEN else []),
+            *(
+                [f"COPY --from=build --chown={USERS['camera']}:{GROUP} /out/empty /evidence"]
+                if image.name in _CHOSEN
+                else []
+            ),
             "COPY --from=build /out/env /",
             *models,
             "COPY --from=build /out/app /",
