@@ -132,6 +132,18 @@ def test_the_loss_falls_on_cuts() -> None:
     assert sum(said[-1].loss.values()) < 0.7 * sum(said[0].loss.values())
 
 
+def test_frozen_layers_keep_weights_and_normalisation_while_the_rest_learns() -> None:
+    start = Detector(2)
+    before = {name: value.clone() for name, value in start.state_dict().items()}
+    frozen = ("stem1", "stem2")
+    after = train(squares(16), 2, Recipe(epochs=2, batch=4, frozen=frozen), lambda _p: None, start).state_dict()
+    for name, value in after.items():
+        if name.startswith(tuple(f"parts.{layer}." for layer in frozen)):
+            assert torch.equal(value, before[name]), name
+    assert not torch.equal(after["parts.c2a.0.weight"], before["parts.c2a.0.weight"])
+    assert not torch.equal(after["parts.c2a.1.running_mean"], before["parts.c2a.1.running_mean"])
+
+
 def test_training_is_repeatable_under_a_seed() -> None:
     weights = [
         train(squares(8), 2, Recipe(epochs=2, batch=4, seed=seed), lambda _p: None).state_dict() for seed in (5, 5, 6)

@@ -22,13 +22,15 @@ from vigie.runtimes import open_engine
 from vigie.synthetic import SceneSpec, open_scene
 from vigie.synthetic.scene import HARD_SHOT_FRAMES
 from vigie.synthetic.shot import HARD_REGIMES
-from vigie_devkit.accuracy.average_precision import FrameFound, mean_average_precision
+from vigie_devkit.accuracy.average_precision import FrameFound, iou_matrix, mean_average_precision
 from vigie_devkit.accuracy.scene_truth import frame_truth
 from vigie_devkit.local.paths import CHECKOUT
 from vigie_devkit.train.dataset import Picture
 from vigie_devkit.train.evaluate import detections
 from vigie_devkit.train.rendered import VALID_SEED
 
+NEIGHBOUR_PX: Final = 80.0
+FOUND_IOU: Final = 0.5
 LOOKS: Final = 2  # at each scene and regime
 NORMAL_STEP: Final = 200
 FIRST_FRAME: Final = 7
@@ -79,7 +81,28 @@ def accuracy_rows(bundle: Bundle, variant: str | None, scenes: int, draw_in: Pat
             f"| {name} | {measured.map50:.3f} | {measured.map50_95:.3f} | {measured.objects} "
             f"| {lowest} {measured.ap50[lowest]:.2f} |"
         )
-    return rows
+    return [*rows, "", *_company_rows(shown, found, bundle.card.thresholds.score_min)]
+
+
+def _company_rows(shown: list[Shown], found: list[FrameFound], score_min: float) -> list[str]:
+    """Small parts by how many others lie within 80 px: of which share a detection of their class fits at the score."""
+    hits: dict[int, list[bool]] = {}
+    for one, answer in zip(shown, found, strict=True):
+        truth = one.picture.truth()
+        if one.regime != "small" or not len(truth.class_ids):
+            continue
+        kept = answer.scores >= score_min
+        fits = iou_matrix(truth.boxes_xyxy, answer.boxes_xyxy[kept]) >= FOUND_IOU
+        right = (fits & (truth.class_ids[:, None] == answer.class_ids[kept][None])).any(axis=1)
+        centres = (truth.boxes_xyxy[:, :2] + truth.boxes_xyxy[:, 2:]) / 2
+        near = (np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1)) <= NEIGHBOUR_PX).sum(axis=1) - 1
+        for index in np.flatnonzero(~truth.ignore):
+            hits.setdefault(min(int(near[index]), 3), []).append(bool(right[index]))
+    head = [f"| neighbours of a small part | parts | found at score {score_min:g} |", "|---|---|---|"]
+    return head + [
+        f"| {f'{count}' if count < 3 else '3 or more'} | {len(hits[count])} | {np.mean(hits[count]):.3f} |"
+        for count in sorted(hits)
+    ]
 
 
 def cost_ms(bundle: Bundle, variant: str | None, threads: int) -> tuple[float, float]:

@@ -8,20 +8,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vigie_devkit.train.augment import LEAST_KEPT, Augment, augmented
 from vigie_devkit.train.dataset import Dataset
 from vigie_devkit.train.loss import Targets
 
 # Of the cuts: about an object. The rest fall anywhere, so that rails, borders and bare belt are learned too.
 AIMED_SHARE = 0.85
-# Of an object that a cut goes through: with less of it inside, it is neither asked for nor taken for background.
-LEAST_KEPT = 0.35
 
 
 def make_batch(
-    data: Dataset, chosen: NDArray[np.int64], chance: np.random.Generator, cut_hw: tuple[int, int]
+    data: Dataset,
+    chosen: NDArray[np.int64],
+    chance: np.random.Generator,
+    cut_hw: tuple[int, int],
+    augment: Augment | None = None,
 ) -> tuple[Tensor, Targets]:
     """Cuts of ``cut_hw`` of the ``chosen`` pictures, flipped and re-lit at random; their truth, padded.
 
+    ``augment``: first make another picture out of each, and others.
     The images are (B, 3, H, W) uint8 BGR, channels last in memory. ``cut_hw`` as large as the pictures: whole ones.
     """
     height, width = cut_hw
@@ -29,9 +33,10 @@ def make_batch(
     images = np.empty((len(chosen), height, width, 3), np.uint8)
     rows: list[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]] = []
     for row, index in enumerate(chosen):
-        left, top = _corner(data, index, chance, cut_hw)
-        picture = data.images[index, top : top + height, left : left + width]
-        boxes, inside, kind = _cut(data, index, (left, top), cut_hw)
+        source, number = (data, int(index)) if augment is None else (augmented(data, int(index), chance, augment), 0)
+        left, top = _corner(source, number, chance, cut_hw)
+        picture = source.images[number, top : top + height, left : left + width]
+        boxes, inside, kind = _cut(source, number, (left, top), cut_hw)
         if chance.random() < 0.5:
             picture, boxes[:, [0, 2]] = picture[:, ::-1], width - boxes[:, [2, 0]]
         if chance.random() < 0.5:
@@ -39,7 +44,7 @@ def make_batch(
         gain = chance.uniform(0.75, 1.25) * chance.uniform(0.92, 1.08, 3)
         table = np.clip(levels * gain + chance.uniform(-15, 15), 0, 255).astype(np.uint8)
         cv2.LUT(np.ascontiguousarray(picture), table.reshape(256, 1, 3), dst=images[row])
-        rows.append((boxes, data.class_ids[index][inside], kind))
+        rows.append((boxes, source.class_ids[number][inside], kind))
     return torch.from_numpy(images).permute(0, 3, 1, 2), _padded(rows)
 
 

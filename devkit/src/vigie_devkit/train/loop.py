@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vigie_devkit.train.augment import Augment
 from vigie_devkit.train.batches import make_batch
 from vigie_devkit.train.dataset import Dataset
 from vigie_devkit.train.network import Detector, cells
@@ -23,7 +24,9 @@ class Recipe:
     """Everything that decides the weights, apart from the data.
 
     ``cut_px``: train on squares of so many pixels (a multiple of 32) cut from the pictures, mostly about objects; None:
-    on whole pictures. ``shards``: in how many parts a batch is computed, see ``shards``.
+    on whole pictures. ``plain_share``: of the epochs, the last ones, that see pictures without ``augment``.
+    ``frozen``: layers that keep their weights; the first ones, or the work before them is done for nothing.
+    ``shards``: in how many parts a batch is computed, see ``shards``.
     """
 
     epochs: int
@@ -34,6 +37,9 @@ class Recipe:
     weight_decay: float = 0.02
     warm_up_steps: int = 300
     average_decay: float = 0.998
+    augment: Augment | None = None
+    plain_share: float = 0.15
+    frozen: tuple[str, ...] = ()
     seed: int = 0
 
 
@@ -63,6 +69,7 @@ def train(
     torch.manual_seed(recipe.seed)
     chance = np.random.default_rng(recipe.seed)
     network = start or Detector(class_count).to(memory_format=torch.channels_last)
+    network.freeze(recipe.frozen)
     average: Detector = copy.deepcopy(network).eval()
     cut_hw = _cut_size((data.images.shape[1], data.images.shape[2]), recipe)
     optimiser = _optimiser(network, recipe)
@@ -75,8 +82,9 @@ def train(
         for epoch in range(recipe.epochs):
             sums: dict[str, float] = {}
             order = chance.permutation(len(data))
+            augment = recipe.augment if epoch < round(recipe.epochs * (1 - recipe.plain_share)) else None
             for number in range(batches):
-                images, targets = make_batch(data, order[number * size : (number + 1) * size], chance, cut_hw)
+                images, targets = make_batch(data, order[number * size : (number + 1) * size], chance, cut_hw, augment)
                 for group in optimiser.param_groups:
                     group["lr"] = _learning_rate(recipe, step, steps)
                 parts = shards.backward(images, targets)
@@ -100,8 +108,9 @@ def _cut_size(picture_hw: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
 
 def _optimiser(network: Detector, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW that leaves biases and normalisation undecayed."""
-    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    plain = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in trained if parameter.ndim > 1]
+    plain = [parameter for parameter in trained if parameter.ndim <= 1]
     return torch.optim.AdamW(
         [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}],
         lr=recipe.learning_rate,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from vigie_devkit.models.writer import bundle_name
+from vigie_devkit.train.augment import Augment
 from vigie_devkit.train.loop import Recipe
 
 RENDERED_NAME: Final = "conveyor-parts"
@@ -15,11 +16,15 @@ VALID_SHARE: Final = 0.1
 RENDERED_RECIPE: Final = Recipe(epochs=26, cut_px=256)
 # Nobody knows how large the objects of a folder are: whole pictures, unless told otherwise. They are few: small
 # batches, so that there are steps enough.
-FOLDER_RECIPE: Final = Recipe(epochs=60, batch=4)
+FOLDER_RECIPE: Final = Recipe(epochs=60, batch=4, augment=Augment())
 # From trained weights: what is known must not be shaken out, and the way is shorter.
 AGAIN_LEARNING_RATE: Final = 1e-3
 AGAIN_WARM_UP: Final = 150
-AGAIN_EPOCHS: Final = {True: 12, False: 50}  # rendered, a folder
+AGAIN_EPOCHS: Final = {True: 6, False: 50}  # rendered, a folder
+# Half of the cost of a step is in the layers at strides 2 and 4. Edges of parts stay edges: another mix of rendered
+# pictures changes what is made of them.
+AGAIN_FROZEN: Final = ("stem1", "stem2", "c2a", "c2b")
+AGAIN_AVERAGE_DECAY: Final = 0.995
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ def wanted_training(
             epochs=AGAIN_EPOCHS[own is None],
             learning_rate=AGAIN_LEARNING_RATE,
             warm_up_steps=AGAIN_WARM_UP,
+            average_decay=AGAIN_AVERAGE_DECAY,
+            frozen=AGAIN_FROZEN if own is None else (),
         )
     return Wanted(
         name=name or (RENDERED_NAME if own is None else bundle_name(Path(f"{own.resolve().name}.folder"))),
