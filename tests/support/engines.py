@@ -17,7 +17,7 @@ VULKAN_SOFTWARE = {
     "VK_DRIVER_FILES": str(_SWIFTSHADER),
     "LD_LIBRARY_PATH": str(_SWIFTSHADER.parent),
 }
-_PACKAGES = {"openvino": "openvino", "qnn": "onnxruntime_qnn"}
+_PACKAGES = {"openvino": "openvino", "qnn": "onnxruntime_qnn", "litert": "ai_edge_litert"}
 
 
 def needs(engine: str) -> pytest.MarkDecorator:

@@ -69,7 +69,8 @@ def summary(folder: Path) -> str:
     card = bundle.card
     shown = ", ".join(card.labels[:8]) + (", ..." if len(card.labels) > 8 else "")
     sizes = ", ".join(
-        f"{name} ({bundle.variant(name).file.stat().st_size / 1e6:.1f} MB, opset {facts.opset})"
+        f"{name} ({bundle.variant(name).file.stat().st_size / 1e6:.1f} MB, "
+        f"{f'opset {facts.opset}' if facts.opset else facts.format})"
         for name, facts in card.variants.items()
     )
     size = f"{card.input.height}x{card.input.width}"

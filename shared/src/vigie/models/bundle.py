@@ -15,6 +15,7 @@ from vigie.models.card import CARD_BYTES_MAX, Card, CardVariant, read_card
 from vigie.models.graph_files import MalformedGraphError, graph_files
 
 CARD_FILE = "card.yaml"
+TFLITE_IDENTIFIER = b"TFL3"  # of a FlatBuffer: behind the four bytes of the root's offset
 # One protobuf message cannot be larger; external data may be, within reason for a box at the edge.
 MODEL_BYTES_MAX = 2 << 30
 BUNDLE_BYTES_MAX = 4 << 30
@@ -31,7 +32,7 @@ class ModelContent:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One loadable ONNX file of a verified bundle. ``file`` is absolute, for people and error texts: what lies there
+    """One loadable file of a verified bundle. ``file`` is absolute, for people and error texts: what lies there
     may be replaced at any moment, so a runtime loads what ``read`` returns. ``card`` holds its facts.
     """
 
@@ -51,6 +52,10 @@ class Variant:
         """
         where = str(self.folder)
         graph = read_verified(self.folder, self.card.file, self.card.sha256)
+        if self.card.format == "tflite":
+            if graph[4:8] != TFLITE_IDENTIFIER or self.card.external_files:
+                raise BundleError(where, f"{self.card.file} is not one whole .tflite file; attach the model again")
+            return ModelContent(graph, {})
         try:
             found = graph_files(graph)
         except MalformedGraphError as error:

@@ -94,8 +94,36 @@ class Parity(_Strict, frozen=True, kw_only=True):
     samples: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
+class AdaptedOutput(_Strict, frozen=True, kw_only=True):
+    """Where one output of the card is found in a file that names and orders its own.
+
+    ``index``: in the file's order. ``transposed``: its last two axes are the other way round. ``unit_boxes``: the four
+    numbers of a box are shares of the input's sides, where the card's are pixels.
+    """
+
+    index: Annotated[int, msgspec.Meta(ge=0, le=15)]
+    transposed: bool = False
+    unit_boxes: bool = False
+
+
+class Adapter(_Strict, frozen=True, kw_only=True):
+    """How a file that takes and gives other tensors than the card is fed and read; found by trial when it is attached.
+
+    A value ``x`` of the uint8 picture becomes ``(x - mean) / std``, channel by channel in the order of ``channels``.
+    """
+
+    channels: Literal["bgr", "rgb"]
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[
+        Annotated[float, msgspec.Meta(gt=0)], Annotated[float, msgspec.Meta(gt=0)], Annotated[float, msgspec.Meta(gt=0)]
+    ]
+    outputs: Annotated[tuple[AdaptedOutput, ...], msgspec.Meta(min_length=1)]
+
+
 class CardVariant(_Strict, frozen=True, kw_only=True):
-    """One ONNX file of the bundle. ``form``: ``float``, or how integers are written (``qdq``, ``qoperator``).
+    """One model file of the bundle. ``form``: ``float``, or how integers are written (``qdq``, ``qoperator``).
+
+    ``format``: of the file; ``opset`` is of ONNX files, ``adapter`` of all others.
 
     ``integer_share``: of the multiply-adds. ``float_layers``: nodes that were kept in higher precision.
     ``cpus``: kinds of CPU whose integer arithmetic gives these answers; empty where it does not matter.
@@ -112,7 +140,9 @@ class CardVariant(_Strict, frozen=True, kw_only=True):
     reduce_range: bool | None = None
     integer_share: Share | None = None
     float_layers: tuple[Text, ...] = ()
-    opset: Annotated[int, msgspec.Meta(ge=1)]
+    format: Literal["onnx", "tflite"] = "onnx"
+    opset: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    adapter: Adapter | None = None
     external_files: dict[FileName, Sha256] = {}
     calibration: Calibration | None = None
     targets: tuple[Text, ...] = ()

@@ -8,7 +8,7 @@ import msgspec
 class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked for; ``open_engine`` opens exactly this or says why not.
 
-    ``engine``: ``onnxruntime``, ``openvino``, or the name of one that plugs in. ``provider``: a row of
+    ``engine``: ``onnxruntime``, ``openvino``, ``litert``, or the name of one that plugs in. ``provider``: a row of
     ``vigie.runtimes.providers`` (``cpu``, ``openvino``, ``cuda``, ``qnn-htp``, ...). ``device``: the row's word for it
     (``CPU``, ``GPU``, ``NPU``, ``HTP``). ``variant``: of the bundle. ``threads``: of one run, at least 1.
     ``runs``: at a time, on one loaded model. ``options``: the provider's own, checked against its row.

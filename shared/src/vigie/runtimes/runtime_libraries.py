@@ -40,6 +40,13 @@ def import_openvino() -> ModuleType:
     return openvino  # type: ignore[no-any-return]  # not followed: it may not be installed
 
 
+def import_litert() -> ModuleType:
+    """LiteRT's interpreter. Raises: ImportError: it is not installed."""
+    from ai_edge_litert import interpreter
+
+    return interpreter  # type: ignore[no-any-return]  # it may not be installed
+
+
 def plugin_devices(runtime: ModuleType, module: str, ep: str) -> list[Any]:
     """The ep-devices of the plugin provider ``ep``, whose package is ``module``; registered on first use.
 

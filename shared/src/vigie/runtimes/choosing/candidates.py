@@ -57,8 +57,14 @@ def candidates(
     packages = {package.name: package.version for package in report.packages} if installed is None else installed
     found: list[Candidate] = []
     rejected: list[Rejected] = []
+    formats = {variant.format for variant in card.variants.values()}
     for row in TABLE.values():
         for device in row.devices:
+            if row.format not in formats:
+                # What is not installed is no reason yet: there would be nothing for it to run.
+                reason = f"this bundle has no .{row.format} variant"
+                rejected.append(Rejected(row.engine, row.id, device, "", reason, "add one: ./vigie models attach"))
+                continue
             why_not = unavailable(row, device, report, packages, emulation=emulation, platform=platform)
             if why_not:
                 rejected.append(Rejected(row.engine, row.id, device, "", *why_not))
@@ -145,12 +151,15 @@ def _variants(row: Row, card: Card, sums: IntegerSums) -> tuple[list[str], dict[
     rank = {precision: number for number, precision in enumerate(row.precisions)}
     rest: dict[str, str] = {}
     for name, variant in card.variants.items():
+        if variant.format != row.format:
+            continue  # not a file that this row could read
         if variant.precision not in rank:
             rest[name] = row.unsuited.get(variant.precision, f"{row.id} takes no {variant.precision}")
         elif row.id == "cpu" and variant.cpus and sums not in variant.cpus:
             rest[name] = f"its sums are exact on {', '.join(variant.cpus)}; this CPU is {sums}, where they may overflow"
     suited = sorted(
-        (name for name in card.variants if name not in rest), key=lambda name: rank[card.variants[name].precision]
+        (name for name, variant in card.variants.items() if name not in rest and variant.format == row.format),
+        key=lambda name: rank[card.variants[name].precision],
     )
     if not suited and row.id == "cpu":
         return list(rest), {}

@@ -22,6 +22,7 @@ GROUP = "vigie.engines"
 _OWN = {
     "onnxruntime": "vigie.runtimes.engines.onnxruntime_engine:open_onnxruntime",
     "openvino": "vigie.runtimes.engines.openvino_engine:open_openvino",
+    "litert": "vigie.runtimes.engines.litert_engine:open_litert",
     "kserve": "vigie.runtimes.engines.remote.engine:open_kserve",
 }
 

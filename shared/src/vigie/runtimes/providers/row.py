@@ -56,7 +56,8 @@ class Row(msgspec.Struct, frozen=True):
     ``id``: a candidate's ``provider``. ``engine``: who opens it. ``ep``: ONNX Runtime's full name, or OpenVINO's word.
     ``way``: in ONNX Runtime's own library, a plugin library (``plugin_module`` finds it), or a runtime of its own.
     ``devices``: need by the candidate's ``device``. ``libraries``: shared libraries it must find, newest name first in
-    each group. ``precisions``: of variants, the preferred first; ``unsuited``: precision -> why not.
+    each group. ``precisions``: of variants, the preferred first; ``unsuited``: precision -> why not. ``format``: of the
+    files that it reads.
     ``also``: providers that take what this one leaves. ``fixed``: options always set; ``from_plugin``: options whose
     value is what a function of the plugin module returns; ``by_precision``: what a variant of it needs;
     ``performance``: by objective. ``device_option`` takes the device's name, ``threads_option`` the candidate's threads
@@ -69,7 +70,7 @@ class Row(msgspec.Struct, frozen=True):
 
     id: str
     title: str
-    engine: Literal["onnxruntime", "openvino"]
+    engine: Literal["onnxruntime", "openvino", "litert"]
     ep: str
     way: Way
     packages: tuple[Package, ...]
@@ -77,6 +78,7 @@ class Row(msgspec.Struct, frozen=True):
     precisions: tuple[str, ...]
     options: dict[str, Option]
     unsuited: dict[str, str] = {}
+    format: Literal["onnx", "tflite"] = "onnx"
     platform: str = "linux"
     plugin_module: str = ""
     libraries: tuple[str, ...] = ()
