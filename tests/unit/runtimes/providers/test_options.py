@@ -51,5 +51,5 @@ def test_what_a_row_sets_by_itself_passes_its_own_check(row: object) -> None:
     for options in (table_row.fixed, *table_row.performance.values(), *table_row.by_precision.values()):
         check_options(table_row, options)
     assert not set(table_row.precisions) & set(table_row.unsuited)
-    assert table_row.engine in {"onnxruntime", "openvino"}
+    assert table_row.engine in {"onnxruntime", "openvino", "litert"}
     assert (table_row.way == "plugin") == bool(table_row.plugin_module)
