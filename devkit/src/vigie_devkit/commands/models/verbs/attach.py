@@ -17,9 +17,15 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("file", type=Path, help="the .tflite file")
     verb.add_argument("--output", type=Path, required=True, help="the new bundle's folder")
     verb.add_argument("--name", type=bundle_name, help="of the variant (default: tflite- and its precision)")
-    verb.add_argument("--channels", choices=("rgb", "bgr"), default="", help="where the trial finds both")
     verb.add_argument(
-        "--range", dest="range_", choices=("0..1", "-1..1", "0..255", "imagenet"), default="", help="likewise"
+        "--channels", choices=("rgb", "bgr"), default="", help="order of colours, where the trial finds two"
+    )
+    verb.add_argument(
+        "--range",
+        dest="range_",
+        choices=("0..1", "-1..1", "0..255", "imagenet"),
+        default="",
+        help="of the picture that it takes, where the trial finds two",
     )
 
 
