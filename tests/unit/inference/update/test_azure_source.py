@@ -15,6 +15,7 @@ from support.inference import Bench, inference
 from support.inference import picture as random_picture
 from support.modules import until
 from support.releases import HW, UNMEASURED, archive, release, state, until_phase
+from vigie_devkit.cli import main
 from vigie_devkit.models.importer import import_model
 
 
@@ -96,3 +97,41 @@ async def test_a_download_from_blob_storage_goes_on_where_a_restart_of_the_modul
             await bench.desire(**desired, models={"first": wanted})
             await until_phase(bench, "committed", "rejected")
             assert state(bench)["phase"] == "committed", state(bench)
+
+
+async def test_what_models_publish_writes_is_what_a_device_fetches_and_no_blob_is_ever_replaced(
+    first: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive(first, tmp_path, "2")
+    good, expired = tmp_path / "good.sas", tmp_path / "expired.sas"
+    good.write_text(f"?{sas('cw')}\n")
+    expired.write_text(sas("cw", begins=timedelta(hours=-3), lasts=timedelta(hours=-1)))
+    with Azurite(tmp_path / "azurite").running() as azurite:
+        await azurite.make_container()
+        url = f"{azurite.url}/parts-2.zip"
+
+        async def publish(signature: Path) -> tuple[int, str]:
+            code = await asyncio.to_thread(
+                main, ["models", "publish", str(tmp_path / "v2"), url, "--sas", str(signature)]
+            )
+            printed = capsys.readouterr()
+            return code, printed.out + printed.err
+
+        code, printed = await publish(expired)
+        assert (code != 0, "answers 403" in printed) == (True, True), printed
+        code, printed = await publish(good)
+        assert code == 0, printed
+        facts = {words[0]: words[1] for line in printed.splitlines() if len(words := line.split()) == 2}
+        code, printed = await publish(good)
+        assert (code != 0, "already exists" in printed) == (True, True), printed
+        assert sas("cw").partition("sig=")[2] not in printed
+        async with inference(tmp_path / "module") as bench:
+            await bench.serve(first, runtime=UNMEASURED)
+            give_secret(bench, sas("r"))
+            wanted = {
+                "version": facts["version"], "source": url, "sha256": facts["sha256"], "size": int(facts["size"]),
+                "secret": "MODELS", "rollout": {"commit": "immediate", "probation_s": 0},
+            }  # fmt: skip
+            await bench.desire(model={"path": str(first)}, runtime=UNMEASURED, models={"first": wanted})
+            told = await until_phase(bench, "committed", "rejected")
+    assert (told["phase"], told["version"]) == ("committed", "2"), told
