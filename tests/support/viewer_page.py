@@ -20,6 +20,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from support.modules import Sender, environment, task
 from support.viewer import module_status
+from vigie.config.schema import config_schema
 from vigie.contracts import names
 from vigie.contracts.detections import Detection, DetectionsItem, Mask, StageTimings
 from vigie.contracts.events import EventItem
@@ -137,11 +138,14 @@ class House:
                 continue
             fields: dict[str, Any] = {"metrics": {"vigie_hub_connected": 1.0}, **self.extra.get(name, {})}
             if name == names.CAMERA:
-                from vigie.config.schema import config_schema
                 from vigie_camera.config import CameraConfig
 
                 fields |= {"desired": desired, "reported": {"camera_state": self.states}}
                 fields["schema"] = config_schema(CameraConfig)
+            if name == names.PREPROCESS:
+                from vigie_preprocess.config import PreprocessConfig
+
+                fields["schema"] = config_schema(PreprocessConfig)
             self.statuses[name].send(module_status(name, **fields))
 
     async def run(self, fps: float = 12.0) -> None:

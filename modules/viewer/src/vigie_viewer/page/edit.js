@@ -1,21 +1,28 @@
 // Editing where looking beats typing. Every edit is a merge patch of one module's desired properties and shown as that.
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { state } from "./store.js";
+import { regionOf, state } from "./store.js";
 import { applyPatch, Patch, Said, undoPatch } from "./hub.js";
 import { paint } from "./shapes.js";
 import { t } from "./strings.en.js";
 import { Icon } from "./icons.js";
 
 const round = (value) => Math.round(value * 1e4) / 1e4;
-const KINDS = ["zones", "lines", "masks"];
-// Zones and lines make events, which sync does; masks hide pixels, which the camera does.
-const OWNER = { zones: "sync", lines: "sync", masks: "camera" };
+const KINDS = ["zones", "lines", "masks", "regions"];
+// Zones and lines make events, which sync does; masks hide pixels, which the camera does; preprocess looks at regions.
+const OWNER = { zones: "sync", lines: "sync", masks: "camera", regions: "preprocess" };
+const TWO_POINTS = ["lines", "regions"];
 
 // Shapes of one camera: named, points in shares of the picture, so that another resolution changes nothing.
 export function useShapes(name) {
-  const have = (kind) => state.modules[OWNER[kind]]?.desired?.cameras?.[name]?.[kind] || {};
+  const have = (kind) => kind === "regions" ? regionOf(name) : state.modules[OWNER[kind]]?.desired?.cameras?.[name]?.[kind] || {};
   const [shapes, setShapes] = useState(() => KINDS.flatMap((kind) => Object.entries(have(kind)).map(([label, value]) => ({ kind, label, points: value.points || value, base: true }))));
   return [shapes, setShapes];
+}
+
+const boxOf = (points) => [0, 1].flatMap((end) => [0, 1].map((axis) => (end ? Math.max : Math.min)(...points.map((point) => point[axis]))));
+
+export function regionPatch(name, [shape]) {
+  return { regions: { [name]: shape.gone ? null : { box: boxOf(shape.points) } } };
 }
 
 // Which desired properties a module takes is in the schema that it publishes itself.
@@ -51,7 +58,7 @@ export function Drawing({ tool, shapes, onChange, onDone }) {
   };
   const near = (a, b) => { const box = canvas.current.getBoundingClientRect(); return Math.hypot((a[0] - b[0]) * box.width, (a[1] - b[1]) * box.height) < 14; };
   const finish = () => {
-    const points = draft.current, least = tool === "lines" ? 2 : 3;
+    const points = draft.current, least = TWO_POINTS.includes(tool) ? 2 : 3;
     draft.current = [];
     if (points.length >= least) onDone(points);
     again((n) => n + 1);
@@ -67,9 +74,9 @@ export function Drawing({ tool, shapes, onChange, onDone }) {
     }
     event.preventDefault();
     const points = draft.current;
-    if (tool !== "lines" && points.length >= 3 && near(points[0], point)) return finish();
+    if (!TWO_POINTS.includes(tool) && points.length >= 3 && near(points[0], point)) return finish();
     draft.current = [...points, point];
-    if (tool === "lines" && draft.current.length === 2) return finish();
+    if (TWO_POINTS.includes(tool) && draft.current.length === 2) return finish();
     again((n) => n + 1);
   };
   const move = (event) => {
@@ -125,7 +132,8 @@ export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPre
   if (Object.keys(own).length) patches.push({ module: "camera", patch: { cameras: { [name]: own } }, ok: !String(own.source || "").includes(":***@"), secret: true });
   for (const kind of KINDS) {
     const of = drawn.filter((shape) => shape.kind === kind);
-    if (of.length) patches.push({ module: OWNER[kind], patch: shapesPatch(name, of), ok: accepts(OWNER[kind], ["cameras", name, kind]), kind });
+    const path = kind === "regions" ? ["regions", name] : ["cameras", name, kind];
+    if (of.length) patches.push({ module: OWNER[kind], patch: kind === "regions" ? regionPatch(name, of) : shapesPatch(name, of), ok: accepts(OWNER[kind], path), kind });
   }
   const done = ({ ok, told }) => {
     if (ok) { setUndo(told.undo); setSaid({ text: t.edit.sent(told.version), good: true }); } else setSaid({ text: told.error, bad: true });
@@ -136,12 +144,12 @@ export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPre
     if (done(await applyPatch(one.module, one.patch)) && one.kind) setShapes(shapes.filter((shape) => !(shape.kind === one.kind && shape.gone)).map((shape) => shape.kind === one.kind ? { ...shape, base: true, changed: false } : shape));
   };
   const back = async () => { setSaid({ text: t.edit.sending }); done(await undoPatch()); };
-  const refused = refusals(["camera", "inference", "sync"]);
+  const refused = refusals(["camera", "inference", "sync", "preprocess"]);
   return html`<section class="card editor"><h2>${t.edit.draw}</h2>
       <div class="tools" role="group" aria-label=${t.edit.draw}>${KINDS.map((kind) => html`<button class="plain" aria-pressed=${tool === kind} onClick=${() => setTool(tool === kind ? null : kind)}><${Icon} name=${kind.slice(0, -1)} />${t.edit.kind[kind]}</button>`)}</div>
       <p class="muted small">${tool ? t.edit.hint[tool] : shapes.length ? t.edit.drag : t.edit.none}</p>
       <ul class="shapes">${shapes.map((shape, index) => shape.gone ? null : html`<li><span class="tag">${t.edit.one[shape.kind]}</span>
-        <input type="text" aria-label=${t.edit.name} value=${shape.label} disabled=${shape.base} pattern="[a-z0-9][a-z0-9_\\-]*" maxlength="64" onChange=${(event) => setShapes(shapes.map((one, n) => n === index ? { ...one, label: event.target.value.toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^[-_]+/, "") || one.label } : one))} />
+        <input type="text" aria-label=${t.edit.name} value=${shape.label} disabled=${shape.base || shape.kind === "regions"} pattern="[a-z0-9][a-z0-9_\\-]*" maxlength="64" onChange=${(event) => setShapes(shapes.map((one, n) => n === index ? { ...one, label: event.target.value.toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^[-_]+/, "") || one.label } : one))} />
         <button class="icon" aria-label=${t.edit.remove(shape.label)} onClick=${() => setShapes(shape.base ? shapes.map((one, n) => n === index ? { ...one, gone: true } : one) : shapes.filter((_, n) => n !== index))}><${Icon} name="trash" /></button></li>`)}</ul></section>
     <section class="card editor"><h2>${t.edit.detect}</h2>
       <label class="range"><span>${t.edit.score}</span><output>${score === null ? t.edit.modelsOwn : score.toFixed(2)}</output><input type="range" min="0" max="1" step="0.01" value=${score ?? lowest(head) ?? 0.4} onInput=${(event) => setScore(Number(event.target.value))} /></label>

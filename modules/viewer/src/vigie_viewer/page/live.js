@@ -37,7 +37,8 @@ function Single({ name, go, names }) {
   const [shapes, setShapes] = useShapes(name);
   const done = (points) => {
     const count = shapes.filter((shape) => shape.kind === tool).length + 1;
-    setShapes([...shapes, { kind: tool, label: `${t.edit.one[tool].toLowerCase()}-${count}`, points }]);
+    const other = tool === "regions" ? shapes.filter((shape) => shape.kind !== tool) : shapes;
+    setShapes([...other, { kind: tool, label: tool === "regions" ? "region" : `${t.edit.one[tool].toLowerCase()}-${count}`, points }]);
     setTool(null);
   };
   const toggle = html`<button class=${edits ? "main" : "plain"} onClick=${() => { setEdits(!edits); setTool(null); }}><${Icon} name=${edits ? "check" : "edit"} />${edits ? t.edit.close : t.edit.open}</button>`;

@@ -1,7 +1,7 @@
 // Zones, lines and masks over a picture: where they are, how many are inside, what has just happened there.
 import { fit } from "./canvas.js";
 
-const TONES = { zones: "hsl(150 90% 55%)", lines: "hsl(45 100% 58%)", masks: "hsl(0 0% 92%)" };
+const TONES = { zones: "hsl(150 90% 55%)", lines: "hsl(45 100% 58%)", masks: "hsl(0 0% 92%)", regions: "hsl(200 100% 68%)" };
 const ALERT = "hsl(2 95% 62%)";
 
 // counts(label) gives the numbers of a zone or line; lit(label) "event" or "alert" while something happens there.
@@ -11,19 +11,22 @@ export function paintShapes(pen, w, h, shapes, { counts, lit, corners, open } = 
     if (shape.gone) continue;
     const { kind, label, points } = shape, now = lit?.(label), tone = now === "alert" ? ALERT : TONES[kind];
     pen.beginPath();
-    points.forEach(([x, y], n) => n ? pen.lineTo(x * w, y * h) : pen.moveTo(x * w, y * h));
+    outlineOf(kind, points).forEach(([x, y], n) => n ? pen.lineTo(x * w, y * h) : pen.moveTo(x * w, y * h));
     if (kind !== "lines" && !open) pen.closePath();
     if (kind === "masks") { pen.fillStyle = "rgb(10 14 16 / .82)"; pen.fill(); }
     if (kind === "zones") { pen.globalAlpha = now ? .2 : .1; pen.fillStyle = tone; pen.fill(); pen.globalAlpha = 1; }
     pen.lineJoin = "round";
     pen.lineWidth = 4 * ratio; pen.strokeStyle = "rgb(0 0 0 / .45)"; pen.stroke();
-    pen.lineWidth = (now ? 3 : 2) * ratio; pen.strokeStyle = tone; pen.setLineDash(open ? [6 * ratio, 5 * ratio] : []); pen.stroke(); pen.setLineDash([]);
+    pen.lineWidth = (now ? 3 : 2) * ratio; pen.strokeStyle = tone; pen.setLineDash(open || kind === "regions" ? [6 * ratio, 5 * ratio] : []); pen.stroke(); pen.setLineDash([]);
     if (kind === "lines" && points.length === 2) arrow(pen, points, w, h, tone, ratio);
     if (corners) for (const [x, y] of points) dot(pen, x * w, y * h, 4.5 * ratio, tone, ratio);
   }
   // Names last and of all shapes, so that nothing covers them.
   return () => shapes.forEach((shape) => nameOf(pen, w, h, shape, counts, lit, ratio));
 }
+
+// A region is a rectangle, drawn by two of its corners.
+const outlineOf = (kind, points) => kind === "regions" && points.length === 2 ? [points[0], [points[1][0], points[0][1]], points[1], [points[0][0], points[1][1]]] : points;
 
 function nameOf(pen, w, h, { kind, label, points, gone }, counts, lit, ratio) {
   if (!label || gone) return;
@@ -56,7 +59,7 @@ function dot(pen, x, y, radius, tone, ratio) {
 // Where the name stands: at the upper edge of a zone, so that it hides nothing that is in it; beside a line.
 function place(kind, points, w, h, ratio) {
   const xs = points.map((p) => p[0] * w), ys = points.map((p) => p[1] * h), middle = (all) => (Math.min(...all) + Math.max(...all)) / 2;
-  if (kind === "zones") return [middle(xs), Math.min(...ys) + 12 * ratio];
+  if (kind === "zones" || kind === "regions") return [middle(xs), Math.min(...ys) + 12 * ratio];
   return kind === "lines" ? [middle(xs), middle(ys) + (Math.abs(xs[0] - xs[1]) > Math.abs(ys[0] - ys[1]) ? -18 : 26) * ratio] : [middle(xs), middle(ys)];
 }
 

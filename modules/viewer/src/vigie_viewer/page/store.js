@@ -81,7 +81,13 @@ export function freshOf(camera) {
 export function shapesOf(camera) {
   const rules = state.modules.sync?.desired?.cameras?.[camera] || {}, own = state.modules.camera?.desired?.cameras?.[camera] || {};
   const of = (kind, have) => Object.entries(have || {}).map(([label, value]) => ({ kind, label, points: value.points || value }));
-  return [...of("zones", rules.zones), ...of("lines", rules.lines), ...of("masks", own.masks)];
+  return [...of("zones", rules.zones), ...of("lines", rules.lines), ...of("masks", own.masks), ...of("regions", regionOf(camera))];
+}
+
+// Where in the picture of a camera the model looks, as a shape of two corners.
+export function regionOf(camera) {
+  const box = state.modules.preprocess?.desired?.regions?.[camera]?.box;
+  return box ? { region: { points: [box.slice(0, 2), box.slice(2)] } } : {};
 }
 
 export function cameraNames() {
