@@ -318,9 +318,7 @@ def test_volumes_of_user_1250_are_taken_over_with_everything_in_them(
 
         flow.overrides.clear()
         flow.run("up", "--detach", "--no-build")
-        until(
-            lambda: "state_folder_closed" in flow.engine.ask("logs", flow.container("sync")), 60, "sync says it waits"
-        )
+        until(lambda: "state_folder_closed" in flow.run("logs", "sync"), 60, "sync says it waits")
         for module in MODULES:
             flow.engine.ask(
                 "run", "--rm", "--network", "none", "--user", "1250:1250", "--cap-drop", "ALL", "--read-only",
