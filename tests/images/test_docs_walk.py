@@ -16,7 +16,11 @@ from vigie_devkit.images.build import BuildOptions
 from vigie_devkit.images.catalogue import Image
 from vigie_devkit.images.engine import ContainerEngine
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.timeout(2400),
+    pytest.mark.skipif(os.environ.get("VIGIE_WALK") != "long", reason="VIGIE_WALK is not 'long'"),
+]
 
 
 def copy_of_the_checkout(folder: Path) -> None:
