@@ -55,6 +55,7 @@ class Failing:
 
     def __init__(self, gate: Gate, make: Callable[[], web.Response], only: str | None = None) -> None:
         self.answers, self.count = make, 0
+        self.asked_s: list[float] = []
         self._only = only
         gate.fail = self
 
@@ -62,6 +63,7 @@ class Failing:
         if self._only is not None and (request.method, request.query.get("comp")) != ("PUT", self._only):
             return None
         self.count += 1
+        self.asked_s.append(time.monotonic())
         return self.answers()
 
 
@@ -152,10 +154,9 @@ async def test_an_account_that_says_when_is_not_asked_sooner(evidence, azurite, 
     chosen(evidence.inbox, "gate-15")
     failing = Failing(gate, lambda: answer(503, "ServerBusy", {"retry-after": "3"}))
     await evidence.configure(azure={"site": target(gate.url)})
-    await evidence.until_state("azure.site", "waiting", "503")
-    begun = time.monotonic()
-    await evidence.until(lambda: failing.count == 2)
-    assert time.monotonic() - begun > 2.5
+    await evidence.until(lambda: failing.count >= 2)
+    # By the account's own watch, so a slow machine can only make it longer.
+    assert failing.asked_s[1] - failing.asked_s[0] >= 3.0
     gate.fail = lambda *_: None
     await evidence.until_empty()
 
