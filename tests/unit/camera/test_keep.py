@@ -159,9 +159,11 @@ def detail(picture_bgr: np.ndarray) -> float:
     return float(cv2.Laplacian(picture_bgr, cv2.CV_32F).var())
 
 
-def test_the_folder_is_bounded_and_keeps_nothing_half_written(tmp_path: Path) -> None:
+def test_the_folder_is_bounded_and_keeps_nothing_half_written(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder = EvidenceFolder(tmp_path / "chosen")
     folder.configure(EvidenceStore(bytes=1 << 20))
+    before = os.umask(0o077)
+    request.addfinalizer(lambda: os.umask(before))
     for number in range(5):
         saved = folder.save(f"dock-{number}", ".jpg", [bytes(300_000)], facts_of())
         assert isinstance(saved, EvidenceFacts)
@@ -169,6 +171,8 @@ def test_the_folder_is_bounded_and_keeps_nothing_half_written(tmp_path: Path) ->
         os.utime(folder.folder / f"dock-{number}.json", (written_s, written_s))
     assert sorted(path.name for path in folder.folder.glob("*.jpg")) == ["dock-2.jpg", "dock-3.jpg", "dock-4.jpg"]
     assert folder.save("dock-4", ".jpg", [b"another"], facts_of()) is None
+    # The evidence module is another user of the same group, and modules begin with umask 077.
+    assert {path.stat().st_mode & 0o777 for path in folder.folder.iterdir()} == {0o640}
     (folder.folder / "dock-9.jpg.part").write_bytes(b"half")
     (folder.folder / "dock-8.jpg").write_bytes(b"without facts")
     folder.tidy(time.time())

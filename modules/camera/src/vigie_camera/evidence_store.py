@@ -21,6 +21,8 @@ log = get_logger("camera.evidence")
 
 _PART = ".part"
 _TIDY_S = 60.0
+# Read by the evidence module, which is another user of the same group; the process's umask is 077.
+_MODE = 0o640
 
 
 class EvidenceFolder:
@@ -48,6 +50,7 @@ class EvidenceFolder:
             digest, length = hashlib.sha256(), 0
             try:
                 with part.open("wb") as file:
+                    os.fchmod(file.fileno(), _MODE)
                     for piece in pieces:
                         digest.update(piece)
                         length += len(piece)
@@ -105,6 +108,7 @@ class EvidenceFolder:
 def _put(path: Path, content: bytes) -> None:
     part = path.with_name(path.name + _PART)
     with part.open("wb") as file:
+        os.fchmod(file.fileno(), _MODE)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
