@@ -15,6 +15,9 @@ export function told({ event }) {
     case "camera-degraded": return words.degraded(event.camera, why(event));
     case "camera-up": return event.seconds ? words.up(event.camera, seconds, why(event), event.losses || 0) : words.first(event.camera);
     case "camera-changed": return words.changed[event.what](event.camera, event.before, event.after);
+    case "evidence": return words.evidence[event.kind](event.camera);
+    case "model-update": return words.update(`${event.model} ${event.version}`, t.update.phase[event.state] || event.state, event.reason);
+    case "model-drift": return event.phase === "end" ? words.driftOver(event.camera, words.what[event.what]) : words.drift(event.camera, words.what[event.what]);
     case "test": return words.test(event.text);
     case "omitted": return words.omitted(event.items);
     default: return event.type;

@@ -76,6 +76,7 @@ export const t = {
     phase: { downloading: "is being downloaded", verifying: "is being verified", selecting: "waits for its engines to be measured", warming: "is being opened", shadowing: "is on trial", waiting: "passed its trial and waits to be promoted", probation: "serves on probation", committed: "serves", rejected: "was rejected", rolled_back: "was taken back" },
   },
   drops: {
+    damaged: "Evidence was damaged on the disk", gone: "Its frames were gone before evidence was made of them", evidence_per_hour: "More evidence than the twin allows in an hour", spool_full: "The room for evidence on the disk is full",
     actions_away: "The module actions did not take it in time", queue_full: "More waited for a receiver of actions than may", preprocess_died: "Preprocess ended before it sent the frame", ring_refused: "The memory ring is not one that may be read", bad_reference: "The message names no place in memory that can be",
     consumer_behind: "The next stage was busy; a newer frame took its place", overwritten: "The frame's place in memory was used again before it was read", ring_full: "Every place in memory was being read", ring_gone: "The camera began a new memory ring",
     no_input_spec: "No model has said what it needs yet", spec_mismatch: "Fitted for a model that no longer serves", no_model: "No model is loaded", sync_behind: "Sync could not take more results", inference_failed: "The model failed on this frame",
@@ -83,7 +84,7 @@ export const t = {
   },
   causes: {
     dns: "the host name is unknown", refused: "nothing listens there", unreachable: "no way to the host", timeout: "no answer in time", unauthorised: "user or password refused", not_found: "the camera does not know the path", no_video: "there is no video in it",
-    unsupported_codec: "a codec that cannot be decoded here", decode: "the video cannot be decoded", stalled: "the stream stopped", frozen: "the picture does not change", black: "the picture is black", tampered: "the view was tampered with", other: "see the log of camera",
+    unsupported_codec: "a codec that cannot be decoded here", decode: "the video cannot be decoded", stalled: "the stream stopped", frozen: "the picture does not change", black: "the picture is black", tampered: "the view was tampered with", rate: "another number of frames than set", size: "another picture size than set", other: "see the log of camera",
   },
   told: {
     seen: (label) => `${label} seen`, stays: (label, s) => `${label} in view for ${s}`, gone: (label, s) => `${label} was in view for ${s}`,
@@ -94,6 +95,8 @@ export const t = {
     down: (camera, why) => `${camera} gives no pictures${why ? `: ${why}` : ""}`, degraded: (camera, why) => `${camera} gives poor pictures${why ? `: ${why}` : ""}`, first: (camera) => `${camera} gives pictures`,
     up: (camera, s, why, losses) => `${camera} is well again after ${s}${why ? ` (${why}${losses > 1 ? `; lost ${losses} times` : ""})` : ""}`,
     changed: { size: (camera, a, b) => `${camera}: the pictures are ${b} now, before ${a}`, codec: (camera, a, b) => `${camera}: the codec is ${b} now, before ${a}`, removed: (camera) => `${camera} was removed while it gave no pictures` },
+    evidence: { snapshot: (camera) => `${camera}: the picture of an event is in the cloud`, clip: (camera) => `${camera}: the clip of an event is in the cloud` }, update: (model, state, reason) => `${model} ${state}${reason ? `: ${reason}` : ""}`,
+    what: { scores: "scores", classes: "classes" }, drift: (camera, what) => `${camera}: the ${what} are not what they were in the first days`, driftOver: (camera, what) => `${camera}: the ${what} are again what they were in the first days`,
     test: (text) => `Test event${text ? `: ${text}` : ""}`, omitted: (n) => `${n} items became counts while they waited for the cloud`,
     alert: "Alert", close: "Close", noPicture: "No picture: nobody was looking when it happened.", camera: "Camera", began: "Began", at: "Latest", lasted: "Lasted", score: "Highest score", inside: "Inside now", track: "Track", stay: (zone) => `In ${zone}`, key: "Key",
   },
