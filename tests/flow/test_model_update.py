@@ -50,7 +50,7 @@ def wish(url: str, content: bytes, version: str) -> str:
         "size": len(content),
         "rollout": {**TRIAL, "id": f"ring-{version}"},
     }
-    return json.dumps({"models": {"parts": release}, "runtime": {"measure": MEASURE}})
+    return json.dumps({"models": {"parts": release}, "runtime": {"measure": MEASURE}, "downloads": {"keep": 1}})
 
 
 def state(run: Running) -> dict[str, Any]:
