@@ -10,7 +10,8 @@ import pytest
 
 from vigie_devkit.images import catalogue
 from vigie_devkit.images.archive import load, save
-from vigie_devkit.images.catalogue import HUB, MODULES, Image
+from vigie_devkit.images.build import remove_stages
+from vigie_devkit.images.catalogue import HUB, MODULES, STAGE, Image
 from vigie_devkit.images.check import check_image
 from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.sizes import BARS_MB, MB, size_of
@@ -108,3 +109,11 @@ def test_images_go_through_a_file_for_an_air_gap(
     assert engine.image(reference) is None
     assert load(engine, tmp_path / "images.tar.gz") == [reference]
     assert engine.image(reference)["Id"] == before["Id"]
+
+
+def test_build_stages_do_not_stay_on_the_engine(engine: ContainerEngine, images: dict[str, tuple[Image, str]]) -> None:
+    # The last test of the file: what is built after it begins without the cache of the stages.
+    left = ("images", "--quiet", "--filter", "dangling=true", "--filter", f"label={STAGE}=build")
+    remove_stages(engine)
+    assert engine.ask(*left).split() == []
+    assert [name for _, name in images.values() if engine.image(name) is None] == []

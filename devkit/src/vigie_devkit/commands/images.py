@@ -37,6 +37,9 @@ def add_parser(subparsers: Any) -> None:
     building.add_argument("--base", metavar="IMAGE", help="another base image (Debian 12 or newer, Python 3.11)")
     building.add_argument("--no-cache", action="store_true", help="run every step anew")
     building.add_argument(
+        "--keep-stages", action="store_true", help="leave the build stages on the engine: some GB, and faster next time"
+    )
+    building.add_argument(
         "--in-build",
         action="store_true",
         help="let pip in the build stage ask an index; by default this machine's pip brings the wheels",
@@ -60,7 +63,12 @@ def add_parser(subparsers: Any) -> None:
 
 def _verb(verbs: Any, name: str, handler: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
     verb: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    verb.add_argument("names", nargs="*", metavar="MODULE", help="camera, preprocess, inference, sync, hub (all)")
+    verb.add_argument(
+        "names",
+        nargs="*",
+        metavar="MODULE",
+        help="camera, preprocess, inference, sync, viewer, actions, evidence, hub (all)",
+    )
     verb.add_argument(
         "--platform", action="append", metavar="KEY", dest="keys", help="hardware key (default: this processor's)"
     )
@@ -81,7 +89,7 @@ def _engine_option(verb: argparse.ArgumentParser) -> None:
 
 
 def build(args: argparse.Namespace) -> int:
-    from vigie_devkit.images.build import BuildOptions
+    from vigie_devkit.images.build import BuildOptions, remove_stages
     from vigie_devkit.images.build import build as build_one
     from vigie_devkit.local.ownership import claim_part
     from vigie_devkit.local.paths import home_folder
@@ -99,6 +107,8 @@ def build(args: argparse.Namespace) -> int:
     for image, references in _wanted(args):
         print(f"vigie: building {references[0]}", flush=True)
         build_one(engine, image, references, options)
+    if not args.keep_stages:
+        remove_stages(engine)
     return show(args)
 
 

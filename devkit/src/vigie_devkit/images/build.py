@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vigie_devkit.images.catalogue import Image
+from vigie_devkit.images.catalogue import STAGE, Image
 from vigie_devkit.images.context import write_context
 from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.wheels import wheels_for
@@ -35,6 +35,14 @@ def build(engine: ContainerEngine, image: Image, references: Sequence[str], opti
         # The classic builder everywhere: what iotedgedev uses, and the only one that every engine has.
         engine.environment["DOCKER_BUILDKIT"] = "0"
         engine.build(*build_words(image, references, options, offline=bool(wheels)), stdin=context)
+
+
+def remove_stages(engine: ContainerEngine) -> None:
+    """Remove what the classic builder leaves of build stages: images without a name, up to 1 GB each.
+
+    Only those with our label, and only while no image is made of them. Raises: EngineCommandError.
+    """
+    engine.ask("image", "prune", "--force", "--filter", f"label={STAGE}=build")
 
 
 def build_words(image: Image, references: Sequence[str], options: BuildOptions, *, offline: bool) -> list[str]:

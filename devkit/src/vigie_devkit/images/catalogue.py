@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from vigie_devkit.images.errors import NoSuchImageError
 
 MODULES = ("camera", "preprocess", "inference", "sync", "viewer", "actions", "evidence")
+STAGE = "vigie.stage"  # label of build stages, of which no image is named
 HUB = "hub"
 
 GROUP = 1250

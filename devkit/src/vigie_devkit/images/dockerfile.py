@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from vigie.private_files import GROUP as GROUP_FILES
 from vigie.private_files import VARIABLE
-from vigie_devkit.images.catalogue import GROUP, HUB, USERS, Image, version
+from vigie_devkit.images.catalogue import GROUP, HUB, STAGE, USERS, Image, version
 
 # Where the volume of chosen pictures and clips is mounted.
 _CHOSEN = frozenset({"camera", "evidence"})
@@ -42,6 +42,7 @@ def _build_stage(image: Image) -> str:
         [
             "# Everything that needs pip happens here; of this stage only what lies in /out reaches the image.",
             "FROM ${BASE} AS build",
+            f'LABEL {STAGE}="build"',
             "# Where pip looks; proxies (HTTPS_PROXY, ...) are build arguments that Docker has by itself.",
             "ARG PIP_INDEX_URL",
             "ARG PIP_EXTRA_INDEX_URL",
