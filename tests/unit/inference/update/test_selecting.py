@@ -33,11 +33,12 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # it waits for two whole measurements
 async def test_what_is_committed_was_measured_and_a_slower_release_is_refused_by_the_objective(
     bench: Bench, first: Path, tmp_path: Path
 ) -> None:
-    desired = {"model": {"path": str(first)}, "runtime": FEW, "threads": 1}
-    serving = (await bench.serve(first, runtime=FEW, threads=1)).version
+    desired = {"model": {"path": str(first)}, "runtime": FEW}
+    serving = (await bench.serve(first, runtime=FEW)).version
     await bench.settled()
     slow = import_model(
         models.save(models.burdened(models.yolox(HW)), tmp_path, "slow.onnx"),
