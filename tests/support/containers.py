@@ -109,9 +109,14 @@ class Compose:
         return [item for message in self.upstream() for item in (message["body"].get("items") or [])]
 
     def logs(self) -> str:
-        return "".join(
-            f"--- {service}\n{self.engine.ask('logs', '--tail', '15', self.container(service))}" for service in SERVICES
-        )
+        return "".join(f"--- {service}\n{self._last_lines(service)}" for service in SERVICES)
+
+    def _last_lines(self, service: str) -> str:
+        """Modules log to stderr, which the engine gives back as stderr."""
+        return subprocess.run(
+            [self.engine.program, "logs", "--tail", "15", self.container(service)],
+            env=self.engine.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        ).stdout  # fmt: skip
 
 
 @contextmanager

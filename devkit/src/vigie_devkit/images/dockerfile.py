@@ -97,6 +97,8 @@ def _image_stage(image: Image) -> str:
         [
             "# No program runs in this stage, and what changes with a release comes last: an upgrade is that layer.",
             "FROM ${BASE}",
+            # First, so that modules with the same packages share this layer, whatever their user.
+            "COPY --from=build /out/env /",
             "COPY --from=build /out/root /",
             f"COPY --from=build --chown={image.user} /out/empty /var/lib/vigie",
             f"COPY --from=build --chown={image.user} /out/empty /frames",
@@ -106,7 +108,6 @@ def _image_stage(image: Image) -> str:
                 if image.name in _CHOSEN
                 else []
             ),
-            "COPY --from=build /out/env /",
             *models,
             "COPY --from=build /out/app /",
             "ARG BASE",
