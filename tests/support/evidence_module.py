@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import random
@@ -12,10 +13,13 @@ from pathlib import Path
 import msgspec
 
 from support.modules import environment, until
+from vigie.chosen_files import about_chosen, about_chosen_facts
 from vigie.contracts import names
 from vigie.contracts.evidence import About, EvidenceFacts
 from vigie.frames.cursor import CursorWriter
 from vigie.messaging.memory import UPSTREAM, MemoryHub
+from vigie.sealed_files import sealed_chunks, whole_records
+from vigie.sealing import Seals
 from vigie.secrets import SecretStore
 from vigie.service import open_service
 from vigie_evidence.config import EvidenceConfig
@@ -25,7 +29,18 @@ ROUTES = {(names.EVIDENCE, names.EVENTS): UPSTREAM}
 AT = "2026-11-28T10:42:00.000Z"
 
 
-def chosen(folder: Path, name: str, *, size: int = 30_000, severity: str = "event", **changed: object) -> bytes:
+IN_THE_CLEAR = Seals()
+
+
+def chosen(
+    folder: Path,
+    name: str,
+    *,
+    size: int = 30_000,
+    severity: str = "event",
+    seals: Seals = IN_THE_CLEAR,
+    **changed: object,
+) -> bytes:
     """A file that the camera module chose, with its facts. Returns: its content."""
     clip = changed.get("kind") == "clip"
     content = random.Random(name).randbytes(size)
@@ -37,16 +52,17 @@ def chosen(folder: Path, name: str, *, size: int = 30_000, severity: str = "even
         "trace": "gate-1-7", "about": about, **changed,
     })  # fmt: skip
     folder.mkdir(exist_ok=True, parents=True)
-    (folder / facts.file).write_bytes(content)
-    (folder / f"{name}.json").write_bytes(msgspec.json.encode(facts))
+    stored = sealed_chunks(whole_records([content]), about_chosen(facts.file), seals)
+    (folder / facts.file).write_bytes(b"".join(stored))
+    (folder / f"{name}.json").write_bytes(seals.close(msgspec.json.encode(facts), about_chosen_facts(name)))
     return content
 
 
 class Evidence:
     """The running module. ``confirm``: play sync, which confirms what it gets."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, seals: Seals = IN_THE_CLEAR) -> None:
+        self.folder, self.seals = folder, seals
         self.inbox = folder / "chosen"
         self.hub = MemoryHub(ROUTES)
         self.service = None
@@ -62,7 +78,7 @@ class Evidence:
         (self.folder / "secrets" / f"{name}.host").write_text(host)
 
     async def start(self) -> None:
-        env = environment(names.EVIDENCE, self.folder)
+        env = dataclasses.replace(environment(names.EVIDENCE, self.folder), seals=self.seals)
 
         async def main() -> None:
             async with open_service(env, EvidenceConfig, make_link=self.hub.link(names.EVIDENCE)) as service:

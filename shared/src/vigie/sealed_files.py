@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO, Final
 
-from vigie.sealing import OVERHEAD_BYTES, BrokenSealError, Seals, is_sealed
+from vigie.sealing import ID_BYTES, MAGIC, OVERHEAD_BYTES, BrokenSealError, Seals, is_sealed
 
 FILE_MAGIC: Final = b"\x00VSF"
 RECORD_BYTES: Final = 1 << 20
@@ -56,6 +57,60 @@ def opened_chunks(file: BinaryIO, about: str, seals: Seals) -> Iterator[bytes]:
         number += 1
     if not number:
         raise BrokenSealError("a sealed file is cut off")
+
+
+def opened_part(file: BinaryIO, about: str, seals: Seals, *, size: int, at: int, length: int) -> bytes:
+    """``length`` bytes from ``at`` on, of ``size`` that were sealed in ``whole_records``; a file in the clear as it is.
+
+    Opens only the records that they are in: proof of these bytes and their place, not of the rest.
+    Raises: SealedError: the key is not here. BrokenSealError: not what was sealed, or cut off. OSError.
+    """
+    if file.read(len(FILE_MAGIC)) != FILE_MAGIC:
+        file.seek(at)
+        part = file.read(length)
+    else:
+        step, last = _LENGTH.size + OVERHEAD_BYTES + RECORD_BYTES, max(0, size - 1) // RECORD_BYTES
+        first, pieces = at // RECORD_BYTES, []
+        file.seek(len(FILE_MAGIC) + first * step)
+        for number in range(first, min(last, (at + length - 1) // RECORD_BYTES) + 1):
+            stored = file.read(step)
+            record = stored[_LENGTH.size :]
+            if stored[: _LENGTH.size] != _LENGTH.pack(len(record)) or not is_sealed(record):
+                raise BrokenSealError("a sealed file is cut off or damaged")
+            pieces.append(seals.open(record, _place(about, number, last=number == last)))
+        part = b"".join(pieces)[at - first * RECORD_BYTES :][:length]
+    if len(part) != length:
+        raise BrokenSealError(f"a file ends after {at + len(part)} bytes")
+    return part
+
+
+def whole_records(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """``pieces`` of any size as chunks of ``RECORD_BYTES``, the last one what is left."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        while len(held) > RECORD_BYTES:
+            yield bytes(held[:RECORD_BYTES])
+            del held[:RECORD_BYTES]
+    yield bytes(held)
+
+
+def sealed_bytes(size: int) -> int:
+    """How long a file of ``size`` bytes is when it is sealed in ``whole_records``."""
+    records = max(1, -(-size // RECORD_BYTES))
+    return len(FILE_MAGIC) + size + records * (_LENGTH.size + OVERHEAD_BYTES)
+
+
+def check_file(path: Path, seals: Seals) -> bool:
+    """Whether the file is sealed. Raises: SealedError: its key is not here. OSError."""
+    with path.open("rb") as file:
+        begin = file.read(len(FILE_MAGIC) + _LENGTH.size + len(MAGIC) + ID_BYTES)
+    if not begin.startswith(FILE_MAGIC):
+        return False
+    record = begin[len(FILE_MAGIC) + _LENGTH.size :]
+    if is_sealed(record) and len(record) == len(MAGIC) + ID_BYTES:
+        seals.check(record[len(MAGIC) :])
+    return True
 
 
 def _record(chunk: bytes, about: str, number: int, seals: Seals, *, last: bool) -> bytes:

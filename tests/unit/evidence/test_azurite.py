@@ -18,6 +18,7 @@ from aiohttp import web
 from support.azurite import Azurite, Gate, sas
 from support.evidence_module import AT, Evidence, chosen, target
 from vigie.contracts.samples import MANIFEST, Sample
+from vigie.sealing import Key, Seals
 
 BLOCK = 65_536
 
@@ -95,6 +96,32 @@ async def test_a_clip_goes_in_blocks_and_is_compared_with_what_the_account_has(e
     assert headers["content-type"] == "video/mp4"
     assert (gate.count("block"), gate.count("blocklist"), gate.count("HEAD")) == (6, 1, 1)
     assert evidence.events()[0]["kind"] == "clip"
+
+
+async def test_a_sealed_clip_is_uploaded_as_it_was_seen_and_goes_on_where_the_link_was_cut(tmp_path, azurite, gate):
+    await azurite.drop_container()
+    await azurite.make_container()
+    seals = Seals((Key(bytes(range(32))),))
+    evidence = Evidence(tmp_path, seals)
+    evidence.secret("BLOB", sas())
+    await evidence.start()
+    try:
+        # More than one sealed record, and blocks that end within them.
+        content = chosen(evidence.inbox, "gate-9", kind="clip", size=20 * BLOCK + 17, seals=seals)
+        gate.cut_after = 18
+        await evidence.configure(azure={"site": target(gate.url)})
+        await evidence.until_state("azure.site", "waiting", "")
+        waiting = b"".join(path.read_bytes() for path in (tmp_path / "state/evidence/spool").iterdir())
+        assert content[:64] not in waiting
+        assert content[-64:] not in waiting
+        gate.cut_after = None
+        await evidence.until_empty()
+        headers, stored = await azurite.blob("device/gate/2026-11-28/gate-9.mp4")
+        assert stored == content
+        assert headers["x-ms-meta-sha256"] == hashlib.sha256(content).hexdigest()
+        assert gate.count("block") == 21
+    finally:
+        await evidence.stop()
 
 
 async def test_an_account_key_signs_what_azure_accepts(evidence, azurite):

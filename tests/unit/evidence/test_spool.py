@@ -12,12 +12,16 @@ import msgspec
 import pytest
 
 from vigie.contracts.evidence import About, EvidenceFacts
+from vigie.sealing import Seals
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.blob_path import blob_path, check_template
 from vigie_evidence.config import EvidenceConfig, Sending
+from vigie_evidence.content import DamagedError
 from vigie_evidence.inbox import Inbox
-from vigie_evidence.spool import DamagedError, Item, Spool, rank_of
+from vigie_evidence.spool import Item, Spool, rank_of
 from vigie_evidence.worker import hold
+
+CLEAR = Seals()
 
 
 def facts(
@@ -41,29 +45,29 @@ def names(spool: Spool) -> list[str]:
 
 
 def test_alerts_go_before_events_and_events_before_samples_and_each_in_its_order(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Spool(tmp_path, CLEAR)
     for name, severity in [("s1", None), ("e1", "event"), ("a1", "alert"), ("e2", "event"), ("a2", "alert")]:
         spool.add([item(name, severity=severity)], [b"x" * 1000])
     assert names(spool) == ["a1", "a2", "e1", "e2", "s1"]
-    assert names(Spool(tmp_path)) == ["a1", "a2", "e1", "e2", "s1"]
+    assert names(Spool(tmp_path, CLEAR)) == ["a1", "a2", "e1", "e2", "s1"]
 
 
 def test_what_is_uploaded_gives_its_room_back_and_is_remembered_until_it_is_told(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Spool(tmp_path, CLEAR)
     spool.add([item("e1"), item("e1", target="folders.look")], [b"x" * 1000])
     one = spool.all("azure.site")[0]
     spool.uploaded(one, "https://a/b", verified=True)
     assert spool.used_bytes == 1000
-    again = Spool(tmp_path)
+    again = Spool(tmp_path, CLEAR)
     assert [(one.item.uploaded, one.item.url) for one in again.all("azure.site")] == [(True, "https://a/b")]
-    assert again.data(again.all("folders.look")[0]).read_bytes() == b"x" * 1000
+    assert again.content(again.all("folders.look")[0]).path.read_bytes() == b"x" * 1000
     for one in again.all():
         again.remove(one)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_content_that_is_not_what_its_facts_say_is_not_taken(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Spool(tmp_path, CLEAR)
     with pytest.raises(DamagedError, match="its facts say 1000"):
         spool.add([item("e1")], [b"y" * 1000])
     assert list(tmp_path.iterdir()) == []
@@ -71,7 +75,7 @@ def test_content_that_is_not_what_its_facts_say_is_not_taken(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("left", ["data only", "part", "half an item", "short data"])
 def test_what_a_kill_left_is_not_uploaded_and_does_not_stop_the_rest(tmp_path: Path, left: str) -> None:
-    spool = Spool(tmp_path)
+    spool = Spool(tmp_path, CLEAR)
     spool.add([item("e1")], [b"x" * 1000])
     spool.add([item("e2")], [b"x" * 1000])
     stem = spool.all()[1].stem
@@ -85,12 +89,12 @@ def test_what_a_kill_left_is_not_uploaded_and_does_not_stop_the_rest(tmp_path: P
         (tmp_path / f"{stem}.item").write_bytes(content[: len(content) // 2])
     else:
         (tmp_path / f"{stem}.data").write_bytes(b"x" * 10)
-    assert names(Spool(tmp_path)) == ["e1"]
-    assert names(Spool(tmp_path)) == ["e1"]
+    assert names(Spool(tmp_path, CLEAR)) == ["e1"]
+    assert names(Spool(tmp_path, CLEAR)) == ["e1"]
 
 
 def test_a_full_spool_drops_samples_first_then_the_oldest_and_never_what_is_worth_more(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Spool(tmp_path, CLEAR)
     for name, severity in [("a1", "alert"), ("e1", "event"), ("e2", "event"), ("s1", None)]:
         spool.add([item(name, severity=severity)], [b"x" * 1000])
     none: frozenset[str] = frozenset()
@@ -120,13 +124,13 @@ def test_a_full_disk_takes_nothing_in_part_and_can_be_drained(tmp_path: Path) ->
     if mount.returncode:
         pytest.skip(f"this machine does not let root mount a tmpfs: {mount.stderr.strip()}")
     try:
-        spool = Spool(folder)
+        spool = Spool(folder, CLEAR)
         content = b"x" * 60_000
         with pytest.raises(OSError, match="No space"):
             fill(spool, content)
         taken = len(names(spool))
         assert taken >= 2
-        assert len(names(Spool(folder))) == taken
+        assert len(names(Spool(folder, CLEAR))) == taken
         assert list(folder.glob("*.part")) == []
         for one in spool.all():
             spool.remove(one)
@@ -205,7 +209,7 @@ def test_a_target_that_cannot_work_is_refused_with_its_path(entry: dict[str, str
 
 
 def test_a_folder_of_chosen_files_leads_nowhere_else(tmp_path: Path) -> None:
-    inbox = Inbox(tmp_path / "chosen")
+    inbox = Inbox(tmp_path / "chosen", CLEAR)
     assert inbox.names() == []
     (tmp_path / "chosen").mkdir()
     (tmp_path / "secret.json").write_bytes(msgspec.json.encode(facts("link")))

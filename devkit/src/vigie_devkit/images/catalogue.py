@@ -106,7 +106,7 @@ _EXTRAS = {
     "sync": ("sealing",),
     "viewer": ("frames", "vision", "sealing"),
     "actions": ("sealing",),
-    "evidence": (),
+    "evidence": ("sealing",),
 }
 
 

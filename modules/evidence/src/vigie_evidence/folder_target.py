@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 import threading
 from pathlib import Path
 
 from vigie.config.atomic import write_atomically
 from vigie.errors import ConfigRefusedError
+from vigie_evidence.content import Content
 from vigie_evidence.target import ContentRefusedError, Surroundings, Taken, TargetAwayError, Upload
 
 FOLDER_VARIABLE = "VIGIE_EVIDENCE_FOLDER"
@@ -29,7 +30,7 @@ class FolderTarget:
         upload.moved(upload.facts.bytes)
         try:
             if path.exists():
-                if path.read_bytes() != upload.data.read_bytes():
+                if path.stat().st_size != upload.facts.bytes or _sha256(path) != upload.facts.sha256:
                     raise ContentRefusedError(f"another file is at {path}; it is left as it is")
                 return Taken(path.as_uri())
             _copy(upload.data, path)
@@ -48,11 +49,19 @@ class FolderTarget:
         """Nothing is open."""
 
 
-def _copy(source: Path, path: Path) -> None:
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy(content: Content, path: Path) -> None:
+    """Raises: DamagedError, and nothing is there then. OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
-        shutil.copyfile(source, part)
+        with part.open("wb") as file:
+            for piece in content.pieces():
+                file.write(piece)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -11,15 +11,18 @@ import msgspec
 
 from vigie.config.atomic import write_atomically
 from vigie.contracts.evidence import EvidenceFacts
+from vigie.errors import SealedError
 from vigie.log import OncePer, get_logger
+from vigie.sealing import BrokenSealError
 from vigie.service import Service
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.blob_path import blob_path
 from vigie_evidence.config import EvidenceConfig
+from vigie_evidence.content import DamagedError
 from vigie_evidence.figures import Figures
 from vigie_evidence.inbox import Inbox
 from vigie_evidence.registry import entries, is_wanted
-from vigie_evidence.spool import DamagedError, Item, Spool, rank_of
+from vigie_evidence.spool import Item, Spool, rank_of
 from vigie_evidence.workers import Workers
 
 log = get_logger("evidence.intake")
@@ -48,6 +51,9 @@ class Intake:
         self._config = EvidenceConfig()
         self._configured = threading.Event()
         self._quiet = OncePer()
+        # Chosen files that need a key that is not here, and what to do; keys are read at start alone.
+        self._held: dict[str, str] = {}
+        self._told: dict[str, object] = {}
 
     def configure(self, config: EvidenceConfig) -> None:
         self._config = config
@@ -58,6 +64,7 @@ class Intake:
         alive = self._service.health.watch("evidence.intake", 120.0)
         while not stop.is_set() and not self._configured.wait(_LOOK_S):
             alive.beat()
+        self._tell(0, "")
         while not stop.is_set():
             alive.beat()
             self._look(alive.beat)
@@ -76,12 +83,19 @@ class Intake:
             return
         try:
             names = self._inbox.names()
-            new = [name for name in names if name not in self._taken]
+            for name in self._held.keys() - set(names):
+                del self._held[name]
+            new = [name for name in names if name not in self._taken and name not in self._held]
             for name in new:
                 beat()
-                facts = self._inbox.facts(name)
-                if facts is None or self._take(facts):
-                    self._taken.add(name)
+                try:
+                    facts = self._inbox.facts(name)
+                    if facts is None or self._take(facts):
+                        self._taken.add(name)
+                except SealedError as error:
+                    # It stays with the camera module, and is taken by the next start that has its key.
+                    self._held[name] = f"evidence stays in the camera module's folder: {error}"
+            self._tell(len(self._held), next(reversed(self._held.values()), ""))
             gone = self._taken - set(names)
             if gone or new:
                 self._taken -= gone
@@ -95,7 +109,10 @@ class Intake:
             self._service.health.note("spool", "")
 
     def _take(self, facts: EvidenceFacts) -> bool:
-        """Whether it is done with. Raises: OSError: no room now, or the folder cannot be read."""
+        """Whether it is done with.
+
+        Raises: OSError: no room now, or the folder cannot be read. SealedError: its key is not here.
+        """
         items = []
         for path, settings in entries(self._config):
             if is_wanted(settings.wanted, facts) and not self._spool.holds(facts.name, path):
@@ -125,12 +142,23 @@ class Intake:
             # The camera module made room before we came.
             self._figures.dropped("gone", facts.camera)
             return True
-        except (DamagedError, ValueError) as error:
+        except (DamagedError, BrokenSealError, ValueError) as error:
             log.warning("evidence_damaged", name=facts.name, reason=str(error))
             self._figures.dropped("damaged", facts.camera)
             return True
         self._workers.wake()
         return True
+
+    def _tell(self, held: int, reason: str) -> None:
+        """How what waits lies on the disk, and how many chosen files need a key that is not here: in reported state."""
+        told: dict[str, object] = {"at_rest": self._spool.at_rest, "held": held, "reason": reason[:500]}
+        if told == self._told:
+            return
+        self._told = told
+        if reason:
+            log.error("evidence_sealed", files=held, reason=reason)
+        self._service.twin.report_whole("spool", told)
+        self._service.health.note("key", reason)
 
     def _expire(self) -> None:
         oldest_ms = self._accounts.now_ms() - self._config.ttl_hours * 3_600_000

@@ -1,7 +1,9 @@
 """What waits to be uploaded, on disk: two files each, so that a kill or a power loss leaves it whole or not there.
 
 ``<rank>-<number>-<name>.item`` (what it is and where it goes) is written last and removed last but for its content,
-``….data``. Nothing is ever changed in place, and removing needs no room: a full disk can be drained.
+``….data``. Both are sealed where the device has a key.
+
+Nothing is ever changed in place, and removing needs no room: a full disk can be drained.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import hashlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +21,18 @@ import msgspec
 
 from vigie.config.atomic import write_atomically
 from vigie.contracts.evidence import EvidenceFacts
+from vigie.errors import SealedError
 from vigie.log import get_logger
 from vigie.private_files import file_mode
+from vigie.sealed_files import check_file, sealed_bytes, sealed_chunks, whole_records
+from vigie.sealing import ID_BYTES, MAGIC, OVERHEAD_BYTES, BrokenSealError, Seals, is_sealed
+from vigie_evidence.content import Content, about_content, check
 
 log = get_logger("evidence.spool")
 
 _ITEM, _DATA, _PART = ".item", ".data", ".part"
 # What is kept when there is no room for all: evidence of alerts, of other events, samples.
 _ALERT, _EVENT, _SAMPLE = 0, 1, 2
-
-
-class DamagedError(Exception):
-    """The content is not what its facts say."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,16 +72,22 @@ def rank_of(facts: EvidenceFacts) -> int:
 class Spool:
     """Thread-safe."""
 
-    def __init__(self, folder: Path) -> None:
-        """Reads what a former start left. Raises: OSError."""
-        self.folder = folder
+    def __init__(self, folder: Path, seals: Seals) -> None:
+        """Reads what a former start left. ``seals``: what waits is sealed with, where there is a key.
+
+        Raises: SealedError: something needs a key that is not here; nothing was changed. OSError.
+        """
+        self.folder, self._seals = folder, seals
         self._lock = threading.Lock()
         self._waiting: dict[str, Waiting] = {}
         self._number = 0
         folder.mkdir(parents=True, exist_ok=True, mode=0o770)  # less the mask
+        items = sorted(folder.glob(f"*{_ITEM}"))
+        for path in items:
+            self._check_keys(path)
         for path in [*folder.glob(f"*{_PART}"), *folder.glob(f".*{_ITEM}.*")]:
             path.unlink(missing_ok=True)
-        for path in sorted(folder.glob(f"*{_ITEM}")):
+        for path in items:
             self._load(path)
         for path in folder.glob(f"*{_DATA}"):
             if path.name.removesuffix(_DATA) not in self._waiting:
@@ -102,7 +110,7 @@ class Spool:
     def add(self, items: Iterable[Item], pieces: Iterable[bytes]) -> None:
         """Copy the content once, for all of ``items``, which are about the same file. On disk when it returns.
 
-        Raises: DamagedError: length or hash differ from the facts. OSError: no room, gone.
+        Raises: DamagedError: length or hash differ from the facts. OSError: no room, gone. What ``pieces`` raise.
         """
         wanted = list(items)
         facts = wanted[0].facts
@@ -114,25 +122,38 @@ class Spool:
             path = self.folder / f"{stem}{_DATA}"
             try:
                 if first is None:
-                    _copy(path, pieces, facts)
+                    _copy(path, pieces, facts, self._seals)
                     first = path
                 else:
                     os.link(first, path)
-                write_atomically(self.folder / f"{stem}{_ITEM}", msgspec.json.encode(item))
+                self._put(stem, item)
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
             with self._lock:
                 self._waiting[stem] = Waiting(stem, item, facts.bytes)
 
-    def data(self, one: Waiting) -> Path:
-        return self.folder / f"{one.stem}{_DATA}"
+    @property
+    def at_rest(self) -> str:
+        """How what comes now lies on the disk: "in the clear", or the name of the key."""
+        return self._seals.name or "in the clear"
+
+    def content(self, one: Waiting) -> Content:
+        return Content(self._data(one.stem), one.item.facts, self._seals)
+
+    def _data(self, stem: str) -> Path:
+        return self.folder / f"{stem}{_DATA}"
+
+    def _put(self, stem: str, item: Item) -> None:
+        write_atomically(
+            self.folder / f"{stem}{_ITEM}", self._seals.close(msgspec.json.encode(item), _about_item(stem))
+        )
 
     def uploaded(self, one: Waiting, url: str, *, verified: bool) -> Waiting:
         """Remember it, and give its content's room back. Raises: OSError."""
         item = msgspec.structs.replace(one.item, uploaded=True, url=url, verified=verified)
-        write_atomically(self.folder / f"{one.stem}{_ITEM}", msgspec.json.encode(item))
-        self.data(one).unlink(missing_ok=True)
+        self._put(one.stem, item)
+        self._data(one.stem).unlink(missing_ok=True)
         changed = Waiting(one.stem, item, 0)
         with self._lock:
             self._waiting[one.stem] = changed
@@ -144,7 +165,7 @@ class Spool:
             self._waiting.pop(one.stem, None)
         with suppress(OSError):
             (self.folder / f"{one.stem}{_ITEM}").unlink(missing_ok=True)
-            self.data(one).unlink(missing_ok=True)
+            self._data(one.stem).unlink(missing_ok=True)
 
     def make_room(self, needed: int, most: int, rank: int, busy: frozenset[str]) -> Counter[str] | None:
         """Drop what is worth less than ``rank``, or as much and older, until ``needed`` bytes fit in ``most``.
@@ -170,47 +191,67 @@ class Spool:
             self.remove(one)
         return Counter(one.item.facts.camera for one in chosen)
 
+    def _check_keys(self, path: Path) -> None:
+        """Raises: SealedError: it, or its content, needs a key that is not here."""
+        stored, data = path.read_bytes(), self._data(path.name.removesuffix(_ITEM))
+        if is_sealed(stored) and len(stored) >= OVERHEAD_BYTES:
+            self._seals.check(stored[len(MAGIC) : len(MAGIC) + ID_BYTES])
+        if data.exists():
+            check_file(data, self._seals)
+
     def _load(self, path: Path) -> None:
         stem = path.name.removesuffix(_ITEM)
         try:
-            item = msgspec.json.decode(path.read_bytes(), type=Item)
+            item = msgspec.json.decode(self._seals.open(path.read_bytes(), _about_item(stem)), type=Item)
             rank, number, _ = stem.split("-", 2)
             self._number = max(self._number, int(number))
             if int(rank) not in {_ALERT, _EVENT, _SAMPLE}:
                 raise ValueError("unknown rank")  # noqa: TRY301 - told below, with the rest
-        except (ValueError, msgspec.MsgspecError) as error:
+        except (ValueError, msgspec.MsgspecError, BrokenSealError, SealedError) as error:
             log.warning("spool_item_damaged", file=path.name, reason=str(error))
             path.rename(path.with_suffix(".damaged"))
             return
-        data = self.folder / f"{stem}{_DATA}"
+        data = self._data(stem)
         size = data.stat().st_size if data.exists() else 0
         if item.uploaded:
             data.unlink(missing_ok=True)
             size = 0
-        elif size != item.facts.bytes:
-            log.warning("spool_content_damaged", file=data.name, bytes=size, expected=item.facts.bytes)
-            path.rename(path.with_suffix(".damaged"))
-            return
+        else:
+            expected = item.facts.bytes
+            if size and check_file(data, self._seals):
+                expected = sealed_bytes(item.facts.bytes)
+            if size != expected:
+                log.warning("spool_content_damaged", file=data.name, bytes=size, expected=expected)
+                path.rename(path.with_suffix(".damaged"))
+                return
+            size = item.facts.bytes
         self._waiting[stem] = Waiting(stem, item, size)
 
 
-def _copy(path: Path, pieces: Iterable[bytes], facts: EvidenceFacts) -> None:
+def _about_item(stem: str) -> str:
+    return f"spool/{stem}"
+
+
+def _copy(path: Path, pieces: Iterable[bytes], facts: EvidenceFacts, seals: Seals) -> None:
     digest, length = hashlib.sha256(), 0
     part = path.with_name(path.name + _PART)
+
+    def seen() -> Iterator[bytes]:
+        # Hash and length are of the content, whatever lies on the disk.
+        nonlocal length
+        for piece in pieces:
+            digest.update(piece)
+            length += len(piece)
+            yield piece
+
     try:
         with part.open("wb") as file:
             os.fchmod(file.fileno(), file_mode())
-            for piece in pieces:
-                digest.update(piece)
-                length += len(piece)
+            for piece in sealed_chunks(whole_records(seen()), about_content(facts), seals):
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        if length != facts.bytes or digest.hexdigest() != facts.sha256:
-            raise DamagedError(
-                f"{facts.file} has {length} bytes, sha256 {digest.hexdigest()[:12]}; "
-                f"its facts say {facts.bytes}, {facts.sha256[:12]}"
-            )
+        check(facts, length, digest.hexdigest())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from vigie.contracts.evidence import EvidenceFacts
 from vigie.secrets import SecretStore
+from vigie_evidence.content import Content
 
 
 class TargetAwayError(Exception):
@@ -48,7 +49,7 @@ class Upload:
 
     facts: EvidenceFacts
     blob: str
-    data: Path
+    data: Content
     moved: Callable[[int], None]
     stop: threading.Event
 
@@ -66,7 +67,11 @@ class Target(Protocol):
     """Used from one thread, which may block."""
 
     def upload(self, upload: Upload) -> Taken:
-        """Return when the target has it whole. Raises: TargetAwayError, ContentRefusedError, StoppedError."""
+        """Return when the target has it whole.
+
+        Raises: TargetAwayError, ContentRefusedError, StoppedError; DamagedError: what is on the device's disk is not
+        what was taken.
+        """
 
     def replace(self, blob: str, content: bytes, stop: threading.Event) -> None:
         """Put a small text there, instead of what is there. Raises: as ``upload``."""

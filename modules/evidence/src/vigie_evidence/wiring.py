@@ -26,10 +26,10 @@ async def run_evidence(
     env = service.env
     around = Surroundings(env.device_id, service.module_version, secrets, env.secrets, folder)
     figures = Figures(service.metrics)
-    spool, accounts = Spool(env.state / "spool"), Accounts(env.state / "accounts.json")
+    spool, accounts = Spool(env.state / "spool", env.seals), Accounts(env.state / "accounts.json")
     telling = Telling(service, spool)
     workers = Workers(service, around, spool, accounts, telling=telling, figures=figures)
-    intake = Intake(service, Inbox(inbox), spool=spool, accounts=accounts, workers=workers, figures=figures)
+    intake = Intake(service, Inbox(inbox, env.seals), spool=spool, accounts=accounts, workers=workers, figures=figures)
     offer_methods(service, spool, accounts, workers)
     offer_demands(service)
 

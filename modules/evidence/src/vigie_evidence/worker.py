@@ -9,12 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
+from vigie.errors import SealedError
 from vigie.health import Watchdog
 from vigie.ledger.age_clock import plausible
 from vigie.log import OncePer, get_logger
 from vigie.transfers import Rate, is_quiet
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.config import Sending
+from vigie_evidence.content import DamagedError
 from vigie_evidence.figures import Figures
 from vigie_evidence.manifests import Manifests
 from vigie_evidence.registry import Settings
@@ -172,6 +174,8 @@ class Worker:
             return False
         except (TargetAwayError, ContentRefusedError) as error:
             self._away(str(error), getattr(error, "retry_s", None), patient=getattr(error, "patient", True))
+        except SealedError as error:
+            self._away(f"the manifest of samples: {error}", None, patient=True)
         except OSError as error:
             self._away(f"the manifest of samples: {error.strerror or error}", None, patient=True)
         self._manifest_s = time.monotonic()
@@ -187,7 +191,7 @@ class Worker:
                 Upload(
                     one.item.facts,
                     one.item.blob,
-                    self._spool.data(one),
+                    self._spool.content(one),
                     lambda size: self._moved(size, alive, at_once=one.rank == 0),
                     self._stop_now,
                 )
@@ -199,8 +203,15 @@ class Worker:
             self._ended = self._ended or stop.is_set()
         except ContentRefusedError as error:
             self._refuse(one, str(error))
+        except DamagedError as error:
+            # No other try makes it what was taken.
+            log.error("evidence_damaged", target=self.path, blob=one.item.blob, reason=str(error))  # noqa: TRY400
+            self._figures.dropped("damaged", one.item.facts.camera)
+            self._spool.remove(one)
         except TargetAwayError as error:
             self._away(str(error), error.retry_s, patient=error.patient)
+        except SealedError as error:
+            self._away(str(error), None, patient=True)
         except OSError as error:
             # The spool's own disk: it is at the target, and is compared there when there is room again.
             self._away(f"the spool cannot be written: {error.strerror or error}", None, patient=False)

@@ -38,7 +38,7 @@ class Workers:
     ) -> None:
         self._service, self._around, self._spool, self._accounts = service, around, spool, accounts
         self._telling, self._figures = telling, figures
-        self._manifests = Manifests(service.env.state / "samples")
+        self._manifests = Manifests(service.env.state / "samples", service.env.seals)
         self._lock = threading.Lock()
         self._by_path: dict[str, Worker] = {}
 

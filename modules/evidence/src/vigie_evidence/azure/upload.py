@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from pathlib import Path
 
 from vigie_evidence.azure.answers import Code
 from vigie_evidence.azure.block_list import Blocks, block_list, block_name, read_block_list
@@ -27,13 +26,13 @@ class BlobUpload:
         self._block_bytes, self._retention_days = block_bytes, retention_days
 
     async def run(self) -> Taken:
-        """Raises: TargetAwayError, ContentRefusedError, StoppedError; TimeoutError, ClientError, OSError: no answer."""
+        """Raises: as ``Target.upload``; TimeoutError, ClientError, OSError: no answer."""
         if self._upload.facts.bytes <= self._block_bytes:
             return await self._in_one()
         return await self._in_blocks()
 
     async def _in_one(self) -> Taken:
-        content = _read(self._upload.data, 0, self._upload.facts.bytes)
+        content = self._upload.data.read(0, self._upload.facts.bytes)
         self._upload.moved(len(content))
         headers = self._described() | _ONCE | {"x-ms-blob-type": "BlockBlob", "content-md5": _md5(content)}
         answer = await self._client.ask("PUT", self._upload.blob, headers=headers, body=content)
@@ -54,7 +53,7 @@ class BlobUpload:
             if have.waiting.get(name) == length:
                 resumed += 1
                 continue
-            content = _read(self._upload.data, at, length)
+            content = self._upload.data.read(at, length)
             self._upload.moved(length)
             query, headers = {"comp": "block", "blockid": name}, {"content-md5": _md5(content)}
             answer = await self._client.ask("PUT", blob, query, headers, content)
@@ -106,11 +105,14 @@ class BlobUpload:
         return Taken(url)
 
     def _described(self) -> dict[str, str]:
-        """Headers of the blob as a whole. Metadata names are C# identifiers; values ASCII."""
+        """Headers of the blob as a whole. Metadata names are C# identifiers; values ASCII.
+
+        Raises: DamagedError: what is on the disk is not what was taken.
+        """
         facts = self._upload.facts
         found = {
             "x-ms-blob-content-type": facts.content_type,
-            "x-ms-blob-content-md5": _md5_of(self._upload.data),
+            "x-ms-blob-content-md5": self._upload.data.md5(),
             "x-ms-meta-sha256": facts.sha256,
             "x-ms-meta-kind": facts.kind,
             "x-ms-meta-camera": facts.camera,
@@ -132,19 +134,5 @@ async def replaced(client: BlobClient, blob: str, content: bytes) -> None:
         raise client.refusal(answer)
 
 
-def _read(path: Path, at: int, length: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(at)
-        content = file.read(length)
-    if len(content) != length:
-        raise ContentRefusedError(f"{path.name} ends after {at + len(content)} bytes")
-    return content
-
-
 def _md5(content: bytes) -> str:
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-
-
-def _md5_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return base64.b64encode(hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()).decode()
