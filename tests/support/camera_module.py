@@ -153,6 +153,7 @@ async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraMod
         "VIGIE_FRAMES": str(folder / "frames"),
         "VIGIE_SECRETS": str(folder / "secrets"),
         "VIGIE_HTTP": "127.0.0.1:0",
+        **{name: value for name, value in environ.items() if name == "VIGIE_AT_REST_KEY"},
     }
     (folder / "state").mkdir(parents=True, exist_ok=True)
     env = ModuleEnvironment.from_environ(names.CAMERA, variables)
@@ -172,7 +173,7 @@ async def camera_module(folder: Path, **environ: str) -> AsyncIterator[CameraMod
             networks = {"VIGIE_CAMERA_NETWORKS": "default 127.0.0.0/8", **environ}
             preview = Preview.of(service, offer_demands(service))
             cameras = Cameras(service, output, networks, preview=preview, telling=Telling(service))
-            kept = EvidenceFolder(folder / "chosen")
+            kept = EvidenceFolder(folder / "chosen", env.seals)
             keeper = Keeper(service, cameras, preview.recent, kept)
             offer_methods(service, cameras)
             take_blur(service, cameras)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -15,7 +16,10 @@ import pytest
 
 from support.camera_module import CameraModule, camera_module, make_video, until
 from support.modules import Sender
+from vigie.chosen_files import about_chosen, about_chosen_facts
 from vigie.contracts.evidence import EvidenceFacts
+from vigie.sealed_files import FILE_MAGIC, opened_chunks
+from vigie.sealing import Key, Seals
 from vigie_camera.config import EvidenceStore
 from vigie_camera.evidence_store import EvidenceFolder
 
@@ -160,7 +164,7 @@ def detail(picture_bgr: np.ndarray) -> float:
 
 
 def test_the_folder_is_bounded_and_keeps_nothing_half_written(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    folder = EvidenceFolder(tmp_path / "chosen")
+    folder = EvidenceFolder(tmp_path / "chosen", Seals())
     folder.configure(EvidenceStore(bytes=1 << 20))
     before = os.umask(0o077)
     request.addfinalizer(lambda: os.umask(before))
@@ -181,7 +185,47 @@ def test_the_folder_is_bounded_and_keeps_nothing_half_written(tmp_path: Path, re
     assert list(folder.folder.iterdir()) == []
 
 
+async def test_a_device_with_a_key_shows_no_chosen_picture_or_clip_and_nothing_of_what_it_is_about(
+    tmp_path: Path,
+) -> None:
+    key = Key(bytes(range(32)))
+    (tmp_path / "key").write_bytes(base64.b64encode(key.secret))
+    (tmp_path / "key").chmod(0o600)
+    video, folder = make_video(tmp_path / "grey.avi", frames=200), tmp_path / "chosen"
+    async with camera_module(tmp_path, VIGIE_AT_REST_KEY=str(tmp_path / "key")) as module:
+        module.set(dock={"source": str(video), "pace": "realtime", "slots": 64, "clips": {"seconds": 4}})
+        await until(lambda: module.consumer.of("dock"), "frames")
+        item = module.consumer.of("dock")[-1]
+        clip = {"type": "clip", "name": "dock-7", "camera": "dock", "about": ABOUT, "before_s": 1, "after_s": 0.2}
+        Sync(module).send(picture_request(item, "dock-1"), clip)
+        for name in ("dock-1", "dock-7-clip"):
+            await until((folder / f"{name}.json").exists, name)
+    seals = Seals((key,))
+    for name in ("dock-1", "dock-7-clip"):
+        facts = json.loads(seals.open((folder / f"{name}.json").read_bytes(), about_chosen_facts(name)))
+        with (folder / facts["file"]).open("rb") as file:
+            content = b"".join(opened_chunks(file, about_chosen(facts["file"]), seals))
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (facts["bytes"], facts["sha256"])
+        assert facts["about"] == ABOUT
+        assert content[:4] == b"\xff\xd8\xff\xe0" or content[4:8] == b"ftyp"
+        for path in folder.iterdir():
+            # Each so long that no noise has it.
+            for told in (content[:16], content[-32:], b"vigie.evidence/1", b"event/zone/1/new/t", b'"label":"person"'):
+                assert told not in path.read_bytes(), (path.name, told)
+
+
+def test_a_large_clip_is_sealed_whatever_its_pieces_are(tmp_path: Path) -> None:
+    seals, content = Seals((Key(bytes(range(32))),)), os.urandom((5 << 20) + 7)
+    folder = EvidenceFolder(tmp_path / "chosen", seals)
+    facts = folder.save("dock-1-clip", ".mp4", [content[:3_000_000], content[3_000_000:]], facts_of(kind="clip"))
+    assert facts is not None
+    path = folder.folder / facts.file
+    assert path.read_bytes().startswith(FILE_MAGIC)
+    with path.open("rb") as file:
+        assert b"".join(opened_chunks(file, about_chosen(facts.file), seals)) == content
+
+
 def test_a_folder_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "chosen").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="chosen"):
-        EvidenceFolder(tmp_path / "chosen").save("dock-1", ".jpg", [b"x"], facts_of())
+        EvidenceFolder(tmp_path / "chosen", Seals()).save("dock-1", ".jpg", [b"x"], facts_of())

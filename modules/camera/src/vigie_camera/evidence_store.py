@@ -6,15 +6,18 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from vigie.chosen_files import about_chosen, about_chosen_facts
 from vigie.contracts.evidence import FACTS_SUFFIX, EvidenceFacts
 from vigie.log import get_logger
+from vigie.sealed_files import sealed_chunks, whole_records
+from vigie.sealing import Seals
 from vigie_camera.config import EvidenceStore
 
 log = get_logger("camera.evidence")
@@ -28,9 +31,9 @@ _MODE = 0o640
 class EvidenceFolder:
     """This module's alone to write; thread-safe."""
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is made before the first file."""
-        self.folder = folder
+    def __init__(self, folder: Path, seals: Seals) -> None:
+        """Nothing is made before the first file. ``seals``: files and facts are sealed, where there is a key."""
+        self.folder, self._seals = folder, seals
         self._bounds = EvidenceStore()
         self._lock = threading.Lock()
 
@@ -48,16 +51,24 @@ class EvidenceFolder:
                 return None
             part = path.with_name(path.name + _PART)
             digest, length = hashlib.sha256(), 0
+
+            def seen() -> Iterator[bytes]:
+                # Hash and length are of the content, whatever lies on the disk.
+                nonlocal length
+                for piece in pieces:
+                    digest.update(piece)
+                    length += len(piece)
+                    yield piece
+
             try:
                 with part.open("wb") as file:
                     os.fchmod(file.fileno(), _MODE)
-                    for piece in pieces:
-                        digest.update(piece)
-                        length += len(piece)
+                    for piece in sealed_chunks(whole_records(seen()), about_chosen(path.name), self._seals):
                         file.write(piece)
                     file.flush()
                     os.fsync(file.fileno())
-                self._make_room(length, time.time())
+                    written = file.tell()
+                self._make_room(written, time.time())
                 part.replace(path)
                 done = msgspec.convert(
                     {
@@ -66,7 +77,8 @@ class EvidenceFolder:
                     },
                     EvidenceFacts,
                 )  # fmt: skip
-                _put(self.folder / f"{name}{FACTS_SUFFIX}", msgspec.json.encode(done))
+                sealed = self._seals.close(msgspec.json.encode(done), about_chosen_facts(name))
+                _put(self.folder / f"{name}{FACTS_SUFFIX}", sealed)
             finally:
                 part.unlink(missing_ok=True)
         log.info("evidence_kept", camera=done.camera, file=done.file, bytes=done.bytes)
