@@ -218,6 +218,16 @@ def test_the_audit_of_every_module_goes_upstream_with_its_patch() -> None:
     ]
 
 
+def test_the_patch_of_the_device_key_gives_it_to_every_module_and_takes_no_folder_from_any() -> None:
+    patched = merge(TEMPLATE, json.loads((ROOT / "deploy/patches/at-rest-key.json").read_text(encoding="utf-8")))
+    before = {name: {place.target for place in places(one)} for name, one in take_apart(TEMPLATE).modules.items()}
+    for name, module in take_apart(patched).modules.items():
+        mounts = {place.target: place for place in places(module)}
+        assert module.environment("VIGIE_AT_REST_KEY", "") == "/run/at-rest/key", name
+        assert mounts.keys() == before[name] | {"/run/at-rest"}, name
+        assert mounts["/run/at-rest"].read_only, name
+
+
 def test_the_folder_of_secrets_that_the_page_makes_is_the_one_that_the_camera_gets_read_only() -> None:
     made = re.search(r"install -d \S+ \S+ -g 1250 (/\S+)", (ROOT / "docs/deploy.md").read_text(encoding="utf-8"))
     rendered = render(TEMPLATE, Target("amd64", module_files(ROOT / "modules"), {"CONTAINER_REGISTRY_SERVER": "r.io"}))
