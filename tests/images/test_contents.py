@@ -26,7 +26,7 @@ FOREIGN = {
     "inference": ("cv2", "vigie_devkit", "vigie_preprocess"),
     "sync": ("numpy", "cv2", "onnxruntime", "yaml", "vigie_devkit"),
     "viewer": ("onnxruntime", "yaml", "vigie_devkit", "vigie_camera"),
-    "evidence": ("numpy", "cv2", "onnxruntime", "yaml", "cryptography", "vigie_devkit", "vigie_sync", "vigie_actions"),
+    "evidence": ("numpy", "cv2", "onnxruntime", "yaml", "vigie_devkit", "vigie_sync", "vigie_actions"),
     "actions": ("numpy", "cv2", "onnxruntime", "yaml", "vigie_devkit", "vigie_sync"),
 }
 
