@@ -64,7 +64,7 @@ def answer_without_environment(arguments: Sequence[str]) -> int | None:
     venv = environment_folder()
     if is_current(venv, with_tests=False):
         return None
-    folders = [str(CHECKOUT / "devkit/src"), str(CHECKOUT / "shared/src")]
+    folders = [str(CHECKOUT / name) for name in ("devkit/src", "devkit/edgehub/src", "shared/src")]
     sys.path[:0] = folders
     try:
         # Only what the checkout itself holds and the standard library: a command whose parser needs more says so by

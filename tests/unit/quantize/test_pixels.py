@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from vigie.runtimes.reference_run import run_reference
+from vigie.runtimes.engines.reference_run import run_reference
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.pixels import fold_pixels, pixel_tensors
 

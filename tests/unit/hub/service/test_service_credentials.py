@@ -50,7 +50,7 @@ def test_the_token_of_the_azure_package_is_believed():
         ("Bearer abc", "no shared access signature"),
         ("SharedAccessSignature", "has no se, sig, skn, sr"),
         ("SharedAccessSignature sr=127.0.0.1&sig=x&se=99999999999", "has no skn"),
-        ("SharedAccessSignature sr=127.0.0.1&sig=x&se=soon&skn=iothubowner", "no number"),
+        ("SharedAccessSignature sr=127.0.0.1&sig=x&se=soon&skn=iothubowner", "not a number"),
         (ConnectionString("127.0.0.1", "iothubowner", KEY).token(NOW - 5), "expired 5 s ago"),
         (ConnectionString("127.0.0.1", "registryRead", KEY).token(NOW + 60), "policy 'registryRead'"),
         (ConnectionString("example.com", "iothubowner", KEY).token(NOW + 60), "is for 'example.com'"),
