@@ -87,16 +87,17 @@ async def run_viewer(service: Service[ViewerConfig], settings: PageSettings) -> 
             tasks.create_task(
                 _beat(service, site, audience, overview=overview, asking=asking, album=album), name="viewer.beat"
             )
-            tasks.create_task(_watch_link(service, overview, audience), name="viewer.link")
+            tasks.create_task(_watch_link(service, overview), name="viewer.link")
             await service.twin.run(apply)
     finally:
         pictures.close()
 
 
-async def _watch_link(service: Service[ViewerConfig], overview: Overview, audience: Audience) -> None:
+async def _watch_link(service: Service[ViewerConfig], overview: Overview) -> None:
+    """Also while nobody looks: a page that has just opened shows an outage that began a moment before."""
     while True:
         overview.link(up=service.hub.connected)
-        await asyncio.sleep(_LINK_S if audience.viewers else UNWATCHED_S)
+        await asyncio.sleep(_LINK_S)
 
 
 async def _beat(
