@@ -140,7 +140,7 @@ class UpdateReport:
             reason=reason,
             **kept,
         )
-        # After a start the twin is told again what is committed; that is no news.
+        # After a start the twin is told again what is committed, which it knows already.
         if not (before == "idle" and phase == "committed"):
             self._telling.update(
                 wanted.key, phase, model=wanted.name, version=release.version, rollout=release.rollout.id, reason=reason
