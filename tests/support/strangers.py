@@ -304,3 +304,39 @@ def segment(*, kinds: int = 4, finished: bool = False) -> onnx.ModelProto:
     table = g.add("Concat", low, high, best, label, mix, axis=1)
     g.add("Transpose", table, perm=[0, 2, 1], name="output0")
     return g.model([image(HW)], [tensor("output0", [1, 16, 6 + kinds]), prototypes], metadata=metadata)
+
+
+def class_map(
+    *,
+    classes: int = 4,
+    stride: int = 4,
+    end: str = "",
+    name: str = "output",
+    image_name: str = "images",
+    reach: float = 1.0,
+    aux: bool = False,
+    hw: tuple[int, int] = HW,
+    metadata: dict[str, str] | None = None,
+) -> onnx.ModelProto:
+    """Scores of ``classes`` at every ``stride``-th place; ``end``: an operator over the classes, or ``index``."""
+    g = Graph(33, reach)
+    rows, columns = hw[0] // stride, hw[1] // stride
+    flat = g.features(image_name, (stride,), classes, scale=3.0)
+    last = "" if end or aux else name
+    table = g.add("Reshape", flat, g.constant([1, classes, rows, columns], np.int64), name=last or None)
+    outputs = [tensor(name, [1, classes, rows, columns])]
+    if end == "index":
+        g.add("ArgMax", table, axis=1, keepdims=0, name=name)
+        outputs = [tensor(name, [1, rows, columns], TensorProto.INT64)]
+    elif end == "last":
+        g.add("Softmax", g.add("Transpose", table, perm=[0, 2, 3, 1]), axis=3, name=name)
+        outputs = [tensor(name, [1, rows, columns, classes])]
+    elif end == "Softmax":
+        g.add("Softmax", table, axis=1, name=name)
+    elif end:
+        g.add(end, table, name=name)
+    if aux:
+        g.add("Mul", table, g.constant([1.0]), name=name)
+        g.add("Mul", table, g.constant([-0.5]), name="aux")
+        outputs.append(tensor("aux", [1, classes, rows, columns]))
+    return g.model([image(hw, image_name)], outputs, metadata=metadata)

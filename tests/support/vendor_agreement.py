@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from support.reference_decode import overlap
+from vigie.library.found import Found as InFrame
 from vigie.models import load_bundle
 from vigie.runtimes import open_engine
+from vigie.vision.class_masks import GRID
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Detections
 from vigie.vision.letterbox import letterbox_into
@@ -42,6 +44,34 @@ def note(family: str, export: str, name: str, matched: int, total: int) -> None:
     if file := os.environ.get("VIGIE_VENDOR_TABLE"):
         with Path(file).open("a", encoding="utf-8") as table:
             table.write(f"| `{family}` | {export} | {name} | {matched} of {total} |\n")
+
+
+@dataclass(frozen=True)
+class SameClasses:
+    """``matched``: classes of ``vendor`` whose class mask is the vendor's in 9 of 10 cells; ``alike``: each one's."""
+
+    vendor: int
+    ours: int
+    matched: int
+    alike: tuple[float, ...]
+
+
+def alike_class_masks(found: InFrame, classes: np.ndarray, *, least: float = 0.9) -> SameClasses:
+    """Args: classes: (H, W) class numbers in the frame's pixels, as the vendor sees them; smaller ones are left out."""
+    class_masks = found.class_masks if found.class_masks is not None else np.zeros((0, GRID, GRID), np.bool_)
+    wanted = np.flatnonzero(np.bincount(classes.ravel()) >= 0.001 * classes.size)
+    alike = []
+    for class_id, box, class_mask in zip(found.class_ids.tolist(), found.boxes_xyxy, class_masks, strict=True):
+        steps = (np.arange(GRID) + 0.5) / GRID
+        rows, columns = box[1] + (box[3] - box[1]) * steps, box[0] + (box[2] - box[0]) * steps
+        there = classes[np.ix_(rows.astype(int), columns.astype(int))] == class_id
+        outside = (classes == class_id).sum() - (
+            classes[round(box[1]) : round(box[3]), round(box[0]) : round(box[2])] == class_id
+        ).sum()
+        if class_id in wanted and outside <= (1 - least) * (classes == class_id).sum():
+            alike.append(float((there == class_mask).mean()))
+    ours = int(np.isin(found.class_ids, wanted).sum())
+    return SameClasses(len(wanted), ours, sum(one >= least for one in alike), tuple(round(one, 3) for one in alike))
 
 
 def requirement(file: Path, package: str) -> str:

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from support.vendor_agreement import Found, agreement, note, requirement, through_vigie
+from support.vendor_agreement import Found, agreement, alike_class_masks, note, requirement, through_vigie
 from support.vendor_env import run_vendor, vendor_python
+from vigie import open_model
 from vigie.models import load_bundle
 from vigie_devkit.models import import_model
 from vigie_devkit.models.evidence.spelling import input_fields
@@ -54,4 +55,17 @@ def test_a_detector_finds_what_its_vendor_finds(
     note("detr", requirement(HERE / "transformers.txt", "transformers"), name, seen.matched, seen.vendor)
     assert seen.vendor >= 50
     assert np.ptp(vendor.scores) > 0.002, "scores that lie together prove nothing"
+    assert seen.matched == seen.vendor == seen.ours, seen
+
+
+def test_a_model_of_semantic_segmentation_sees_the_classes_of_its_vendor(exports: Path, tmp_path: Path) -> None:
+    folder = import_model(
+        exports / "segformer.onnx", tmp_path / "bundle", labels=NAMES, feed=input_fields("rgb/imagenet")
+    )
+    with np.load(exports / "segformer.npz") as arrays:
+        classes = arrays["classes"]
+    with open_model(folder) as model:
+        seen = alike_class_masks(model(np.load(exports / "photograph.npy")), classes)
+    note("semantic", requirement(HERE / "transformers.txt", "transformers"), "segformer", seen.matched, seen.vendor)
+    assert seen.vendor >= 4, seen
     assert seen.matched == seen.vendor == seen.ours, seen

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.vendor_agreement import Found, agreement, note, requirement, through_vigie
+from support.vendor_agreement import Found, agreement, alike_class_masks, note, requirement, through_vigie
 from vigie import open_model
 from vigie.models import load_bundle
 from vigie.runtimes import open_engine
@@ -125,6 +125,19 @@ def test_a_segmentation_model_finds_the_boxes_and_masks_of_its_vendor(
     assert len(alike) > 10
     # A cell's middle is not the middle of the vendor's pixel, and the vendor's masks fade towards the edge of the box.
     assert np.mean(alike) > 0.94
+
+
+def test_a_model_of_semantic_segmentation_sees_the_classes_of_its_vendor(
+    ultralytics_exports: Path, frame_bgr: np.ndarray, tmp_path: Path
+) -> None:
+    folder = import_model(ultralytics_exports / "yolo26n-sem.onnx", tmp_path / "bundle")
+    with np.load(ultralytics_exports / "yolo26n-sem.npz") as arrays:
+        classes = arrays["classes"]
+    with open_model(folder) as model:
+        seen = alike_class_masks(model(frame_bgr), classes)
+    note("semantic", VENDOR, "yolo26n-sem", seen.matched, seen.vendor)
+    assert seen.vendor >= 3, seen
+    assert seen.matched == seen.vendor == seen.ours, seen
 
 
 @pytest.mark.parametrize("name", ORIENTED)

@@ -44,7 +44,7 @@ REFUSED: list[Any] = [
         "semantic",
         partial(models.yolov8, metadata=models.ultralytics_metadata(task="semantic")),
         {},
-        "its metadata say task 'semantic'; only detect, classify, pose, segment and obb models are read",
+        "its metadata say task 'semantic', but it has no one map of its classes; pass --card",
     ),
     (
         "open-input",

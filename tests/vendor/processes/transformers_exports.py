@@ -25,6 +25,7 @@ import transformers as hf
 
 SCORE_MIN = 0.001
 CLASSES = 7
+SEMANTIC = "segformer"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SMALL: dict[str, Any] = {"num_labels": CLASSES, "num_queries": 60, "d_model": 64}
 LAYERS: dict[str, Any] = {"encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 128, "decoder_ffn_dim": 128}
@@ -94,6 +95,46 @@ CASES: dict[str, tuple[Any, Any, bool]] = {
 }
 
 
+def segformer() -> Any:
+    config = hf.SegformerConfig(
+        num_labels=CLASSES, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1], decoder_hidden_size=64,
+    )  # fmt: skip
+    return hf.SegformerForSemanticSegmentation(config)
+
+
+def segmented(folder: Path, frame_bgr: np.ndarray) -> None:
+    """A map, and the class of each place of the picture as the vendor's own processor says."""
+    torch.manual_seed(7)
+    network = segformer().eval()
+    planes = np.ascontiguousarray(frame_bgr[..., ::-1].transpose(2, 0, 1))
+    tensor = (torch.from_numpy(planes)[None].float() / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(
+        3, 1, 1
+    )
+    spread(network, tensor)
+    last = network.decode_head.classifier
+    last.weight.copy_(torch.randn_like(last.weight))
+    last.bias -= network(pixel_values=tensor).logits.mean(dim=(0, 2, 3))  # each class is the greatest somewhere
+    found = hf.SegformerImageProcessor().post_process_semantic_segmentation(
+        network(pixel_values=tensor), target_sizes=[frame_bgr.shape[:2]]
+    )[0]
+    torch.onnx.export(
+        Logits(network), (tensor,), str(folder / "segformer.onnx"), dynamo=False, opset_version=17,
+        input_names=["pixel_values"], output_names=["logits"],
+    )  # fmt: skip
+    np.savez(folder / "segformer.npz", classes=found.numpy().astype(np.uint8))
+
+
+class Logits(torch.nn.Module):
+    """What an export of a map writes."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        return self.network(pixel_values=pixel_values, return_dict=True).logits
+
+
 class Pair(torch.nn.Module):
     """What an export writes: logits and boxes, nothing else."""
 
@@ -113,6 +154,10 @@ def main(folder: Path, photograph: Path, names: list[str]) -> None:
     torch.set_num_threads(1)
     for name in names:
         started = time.monotonic()
+        if name == SEMANTIC:
+            segmented(folder, frame_bgr)
+            print(f"{name}: {time.monotonic() - started:.1f} s", flush=True)
+            continue
         build, processor, softmax = CASES[name]
         torch.manual_seed(7)
         network = build().eval()
@@ -164,4 +209,4 @@ def spread(network: Any, tensor: torch.Tensor) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or list(CASES))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or [*CASES, SEMANTIC])

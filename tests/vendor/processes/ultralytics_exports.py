@@ -55,6 +55,7 @@ CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any], int | None]] = {
     "yolov8n-pose": ("yolov8n-pose.yaml", (256, 320), {}, None),
     "yolo11n-pose": ("yolo11n-pose.yaml", (256, 256), {}, None),
     "yolo26n-pose": ("yolo26n-pose.yaml", (256, 256), {"nms": False}, None),
+    "yolo26n-sem": ("yolo26-sem.yaml", (256, 256), {}, 5),
     "yolov8n-obb": ("yolov8n-obb.yaml", (256, 320), {}, None),
     "yolo11n-obb": ("yolo11n-obb.yaml", (256, 256), {}, None),
     "yolo26n-obb": ("yolo26n-obb.yaml", (256, 256), {"nms": False}, None),
@@ -87,6 +88,9 @@ def main(folder: Path, photograph: Path, drawn: Path, names: list[str]) -> None:
         written: dict[str, Any] = {}
         if model.task in {"detect", "pose", "segment", "obb"}:
             written = detected(model.model, tensor, frame_bgr.shape[:2])
+        elif model.task == "semantic":
+            shown = torch.nn.functional.interpolate(model.model.eval()(tensor), tensor.shape[2:], mode="bilinear")
+            written = {"classes": ops.scale_masks(shown, frame_bgr.shape[:2])[0].argmax(0).numpy().astype(np.uint8)}
         elif model.task == "classify":
             written = {"scores": model.model.eval()(tensor)[0][0].numpy()}
         exported = model.export(format="onnx", imgsz=list(size_hw), **options)
@@ -114,6 +118,11 @@ def spread(network: Any, pictures: torch.Tensor) -> None:
     if hasattr(head, "linear"):
         (seen,) = answers([head.linear], lambda: network(pictures))
         rescale([head.linear], 2.0 / float(seen.std()), 0.0, 0.0)
+        return
+    if hasattr(head, "classifier"):  # each class is the greatest somewhere
+        layer = last(head.classifier)
+        (seen,) = answers([layer], lambda: network(pictures[:1]))
+        layer.bias -= seen.mean(dim=(0, 2, 3))
         return
     for branch in ("cv3", "one2one_cv3"):
         layers = [last(level) for level in getattr(head, branch, None) or ()]

@@ -139,7 +139,10 @@ def _as_first(
         points = points_to_frame(points_to_frame(points, second.transform, second.frame_hw), back, _ANYWHERE)
     if oriented is not None:
         oriented = oriented_to_frame(oriented_to_frame(oriented, second.transform), back)
-    return Detections(boxes, found.scores, numbers[found.class_ids], points, found.masks, oriented, found.embeddings)
+    class_ids = numbers[found.class_ids]
+    return Detections(
+        boxes, found.scores, class_ids, points, found.masks, oriented, found.embeddings, found.class_masks
+    )
 
 
 def _shown(bundle: Bundle, variant: str | None) -> str:

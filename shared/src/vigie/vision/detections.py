@@ -26,7 +26,8 @@ class Detections:
     in tensor pixels and how sure it is of each, 0..1; ``None`` of others. ``masks``: of a segmentation model,
     (N, GRID, GRID) bool, each stretched over its box (``vigie.vision.masks``). ``oriented``: of a model of oriented
     boxes, (N, 5) float32, centre, width, height and angle in tensor pixels and radians (``vigie.vision.oriented``),
-    each inside its box. ``embeddings``: (N, D) float32, each of length 1.
+    each inside its box. ``embeddings``: (N, D) float32, each of length 1. ``class_masks``: (N, GRID, GRID) bool, all
+    that is seen of one class, stretched over its box (``vigie.vision.class_masks``).
     """
 
     boxes_xyxy: NDArray[np.float32]
@@ -36,6 +37,7 @@ class Detections:
     masks: NDArray[np.bool_] | None = None
     oriented: NDArray[np.float32] | None = None
     embeddings: NDArray[np.float32] | None = None
+    class_masks: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -50,8 +52,16 @@ class Detections:
         masks = None if self.masks is None else self.masks[index]
         oriented = None if self.oriented is None else self.oriented[index]
         vectors = None if self.embeddings is None else self.embeddings[index]
+        class_masks = None if self.class_masks is None else self.class_masks[index]
         return Detections(
-            self.boxes_xyxy[index], self.scores[index], self.class_ids[index], points, masks, oriented, vectors
+            self.boxes_xyxy[index],
+            self.scores[index],
+            self.class_ids[index],
+            points,
+            masks,
+            oriented,
+            vectors,
+            class_masks,
         )
 
     @classmethod

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vigie.contracts.detections import Detection, Mask, OrientedBox
 from vigie.contracts.tensors import FrameTransform
+from vigie.vision.class_masks import within_budget
 from vigie.vision.detections import Detections
 from vigie.vision.embeddings import to_text
 from vigie.vision.masks import GRID, crop_masks, to_runs
@@ -37,11 +39,17 @@ def to_frame(
         np.clip(boxes, np.tile(low, 2), np.tile(high, 2), out=boxes)
         if points is not None:
             np.clip(points[..., :2], low, high, out=points[..., :2])
-    masks = found.masks
+    masks, class_masks = found.masks, found.class_masks
     if masks is not None:
         masks = crop_masks(masks, found.boxes_xyxy, boxes_to_tensor(boxes, transform))
+    if class_masks is not None:
+        class_masks = crop_masks(class_masks, found.boxes_xyxy, boxes_to_tensor(boxes, transform))
     oriented = None if found.oriented is None else oriented_to_frame(found.oriented, transform)
-    return Detections(boxes, found.scores, found.class_ids, points, masks, oriented, found.embeddings)
+    seen = Detections(boxes, found.scores, found.class_ids, points, masks, oriented, found.embeddings, class_masks)
+    if class_masks is None or found.class_masks is None:
+        return seen
+    # What was seen in the padding only is not in the frame.
+    return seen.at(np.flatnonzero(class_masks.any(axis=(1, 2)) | ~found.class_masks.any(axis=(1, 2))))
 
 
 def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
@@ -54,6 +62,8 @@ def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
     masks: list[Mask | None] = [None] * len(boxes)
     if found.masks is not None:
         masks = [Mask((GRID, GRID), to_runs(mask)) for mask in found.masks]
+    elif found.class_masks is not None:
+        masks = [_class_mask(class_mask) for class_mask in within_budget(found.class_masks)]
     turned: list[OrientedBox | None] = [None] * len(boxes)
     if found.oriented is not None:
         turned = [_oriented(one) for one in found.oriented.astype(np.float64).tolist()]
@@ -75,6 +85,11 @@ def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
             boxes, found.scores.tolist(), found.class_ids.tolist(), points, masks, turned, vectors, strict=True
         )
     ]
+
+
+def _class_mask(class_mask: NDArray[np.bool_]) -> Mask | None:
+    """``None`` where nothing of it is located: the whole box counts."""
+    return Mask((class_mask.shape[0], class_mask.shape[1]), to_runs(class_mask)) if class_mask.any() else None
 
 
 def _oriented(one: list[float]) -> OrientedBox:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import area_xyxy, iou_matrix
+from vigie.vision.class_masks import class_mask_likeness
 from vigie.vision.detections import Detections
 from vigie.vision.embeddings import embedding_likeness
 from vigie.vision.masks import mask_likeness
@@ -21,7 +22,12 @@ _AREA_SHARE = 0.53
 
 
 def likeness_matrix(left: Detections, right: Detections) -> NDArray[np.float32]:
-    """(N, M): the overlap of boxes and, where both have them, at most that of masks, turned boxes, key points (OKS)."""
+    """(N, M): the overlap of boxes and, where both have them, at most that of masks, turned boxes, key points (OKS).
+
+    Class masks lie where they lie: of them the cells are compared, and their boxes say nothing.
+    """
+    if left.class_masks is not None and right.class_masks is not None:
+        return class_mask_likeness(left.boxes_xyxy, left.class_masks, right.boxes_xyxy, right.class_masks)
     overlap = iou_matrix(left.boxes_xyxy, right.boxes_xyxy)
     if left.masks is not None and right.masks is not None and overlap.size:
         overlap = np.asarray(np.minimum(overlap, mask_likeness(left.masks, right.masks)), np.float32)

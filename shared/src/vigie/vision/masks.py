@@ -51,15 +51,16 @@ def sample_masks(
 def crop_masks(
     masks: NDArray[np.bool_], boxes_xyxy: NDArray[np.float32], clipped_xyxy: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """The same masks over boxes that were clipped (both (N, 4), in one unit), by the nearest cell."""
-    steps = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID
+    """The same masks (N, G, G) over boxes that were clipped (both (N, 4), in one unit), by the nearest cell."""
+    grid = masks.shape[-1]
+    steps = (np.arange(grid, dtype=np.float32) + 0.5) / grid
     cells = []
     for low, high in ((0, 2), (1, 3)):
         side = np.maximum(boxes_xyxy[:, high] - boxes_xyxy[:, low], 1e-6)
         start = (clipped_xyxy[:, low] - boxes_xyxy[:, low]) / side
         share = (clipped_xyxy[:, high] - clipped_xyxy[:, low]) / side
         places = start[:, None] + share[:, None] * steps
-        cells.append(np.clip((places * GRID).astype(np.intp), 0, GRID - 1))
+        cells.append(np.clip((places * grid).astype(np.intp), 0, grid - 1))
     columns, rows = cells
     return np.asarray(masks[np.arange(len(masks))[:, None, None], rows[:, :, None], columns[:, None, :]], np.bool_)
 

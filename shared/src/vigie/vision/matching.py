@@ -21,7 +21,8 @@ def count_matched(wanted: Detections, found: Detections, *, iou_min: float, scor
         return 0
     apart_px = np.abs(wanted.boxes_xyxy[:, None] - found.boxes_xyxy).max(axis=2)
     same = likeness_matrix(wanted, found) >= iou_min
-    if all(part is None for part in (wanted.keypoints, wanted.masks, wanted.oriented, wanted.embeddings)):
+    parts = (wanted.keypoints, wanted.masks, wanted.oriented, wanted.embeddings, wanted.class_masks)
+    if all(part is None for part in parts):
         same |= apart_px <= SAME_PLACE_PX
     same &= wanted.class_ids[:, None] == found.class_ids
     same &= np.abs(wanted.scores[:, None] - found.scores) <= score_within

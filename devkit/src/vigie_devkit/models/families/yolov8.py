@@ -14,14 +14,15 @@ from vigie_devkit.models.signature import Port, Signature, too_few_names
 
 # The usual levels, "p6", "p2" and the two levels of a tiny one.
 STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
-_OTHER_TASKS = ("semantic",)
+_OTHER_TASKS = ("depth",)
 
 
 def by_metadata(signature: Signature) -> Iterator[Recognition | Doubt]:
     if signature.task in _OTHER_TASKS:
         yield Doubt(
             "yolov8",
-            f"its metadata say task '{signature.task}'; only detect, classify, pose, segment and obb models are read",
+            f"its metadata say task '{signature.task}'; only detect, classify, pose, segment, obb and semantic "
+            "models are read",
         )
     if signature.task != "detect" or len(signature.outputs) != 1:
         return
