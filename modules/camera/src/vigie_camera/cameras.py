@@ -44,6 +44,7 @@ _WATCH_S = 0.5
 _STOP_S = 2.5
 # A frame rate is reported again when it has changed by a fifth, and not more often than this.
 _FPS_EVERY_S = 15.0
+_NEVER_BY_HARDWARE = ("web", "synthetic", "v4l2")
 # References to the frames of a camera that was removed may still be on their way: longer than their routes keep them.
 _RING_LINGERS_S = 15.0
 
@@ -292,6 +293,10 @@ class Cameras:
                 "a scene's size is in its address (?size=640x360)" if plan.kind == "synthetic" else "needs decoder pyav"
             )
             raise ConfigRefusedError(f"$.cameras.{name}.width_max", why)
+        if settings.decoding != "software" and (plan.kind in _NEVER_BY_HARDWARE or self._backend != "pyav"):
+            raise ConfigRefusedError(
+                f"$.cameras.{name}.decoding", "only video files and RTSP streams, with decoder pyav; leave it out"
+            )
         if refused := refusal(plan, self._opening.policy, self._opening.store):
             raise ConfigRefusedError(path, refused)
         return plan

@@ -16,6 +16,7 @@ from vigie_camera.cause import Cause
 from vigie_camera.clip_desk import ClipDesk
 from vigie_camera.config import CameraSettings
 from vigie_camera.connect import HostUnknownError, ca_file
+from vigie_camera.decode.accelerators import present
 from vigie_camera.decode.backend import VideoOptions
 from vigie_camera.decode.wire import Ended, Task
 from vigie_camera.decode.worker import Nursery
@@ -67,6 +68,19 @@ def task_for(
     )
 
 
+def hardware_doubt(cause: Cause | None, decoder: str | None) -> str:
+    """Why a camera that was lost by ``cause`` is opened without hardware next time; empty: with it again.
+
+    A driver that hangs or takes its process along must not keep a camera dark.
+    Args: decoder: what decoded it, None: it never opened, and may have hung in the driver.
+    """
+    if decoder is None and cause in (Cause.TIMEOUT, Cause.STALLED, Cause.DECODE, None):
+        return "the camera did not open with hardware"
+    if decoder is not None and "hardware" in decoder and cause is Cause.DECODE:
+        return "decoding by hardware failed"
+    return ""
+
+
 class Capture:
     """The life of one camera under one configuration; ``run`` is the body of its thread."""
 
@@ -75,6 +89,7 @@ class Capture:
         self._station, self._nursery, self._opening = station, nursery, opening
         self._decoder_pid: int | None = None
         self._former_stays = not station.settings.masks
+        self._hardware_doubt = ""
 
     @property
     def status(self) -> CameraStatus:
@@ -160,12 +175,19 @@ class Capture:
         station.patience.open(time.monotonic())
         address = station.plan.resolve(self._opening)
         trusted = ca_file(self._opening.secrets)
-        options = station.plan.options(station.settings, station.patience.read_s, trusted)
+        options = station.plan.options(
+            station.settings, station.patience.read_s, trusted, hardware_doubt=self._hardware_doubt
+        )
         task = task_for(station.name, station.plan, station.settings, address, options, policy=self._opening.policy)
         worker = self._nursery.start(task)
         self._decoder_pid = worker.pid
+        session = Session(station, worker, open_s=options.open_timeout_s)
         try:
-            return Session(station, worker, open_s=options.open_timeout_s).run()
+            return session.run()
+        except SourceLostError as error:
+            if options.decoding == "auto" and not options.doubt and present():
+                self._hardware_doubt = hardware_doubt(error.cause, session.decoder)
+            raise
         finally:
             self._decoder_pid = None
             station.port.take_back(trusted=worker.kill())

@@ -129,6 +129,13 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ]
         | None
     ) = None
+    decoding: Annotated[
+        Literal["software", "auto"],
+        Meta(
+            description="auto: a decoder in hardware, where the container has its device and its first pictures equal "
+            "the software decoder's; camera_state says which decodes, and why. Video only, decoder pyav."
+        ),
+    ] = "software"
     weight: Annotated[
         float,
         Meta(

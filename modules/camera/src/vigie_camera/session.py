@@ -108,6 +108,7 @@ class Session:
         self._most = _HANDED_OUT if station.keep or self._limit > _HANDED_OUT + 1 else 1
         self._open_s = open_s
         self._opened = False
+        self.decoder: str | None = None
         self._heard_at = time.monotonic()
         self._status = 0
         self._flood = Flood()
@@ -169,6 +170,7 @@ class Session:
 
     def _open(self, news: Opened) -> None:
         self._opened = True
+        self.decoder = news.decoder
         of = self._of
         of.expectation.opened()
         of.patience.opened(news.period_s, time.monotonic())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -34,6 +34,7 @@ class VideoOptions(msgspec.Struct, frozen=True):
 
     ``width_max``: wider pictures are scaled down to it; 0: none is.
     ``tls_verify``: check an rtsps camera's certificate, with those of ``ca_file``.
+    ``decoding``: auto uses hardware that proves itself. ``doubt``: why it is not tried again, empty: it is.
     """
 
     live: bool
@@ -43,6 +44,8 @@ class VideoOptions(msgspec.Struct, frozen=True):
     tls_verify: bool = True
     ca_file: str = ""
     width_max: int = 0
+    decoding: Literal["software", "auto"] = "software"
+    doubt: str = ""
 
 
 def tls_options(options: VideoOptions) -> dict[str, str]:
@@ -65,11 +68,15 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """What the container says. ``period_s``: between frames, 1/25 where unknown; ``promised``: frames, 0: unknown."""
+    """What the container says. ``period_s``: between frames, 1/25 where unknown; ``promised``: frames, 0: unknown.
+
+    ``decoded_by``: hardware, or why not, where that was asked for.
+    """
 
     codec: str
     period_s: float
     promised: int
+    decoded_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from vigie.contracts.pixels import PixelFormat
 from vigie.vision.planes import plane_shapes
 from vigie_camera.cause import Cause
+from vigie_camera.decode.accelerators import Accelerator, present
 from vigie_camera.decode.backend import (
     Body,
     Damage,
@@ -36,6 +38,7 @@ from vigie_camera.decode.backend import (
     VideoOptions,
     tls_options,
 )
+from vigie_camera.decode.hardware import Comparison, HardwareDoubtError
 from vigie_camera.decode.pixels import converted_to, layout_of, matrix_of, range_of, siting_of
 from vigie_camera.decode.reasons import is_network, open_failure
 from vigie_camera.decode.stills import picture_codec
@@ -110,6 +113,19 @@ class PyavBackend:
     def open(self, address: str, options: VideoOptions) -> PyavVideo:
         if address.startswith(DEVICE):
             return _open_device(address, options)
+        if options.decoding == "software":
+            return self._open(address, options)
+        if options.doubt:
+            return self._open(address, options, decoded_by=f"software: {options.doubt}")
+        decoded_by = "software: this container has no device whose decoder is known"
+        for accelerator in present():
+            try:
+                return open_proven(address, options, accelerator)
+            except HardwareDoubtError as doubt:
+                decoded_by = f"software: {accelerator.device_type} is not used, {doubt}"
+        return self._open(address, options, decoded_by=decoded_by)
+
+    def _open(self, address: str, options: VideoOptions, *, decoded_by: str = "") -> PyavVideo:
         began = time.monotonic()
         try:
             container = av.open(
@@ -121,10 +137,37 @@ class PyavBackend:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise open_failure(error, address, time.monotonic() - began, options.open_timeout_s) from None
         try:
-            return PyavVideo(container, options, network=is_network(address))
+            return PyavVideo(container, options, network=is_network(address), decoded_by=decoded_by)
         except BaseException:
             container.close()
             raise
+
+
+def open_proven(address: str, options: VideoOptions, accelerator: Accelerator) -> PyavVideo:
+    """``address`` decoded by hardware, whose first pictures were found equal to the software decoder's.
+
+    Raises: HardwareDoubtError: they were not, or it did not open. What else is wrong shows when software opens it.
+    """
+    name = accelerator.device_type
+    try:
+        container = av.open(
+            address,
+            options=_options(address, options),
+            timeout=(options.open_timeout_s / 2, options.read_timeout_s),
+            hwaccel=HWAccel(name, allow_software_fallback=False),
+        )
+    except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
+        raise HardwareDoubtError(f"it does not open ({type(error).__name__})") from None
+    try:
+        video = PyavVideo(container, options, network=is_network(address), decoded_by=f"hardware ({name})")
+        video.prove(Comparison())
+    except (av.FFmpegError, OSError, ValueError, RuntimeError, DecodeError) as error:
+        container.close()
+        raise HardwareDoubtError(f"it does not decode ({type(error).__name__})") from None
+    except BaseException:
+        container.close()
+        raise
+    return video
 
 
 def _open_device(address: str, options: VideoOptions) -> PyavVideo:
@@ -183,8 +226,10 @@ class PyavPictures:
 class PyavVideo:
     """See ``Video``."""
 
-    def __init__(self, container: InputContainer, options: VideoOptions, *, network: bool) -> None:
-        """Takes over ``container``."""
+    def __init__(
+        self, container: InputContainer, options: VideoOptions, *, network: bool, decoded_by: str = ""
+    ) -> None:
+        """Takes over ``container``. ``decoded_by``: see ``VideoFacts``."""
         if not container.streams.video:
             raise DecodeError(Cause.NO_VIDEO, "there is no video in it, only sound or data; check the path")
         self._container, self._options = container, options
@@ -201,7 +246,7 @@ class PyavVideo:
         rate = self._stream.guessed_rate or self._stream.average_rate
         fps = float(rate) if rate else 0.0
         period_s = 1 / fps if 0.01 <= fps <= 1000 else FALLBACK_PERIOD_S
-        self.facts = VideoFacts(self._codec, period_s, int(self._stream.frames or 0))
+        self.facts = VideoFacts(self._codec, period_s, int(self._stream.frames or 0), decoded_by)
         self.damage = Damage()
         self.packets = PacketTap()
         self._upright = Upright()
@@ -212,6 +257,34 @@ class PyavVideo:
         self._keys = 0
         self._ended = False
         self._shown: VideoFrame | None = None
+        self._comparison: Comparison | None = None
+
+    def prove(self, comparison: Comparison) -> None:
+        """Decode the first pictures in software too, and compare; they are kept for ``next``.
+
+        Raises: HardwareDoubtError. DecodeError: lost meanwhile.
+        """
+        if self._options.decoding == "auto" and not self._stream.codec_context.is_hwaccel:
+            raise HardwareDoubtError("FFmpeg decodes in software all the same")
+        self._comparison = comparison
+        context = self._stream.codec_context
+        beside: Any = av.CodecContext.create(context.name, "r")
+        beside.extradata = context.extradata
+        beside.thread_type = "NONE"
+
+        def also(packet: Any) -> None:
+            for frame in beside.decode(packet):
+                comparison.software(frame)
+
+        self.packets.watchers.append(also)
+        try:
+            while not comparison.proven:
+                if self._ended:
+                    comparison.end()
+                self._advance()
+        finally:
+            self.packets.watchers.remove(also)
+            self._comparison = None
 
     def next(self) -> Decoded | None:
         while not self._waiting:
@@ -265,6 +338,8 @@ class PyavVideo:
         for frame in frames:
             self.damage.corrupt += bool(frame.is_corrupt)
             self._keys += bool(frame.key_frame)
+            if self._comparison is not None:
+                self._comparison.hardware(frame)
             self._waiting.extend(self._upright.feed(frame, self._stream.sample_aspect_ratio))
 
     def _end(self, packet: Any) -> None:

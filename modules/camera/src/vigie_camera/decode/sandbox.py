@@ -27,6 +27,7 @@ from vigie.sandbox.module import NO_MORE_PROCESSES
 from vigie.sandbox.program import Argument, Denied
 from vigie.sandbox.seccomp import forbid
 from vigie.sandbox.syscalls import FILE_CHANGES, INCOMING, KERNEL, SIGNALS_BY_OTHER_WAYS
+from vigie_camera.decode.accelerators import device_nodes
 from vigie_camera.decode.reasons import PORTS, is_network
 from vigie_camera.decode.wire import Task
 from vigie_camera.usb.address import read_device_address
@@ -89,7 +90,7 @@ def confine(task: Task) -> tuple[str, ...]:
 def forbidden(task: Task, pid: int) -> list[Denied]:
     """The system calls that a decoder of ``task``, whose process is ``pid``, cannot make."""
     # A camera on this machine is opened to write as well; that nothing else is, is Landlock's to hold.
-    writes = [flag for flag in _WRITES if flag != os.O_RDWR or task.kind != "device"]
+    writes = [flag for flag in _WRITES if flag != os.O_RDWR or not devices(task)]
     return [
         Denied((*KERNEL, *FILE_CHANGES, *SIGNALS_BY_OTHER_WAYS, *INCOMING)),
         *NO_MORE_PROCESSES,
@@ -121,8 +122,10 @@ def readable(task: Task) -> Iterator[Path]:
 
 
 def devices(task: Task) -> tuple[Path, ...]:
-    """What is opened to read, write and command: the task's own device."""
-    return (Path(read_device_address(task.address)[0]),) if task.kind == "device" else ()
+    """What is opened to read, write and command: the task's own device, or the decoder that it may use."""
+    if task.kind == "device":
+        return (Path(read_device_address(task.address)[0]),)
+    return _hardware(task)
 
 
 def tcp_ports(task: Task) -> tuple[int, ...] | None:
@@ -137,6 +140,12 @@ def tcp_ports(task: Task) -> tuple[int, ...] | None:
     except ValueError:
         port = None
     return (_DNS_PORT,) if port is None else (port, _DNS_PORT)
+
+
+def _hardware(task: Task) -> tuple[Path, ...]:
+    if task.kind != "video" or task.options.decoding == "software" or task.options.doubt:
+        return ()
+    return tuple(device_nodes())
 
 
 def _sockets(task: Task) -> list[Denied]:

@@ -100,7 +100,8 @@ class VideoSource:
     def _open(self) -> Video:
         video = _open_video(self._task, self._backend)
         self.period_s, self.promised = video.facts.period_s, video.facts.promised
-        self.decoder = f"{self._backend.name} {video.facts.codec}"
+        by = f", {video.facts.decoded_by}" if video.facts.decoded_by else ""
+        self.decoder = f"{self._backend.name} {video.facts.codec}{by}"
         if self._watcher is not None:
             video.packets.watchers.append(self._watcher)
         return video

@@ -76,8 +76,13 @@ class SourcePlan:
     network: NetworkSource | None = None
     tls: Tls | None = None
 
-    def options(self, settings: CameraSettings, read_s: float, ca_file: str = "") -> VideoOptions:
-        """How the decoder opens it. ``read_s``: its time-out for reads, of a live source."""
+    def options(
+        self, settings: CameraSettings, read_s: float, ca_file: str = "", *, hardware_doubt: str = ""
+    ) -> VideoOptions:
+        """How the decoder opens it. ``read_s``: its time-out for reads, of a live source.
+
+        ``hardware_doubt``: why hardware is not tried again.
+        """
         if self.live:
             return VideoOptions(
                 live=True,
@@ -87,8 +92,17 @@ class SourcePlan:
                 tls_verify=settings.tls_verify,
                 ca_file=ca_file,
                 width_max=settings.width_max or 0,
+                decoding=settings.decoding,
+                doubt=hardware_doubt,
             )
-        return VideoOptions(live=False, open_timeout_s=OPEN_S, read_timeout_s=FILE_S, width_max=settings.width_max or 0)
+        return VideoOptions(
+            live=False,
+            open_timeout_s=OPEN_S,
+            read_timeout_s=FILE_S,
+            width_max=settings.width_max or 0,
+            decoding=settings.decoding,
+            doubt=hardware_doubt,
+        )
 
 
 def plan_source(source: str, *, tls_verify: bool = True) -> SourcePlan:
