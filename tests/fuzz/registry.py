@@ -51,6 +51,6 @@ def parsed(data: bytes) -> Any:
 
 def all_targets() -> list[Target]:
     """In a fixed order."""
-    for name in ("messages", "twins", "models", "hub", "requests"):
+    for name in ("messages", "twins", "models", "hub", "sealed", "requests"):
         importlib.import_module(f"fuzz.parsers.{name}")
     return TARGETS

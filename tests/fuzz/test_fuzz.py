@@ -3,7 +3,8 @@
     VIGIE_FUZZ_SECONDS=3600 ./vigie test -m fuzz tests/fuzz        an hour for all parsers together; default 45 s
     VIGIE_FUZZ_SEED=7 ./vigie test -m fuzz tests/fuzz -k archives  other inputs, one parser
 
-The same seed gives the same inputs in the same order. What fails is shrunk to the fewest edits and printed.
+The same seed gives the same inputs in the same order. A long run goes round the parsers several times, so that one
+that is stopped early has tried all of them. What fails is shrunk to the fewest edits and printed.
 """
 
 from __future__ import annotations
@@ -26,14 +27,20 @@ SECONDS = float(os.environ.get("VIGIE_FUZZ_SECONDS", "45"))
 SEED = int(os.environ.get("VIGIE_FUZZ_SEED", "1"))
 # CPU seconds for one input; the largest honest one (an ONNX file) takes some hundredths.
 CPU_S_MAX = 3.0
+# A parser's turn: long enough that making its seeds, or starting its hub, is the smaller part of it.
+ROUNDS = max(1, int(SECONDS / len(TARGETS) / 10))
+TURNS = [(target, number) for number in range(ROUNDS) for target in TARGETS]
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize(
+    ("target", "number"), TURNS, ids=[f"{target.name}-{number}" if number else target.name for target, number in TURNS]
+)
 def test_a_parser_answers_or_refuses_in_its_own_words(
-    target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    target: Target, number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    ends = time.monotonic() + SECONDS / len(TURNS)
     inputs, call = target.open(tmp_path)
-    random, tried = Random(f"{SEED} {target.name}"), 0
+    random, tried = Random(f"{SEED} {target.name}" + (f" {number}" if number else "")), 0
 
     def wrong(data: bytes) -> Exception | None:
         begun = time.process_time()
@@ -48,7 +55,6 @@ def test_a_parser_answers_or_refuses_in_its_own_words(
     try:
         for seed in range(inputs.count):
             call(inputs.build(Draft(seed, seed)))  # what is imported at first use is not the input's time
-        ends = time.monotonic() + SECONDS / len(TARGETS)
         while tried < 50 or time.monotonic() < ends:
             draft = inputs.draw(random)
             tried += 1
@@ -59,11 +65,11 @@ def test_a_parser_answers_or_refuses_in_its_own_words(
                 smallest = inputs.build(inputs.shrunk(draft, lambda data: wrong(data) is not None))
                 error = wrong(smallest)
                 assert error is not None, "it failed once and not again"
-                error.add_note(f"{target.name}: seed {SEED}, input {tried}: {smallest[:4000]!r}")
+                error.add_note(f"{target.name}: seed {SEED}, turn {number}, input {tried}: {smallest[:4000]!r}")
                 raise error
     finally:
         if isinstance(call, Requests):
             call.close()
     with capsys.disabled():
         once = f", {passing} failed once and not again" if passing else ""
-        print(f"\nfuzz: {target.name}: {tried} inputs, seed {SEED}{once}")
+        print(f"\nfuzz: {target.name}: {tried} inputs, seed {SEED}, turn {number}{once}")

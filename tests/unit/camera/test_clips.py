@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from support.camera_module import CameraModule, camera_module, until
-from vigie.clip_files import clip_chunks, read_facts, whole_clips
+from vigie.clip_files import about_clip, clip_chunks, read_facts, whole_clips
 from vigie.contracts.clips import ClipFacts
 from vigie.errors import MethodRefusedError, SealedError
+from vigie.sealed_files import sealed_chunks
 from vigie.sealing import BrokenSealError, Key, Seals
 from vigie_camera.clip_desk import Taken
 from vigie_camera.clip_store import Clips
@@ -261,3 +262,26 @@ def test_a_sealed_clip_is_opened_for_people_by_the_command_line(
     assert json.loads((out / facts.file).with_suffix(".json").read_text())["sha256"] == facts.sha256
     assert main(words) == 2
     assert "exists; name another folder" in capsys.readouterr().err
+
+
+def test_a_clip_that_cannot_be_opened_is_told_and_nothing_half_written_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, other, out = Key(bytes(range(32))), Key(bytes(range(1, 33))), tmp_path / "out"
+    facts = save(Clips(tmp_path / "clips", Seals((key,))), taken(b"moving pictures"))
+    clip = tmp_path / "clips" / facts.file
+    (tmp_path / "key").write_bytes(base64.b64encode(key.secret))
+    (tmp_path / "key").chmod(0o600)
+    sealed = clip.read_bytes()
+    of_another_key = b"".join(sealed_chunks([b"moving pictures"], about_clip(facts.file), Seals((other,))))
+    for content, told in (
+        (sealed[:-1], "cut off or damaged"),
+        (sealed[:-1] + b"?", "not what was sealed"),
+        (of_another_key, f"sealed with key {other.name}"),
+        (b"in the clear", "not the one that its facts name"),
+    ):
+        clip.write_bytes(content)
+        assert main(["unseal", str(clip), "--key", str(tmp_path / "key"), "-o", str(out)]) == 2
+        assert told in capsys.readouterr().err
+        assert list(out.iterdir()) == []
+        assert clip.read_bytes() == content

@@ -26,11 +26,13 @@ def add_parser(subparsers: Any) -> None:
 
 def _unseal(args: argparse.Namespace) -> int:
     import hashlib
+    import tempfile
 
     import msgspec
 
     from vigie.clip_files import clip_chunks, read_facts
     from vigie.contracts.clips import FACTS_SUFFIX
+    from vigie.errors import SealedError
     from vigie.private_files import keep_files_private
     from vigie.sealing import VARIABLE, BrokenSealError, read_seals
     from vigie_devkit.local.errors import UsageError
@@ -42,20 +44,21 @@ def _unseal(args: argparse.Namespace) -> int:
         target = args.output / clip.name
         if target.exists():
             raise UsageError(f"{target} exists; name another folder")
-        part, digest = target.with_name(target.name + ".part"), hashlib.sha256()
-        try:
-            facts = read_facts(clip, seals)
-            with part.open("xb") as file:
-                for chunk in clip_chunks(clip, seals):
-                    digest.update(chunk)
-                    file.write(chunk)
-        except (BrokenSealError, OSError) as error:
-            part.unlink(missing_ok=True)
-            raise UsageError(f"{clip}: {error}") from error
-        if digest.hexdigest() != facts.sha256:
-            part.unlink()
-            raise UsageError(f"{clip}: the content is not the one that its facts name")
-        part.replace(target)
+        digest = hashlib.sha256()
+        # In a folder of its own: whatever ends this, nothing half written is left, and nothing else is touched.
+        with tempfile.TemporaryDirectory(dir=args.output, prefix=".unseal-") as folder:
+            part = Path(folder, clip.name)
+            try:
+                facts = read_facts(clip, seals)
+                with part.open("xb") as file:
+                    for chunk in clip_chunks(clip, seals):
+                        digest.update(chunk)
+                        file.write(chunk)
+            except (BrokenSealError, SealedError, OSError) as error:
+                raise UsageError(f"{clip}: {error}") from error
+            if digest.hexdigest() != facts.sha256:
+                raise UsageError(f"{clip}: the content is not the one that its facts name")
+            part.replace(target)
         target.with_suffix(FACTS_SUFFIX).write_bytes(msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         print(f"{target}: {facts.camera}, {facts.started_at}, {facts.seconds:g} s, sha256 {facts.sha256}")
     return 0
