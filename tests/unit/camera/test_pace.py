@@ -78,6 +78,15 @@ def test_a_source_that_streamed_for_a_while_begins_anew_and_one_that_flickers_do
     assert backoff.next_s() == 0.25
 
 
+def test_a_crash_after_a_good_while_costs_no_pause_and_the_next_one_in_a_row_does() -> None:
+    backoff = Backoff(lambda: 0.5)
+    assert [backoff.after_crash_s() for _ in range(4)] == [0, 0.5, 1, 2]
+    backoff.streamed(60.0)
+    assert [backoff.after_crash_s(), backoff.next_s()] == [0, 0.5]
+    # A crash after other failures is one more of them.
+    assert backoff.after_crash_s() == 1
+
+
 def test_a_camera_is_lost_after_five_seconds_or_five_of_its_own_periods() -> None:
     patience = Patience()
     patience.open(0.0)

@@ -21,6 +21,16 @@ class Backoff:
         self._random = random
         self._failures = 0
 
+    def after_crash_s(self) -> float:
+        """The pause after the decoder's own process ended: none the first time, for the source was well.
+
+        From the second crash in a row on it is what any other failure gets: a stream may crash each decoder it meets.
+        """
+        if self._failures == 0:
+            self._failures = 1
+            return 0.0
+        return self.next_s()
+
     def next_s(self) -> float:
         """The pause after one more failure."""
         base = min(MOST_S, FIRST_S * float(1 << min(self._failures, 10)))

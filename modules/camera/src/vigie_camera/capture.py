@@ -139,7 +139,7 @@ class Capture:
                 try:
                     ended = self._open_and_stream()
                 except SourceLostError as error:
-                    self._fail(error.cause, error.reason, backoff)
+                    self._fail(error.cause, error.reason, backoff, crashed=error.crashed)
                 except HostUnknownError as error:
                     self._fail(Cause.DNS, str(error), backoff)
                 except VigieError as error:
@@ -215,10 +215,10 @@ class Capture:
         log.info("camera_finished", camera=station.name, frames=ended.frames, damaged=damaged)
         station.status.enter("finished", words)
 
-    def _fail(self, cause: Cause | None, reason: str, backoff: Backoff) -> None:
+    def _fail(self, cause: Cause | None, reason: str, backoff: Backoff, *, crashed: bool = False) -> None:
         station = self._station
         backoff.streamed(station.patience.streamed_s)
-        pause_s = backoff.next_s()
+        pause_s = backoff.after_crash_s() if crashed else backoff.next_s()
         if not station.stop.is_set():
             log.warning(
                 "camera_failed",

@@ -57,6 +57,8 @@ _HANDED_OUT = 2
 # Beyond the time that a decoder is given to open: looking for the cause, and a busy machine.
 _OPEN_GRACE_S = 8.0
 _HUNG_S = 20.0
+# One reset, and the end itself.
+_ENDS_MAX = 3
 # Somebody cleans the lens, a lorry stops before it: shorter than this is nothing.
 _TAMPERED_S = 10.0
 
@@ -64,10 +66,12 @@ _TAMPERED_S = 10.0
 class SourceLostError(Exception):
     """A source that did not open, or gives no more frames."""
 
-    def __init__(self, cause: Cause, reason: str) -> None:
-        """``reason``: a clause for an operator, without a secret."""
+    def __init__(self, cause: Cause, reason: str, *, crashed: bool = False) -> None:
+        """``reason``: a clause for an operator, without a secret. ``crashed``: the decoder, which says nothing about
+        the source.
+        """
         super().__init__(reason)
-        self.cause, self.reason = cause, reason
+        self.cause, self.reason, self.crashed = cause, reason, crashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ class Session:
                     self._hear(news)
                 self._look(time.monotonic())
         except LinkClosedError:
-            raise SourceLostError(Cause.DECODE, self._death()) from None
+            raise SourceLostError(Cause.DECODE, self._death(), crashed=True) from None
         finally:
             if self._clips is not None:
                 self._clips.close()
@@ -325,6 +329,24 @@ class Session:
             raise SourceLostError(Cause.DECODE, f"the decoder hangs: nothing from it for {_HUNG_S:g} s")
 
     def _death(self) -> str:
+        self._read_its_end()
         if os.WIFSIGNALED(self._status):
             return f"the decoder's process was killed by signal {os.WTERMSIG(self._status)}; it starts again"
         return "the decoder's process ended; it starts again"
+
+    def _read_its_end(self) -> None:
+        """The nursery tells how a decoder died, but sending to the dead one, and a reset, come before that is read."""
+        errors = 0
+        while not self._status and errors < _ENDS_MAX:
+            try:
+                received = self._link.receive(0.0)
+            except LinkClosedError:
+                errors += 1
+                continue
+            if received is None:
+                return
+            news, fd = received
+            if fd is not None:
+                os.close(fd)
+            if isinstance(news, Exited):
+                self._status = news.status
