@@ -14,7 +14,7 @@ from support.ffmpeg_clips import FILE, FRAMES, clip
 from vigie.vision.convert import to_bgr
 from vigie.vision.planes import Planes
 from vigie_camera.decode.choice import load_backend
-from vigie_camera.decode.pyav import shrunk_hw
+from vigie_camera.decode.pyav_frame import shrunk_hw
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 
