@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -39,10 +40,12 @@ class WebCamera:
     redirect: str | None = None
     folder: Path | None = None
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        origin = "http://127.0.0.1" if self.tls is None else "https://localhost"
+        return f"{origin}:{self.port}{path}"
 
     def picture(self, number: int) -> bytes:
         data = jpeg(number)
@@ -129,6 +132,9 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, camera: WebCamera) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.camera = camera
+        if camera.tls is not None:
+            # The handshake belongs into the request's own thread: a client that breaks it off must not end the server.
+            self.socket = camera.tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, *_: object) -> None:
         """A decoder that is killed breaks its connection: no news."""

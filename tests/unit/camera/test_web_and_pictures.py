@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from support.camera_module import camera_module, until
 from support.web_camera import jpeg, web_camera
 from vigie_camera.decode.choice import installed_backend
 from vigie_camera.decode.multipart import MultipartError, Parts, boundary_of
+from vigie_edgehub.shell.certificates import Certificates
 
 PASSWORD = "p@ss:w/rd#%41"
 
@@ -250,3 +252,28 @@ def test_a_multipart_stream_without_a_boundary_or_with_endless_headers_is_refuse
         Parts(chunks(b"--b\r\n" + b"X-A: b\r\n" * 5000, 500), b"--b").next()
     with pytest.raises(MultipartError):
         Parts(chunks(b"--b\r\nContent-Length: 99999999999\r\n\r\n", 500), b"--b").next()
+
+
+@pytest.mark.parametrize(("trusted", "checked"), [(False, True), (True, True), (False, False)])
+async def test_a_web_camera_over_tls_is_checked_before_it_gets_the_password(
+    tmp_path: Path, trusted: bool, checked: bool
+) -> None:
+    certificates = Certificates(tmp_path / "ca")
+    certificates.prepare(["127.0.0.1", "localhost"])
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "DOOR").write_text(PASSWORD)
+    (folder / "DOOR.host").write_text("localhost")
+    if trusted:
+        shutil.copy(certificates.ca_file, folder / "camera-ca.pem")
+    with web_camera(credentials=("guard", PASSWORD), tls=certificates.context()) as camera:
+        async with camera_module(tmp_path, VIGIE_CAMERA_NETWORKS="default 127.0.0.0/8 localhost") as module:
+            source = camera.url("/mjpeg").replace("//", "//guard:${DOOR}@")
+            module.set(door={"source": source, "tls_verify": checked})
+            if trusted or not checked:
+                await until(lambda: len(module.consumer.items) > 3, "frames")
+                assert module.state("door")["tls"] == ("verified" if checked else "unverified")
+            else:
+                await until(lambda: module.state("door").get("cause") == "unauthorised", "refused")
+                assert "its certificate is not one that is trusted here" in module.state("door")["reason"]
+                assert camera.asked == []
