@@ -25,6 +25,7 @@ from vigie.log import OncePer, get_logger
 from vigie.messaging.calls import CALL_DEADLINE_S, CallThread
 from vigie.messaging.certificate_time import dates_refused
 from vigie.messaging.patience import Patiences
+from vigie.messaging.retired_client import RetiredClients
 from vigie.messaging.sdk_threads import has_network_thread, replace_stuck_executors, watch_network_threads
 from vigie.messaging.session import Handlers, Json, SdkSession, Session
 from vigie.metrics import Metrics
@@ -93,6 +94,7 @@ class HubLink:
         self._look = threading.Event()
         self._session: SdkSession | None = None
         self._hung_in_a_row = 0
+        self._retired = RetiredClients()
         self._quiet = OncePer(10.0)
         self._thread = threading.Thread(target=self._run, name="hub.link", daemon=True)
         self._watchdog = context.health.watch("hub.link", 30.0)
@@ -142,6 +144,7 @@ class HubLink:
             while (session := self._open(fresh)) is not None:
                 reason, fresh = self._watch(session)
                 self._drop(session)
+                del session
                 self._check_left_behind(HubUnavailableError(reason or "stopped"))
                 if reason:
                     log.warning("hub_client_rebuilt", reason=reason)
@@ -162,6 +165,7 @@ class HubLink:
                 if session is not None and not self._may_try_again(session, error):
                     session.retire()
                     session = None
+                    self._retired.add()
                 self._note_failure(error)
                 self._check_left_behind(error)
             else:
@@ -225,6 +229,7 @@ class HubLink:
                 return "send hung", None
             if not up and now - since > DISCONNECTED_LIMIT_S:
                 return "disconnected", None
+            self._retired.quiet_for((now - since) * up)
             threadless = threadless + 1 if up and not has_network_thread() else 0
             if threadless >= 4:  # a reconnect has none for a moment
                 return "network thread gone", None
@@ -256,6 +261,7 @@ class HubLink:
         self._context.health.not_ready("hub", "reconnecting")
         self._context.detach(session)
         session.retire()
+        self._retired.add()
         replace_stuck_executors()
 
 

@@ -22,6 +22,7 @@ from vigie.messaging.calls import CallThread
 from vigie.messaging.nodelay import send_without_delay
 from vigie.messaging.patience import Patience, Patiences
 from vigie.messaging.reorder import Lane
+from vigie.messaging.retired_client import shut_down, unblock
 
 log = get_logger(__name__)
 
@@ -243,8 +244,13 @@ class SdkSession:
         self.retired.set()
         # Nothing here is worth waiting for, but the old client must not reconnect beside the new one: the hub keeps
         # one connection per module and would close them in turn.
-        with contextlib.suppress(Exception):
-            self._calls.call("shut down client", self._client.shutdown, deadline_s=SHUTDOWN_DEADLINE_S)
+        try:
+            self._calls.call("shut down client", partial(shut_down, self._client), deadline_s=SHUTDOWN_DEADLINE_S)
+        except HubCallHungError:
+            with contextlib.suppress(Exception):
+                unblock(self._client)
+        except Exception as error:
+            log.debug("hub_client_shutdown_failed", error=str(error))
         self._requests.close()
 
     def _request(self, what: str, function: Callable[[], R]) -> R:
