@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vigie_devkit.local.errors import Exit
+from vigie_devkit.local.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from vigie_devkit.faults.fault import Fault
 
 EXAMPLES = """examples:
   ./vigie soak --hours 2 --seed 3                    Ctrl-C ends it early, with the report
   ./vigie soak --hours 8 --output soak.md
+  ./vigie soak --repeat 15 --only hub-drops          one fault again and again: what does it leave behind?
 
 exit codes: 0 nothing grows and every promise was kept, 1 otherwise, 2 the command line is wrong
 """
@@ -27,6 +32,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--hours", type=hours, default=2.0, metavar="N", help="how long (default: 2)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="what is drawn by chance (default: 1)")
+    parser.add_argument(
+        "--repeat", type=int, metavar="N", help="instead of hours: each fault N times on a running system (at least 6)"
+    )
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this fault, or all that begin so")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there, too")
     parser.set_defaults(handler=soak_command)
 
@@ -43,13 +52,19 @@ def soak_command(args: argparse.Namespace) -> int:
 
     from vigie_devkit.faults.machine import machine_in_words
     from vigie_devkit.faults.slopes import describe, slopes
-    from vigie_devkit.faults.soak import soak
+    from vigie_devkit.faults.soak import drawn, soak
+
+    chosen = [one for one in drawn() if not args.only or one.name.startswith(tuple(args.only))]
+    if not chosen:
+        raise UsageError(f"no fault of the soak is named {args.only[0]!r}; see: ./vigie faults --list")
+    if args.repeat is not None:
+        return _repeat(chosen, args)
 
     def tell(line: str) -> None:
         sys.stderr.write(f"soak: {line}\n")
         sys.stderr.flush()
 
-    done = soak(args.hours, args.seed, tell)
+    done = soak(args.hours, args.seed, tell, chosen)
     found = slopes(done.samples)
     tried = ", ".join(f"{name} {count}" for name, count in sorted(done.tried().items())) or "none"
     report = "\n".join(
@@ -67,3 +82,30 @@ def soak_command(args: argparse.Namespace) -> int:
     if args.output is not None:
         args.output.write_text(report, encoding="utf-8")
     return Exit.OK if not done.not_kept() and not any(one.grows for one in found) else Exit.NO_FLOW
+
+
+def _repeat(faults: Sequence[Fault], args: argparse.Namespace) -> int:
+    import sys
+
+    from vigie_devkit.faults.growth import HEAD, READINGS_MIN, describe_growth, growths
+    from vigie_devkit.faults.machine import machine_in_words
+    from vigie_devkit.faults.repeats import repeat
+
+    if args.repeat < READINGS_MIN:
+        raise UsageError(f"--repeat: expected at least {READINGS_MIN}, got {args.repeat}")
+
+    def tell(line: str) -> None:
+        sys.stderr.write(f"soak: {line}\n")
+        sys.stderr.flush()
+
+    lines = [f"Each fault {args.repeat} times, seed {args.seed}, {machine_in_words()}.", "", HEAD]
+    well = True
+    for done in repeat(faults, args.repeat, args.seed, tell):
+        found = growths(done.readings)
+        lines.append(describe_growth(done.fault.name, found))
+        tell(lines[-1])
+        well = well and not any(one.grows for one in found) and all(one.kept for one in done.results)
+        if args.output is not None:
+            args.output.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    print("\n".join(lines))
+    return Exit.OK if well else Exit.NO_FLOW

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,11 +44,19 @@ class Soak:
         return Counter(one.fault for one in self.results)
 
 
-def soak(hours: float, seed: int, tell: Callable[[str], None]) -> Soak:
-    """Until ``hours`` are over, or SIGINT or SIGTERM asks for the report. Raises: BenchError: it does not start."""
+def drawn() -> list[Fault]:
+    """The faults of a soak: those of the plain system."""
+    return [one for name, one in all_faults().items() if one.setup == PLAIN and not name.startswith(_LEFT_OUT)]
+
+
+def soak(hours: float, seed: int, tell: Callable[[str], None], faults: Sequence[Fault] | None = None) -> Soak:
+    """Random ones of ``faults`` (None: all that are ``drawn``) until ``hours`` are over.
+
+    SIGINT or SIGTERM asks for the report earlier. Raises: BenchError: it does not start.
+    """
     done = Soak()
     dice = random.Random(seed)  # noqa: S311 - the same faults for the same seed
-    faults = [one for name, one in all_faults().items() if one.setup == PLAIN and not name.startswith(_LEFT_OUT)]
+    faults = drawn() if faults is None else faults
     folder = Path(tempfile.mkdtemp(prefix="vigie-soak-"))
     stop = threading.Event()
     try:
