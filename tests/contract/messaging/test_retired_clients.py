@@ -27,7 +27,7 @@ def client_threads() -> Counter[str]:
     return found
 
 
-ONE_CLIENT = {"_receiver_handler_runner": 3, "_client_event_handler_runner": 1, "_thread_main": 1, "alarm": 1}
+ONE_CLIENT = Counter({"_receiver_handler_runner": 3, "_client_event_handler_runner": 1, "_thread_main": 1, "alarm": 1})
 
 
 def handles() -> int:
@@ -43,30 +43,32 @@ async def test_clients_whose_network_thread_died_leave_no_threads_and_no_descrip
         monkeypatch.setattr(paho.Client, "_sock_send", send)
         raise ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
 
+    before = client_threads()  # of other tests in this process
     async with module(tmp_path) as service:
         flow = Flow(service)
         await service.start()
         level = 0
-        for number in range(4):
+        for number in range(3):
             flow.offer()
             await until(lambda: flow.complete, 60.0)
             if number == 1:  # the first replacement also opens what stays open
-                await until(lambda: client_threads() == ONE_CLIENT, 60.0)
+                await until(lambda: client_threads() <= before + ONE_CLIENT, 60.0)
                 level = handles()
             monkeypatch.setattr(paho.Client, "_sock_send", fail_once)
             flow.offer()
             await until(lambda done=number + 1: sum(rebuilds(service).values()) >= done, 60.0)
             await until(lambda: flow.complete, 60.0)
-        await until(lambda: client_threads() == ONE_CLIENT, 60.0)
+        await until(lambda: client_threads() <= before + ONE_CLIENT, 60.0)
         await until(lambda: handles() <= level, 60.0)
 
 
 async def test_clients_that_were_refused_and_replaced_leave_no_descriptors(hub: MeanHub, tmp_path: Path) -> None:
+    before = client_threads()  # of other tests in this process
     async with module(tmp_path) as service:
         flow = Flow(service)
         await service.start()
         level = 0
-        for number in range(4):
+        for number in range(3):
             flow.offer()
             await until(lambda: flow.complete, 60.0)
             if number == 1:
@@ -77,5 +79,5 @@ async def test_clients_that_were_refused_and_replaced_leave_no_descriptors(hub: 
             hub.refuse_with = None
         flow.offer()
         await until(lambda: flow.complete, 60.0)
-        await until(lambda: client_threads() == ONE_CLIENT, 60.0)
+        await until(lambda: client_threads() <= before + ONE_CLIENT, 60.0)
         await until(lambda: handles() <= level, 60.0)

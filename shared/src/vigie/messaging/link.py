@@ -163,9 +163,8 @@ class HubLink:
                 session.connect(self._context.handlers)
             except Exception as error:
                 if session is not None and not self._may_try_again(session, error):
-                    session.retire()
+                    self._retired.add(session.retire())
                     session = None
-                    self._retired.add()
                 self._note_failure(error)
                 self._check_left_behind(error)
             else:
@@ -229,7 +228,7 @@ class HubLink:
                 return "send hung", None
             if not up and now - since > DISCONNECTED_LIMIT_S:
                 return "disconnected", None
-            self._retired.quiet_for((now - since) * up)
+            self._retired.look((now - since) * up)
             threadless = threadless + 1 if up and not has_network_thread() else 0
             if threadless >= 4:  # a reconnect has none for a moment
                 return "network thread gone", None
@@ -260,8 +259,7 @@ class HubLink:
         self._context.metrics.hub_connected.set(0)
         self._context.health.not_ready("hub", "reconnecting")
         self._context.detach(session)
-        session.retire()
-        self._retired.add()
+        self._retired.add(session.retire())
         replace_stuck_executors()
 
 

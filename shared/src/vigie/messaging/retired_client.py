@@ -4,14 +4,17 @@ The SDK's own ``shutdown`` leaves two things. A client whose network thread died
 report the disconnect, and keeps seven other threads meanwhile. And paho's pair of sockets, by which it wakes its
 network thread, is closed by its finalizer, which cyclic references hold up until the next full garbage collection: an
 hour of a hub that drops links costs dozens of descriptors. Source: paho-mqtt 1.6.1 ``Client.__del__``;
-azure-iot-device 2.14 ``MQTTTransport``, ``IoTHubModuleClient.shutdown``.
+azure-iot-device 2.14 ``MQTTTransportStage``, ``IoTHubModuleClient.shutdown``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 from typing import Any, Final
+
+from azure.iot.device.common.pipeline.pipeline_ops_base import DisconnectOperation
 
 from vigie.log import get_logger
 
@@ -25,62 +28,87 @@ COLLECT_AFTER: Final = 8
 SETTLED_S: Final = 2.0
 
 
-def shut_down(client: Any) -> None:
-    """The client's orderly end, and its sockets with it. May hang if its network thread died: see ``unblock``."""
-    network = _network_client(client)  # looked up before: a client that was shut down may have let it go
-    try:
-        client.shutdown()
-    finally:
-        if network is not None:
-            network._reset_sockets()  # noqa: SLF001 - there is no public way
+class ClientShutdown:
+    """The end of one client; ``run`` may hang, and ``unblock`` ends that."""
 
+    def __init__(self, client: Any) -> None:
+        """Nothing is shut down before ``run``."""
+        self._client = client
+        self._stage = _transport_stage(client)
+        self._done = threading.Event()
 
-def unblock(client: Any) -> bool:
-    """Tell a client whose network thread is gone what that thread would have told it; then ``shut_down`` returns.
+    @property
+    def done(self) -> bool:
+        """Whether ``run`` has returned."""
+        return self._done.is_set()
 
-    Returns: whether that was the case.
-    """
-    network = _network_client(client)
-    thread: threading.Thread | None = getattr(network, "_thread", None)  # None: its own disconnect has joined it
-    if network is None or (thread is not None and thread.is_alive()):
-        return False
-    if (tell := network.on_disconnect) is not None:  # None: it is past its disconnect, and waits for something else
-        tell(network, None, _LOST)
-    return tell is not None
+    def run(self) -> None:
+        """The client's orderly end, and its sockets with it. Raises: what the client raises."""
+        try:
+            self._client.shutdown()
+        finally:
+            if (network := self._network()) is not None:
+                network._reset_sockets()  # noqa: SLF001 - there is no public way
+            self._done.set()
+
+    def unblock(self) -> None:
+        """Tell a client that waits for its dead network thread what that thread would have told it.
+
+        May be called at any time and again. A client that has not begun to disconnect would take it for a lost
+        connection, and reconnect beside the one that replaces it: it is told nothing yet.
+        """
+        network = self._network()
+        thread: threading.Thread | None = getattr(network, "_thread", None)  # None: its own disconnect has joined it
+        if self.done or network is None or (thread is not None and thread.is_alive()):
+            return
+        pending = getattr(self._stage, "_pending_connection_op", None)
+        if isinstance(pending, DisconnectOperation) and (tell := network.on_disconnect) is not None:
+            with contextlib.suppress(Exception):
+                tell(network, None, _LOST)
+
+    def _network(self) -> Any:
+        network = getattr(getattr(self._stage, "transport", None), "_mqtt_client", None)
+        return network if hasattr(network, "_reset_sockets") else None
 
 
 class RetiredClients:
-    """How many clients were retired since their memory was last collected. One thread's: the link's."""
+    """Those that were replaced, until nothing of them is left. One thread's: the link's."""
 
     def __init__(self) -> None:
         """None yet."""
-        self._waiting = 0
+        self._hanging: list[ClientShutdown] = []
+        self._uncollected = 0
 
-    def add(self) -> None:
-        """One more; many are collected at once, whatever the state of the link."""
-        self._waiting += 1
-        if self._waiting >= COLLECT_AFTER:
-            self.collect()
+    def add(self, shutdown: ClientShutdown) -> None:
+        """One more. Many are collected at once, whatever the state of the link."""
+        self._uncollected += 1
+        self._hanging.append(shutdown)
+        self._end_hanging()
+        if self._uncollected >= COLLECT_AFTER:
+            self._collect()
 
-    def quiet_for(self, seconds: float) -> None:
-        """The link has been up for so long: a good moment, if it is long enough."""
-        if seconds > SETTLED_S:
-            self.collect()
+    def look(self, up_s: float) -> None:
+        """Called several times a second; ``up_s``: for how long the link has been up."""
+        self._end_hanging()
+        if up_s > SETTLED_S and not self._hanging:
+            self._collect()
 
-    def collect(self) -> None:
+    def _end_hanging(self) -> None:
+        for one in self._hanging:
+            one.unblock()
+        self._hanging = [one for one in self._hanging if not one.done]
+
+    def _collect(self) -> None:
         """Free what they held: descriptors, and memory in cycles that a collection by itself may leave for hours."""
-        if self._waiting:
-            count, self._waiting = self._waiting, 0
+        if self._uncollected:
+            count, self._uncollected = self._uncollected, 0
             gc.collect()
             log.debug("retired_clients_collected", count=count)
 
 
-def _network_client(client: Any) -> Any:
-    """The client of paho inside; None if this SDK is built otherwise. There is no public way to it."""
+def _transport_stage(client: Any) -> Any:
+    """The stage of the client's pipeline that has the connection; None if this SDK is built otherwise."""
     stage = getattr(getattr(client, "_mqtt_pipeline", None), "_pipeline", None)
-    while stage is not None:
-        if (transport := getattr(stage, "transport", None)) is not None:
-            network = getattr(transport, "_mqtt_client", None)
-            return network if hasattr(network, "_reset_sockets") else None
+    while stage is not None and not hasattr(stage, "transport"):
         stage = getattr(stage, "next", None)
-    return None
+    return stage

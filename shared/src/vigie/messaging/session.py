@@ -22,7 +22,7 @@ from vigie.messaging.calls import CallThread
 from vigie.messaging.nodelay import send_without_delay
 from vigie.messaging.patience import Patience, Patiences
 from vigie.messaging.reorder import Lane
-from vigie.messaging.retired_client import shut_down, unblock
+from vigie.messaging.retired_client import ClientShutdown
 
 log = get_logger(__name__)
 
@@ -239,19 +239,16 @@ class SdkSession:
 
         self._request("report properties", send)
 
-    def retire(self) -> None:
+    def retire(self) -> ClientShutdown:
         """Shut the client down, in the background if it hangs. A retired session never comes back."""
         self.retired.set()
         # Nothing here is worth waiting for, but the old client must not reconnect beside the new one: the hub keeps
         # one connection per module and would close them in turn.
-        try:
-            self._calls.call("shut down client", partial(shut_down, self._client), deadline_s=SHUTDOWN_DEADLINE_S)
-        except HubCallHungError:
-            with contextlib.suppress(Exception):
-                unblock(self._client)
-        except Exception as error:
-            log.debug("hub_client_shutdown_failed", error=str(error))
+        shutdown = ClientShutdown(self._client)
+        with contextlib.suppress(Exception):
+            self._calls.call("shut down client", shutdown.run, deadline_s=SHUTDOWN_DEADLINE_S)
         self._requests.close()
+        return shutdown
 
     def _request(self, what: str, function: Callable[[], R]) -> R:
         try:
