@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vigie_devkit.accuracy.average_precision import FrameFound, FrameTruth, iou_matrix, mean_average_precision
+from vigie_devkit.accuracy.average_precision import FrameFound, FrameTruth, mean_average_precision
 
 
 def truth(*rows: tuple[int, float, float, float, float], ignore: tuple[int, ...] = ()) -> FrameTruth:
@@ -97,6 +97,13 @@ def test_it_agrees_with_an_independent_evaluation(seed: int) -> None:
     assert ours.map50 == pytest.approx(np.mean([value for value in slow if value is not None]), abs=1e-9)
 
 
+def slow_iou(one: list[float], other: list[float]) -> float:
+    width = max(0.0, min(one[2], other[2]) - max(one[0], other[0]))
+    height = max(0.0, min(one[3], other[3]) - max(one[1], other[1]))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return width * height / (sum(areas) - width * height)
+
+
 def slow_ap(frames: list[FrameTruth], guesses: list[FrameFound], one: int, iou_min: float) -> float | None:
     """Loops over single detections, written without looking at the other."""
     wanted = sum(1 for frame in frames for label in frame.class_ids if label == one)
@@ -118,7 +125,7 @@ def slow_ap(frames: list[FrameTruth], guesses: list[FrameFound], one: int, iou_m
         for t, box in enumerate(frames[f].boxes_xyxy):
             if frames[f].class_ids[t] != one or (f, t) in used:
                 continue
-            overlap = float(iou_matrix(guesses[f].boxes_xyxy[k : k + 1], box[None])[0, 0])
+            overlap = slow_iou(guesses[f].boxes_xyxy[k].tolist(), box.tolist())
             if overlap > best:
                 best, where = overlap, (f, t)
         if where is not None and best >= iou_min:
@@ -130,8 +137,3 @@ def slow_ap(frames: list[FrameTruth], guesses: list[FrameFound], one: int, iou_m
         reach = [precision for recall, precision in points if recall >= step / 100 - 1e-12]
         total += max(reach, default=0.0)
     return total / 101
-
-
-def test_overlap_of_touching_and_of_empty_boxes_is_zero() -> None:
-    boxes = np.array([[0, 0, 10, 10], [10, 0, 20, 10], [5, 5, 5, 9]], np.float64)
-    assert iou_matrix(boxes, boxes)[0].tolist() == [1.0, 0.0, 0.0]

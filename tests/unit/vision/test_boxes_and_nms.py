@@ -45,6 +45,13 @@ def test_iou_is_that_of_the_loop() -> None:
     assert iou_matrix(np.empty((0, 4), np.float32), right).shape == (0, 20)
 
 
+def test_overlap_of_touching_and_of_empty_boxes_is_zero_in_the_boxes_own_precision() -> None:
+    boxes = np.array([[0, 0, 10, 10], [10, 0, 20, 10], [5, 5, 5, 9]], np.float64)
+    overlap = iou_matrix(boxes, boxes)
+    assert overlap.dtype == np.float64
+    assert overlap[0].tolist() == [1.0, 0.0, 0.0]
+
+
 @given(count=st.integers(0, 60), seed=st.integers(0, 10_000), iou_max=st.floats(0.1, 0.9))
 @settings(deadline=None, max_examples=60)
 def test_suppression_keeps_what_the_loop_keeps(count: int, seed: int, iou_max: float) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.vision.boxes import iou_matrix
+
 IOU_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 RECALL_POINTS = np.linspace(0.0, 1.0, 101)
 DETECTIONS_PER_FRAME = 100
@@ -119,15 +121,3 @@ def _match(
         elif len(theirs) and np.where(ignored, overlap[row], 0.0).max() >= iou_min:
             counted[row] = False
     return found.scores[mine][counted], hits[counted]
-
-
-def iou_matrix(first_xyxy: NDArray[np.float64], second_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union, (N, 4) x (M, 4) -> (N, M)."""
-    corner_min = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
-    corner_max = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
-    shared = np.clip(corner_max - corner_min, 0.0, None).prod(axis=2)
-    area_first = np.clip(first_xyxy[:, 2:] - first_xyxy[:, :2], 0.0, None).prod(axis=1)
-    area_second = np.clip(second_xyxy[:, 2:] - second_xyxy[:, :2], 0.0, None).prod(axis=1)
-    union = area_first[:, None] + area_second[None, :] - shared
-    matrix: NDArray[np.float64] = np.where(union > 0, shared / np.where(union > 0, union, 1.0), 0.0)
-    return matrix

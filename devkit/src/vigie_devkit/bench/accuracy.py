@@ -22,7 +22,8 @@ from vigie.runtimes import open_engine
 from vigie.synthetic import SceneSpec, open_scene
 from vigie.synthetic.scene import HARD_SHOT_FRAMES
 from vigie.synthetic.shot import HARD_REGIMES
-from vigie_devkit.accuracy.average_precision import FrameFound, iou_matrix, mean_average_precision
+from vigie.vision.boxes import iou_matrix
+from vigie_devkit.accuracy.average_precision import FrameFound, mean_average_precision
 from vigie_devkit.accuracy.scene_truth import frame_truth
 from vigie_devkit.local.paths import CHECKOUT
 from vigie_devkit.train.dataset import Picture

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.models import load_bundle
-from vigie_devkit.accuracy.average_precision import iou_matrix
+from vigie.vision.boxes import iou_matrix
 from vigie_devkit.train.dataset import Picture
 from vigie_devkit.train.evaluate import detections
 

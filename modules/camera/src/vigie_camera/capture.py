@@ -21,7 +21,7 @@ from vigie_camera.decode.backend import VideoOptions
 from vigie_camera.decode.wire import Ended, Task
 from vigie_camera.decode.worker import Nursery
 from vigie_camera.pace import Rhythm
-from vigie_camera.session import Session, SourceLostError, Station
+from vigie_camera.session import DecoderSession, SourceLostError, Station
 from vigie_camera.snapshots import SnapshotDesk
 from vigie_camera.source_policy import SourcePolicy
 from vigie_camera.sources import SourcePlan
@@ -181,7 +181,7 @@ class Capture:
         task = task_for(station.name, station.plan, station.settings, address, options, policy=self._opening.policy)
         worker = self._nursery.start(task)
         self._decoder_pid = worker.pid
-        session = Session(station, worker, open_s=options.open_timeout_s)
+        session = DecoderSession(station, worker, open_s=options.open_timeout_s)
         try:
             return session.run()
         except SourceLostError as error:

@@ -97,7 +97,7 @@ class Station:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-class Session:
+class DecoderSession:
     """One decoder's process, from its start to its end."""
 
     def __init__(self, station: Station, worker: Worker, *, open_s: float) -> None:

@@ -42,7 +42,7 @@ class TwinPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patch: dict[str, Any]
 
 
-class MethodCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AskedMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A direct method of one module."""
 
     module: Annotated[str, Meta(max_length=128)]
@@ -102,7 +102,7 @@ class Edits:
 
     async def _call(self, request: web.Request) -> web.Response:
         """The method's own status inside the answer, as the hub gives it."""
-        asked = await self._asked(request, MethodCall)
+        asked = await self._asked(request, AskedMethod)
         if isinstance(asked, web.Response):
             return asked
         editor, call = asked

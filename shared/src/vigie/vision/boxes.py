@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
+Float = TypeVar("Float", bound=np.floating)
 Boxes = NDArray[np.float32]
 
 
@@ -32,19 +35,20 @@ def clip_xyxy(boxes_xyxy: Boxes, size_hw: tuple[int, int]) -> Boxes:
     return np.clip(boxes_xyxy, 0.0, np.array([width, height, width, height], np.float32))
 
 
-def area_xyxy(boxes_xyxy: Boxes) -> NDArray[np.float32]:
-    """(N,) areas in square pixels; inverted boxes have none."""
-    sides = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0.0)
-    return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
+def area_xyxy(boxes_xyxy: NDArray[Float]) -> NDArray[Float]:
+    """(N,) areas in square pixels, in the boxes' own precision; inverted boxes have none."""
+    sides = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0)
+    areas: NDArray[Float] = sides[:, 0] * sides[:, 1]
+    return areas
 
 
-def iou_matrix(left_xyxy: Boxes, right_xyxy: Boxes) -> NDArray[np.float32]:
-    """(N, M) intersection over union of every pair; 0 where both boxes are empty."""
+def iou_matrix(left_xyxy: NDArray[Float], right_xyxy: NDArray[Float]) -> NDArray[Float]:
+    """(N, M) intersection over union of every pair, in the boxes' own precision; 0 where both boxes are empty."""
     low = np.maximum(left_xyxy[:, None, :2], right_xyxy[None, :, :2])
     high = np.minimum(left_xyxy[:, None, 2:], right_xyxy[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
+    sides = np.maximum(high - low, 0)
     shared = sides[..., 0] * sides[..., 1]
     union = area_xyxy(left_xyxy)[:, None] + area_xyxy(right_xyxy)[None, :] - shared
-    ratio: NDArray[np.float32] = np.zeros_like(shared)
+    ratio: NDArray[Float] = np.zeros_like(shared)
     np.divide(shared, union, out=ratio, where=union > 0)
     return ratio

@@ -17,7 +17,7 @@ from vigie_camera.decode.backend import DecodeError
 from vigie_camera.decode.choice import load_backend
 from vigie_camera.decode.clips import Keeper
 from vigie_camera.decode.frame import Frame
-from vigie_camera.decode.link import Link, LinkClosedError
+from vigie_camera.decode.link import Channel, LinkClosedError
 from vigie_camera.decode.motion import Motion
 from vigie_camera.decode.privacy import Privacy
 from vigie_camera.decode.sandbox import confine
@@ -57,7 +57,7 @@ def preload(backend: str) -> None:
 
 def work(end: socket.socket, backend: str) -> None:
     """The body of a decoder's process. Returns when the module is gone or nothing is left to do."""
-    link: Link[News, Order] = Link(end, Order)
+    link: Channel[News, Order] = Channel(end, Order)
     try:
         first = link.receive(_TASK_S)
         if first is None or not isinstance(first[0], Task):
@@ -89,7 +89,7 @@ def work(end: socket.socket, backend: str) -> None:
 class Filler:
     """From the opened source into slots, until its end."""
 
-    def __init__(self, link: Link[News, Order], task: Task, source: Source) -> None:
+    def __init__(self, link: Channel[News, Order], task: Task, source: Source) -> None:
         """Nothing is decoded yet."""
         self._link, self._task, self._source = link, task, source
         self._pacer = Pacer(task.rhythm, task.fps_cap)

@@ -19,7 +19,7 @@ class LinkClosedError(Exception):
     """The other end is gone."""
 
 
-class Link(Generic[Sent, Received]):
+class Channel(Generic[Sent, Received]):
     """Over a connected SOCK_SEQPACKET socket, which it owns. Used from one thread."""
 
     def __init__(self, end: socket.socket, received: Any) -> None:

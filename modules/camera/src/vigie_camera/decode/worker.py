@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import cast
 
 from vigie.errors import SourceOpenError
-from vigie_camera.decode.link import Link, LinkClosedError
+from vigie_camera.decode.link import Channel, LinkClosedError
 from vigie_camera.decode.wire import News, Order, Started, Task
 
 # What a decoder needs of the environment: no secret that the module was given by variable.
@@ -38,7 +38,7 @@ class Nursery:
         Raises: SourceOpenError: no process can be made; it is tried again like a camera that is away.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        link: Link[Order, News] = Link(ours, News)
+        link: Channel[Order, News] = Channel(ours, News)
         try:
             with theirs:
                 self._hand_over(task.camera, theirs)
@@ -104,7 +104,7 @@ class Nursery:
 class Worker:
     """One decoder's process. Used by its camera's thread."""
 
-    def __init__(self, link: Link[Order, News], pid: int, pidfd: int) -> None:
+    def __init__(self, link: Channel[Order, News], pid: int, pidfd: int) -> None:
         """Use ``Nursery.start``."""
         self.link = link
         self.pid = pid
@@ -127,7 +127,7 @@ class Worker:
         return gone
 
 
-def _started(link: Link[Order, News], camera: str) -> Worker:
+def _started(link: Channel[Order, News], camera: str) -> Worker:
     first = link.receive(_START_S)
     if first is None or not isinstance(first[0], Started) or first[1] is None:
         raise SourceOpenError(camera, "the decoder's process did not start; see the module's memory limit")
