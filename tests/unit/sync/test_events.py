@@ -12,6 +12,7 @@ from support.checkout import ROOT
 from support.sync_module import Device
 from support.walks import detection, frame, walks
 
+AT_ONCE = {"brief_seconds": 0}
 GATE = {"points": [[0.25, 0.0], [0.75, 0.0], [0.75, 1.0], [0.25, 1.0]]}
 
 
@@ -39,7 +40,7 @@ async def fed(device: Device, frames) -> None:
 
 
 async def test_a_zone_in_the_twin_turns_detections_into_events_and_no_box_goes_upstream(device):
-    await device.configure(upstream="events", cameras={"dock": {"zones": {"gate": GATE}}})
+    await device.configure(upstream="events", events=AT_ONCE, cameras={"dock": {"zones": {"gate": GATE}}})
     await fed(device, walks(8, a=across))
     assert (await device.method("flush"))[0] == 200
     told = [(one["type"], one["phase"]) for one in events(device)]
@@ -78,7 +79,7 @@ async def test_an_alert_does_not_wait_for_the_batch_to_fill_and_goes_alone(devic
 
 
 async def test_what_goes_on_ends_with_the_module_and_reaches_upstream(device):
-    await device.configure(upstream="events", cameras={"dock": {"zones": {"gate": GATE}}})
+    await device.configure(upstream="events", events=AT_ONCE, cameras={"dock": {"zones": {"gate": GATE}}})
     await fed(device, walks(4, a=across))
     await device.stop()
     told = [(one["type"], one["phase"]) for one in events(device)]
@@ -88,8 +89,36 @@ async def test_what_goes_on_ends_with_the_module_and_reaches_upstream(device):
     assert told.count(("aggregate", "end")) == 2
 
 
+async def test_an_object_that_is_soon_gone_is_told_upstream_once_by_its_end_and_one_that_stays_also_as_new(device):
+    await device.configure(upstream="events", batch_items=1000, batch_seconds=3600, events={"gone_seconds": 0.2})
+    await fed(device, walks(1, a=across))
+    await fed(device, (frame(2 + n / 10, [], camera="dock") for n in range(5)))
+    assert (await device.method("flush"))[0] == 200
+    [end] = [one for one in events(device) if one["type"] == "object"]
+    assert (end["phase"], end["seconds"]) == ("end", 0.9)
+    assert "trace" not in end, "its key ends with it"
+    assert end["key"] == f"event/{end['id']}/end/dock-0badc0de-900"
+    await device.configure(
+        upstream="events", batch_items=1000, batch_seconds=3600, events={"gone_seconds": 0.2, "brief_seconds": 0.01}
+    )
+    await fed(device, (frame(4 + n / 10, [detection("stays", 300, 200)], camera="dock") for n in range(5)))
+    await device.until(lambda: device.metric('vigie_outbox_items{priority="event"}') == 1)
+    assert (await device.method("flush"))[0] == 200
+    assert [one["phase"] for one in events(device) if one["type"] == "object"] == ["end", "new"]
+
+
+async def test_what_is_held_back_of_an_object_is_erased_with_its_camera(device):
+    await device.configure(upstream="events")
+    await fed(device, walks(1, a=across))
+    _, reply = await device.method("erase", {"camera": "dock"})
+    assert reply["cameras"] == {"dock": 2}, "its `new`, and the first frame's counts"
+    await device.configure(upstream="events", events=AT_ONCE)
+    assert (await device.method("flush"))[0] == 200
+    assert [one for one in events(device) if one["phase"] == "new"] == []
+
+
 async def test_both_sends_boxes_and_events_each_in_messages_of_their_schema(device):
-    await device.configure(upstream="both")
+    await device.configure(upstream="both", events=AT_ONCE)
     await fed(device, walks(2, a=across))
     assert (await device.method("flush"))[0] == 200
     assert sum(len(one["items"]) for one in device.upstream() if one["schema"] == "vigie.telemetry/1") == 20
@@ -98,7 +127,7 @@ async def test_both_sends_boxes_and_events_each_in_messages_of_their_schema(devi
 
 
 async def test_a_frame_that_comes_twice_brings_about_its_events_once_also_over_a_restart(device):
-    await device.configure(upstream="events")
+    await device.configure(upstream="events", events=AT_ONCE)
     frames = list(walks(2, a=across))
     await fed(device, [*frames, frames[-1]])
     assert device.metric("vigie_items_duplicate_total") == 1
@@ -152,5 +181,5 @@ async def test_every_kind_of_event_is_valid_by_the_published_schema(device):
     for message in device.upstream():
         Draft202012Validator(schema).validate(message)
         for item in message["items"]:
-            assert {"key", "id", "type", "phase", "camera", "trace", "at"} <= item.keys()
+            assert {"key", "id", "type", "phase", "camera", "at"} <= item.keys()
             assert not Draft202012Validator(schema).is_valid(message | {"items": [{**item, "key": 7}]})

@@ -17,6 +17,7 @@ ALWAYS = {"begin": "00:00", "end": "00:00"}
 @pytest.fixture
 async def device(tmp_path, monkeypatch):
     device = Device(tmp_path, monkeypatch)
+    device.always = {"events": {"brief_seconds": 0}}
     await device.start()
     yield device
     await device.stop()
@@ -39,7 +40,7 @@ async def fed(device: Device, seconds: float = 8) -> None:
 
 async def test_in_quiet_hours_alerts_go_and_everything_else_waits_until_it_is_sent_through(device):
     await device.configure(cameras=ALERTS)
-    device.hub.set_desired("sync", {"cameras": ALERTS, "sending": {"quiet_hours": ALWAYS}})
+    device.hub.set_desired("sync", device.always | {"cameras": ALERTS, "sending": {"quiet_hours": ALWAYS}})
     await device.until(lambda: device.service.twin.current.sending.quiet_hours is not None)
     await fed(device)
     await device.until(lambda: "line" in types(device))
@@ -62,7 +63,7 @@ async def test_in_quiet_hours_alerts_go_and_everything_else_waits_until_it_is_se
 async def test_a_spent_budget_holds_over_a_restart_and_alerts_pass_it(device):
     await device.configure(cameras=ALERTS)
     assert (await device.method("send_test_event"))[0] == 200
-    device.hub.set_desired("sync", {"cameras": ALERTS, "sending": {"messages_per_day": 1}})
+    device.hub.set_desired("sync", device.always | {"cameras": ALERTS, "sending": {"messages_per_day": 1}})
     await device.until(lambda: device.service.twin.current.sending.messages_per_day == 1)
     await device.stop()
     await device.start()
@@ -105,7 +106,9 @@ async def test_a_test_event_reaches_the_cloud_before_it_is_answered(device):
 
 
 async def test_a_backlog_is_exported_page_by_page_in_the_order_in_which_it_would_go(device):
-    device.hub.set_desired("sync", {"upstream": "both", "cameras": ALERTS, "batch_seconds": 3600, "batch_items": 1000})
+    device.hub.set_desired(
+        "sync", device.always | {"upstream": "both", "cameras": ALERTS, "batch_seconds": 3600, "batch_items": 1000}
+    )
     await device.until(lambda: device.service.twin.current and device.service.twin.current.batch_items == 1000)
     await fed(device, 3)
     seen, after = [], 0
@@ -121,7 +124,7 @@ async def test_a_backlog_is_exported_page_by_page_in_the_order_in_which_it_would
 
 
 async def test_purge_asks_for_its_token_drops_what_was_shown_and_counts_it(device):
-    device.hub.set_desired("sync", {"upstream": "both", "batch_seconds": 3600, "batch_items": 1000})
+    device.hub.set_desired("sync", device.always | {"upstream": "both", "batch_seconds": 3600, "batch_items": 1000})
     await device.until(lambda: device.service.twin.current and device.service.twin.current.batch_items == 1000)
     await fed(device, 3)
     status, asked = await device.method("purge", {"priorities": ["detections"]})

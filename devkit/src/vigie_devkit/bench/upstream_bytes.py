@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from vigie.contracts import envelope
 from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie.contracts.envelope import Envelope, Schema
-from vigie.contracts.events import ObjectEvent
+from vigie.contracts.events import EventItem, ObjectEvent
+from vigie.events.brief import PATIENCE, Brief, upstream_form
 from vigie.events.rules import Rules
+from vigie.events.settings import EventSettings
 from vigie.ledger.batch import GZIP, compressed
 from vigie.ledger.packing import message_bytes, pieces
 from vigie.library import open_model
@@ -90,22 +92,39 @@ def items(frames: Iterator[NDArray[np.uint8]], fps: float, model: Any, camera: s
 class Sent:
     """Counts the messages of one way; items wait for a batch as in sync."""
 
-    def __init__(self, way: str, schema: Schema, most: int, wait_s: float = BATCH_S, *, gzip: bool = False) -> None:
-        """``most``: items of a message, which waits for them ``wait_s`` at most."""
+    def __init__(
+        self,
+        way: str,
+        schema: Schema,
+        most: int,
+        wait_s: float = BATCH_S,
+        *,
+        gzip: bool = False,
+        objects: bool = True,
+        brief_s: float = EventSettings().brief_seconds,
+    ) -> None:
+        """``most``: items of a message that waits ``wait_s`` at most. ``objects``, ``brief_s``: settings."""
         self._way, self._schema, self._most, self._wait_s, self._gzip = way, schema, most, wait_s, gzip
+        self._objects, self._brief = objects, Brief(brief_s)
         self._properties = importlib.import_module("vigie_sync.properties").properties_of
         self._waiting: list[Any] = []
-        self._since_s = 0.0
+        self._due_s = 0.0
         self._messages = self._bytes = self._pieces = 0
 
-    def add(self, item: Any, at_s: float) -> None:
-        if not self._waiting:
-            self._since_s = at_s
+    def tell(self, events: list[EventItem], at_s: float) -> None:
+        """What comes of one frame, or of the end."""
+        wanted = [event for event in events if self._objects or not isinstance(event, ObjectEvent)]
+        for event in [*self._brief.sift(wanted, at_s), *self._brief.due(at_s)]:
+            self.add(upstream_form(event), at_s, PATIENCE if isinstance(event, ObjectEvent) else 1)
+
+    def add(self, item: Any, at_s: float, patience: int = 1) -> None:
+        due_s = at_s + patience * self._wait_s
+        self._due_s = min(self._due_s, due_s) if self._waiting else due_s
         self._waiting.append(item)
         self.due(at_s)
 
     def due(self, at_s: float) -> None:
-        if self._waiting and (len(self._waiting) >= self._most or at_s - self._since_s >= self._wait_s):
+        if self._waiting and (len(self._waiting) >= self._most or at_s >= self._due_s):
             self.send()
 
     def send(self) -> None:
@@ -133,32 +152,27 @@ def measure(frames: Iterator[NDArray[np.uint8]], fps: float, model: Any, camera:
     """The ways for the same frames."""
     naive = Sent("one message per frame", envelope.TELEMETRY, 1)
     batches = Sent("boxes in batches", envelope.TELEMETRY, BATCH_ITEMS)
-    events = Sent("events and counts", envelope.EVENTS, BATCH_ITEMS)
     ways = [
-        events,
+        Sent("every event at once", envelope.EVENTS, BATCH_ITEMS, brief_s=0.0),
+        Sent("events and counts", envelope.EVENTS, BATCH_ITEMS),
         Sent("the same, gzip", envelope.EVENTS, BATCH_ITEMS, gzip=True),
         Sent("10 s in a message", envelope.EVENTS, 1000, 10.0),
         Sent("10 s, gzip", envelope.EVENTS, 1000, 10.0, gzip=True),
+        Sent("zones, lines, counts", envelope.EVENTS, BATCH_ITEMS, objects=False),
     ]
-    counts = Sent("zones, lines, counts", envelope.EVENTS, BATCH_ITEMS)
     rules = Rules()
     for item in items(frames, fps, model, camera):
         at_s = item.seq / fps
         naive.add(item, at_s)
         batches.add(item, at_s)
-        for event in rules.observe(item, at_s) or ():
-            for way in ways:
-                way.add(event, at_s)
-            if not isinstance(event, ObjectEvent):  # as with events.objects off
-                counts.add(event, at_s)
-        for way in (*ways, counts):
-            way.due(at_s)
-    for event in rules.close():
+        found = rules.observe(item, at_s) or []
         for way in ways:
-            way.add(event, seconds)
-        if not isinstance(event, ObjectEvent):
-            counts.add(event, seconds)
-    costs = [one.cost(seconds) for one in (naive, batches, *ways, counts)]
+            way.tell(found, at_s)
+            way.due(at_s)
+    last = rules.close()
+    for way in ways:
+        way.tell(last, seconds)
+    costs = [one.cost(seconds) for one in (naive, batches, *ways)]
     return [msgspec.structs.replace(one, fewer=round(costs[0].mb_per_hour / one.mb_per_hour, 1)) for one in costs]
 
 

@@ -51,7 +51,9 @@ async def main(env: ModuleEnvironment) -> None:
                 handovers=handovers, counter=receive.told, drops=drops, timeline=timeline,
                 keeping=keeping,
             )  # fmt: skip
-            offer_methods(service, ledger, outbox, timeline=timeline, drops=drops, handovers=handovers)
+            offer_methods(
+                service, ledger, outbox, timeline=timeline, telling=receive.telling, drops=drops, handovers=handovers
+            )
             offer_demands(service).answer_also = timeline.answer
 
             async def apply(new: SyncConfig, _previous: SyncConfig | None) -> None:

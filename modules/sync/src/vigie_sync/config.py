@@ -42,7 +42,12 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = "every_frame"
     batch_items: Annotated[int, Meta(ge=1, le=1000, description="A message goes when this many items wait.")] = 50
     batch_seconds: Annotated[
-        float, Meta(ge=0, le=3600, description="A message goes when its oldest item has waited this long.")
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="A message goes when its oldest item has waited this long; objects alone wait ten times.",
+        ),
     ] = 1.0
     ledger_bytes: Annotated[
         int,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vigie.contracts.detections import DetectionsItem
-from vigie.ledger.rows import LedgerEntry
 from vigie.messaging.reorder import Lane
 from vigie.service import Received
+from vigie_sync.told import Told
 
 # What is no alert waits this long to share a commit, which costs as much for ten frames as for one. Not what came by
 # the route: its sender has lingered already, and has few messages on their way.
@@ -20,12 +20,12 @@ GATHER = 32
 class Taken:
     """One frame and what is to be recorded of it.
 
-    ``events``: what it brought about; ``boxes``: the frame itself is wanted; ``new`` is false for one that is left out
+    ``told``: what it brought about; ``boxes``: the frame itself is wanted; ``new`` is false for one that is left out
     or was there before.
     """
 
     item: DetectionsItem
-    events: list[LedgerEntry] = field(default_factory=list)
+    told: Told = field(default_factory=Told)
     boxes: bool = False
     new: bool = True
 

@@ -16,6 +16,7 @@ from vigie_sync.handover import Handover
 from vigie_sync.outbox import Outbox
 from vigie_sync.outbox_methods import offer_outbox_methods
 from vigie_sync.timeline import Timeline
+from vigie_sync.told import Telling
 
 log = get_logger("sync")
 
@@ -41,12 +42,15 @@ def offer_methods(  # noqa: PLR0917 - each is one of the module's parts
     ledger: LedgerThread,
     outbox: Outbox,
     timeline: Timeline,
+    telling: Telling,
     drops: Drops,
     handovers: Sequence[Handover],
 ) -> None:
     def erase(request: Erase) -> EraseReply:
         what = request.erasure()
+        held_back = telling.erase(what)
         erased = ledger.erase(what)
+        erased.items.update(held_back)
         timeline.erase(what)
         copies = {one.receiver: one.erase(what, set_aside=request.set_aside) for one in handovers}
         if request.set_aside:

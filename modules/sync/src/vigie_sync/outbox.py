@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from vigie.errors import PermanentError, TransientError
+from vigie.events.brief import PATIENCE
 from vigie.ledger.age_clock import plausible
 from vigie.ledger.batch import GZIP, Batch
 from vigie.ledger.ledger_thread import LedgerThread
@@ -84,12 +85,14 @@ class Outbox:
             self._rate.change(config.sending.bytes_per_second, self._clock())
             self._condition.notify_all()
 
-    def recorded(self, items: int, *, urgent: bool = False) -> None:
-        """``items`` more are in the ledger; ``urgent``: an alert is among them."""
+    def recorded(self, items: int, *, urgent: bool = False, patient: bool = False) -> None:
+        """``items`` more are in the ledger; ``urgent``: an alert is among them; ``patient``: only objects are."""
         with self._condition:
-            first, before = self._due_at is None, self._waiting
+            before = self._waiting
+            due_at = self._clock() + self._config.batch_seconds * (PATIENCE if patient else 1)
+            first = self._due_at is None or due_at < self._due_at
             if first:
-                self._due_at = self._clock() + self._config.batch_seconds
+                self._due_at = due_at
             self._waiting += items
             self._recorded_ever += items
             self._urgent_ever += urgent

@@ -22,7 +22,6 @@ from vigie.health import Watchdog
 from vigie.histogram import DELAY_BUCKETS_S
 from vigie.ledger.batch import ITEM_LIMIT_BYTES
 from vigie.ledger.ledger_thread import LedgerThread
-from vigie.ledger.priorities import priority
 from vigie.ledger.rows import LedgerEntry
 from vigie.log import get_logger
 from vigie.service import InputQueue, Service
@@ -33,6 +32,7 @@ from vigie_sync.held import Held, Taken
 from vigie_sync.keeping import Keeping
 from vigie_sync.outbox import Outbox
 from vigie_sync.timeline import Timeline
+from vigie_sync.told import Telling, Told
 
 log = get_logger("sync.receive")
 
@@ -60,6 +60,7 @@ class ReceiveStage:
         self._drops, self._timeline, self._handovers = drops, timeline, handovers
         # Events that are told to the viewer once they are in the ledger.
         self._to_tell: list[EventItem] = []
+        self.telling = Telling()
         self._config = self._wanted = SyncConfig()
         self._configured = threading.Event()
         self._rules = Rules()
@@ -67,7 +68,7 @@ class ReceiveStage:
         # Whether an alert is among what is to be recorded next.
         self._alerts = False
         # Events that a change of the configuration brought about, until they are recorded.
-        self._ended: list[LedgerEntry] = []
+        self._ended = Told()
         # Frames of the last commit that were in the ledger already.
         self._known: set[str] = set()
         self._encoder = msgspec.json.Encoder()
@@ -137,20 +138,25 @@ class ReceiveStage:
         before, self._config = self._config.upstream, self._wanted
         ended = self._rules.close() if self._config.upstream == "detections" != before else []
         ended += self._rules.configure(self._config.events, self._config.cameras)
-        self._ended += self._entries(ended)
+        self.telling.configure(self._config.events)
+        self._ended.add(self._told(ended))
         self._timeline.drawn(self._config.cameras)
         if self._keeping is not None:
             self._keeping.configure(self._config.evidence, self._config.sampling)
 
     def _keep_trying(self, taken: list[Taken], stop: threading.Event, alive: Watchdog) -> bool:
         """Commit what frames brought about, or settle the ledger; false only when stopping without success."""
-        events = [] if taken else self._rules.idle(time.monotonic())
-        entries = [*self._ended, *(entry for one in taken for entry in self._of(one)), *self._entries(events)]
+        now_s = time.monotonic()
+        told, frames = self._ended, [entry for one in taken if (entry := self._frame(one)) is not None]
+        for one in taken:
+            told.add(one.told)
+        told.add(self._told([] if taken else self._rules.idle(now_s)))
+        told.add(self.telling.due(now_s))
         retry_s, longest_s = _RETRY_S
         while True:
             try:
-                if entries:
-                    self._commit(entries)
+                if frames or told.local or told.upstream:
+                    self._commit(frames, told)
                 else:
                     self._ledger.settle()
                     self._drops.tell(self._ledger.take_dropped())
@@ -162,7 +168,7 @@ class ReceiveStage:
                 alive.beat()
             else:
                 self._report_available()
-                self._ended = []
+                self._ended = Told()
                 self._tell_viewer()
                 self._count([one.item for one in taken if one.new])
                 return True
@@ -191,13 +197,13 @@ class ReceiveStage:
             # Before the commit: the frame leaves the camera's ring within tenths of a second.
             if self._keeping is not None and events is not None:
                 self._keeping.look(item, events, now_ns / 1e9)
-            taken.events = self._entries(events or [])
+            taken.told = self._told(events or [])
         return taken
 
-    def _of(self, taken: Taken) -> list[LedgerEntry]:
-        """The frame itself, if it is wanted, and its events. Once for each frame: when it is committed."""
+    def _frame(self, taken: Taken) -> LedgerEntry | None:
+        """The frame itself, if it is wanted. Once for each frame: when it is committed."""
         if not taken.boxes:
-            return taken.events
+            return None
         item = taken.item
         if item.timings.received_ms is not None:
             age_ms = (time.monotonic_ns() - item.captured_ns) / 1e6
@@ -213,30 +219,26 @@ class ReceiveStage:
             log.error("item_too_large", camera=item.camera, trace=item.trace, bytes=len(body))
             self._service.metrics.dropped("too_large", item.camera)
         else:
-            return [LedgerEntry(item.trace, item.camera, body), *taken.events]
+            return LedgerEntry(item.trace, item.camera, body)
         taken.new = False
-        return taken.events
+        return None
 
-    def _entries(self, events: list[EventItem]) -> list[LedgerEntry]:
+    def _told(self, events: list[EventItem]) -> Told:
         self._to_tell += events
         for event in events:
-            self._alerts = self._alerts or event.severity == "alert"
             self.told.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
-        return [
-            LedgerEntry(
-                event.key, event.camera, self._encoder.encode(event),
-                priority(str(event.__struct_config__.tag), event.severity),
-            )
-            for event in events
-        ]  # fmt: skip
+        told = self.telling.of(events, time.monotonic())
+        self._alerts = self._alerts or told.alerts
+        return told
 
-    def _commit(self, entries: list[LedgerEntry]) -> None:
-        record_with(self._handovers, [one for one in entries if one.trace.startswith(KEY)])
+    def _commit(self, frames: list[LedgerEntry], told: Told) -> None:
+        record_with(self._handovers, told.local)
+        entries = [*frames, *told.upstream]
         recorded = self._ledger.record(entries, self._config.ledger_bytes)
         twice = [one.trace for one, new in zip(entries, recorded.new, strict=True) if not new]
         self._known = {trace for trace in twice if not trace.startswith(KEY)}
         if len(twice) < len(entries):
-            self._outbox.recorded(len(entries) - len(twice), urgent=self._alerts)
+            self._outbox.recorded(len(entries) - len(twice), urgent=self._alerts, patient=told.patient and not frames)
             self._alerts = False
         self._drops.tell(recorded.dropped)
 
@@ -257,13 +259,14 @@ class ReceiveStage:
 
     def _record_last(self) -> None:
         """Everything that goes on ends with the module; what cannot be recorded now is lost, and told."""
-        events = self._rules.close() if self._config.upstream != "detections" else []
+        told = self._told(self._rules.close() if self._config.upstream != "detections" else [])
+        told.add(self.telling.close())
         try:
-            if events:
-                self._commit(self._entries(events))
+            if told.local or told.upstream:
+                self._commit([], told)
                 self._tell_viewer()
         except LedgerUnavailableError as error:
-            log.warning("last_events_lost", events=len(events), reason=error.reason)
+            log.warning("last_events_lost", events=len(told.upstream), reason=error.reason)
 
     def _tell_viewer(self) -> None:
         told, self._to_tell = self._to_tell, []

@@ -2,7 +2,8 @@
 
 Every item has ``key``, which is the same whenever the same fact is told again: consumers drop doubles by it. ``id``
 is the same in all items about one thing (``phase`` new, update, end); what has no duration is told once, as ``end``.
-``at`` is when it happened (UTC), ``trace`` the frame that showed it. ``severity`` is what the twin says of the rule.
+``at`` is when it happened (UTC), ``trace`` the frame that showed it; upstream it is absent where ``key`` ends with it.
+``severity`` is what the twin says of the rule.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     phase: Phase
     severity: Severity = "event"
     camera: str
-    trace: str
+    trace: str = ""
     at: str
     started_at: str
     seconds: float

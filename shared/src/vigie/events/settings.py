@@ -138,6 +138,15 @@ class EventSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     update_seconds: Annotated[
         float, Meta(ge=1, le=86_400, description="An object that stays is told of again after so long.")
     ] = 60.0
+    brief_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="Upstream, an object that is gone within so long is told once, by its `end`; of one that "
+            "stays, `new` goes then. 0: `new` at once. On the device it is always told at once.",
+        ),
+    ] = 30.0
     aggregate_seconds: Annotated[
         float, Meta(ge=1, le=86_400, description="Length of the intervals of counts; they begin at whole multiples.")
     ] = 60.0
