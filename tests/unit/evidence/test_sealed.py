@@ -114,8 +114,58 @@ def test_a_changed_or_exchanged_item_is_set_aside(tmp_path: Path) -> None:
     changed = bytearray(second.read_bytes())
     changed[-1] ^= 1
     second.write_bytes(changed)
-    assert Spool(tmp_path, SEALS).all() == []
+    again = Spool(tmp_path, SEALS)
+    assert again.all() == []
     assert len(list(tmp_path.glob("*.damaged"))) == 2
+    assert [(one.name, one.camera) for one in again.take_lost()] == [("dock-1", None)] * 2
+    assert again.take_lost() == []
+    assert again.forget_damaged() == 2
+    assert stored(tmp_path) == {}
+
+
+def test_of_damaged_items_the_newest_three_are_kept(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, SEALS)
+    for number in range(5):
+        spool.add([item(f"dock-{number}")], [CONTENT])
+    for one in spool.all():
+        (tmp_path / f"{one.stem}.item").write_bytes(b"{")
+    again = Spool(tmp_path, SEALS)
+    assert [one.name for one in again.take_lost()] == [f"dock-{number}" for number in range(5)]
+    assert sorted(name.split("-", 2)[2] for name in stored(tmp_path)) == [f"dock-{n}.damaged" for n in (2, 3, 4)]
+
+
+async def test_what_was_damaged_in_the_spool_is_taken_again_while_the_camera_has_it_and_counted_if_not(
+    tmp_path: Path,
+) -> None:
+    evidence = Evidence(tmp_path, SEALS)
+    content = chosen(evidence.inbox, "gate-1", seals=SEALS)
+    gone = chosen(evidence.inbox, "gate-2", seals=SEALS)
+    spool = Spool(tmp_path / "state/evidence/spool", SEALS)
+    for name, size, what in (("gate-1", len(content), content), ("gate-2", len(gone), gone)):
+        facts = EvidenceFacts(
+            name=name, kind="snapshot", file=f"{name}.jpg", bytes=size, sha256=hashlib.sha256(what).hexdigest(),
+            camera="gate", at="2026-11-28T10:42:00Z", frame_hw=(360, 640),
+        )  # fmt: skip
+        spool.add([Item(facts=facts, target="folders.look", blob=f"{name}.jpg", age_ms=0)], [what])
+    first, second = [tmp_path / f"state/evidence/spool/{one.stem}" for one in spool.all()]
+    first.with_name(first.name + ".item").write_bytes(b"\x00VS1 half of it")
+    data = second.with_name(second.name + ".data")
+    data.write_bytes(data.read_bytes()[:-9])
+    (tmp_path / "state/evidence/taken.json").write_text('["gate-1", "gate-2"]')
+    for path in evidence.inbox.glob("gate-2.*"):
+        path.unlink()
+    await evidence.start()
+    try:
+        await evidence.configure(folders={"look": {}})
+        await evidence.until(lambda: list((tmp_path / "out").rglob("*.jpg")))
+        [path] = (tmp_path / "out").rglob("*.jpg")
+        assert (path.name, path.read_bytes()) == ("gate-1.jpg", content)
+        await evidence.until(lambda: evidence.metric('vigie_items_dropped_total{camera="gate",reason="damaged"}') == 1)
+        status, reply = await evidence.method("erase", {"everything": True})
+        assert status == 200, reply
+        assert list((tmp_path / "state/evidence/spool").glob("*.damaged")) == []
+    finally:
+        await evidence.stop()
 
 
 def test_lines_of_samples_are_sealed_and_the_target_gets_them_as_they_are(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from vigie.clip_files import about_clip, about_facts
+from vigie.config.atomic import sync_folder
 from vigie.contracts.clips import CLIP_SUFFIX, FACTS_SUFFIX, ClipFacts
 from vigie.errors import MethodRefusedError
 from vigie.log import get_logger
@@ -143,3 +144,5 @@ def _put(path: Path, content: Iterable[bytes]) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    # What its asker is told of survives a power loss under its name, too.
+    sync_folder(path.parent)

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from vigie.chosen_files import about_chosen, about_chosen_facts
+from vigie.config.atomic import sync_folder
 from vigie.contracts.evidence import FACTS_SUFFIX, EvidenceFacts
 from vigie.log import get_logger
 from vigie.sealed_files import sealed_chunks, whole_records
@@ -125,3 +126,5 @@ def _put(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    # What its asker is told of survives a power loss under its name, too.
+    sync_folder(path.parent)

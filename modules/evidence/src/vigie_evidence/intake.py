@@ -83,6 +83,7 @@ class Intake:
             return
         try:
             names = self._inbox.names()
+            self._recover(names)
             for name in self._held.keys() - set(names):
                 del self._held[name]
             new = [name for name in names if name not in self._taken and name not in self._held]
@@ -107,6 +108,19 @@ class Intake:
             self._service.health.note("spool", f"evidence stays in the camera module's folder: {reason}")
         else:
             self._service.health.note("spool", "")
+
+    def _recover(self, names: list[str]) -> None:
+        """What was damaged in the spool is taken again, if the camera module still has it.
+
+        A target that has it already finds that out.
+        """
+        for lost in self._spool.take_lost():
+            if lost.name in names:
+                log.warning("evidence_taken_again", name=lost.name, reason=lost.reason)
+                self._taken.discard(lost.name)
+            else:
+                log.error("evidence_damaged", name=lost.name, reason=lost.reason)
+                self._figures.dropped("damaged", lost.camera or "unknown")
 
     def _take(self, facts: EvidenceFacts) -> bool:
         """Whether it is done with.

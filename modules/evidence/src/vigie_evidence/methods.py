@@ -110,7 +110,8 @@ def offer_methods(service: Service[EvidenceConfig], spool: Spool, accounts: Acco
         gone = [one for one in wanted if one.stem not in busy]
         for one in gone:
             spool.remove(one)
-        log.info("erased", camera=request.camera, files=len(gone))
+        # Damaged ones may be about that camera too.
+        log.info("erased", camera=request.camera, files=len(gone), damaged=spool.forget_damaged())
         return EraseFilesReply(len(gone), len(wanted) - len(gone))
 
     service.method("get_backlog", NoRequest, get_backlog)

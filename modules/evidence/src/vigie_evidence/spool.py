@@ -30,7 +30,9 @@ from vigie_evidence.content import Content, about_content, check
 
 log = get_logger("evidence.spool")
 
-_ITEM, _DATA, _PART = ".item", ".data", ".part"
+_ITEM, _DATA, _PART, _DAMAGED = ".item", ".data", ".part", ".damaged"
+# Damaged items that are kept for a person to look at.
+_KEPT = 3
 # What is kept when there is no room for all: evidence of alerts, of other events, samples.
 _ALERT, _EVENT, _SAMPLE = 0, 1, 2
 
@@ -63,6 +65,15 @@ class Waiting:
         return int(self.stem[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """One item that was damaged while nobody looked. ``camera``: None, where it cannot be read. ``name``: as above."""
+
+    name: str
+    camera: str | None
+    reason: str
+
+
 def rank_of(facts: EvidenceFacts) -> int:
     if facts.about is None:
         return _SAMPLE
@@ -81,6 +92,7 @@ class Spool:
         self._lock = threading.Lock()
         self._waiting: dict[str, Waiting] = {}
         self._number = 0
+        self._lost: list[Lost] = []
         folder.mkdir(parents=True, exist_ok=True, mode=0o770)  # less the mask
         items = sorted(folder.glob(f"*{_ITEM}"))
         for path in items:
@@ -92,6 +104,22 @@ class Spool:
         for path in folder.glob(f"*{_DATA}"):
             if path.name.removesuffix(_DATA) not in self._waiting:
                 path.unlink(missing_ok=True)
+        for path in sorted(folder.glob(f"*{_DAMAGED}"), key=lambda path: path.name.split("-")[1:2])[:-_KEPT]:
+            log.warning("spool_damaged_removed", file=path.name, kept=_KEPT)
+            path.unlink(missing_ok=True)
+
+    def take_lost(self) -> list[Lost]:
+        """What was found damaged at start, and is not in the spool any more: once, for who can get it again."""
+        with self._lock:
+            lost, self._lost = self._lost, []
+        return lost
+
+    def forget_damaged(self) -> int:
+        """Remove what was set aside, of which nobody can tell any more what it is about. Returns: files."""
+        damaged = list(self.folder.glob(f"*{_DAMAGED}"))
+        for path in damaged:
+            path.unlink(missing_ok=True)
+        return len(damaged)
 
     def all(self, target: str | None = None) -> list[Waiting]:
         """In the order in which they go."""
@@ -208,8 +236,7 @@ class Spool:
             if int(rank) not in {_ALERT, _EVENT, _SAMPLE}:
                 raise ValueError("unknown rank")  # noqa: TRY301 - told below, with the rest
         except (ValueError, msgspec.MsgspecError, BrokenSealError, SealedError) as error:
-            log.warning("spool_item_damaged", file=path.name, reason=str(error))
-            path.rename(path.with_suffix(".damaged"))
+            self._set_aside(path, None, str(error))
             return
         data = self._data(stem)
         size = data.stat().st_size if data.exists() else 0
@@ -221,11 +248,17 @@ class Spool:
             if size and check_file(data, self._seals):
                 expected = sealed_bytes(item.facts.bytes)
             if size != expected:
-                log.warning("spool_content_damaged", file=data.name, bytes=size, expected=expected)
-                path.rename(path.with_suffix(".damaged"))
+                self._set_aside(path, item.facts.camera, f"{size} bytes of content lie there, expected {expected}")
                 return
             size = item.facts.bytes
         self._waiting[stem] = Waiting(stem, item, size)
+
+    def _set_aside(self, path: Path, camera: str | None, reason: str) -> None:
+        """Its content is of no use without it, and goes."""
+        log.error("spool_item_damaged", file=path.name, reason=reason, kept_as=path.with_suffix(_DAMAGED).name)
+        path.rename(path.with_suffix(_DAMAGED))
+        name = path.name.removesuffix(_ITEM).split("-", 2)[-1]
+        self._lost.append(Lost(name, camera, reason))
 
 
 def _about_item(stem: str) -> str:
