@@ -340,3 +340,37 @@ def class_map(
         g.add("Mul", table, g.constant([-0.5]), name="aux")
         outputs.append(tensor("aux", [1, classes, rows, columns]))
     return g.model([image(hw, image_name)], outputs, metadata=metadata)
+
+
+def anomaly(
+    *parts: str, threshold: float = 0.5, raw: bool = False, hw: tuple[int, int] = HW, cut: int = 0, first: str = ""
+) -> onnx.ModelProto:
+    """Anomalib's outputs ``parts`` in this order: a map, its greatest value as score, both compared with ``threshold``.
+
+    ``raw``: scores as distances, not brought to 0..1. ``cut``: rows and columns that the map leaves out on each side.
+    """
+    g = Graph(34)
+    rows, columns = hw[0] // 8, hw[1] // 8
+    flat = g.features("input", (8,), 1, scale=2.0)
+    small = g.add("Reshape", flat, g.constant([1, 1, rows, columns], np.int64))
+    scales = g.constant([1.0, 1.0, 8.0, 8.0])
+    large = g.add("Resize", small, "", scales, mode="nearest")
+    if cut:
+        large = g.slice(g.slice(large, cut, hw[0] - cut, 2), cut, hw[1] - cut, 3)
+    shown = g.add("Mul", g.add("Abs", large), g.constant([10.0])) if raw else g.add("Sigmoid", large)
+    level = g.constant([threshold])
+    score = g.add("ReduceMax", shown, axes=[1, 2, 3], keepdims=0)
+    sides = [1, 1, hw[0] - 2 * cut, hw[1] - 2 * cut]
+    made = {
+        "anomaly_map": (shown, "Identity", sides, TensorProto.FLOAT),
+        "pred_mask": (shown, "Greater", sides, TensorProto.BOOL),
+        "pred_score": (score, "Identity", [1], TensorProto.FLOAT),
+        "pred_label": (score, "Greater", [1], TensorProto.BOOL),
+    }
+    outputs = []
+    for part in parts:
+        value, operator, shape, kind = made[part]
+        name = first if first and part == "anomaly_map" else part
+        g.add(operator, value, *([level] if operator == "Greater" else []), name=name)
+        outputs.append(tensor(name, shape, kind))
+    return g.model([image(hw, "input")], outputs)

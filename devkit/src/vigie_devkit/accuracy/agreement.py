@@ -10,6 +10,9 @@ import numpy as np
 from vigie.vision.detections import Detections
 from vigie.vision.likeness import likeness_matrix
 
+# An anomaly model answers with one score per picture, and a variant that changes it by more answers otherwise.
+ANOMALY_SCORE_WITHIN = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class FrameMatch:
@@ -46,9 +49,16 @@ class Agreement:
         return self.second - self.matched - self.flips
 
 
-def match_frame(first: Detections, second: Detections, *, iou_min: float) -> FrameMatch:
-    """Greedy by IoU, the best pair of all first; each detection once. Same class for a pair, another for a flip."""
+def match_frame(
+    first: Detections, second: Detections, *, iou_min: float, score_within: float | None = None
+) -> FrameMatch:
+    """Greedy by IoU, the best pair of all first; each detection once. Same class for a pair, another for a flip.
+
+    Args: score_within: how far scores of a pair may lie apart; ``None``: as far as they do.
+    """
     overlap = likeness_matrix(first, second)
+    if score_within is not None:
+        overlap = np.where(np.abs(first.scores[:, None] - second.scores) <= score_within, overlap, np.float32(0))
     same = first.class_ids[:, None] == second.class_ids[None, :]
     pairs = _greedy(np.where(same, overlap, 0.0), iou_min)
     used_first, used_second = {left for left, _ in pairs}, {right for _, right in pairs}
@@ -66,13 +76,19 @@ def match_frame(first: Detections, second: Detections, *, iou_min: float) -> Fra
     )
 
 
-def agreement(first: Sequence[Detections], second: Iterable[Detections], *, iou_min: float = 0.5) -> Agreement:
+def agreement(
+    first: Sequence[Detections],
+    second: Iterable[Detections],
+    *,
+    iou_min: float = 0.5,
+    score_within: float | None = None,
+) -> Agreement:
     """Over all frames. ``first`` is the reference. Raises: ValueError: other numbers of frames."""
     ious: list[float] = []
     differences: list[float] = []
     flips = counted_second = frames = 0
     for left, right in zip(first, second, strict=True):
-        match = match_frame(left, right, iou_min=iou_min)
+        match = match_frame(left, right, iou_min=iou_min, score_within=score_within)
         flips += len(match.flips)
         counted_second += len(right)
         frames += 1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vigie.models import Card
 from vigie.vision.decoders import make_decoder
-from vigie_devkit.accuracy.agreement import agreement
+from vigie_devkit.accuracy.agreement import ANOMALY_SCORE_WITHIN, agreement
 
 Answers = Sequence[Sequence[NDArray[Any]]]
 
@@ -28,7 +28,9 @@ def parity_score(card: Card, reference: Answers, answers: Answers, *, score_min:
         return float(np.mean(same))
     decode = make_decoder(card)
     iou_max = card.thresholds.iou_max
+    score_min = 0.0 if card.task == "anomaly" else score_min
     first, second = (
         [decode(outputs, score_min=score_min, iou_max=iou_max) for outputs in side] for side in (reference, answers)
     )
-    return agreement(first, second, iou_min=iou_min).f1
+    within = ANOMALY_SCORE_WITHIN if card.task == "anomaly" else None
+    return agreement(first, second, iou_min=iou_min, score_within=within).f1

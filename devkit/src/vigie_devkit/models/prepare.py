@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -18,6 +21,8 @@ from vigie_devkit.models.evidence.stem import read_stem
 from vigie_devkit.models.normalise import fix_shapes, graph_inputs, image_input, output_shapes, raise_opset
 from vigie_devkit.models.pictures import parity_pictures
 from vigie_devkit.models.signature import Port, Signature, metadata_labels, read_literal, unread_names
+
+_METADATA_BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,30 @@ def _signature(file: Path, model: onnx.ModelProto, labels: tuple[str, ...] | Non
         labels=labels if labels is not None else metadata_labels(metadata),
         unread_names="" if labels is not None else unread_names(metadata),
         stem=read_stem(model, image.name),
+        anomaly=_anomaly_facts(file, metadata),
     )
+
+
+def _anomaly_facts(file: Path, metadata: Mapping[str, str]) -> dict[str, float]:
+    """The numbers of Anomalib's ``metadata.json``, or of the file's own metadata; empty where there is no threshold."""
+    beside = file.with_name("metadata.json")
+    told: object = dict(metadata)
+    if "image_threshold" not in metadata and beside.is_file() and beside.stat().st_size <= _METADATA_BYTES_MAX:
+        try:
+            told = msgspec.json.decode(beside.read_bytes())
+        except (OSError, msgspec.DecodeError):
+            return {}
+    if not isinstance(told, dict) or "image_threshold" not in told:
+        return {}
+    facts = {}
+    for name, value in told.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            continue
+        if math.isfinite(number):
+            facts[str(name)] = number
+    return facts if "image_threshold" in facts else {}
 
 
 def _probe_feed(port: Port, picture: NDArray[np.uint8], signature: Signature) -> NDArray[Any]:

@@ -31,7 +31,8 @@ class Signature:
     ``outputs``: with the shapes of a real run (-1 where the picture decides). ``probe``: what that run gave, by
     name, where values tell what shapes cannot. ``labels``: class names that are known already: told by the user,
     else embedded in the file. ``unread_names``: the file names its classes, but not as a list from 0. ``stem``: its
-    first layers. ``asked``: the family that the user named.
+    first layers. ``asked``: the family that the user named. ``anomaly``: thresholds of Anomalib, by its own
+    names, from the file or the ``metadata.json`` beside it.
     """
 
     file: str
@@ -44,6 +45,7 @@ class Signature:
     unread_names: str = ""
     stem: Stem = field(default_factory=Stem)
     asked: str | None = None
+    anomaly: dict[str, float] = field(default_factory=dict)
 
     @property
     def image(self) -> Port:

@@ -15,7 +15,7 @@ from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Detections
 from vigie.vision.oriented import oriented_to_frame
 from vigie.vision.transform import inverse, points_to_frame
-from vigie_devkit.accuracy.agreement import Agreement, FrameMatch, agreement, match_frame
+from vigie_devkit.accuracy.agreement import ANOMALY_SCORE_WITHIN, Agreement, FrameMatch, agreement, match_frame
 from vigie_devkit.accuracy.side_by_side import jpeg, side_by_side
 from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.samples import Sample
@@ -95,13 +95,14 @@ def compare_models(
         _as_first(found, bundles[1].card.labels, labels, (theirs, mine))
         for found, theirs, mine in zip(seen[1], samples[1], samples[0], strict=True)
     ]
+    within = ANOMALY_SCORE_WITHIN if bundles[0].card.task == "anomaly" else None
     rows = tuple(
-        FrameDifference(sample, left, right, match_frame(left, right, iou_min=iou_min))
+        FrameDifference(sample, left, right, match_frame(left, right, iou_min=iou_min, score_within=within))
         for sample, left, right in zip(samples[0], *seen, strict=True)
     )
     return Comparison(
         names=(_shown(bundles[0], first.variant), _shown(bundles[1], second.variant)),
-        total=agreement(seen[0], seen[1], iou_min=iou_min),
+        total=agreement(seen[0], seen[1], iou_min=iou_min, score_within=within),
         frames=rows,
         labels=tuple(labels),
     )
@@ -111,8 +112,8 @@ def _detect(
     bundle: Bundle, variant: str | None, samples: Sequence[Sample], score_min: float | None, step: Callable[[], None]
 ) -> list[Detections]:
     decode = make_decoder(bundle.card)
-    # A classifier's first answer counts, however unsure it is.
-    least = 0.0 if bundle.card.task == "classification" else bundle.card.thresholds.score_min
+    # A classifier's first answer counts, however unsure it is, and the score of a good part.
+    least = 0.0 if bundle.card.task in {"classification", "anomaly"} else bundle.card.thresholds.score_min
     found = []
     with open_engine(bundle, variant) as engine:
         for sample in samples:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vigie.models import Card
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Detections
-from vigie_devkit.accuracy.agreement import agreement
+from vigie_devkit.accuracy.agreement import ANOMALY_SCORE_WITHIN, agreement
 from vigie_devkit.accuracy.average_precision import FrameFound, mean_average_precision
 from vigie_devkit.quantize.samples import Sample
 
@@ -89,6 +89,7 @@ class Judge:
         self._decode = make_decoder(card)
         self._score_min = score_min
         self._is_classifier = card.task == "classification"
+        self._is_anomaly = card.task == "anomaly"
         self.labelled = bool(samples) and all(
             (sample.class_id if self._is_classifier else sample.truth) is not None for sample in samples
         )
@@ -121,7 +122,7 @@ class Judge:
 
     def decode(self, outputs: Sequence[NDArray[Any]]) -> Detections:
         """What a viewer would be shown: the card's thresholds, the judge's score."""
-        score_min = 0.0 if self._is_classifier else self._score_min
+        score_min = 0.0 if self._is_classifier or self._is_anomaly else self._score_min
         return self._decode(outputs, score_min=score_min, iou_max=self.card.thresholds.iou_max)
 
     def _answers(self, run: Run, step: Callable[[], None]) -> Iterator[Sequence[NDArray[Any]]]:
@@ -156,7 +157,7 @@ class Judge:
             seen.append(self.decode(outputs))
             if self.labelled:
                 found.append(self._found(sample, outputs))
-        same = agreement(self._seen, seen)
+        same = agreement(self._seen, seen, score_within=ANOMALY_SCORE_WITHIN if self._is_anomaly else None)
         figures = {"agreement f1": same.f1, "mean iou": same.mean_iou, "score difference": same.mean_score_difference}
         if not self.labelled:
             return Score("agreement f1", same.f1, figures)

@@ -32,11 +32,11 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
     """One object. ``box_xyxy``: left, top, right, bottom in pixels of the captured frame; ``score`` in 0..1.
 
     ``keypoints``: of a pose model, x and y in the same pixels and how sure the model is of each, 0..1. ``mask``: of a
-    segmentation model; of a semantic one, all that the frame shows of this class. ``oriented``: of a model of oriented
-    boxes; ``box_xyxy`` is then the upright box around it. ``embedding``: of a model of embeddings, base64 of
-    little-endian float16 numbers that form a vector of length 1, at most 2048. All are left out
-    of the message by other models. ``track``: the id that this object has in all frames of its camera; absent at its
-    first sight, and for who does not track.
+    segmentation model; of a semantic one, all that the frame shows of this class; of an anomaly model, what is
+    abnormal. ``oriented``: of a model of oriented boxes; ``box_xyxy`` is then the upright box around it. ``embedding``:
+    of a model of embeddings, base64 of little-endian float16 numbers that form a vector of length 1, at most 2048. All
+    are left out of the message by other models. ``track``: the id that this object has in all
+    frames of its camera; absent at its first sight, and for who does not track.
     """
 
     label: str

@@ -23,9 +23,9 @@ class Found:
     pixels and how sure it is, else ``None``; ``masks``: of a segmentation model, (N, 28, 28) bool, each stretched over
     its box, else ``None``; ``oriented``: of a model of oriented boxes, (N, 5) float32, centre, width and height in the
     same pixels and the angle in radians, clockwise, else ``None``; ``embeddings``: of
-    a model of embeddings, (1, D) float32 of length 1, else ``None``; ``class_masks``: of a semantic segmentation model,
-    (N, 64, 64) bool, all that is seen of one class, stretched over its box, else ``None``. Iterating gives
-    ``Detection`` structs, as messages hold them.
+    a model of embeddings, (1, D) float32 of length 1, else ``None``; ``class_masks``: of a semantic segmentation or
+    anomaly model, (N, 64, 64) bool, all that is seen of one class, stretched over its box, else ``None``. Iterating
+    gives ``Detection`` structs, as messages hold them.
     """
 
     boxes_xyxy: NDArray[np.float32]

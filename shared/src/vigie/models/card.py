@@ -25,7 +25,9 @@ Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Side = Annotated[int, msgspec.Meta(ge=1, le=8192)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Precision = Literal["fp32", "fp16", "int8", "a16w8"]
-Task = Literal["detection", "classification", "multilabel", "pose", "segmentation", "oriented", "embedding", "semantic"]
+Task = Literal[
+    "detection", "classification", "multilabel", "pose", "segmentation", "oriented", "embedding", "semantic", "anomaly"
+]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

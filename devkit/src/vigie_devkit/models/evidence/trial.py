@@ -32,7 +32,7 @@ def judge(
         for left, right in zip(runs[0], other, strict=True)
     )
     found = [decoder(list(outputs), score_min=_BELOW_ALL, iou_max=_KEEP_ALL) for outputs in runs]
-    if card.task in {"detection", "pose", "segmentation", "oriented", "semantic"}:
+    if card.task in {"detection", "pose", "segmentation", "oriented", "semantic", "anomaly"}:
         doubt = next((why for one in found if (why := _impossible(one, (card.input.height, card.input.width)))), "")
         if doubt:
             return [], doubt
