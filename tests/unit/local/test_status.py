@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
+import struct
+import termios
 
 import pytest
 
 from support.exposition import delays, sample
 from vigie_camera.cause import Cause
 from vigie_devkit.local.camera_cells import span
+from vigie_devkit.local.colours import columns_of
 from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.reasons import FAILURES, failure, left_out
 from vigie_devkit.local.status import Status, hub_cells
@@ -184,3 +190,28 @@ def test_the_same_in_one_line_where_there_is_no_terminal() -> None:
 
 def test_a_reason_without_words_of_its_own_is_shown_as_it_is() -> None:
     assert left_out({"some_thing_new": 2}) == ["2 some thing new"]
+
+
+def test_the_width_is_that_of_the_terminal_now_whatever_columns_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "132")
+    keyboard, screen = pty.openpty()
+    with open(keyboard, "rb", buffering=0), open(screen, "w") as stream:  # noqa: PTH123  both are numbers
+        for columns in (80, 200, 61):
+            fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+            assert columns_of(stream) == columns
+    assert columns_of(io.StringIO()) == 132
+
+
+def test_a_terminal_that_nobody_reads_does_not_hold_up_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    keyboard, screen = pty.openpty()
+    with open(keyboard, "rb", buffering=0), open(screen, "w") as stream:  # noqa: PTH123  both are numbers
+        status = Status(stream, CAMERAS, "conveyor-parts")
+        termios.tcflow(screen, termios.TCOOFF)  # Ctrl-S
+        for number in range(3):
+            status.show(tally(number), phase="running", seconds=number, troubles=[])
+        termios.tcflow(screen, termios.TCOON)
+        status.show(tally(3), phase="running", seconds=65.0, troubles=[])
+        shown = os.read(keyboard, 65_536).decode()
+    assert shown.count("running") == 1
+    assert "1:05" in shown

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections import deque
@@ -14,7 +13,7 @@ from collections.abc import Mapping
 from typing import IO, Any, TextIO
 
 from vigie_devkit.images.errors import ContainerEngineError, EngineCommandError
-from vigie_devkit.local.colours import is_terminal
+from vigie_devkit.local.colours import columns_of, is_terminal
 from vigie_devkit.local.paths import CHECKOUT
 
 START = "VIGIE_ENGINE_START"
@@ -79,7 +78,7 @@ def show_step(stream: TextIO, line: str) -> None:
     """On a terminal, in place: "Step 7/25 : RUN ..." of a build as one line of its width."""
     if (step := _STEP.match(line)) and is_terminal(stream):
         text = f"  step {step[1]} of {step[2]}  {step[3].strip()}"
-        stream.write(f"\r\033[K{text[: shutil.get_terminal_size().columns - 1]}")
+        stream.write(f"\r\033[K{text[: columns_of(stream) - 1]}")
         stream.flush()
 
 

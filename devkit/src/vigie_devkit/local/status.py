@@ -5,7 +5,6 @@ Why this and not a library: docs/decisions/0061.
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from vigie.contracts import names
 from vigie.plurals import counted
 from vigie_devkit.local import summary
 from vigie_devkit.local.camera_cells import CameraCells
-from vigie_devkit.local.colours import BOLD, DIM, YELLOW, is_terminal, painted, wants_colour
+from vigie_devkit.local.colours import BOLD, DIM, YELLOW, columns_of, is_terminal, painted, takes_more, wants_colour
 from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.rates import Rates
 from vigie_devkit.local.reasons import left_out
@@ -53,7 +52,9 @@ class Status:
         """Show what ``tally`` holds now. Args: phase: one word; seconds: since start; troubles: what is not well."""
         self.take(tally, time.monotonic())
         if self._live:
-            width = max(MIN_WIDTH, shutil.get_terminal_size().columns)
+            if not takes_more(self._stream):
+                return  # a terminal that is held must not hold up the run
+            width = max(MIN_WIDTH, columns_of(self._stream))
             lines = self.block(tally, phase, seconds, troubles, width)
             self._erase()
             self._write("".join(f"{line}\n" for line in lines))
