@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
-import signal
-import struct
-import subprocess
 import sys
-import termios
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import onnx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,10 +17,10 @@ from support import models
 from support.data import real_input
 from support.docs_commands import ROOT
 from support.terminal import too_wide
+from support.walk_terminal import Terminal, plain
 
 REGISTRY = ROOT / "tests/docs_walk.txt"
 WITHIN_S = 240.0
-_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NOT_LINKED = {".git", ".venv", ".vigie", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
 
@@ -44,6 +34,7 @@ class Step:
     until: str | None = None
     makes: str = ""
     fits: str = ""
+    again: str = ""
     used: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -131,8 +122,9 @@ def walk(
                     other.wait_for(step.until)
                     continue
                 code, shown = shell.run(step.typed, columns)
-                if step.fits and too_wide(shown, columns):
-                    # Seen once in a run whose disk was full. A width that is really wrong is wrong again.
+                deadline = time.monotonic() + within_s
+                while step.again and re.search(step.again, plain(shown)) and time.monotonic() < deadline:
+                    time.sleep(1)  # as the reader does whom the answer tells that it is too early
                     code, shown = shell.run(step.typed, columns)
                 _judge(step, columns, code, shown, folder)
         finally:
@@ -144,13 +136,9 @@ def _judge(step: Step, columns: int, code: int, shown: str, folder: Path) -> Non
     said = f"{step.typed}\n({columns} columns, exit code {code})\n{shown[-4000:]}"
     assert code == step.code, said
     assert "Traceback" not in shown, said
-    assert re.search(step.shows, _flat(shown), re.MULTILINE), f"does not show {step.shows!r}: {said}"
+    assert re.search(step.shows, plain(shown), re.MULTILINE), f"does not show {step.shows!r}: {said}"
     assert not step.makes or (folder / step.makes).exists(), f"does not make {step.makes}: {said}"
     assert not step.fits or too_wide(shown, columns) == [], said
-
-
-def _flat(shown: str) -> str:
-    return re.sub(r"\s+", " ", _ESCAPE.sub("", shown))
 
 
 def prepare(session: Session, folder: Path) -> None:
@@ -185,122 +173,3 @@ def block(page: str, name: str) -> str:
     found = re.search(rf"`{re.escape(name)}`[^\n]*\n(?:[^\n`]+\n)*\n```\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found, f"{page} has no {name}"
     return found[1]
-
-
-class Terminal:
-    """A bash in a terminal: commands one after the other, or one that goes on until the end."""
-
-    def __init__(
-        self,
-        folder: Path,
-        environ: Mapping[str, str],
-        *,
-        typed: str | None = None,
-        columns: int = 80,
-        within_s: float = WITHIN_S,
-    ) -> None:
-        self._within_s = within_s
-        self._folder, self._typed, self._columns = folder, typed, columns
-        self._environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VIGIE_WALK"))},
-            "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
-            "VIGIE_HOME": str(folder / ".vigie"),
-            "TERM": "xterm",
-            "NO_COLOR": "1",
-            **environ,
-        }
-        self._shown = bytearray()
-        self._count = 0
-        self._more = threading.Event()
-
-    def __enter__(self) -> Self:
-        self._keyboard, screen = pty.openpty()
-        attributes = termios.tcgetattr(screen)
-        attributes[3] &= ~termios.ECHO
-        termios.tcsetattr(screen, termios.TCSANOW, attributes)
-        self._resize(self._columns)
-        words = ["bash", "--norc", "--noprofile"]
-        if self._typed is not None:
-            words += ["-c", self._typed]
-        self._process = subprocess.Popen(
-            words, stdin=subprocess.PIPE if self._typed is None else screen, stdout=screen, stderr=screen,
-            cwd=self._folder, env=self._environ, start_new_session=True,
-        )  # fmt: skip
-        os.close(screen)
-        self._reader = threading.Thread(target=self._read, name="docs-walk.terminal", daemon=True)
-        self._reader.start()
-        if self._typed is None:
-            self._send("set -m")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """As Ctrl-C, then for certain."""
-        for how, within_s in ((signal.SIGINT, 25.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
-            if self._process.poll() is None:
-                if self._typed is None and self._process.stdin is not None:
-                    self._process.stdin.close()
-                for pid in (self._process.pid, *_children(self._process.pid)):
-                    _signal(pid, how)
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(within_s)
-        self._reader.join(5)
-        os.close(self._keyboard)
-
-    def run(self, typed: str, columns: int) -> tuple[int, str]:
-        """Exit code and what was shown."""
-        self._resize(columns)
-        self._count += 1
-        file = self._folder / f".typed-{self._count}"
-        file.write_text(typed + "\n", encoding="utf-8")
-        done = f"<ended {self._count}:"
-        del self._shown[:]
-        self._send(f". ./{file.name} </dev/null; echo '{done}'$?'>'")
-        self._until(re.compile(re.escape(done) + r"\d+>"), typed)
-        text = self._shown.decode(errors="replace")
-        at = text.index(done)
-        return int(text[at + len(done) :].partition(">")[0]), text[:at]
-
-    def wait_for(self, pattern: str) -> None:
-        self._until(re.compile(pattern), self._typed or "")
-
-    def _until(self, pattern: re.Pattern[str], typed: str) -> None:
-        deadline = time.monotonic() + self._within_s
-        while not pattern.search(_flat(self._shown.decode(errors="replace"))):
-            text = f"{typed}\n{self._shown[-3000:].decode(errors='replace')}"
-            assert self._process.poll() is None, f"ended: {text}"
-            assert time.monotonic() < deadline, f"not within {self._within_s:.0f} s: {text}"
-            self._more.wait(0.5)
-            self._more.clear()
-
-    def _read(self) -> None:
-        """All that is shown, whether or not anybody waits for it: a terminal that nobody reads holds its program up."""
-        while True:
-            try:
-                part = os.read(self._keyboard, 65_536)
-            except OSError:
-                return  # nobody has the terminal open any more
-            self._shown += part
-            self._more.set()
-
-    def _send(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n".encode())
-        self._process.stdin.flush()
-
-    def _resize(self, columns: int) -> None:
-        fcntl.ioctl(self._keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [int(child) for child in found]
-
-
-def _signal(pid: int, how: signal.Signals) -> None:
-    try:
-        os.kill(pid, how)
-    except ProcessLookupError:
-        return
