@@ -16,11 +16,12 @@ from vigie_devkit.local.rates import Rates
 from vigie_devkit.local.sources import CameraSource
 from vigie_devkit.local.status import clock
 from vigie_devkit.local.summary import describe, flowed, summarise
-from vigie_devkit.local.watch import LIVE_OPENS_WITHIN_S, Watch
+from vigie_devkit.local.watch import LIVE_OPENS_WITHIN_S, OWN_OPENS_WITHIN_S, Watch
 
 FILE = CameraSource("dock", "/videos/dock.mp4", live=False)
+SYNTHETIC = CameraSource("dock", "synthetic://conveyor", live=True)
 BUNDLE = Path("/bundles/x")
-RTSP = CameraSource("yard", "rtsp://u:${YARD}@h/s", live=True)
+RTSP = CameraSource("yard", "rtsp://u:${YARD}@h/s", live=True, host="h")
 
 
 def tally_of(
@@ -177,6 +178,17 @@ def test_a_file_that_failed_is_given_up_at_once() -> None:
     watch.look(tally, 0.0)
     with pytest.raises(SourceError, match=r"/videos/dock.mp4 does not open"):
         watch.judge(tally, {}, 0.1)
+
+
+@pytest.mark.parametrize("source", [FILE, SYNTHETIC], ids=["file", "synthetic"])
+def test_a_source_of_this_machine_that_has_not_failed_gets_longer_than_one_on_the_network(source: CameraSource) -> None:
+    watch = Watch([source], BUNDLE)
+    tally = tally_of(state="connecting")
+    watch.look(tally, 0.0)
+    watch.judge(tally, {}, LIVE_OPENS_WITHIN_S)
+    watch.judge(tally, {}, OWN_OPENS_WITHIN_S - 0.1)
+    with pytest.raises(SourceError, match="does not open"):
+        watch.judge(tally, {}, OWN_OPENS_WITHIN_S)
 
 
 def test_a_live_source_that_was_open_once_is_never_given_up() -> None:
