@@ -12,10 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from playwright.async_api import Page
 
-from support.viewer_page import Camera, House, browser_page, viewer_house
-from vigie.contracts.detections import Detection
+from support.viewer_page import HW, Camera, House, browser_page, viewer_house
+from vigie.contracts.detections import Detection, DetectionsItem, StageTimings
 from vigie.contracts.events import CameraDown, ZoneEvent
 from vigie.synthetic import open_scene
 
@@ -31,6 +32,10 @@ class Belt(Camera):
     def __init__(self, house: House, name: str, seed: int) -> None:
         super().__init__(house, name)
         self._scene = open_scene(f"synthetic://conveyor?seed={seed}&fps=15&size=640x360")
+        self._numbers: dict[object, int] = {}
+
+    def _number(self, part: object) -> int:
+        return self._numbers.setdefault(part, len(self._numbers) + 1)
 
     def show(self, *, detections: bool = True) -> None:
         self.background = self._scene.render(self.seq + 1)
@@ -40,7 +45,7 @@ class Belt(Camera):
                 0,
                 0.97 - 0.4 * one.occlusion,
                 tuple(map(float, one.box_xyxy)),
-                track=f"0badc0de-{one.part[0] % 97}",
+                track=f"0badc0de-{self._number(one.part)}",
             )  # type: ignore[arg-type]
             for one in self._scene.truth(self.seq + 1)
         ]
@@ -137,6 +142,44 @@ async def one_camera(house: House, folder: Path) -> None:
         await page.goto(f"{house.address}/#/models")
         await save(page, folder, "update-running", 4.0)
     del house.extra["inference"]["reported"]["update_state"]
+    await try_out(house, folder)
+
+
+async def try_out(house: House, folder: Path) -> None:
+    """A second model on the same frames: it misses some, and sees the rest a little beside."""
+    house.extra["inference"]["reported"]["tryout_state"] = {
+        "phase": "running", "model": "bottles on trial", "engine": "onnxruntime-cpu/fp32/1t",
+        "trial": {"frames": 40, "matched": 120, "flipped": 1, "missing": 2, "new": 3, "agreement": 0.9721,
+                  "run_ms": 12.5, "serving_run_ms": 6.2},
+    }  # fmt: skip
+    dock = house.cameras["dock"]
+
+    async def compare() -> None:
+        last = 0
+        while True:
+            await asyncio.sleep(0.02)
+            if dock.seq == last:
+                continue
+            last = dock.seq
+            moved = [
+                msgspec.structs.replace(one, box_xyxy=tuple(side + 3 for side in one.box_xyxy)) for one in dock.found
+            ]
+            house.trial.send(
+                DetectionsItem(
+                    "dock", last, f"dock-0badc0de-{last}", "2026-11-28T10:00:00.000000Z", 0, HW,
+                    "bottles on trial", moved[1:], StageTimings(1.0, 2.0, 12.5),
+                )
+            )  # fmt: skip
+
+    comparing = asyncio.create_task(compare())
+    try:
+        for scheme in ("light", "dark"):
+            async with browser_page(house, color_scheme=scheme) as page:
+                await page.goto(f"{house.address}/#/models")
+                await save(page, folder, f"try-out-{scheme}", 6.0)
+    finally:
+        comparing.cancel()
+    del house.extra["inference"]["reported"]["tryout_state"]
 
 
 async def four_cameras(house: House, folder: Path) -> None:

@@ -31,7 +31,8 @@ export function Models() {
     <div class="compare">${shown ? html`<${Tile} key=${shown} name=${shown} large compare=${running} />` : html`<p class="card muted">${t.live.none}</p>`}
       ${running && html`<p class="legend"><span><span class="key" style=${{ background: TRIAL_TONES.serving }}></span>${t.models.serving}</span><span><span class="key" style=${{ background: TRIAL_TONES.trial }}></span>${t.models.trial}</span>
         ${cameras.length > 1 && html`<label class="pick">${t.told.camera}<select value=${shown} onChange=${(event) => setCamera(event.target.value)}>${cameras.map((one) => html`<option>${one}</option>`)}</select></label>`}</p>`}</div>
-    <aside><section class="card try"><h2>${t.models.try}</h2>
+    <aside>${reported.update_state && html`<section class="card"><h2>${t.health.update}</h2><${Update} /></section>`}
+      <section class="card try"><h2>${t.models.try}</h2>
       ${tried && html`<p class="state"><span class="dot ${tried.phase === "running" ? "good" : "wait"}"></span><b>${tried.model}</b></p><p class="muted small">${tried.phase === "running" ? tried.engine : t.models.ended(tried.reason)}</p>${tried.trial && html`<${Trial} trial=${tried.trial} />`}`}
       ${tried?.phase !== "running" && html`<label class="field">${t.models.bundle}<select value=${wanted} onChange=${(event) => setName(event.target.value)}>${shelf.map((one) => html`<option value=${one}>${one}</option>`)}</select></label>
         <label class="field">${t.models.variant}<input type="text" value=${variant} maxlength="64" placeholder=${t.models.best} spellcheck="false" onInput=${(event) => setVariant(event.target.value)} /></label>`}
@@ -40,6 +41,5 @@ export function Models() {
       <${Said} said=${said} />
       ${wanted && tried?.phase !== "running" && html`<h2>${t.models.serveTitle}</h2><${Patch} one=${serve} onApply=${set} say=${setSaid} />`}</section>
     <${Drop} trying=${tried?.phase === "running"} onImported=${tryFile} />
-    <section class="card"><h2>${t.health.engine}</h2><${Engine} /></section>
-    <section class="card"><h2>${t.health.update}</h2><${Update} /></section></aside></div>`;
+    <section class="card"><h2>${t.health.engine}</h2><${Engine} /></section></aside></div>`;
 }

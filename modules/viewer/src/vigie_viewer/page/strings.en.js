@@ -55,7 +55,7 @@ export const t = {
   setup: {
     title: "Add a camera", source: "Source", sourceLabel: "Address of the camera, a video file, or a device", examples: "For example", secret: "Write a password as ${NAME}: the secret of that name is filled in on the device and never shown.", check: "Check", checking: "Opening the source…", checkCommand: "Copy the check as az command",
     works: "A picture came.", noPicture: "No picture.", checkFirst: "Check the source first.", name: "Name of the camera", taken: "There is a camera of this name.", badName: "Lower case letters, digits, - and _; at most 64.", add: "Add this camera",
-    model: "Model", serves: "Every camera is looked at by", modelHelp: "Another one: desired property model of inference, or a model update.", picture: "First picture", pictureHelp: "It appears here once the camera is added.", open: "Open the camera",
+    model: "Model", serves: "Every camera is looked at by", modelHelp: "To use another one, set model in the twin of inference, or send a model update.", picture: "First picture", pictureHelp: "It appears here once the camera is added.", open: "Open the camera",
   },
   facts: { source: "Source", kind: "Kind", size: "Size", captured: "Captured", inferred: "Inferred", pace: "Pace", state: "State", reason: "Reason", perSecond: (n) => `${n.toFixed(1)}/s` },
   health: {
