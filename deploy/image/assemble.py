@@ -3,6 +3,7 @@
     python assemble.py dependencies LOCK [DECODER] what the lock pins, by hash: /out/env/opt/vigie/env
     python assemble.py distributions FOLDER...      our own distributions: /out/app/opt/vigie/app
     python assemble.py sbom FILE BASE               the bill of materials, completed: /out/app/opt/vigie/sbom.cdx.json
+    python assemble.py debian PACKAGE...            files of the distribution's packages: /out/debian
     python assemble.py root UID:GID                 the account, and an empty folder
 
 ``/out/<layer>/`` is copied onto ``/``: so the folders above have a fixed age too, and the layer is the same every time.
@@ -71,6 +72,8 @@ def main(words: list[str]) -> None:
         install_distributions([HERE / folder for folder in arguments])
     elif step == "sbom":
         complete_sbom(HERE / arguments[0], arguments[1])
+    elif step == "debian":
+        take_debian(arguments)
     elif step == "root":
         make_root(arguments[0])
     else:
@@ -165,6 +168,45 @@ def complete_sbom(source: Path, base: str) -> None:
     target = OUT / "app" / "opt" / "vigie" / "sbom.cdx.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(bom, indent=1) + "\n", encoding="utf-8")
+
+
+def take_debian(names: list[str]) -> None:
+    """Install packages and what they need in this stage, then take their files and their entries in dpkg's list.
+
+    The entries go to ``status.d``, where scanners of images look for packages that came as files.
+    """
+    before = installed_by_dpkg()
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", "update", environment=environment)
+    run("apt-get", "install", "--yes", "--no-install-recommends", *names, environment=environment)
+    target = OUT / "debian"
+    for name in sorted(installed_by_dpkg() - before):
+        for line in asked("dpkg-query", "--listfiles", name).splitlines():
+            take_file(Path(line), target)
+        entry = target / "var/lib/dpkg/status.d" / name.partition(":")[0]
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        entry.write_text(asked("dpkg-query", "--status", name), encoding="utf-8")
+    set_age(target)
+
+
+def take_file(path: Path, target: Path) -> None:
+    """Copy one file or link of a package; of its papers only the licence. ``/lib`` is a link in the base: resolved."""
+    if path.is_dir() or not (path.exists() or path.is_symlink()):
+        return
+    papers = re.match(r"/usr/share/(doc|man|lintian|bug|locale|info)/", str(path))
+    if papers and path.name != "copyright":
+        return
+    copied = target / (path.parent.resolve() / path.name).relative_to("/")
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(path, copied, follow_symlinks=False)
+
+
+def installed_by_dpkg() -> set[str]:
+    return set(asked("dpkg-query", "--show", "--showformat", "${binary:Package}\\n").split())
+
+
+def asked(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def make_root(user: str) -> None:

@@ -58,7 +58,8 @@ def build_words(image: Image, references: Sequence[str], options: BuildOptions, 
         words += ["--build-arg", argument]
     if options.no_cache:
         words.append("--no-cache")
-    network = options.network or ("none" if offline else None)
+    # Drivers come from the distribution's index, which only the build stage can ask.
+    network = options.network or ("none" if offline and not image.debian else None)
     if network:
         words += ["--network", network]
     return [*words, "-"]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from vigie_devkit.images.errors import NoSuchImageError
 
@@ -31,7 +32,27 @@ USERS = {
 
 # Debian's name for the processor is what Docker Hub calls the images; pip and Docker have words of their own.
 ARCHITECTURES = {"amd64": "x86_64", "arm64v8": "aarch64"}
-HARDWARE_KEYS = ("amd64", "arm64v8", "amd64-openvino", "amd64-cuda", "arm64v8-qnn", "arm64v8-jetson")
+HARDWARE_KEYS = (
+    *ARCHITECTURES,
+    "amd64-openvino",
+    "amd64-litert",
+    "arm64v8-litert",
+    "amd64-webgpu",
+    "arm64v8-webgpu",
+    "amd64-cuda",
+    "amd64-tensorrt",
+    "arm64v8-jetson",
+    "arm64v8-qnn",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """What only a vendor's own image has. ``libraries`` must be there, those that match ``besides`` come along."""
+
+    argument: str
+    libraries: tuple[str, ...]
+    besides: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +61,9 @@ class Image:
 
     ``key``: the hardware key it is built for; modules without anything special for a key use their processor's image.
     ``decoders``: back ends to choose from by the build argument ``DECODER``, the default first.
-    ``extras``: those of the library `vigie` that the module's distribution asks for.
+    ``extras``: those of the library `vigie` that the module's distribution asks for. ``engine``: packages of its lock
+    beside those, as patterns; ``replaced``: what they stand in place of. ``debian``: packages of the base's own
+    distribution. ``vendor``: libraries taken out of the image that the build argument of this name gives.
     """
 
     name: str
@@ -54,6 +77,10 @@ class Image:
     models: bool = False
     decoders: tuple[str, ...] = ()
     home: str = ""
+    engine: tuple[str, ...] = ()
+    replaced: frozenset[str] = frozenset()
+    debian: tuple[str, ...] = ()
+    vendor: Vendor | None = None
 
     @property
     def architecture(self) -> str:
@@ -110,13 +137,13 @@ _EXTRAS = {
 }
 
 
-def _module(name: str, key: str, *, lock: str = "requirements.lock", extras: Sequence[str] = ()) -> Image:
+def _module(name: str, key: str) -> Image:
     return Image(
         name=name,
         key=key,
         title=_TITLES[name],
-        lock=f"modules/{name}/{lock}",
-        extras=(*_EXTRAS[name], *extras),
+        lock=f"modules/{name}/requirements.lock",
+        extras=_EXTRAS[name],
         folders=("shared", f"modules/{name}"),
         entry=(*_PYTHON, "-m", f"vigie_{name}"),
         health=_MODULE_HEALTH,
@@ -139,9 +166,44 @@ def _hub(key: str) -> Image:
     )
 
 
+_VULKAN = ("libvulkan1", "mesa-vulkan-drivers")
+_CUDA = ("onnxruntime-gpu", "nvidia-*")
+_TENSORRT = Vendor(
+    argument="TENSORRT",
+    libraries=("libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10"),
+    besides="libnvinfer_builder_resource*.so.10*",  # kernels that the builder loads by their full name
+)
+
+
+def _accelerated(
+    key: str, engine: str, packages: Sequence[str], *, extra: str = "", replaces: bool = False, **more: Any
+) -> Image:
+    """Inference with one more engine in it. Args: engine: names its lock."""
+    plain = _module("inference", key)
+    return replace(
+        plain,
+        lock=f"modules/inference/requirements.{engine}.lock",
+        extras=(*plain.extras, *([extra] if extra else [])),
+        engine=tuple(packages),
+        replaced=frozenset({"onnxruntime"} if replaces else ()),
+        **more,
+    )
+
+
+_LITERT = ("ai-edge-litert", "backports-strenum", "colorama", "ml-dtypes", "tqdm")
+_QNN = ("onnxruntime-qnn", "coloredlogs", "humanfriendly", "mpmath", "sympy")
+
 IMAGES: tuple[Image, ...] = (
     *(_module(name, key) for name in MODULES for key in ARCHITECTURES),
-    _module("inference", "amd64-openvino", lock="requirements.openvino.lock", extras=("openvino",)),
+    _accelerated("amd64-openvino", "openvino", ("openvino", "openvino-telemetry"), extra="openvino"),
+    *(_accelerated(f"{key}-litert", "litert", _LITERT, extra="litert") for key in ARCHITECTURES),
+    _accelerated("amd64-webgpu", "webgpu", ("onnxruntime-webgpu",), replaces=True, debian=_VULKAN),
+    # For ARM64 there is the plug-in only.
+    _accelerated("arm64v8-webgpu", "webgpu-ep", ("onnxruntime-ep-webgpu",), debian=_VULKAN),
+    _accelerated("amd64-cuda", "cuda", _CUDA, replaces=True),
+    _accelerated("amd64-tensorrt", "cuda", _CUDA, replaces=True, vendor=_TENSORRT),
+    _accelerated("arm64v8-jetson", "cuda", _CUDA, replaces=True),
+    _accelerated("arm64v8-qnn", "qnn", _QNN, extra="qnn"),
     *(_hub(key) for key in ARCHITECTURES),
 )
 
@@ -149,18 +211,14 @@ IMAGES: tuple[Image, ...] = (
 def image_for(name: str, key: str) -> Image:
     """The image that module ``name`` runs on hardware ``key``: its own, else the one of the key's processor.
 
-    Raises: NoSuchImageError: no such module or key, or one that has a recipe only.
+    Raises: NoSuchImageError: no such module or key.
     """
     if key not in HARDWARE_KEYS:
         raise NoSuchImageError(f"hardware key '{key}'", HARDWARE_KEYS)
     of_module = {image.key: image for image in IMAGES if image.name == name}
     if not of_module:
         raise NoSuchImageError(f"module '{name}'", (*MODULES, HUB))
-    if key in of_module:
-        return of_module[key]
-    if name == "inference":
-        raise NoSuchImageError(f"image of inference for '{key}': a recipe only (docs/images.md), not built", of_module)
-    return of_module[key.partition("-")[0]]
+    return of_module.get(key) or of_module[key.partition("-")[0]]
 
 
 def images_for(names: Iterable[str], keys: Iterable[str]) -> list[Image]:

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 from vigie.private_files import GROUP as GROUP_FILES
 from vigie.private_files import VARIABLE
-from vigie_devkit.images.catalogue import GROUP, HUB, STAGE, USERS, Image, version
+from vigie_devkit.images.catalogue import GROUP, HUB, STAGE, USERS, Image, Vendor, version
 
 # Where the volume of chosen pictures and clips is mounted.
 _CHOSEN = frozenset({"camera", "evidence"})
+# Where the loader looks without being told; only images for x86-64 take libraries of a vendor.
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 _BASES = {"amd64": "python:3.11-slim-bookworm", "arm64v8": "arm64v8/python:3.11-slim-bookworm"}
 
 
@@ -27,9 +29,11 @@ def dockerfile(image: Image) -> str:
         f"# Vigie {image.name} for {image.key}. Written by `./vigie images write`; build it in the checkout's root:",
         f"#   docker build -f {image.dockerfile} -t {image.repository}:{version()}-{image.key} .",
         f"ARG BASE={default_base(image)}",
+        *(_vendor_argument(image.vendor) if image.vendor else []),
     ]
     sections = [
         "\n".join(head),
+        *([_vendor_stage(image.vendor)] if image.vendor else []),
         _build_stage(image),
         _image_stage(image),
     ]
@@ -55,6 +59,7 @@ def _build_stage(image: Image) -> str:
             "COPY devkit/requirements/build.lock tools.lock",
             f"COPY {image.lock} requirements.lock",
             *_dependencies(image),
+            *_drivers(image),
             *(f"COPY {folder}/pyproject.toml {folder}/" for folder in image.folders),
             *(f"COPY {folder}/src {folder}/src" for folder in image.folders),
             "COPY LICENSE THIRD_PARTY_NOTICES.md /out/app/opt/vigie/",
@@ -62,6 +67,31 @@ def _build_stage(image: Image) -> str:
             f"COPY {image.sbom} sbom.json",
             "ARG BASE",
             f'RUN python assemble.py sbom sbom.json "$BASE" && python assemble.py distributions {folders}',
+        ]
+    )
+
+
+def _vendor_argument(vendor: Vendor) -> list[str]:
+    return [
+        f"# No default: an image that has {vendor.libraries[0]}, of the release that docs/images.md names.",
+        f"ARG {vendor.argument}",
+    ]
+
+
+def _vendor_stage(vendor: Vendor) -> str:
+    """Takes the libraries out of the vendor's image, of which nothing else is kept; refuses one that lacks them."""
+    return "\n".join(
+        [
+            f"FROM ${{{vendor.argument}}} AS vendor",
+            f'LABEL {STAGE}="build"',
+            "USER 0",
+            f"RUN set -eu; mkdir -p /out{LIBRARIES}; \\",
+            f"    for name in {' '.join(vendor.libraries)}; do \\",
+            '      found="$(find /usr /opt -name "$name" | head -n 1)"; \\',
+            f'      test -n "$found" || {{ echo "{vendor.argument} has no $name" >&2; exit 1; }}; \\',
+            f'      cp -L "$found" /out{LIBRARIES}/; \\',
+            "    done; \\",
+            f"    find /usr /opt -type f -name '{vendor.besides}' -exec cp {{}} /out{LIBRARIES}/ \\;",
         ]
     )
 
@@ -74,6 +104,16 @@ def _dependencies(image: Image) -> list[str]:
         "# The camera's decoder: pyav (FFmpeg with GPL parts) or opencv (LGPL); THIRD_PARTY_NOTICES.md, ADR 0022.",
         f"ARG DECODER={image.decoders[0]}",
         f'RUN python assemble.py dependencies requirements.lock "$DECODER" && python assemble.py root {image.user}',
+    ]
+
+
+def _drivers(image: Image) -> list[str]:
+    """Packages of the base's distribution: its own tools bring them here, and only their files go on."""
+    if not image.debian:
+        return []
+    return [
+        "# Needs the distribution's package index: the one part of a build that is not in .image-build/.",
+        f"RUN python assemble.py debian {' '.join(image.debian)}",
     ]
 
 
@@ -99,6 +139,8 @@ def _image_stage(image: Image) -> str:
             "FROM ${BASE}",
             # First, so that modules with the same packages share this layer, whatever their user.
             "COPY --from=build /out/env /",
+            *(["COPY --from=vendor /out /"] if image.vendor else []),
+            *(["COPY --from=build /out/debian /"] if image.debian else []),
             "COPY --from=build /out/root /",
             f"COPY --from=build --chown={image.user} /out/empty /var/lib/vigie",
             f"COPY --from=build --chown={image.user} /out/empty /frames",

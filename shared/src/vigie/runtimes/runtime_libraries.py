@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import re
 import sys
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -59,6 +62,35 @@ def plugin_devices(runtime: ModuleType, module: str, ep: str) -> list[Any]:
             runtime.register_execution_provider_library(ep, path)
             _registered[ep] = path
     return [device for device in runtime.get_ep_devices() if device.ep_name == ep]
+
+
+def load_from_packages(patterns: Sequence[str]) -> list[str]:
+    """Load what pip's packages brought, so that a provider's library finds it: the loader does not look there.
+
+    Args: patterns: below a folder of packages, in the order of loading (a library after those that it needs).
+    Returns: the paths that were loaded; none is no error, since the libraries may be the system's own.
+    Raises: OSError: one that is there does not load.
+    """
+    folders = [Path(folder) for folder in sys.path if folder and Path(folder).is_dir()]
+    loaded: list[str] = []
+    for pattern in patterns:
+        for path in (path for folder in folders for path in sorted(folder.glob(pattern))):
+            ctypes.CDLL(str(path))
+            loaded.append(str(path))
+    return loaded
+
+
+def unloadable(groups: Sequence[str]) -> list[str]:
+    """Those of ``groups`` (``newest|older``) of which the loader finds no library, or none that loads."""
+    return [group for group in groups if not any(_loads(name) for name in group.split("|"))]
+
+
+def _loads(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 def first_line(error: BaseException) -> str:

@@ -17,10 +17,11 @@ from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engines.engine import EngineSettings
 from vigie.runtimes.hardware.vulkan_adapters import use_real_ones_only
 from vigie.runtimes.providers import TABLE, Row, check_options
-from vigie.runtimes.runtime_libraries import first_line, plugin_devices
+from vigie.runtimes.runtime_libraries import first_line, load_from_packages, plugin_devices, unloadable
 
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 _CPU = "CPUExecutionProvider"
+_MOUNT = "put it into the image, or let the container runtime mount it (docs/hardware.md)"
 
 
 class SessionPlan(msgspec.Struct, frozen=True):
@@ -101,6 +102,14 @@ def open_session(runtime: ModuleType, plan: SessionPlan, *, profile: Path | None
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)
+    try:
+        load_from_packages(plan.row.preload)
+    except OSError as error:
+        raise ProviderError(plan.model, f"a library of {plan.row.id} does not load: {error}") from error
+    if plan.row.preload and (missing := unloadable(plan.row.libraries)):
+        # ONNX Runtime itself would tell of its own source files, or run on the CPU.
+        names = ", ".join(group.replace("|", " or ") for group in missing)
+        raise ProviderError(plan.model, f"{plan.row.id} needs {names}, which cannot be loaded here", _MOUNT)
     providers: list[Any] | None = None
     if plan.row.way == "built-in":
         providers = [(plan.row.ep, plan.options), *plan.row.also]
@@ -121,7 +130,7 @@ def open_session(runtime: ModuleType, plan: SessionPlan, *, profile: Path | None
     session.vigie_keeps = kept  # ONNX Runtime reads external data where they are, and does not own them
     first = session.get_providers()[0]
     if first != plan.row.ep:
-        raise ProviderError(plan.model, f"{plan.row.ep} was asked for, {first} would run")
+        raise ProviderError(plan.model, f"{plan.row.ep} was asked for, {first} would run", "see: ./vigie doctor")
     return session
 
 

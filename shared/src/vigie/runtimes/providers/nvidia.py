@@ -9,6 +9,21 @@ _RUNTIME = {
     "Env": ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility,video"],
     "HostConfig": {"Runtime": "nvidia"},
 }
+# pip's packages lie in nvidia/cu13/lib and nvidia/cudnn/lib; each after what it needs.
+_CUDA_OF_PIP = tuple(
+    f"nvidia/*/lib/{name}"
+    for name in (
+        "libcudart.so.1[23]",
+        "libnvJitLink.so.1[23]",
+        "libnvrtc.so.1[23]",
+        "libcublasLt.so.1[23]",
+        "libcublas.so.1[23]",
+        "libcurand.so.10",
+        "libcufft.so.1[12]",
+        "libcudnn.so.9",
+    )
+)
+_TENSORRT_OF_PIP = ("tensorrt_libs/libnvinfer.so.10", "tensorrt_libs/libnvonnxparser.so.10")
 _TRUE_FALSE = ("False", "True")
 _BYTES = 1 << 40
 
@@ -25,6 +40,7 @@ ROWS = (
         precisions=("fp16", "int8", "fp32"),
         unsuited={"a16w8": "TensorRT takes 8-bit activations only"},
         also=("CUDAExecutionProvider",),
+        preload=(*_CUDA_OF_PIP, *_TENSORRT_OF_PIP),
         options={
             "device_id": integer(0, 63),
             "trt_fp16_enable": switch(words=_TRUE_FALSE),
@@ -96,6 +112,7 @@ ROWS = (
             "use_ep_level_unified_stream": switch(),
         },
         fixed={"arena_extend_strategy": "kSameAsRequested"},
+        preload=_CUDA_OF_PIP,
         create_options=_RUNTIME,
         remarks="wheels are for CUDA 13 and cuDNN 9 (x86-64, and ARM64 of the server class: JetPack 7)",
     ),

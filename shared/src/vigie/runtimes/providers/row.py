@@ -64,6 +64,7 @@ class Row(msgspec.Struct, frozen=True):
     (on the CPU, where the provider has threads of its own). ``device_type``: what ONNX Runtime calls the device, if it
     differs (``NPU|CPU``: the first it sees). ``own_optimiser``: graphs come as they are.
     ``cache``: options that keep compiled models in ``{folder}``. ``context``: compiled ahead of time (EPContext).
+    ``preload``: libraries of pip's packages, which the loader does not find by itself; in the order of loading.
     ``vulkan``: the device is one of Vulkan's adapters, which say whether it is real.
     ``create_options``: what IoT Edge's createOptions must hold beside the image. ``platform``: ``sys.platform``.
     """
@@ -93,6 +94,7 @@ class Row(msgspec.Struct, frozen=True):
     performance: dict[Objective, dict[str, str]] = {}
     cache: dict[str, str] = {}
     context: bool = False
+    preload: tuple[str, ...] = ()
     vulkan: bool = False
     create_options: Mapping[str, object] = {}
     remarks: str = ""
