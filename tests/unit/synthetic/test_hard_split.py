@@ -36,7 +36,7 @@ def test_no_part_of_a_small_shot_is_longer_than_sixteen_pixels(size: str) -> Non
 
 
 def test_a_blurred_shot_has_lost_its_fine_detail() -> None:
-    """Share of edge energy that the lens leaves, noise taken off by comparing at a third of the size."""
+    """Share of edge energy that the lens leaves, noise taken off by comparing at half the size."""
 
     def sharpness(frame: np.ndarray) -> float:
         return float(
