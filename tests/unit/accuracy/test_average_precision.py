@@ -58,6 +58,13 @@ def test_ignored_objects_are_neither_asked_for_nor_wrong_to_find() -> None:
     assert without.objects == 1
 
 
+@pytest.mark.parametrize(("false_alarms", "precision"), [(99, 0.01), (100, 0.0)])
+def test_only_the_best_hundred_detections_of_a_frame_count(false_alarms: int, precision: float) -> None:
+    guesses = [(0, 0.9, 50, 50, 60, 60)] * false_alarms + [(0, 0.5, 0, 0, 10, 10)]
+    accuracy = mean_average_precision([truth((0, 0, 0, 10, 10))], [found(*guesses)], ["bolt"])
+    assert accuracy.map50 == pytest.approx(precision)
+
+
 def test_a_class_that_is_nowhere_does_not_count() -> None:
     accuracy = mean_average_precision([truth((0, 0, 0, 9, 9))], [found((0, 1, 0, 0, 9, 9))], ["bolt", "nut"])
     assert accuracy.ap50 == {"bolt": 1.0}

@@ -118,6 +118,22 @@ def test_a_refused_version_shows_the_value_still_in_force() -> None:
     assert patch["linger_ms"]["value"] == 0.0
 
 
+def test_a_refusal_keeps_the_word_of_what_it_does_not_concern() -> None:
+    acknowledgements = Acknowledgements()
+    good = Desired(3, {"linger_ms": 5.0})
+    in_force = decode_config(Config, good.properties)
+    said = acknowledgements.accepted(good, in_force)["linger_ms"]
+    bad = Desired(4, {"source": {"fps": 0}})
+    patch = acknowledgements.refused(bad, in_force, "$.source.fps", "expected 1..120, got 0")
+    assert patch["linger_ms"] == said
+    assert acknowledgements.reported.keys() == {"linger_ms", "source"}
+
+
+def test_a_long_reason_is_cut_to_what_a_reported_property_can_hold() -> None:
+    patch = Acknowledgements().refused(Desired(1, {"source": {}}), None, "$.source", "x" * 5_000)
+    assert patch["source"]["ad"] == "$.source: " + "x" * 990
+
+
 def test_the_schema_refuses_unknown_keys_and_the_defaults_decode() -> None:
     schema = config_schema(Config)
     assert schema["$defs"]["Source"]["additionalProperties"] is False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from vigie.config import ModuleEnvironment
@@ -15,6 +17,13 @@ def test_defaults_are_those_of_a_container() -> None:
     assert (str(env.state), str(env.frames), str(env.secrets)) == ("/var/lib/vigie", "/dev/shm/vigie", "/run/secrets")
     assert env.http == ("0.0.0.0", 9600)
     assert len(env.boot) == 8
+
+
+def test_measurements_are_where_the_variable_says_else_with_the_state() -> None:
+    assert ModuleEnvironment.from_environ("inference", {"VIGIE_RUNTIMES": "/var/cache/r"}).runtimes == Path(
+        "/var/cache/r"
+    )
+    assert ModuleEnvironment.from_environ("inference", {}).runtimes is None
 
 
 def test_the_connection_string_names_the_module_too() -> None:

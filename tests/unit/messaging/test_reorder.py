@@ -64,6 +64,17 @@ def test_a_gap_is_waited_for_then_counted_and_passed() -> None:
     assert order.lost == 2
 
 
+def test_the_next_gap_is_waited_for_as_long_as_the_first() -> None:
+    order: Reorder[int] = Reorder(WAIT)
+    push(order, 1, 3, 5)
+    assert drain(order, now=WAIT) == [1, 3]
+    assert order.due() == 2 * WAIT
+    assert drain(order, now=1.5 * WAIT) == []
+    push(order, 4, now=1.5 * WAIT)
+    assert drain(order, now=1.5 * WAIT) == [4, 5]
+    assert order.lost == 1
+
+
 def test_after_our_own_restart_the_stream_goes_on_where_it_is_without_counting_a_loss() -> None:
     order: Reorder[int] = Reorder(WAIT)
     push(order, 501, 500, 502)

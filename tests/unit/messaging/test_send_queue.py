@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -90,11 +91,13 @@ def test_who_offers_learns_what_was_dropped_for_it(rig: Rig) -> None:
 
 def test_results_of_one_batch_leave_in_one_message(rig: Rig) -> None:
     output = rig.output()
-    rig.outbox.attach(rig.hub)
     with output.together(3, within_s=30.0):
         for number in (1, 2, 3):
             output.offer(spec(str(number)), key=f"camera-{number}", keep=False)
-        assert rig.hub.sent == []
+            # As the sending thread asks, whenever it gets its turn.
+            with rig.outbox.condition:
+                assert output.next_flight(time.monotonic()) is None
+    rig.outbox.attach(rig.hub)
     wait_until(lambda: rig.hub.bodies)
     assert rig.hub.sent == [(1, ["1", "2", "3"])]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import stat
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -48,6 +49,28 @@ def test_a_server_certificate_of_another_authority_is_replaced(tmp_path):
     before = (tmp_path / "a" / "server.pem").read_bytes()
     Certificates(tmp_path / "a").prepare(["127.1.2.3"])
     assert (tmp_path / "a" / "server.pem").read_bytes() != before
+
+
+def expires_in(folder, name, days):
+    """Sign ``name``.pem anew, as it is but for its end."""
+    key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    first, *rest = x509.load_pem_x509_certificates((folder / f"{name}.pem").read_bytes())
+    builder = x509.CertificateBuilder(
+        first.issuer, first.subject, first.public_key(), first.serial_number, first.not_valid_before_utc,
+        datetime.now(UTC) + timedelta(days=days), list(first.extensions),
+    )  # fmt: skip
+    chain = [builder.sign(key, hashes.SHA256()), *rest]
+    (folder / f"{name}.pem").write_bytes(b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain))
+
+
+@pytest.mark.parametrize(("days", "renewed"), [(29, True), (31, False)])
+@pytest.mark.parametrize("name", ["ca", "server"])
+def test_a_certificate_is_renewed_a_month_before_its_end(tmp_path, name, days, renewed):
+    Certificates(tmp_path).prepare(["127.1.2.3"])
+    expires_in(tmp_path, name, days)
+    before = (tmp_path / f"{name}.pem").read_bytes()
+    Certificates(tmp_path).prepare(["127.1.2.3"])
+    assert ((tmp_path / f"{name}.pem").read_bytes() != before) is renewed
 
 
 def test_private_keys_are_their_owners_only(tmp_path):
