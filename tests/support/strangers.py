@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto
 
 from support.models import CLASSES, Graph, anchors, image, tensor, ultralytics_metadata
+from vigie.vision.decoders.retinaface import priors_xywh
 from vigie.vision.decoders.ultraface import prior_count
 
 HW = (64, 64)
@@ -209,14 +210,14 @@ def pair(scores: int, rows: int) -> onnx.ModelProto:
     return g.model([image(HW, "input")], [tensor("boxes_out", [1, rows, 4]), tensor("scores_out", [1, rows, scores])])
 
 
-def scrfd() -> onnx.ModelProto:
-    """Nine numbered outputs: scores, distances and landmarks of three strides, two anchors per cell."""
+def scrfd(*, landmarks: bool = True) -> onnx.ModelProto:
+    """Numbered outputs: scores, distances and perhaps landmarks of three strides, two anchors per cell."""
     g = Graph(34)
     outputs: dict[int, list[onnx.ValueInfoProto]] = {1: [], 4: [], 10: []}
     for stride in (8, 16, 32):
         count = anchors(HW, (stride,))
         level = g.features("input.1", (stride,), 30)
-        for width, start in ((1, 0), (4, 2), (10, 10)):
+        for width, start in ((1, 0), (4, 2), (10, 10)) if landmarks else ((1, 0), (4, 2)):
             part = g.add("Sigmoid", g.slice(level, start, start + 2 * width, 1))
             if width == 4:
                 part = g.add("Mul", part, g.constant([2.0]))
@@ -374,3 +375,51 @@ def anomaly(
         g.add(operator, value, *([level] if operator == "Greater" else []), name=name)
         outputs.append(tensor(name, shape, kind))
     return g.model([image(hw, "input")], outputs)
+
+
+def retinaface(
+    *, softmax: bool = True, boxes: str = "offsets", landmarks: bool = True, reach: float = 255.0
+) -> onnx.ModelProto:
+    """Offsets from two priors per cell of strides 8, 16, 32; ``boxes``: or corners as shares of the sides."""
+    g = Graph(35, reach)
+    parts: dict[int, list[str]] = {2: [], 4: [], 10: []}
+    for stride in (8, 16, 32):
+        level = g.features("input0", (stride,), 32)
+        for width, start in ((2, 0), (4, 4), (10, 12)):
+            split = g.add("Reshape", g.slice(level, start, start + 2 * width, 1), g.constant([2, width, -1], np.int64))
+            turned = g.add("Transpose", split, perm=[2, 0, 1])
+            parts[width].append(g.add("Reshape", turned, g.constant([1, -1, width], np.int64)))
+    count = 2 * anchors(HW)
+    scores = g.add("Concat", *parts[2], axis=1)
+    g.add("Softmax" if softmax else "Identity", scores, name="confidence", **({"axis": 2} if softmax else {}))
+    offsets = g.add("Concat", *parts[4], axis=1)
+    if boxes == "offsets":
+        g.add("Identity", offsets, name="bbox")
+    else:
+        priors = priors_xywh(HW)[:, :2] / np.array([HW[1], HW[0]], np.float32)
+        grid = np.concatenate((priors, priors), axis=1)[None]
+        size = g.add("Mul", g.add("Sigmoid", offsets), g.constant(np.array([-0.1, -0.1, 0.1, 0.1]).reshape(1, 1, 4)))
+        g.add("Add", size, g.constant(grid), name="bbox")
+    outputs = [tensor("bbox", [1, count, 4]), tensor("confidence", [1, count, 2])]
+    if landmarks:
+        g.add("Concat", *parts[10], axis=1, name="landmark")
+        outputs.append(tensor("landmark", [1, count, 10]))
+    return g.model([image(HW, "input0")], outputs)
+
+
+def levels_of_bins(
+    *, named: bool = True, strides: tuple[int, ...] = (8, 16, 32), shares: bool = True
+) -> onnx.ModelProto:
+    """Scores and sides of each stride in outputs of their own: NanoDet's names, or PicoDet's numbers."""
+    g = Graph(36)
+    scores, sides = [], []
+    for at, stride in enumerate(strides):
+        level = g.features("data", (stride,), CLASSES + 32, scale=2.0)
+        per_class = g.slice(level, 0, CLASSES, 1)
+        per_class = g.add("Sigmoid", per_class) if shares else per_class
+        names = (f"cls_pred_stride_{stride}", f"dis_pred_stride_{stride}") if named else (f"c{at}", f"d{at}")
+        g.add("Transpose", per_class, perm=[0, 2, 1], name=names[0])
+        g.add("Transpose", g.slice(level, CLASSES, CLASSES + 32, 1), perm=[0, 2, 1], name=names[1])
+        scores.append(tensor(names[0], [1, anchors(HW, (stride,)), CLASSES]))
+        sides.append(tensor(names[1], [1, anchors(HW, (stride,)), 32]))
+    return g.model([image(HW, "data")], [*scores, *sides])

@@ -1,22 +1,28 @@
 """NanoDet-Plus (strides 8 to 64) and NanoDet (8 to 32): [1, A, C+32]; BGR, mean and std of their own, stretched.
 
-Source: RangiLyu/nanodet, config/nanodet-plus-m_416.yml (keep_ratio False, normalize) and tools/export_onnx.py.
+With outputs of their own per stride: NanoDet's older exports (``cls_pred_stride_8``, ``dis_pred_stride_8``, ..) and
+PicoDet's without its postprocess (scores, then sides; RGB with ImageNet's mean and deviation). There the names or
+``--input`` say which, because the shapes are the same.
+
+Source: RangiLyu/nanodet, config/nanodet-plus-m_416.yml (keep_ratio False, normalize) and tools/export_onnx.py;
+PaddlePaddle/PaddleDetection, configs/picodet and deploy/third_engine/demo_onnxruntime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from vigie_devkit.models.evidence.values import are_shares
 from vigie_devkit.models.labels import COCO80
-from vigie_devkit.models.recognition import Feed, Recognition
-from vigie_devkit.models.signature import Signature
+from vigie_devkit.models.recognition import IMAGENET_RGB_STRETCH, Doubt, Feed, Recognition
+from vigie_devkit.models.signature import Port, Signature
 
 FEED = Feed("bgr", "stretch", mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395))
 BINS = 8
 
 
-def by_shape(signature: Signature) -> Iterator[Recognition]:
+def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
+    yield from _levels(signature)
     if len(signature.outputs) != 1 or signature.nhwc or len(signature.outputs[0].shape) != 3:
         return
     output = signature.outputs[0]
@@ -41,3 +47,50 @@ def by_shape(signature: Signature) -> Iterator[Recognition]:
                 iou_max=0.6,
                 why=f"one output [1,{output.shape[1]},{classes}+4x{BINS}] over {len(strides)} strides",
             )
+
+
+def _levels(signature: Signature) -> Iterator[Recognition | Doubt]:
+    """Scores and sides of each stride in outputs of their own."""
+    for strides in ((8, 16, 32, 64), (8, 16, 32)):
+        if len(signature.outputs) != 2 * len(strides) or signature.nhwc:
+            continue
+        counts = [signature.anchors((stride,)) for stride in strides]
+        sides = [_port(signature, count, lambda width: width == 4 * BINS) for count in counts]
+        scores = [_port(signature, count, lambda width: width != 4 * BINS) for count in counts]
+        ports = [port for port in (*scores, *sides) if port is not None]
+        classes = ports[0].shape[2] if ports else 0
+        if len(ports) != 2 * len(strides) or any(port.shape[2] != classes for port in ports[: len(strides)]):
+            continue
+        what = f"per stride scores [1,A,{classes}] and sides [1,A,{4 * BINS}]"
+        probed = [signature.probe[port.name] for port in ports[: len(strides)] if port.name in signature.probe]
+        if not all(are_shares(values) for values in probed):
+            yield Doubt(
+                "nanodet", f"{what} look like NanoDet's or PicoDet's, but the scores are not in 0..1; pass --card"
+            )
+            return
+        if signature.label_count not in {None, classes}:
+            yield Doubt("nanodet", f"{what}, {signature.label_count} names were passed; pass {classes} with --labels")
+            return
+        named = any("stride" in port.name for port in ports)
+        yield Recognition(
+            family="nanodet",
+            decoder="nanodet",
+            params={"strides": list(strides), "bins": BINS, "offset": 0.5},
+            feed=FEED if named else IMAGENET_RGB_STRETCH,
+            other_feeds=() if named else (FEED,),
+            outputs=tuple(port.name for port in ports),
+            class_count=classes,
+            score_min=0.35,
+            iou_max=0.6,
+            why=f"{what}{', named as NanoDet does' if named else ''}",
+        )
+        return
+
+
+def _port(signature: Signature, rows: int, fits: Callable[[int], bool]) -> Port | None:
+    found = [
+        port
+        for port in signature.outputs
+        if len(port.shape) == 3 and port.shape[:2] == (1, rows) and fits(port.shape[2])
+    ]
+    return found[0] if len(found) == 1 else None

@@ -23,14 +23,15 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
     if len(signature.outputs) not in {6, 9} or signature.nhwc:
         return
     found = []
-    for width in (1, 4):
+    landmarks = len(signature.outputs) == 9
+    for width in (1, 4, 10) if landmarks else (1, 4):
         for stride in STRIDES:
             wanted = (PER_CELL * signature.anchors((stride,)), width)
             ports = [port for port in signature.outputs if port.shape[-2:] == wanted and len(port.shape) in {2, 3}]
             if len(ports) != 1:
                 return
             found.append(ports[0])
-    scores, sides = found[: len(STRIDES)], found[len(STRIDES) :]
+    scores, sides = found[: len(STRIDES)], found[len(STRIDES) : 2 * len(STRIDES)]
     probed = [signature.probe.get(port.name) for port in (*scores, *sides)]
     values = [value for value in probed if value is not None]
     if len(values) == len(probed):
@@ -47,7 +48,9 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
         outputs=tuple(port.name for port in found),
         class_count=1,
         labels=("face",),
+        task="pose" if landmarks else "detection",
         score_min=0.5,
         iou_max=0.4,
-        why=f"per stride {', '.join(str(stride) for stride in STRIDES)} scores [A,1], distances [A,4]",
+        why=f"per stride {', '.join(str(stride) for stride in STRIDES)} scores [A,1], distances [A,4]"
+        + (", landmarks [A,10]" if landmarks else ""),
     )

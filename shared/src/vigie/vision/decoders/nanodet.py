@@ -1,10 +1,13 @@
-"""NanoDet and NanoDet-Plus: one output [1, A, C + 4 * bins]; class scores sigmoided, sides as a distribution.
+"""NanoDet, NanoDet-Plus, PicoDet: class scores sigmoided, sides as a distribution over bins.
+
+One output [1, A, C + 4 * bins], or for each stride scores [1, A_s, C], then for each stride sides [1, A_s, 4 * bins].
 
 A side's distance from the anchor is the mean of its softmaxed bins (0..bins-1) in strides. Anchors lie on the cell's
-corner (NanoDet-Plus, ``offset`` 0) or its centre (NanoDet, ``offset`` 0.5).
+corner (NanoDet-Plus, ``offset`` 0) or its centre (NanoDet, PicoDet, ``offset`` 0.5).
 
 Source: RangiLyu/nanodet, nanodet/model/head/nanodet_plus_head.py ``get_bboxes`` and ``get_single_level_center_priors``;
-gfl_head.py ``get_single_level_center_point``; Li et al., Generalized Focal Loss, 2020.
+gfl_head.py ``get_single_level_center_point``; Li et al., Generalized Focal Loss, 2020;
+PaddlePaddle/PaddleDetection, ppdet/modeling/heads/pico_head.py and deploy/third_engine/demo_onnxruntime.
 """
 
 from __future__ import annotations
@@ -37,7 +40,13 @@ class NanoDet:
         cells, self._strides = strided_grid(facts.input_hw, params.strides)
         self._anchors = (cells + np.float32(params.offset)) * self._strides
         self._steps = np.arange(params.bins, dtype=np.float32)
-        facts.require((1, len(cells), facts.class_count + 4 * params.bins))
+        self._levels = len(params.strides) if len(facts.output_shapes) > 1 else 0
+        if self._levels:
+            counts = [len(strided_grid(facts.input_hw, (stride,))[0]) for stride in params.strides]
+            widths = (facts.class_count, 4 * params.bins)
+            facts.require(*((1, count, width) for width in widths for count in counts))
+        else:
+            facts.require((1, len(cells), facts.class_count + 4 * params.bins))
 
     def __call__(
         self,
@@ -48,11 +57,15 @@ class NanoDet:
         classes: Collection[int] | None = None,
     ) -> Detections:
         self._facts.expect(outputs)
-        rows = outputs[0][0]
-        index, scores, class_ids = pick_columns(rows[:, : self._classes].T, score_min)
+        if self._levels:
+            per_class = np.concatenate([output[0] for output in outputs[: self._levels]])
+            table = np.concatenate([output[0] for output in outputs[self._levels :]])
+        else:
+            per_class, table = outputs[0][0][:, : self._classes], outputs[0][0][:, self._classes :]
+        index, scores, class_ids = pick_columns(per_class.T, score_min)
         if index.size == 0:
             return Detections.none()
-        bins = rows[index, self._classes :].astype(np.float32).reshape(-1, 4, self._bins)
+        bins = table[index].astype(np.float32).reshape(-1, 4, self._bins)
         bins -= bins.max(axis=2, keepdims=True)
         np.exp(bins, out=bins)
         sides = (bins @ self._steps) / bins.sum(axis=2) * self._strides[index]

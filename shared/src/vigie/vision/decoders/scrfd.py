@@ -1,9 +1,12 @@
-"""SCRFD (InsightFace): scores and distances of each level, two anchors per cell; landmarks are not read.
+"""SCRFD (InsightFace): scores, distances and perhaps landmarks of each level, two anchors per cell.
 
-Outputs in this order: scores of every stride [A_s, 1] (sigmoided), then distances [A_s, 4]; a batch axis of 1 may be
-there. A distance times the stride is how far left, top, right and bottom lie from the cell's corner.
+Outputs in this order: scores of every stride [A_s, 1] (sigmoided), then distances [A_s, 4], then, where there are any,
+landmarks [A_s, 10]; a batch axis of 1 may be there. A distance times the stride is how far left, top, right and bottom
+lie from the cell's corner; a landmark times the stride, how far right and below. Landmarks are key points, each as sure
+as its face.
 
-Source: deepinsight/insightface, python-package/insightface/model_zoo/scrfd.py ``forward`` and ``distance2bbox``.
+Source: deepinsight/insightface, python-package/insightface/model_zoo/scrfd.py ``forward`` and ``distance2bbox``,
+``distance2kps``.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ class Scrfd:
         self._anchors = np.repeat(cells * strides, params.per_cell, axis=0)
         self._strides = np.repeat(strides, params.per_cell, axis=0)
         counts = [params.per_cell * len(strided_grid(facts.input_hw, (stride,))[0]) for stride in params.strides]
-        wanted = [(count, width) for width in (1, 4) for count in counts]
+        self._points = len(facts.output_shapes) == 3 * self._levels
+        wanted = [(count, width) for width in ((1, 4, 10) if self._points else (1, 4)) for count in counts]
         batch = facts.output_shapes and len(facts.output_shapes[0]) == 3
         facts.require(*((1, *shape) if batch else shape for shape in wanted))
 
@@ -52,11 +56,18 @@ class Scrfd:
         index = np.flatnonzero(scores >= score_min)
         if index.size == 0:
             return Detections.none()
-        sides = np.concatenate([output.reshape(-1, 4) for output in outputs[self._levels :]])[index].astype(np.float32)
+        sides = np.concatenate([output.reshape(-1, 4) for output in outputs[self._levels : 2 * self._levels]])
+        sides = sides[index].astype(np.float32)
         sides *= self._strides[index]
-        anchors = self._anchors[index]
+        anchors, points = self._anchors[index], None
+        if self._points:
+            moved = np.concatenate([output.reshape(-1, 10) for output in outputs[2 * self._levels :]])[index]
+            moved = moved.astype(np.float32).reshape(-1, 5, 2) * self._strides[index][:, None]
+            sure = np.broadcast_to(scores[index][:, None, None], (len(index), 5, 1))
+            points = np.concatenate((anchors[:, None] + moved, sure), axis=2)
         boxes = np.concatenate((anchors - sides[:, :2], anchors + sides[:, 2:]), axis=1)
-        return select(boxes, scores[index], np.zeros(len(index), np.int32), iou_max=iou_max, classes=classes)
+        class_ids = np.zeros(len(index), np.int32)
+        return select(boxes, scores[index], class_ids, iou_max=iou_max, classes=classes, keypoints=points)
 
 
 def make(params: Params, facts: DecoderFacts) -> Decoder:
