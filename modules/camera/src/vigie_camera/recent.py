@@ -6,28 +6,35 @@ import threading
 from collections import OrderedDict
 
 from vigie.contracts.frames import FrameItem
+from vigie.contracts.pixels import RingReference
 
-# More than any ring has slots: whether the pixels are still there is the ring's to say.
-_FRAMES = 80
+# Frames that are in no ring are in these notes themselves.
+_INLINE = 80
+_Place = tuple[str, int]
 
 
 class Recent:
-    """Thread-safe."""
+    """Thread-safe. One note for each slot of a camera's ring: a frame whose slot has another one is gone."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_camera: dict[str, OrderedDict[int, FrameItem]] = {}
+        self._by_camera: dict[str, OrderedDict[_Place, FrameItem]] = {}
 
     def note(self, item: FrameItem) -> None:
         with self._lock:
             frames = self._by_camera.setdefault(item.camera, OrderedDict())
-            frames[item.seq] = item
-            if len(frames) > _FRAMES:
-                frames.popitem(last=False)
+            pixels = item.pixels
+            if not isinstance(pixels, RingReference):
+                frames["", item.seq] = item
+                if len(frames) > _INLINE:
+                    frames.popitem(last=False)
+                return
+            if frames and next(iter(frames))[0] != pixels.ring:
+                frames.clear()  # the camera writes another ring, and the former has lost its name
+            frames[pixels.ring, pixels.slot] = item
 
     def find(self, camera: str, seq: int, trace: str) -> FrameItem | None:
         """None: too long ago, or of another start."""
         with self._lock:
-            frames = self._by_camera.get(camera)
-            found = None if frames is None else frames.get(seq)
-        return found if found is not None and found.trace == trace else None
+            frames = list(self._by_camera.get(camera, {}).values())
+        return next((one for one in frames if one.seq == seq and one.trace == trace), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import cv2
@@ -21,6 +22,7 @@ from vigie.messaging.inputs import InputQueue
 from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie_preprocess.config import PreprocessConfig
+from vigie_preprocess.holds import Holds
 from vigie_preprocess.regions import KEPT_AT_A_TIME, REPORTED, Regions, check_regions
 from vigie_preprocess.tensors import CHANNELS, TensorRings
 from vigie_preprocess.views import fit_views, region_of
@@ -77,18 +79,19 @@ class FitStage:
         # One resize is too short to share: OpenCV's pool spins longer than it helps (VGA to 416: 1.1 against 0.8 ms of
         # CPU in the same time), and the other core belongs to the other modules.
         cv2.setNumThreads(1)
-        with RingPool(self._folder) as pool, TensorRings(self._tensors_folder) as rings:
+        with RingPool(self._folder) as pool, closing(Holds(pool)) as holds, TensorRings(self._tensors_folder) as rings:
             while not stop.is_set():
                 self._alive.beat()
                 self._follow_specs()
                 self._follow_regions(rings)
+                holds.expire()
                 received = self._frames.get(POLL_S)
                 if received is None:
                     pool.sweep()  # rings whose writer has moved on would keep their memory
                     continue
                 with self._tensors.together(len(received.items)):
                     for item in received.items:
-                        self._fit_or_drop(item, pool, rings, stop)
+                        self._fit_or_drop(item, pool, rings, holds, stop)
                         self._fit_for_trial(item, pool, rings, stop)
                 if not stop.is_set():
                     received.done()
@@ -116,11 +119,15 @@ class FitStage:
             self._service.twin.report({REPORTED: {**state, **gone}})
             self._told = state
 
-    def _fit_or_drop(self, item: FrameItem, pool: RingPool, rings: TensorRings, stop: threading.Event) -> None:
+    def _fit_or_drop(
+        self, item: FrameItem, pool: RingPool, rings: TensorRings, holds: Holds, stop: threading.Event
+    ) -> None:
         if not self._ready_for(item, stop):
             return
+        holds.take(item)
         tensor = self._fit(item, pool, rings)
         if isinstance(tensor, str):
+            holds.drop(item.camera, item.trace)
             self._service.metrics.dropped(tensor, item.camera)
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=tensor)
         else:
@@ -129,6 +136,8 @@ class FitStage:
             superseded = self._tensors.offer(tensor, key=item.camera, keep=item.keep, weight=weight)
             if superseded is not None:
                 rings.release(superseded.pixels)
+                holds.drop(superseded.camera, superseded.trace)
+            holds.shorten(item.camera, self._tensors.outstanding_of(item.camera))
 
     def _fit_for_trial(self, item: FrameItem, pool: RingPool, rings: TensorRings, stop: threading.Event) -> None:
         """Also for a model on trial, where that costs the serving one nothing: without room it is left out."""

@@ -99,6 +99,11 @@ class RingPool:
             self._leases[key] = leases + 1
         return ring.array(slot, shape, dtype, count)
 
+    def slots(self, reference: RingReference) -> int:
+        """How many slots the ring of a frame that is held has."""
+        with self._mutex:
+            return self._rings[reference.ring].geometry.slots
+
     def release(self, reference: RingReference) -> None:
         """Undo one ``acquire``."""
         key = (reference.ring, reference.slot)

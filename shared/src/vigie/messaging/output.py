@@ -100,6 +100,12 @@ class Output(Ringing[T]):
             self._look(time.monotonic())
             return self._outstanding(None)
 
+    def outstanding_of(self, key: str) -> int:
+        """``outstanding``, of those with ``key`` alone."""
+        with self._condition:
+            self._look(time.monotonic())
+            return self._outstanding(key)
+
     def without_progress_s(self) -> float:
         """How long something has been waiting for the consumer without its processing anything; 0: nothing waits.
 
