@@ -39,8 +39,9 @@ PER_KILL = 2000
 class Module:
     """One process of a module, which can be killed and started."""
 
-    def __init__(self, folder: Path, hub: HubProcess, name: str, command: list[str]) -> None:
+    def __init__(self, folder: Path, hub: HubProcess, name: str, command: list[str], **environment: str) -> None:
         self._folder, self._hub, self._name, self._command = folder, hub, name, command
+        self._more = environment
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -50,7 +51,7 @@ class Module:
         shared.mkdir(exist_ok=True)
         environment = {
             **os.environ, **self._hub.environment(self._name), "VIGIE_STATE": str(state), "VIGIE_FRAMES": str(shared),
-            "VIGIE_SECRETS": str(state), "VIGIE_HTTP": "127.0.0.1:0", "VIGIE_LOG": "json",
+            "VIGIE_SECRETS": str(state), "VIGIE_HTTP": "127.0.0.1:0", "VIGIE_LOG": "json", **self._more,
         }  # fmt: skip
         with (self._folder / f"{self._name}.log").open("ab") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
