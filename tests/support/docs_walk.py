@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -102,12 +104,23 @@ def sessions(stage: str) -> list[Session]:
 
 
 def walk(
-    session: Session, folder: Path, environ: Mapping[str, str] | None = None, *, within_s: float = WITHIN_S
+    session: Session,
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    cloned: bool = False,
+    within_s: float = WITHIN_S,
 ) -> None:
-    """``within_s``: for each command. Nothing of the session runs afterwards.
+    """``within_s``: for each command; ``cloned``: in a clone with an environment of its own. Nothing runs afterwards.
 
     Raises: AssertionError: a command does not do what the page says.
     """
+    if cloned:
+        folder = folder / "vigie"
+        subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+        environ = {"PATH": os.environ["PATH"], "VIGIE_HOME": "", "VIGIE_VENV": "", **(environ or {})}
+    else:
+        link(folder)
     prepare(session, folder)
     with Terminal(folder, environ or {}, within_s=within_s) as shell:
         others: list[Terminal] = []
@@ -141,12 +154,16 @@ def _judge(step: Step, columns: int, code: int, shown: str, folder: Path) -> Non
     assert not step.fits or too_wide(shown, columns) == [], said
 
 
-def prepare(session: Session, folder: Path) -> None:
-    """What a checkout has, by links, and the session's own files."""
+def link(folder: Path) -> None:
+    """What a checkout has, by links, and the environment of the tests."""
     for entry in ROOT.iterdir():
         if entry.name not in _NOT_LINKED and not (folder / entry.name).exists():
             (folder / entry.name).symlink_to(entry)
     (folder / ".venv").symlink_to(Path(sys.prefix))
+
+
+def prepare(session: Session, folder: Path) -> None:
+    """The session's own files."""
     for name, what in session.files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)

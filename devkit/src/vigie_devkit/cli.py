@@ -94,7 +94,7 @@ class Parser(argparse.ArgumentParser):
             message = f"{match[1]}: expected {_TYPES.get(match[2], 'another value')}, got {match[3]}"
         elif message.startswith("argument "):
             message = message.removeprefix("argument ")
-        self.exit(Exit.USAGE, f"vigie: {message}; see: ./{self.prog} --help\n")
+        self.exit(Exit.USAGE, f"vigie: {message}{'' if message.endswith('?') else ';'} see: ./{self.prog} --help\n")
 
 
 _CHOICE = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)

@@ -278,7 +278,7 @@ def bare(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
         (["version"], 0, "vigie 0.1.0"),
         (["up", "--help"], 0, "--frames"),
         (["twin", "set", "--help"], 0, "--wait"),
-        (["upp"], 2, "command 'upp' does not exist; did you mean 'up'?"),
+        (["upp"], 2, "command 'upp' does not exist; did you mean 'up'? see: ./vigie --help"),
         (["up", "--frame", "3"], 2, "up takes no '--frame'; did you mean --frames?"),
         (["up", "--seconds", "abc"], 2, "--seconds: expected a number above 0, got 'abc'"),
         (["down"], 0, "nothing is up"),

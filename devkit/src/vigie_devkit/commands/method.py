@@ -12,7 +12,7 @@ from vigie_devkit.local.hub_option import add_hub_options, hub_state
 _EXAMPLES = """examples:
   ./vigie method camera get_status                       no payload
   ./vigie method inference get_status '{}'               a JSON payload
-  ./vigie method camera snapshot @request.json      a payload from a file
+  ./vigie method camera snapshot @request.json           a payload from a file
   ./vigie method camera get_status --connect-timeout 20  wait for a module that is still starting
 
 The reply's payload goes to stdout. exit codes: 0 the module answered 200..299; 1 it answered another status, or the
