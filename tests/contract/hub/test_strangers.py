@@ -13,7 +13,7 @@ import pytest
 from support.hub import manifest, running_hub, wait_until
 from support.wire import DEADLINE_S, Wire, tls_socket, wire
 from vigie_edgehub.mqtt.codec import encode
-from vigie_edgehub.mqtt.packets import PingReq, SubAck, Subscribe
+from vigie_edgehub.mqtt.packets import PingReq, Publish, SubAck, Subscribe
 from vigie_edgehub.service.credentials import ConnectionString
 
 
@@ -99,13 +99,26 @@ def test_a_header_that_is_not_ascii_is_401_and_so_is_a_token_for_something_else(
     assert request(hub, "GET", "/devices", made.token(9_999_999_999))[0] == 200
 
 
-@pytest.mark.parametrize("module", ["..", ".", "%2E%2E", "a b", "a" * 129, "a;b"])
+@pytest.mark.parametrize("module", ["..", ".", "%2E%2E", "../../x", "a b", "a" * 129, "a;b"])
 def test_an_id_that_would_leave_its_folder_or_topic_makes_no_module(hub, module):
     text = module.replace("%2E", ".")
     made = ConnectionString.parse(hub.connection_string)
     path = f"/devices/{hub.description['device_id']}/modules/{''.join(f'%{byte:02X}' for byte in text.encode())}"
     status, body = request(hub, "PUT", path, made.token(9_999_999_999), {})
     assert (status, "is not a module id" in body) == (400, True), body
+
+
+def test_a_report_that_reads_as_infinity_is_answered_and_poisons_nothing(hub):
+    with wire(hub, "a") as link:
+        link.subscribe("$iothub/twin/res/#")
+        reports = [(b'{"x": 1e400}', 400), (b'{"y": {"z": [-1e999]}}', 400), (b'{"x": 1}', 204)]
+        for number, (body, status) in enumerate(reports):
+            link.publish(f"$iothub/twin/PATCH/properties/reported/?$rid={number}", body)
+            answer = link.expect(Publish, lambda packet: packet.topic.startswith("$iothub/twin/res/"))
+            assert answer.topic.startswith(f"$iothub/twin/res/{status}/?$rid={number}"), answer.topic
+        link.publish("$iothub/twin/GET/?$rid=9")
+        answer = link.expect(Publish, lambda packet: packet.topic.startswith("$iothub/twin/res/200/"))
+        assert json.loads(answer.payload)["reported"]["x"] == 1
 
 
 @pytest.mark.parametrize("key", ["", "c2hvcnQ=", "not base64!", "A" * 200])
