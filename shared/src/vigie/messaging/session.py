@@ -146,7 +146,7 @@ class SdkSession:
                 product_info="vigie",
             )
 
-        session = cls(calls, calls.call("create client", make), changed, patiences)
+        session = cls(calls, _made(calls, make), changed, patiences)
         session._client.on_connection_state_change = session._on_state  # type: ignore[assignment] # the SDK's alias says [None] for no argument
         session._client.on_background_exception = session._on_background
         return session
@@ -279,6 +279,35 @@ class SdkSession:
             # One failed signature ends the client's renewal for good (its alarm is not set again).
             self.vitals.renewal_failed = True
         self._changed()
+
+
+def _made(calls: CallThread, make: Callable[[], IoTHubModuleClient]) -> IoTHubModuleClient:
+    """What ``make`` gives in time. A client that is made too late, by a hub that hung, is shut down at once: nobody
+    has it, and its alarm would keep it for an hour.
+    """
+    lock = threading.Lock()
+    abandoned = False
+    made: list[IoTHubModuleClient] = []
+
+    def make_or_end() -> IoTHubModuleClient:
+        client = make()
+        with lock:
+            late = abandoned
+            made.append(client)
+        if late:
+            ClientShutdown(client).run()
+        return client
+
+    try:
+        return calls.call("create client", make_or_end)
+    except HubCallHungError:
+        with lock:
+            abandoned = True
+            just_made = made[:]
+        for client in just_made:
+            with contextlib.suppress(Exception):
+                calls.call("shut down client", ClientShutdown(client).run, deadline_s=SHUTDOWN_DEADLINE_S)
+        raise
 
 
 def _body(data: bytes | str) -> bytes:
