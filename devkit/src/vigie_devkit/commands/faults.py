@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vigie_devkit.local.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from vigie_devkit.faults.fault import Fault
 
 EXAMPLES = """examples:
   ./vigie faults --list                              what can be tried
   ./vigie faults --only kill-inference               one of them
   ./vigie faults --only hub                          all whose names begin with it
   ./vigie faults --output docs/reliability.md        all, and the table of that page made anew
+  ./vigie faults --kills 100 --seed 4                kill -9 of anything at random while disks fill at random
 
 Faults of disks mount small file systems and need root; those of clocks need libfaketime. What this machine cannot do is
 listed, not left out.
@@ -36,6 +41,9 @@ def add_parser(subparsers: Any) -> None:
         "--skip", action="append", default=[], metavar="NAME", help="not this fault, nor what begins so"
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="what is drawn by chance (default: 1)")
+    parser.add_argument(
+        "--kills", type=int, metavar="N", help="instead of named faults: N kills at random, on disks that others fill"
+    )
     parser.add_argument("--json", action="store_true", help="print the results as one JSON array and nothing else")
     parser.add_argument("--output", type=Path, metavar="FILE", help="put the table into this Markdown page, too")
     parser.set_defaults(handler=faults)
@@ -55,9 +63,7 @@ def faults(args: argparse.Namespace) -> int:
 
     known = all_faults()
     if args.list:
-        for fault in known.values():
-            print(f"{fault.name:<26} {fault.what}")
-        return Exit.OK
+        return _list(known)
     wrong = [word for word in (*args.only, *args.skip) if not any(name.startswith(word) for name in known)]
     if wrong:
         raise UsageError(f"there is no fault {wrong[0]!r}; see: ./vigie faults --list")
@@ -71,6 +77,8 @@ def faults(args: argparse.Namespace) -> int:
         sys.stderr.write(f"faults: {line}\n")
         sys.stderr.flush()
 
+    if args.kills is not None:
+        return _kills(args, tell)
     for sentence in cannot_do():
         tell(sentence)
     results: list[Result] = []
@@ -90,3 +98,22 @@ def faults(args: argparse.Namespace) -> int:
     if args.output is None and not args.json:
         print(made)
     return Exit.OK if all(result.kept for result in results) else Exit.NO_FLOW
+
+
+def _list(known: Mapping[str, Fault]) -> int:
+    for fault in known.values():
+        print(f"{fault.name:<26} {fault.what}")
+    return Exit.OK
+
+
+def _kills(args: argparse.Namespace, tell: Callable[[str], None]) -> int:
+    import json
+    from dataclasses import asdict
+
+    from vigie_devkit.faults.kills import kill_at_random
+
+    if args.kills < 1:
+        raise UsageError(f"--kills: expected at least 1, got {args.kills}")
+    report = kill_at_random(args.seed, args.kills, tell)
+    print(json.dumps(asdict(report)) if args.json else report.words())
+    return Exit.NO_FLOW if report.unmet else Exit.OK

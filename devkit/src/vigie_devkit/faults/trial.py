@@ -80,9 +80,9 @@ def try_fault(fault: Fault, system: System, upstream: Upstream) -> Result:
         while time.monotonic() < until:
             time.sleep(0.2)
             watch.look()
-    back_s = _until_back(upstream, system, time.monotonic_ns())
+    back_s = until_back(upstream, system, time.monotonic_ns())
     watch.wait(SIGNS_WITHIN_S)
-    drained = back_s is not None and _drained(system)
+    is_drained = back_s is not None and drained(system)
     counts = {what: count - before[what] for what, count in _counts(upstream.take()).items()}
     # A ledger in doubt is begun anew: what was on its way may come again, under another message id and its own trace.
     allowed = {"came twice"} if fault.new_ledger else set()
@@ -92,7 +92,7 @@ def try_fault(fault: Fault, system: System, upstream: Upstream) -> Result:
     else:
         if back_s > fault.back_within_s:
             unmet.append(f"flow was back after {back_s:.1f} s, promised within {fault.back_within_s:g} s")
-        if not drained:
+        if not is_drained:
             unmet.append(f"what is recorded was not sent within {DRAINED_WITHIN_S:.0f} s")
         unmet += [f"{name} is not ready" for name in _unready(system)]
     unmet += [f"not seen: {sign.words()}" for sign in watch.missing()]
@@ -138,7 +138,7 @@ class _Watch:
         return [sign for sign, _ in self._waiting]
 
 
-def _wait_for_flow(upstream: Upstream, system: System, within_s: float = 90.0) -> None:
+def _wait_for_flow(upstream: Upstream, system: System, within_s: float = 240.0) -> None:
     now_ns = time.monotonic_ns()
     deadline = time.monotonic() + within_s
     while upstream.take().newest_captured_ns <= now_ns:
@@ -147,7 +147,8 @@ def _wait_for_flow(upstream: Upstream, system: System, within_s: float = 90.0) -
         time.sleep(0.2)
 
 
-def _until_back(upstream: Upstream, system: System, ended_ns: int) -> float | None:
+def until_back(upstream: Upstream, system: System, ended_ns: int) -> float | None:
+    """Seconds until a frame that was captured after ``ended_ns`` has arrived; None: it did not come."""
     while (waited_s := (time.monotonic_ns() - ended_ns) / 1e9) < GIVE_UP_S:
         if upstream.take().newest_captured_ns > ended_ns:
             return waited_s
@@ -157,7 +158,8 @@ def _until_back(upstream: Upstream, system: System, ended_ns: int) -> float | No
     return None
 
 
-def _drained(system: System) -> bool:
+def drained(system: System) -> bool:
+    """Whether what sync has recorded is sent, within a minute and a half."""
     deadline = time.monotonic() + DRAINED_WITHIN_S
     while time.monotonic() < deadline:
         backlog = _quietly(lambda: system.metric("sync", "vigie_ledger_backlog", {}))
