@@ -11,6 +11,7 @@ from vigie_devkit.faults.kit.files import file_faults
 from vigie_devkit.faults.kit.floods import flood_faults
 from vigie_devkit.faults.kit.hubs import hub_faults
 from vigie_devkit.faults.kit.limits import limit_faults
+from vigie_devkit.faults.kit.links import link_faults
 from vigie_devkit.faults.kit.processes import process_faults
 
 
@@ -25,6 +26,7 @@ def all_faults() -> dict[str, Fault]:
         *camera_faults(),
         *disk_faults(),
         *clock_faults(),
+        *link_faults(),
         *engine_faults(),
     ]
     setups = [one.setup.name for one in faults]

@@ -16,9 +16,12 @@ from typing import Any
 
 from vigie.errors import HubAnswerError, HubAwayError
 from vigie_devkit.bench.product import BenchError, Product
+from vigie_devkit.faults.bad_link import BadLink, bad_link
 from vigie_devkit.faults.web_camera import WebCamera, web_camera
+from vigie_devkit.local.address import MQTT_PORT, choose_address
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.programs import GATEWAY
 from vigie_devkit.local.tree import tree
 
 _RUN = "faults"
@@ -35,13 +38,14 @@ class Setup:
     """How the system is started. ``environment``: besides the usual; ``{home}`` in a value is the run's home.
 
     ``tmpfs``: folder under the run's folder to its size in bytes: a disk of its own. ``web``: a live camera over HTTP
-    in place of the synthetic one.
+    in place of the synthetic one. ``link``: modules reach the hub over a link that can be bad.
     """
 
     name: str = "plain"
     environment: tuple[tuple[str, str], ...] = ()
     tmpfs: tuple[tuple[str, int], ...] = ()
     web: bool = False
+    link: bool = False
     twins: tuple[tuple[str, str], ...] = ()
 
 
@@ -56,6 +60,7 @@ class System:
     setup: Setup
     seed: int
     camera: WebCamera | None = None
+    link: BadLink | None = None
     scratch: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -136,11 +141,13 @@ def running(folder: Path, setup: Setup, seed: int) -> Iterator[System]:
     mounted: list[Path] = []
     log = folder / "up.log"
     folder.mkdir(parents=True, exist_ok=True)
-    with _camera(setup) as camera:
+    with _camera(setup) as camera, _link(setup, run) as link:
         source = f"synthetic://conveyor?seed={seed}&fps={FPS}" if camera is None else camera.url("/mjpeg")
         try:
             _mount(run, setup, mounted)
             environment = {name: value.format(home=folder) for name, value in setup.environment}
+            if link is not None:
+                environment[GATEWAY] = link.host
             with log.open("wb") as output:
                 begun_ns = time.monotonic_ns()
                 process = subprocess.Popen(
@@ -154,7 +161,7 @@ def running(folder: Path, setup: Setup, seed: int) -> Iterator[System]:
                 )  # fmt: skip
             product = Product(home, run, process, log, begun_ns)
             try:
-                system = System(product, setup, seed, camera)
+                system = System(product, setup, seed, camera, link)
                 product.wait_until(lambda: committed(product) >= 1, "the first item", STARTS_WITHIN_S)
                 system.forget_measurements()
                 yield system
@@ -177,6 +184,15 @@ def _camera(setup: Setup) -> Iterator[WebCamera | None]:
         return
     with web_camera() as camera:
         yield camera
+
+
+@contextmanager
+def _link(setup: Setup, run: RunPaths) -> Iterator[BadLink | None]:
+    if not setup.link:
+        yield None
+        return
+    with bad_link(run.hub_json, choose_address(f"link/{run.folder}"), MQTT_PORT) as link:
+        yield link
 
 
 def _mount(run: RunPaths, setup: Setup, mounted: list[Path]) -> None:

@@ -17,6 +17,8 @@ from vigie_edgehub.routes.config import parse_edgehub_desired
 from vigie_edgehub.routes.table import Route
 
 HUB = "hub"
+# The name under which modules reach the hub, where something stands between them and it; without it: its address.
+GATEWAY = "VIGIE_GATEWAY_HOSTNAME"
 # Sync flushes its ledger last; the hub drains connections.
 _GRACE_S = {"camera": 1.2, "preprocess": 0.8, "inference": 0.8, "sync": 1.5, HUB: 1.2}
 
@@ -39,6 +41,8 @@ def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def hub_program(run: RunPaths, listen: str) -> Program:
     command = [*python("vigie_edgehub"), "run", "--manifest", str(run.manifest), "--state", str(run.hub)]
+    if gateway := os.environ.get(GATEWAY):
+        command += ["--gateway-hostname", gateway]
     return Program(
         name=HUB,
         command=[*command, "--listen", listen],

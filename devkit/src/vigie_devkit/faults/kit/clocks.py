@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.kit.hubs import behave, cloud_away
+from vigie_devkit.faults.signs import LogLine
 from vigie_devkit.faults.system import Setup, System
 
 _LIBRARIES = (
@@ -50,6 +53,20 @@ def jumping(offset: str, *, kill: str = "") -> Put:
     return put
 
 
+@contextmanager
+def _away_for_an_hour(system: System) -> Iterator[None]:
+    """The cloud goes; the hub is killed and starts an hour later by the clock, which stays so."""
+    system.product.hub().misbehave(upstream_online=False)
+    time.sleep(8.0)
+    (system.run.home.parent / "clock").write_text("+1h\n", encoding="ascii")
+    system.signal("hub", signal.SIGKILL)
+    try:
+        cloud_away(system)
+        yield
+    finally:
+        behave(system)
+
+
 def clock_faults() -> list[Fault]:
     if not available():
         return []
@@ -60,4 +77,10 @@ def clock_faults() -> list[Fault]:
               back_within_s=30.0, setup=CLOCK, peers=_PEERS),
         Fault(name="clock-back-hub-killed", what="the clock is 30 days back while the hub is started anew",
               put=jumping("-30d", kill="hub"), hold_s=12.0, back_within_s=40.0, setup=CLOCK, peers=_PEERS),
+        Fault(name="sas-expired", what="the hub starts anew 2 h later by the clock: every module's token has expired",
+              put=jumping("+2h", kill="hub"), hold_s=12.0, back_within_s=40.0, setup=CLOCK,
+              signs=(LogLine("sync", "hub_disconnected"),), peers=_PEERS),
+        Fault(name="upstream-cut-1h", what="the cloud is away for 1 h by the clock, and the hub is killed meanwhile",
+              put=_away_for_an_hour, hold_s=20.0, back_within_s=40.0, setup=CLOCK,
+              peers="edgeHub stores for its time-to-live (2 h by default) and sends in order when the cloud is back"),
     ]  # fmt: skip

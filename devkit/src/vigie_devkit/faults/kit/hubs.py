@@ -26,17 +26,27 @@ def misbehaving(**settings: float | bool) -> Put:
         try:
             yield
         finally:
-            _behave(system)
+            behave(system)
 
     return put
 
 
-def _behave(system: System) -> None:
+def behave(system: System) -> None:
+    """End all misbehaviour, as soon as the hub answers."""
     for _ in range(40):
         with suppress(HubAwayError, HubAnswerError):
             system.product.hub().behave()
             return
         time.sleep(0.25)
+
+
+def cloud_away(system: System) -> None:
+    """Tell a hub that starts anew, and so knows nothing of its misbehaviour, as soon as it answers."""
+    for _ in range(240):
+        time.sleep(0.25)
+        with suppress(HubAwayError, HubAnswerError):
+            system.product.hub().misbehave(upstream_online=False)
+            return
 
 
 @contextmanager
@@ -93,15 +103,10 @@ def _cut_and_killed(system: System) -> Iterator[None]:
     time.sleep(10.0)
     system.signal("hub", signal.SIGKILL)
     try:
-        # The hub that starts anew knows nothing of its misbehaviour: it is told again.
-        for _ in range(80):
-            time.sleep(0.25)
-            with suppress(HubAwayError, HubAnswerError):
-                system.product.hub().misbehave(upstream_online=False)
-                break
+        cloud_away(system)
         yield
     finally:
-        _behave(system)
+        behave(system)
 
 
 @contextmanager
