@@ -423,3 +423,18 @@ def levels_of_bins(
         scores.append(tensor(names[0], [1, anchors(HW, (stride,)), CLASSES]))
         sides.append(tensor(names[1], [1, anchors(HW, (stride,)), 32]))
     return g.model([image(HW, "data")], [*scores, *sides])
+
+
+def outputs_of(**shapes: tuple[int, ...]) -> onnx.ModelProto:
+    """Any outputs, by name, of numbers that depend on the picture: for networks that only their outside makes known."""
+    g = Graph(37)
+    flat = g.features("input", (8,), 64)
+    made = []
+    for name, shape in shapes.items():
+        count = int(np.prod(shape))
+        repeat = -(-count // (64 * anchors(HW, (8,))))
+        many = g.add("Concat", *[flat] * repeat, axis=1) if repeat > 1 else flat
+        cut = g.slice(g.add("Reshape", many, g.constant([-1], np.int64)), 0, count, 0)
+        g.add("Reshape", cut, g.constant(shape, np.int64), name=name)
+        made.append(tensor(name, shape))
+    return g.model([image(HW, "input")], made)

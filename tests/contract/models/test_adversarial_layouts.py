@@ -84,6 +84,21 @@ LAYOUTS: list[Layout] = [
     *(Layout("box+score+label+angle", boxes=form, dense=False, task="obb") for form in ("xyxy", "yxyx", "xyxy_share")),
     Layout("box+label+score+angle", dense=False, task="obb"),
     Layout("box+angle+score+label", dense=False, task="obb"),
+    # Taken for finished boxes, but nothing has suppressed them: a row for every cell.
+    *(Layout("box+score+label", boxes=form) for form in ("xyxy", "cxcywh", "xyxy_share", "yxyx")),
+    *(Layout("box+score+label", boxes=form, rank=2) for form in ("xyxy", "xyxy_share")),
+    *(
+        Layout("box+score+label", boxes=form, names=names)
+        for form in ("xyxy", "xyxy_share", "cxcywh", "yxyx")
+        for names in (
+            ("boxes", "scores", "class_idx"),
+            ("det_boxes", "det_scores", "det_classes"),
+            ("output_0", "output_1", "output_2"),
+        )
+    ),
+    Layout("box+score+label", boxes="xyxy", names=("boxes", "scores", "labels"), rank=2),
+    Layout("batch+box+label+score", boxes="xyxy", rank=2),
+    Layout("batch+box+score+label", boxes="xyxy", rank=2),
     # Taken for UltraFace.
     *(Layout("box+pair", boxes=form, names=("boxes", "scores"), labels=1) for form in FORMATS[::3]),
 ]  # fmt: skip

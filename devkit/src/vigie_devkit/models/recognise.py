@@ -12,6 +12,7 @@ from typing import Any
 
 from vigie.errors import ModelUnrecognisedError
 from vigie_devkit.models import families
+from vigie_devkit.models.not_read import not_read
 from vigie_devkit.models.recognition import Doubt, Recognition
 from vigie_devkit.models.signature import Signature
 
@@ -39,6 +40,9 @@ def recognise(signature: Signature, *, family: str | None = None) -> Recognition
     if family is not None:
         signature = dataclasses.replace(signature, asked=family)
     for stage in STAGES:
+        # After the exporters that name themselves, and before shapes that may be anything.
+        if stage == "by_shape" and family is None and (known := not_read(signature)):
+            raise ModelUnrecognisedError(signature.file, f"{known}; or pass a reading with --card")
         answers = [answer for name in names for answer in _ask(name, stage, signature)]
         found = [answer for answer in answers if isinstance(answer, Recognition)]
         doubts = [answer for answer in answers if isinstance(answer, Doubt)]

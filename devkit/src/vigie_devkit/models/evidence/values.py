@@ -12,6 +12,7 @@ from vigie.vision.detections import strided_grid
 
 _ROUNDING = 2e-3  # half precision writes 1.0005
 _OFFSET_MAX = 3.0  # strides between a cell's centre and its box's, in the median
+_GRIDS = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 _FOLLOWS = 0.9  # a size does not follow the place; a coordinate does
 
 
@@ -90,6 +91,19 @@ def finished_format(boxes: NDArray[Any], input_hw: tuple[int, int]) -> str | Non
     else:
         return None
     return f"{name}_share" if share else name
+
+
+def one_per_cell(boxes: NDArray[Any], input_hw: tuple[int, int]) -> bool:
+    """Whether boxes (N, 4) are those of every cell of a detector's grid: then nothing has suppressed them yet.
+
+    A list that suppression has left is shorter, ordered by score, or padded; its boxes do not lie about the cells.
+    """
+    for strides in _GRIDS:
+        cells = sum(-(-input_hw[0] // stride) * -(-input_hw[1] // stride) for stride in strides)
+        for per_cell in (1, 2, 3):
+            if len(boxes) == cells * per_cell:
+                return (grid_format(boxes, input_hw, strides, per_cell=per_cell) or "").startswith("xyxy")
+    return False
 
 
 def unlike_boxes(

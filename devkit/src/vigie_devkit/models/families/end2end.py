@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from vigie_devkit.models.evidence.values import are_shares, are_whole, finished_format
+from vigie_devkit.models.evidence.values import are_shares, are_whole, finished_format, one_per_cell
 from vigie_devkit.models.recognition import UNIT_RGB, UNIT_RGB_STRETCH, Doubt, Recognition
 from vigie_devkit.models.signature import Port, Signature
 
@@ -41,7 +41,12 @@ def _rows(signature: Signature) -> Port | None:
     if len(signature.outputs) != 1:
         return None
     output = signature.outputs[0]
-    return output if len(output.shape) == 3 and output.shape[1] <= ROWS_MAX and output.shape[2] == 6 else None
+    if len(output.shape) != 3 or output.shape[1] > ROWS_MAX or output.shape[2] != 6:
+        return None
+    rows = signature.probe.get(output.name)
+    if rows is not None and one_per_cell(rows.reshape(-1, 6)[:, :4], signature.input_hw):
+        return None  # a box of every cell: nothing is chosen yet (family finished)
+    return output
 
 
 def _reading(signature: Signature, output: Port, classes: int, by: str) -> Recognition | Doubt:

@@ -3,9 +3,13 @@
 - ``det_boxes``, ``det_scores``, ``det_classes``: corners in pixels; YOLOv6, v7, v8 deployed; RGB 0..1, centred.
 - ``[N, 7]``: batch, corners in pixels, class, score (YOLOv7) or score, class (YOLO-NAS): the values tell.
 - Paddle's ``[N, 6]`` and a count, with inputs ``scale_factor``, ``im_shape``: class, score, corners in pixels; stretch.
+- ``boxes``, ``scores``, ``class_idx``: corners in pixels of every cell, not suppressed (Qualcomm AI Hub's YOLOs).
 - mmdeploy's ``dets`` [1, N, 5], ``labels`` [1, N]: corners in pixels and score; padded at the right and bottom.
 
-Source: NVIDIA TensorRT, efficientNMSPlugin; WongKinYiu/yolov7, models/experimental.py ``ONNX_ORT``;
+Where there is a row for every cell of a grid, nothing in the graph has suppressed boxes: then the decoder does.
+
+Source: NVIDIA TensorRT, efficientNMSPlugin; quic/ai-hub-models, models/_shared/yolo/model.py;
+WongKinYiu/yolov7, models/experimental.py ``ONNX_ORT``;
 Deci-AI/super-gradients, documentation/source/models_export.md; PaddlePaddle/PaddleDetection,
 deploy/python/preprocess.py; open-mmlab/mmdeploy, docs/en/04-supported-codebases/mmdet.md.
 """
@@ -19,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie_devkit.models.evidence.spelling import feed_of
-from vigie_devkit.models.evidence.values import are_shares, are_whole, unlike_boxes
+from vigie_devkit.models.evidence.values import are_shares, are_whole, one_per_cell, unlike_boxes
 from vigie_devkit.models.recognition import UNIT_RGB, Doubt, Feed, Recognition
 from vigie_devkit.models.signature import Port, Signature
 
@@ -27,11 +31,13 @@ _NEEDS_LABELS = "finished boxes do not say how many classes there are; pass --la
 _PADDLE_SIZES = ("scale_factor", "im_shape")
 _PADDLE = tuple(feed_of(text, "stretch") for text in ("rgb/0..1", "rgb/imagenet"))
 _OPENMMLAB = tuple(feed_of(text, "top_left") for text in ("bgr/imagenet", "rgb/imagenet", "bgr/0..255"))
+_AI_HUB = feed_of("rgb/0..1", "centre", 0)
 _NAS = tuple(feed_of(text, "centre") for text in ("rgb/0..255", "bgr/0..255", "rgb/0..1", "bgr/0..1"))
 
 
 def by_names(signature: Signature) -> Iterator[Recognition | Doubt]:
     yield from _efficient_nms(signature)
+    yield from _ai_hub(signature)
     yield from _paddle(signature)
     yield from _mmdeploy(signature)
 
@@ -41,6 +47,8 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
     if len(signature.outputs) != 1:
         return
     output = signature.outputs[0]
+    if output.shape[-1:] == (6,):
+        yield from _six_of_each_cell(signature, output)
     if (
         output.shape[-1:] != (7,)
         or len(output.shape) not in {2, 3}
@@ -62,9 +70,37 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
                 yield Doubt("finished", f"{what}, but {doubt}; pass --card with decoder finished")
             else:
                 params = {"box_at": 1, "score_at": score, "label_at": label}
+                params |= _suppressing(signature, table[:, 1:5])
                 yield from _reading(signature, (output,), params, feeds, why=f"{who}, one output {list(output.shape)}")
             return
     yield Doubt("finished", f"{what}, but which column is the score is open; pass --card with decoder finished")
+
+
+def _six_of_each_cell(signature: Signature, output: Port) -> Iterator[Recognition | Doubt]:
+    """Corners, score, class of every cell: YOLOv10's shape, but nothing is chosen yet."""
+    rows = signature.probe.get(output.name)
+    if rows is None or rows.size != rows.reshape(-1, 6).size or len(output.shape) not in {2, 3}:
+        return
+    table = rows.reshape(-1, 6)
+    if not one_per_cell(table[:, :4], signature.input_hw):
+        return
+    what = f"{list(output.shape)}, a box of every cell"
+    if doubt := unlike_boxes(table[:, :4], table[:, 4], table[:, 5], signature.input_hw, "xyxy"):
+        yield Doubt("finished", f"{what}, but {doubt}; pass --card with decoder finished, and suppress: true")
+        return
+    params = {"box_at": 0, "score_at": 4, "label_at": 5, "suppress": True}
+    yield from _reading(signature, (output,), params, (UNIT_RGB,), why=what)
+
+
+def _suppressing(signature: Signature, boxes: NDArray[Any]) -> dict[str, Any]:
+    return {"suppress": True} if one_per_cell(boxes, signature.input_hw) else {}
+
+
+def _ai_hub(signature: Signature) -> Iterator[Recognition | Doubt]:
+    boxes, scores, labels = (signature.output(name) for name in ("boxes", "scores", "class_idx"))
+    if boxes is None or scores is None or labels is None or len(signature.outputs) != 3:
+        return
+    yield from _apart(signature, (boxes, scores, labels), (_AI_HUB,), "AI Hub's outputs boxes, scores, class_idx")
 
 
 def _efficient_nms(signature: Signature) -> Iterator[Recognition | Doubt]:
@@ -124,7 +160,8 @@ def _apart(
         if doubt:
             yield Doubt("finished", f"{why}, but {doubt}; pass --card with decoder finished, boxes and units")
             return
-    yield from _reading(signature, ports, {}, feeds, why=why)
+    params = _suppressing(signature, boxes.reshape(-1, 4)) if boxes.size and boxes.shape[-1] == 4 else {}
+    yield from _reading(signature, ports, params, feeds, why=why)
 
 
 def _reading(

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from vigie_devkit.models.evidence.spelling import feed_of
-from vigie_devkit.models.evidence.values import are_shares, are_whole, finished_format, unlike_boxes
+from vigie_devkit.models.evidence.values import are_shares, are_whole, finished_format, one_per_cell, unlike_boxes
 from vigie_devkit.models.recognition import IMAGENET_RGB_STRETCH, UNIT_RGB_STRETCH, Doubt, Feed, Recognition
 from vigie_devkit.models.signature import Port, Signature
 
@@ -93,6 +93,10 @@ def _unfit(signature: Signature, boxes: Port, scores: Port, labels: Port, writte
     highest = int(label.reshape(-1)[score.reshape(-1) > 0].max(initial=0))
     if signature.label_count is not None and highest > signature.label_count:
         return f"class number {highest} occurs, and {signature.label_count} labels were passed"
+    if one_per_cell(box.reshape(-1, 4), signature.input_hw):
+        return (
+            "there is a box for every cell, so nothing has suppressed them; pass --card with decoder finished, suppress"
+        )
     return unlike_boxes(box.reshape(-1, 4), score, label, signature.input_hw, written)
 
 

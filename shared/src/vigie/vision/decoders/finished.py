@@ -26,7 +26,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``boxes``: corners or centre and size. ``units``: of the tensor's pixels or shares of its sides.
 
     ``box_at``, ``score_at``, ``label_at``: columns of the table (the first output); ``score_at`` or ``label_at`` of -1:
-    the next output holds it. ``first_label``: the number that the graph gives to the first label.
+    the next output holds it. ``first_label``: the number that the graph gives to the first label. ``suppress``:
+    rows are not chosen yet, so overlapping boxes are dropped here.
     """
 
     boxes: Literal["xyxy", "yxyx", "cxcywh"] = "xyxy"
@@ -35,6 +36,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score_at: int = -1
     label_at: int = -1
     first_label: int = 0
+    suppress: bool = False
 
 
 class Finished:
@@ -64,7 +66,7 @@ class Finished:
         outputs: Sequence[NDArray[Any]],
         *,
         score_min: float,
-        iou_max: float,  # noqa: ARG002  # suppression is in the graph
+        iou_max: float,
         classes: Collection[int] | None = None,
     ) -> Detections:
         self._facts.expect(outputs)
@@ -81,7 +83,8 @@ class Finished:
         if params.boxes == "yxyx":
             boxes = boxes[:, [1, 0, 3, 2]]
         boxes = (xywh_to_xyxy(boxes) if params.boxes == "cxcywh" else boxes) * self._scale
-        return select(boxes, scores[strong], class_ids[known], iou_max=None, classes=classes)
+        overlap = iou_max if params.suppress else None
+        return select(boxes, scores[strong], class_ids[known], iou_max=overlap, classes=classes)
 
 
 def make(params: Params, facts: DecoderFacts) -> Decoder:
