@@ -17,7 +17,7 @@ VULKAN_SOFTWARE = {
     "VK_DRIVER_FILES": str(_SWIFTSHADER),
     "LD_LIBRARY_PATH": str(_SWIFTSHADER.parent),
 }
-_PACKAGES = {"openvino": "openvino", "qnn": "onnxruntime_qnn", "litert": "ai_edge_litert"}
+_PACKAGES = {"openvino": "openvino", "qnn": "onnxruntime_qnn", "litert": "ai_edge_litert", "grpc": "grpc"}
 
 
 def needs(engine: str) -> pytest.MarkDecorator:

@@ -22,6 +22,7 @@ ENGINES: dict[str, tuple[tuple[str, ...], tuple[int, int]]] = {
     "openvino": (("x86_64", "aarch64"), (2, 28)),
     "qnn": (("x86_64",), (2, 35)),
     "litert": (("x86_64", "aarch64"), (2, 28)),
+    "grpc": (("x86_64", "aarch64"), (2, 28)),
     "webgpu": (("x86_64",), (2, 28)),
     "onnxruntime-oldest": (("x86_64", "aarch64"), (2, 28)),
     "onnxruntime-newest": (("x86_64", "aarch64"), (2, 28)),

@@ -35,6 +35,8 @@ ARCHITECTURES = {"amd64": "x86_64", "arm64v8": "aarch64"}
 HARDWARE_KEYS = (
     *ARCHITECTURES,
     "amd64-openvino",
+    "amd64-grpc",
+    "arm64v8-grpc",
     "amd64-litert",
     "arm64v8-litert",
     "amd64-webgpu",
@@ -196,6 +198,7 @@ _QNN = ("onnxruntime-qnn", "coloredlogs", "humanfriendly", "mpmath", "sympy")
 IMAGES: tuple[Image, ...] = (
     *(_module(name, key) for name in MODULES for key in ARCHITECTURES),
     _accelerated("amd64-openvino", "openvino", ("openvino", "openvino-telemetry"), extra="openvino"),
+    *(_accelerated(f"{key}-grpc", "grpc", ("grpcio",), extra="grpc") for key in ARCHITECTURES),
     *(_accelerated(f"{key}-litert", "litert", _LITERT, extra="litert") for key in ARCHITECTURES),
     _accelerated("amd64-webgpu", "webgpu", ("onnxruntime-webgpu",), replaces=True, debian=_VULKAN),
     # For ARM64 there is the plug-in only.

@@ -44,14 +44,15 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class RemoteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An inference server on another machine that takes tensors as bytes (Open Inference Protocol): Triton."""
+    """An inference server on another machine that takes tensors as bytes (KServe v2): Triton, MLServer."""
 
     url: Annotated[
         str,
         Meta(
-            pattern="^https?://[^@?#\\s]+$",
+            pattern="^(https?|grpcs?)://[^@?#\\s]+$",
             max_length=500,
-            description="http(s)://host[:port][/path]; a private address, or one of VIGIE_REMOTE_NETWORKS.",
+            description="http(s)://host[:port][/path] or grpc(s)://host:port; a private address, or one of "
+            "VIGIE_REMOTE_NETWORKS.",
         ),
     ]
     model: Annotated[str, Meta(min_length=1, max_length=200, description="The model's name on that server.")]

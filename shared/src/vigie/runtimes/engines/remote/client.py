@@ -7,8 +7,10 @@ import ipaddress
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from vigie.addresses import NetworkPolicy, network_policy
@@ -17,6 +19,7 @@ from vigie.secrets import SecretStore
 
 NETWORKS_VARIABLE = "VIGIE_REMOTE_NETWORKS"
 TEXT_BYTES_MAX = 1 << 20
+AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
 _HEAD_LENGTH = "Inference-Header-Content-Length"
 
 
@@ -31,24 +34,37 @@ class RemoteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a server is. ``path``: before ``/v2``, without a slash at its end."""
+    """Where a server is. ``path``: before ``/v2``, without a slash at its end; by gRPC there is none."""
 
     tls: bool
     host: str
     port: int
     path: str
+    grpc: bool = False
 
     @classmethod
     def of(cls, url: str) -> Target:
-        """Raises: RemoteError: not ``http(s)://host[:port][/path]``."""
+        """Raises: RemoteError: neither ``http(s)://host[:port][/path]`` nor ``grpc(s)://host:port``."""
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
             raise RemoteError(f"{url!r} is not a URL") from None
-        bad = parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment
+        bad = (
+            parts.scheme not in {"http", "https", "grpc", "grpcs"}
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+        )
         if bad or "@" in parts.netloc or any(ord(sign) <= 32 for sign in url):
-            raise RemoteError("the URL must be http(s)://host[:port][/path]", "a token is a secret of the device")
+            raise RemoteError(
+                "the URL must be http(s)://host[:port][/path] or grpc(s)://host:port",
+                "a token is a secret of the device",
+            )
+        if parts.scheme in {"grpc", "grpcs"}:
+            if port is None or parts.path:
+                raise RemoteError("a URL of gRPC must be grpc(s)://host:port", "Triton's port is 8001, MLServer's 8081")
+            return cls(parts.scheme == "grpcs", parts.hostname or "", port, "", grpc=True)
         tls = parts.scheme == "https"
         return cls(tls, parts.hostname or "", port or (443 if tls else 80), parts.path.rstrip("/"))
 
@@ -72,7 +88,8 @@ class Access:
         policy = network_policy(words, NETWORKS_VARIABLE)
         folder = Path(os.environ.get("VIGIE_SECRETS", "/run/secrets"))
         if token and not target.tls:
-            raise RemoteError("a token is never sent without TLS", "use https, or take the token out")
+            tls = "grpcs" if target.grpc else "https"
+            raise RemoteError("a token is never sent without TLS", f"use {tls}, or take the token out")
         if "/" in ca or ca in {".", ".."}:
             raise RemoteError(f"ca {ca!r} is not the name of a file in the secrets folder")
         secret = SecretStore(folder, os.environ).find(token, target.host) if token else None
@@ -156,10 +173,7 @@ class Client:
     def _socket(self) -> socket.socket:
         """Connected to an allowed address: the one that was judged, not a second answer of the name server."""
         target, last = self._target, OSError("it has no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM):
-            refused = self._access.policy.refuses_address(target.host, ipaddress.ip_address(str(address[0])))
-            if refused is not None:
-                raise RemoteError(f"{self._where}: {refused}")
+        for family, kind, protocol, _, address in addresses_of(target, self._access.policy):
             plain = socket.socket(family, kind, protocol)
             try:
                 plain.settimeout(self._timeout_s)
@@ -174,6 +188,19 @@ class Client:
     def _secured(self, plain: socket.socket) -> socket.socket:
         context = ssl.create_default_context(cafile=self._access.ca_file or None)
         return context.wrap_socket(plain, server_hostname=self._target.host)
+
+
+def addresses_of(target: Target, policy: NetworkPolicy) -> Sequence[AddressInfo]:
+    """Of the host, as the name server tells them now; none is connected to before all were judged.
+
+    Raises: RemoteError: one of them is not allowed. OSError: the name is not known.
+    """
+    found: Sequence[AddressInfo] = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    for *_, address in found:
+        refused = policy.refuses_address(target.host, ipaddress.ip_address(str(address[0])))
+        if refused is not None:
+            raise RemoteError(f"{target.host}:{target.port}: {refused}")
+    return found
 
 
 def _in_words(error: Exception, timeout_s: float) -> str:

@@ -7,6 +7,7 @@ tells, then the tensors' bytes in the head's order. Pictures are never sent as J
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -127,6 +128,24 @@ def read_answer(body: bytes, head_bytes: int | None, card: Card) -> list[NDArray
         at += size
     if at != len(body):
         raise ValueError(f"{len(body) - at} bytes belong to no output")
+    return [_promised(found, output.name, output.shape) for output in card.outputs]
+
+
+def read_parts(
+    outputs: Sequence[tuple[str, str, tuple[int, ...]]], parts: Sequence[bytes], card: Card
+) -> list[NDArray[Any]]:
+    """Outputs in the card's order, of what gRPC brings: name, type and shape of each, and their bytes apart.
+
+    Raises: ValueError: anything but the outputs that the card promises, as bytes; with the reason.
+    """
+    if len(parts) != len(outputs):
+        raise ValueError(f"{len(outputs)} outputs came with the bytes of {len(parts)}")
+    found: dict[str, NDArray[Any]] = {}
+    for (name, datatype, shape), part in zip(outputs, parts, strict=True):
+        dtype = _dtype(_Output(name, datatype, shape))
+        if min(shape, default=0) < 0 or len(part) != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"output '{name}' of shape {list(shape)} has {len(part)} bytes")
+        found[name] = np.frombuffer(part, dtype).reshape(shape)
     return [_promised(found, output.name, output.shape) for output in card.outputs]
 
 
