@@ -105,16 +105,25 @@ class Bench:
         await until(lambda: self.reported().get("model", {}).get("av") == version, timeout_s=60)
         assert self.reported()["model"]["ac"] == 200, self.reported()
 
-    def send(self, tensor: np.ndarray, spec_version: str, *, keep: bool = False, trial: bool = False) -> int:
+    def send(
+        self,
+        tensor: np.ndarray,
+        spec_version: str,
+        *,
+        keep: bool = False,
+        trial: bool = False,
+        camera: str = "dock",
+        named: str = "",
+    ) -> int:
         """The number of the frame; with ``trial`` it is the tensor of the last one for the model on trial."""
         reference = self.ring.write(tensor)
         assert reference is not None
         self.seq += not trial
         self.tensors.send(
             TensorItem(
-                camera="dock",
+                camera=camera,
                 seq=self.seq,
-                trace=f"dock-0badc0de-{self.seq}",
+                trace=f"{camera}-0badc0de-{self.seq}",
                 captured_at="2026-01-01T00:00:00.000000+00:00",
                 captured_ns=time.monotonic_ns(),
                 frame_hw=FRAME_HW,
@@ -124,13 +133,16 @@ class Bench:
                 preprocessed_ms=1.0,
                 keep=keep,
                 trial=trial,
+                named=named,
             )
         )
         return self.seq
 
-    async def answered(self, tensor: np.ndarray, spec_version: str) -> DetectionsItem:
+    async def answered(
+        self, tensor: np.ndarray, spec_version: str, *, camera: str = "dock", named: str = ""
+    ) -> DetectionsItem:
         """Send one tensor and wait for what comes of it."""
-        seq = self.send(tensor, spec_version)
+        seq = self.send(tensor, spec_version, camera=camera, named=named)
         return await until(
             lambda: next((item for item in self.results() if item.seq == seq), None), timeout_s=200, what=f"frame {seq}"
         )

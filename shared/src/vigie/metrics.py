@@ -33,12 +33,30 @@ class _LogLines(Collector):
         yield CounterMetricFamily("vigie_log_lines_lost", "Log lines that could not be written.", lines_lost())
 
 
-class Metrics:
+class MetricsPart:
+    """Metrics of a part of which a process has several; thread-safe."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self.registry = CollectorRegistry()
+
+    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        return Counter(name, text, tuple(labels), registry=self.registry)
+
+    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, text, tuple(labels), registry=self.registry)
+
+    def histogram(self, name: str, text: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> Histogram:
+        return Histogram(name, text, tuple(labels), buckets=tuple(buckets), registry=self.registry)
+
+
+class Metrics(MetricsPart, Collector):
     """Counters and gauges that read alike in all modules; thread-safe. One instance per process, none global."""
 
     def __init__(self) -> None:
         """Register what every module has."""
-        self.registry = CollectorRegistry()
+        super().__init__()
+        self._parts: dict[tuple[str, str], MetricsPart] = {}
         ProcessCollector(registry=self.registry)
         self._dropped = self.counter("vigie_items_dropped_total", "Items dropped, by reason.", ("reason", "camera"))
         self._lost = self.counter("vigie_messages_lost_total", "Messages that never came.", ("input",))
@@ -67,14 +85,25 @@ class Metrics:
         confined = self.gauge("vigie_module_confined", "1 while the module's own filter of system calls holds.")
         confined.set(int(is_confined()))
 
-    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
-        return Counter(name, text, tuple(labels), registry=self.registry)
+    def part(self, label: str, value: str) -> MetricsPart:
+        """Metrics that are shown among these, under the same names, with ``label`` set to ``value``."""
+        part = MetricsPart()
+        self._parts = {**self._parts, (label, value): part}
+        return part
 
-    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
-        return Gauge(name, text, tuple(labels), registry=self.registry)
+    def without(self, part: MetricsPart) -> None:
+        """``part`` is shown no longer."""
+        self._parts = {key: one for key, one in self._parts.items() if one is not part}
 
-    def histogram(self, name: str, text: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> Histogram:
-        return Histogram(name, text, tuple(labels), buckets=tuple(buckets), registry=self.registry)
+    def collect(self) -> Iterator[Metric]:
+        """Every family once, with the samples of all parts."""
+        families = {family.name: family for family in self.registry.collect()}
+        for (label, value), part in self._parts.items():
+            for family in part.registry.collect():
+                shown = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                for sample in family.samples:
+                    shown.samples.append(sample._replace(labels={**sample.labels, label: value}))
+        yield from families.values()
 
     def dropped(self, reason: str, camera: str, count: int = 1) -> None:
         """Count items that will not go on; every drop has its reason."""
@@ -100,12 +129,12 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """The text of /metrics."""
-        return generate_latest(self.registry)
+        return generate_latest(self)
 
     def values(self) -> dict[str, float]:
         """Every sample as ``name{label="value"}``: what the ``get_status`` method shows."""
         samples: dict[str, float] = {}
-        for family in self.registry.collect():
+        for family in self.collect():
             for sample in family.samples:
                 if sample.name.endswith("_created"):
                     continue

@@ -1,4 +1,4 @@
-"""Publishes the input spec of the serving model, so that preprocess knows what to fit frames to.
+"""Publishes the input specs of the serving models, so that preprocess knows what to fit frames to.
 
 Repeated rather than answered on request: whichever module restarts, the next announcement finds it. Quick while no
 tensor of the serving spec arrives, slow when all is well.
@@ -9,15 +9,12 @@ from __future__ import annotations
 import threading
 import time
 
-import msgspec
-
 from vigie.contracts.inputspec import InputSpec
 from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig
 from vigie_inference.infer import InferStage
-from vigie_inference.models_in_service import ModelsInService
-from vigie_inference.update.trial import TrialRun
+from vigie_inference.seats.seat import Seats
 
 QUICK_S = 0.25
 SLOW_S = 5.0
@@ -32,11 +29,10 @@ class Announcer:
         self,
         service: Service[InferenceConfig],
         output: Output[InputSpec],
-        models: ModelsInService,
+        seats: Seats,
         stage: InferStage,
-        trial: TrialRun,
     ) -> None:
-        self._output, self._models, self._stage, self._trial = output, models, stage, trial
+        self._output, self._seats, self._stage = output, seats, stage
         self._alive = service.health.watch("inference.announce", STALLED_AFTER_S)
         self._changed = threading.Event()
 
@@ -51,9 +47,10 @@ class Announcer:
             now_s = time.monotonic()
             flowing = now_s - self._stage.fitting_tensor_seen_s < FRESH_S
             changed = self._changed.is_set()
-            model = self._models.serving
-            if model is not None and (changed or now_s - announced_s >= (SLOW_S if flowing else QUICK_S)):
+            if changed or now_s - announced_s >= (SLOW_S if flowing else QUICK_S):
                 self._changed.clear()
                 announced_s = now_s
-                self._output.send_now(msgspec.structs.replace(model.spec, also=self._trial.also()))
+                spec = self._seats.spec()
+                if spec is not None:
+                    self._output.send_now(spec)
             self._changed.wait(QUICK_S)

@@ -15,6 +15,9 @@ from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
 from vigie_inference.refused_model import RefusedModel
 from vigie_inference.runtime_control import RuntimeControl
+from vigie_inference.seats.seating import Seating
+from vigie_inference.seats.who_serves import check_seats
+from vigie_inference.update.sources import check_sources
 from vigie_inference.update.updates import Updates
 from vigie_inference.which_model import which_model
 
@@ -35,11 +38,12 @@ class ApplyConfig:
         put: PutInService,
         updates: Updates,
         *,
+        seating: Seating,
         ringing: Sequence[Output[DetectionsItem]],
     ) -> None:
         """``ringing``: the outputs that may leave the route."""
         self._service, self._models, self._control, self._put = service, models, control, put
-        self._updates, self._ringing = updates, ringing
+        self._updates, self._seating, self._ringing = updates, seating, ringing
         self._refused = RefusedModel()
         service.health.not_ready("inference.model", NO_MODEL)
 
@@ -69,11 +73,13 @@ class ApplyConfig:
             self._refused.forget()
 
     def _apply(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
-        objective_of(new)  # a contradiction is refused before anything is touched
+        # A contradiction is refused before anything is touched.
+        objective_of(new)
+        check_seats(new)
+        check_sources(new)
         for output in self._ringing:
             output.configure(doorbells=new.doorbells)
         with self._put.lock:
-            self._updates.check(new)
             wanted = self._updates.committed(new) or which_model(new.model, self._service.env.models)
             if wanted is None:
                 self._put.nothing(new, NO_MODEL)
@@ -88,3 +94,4 @@ class ApplyConfig:
                     if (new.runtime, new.threads) != (previous.runtime, previous.threads):
                         self._control.adopt(serving.loaded, new)
             self._updates.configured(new)
+        self._seating.configure(new)

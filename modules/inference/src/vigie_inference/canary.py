@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vigie.errors import EngineError, EngineLiesError
 from vigie.log import get_logger
-from vigie.metrics import Metrics
+from vigie.metrics import MetricsPart
 from vigie.runtimes.parity import Parity, judge
 from vigie.runtimes.reference_frames import reference_frames
 from vigie_inference.load import Load
@@ -35,7 +35,7 @@ class Canary:
         self,
         models: ModelsInService,
         load: Load,
-        metrics: Metrics,
+        metrics: MetricsPart,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

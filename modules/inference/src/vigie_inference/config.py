@@ -14,6 +14,7 @@ from vigie_inference.drift.settings import DriftConfig
 from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.release import Release
 
+MODELS_MAX = 5
 ReleaseName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 
 
@@ -170,9 +171,10 @@ class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         Annotated[
             dict[ReleaseName, Release],
             Meta(
-                max_length=1,
-                description="A release to fetch, try and serve in place of what `model` names; one at a time. Until it "
-                "is committed, and after it is refused, what served goes on serving.",
+                max_length=MODELS_MAX,
+                description="Releases to fetch, try and serve, by name: one in place of what `model` names, others on "
+                "the cameras that they name. Until one is committed, and after it is refused, what served goes on "
+                "serving.",
             ),
         ]
         | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,10 @@ from vigie_inference.blurring import SCORE_MIN, Blurring, ToBlur
 from vigie_inference.config import InferenceConfig
 from vigie_inference.crew import Crew
 from vigie_inference.gaps import Gaps
-from vigie_inference.load import Load
 from vigie_inference.looks import see_frame
-from vigie_inference.models_in_service import ModelsInService
+from vigie_inference.seats.seat import Seat, Seats
 from vigie_inference.serving import Filter, ServingModel
 from vigie_inference.tracks import Sighting, Tracks
-from vigie_inference.update.trial import TrialRun
 
 log = get_logger("inference")
 
@@ -50,16 +49,14 @@ class InferStage:
         service: Service[InferenceConfig],
         tensors: InputQueue[TensorItem],
         detections: Output[DetectionsItem],
-        models: ModelsInService,
+        seats: Seats,
         folder: Path,
         *,
-        load: Load,
-        trial: TrialRun,
         saw: Callable[[DetectionsItem], None] = lambda _: None,
     ) -> None:
-        """``saw``: told of every result of the serving model, after it was sent."""
-        self._service, self._tensors, self._detections, self._models = service, tensors, detections, models
-        self._folder, self._load, self._trial, self._saw = folder, load, trial, saw
+        """``saw``: told of every result, after it was sent."""
+        self._service, self._tensors, self._detections, self._seats = service, tensors, detections, seats
+        self._folder, self._saw = folder, saw
         self._alive = service.health.watch("inference.infer", STALLED_AFTER_S)
         self._inferred = service.metrics.counter("vigie_frames_inferred", "Frames inferred.", ("camera", "model"))
         self._seen = service.metrics.counter("vigie_detections", "Objects detected.", ("camera", "label", "model"))
@@ -72,7 +69,7 @@ class InferStage:
         self._cpu = service.metrics.counter(
             "vigie_inference_cpu_seconds", "CPU time of this thread inside the model; the runtime's own come on top."
         )
-        self._crew: Crew[TensorItem, Sighting | str] = Crew(self._infer, self._finish, models.runs_at_a_time)
+        self._crew: Crew[TensorItem, Sighting | str] = Crew(self._infer, self._finish, seats.runs_at_a_time)
         self._pool = RingPool(folder)
         self._stopping = threading.Event()
         self._lock, self._workers = threading.Lock(), 0
@@ -109,19 +106,23 @@ class InferStage:
         """Take the next message, waiting a moment for it; by one worker at a time."""
         if not self._crew.in_hand or self._progressed():
             self._alive.beat()
-        self._models.retire()
+        self._seats.retire()
         received = self._tensors.get(0.0)
         queued = received is not None
         if received is None and (received := self._tensors.get(POLL_S)) is None:
             self._pool.sweep()  # rings whose writer has moved on would keep their memory
             return
-        items = self._trial.take(received.items, self._pool)
+        for seat in self._seats.all():
+            seat.trial.take(received.items, self._pool)
+        items = [item for item in received.items if not item.trial]
         for camera, lost in self._gaps.look(received.envelope.boot, items).items():
             self._service.metrics.dropped("preprocess_died", camera, lost)
             log.warning("frames_lost", camera=camera, count=lost, reason="preprocess ended before it sent them")
-        at_a_time = self._models.runs_at_a_time()
         others_there = queued or self._crew.in_hand > 0
-        self._load.came(len(items), others_there=others_there, at_a_time=at_a_time)
+        for name, count in Counter(item.named for item in items).items():
+            if (theirs := self._seats.of(name)) is not None:
+                theirs.load.came(count, others_there=others_there, at_a_time=theirs.models.runs_at_a_time())
+        at_a_time = self._seats.runs_at_a_time()
         if self._crew.in_hand or at_a_time > 1:
             self._crew.take(received, [(item.camera, item) for item in items], queued=queued)
         else:
@@ -154,7 +155,7 @@ class InferStage:
             self._seen.labels(item.camera, detection.label, result.model).inc()
         log.debug("frame_inferred", camera=item.camera, seq=item.seq, trace=item.trace)
         self._detections.offer(result, key=item.camera, keep=True)
-        self._trial.served(result)
+        self._seats.served(result, item.named)
         self._saw(result)
         if self._viewer is not None and self._viewer[1](item.camera, item.seq):
             self._viewer[0].offer(result, key=item.camera, keep=False)
@@ -177,16 +178,17 @@ class InferStage:
         """What was seen, or the reason why the frame was not inferred."""
         if not self._room_downstream(item, self._stopping):
             return "sync_behind"
-        answering = self._models.answering(item.spec_version)
-        if answering is None:
-            return "no_model" if self._models.serving is None else "spec_mismatch"
+        seat = self._seats.of(item.named)
+        answering = None if seat is None else seat.models.answering(item.spec_version)
+        if seat is None or answering is None:
+            return "no_model" if self._seats.main.models.serving is None else "spec_mismatch"
         model, wanted = answering
         self.fitting_tensor_seen_s = time.monotonic()
         took_ms = 0.0
 
         def see(tensor_hwc: NDArray[np.uint8]) -> Detections:
             nonlocal took_ms
-            found, run_ms = self._see(model, wanted, tensor_hwc, blurs=item.blur is not None)
+            found, run_ms = self._see(seat, model, wanted, tensor_hwc, blurs=item.blur is not None)
             took_ms += run_ms
             return found
 
@@ -199,14 +201,14 @@ class InferStage:
             log.warning(
                 "inference_failed", camera=item.camera, seq=item.seq, model=model.spec.version, reason=str(error)
             )
-            self._load.unanswered += 1
+            seat.load.unanswered += 1
             return "inference_failed"
         finally:
-            self._models.release(model)
+            seat.models.release(model)
         return self._sighting(item, model, wanted, found, took_ms)
 
     def _see(
-        self, model: ServingModel, wanted: Filter, tensor_hwc: NDArray[np.uint8], *, blurs: bool
+        self, seat: Seat, model: ServingModel, wanted: Filter, tensor_hwc: NDArray[np.uint8], *, blurs: bool
     ) -> tuple[Detections, float]:
         """What is in one tensor, in its pixels, and the milliseconds that the run took. Raises: VigieError.
 
@@ -214,7 +216,7 @@ class InferStage:
         """
         with model.gate:
             begun_ns, cpu_begun_ns = time.monotonic_ns(), time.thread_time_ns()
-            outputs = self._run(model, tensor_hwc)
+            outputs = self._run(seat, model, tensor_hwc)
             took_ms = (time.monotonic_ns() - begun_ns) / 1e6
             cpu_s = (time.thread_time_ns() - cpu_begun_ns) / 1e9
             # Still at the gate: where the engine's next run is in this thread's buffers or in its one process.
@@ -225,11 +227,11 @@ class InferStage:
                 classes=None if blurs else wanted.class_ids,
             )
         self._cpu.inc(cpu_s)
-        self._load.ran(took_ms / 1e3)
+        seat.load.ran(took_ms / 1e3)
         self._duration.labels(model.spec.version).observe(took_ms / 1e3)
         return found, took_ms
 
-    def _run(self, model: ServingModel, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
+    def _run(self, seat: Seat, model: ServingModel, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
         """Outputs that are numbers. Where the engine fails and another stands by, that one answers this very frame.
 
         Raises: VigieError: neither could.
@@ -238,16 +240,16 @@ class InferStage:
             outputs = model.engine.run(tensor_hwc)
             require_finite(model.engine, outputs)
         except EngineError as error:
-            standby = self._models.fail_over(model)
-            self._load.failed(model, error)
+            standby = seat.models.fail_over(model)
+            seat.load.failed(model, error)
             if standby is None:
                 raise
-            self._load.stood_in += 1
+            seat.load.stood_in += 1
             try:
                 # Copied: the frames that this engine answers from now on may use this thread's buffers.
                 outputs = [np.array(output) for output in standby.engine.run(tensor_hwc)]
             finally:
-                self._models.release(standby)
+                seat.models.release(standby)
         return outputs
 
     def _room_downstream(self, item: TensorItem, stop: threading.Event) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -29,8 +30,12 @@ _STEP_S = 0.2
 class Measuring:
     """Measures what is not known yet and writes it down. For one thread."""
 
-    def __init__(self, cache: DecisionCache, breaker: Breaker, load: Load, engine_cache: Path) -> None:
+    def __init__(
+        self, cache: DecisionCache, breaker: Breaker, load: Load, engine_cache: Path, alone: threading.Lock
+    ) -> None:
+        """``alone``: held while something is measured; two measurements at a time would tell of each other."""
         self._cache, self._breaker, self._load, self._engine_cache = cache, breaker, load, engine_cache
+        self._alone = alone
 
     def all_of(
         self,
@@ -45,6 +50,28 @@ class Measuring:
 
         Each process is on disk when the next one begins: a start that ends early is gone on with by the next.
         """
+        if not self._is_alone(stop):
+            return None
+        try:
+            return self._all_of(bundle, candidates, fingerprint, progress=progress, stop=stop)
+        finally:
+            self._alone.release()
+
+    def _is_alone(self, stop: Callable[[], bool]) -> bool:
+        while not self._alone.acquire(timeout=_STEP_S):
+            if stop():
+                return False
+        return True
+
+    def _all_of(
+        self,
+        bundle: Bundle,
+        candidates: Sequence[Candidate],
+        fingerprint: str,
+        *,
+        progress: Callable[[MeasureProgress], None],
+        stop: Callable[[], bool],
+    ) -> CachedDecision | None:
         dangerous = {candidate.key for candidate in candidates if not is_safe(candidate)}
         known = self._cache.load(fingerprint)
         kept = {} if known is None else {one.candidate.key: one for one in known.measured}

@@ -32,6 +32,12 @@ class ModelsInService:
         self._standby: ServingModel | None = None
         self._done_with: list[ServingModel] = []
         self._replaced_s = 0.0
+        self._closed_too: list[ModelsInService] = []
+
+    def close_too(self, other: ModelsInService) -> None:
+        """Close the models of another seat with these."""
+        with self._lock:
+            self._closed_too.append(other)
 
     @property
     def serving(self) -> ServingModel | None:
@@ -126,8 +132,11 @@ class ModelsInService:
             everything = [*pairs, *([self._standby] if self._standby else []), *self._done_with]
             self._serving = self._former = self._standby = None
             self._done_with = []
+            closed_too, self._closed_too = self._closed_too, []
         for model in everything:
             model.close()
+        for other in closed_too:
+            other.close()
 
     def _make_former(self, serving: tuple[ServingModel, Filter] | None) -> None:
         """The lock is held. Who stands by belongs to the model that served until now and goes first."""

@@ -9,11 +9,11 @@ import msgspec
 from vigie.log import get_logger
 from vigie.models.trust import trust_of
 from vigie.runtimes import Candidate
-from vigie.service import Service
 from vigie_inference.announce import Announcer
 from vigie_inference.config import InferenceConfig, ModelConfig
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.runtime_control import RuntimeControl
+from vigie_inference.seats.seat_service import SeatService
 from vigie_inference.serving import LoadedBundle, ServingModel
 from vigie_inference.which_model import shelf
 
@@ -25,7 +25,7 @@ class PutInService:
 
     def __init__(
         self,
-        service: Service[InferenceConfig],
+        service: SeatService,
         models: ModelsInService,
         announcer: Announcer,
         control: RuntimeControl,
@@ -92,6 +92,7 @@ class PutInService:
         """Serve nothing; the lock is held."""
         self.served = None
         self._models.withdraw()
+        self._announcer.model_changed()
         self._service.health.not_ready("inference.model", why)
         self._service.twin.report({"model_state": None})
         self._control.adopt(None, config)

@@ -23,7 +23,6 @@ from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.engines.opening import is_safe
 from vigie.runtimes.measuring.measurement import Measured
-from vigie.service import Service
 from vigie_inference.canary import Canary
 from vigie_inference.config import InferenceConfig, objective_of
 from vigie_inference.engines import Engines
@@ -34,6 +33,7 @@ from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.preparing import Preparing, allowed_of, for_load, to_measure
 from vigie_inference.runtime_report import RuntimeReport
 from vigie_inference.runtime_state import Serving, in_order, opened, serving_of
+from vigie_inference.seats.seat_service import SeatService
 from vigie_inference.serving import LoadedBundle, ServingModel
 from vigie_inference.switching import Switching
 
@@ -59,12 +59,13 @@ class RuntimeWish:
 class RuntimeControl:
     """``first``, ``adopt`` and ``again`` from any thread; ``run`` is the body of its own."""
 
-    def __init__(self, service: Service[InferenceConfig], models: ModelsInService, load: Load) -> None:
+    def __init__(self, service: SeatService, models: ModelsInService, load: Load, alone: threading.Lock) -> None:
+        """``alone``: see ``Measuring``."""
         folder = service.env.runtimes or service.env.state
         self._service, self._models, self._load = service, models, load
         self._cache = DecisionCache(folder)
         self._breaker = Breaker(folder, time.time())
-        self._measuring = Measuring(self._cache, self._breaker, load, folder / "engines")
+        self._measuring = Measuring(self._cache, self._breaker, load, folder / "engines", alone)
         self.report = RuntimeReport(service)
         self.engines = Engines(self._breaker, service.fail)
         self._switching = Switching(models, self._breaker, self.report, self.engines, folder / "engines")

@@ -10,16 +10,15 @@ import msgspec
 from vigie.runtimes import Candidate
 from vigie.runtimes.measuring.measure import MeasureProgress
 from vigie.runtimes.measuring.measurement import Measured
-from vigie.service import Service
-from vigie_inference.config import InferenceConfig
 from vigie_inference.runtime_state import RuntimeState, serving_of
+from vigie_inference.seats.seat_service import SeatService
 from vigie_inference.serving import ServingModel
 
 
 class RuntimeReport:
     """Told from any thread; tells only what has changed."""
 
-    def __init__(self, service: Service[InferenceConfig]) -> None:
+    def __init__(self, service: SeatService) -> None:
         self._service = service
         self._lock = threading.Lock()
         self._state = RuntimeState()

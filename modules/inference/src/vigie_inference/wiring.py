@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 from vigie.contracts import names
 from vigie.contracts.blur import BlurAnswer
@@ -17,16 +18,18 @@ from vigie_inference.apply import ApplyConfig
 from vigie_inference.config import InferenceConfig
 from vigie_inference.drift.drift import Drift
 from vigie_inference.infer import InferStage
-from vigie_inference.load import Load
 from vigie_inference.methods import offer_methods
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
 from vigie_inference.runtime_control import RuntimeControl
+from vigie_inference.seats.seat import MAIN, Seat, Seats
+from vigie_inference.seats.seating import Seating
 from vigie_inference.telling import Telling
+from vigie_inference.update.base import Base
 from vigie_inference.update.methods import offer_update_methods
-from vigie_inference.update.trial import TrialRun
 from vigie_inference.update.tryout import Tryout
 from vigie_inference.update.updates import Updates
+from vigie_inference.which_model import which_model
 
 # Results waiting for sync: minutes of one camera, some megabytes.
 RESULTS_WAITING_MAX = 4000
@@ -49,14 +52,14 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
         bell_messages=RESULTS_ON_THE_WAY,
     )
     specs = service.output(names.INPUT_SPEC, (names.PREPROCESS, names.INPUT_SPEC), item_type=InputSpec)
-    load = Load()
     overlay = service.output(
         names.OVERLAY, (names.VIEWER, names.DETECTIONS), item_type=DetectionsItem, sampled=True, doorbell=True
     )
-    trial = TrialRun()
+    main = Seat(MAIN, models)
+    load, trial, seats = main.load, main.trial, Seats(main)
     telling = Telling(service)
     drift = Drift(service, models, telling)
-    stage = InferStage(service, tensors, detections, models, service.env.tensors, load=load, trial=trial, saw=drift.saw)
+    stage = InferStage(service, tensors, detections, seats, service.env.tensors, saw=drift.saw)
     wants = offer_demands(service).wants
     stage.show_to_viewer(overlay, wants)
     answers = service.unwatched_output(names.BLUR, BlurAnswer)
@@ -68,15 +71,19 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
             on_trial.offer(seen, key=seen.camera, keep=False)
 
     trial.show = show
-    announcer = Announcer(service, specs, models, stage, trial)
-    control = RuntimeControl(service, models, load)
+    announcer = Announcer(service, specs, seats, stage)
+    alone = threading.Lock()
+    control = RuntimeControl(service, models, load, alone)
     put = PutInService(service, models, announcer, control)
     updates = Updates(
-        service, models, put, control=control, load=load, announcer=announcer, trial=trial, telling=telling
-    )
+        service, models, put,
+        control=control, load=load, announcer=announcer, trial=trial, telling=telling,
+        base=Base(lambda one: which_model(one.model, service.env.models), "the model of desired property 'model'"),
+    )  # fmt: skip
+    seating = Seating(service, seats, updates, announcer=announcer, telling=telling, alone=alone)
     tryout = Tryout(service, models, put, updates=updates.report, trial=trial, announcer=announcer)
     offer_methods(service, models, control)
-    offer_update_methods(service, updates)
+    offer_update_methods(service, updates, seating)
 
     for number in range(threads_available()):
         service.thread(f"inference.run-{number + 1}", stage.work)
@@ -87,8 +94,9 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     service.thread("inference.tryout", tryout.run)
     service.thread("inference.update", updates.run)
     service.thread("inference.drift", drift.run)
+    service.thread("inference.seats", seating.run)
     await service.start()
-    apply = ApplyConfig(service, models, control, put, updates, ringing=(detections, overlay))
+    apply = ApplyConfig(service, models, control, put, updates, seating=seating, ringing=(detections, overlay))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(apply.try_again(), name="inference.refused")
         await service.twin.run(apply)

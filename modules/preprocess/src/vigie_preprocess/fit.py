@@ -1,4 +1,4 @@
-"""The preprocess stage: frames in, tensors fitted to the serving model's input spec out."""
+"""The preprocess stage: frames in, tensors fitted to the input spec of the model that serves the camera out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import msgspec
 
 from vigie.contracts.frames import FrameItem
-from vigie.contracts.inputspec import InputSpec, SampledSpec
+from vigie.contracts.inputspec import InputSpec, NamedSpec, SampledSpec
 from vigie.contracts.pixels import RingReference
 from vigie.contracts.tensors import TensorItem, View
 from vigie.errors import FrameGoneError, PermanentError, RingBusyError, RingNoSpaceError
@@ -28,6 +28,8 @@ from vigie_preprocess.tensors import CHANNELS, TensorRings
 from vigie_preprocess.views import fit_views, region_of
 
 log = get_logger("preprocess")
+
+AnySpec = InputSpec | NamedSpec | SampledSpec
 
 # One wait for frames: also the reaction time to a new input spec or configuration when no frames flow.
 POLL_S = 0.2
@@ -53,6 +55,8 @@ class FitStage:
         self._folder, self._tensors_folder = service.env.frames, service.env.tensors
         self._config = PreprocessConfig()
         self._spec: InputSpec | None = None
+        # Cameras that are served by another model than the main one.
+        self._by_camera: dict[str, NamedSpec] = {}
         self._regions = Regions()
         self._told: dict[str, Any] = {}
         self._alive = service.health.watch("preprocess.fit", STALLED_AFTER_S)
@@ -101,9 +105,25 @@ class FitStage:
             for spec in received.items:
                 if self._spec is None or spec.version != self._spec.version:
                     log.info("input_spec_followed", version=spec.version, size_hw=spec.size_hw, align=spec.align)
-                    self._service.twin.report({"input_spec": spec.version})
+                    self._service.twin.report({"input_spec": spec.version or None})
+                if spec.others != (() if self._spec is None else self._spec.others):
+                    self._follow_others(spec.others)
                 self._spec = spec
             received.done()
+
+    def _follow_others(self, others: tuple[NamedSpec, ...]) -> None:
+        """Other models serve some cameras, or other cameras than before."""
+        for spec in others:
+            log.info("named_spec_followed", model=spec.named, version=spec.version, cameras=" ".join(spec.cameras))
+        self._by_camera = {camera: spec for spec in others for camera in spec.cameras}
+        self._service.twin.report_whole("input_specs", {spec.named: spec.version for spec in others})
+
+    def _spec_of(self, camera: str) -> InputSpec | NamedSpec | None:
+        """What frames of ``camera`` are fitted to; None: no model serves it, or nothing is known of one yet."""
+        named = self._by_camera.get(camera)
+        if named is not None:
+            return named
+        return None if self._spec is None or not self._spec.version else self._spec
 
     def _follow_regions(self, rings: TensorRings) -> None:
         """Take regions that the twin has changed, tell what is in force, and give back rings that nobody uses now."""
@@ -111,9 +131,10 @@ class FitStage:
         if self._regions.take(regions):
             log.info("regions_followed", cameras=" ".join(regions) or "none")
             rings.retire(self._regions.counts())
-        if rings.retired and not self._tensors.outstanding:
+        rings.keep_seats(set() if self._spec is None else {spec.named for spec in self._spec.others})
+        if rings.to_sweep and not self._tensors.outstanding:
             rings.sweep()
-        state = self._regions.state(self._spec)
+        state = self._regions.state(self._spec_of)
         if state != self._told:
             gone = {camera: None for camera in self._told if camera not in state}
             self._service.twin.report({REPORTED: {**state, **gone}})
@@ -142,9 +163,12 @@ class FitStage:
     def _fit_for_trial(self, item: FrameItem, pool: RingPool, rings: TensorRings, stop: threading.Event) -> None:
         """Also for a model on trial, where that costs the serving one nothing: without room it is left out."""
         wanted = () if self._spec is None else self._spec.also
-        if not wanted:
-            rings.remove_trial()
+        rings.remove_trials({spec.named for spec in wanted})
+        named = self._by_camera.get(item.camera)
         for spec in wanted:
+            # The main model's trial compares with what that one sees; a seat's with who serves its cameras now.
+            if item.camera not in spec.cameras if spec.named else named is not None:
+                continue
             if item.seq % spec.every or not self._tensors.wait_for_room(stop, 0.0):
                 continue
             try:
@@ -159,11 +183,15 @@ class FitStage:
     def _ready_for(self, item: FrameItem, stop: threading.Event) -> bool:
         """A frame to keep waits for an input spec and for room downstream; false only when stopping."""
         while item.keep and not stop.is_set():
-            if self._spec is not None and self._tensors.wait_for_room(stop, POLL_S) and self._ring_has_room(item, stop):
+            if (
+                self._spec_of(item.camera) is not None
+                and self._tensors.wait_for_room(stop, POLL_S)
+                and self._ring_has_room(item, stop)
+            ):
                 return True
             self._alive.beat()
             self._follow_specs()
-            if self._spec is None:
+            if self._spec_of(item.camera) is None:
                 stop.wait(0.02)
         return not stop.is_set()
 
@@ -175,7 +203,7 @@ class FitStage:
 
     def _fit(self, item: FrameItem, pool: RingPool, rings: TensorRings) -> TensorItem | str:
         """The fitted tensor, or the reason why there is none."""
-        spec = self._spec
+        spec = self._spec_of(item.camera)
         if spec is None:
             return "no_input_spec"
         try:
@@ -194,7 +222,7 @@ class FitStage:
 
     def _fit_to(
         self,
-        spec: InputSpec | SampledSpec,
+        spec: AnySpec,
         slots: int,
         item: FrameItem,
         pool: RingPool,
@@ -207,7 +235,7 @@ class FitStage:
             boxes = self._regions.views(item.camera, frame.size_hw, spec) or ((0, 0, *frame.size_hw[::-1]),)
             if len(boxes) > 1 and not trial:
                 slots = self._regions.slots(item.camera)
-            ring = rings.open(spec.size_hw, slots, len(boxes), trial=trial)
+            ring = rings.open(spec.size_hw, slots, len(boxes), trial=trial, named=_seat(spec))
             shape = (*spec.size_hw, CHANNELS)
             with ring.slot(shape if len(boxes) == 1 else (len(boxes), *shape)) as slot:
                 if slot is None:
@@ -215,9 +243,7 @@ class FitStage:
                 views = fit_views(frame, boxes, item.frame_hw, spec, slot.array.reshape(len(boxes), *shape))
                 return self._item(item, spec, slot.commit(), views)
 
-    def _item(
-        self, item: FrameItem, spec: InputSpec | SampledSpec, reference: RingReference, views: tuple[View, ...]
-    ) -> TensorItem:
+    def _item(self, item: FrameItem, spec: AnySpec, reference: RingReference, views: tuple[View, ...]) -> TensorItem:
         return TensorItem(
             camera=item.camera,
             seq=item.seq,
@@ -234,4 +260,10 @@ class FitStage:
             merge=self._regions.merge(item.camera),
             blur=item.blur,
             region_xyxy=region_of(views, item.frame_hw),
+            named=_seat(spec),
         )
+
+
+def _seat(spec: AnySpec) -> str:
+    """Empty: the main one."""
+    return "" if isinstance(spec, InputSpec) else spec.named

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from vigie.contracts.inputspec import InputSpec, SampledSpec
+from vigie.contracts.inputspec import InputSpec, NamedSpec, SampledSpec
 from vigie.contracts.tensors import Merge
 from vigie.errors import ConfigRefusedError
 from vigie.vision.tiles import Box, Grid, plan_views
@@ -60,7 +60,9 @@ class Regions:
         tiles = self._tiles(camera)
         return "nmm" if tiles is None else tiles.merge
 
-    def views(self, camera: str, frame_hw: tuple[int, int], spec: InputSpec | SampledSpec) -> tuple[Box, ...]:
+    def views(
+        self, camera: str, frame_hw: tuple[int, int], spec: InputSpec | NamedSpec | SampledSpec
+    ) -> tuple[Box, ...]:
         """Boxes of a frame to fit, in its pixels; none: the frame as it is."""
         region = self._regions.get(camera)
         if region is None:
@@ -76,11 +78,14 @@ class Regions:
         alike = sum(_count(region) == mine for region in self._regions.values())
         return FRAMES_PER_CAMERA * max(1, alike) + 2
 
-    def state(self, spec: InputSpec | None) -> dict[str, dict[str, Any]]:
-        """By camera of the twin: ``state`` is ``waiting`` (for a frame or a model), ``in_force`` or ``untiled``."""
-        return {camera: self._state(camera, region, spec) for camera, region in self._regions.items()}
+    def state(self, spec_of: Callable[[str], InputSpec | NamedSpec | None]) -> dict[str, dict[str, Any]]:
+        """By camera of the twin: ``state`` is ``waiting`` (for a frame or a model), ``in_force`` or ``untiled``.
 
-    def _state(self, camera: str, region: Region, spec: InputSpec | None) -> dict[str, Any]:
+        Args: spec_of: what frames of a camera are fitted to.
+        """
+        return {camera: self._state(camera, region, spec_of(camera)) for camera, region in self._regions.items()}
+
+    def _state(self, camera: str, region: Region, spec: InputSpec | NamedSpec | None) -> dict[str, Any]:
         frame_hw = self._sizes.get(camera)
         if spec is None or frame_hw is None:
             return {"state": "waiting"}

@@ -14,6 +14,8 @@ TRIAL_PREFIX = "trial-"
 # Several tensors of a frame in each slot: ``tiles-5-`` holds five.
 TILES_PREFIX = "tiles-"
 TRIAL_TILES_PREFIX = "trial-tiles-"
+# Of a model that has a seat of its own: ``model-parts-tensors-``.
+NAMED_PREFIX = "model-"
 
 
 class TensorRing:
@@ -80,25 +82,28 @@ class TensorRing:
 
 
 class TensorRings:
-    """A ring for each number of tensors that a frame may have, and the same for a model on trial."""
+    """A ring for each model and number of tensors that a frame may have, and the same for a model on trial."""
 
     def __init__(self, folder: Path) -> None:
         """Opens none; what a former start left in rings for tiles is removed."""
         self._folder = folder
-        self._rings: dict[tuple[bool, int], TensorRing] = {}
+        self._rings: dict[tuple[bool, int, str], TensorRing] = {}
         self.retired: set[int] = set()
-        for prefix in (TILES_PREFIX, TRIAL_PREFIX):
+        self._unseated: set[str] = set()
+        for prefix in (TILES_PREFIX, TRIAL_PREFIX, NAMED_PREFIX):
             remove_dead_rings(folder, prefix, keep=set())
 
-    def open(self, size_hw: tuple[int, int], slots: int, views: int, *, trial: bool) -> RingWriter:
-        """See ``TensorRing.open``."""
-        ring = self._rings.get((trial, views))
+    def open(self, size_hw: tuple[int, int], slots: int, views: int, *, trial: bool, named: str = "") -> RingWriter:
+        """See ``TensorRing.open``. ``named``: of the model in this seat."""
+        ring = self._rings.get((trial, views, named))
         if ring is None:
             if views == 1:
                 prefix = TRIAL_PREFIX if trial else PREFIX
             else:
                 prefix = f"{TRIAL_TILES_PREFIX if trial else TILES_PREFIX}{views}-"
-            ring = self._rings[trial, views] = TensorRing(self._folder, prefix, views)
+            if named:
+                prefix = f"{NAMED_PREFIX}{named}-{prefix}"
+            ring = self._rings[trial, views, named] = TensorRing(self._folder, prefix, views)
         return ring.open(size_hw, slots)
 
     def release(self, tensor: RingReference) -> None:
@@ -108,17 +113,26 @@ class TensorRings:
 
     def retire(self, wanted: set[int]) -> None:
         """Frames with as many views as are not ``wanted`` come no more; their rings stay until ``sweep``."""
-        self.retired = {views for _, views in self._rings} - {1, *wanted}
+        self.retired = {views for _, views, _ in self._rings} - {1, *wanted}
+
+    def keep_seats(self, names: set[str]) -> None:
+        """Models in other seats serve no more; their rings stay until ``sweep``."""
+        self._unseated = {named for _, _, named in self._rings} - {"", *names}
+
+    @property
+    def to_sweep(self) -> bool:
+        """Whether ``sweep`` has something to do."""
+        return bool(self.retired or self._unseated)
 
     def sweep(self) -> None:
         """Nothing is on its way: give back the memory of retired rings."""
-        for key in [key for key in self._rings if key[1] in self.retired]:
+        for key in [key for key in self._rings if key[1] in self.retired or key[2] in self._unseated]:
             self._rings.pop(key).remove()
-        self.retired = set()
+        self.retired, self._unseated = set(), set()
 
-    def remove_trial(self) -> None:
-        """No model is on trial."""
-        for key in [key for key in self._rings if key[0]]:
+    def remove_trials(self, going_on: set[str]) -> None:
+        """No model is on trial for a seat other than these."""
+        for key in [key for key in self._rings if key[0] and key[2] not in going_on]:
             self._rings.pop(key).remove()
 
     def close(self) -> None:

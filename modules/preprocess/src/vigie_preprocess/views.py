@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.contracts.blur import Box
-from vigie.contracts.inputspec import InputSpec, SampledSpec
+from vigie.contracts.inputspec import InputSpec, NamedSpec, SampledSpec
 from vigie.contracts.tensors import FrameTransform, View
 from vigie.vision.letterbox import letterbox_into
 from vigie.vision.planes import Planes, crop_planes
@@ -17,7 +17,7 @@ def fit_views(
     frame: Planes,
     boxes: tuple[PixelBox, ...],
     frame_hw: tuple[int, int],
-    spec: InputSpec | SampledSpec,
+    spec: InputSpec | NamedSpec | SampledSpec,
     out_nhwc: NDArray[np.uint8],
 ) -> tuple[View, ...]:
     """Fit every box of ``frame`` into its part of ``out_nhwc``, (N, H, W, 3) uint8.

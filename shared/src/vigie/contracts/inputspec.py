@@ -10,7 +10,10 @@ Align = Literal["centre", "top_left", "stretch"]
 
 
 class SampledSpec(msgspec.Struct, frozen=True):
-    """The input of a model on trial beside the serving one: frames whose ``seq`` is a multiple of ``every``."""
+    """The input of a model on trial beside the serving one: frames whose ``seq`` is a multiple of ``every``.
+
+    ``cameras``: of these only; empty: of all. ``named``: on trial for this seat; empty: for the main one.
+    """
 
     version: str
     size_hw: tuple[int, int]
@@ -18,6 +21,23 @@ class SampledSpec(msgspec.Struct, frozen=True):
     pad_value: int
     every: int
     views: bool = False
+    cameras: tuple[str, ...] = ()
+    named: str = ""
+
+
+class NamedSpec(msgspec.Struct, frozen=True):
+    """The input of a model that has a seat of its own, by its key in desired property ``models``.
+
+    ``cameras``: whose frames are fitted for it instead of the main model.
+    """
+
+    named: str
+    version: str
+    size_hw: tuple[int, int]
+    align: Align
+    pad_value: int
+    views: bool
+    cameras: tuple[str, ...]
 
 
 class InputSpec(msgspec.Struct, frozen=True):
@@ -28,6 +48,8 @@ class InputSpec(msgspec.Struct, frozen=True):
     ``align``: ``centre`` and ``top_left`` keep the frame's aspect ratio and pad, ``stretch`` does not.
     ``pad_value`` fills what the frame does not cover, 0..255. ``also``: frames are fitted for these models as well; a
     preprocess of the version before leaves it out. ``views``: a frame may come as several tensors (``TensorItem``).
+    ``others``: models that serve some cameras in place of this one; a preprocess of the version before fits all frames
+    for this one. ``version`` is empty where only those serve.
     """
 
     version: str
@@ -36,3 +58,4 @@ class InputSpec(msgspec.Struct, frozen=True):
     pad_value: int = 114
     also: tuple[SampledSpec, ...] = ()
     views: bool = False
+    others: tuple[NamedSpec, ...] = ()

@@ -39,7 +39,8 @@ class TensorItem(msgspec.Struct, frozen=True):
 
     ``preprocessed_ms``: milliseconds since capture when the tensor was ready (same host clock). ``trial``: fitted for a
     model on trial, beside the tensor of the same frame that the serving model answers. ``blur``: the frame's.
-    ``region_xyxy``: the model sees this part of the frame only, in its pixels.
+    ``region_xyxy``: the model sees this part of the frame only, in its pixels. ``named``: for the model that has this
+    seat; empty: for the main one.
     """
 
     camera: str
@@ -58,3 +59,4 @@ class TensorItem(msgspec.Struct, frozen=True):
     merge: Merge = "nmm"
     blur: Blur | None = None
     region_xyxy: Box | None = None
+    named: str = ""

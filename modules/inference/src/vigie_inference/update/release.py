@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+CameraName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+
 
 class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When a release may serve, and what brings the former model back."""
@@ -105,8 +107,25 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         | None
     ) = None
     rollout: Rollout = Rollout()
+    cameras: (
+        Annotated[
+            list[CameraName],
+            Meta(
+                min_length=1,
+                max_length=64,
+                description="Serve these cameras only, in place of the main model, which goes on with all others; "
+                "absent: take the main model's place.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 def key_of(name: str, release: Release) -> str:
-    """Names this very request: what was refused is not tried again until something in the request changes."""
-    return hashlib.sha256(msgspec.json.encode((name, release))).hexdigest()[:16]
+    """Names this very request: what was refused is not tried again until something in the request changes.
+
+    Where it serves is no part of it: files that cannot serve one camera cannot serve another.
+    """
+    facts = msgspec.to_builtins(release)
+    del facts["cameras"]
+    return hashlib.sha256(msgspec.json.encode((name, facts))).hexdigest()[:16]

@@ -10,8 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from vigie.log import get_logger
-from vigie.service import Service
-from vigie_inference.config import InferenceConfig
+from vigie_inference.seats.seat_service import SeatService
 from vigie_inference.telling import Telling
 from vigie_inference.update.agreement import Tally
 from vigie_inference.update.record import Held, Record
@@ -101,7 +100,7 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
 class UpdateReport:
     """Told from the thread of updates; tells only what has changed."""
 
-    def __init__(self, service: Service[InferenceConfig], telling: Telling) -> None:
+    def __init__(self, service: SeatService, telling: Telling) -> None:
         self._service, self._telling = service, telling
         self._lock = threading.Lock()
         self._state = UpdateState()

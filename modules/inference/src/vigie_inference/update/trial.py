@@ -110,8 +110,8 @@ class TrialRun:
         trial = self._trial
         return () if trial is None else (sampled(trial.model.spec, trial.every),)
 
-    def take(self, items: Sequence[TensorItem], pool: RingPool) -> list[TensorItem]:
-        """Copy the tensors of the model on trial; what is left is the serving model's.
+    def take(self, items: Sequence[TensorItem], pool: RingPool) -> None:
+        """Copy the tensors of the model on trial.
 
         Those of a trial that has ended go nowhere: their frames have tensors for the serving model too.
         """
@@ -124,7 +124,6 @@ class TrialRun:
                     self._frames.put_nowait((trial, item, tensor_hwc.copy()))
             except (FrameGoneError, queue.Full):
                 continue
-        return [item for item in items if not item.trial]
 
     def served(self, result: DetectionsItem) -> None:
         """What the serving model saw in a frame."""

@@ -12,25 +12,22 @@ import msgspec
 
 from vigie.errors import (
     ConfigRefusedError,
-    DownloadRefusedError,
     MethodRefusedError,
     VigieError,
 )
 from vigie.log import get_logger
-from vigie.models.link import check_link
-from vigie.models.oci import read_reference
 from vigie.runtimes.measuring.footprint import memory_left_mb
 from vigie.secrets import SecretStore
-from vigie.service import Service
-from vigie.source_url import literals
 from vigie_inference.announce import Announcer
 from vigie_inference.config import InferenceConfig, ModelConfig
 from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
 from vigie_inference.runtime_control import RuntimeControl
+from vigie_inference.seats.seat_service import SeatService
 from vigie_inference.serving import Filter, ServingModel
 from vigie_inference.telling import Telling
+from vigie_inference.update.base import Base
 from vigie_inference.update.bringing import Bringing, Errand
 from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.fetching import Fetching
@@ -53,7 +50,6 @@ from vigie_inference.update.store import Store
 from vigie_inference.update.trial import TrialRun
 from vigie_inference.update.watching import Watching
 from vigie_inference.update.wish import RefusedError, SupersededError, Wanted, wanted_of
-from vigie_inference.which_model import which_model
 
 log = get_logger("inference")
 
@@ -69,7 +65,7 @@ class Updates:
 
     def __init__(
         self,
-        service: Service[InferenceConfig],
+        service: SeatService,
         models: ModelsInService,
         put: PutInService,
         *,
@@ -78,8 +74,11 @@ class Updates:
         announcer: Announcer,
         trial: TrialRun,
         telling: Telling,
+        base: Base,
     ) -> None:
+        """``base``: what serves here where no release does."""
         self._service, self._models, self._put, self._control = service, models, put, control
+        self._base = base
         self._store = Store(service.env.state / "models", service.env.models)
         self.report = UpdateReport(service, telling)
         self._fetching = Fetching(self._store, self.report, SecretStore(service.env.secrets), self._rules)
@@ -94,25 +93,9 @@ class Updates:
 
     # By who applies the twin, with the lock of ``PutInService`` held.
 
-    def check(self, config: InferenceConfig) -> None:
-        """Raises: ConfigRefusedError: a source that can never be fetched."""
-        wanted = wanted_of(config)
-        if wanted is None or wanted.release.source.startswith("file:///"):
-            return
-        path = f"$.models.{wanted.name}.source"
-        try:
-            if wanted.release.source.startswith("oci:"):
-                check_link(read_reference(wanted.release.source).base)
-            else:
-                check_link(wanted.release.source)
-        except DownloadRefusedError as error:
-            raise ConfigRefusedError(path, str(error)) from error
-        if literals(wanted.release.source):
-            raise ConfigRefusedError(path, "holds a value that may be a secret; name it by `secret`")
-
     def committed(self, config: InferenceConfig) -> ModelConfig | None:
         """The bundle of the last committed release; None: none was asked for, or none was committed yet."""
-        while config.models and (held := self._record.serving) is not None:
+        while wanted_of(config) is not None and (held := self._record.serving) is not None:
             wanted = self._model_config(held, config)
             if wanted == self._put.served:
                 return wanted
@@ -146,8 +129,8 @@ class Updates:
 
     def take_back(self) -> UpdateState:
         """Let the former model serve again. Raises: MethodRefusedError: no release serves."""
-        if self._record.serving is None or self._config is None or not self._config.models:
-            raise MethodRefusedError(409, "no release serves; the model of desired property 'model' does")
+        if self._record.serving is None or self._config is None or wanted_of(self._config) is None:
+            raise MethodRefusedError(409, f"no release serves; {self._base.in_words} does")
         self._taken_back = True
         self._wake.set()
         return self.report.state
@@ -259,14 +242,17 @@ class Updates:
             self._make_room(wanted)
         held = known or self._fetching.held(wanted, go_on)
         self._watching.end()
-        if (why := self._why_in_turns(held, wanted)) and self._models.serving is not None:
-            self._exchange(held, wanted, why)
-            return
+        if why := self._why_in_turns(held, wanted):
+            if self._models.serving is not None:
+                self._exchange(held, wanted, why)
+                return
+            if self._base.may_be_empty and wanted.release.rollout.trial != "in_turns":
+                raise RefusedError(f"does not fit beside the models that serve: {why}")
         model, fitting = self._bringing.open(
             lambda: self._store.load(held), self._model_config(held, self._in_force()), errand
         )
         try:
-            if known is None and wanted.release.rollout.commit != "immediate" and self._models.serving is not None:
+            if known is None and wanted.release.rollout.commit != "immediate" and self._is_compared():
                 self._bringing.try_out(model, fitting, errand)
                 self._promoted = ""
             self._bringing.end_trial()
@@ -275,6 +261,10 @@ class Updates:
             self._bringing.end_trial()
             model.close()
             raise
+
+    def _is_compared(self) -> bool:
+        """Whether something serves whose answers a release on trial can be compared with."""
+        return self._models.serving is not None or self._base.compared()
 
     def _why_in_turns(self, held: Held, wanted: Wanted) -> str:
         """Empty: both models may be open at a time. Raises: RefusedError: the bundle is damaged."""
@@ -367,6 +357,11 @@ class Updates:
             blamed = self._record.serving
             after = rolled_back(self._record, reason)
             wanted = self._goes_back_to(after.serving, config)
+            if wanted is None and self._base.may_be_empty:
+                self._put.nothing(config, reason)
+                self._watching.end()
+                self._save(after)
+                return
             if wanted is None:
                 log.warning("model_not_rolled_back", reason="there is no model that could serve instead")
                 return
@@ -387,7 +382,7 @@ class Updates:
     def _goes_back_to(self, held: Held | None, config: InferenceConfig) -> ModelConfig | None:
         """``held``, or where no release served, the model of desired property ``model``."""
         if held is None:
-            return which_model(config.model, self._service.env.models)
+            return self._base.model(config)
         return self._model_config(held, config)
 
     def _model_config(self, held: Held, config: InferenceConfig) -> ModelConfig:

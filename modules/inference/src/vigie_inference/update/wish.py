@@ -26,7 +26,8 @@ class RefusedError(Exception):
 
 
 def wanted_of(config: InferenceConfig) -> Wanted | None:
-    """The request of this configuration; None: the model of desired property ``model`` is to serve."""
+    """What is to serve in the main seat; None: the model of desired property ``model``."""
     for name, release in (config.models or {}).items():
-        return Wanted(name, release, key_of(name, release))
+        if release.cameras is None:
+            return Wanted(name, release, key_of(name, release))
     return None
