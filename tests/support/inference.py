@@ -114,11 +114,15 @@ class Bench:
         trial: bool = False,
         camera: str = "dock",
         named: str = "",
+        beside: bool = False,
     ) -> int:
-        """The number of the frame; with ``trial`` it is the tensor of the last one for the model on trial."""
+        """The number of the frame; with ``trial`` it is the tensor of the last one for the model on trial.
+
+        So it is with ``beside``, for the model ``named`` that sees the same frame.
+        """
         reference = self.ring.write(tensor)
         assert reference is not None
-        self.seq += not trial
+        self.seq += not (trial or beside)
         self.tensors.send(
             TensorItem(
                 camera=camera,
@@ -134,6 +138,7 @@ class Bench:
                 keep=keep,
                 trial=trial,
                 named=named,
+                beside=beside,
             )
         )
         return self.seq

@@ -52,3 +52,27 @@ async def test_a_camera_that_no_model_serves_is_told_so_while_another_is_served(
         dropped = 'vigie_items_dropped_total{camera="dock",reason="no_input_spec"}'
         await until(lambda: bench.metrics[dropped] == 1)
         assert not bench.tensors()
+
+
+async def test_a_model_beside_gets_the_same_frame_and_what_it_lacks_is_counted_apart(tmp_path: Path) -> None:
+    beside = msgspec.structs.replace(OTHER, cameras=(), beside=True)
+    async with preprocess(tmp_path) as bench:
+        cursor = CursorWriter.open(bench.folder, sender="preprocess", output="tensors", consumer="inference")
+        with closing(cursor), RingPool(bench.folder) as pool:
+            bench.specs.send(msgspec.structs.replace(SPEC, others=(beside,)))
+            await until(lambda: bench.reported().get("input_specs"))
+            for seq in range(3):
+                bench.send_frame(seq, picture(seq), keep=True)
+                await until(lambda seq=seq: bench.arrived(seq, cursor, pool))
+            await until(lambda: len(bench.tensors()) == 6)
+        assert sorted((one.seq, one.named, one.beside) for one in bench.tensors()) == [
+            (seq, *rest) for seq in range(3) for rest in (("", False), ("gate", True))
+        ]
+        fitted = 'vigie_frames_preprocessed_total{camera="dock"}'
+        assert bench.metrics[fitted] == 3, "a frame counts once, for the camera's own model"
+        # Nobody takes them now: the newest waits, per model.
+        for seq in range(3, 9):
+            bench.send_frame(seq, picture(seq))
+        own = 'vigie_items_dropped_total{camera="dock",reason="consumer_behind"}'
+        theirs = 'vigie_items_dropped_total{camera="dock/gate",reason="consumer_behind"}'
+        await until(lambda: bench.metrics[own] and bench.metrics[theirs], timeout_s=30)

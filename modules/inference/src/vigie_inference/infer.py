@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vigie.contracts.blur import BlurAnswer
 from vigie.contracts.detections import DetectionsItem, StageTimings
+from vigie.contracts.lanes import lane_of
 from vigie.contracts.tensors import TensorItem
 from vigie.errors import EngineError, FrameGoneError, VigieError
 from vigie.frames import RingPool
@@ -54,11 +55,17 @@ class InferStage:
         *,
         saw: Callable[[DetectionsItem], None] = lambda _: None,
     ) -> None:
-        """``saw``: told of every result, after it was sent."""
+        """``saw``: told of every result of a camera's own model, after it was sent."""
         self._service, self._tensors, self._detections, self._seats = service, tensors, detections, seats
         self._folder, self._saw = folder, saw
         self._alive = service.health.watch("inference.infer", STALLED_AFTER_S)
         self._inferred = service.metrics.counter("vigie_frames_inferred", "Frames inferred.", ("camera", "model"))
+        self._beside = service.metrics.counter(
+            "vigie_beside_frames_inferred", "Frames inferred beside the camera's own model.", ("camera", "model")
+        )
+        self._beside_seen = service.metrics.counter(
+            "vigie_beside_detections", "Objects detected beside the camera's own model.", ("camera", "label", "model")
+        )
         self._seen = service.metrics.counter("vigie_detections", "Objects detected.", ("camera", "label", "model"))
         self._duration = service.metrics.histogram(
             "vigie_inference_seconds",
@@ -115,7 +122,8 @@ class InferStage:
         for seat in self._seats.all():
             seat.trial.take(received.items, self._pool)
         items = [item for item in received.items if not item.trial]
-        for camera, lost in self._gaps.look(received.envelope.boot, items).items():
+        of_cameras = [item for item in items if not item.beside]
+        for camera, lost in self._gaps.look(received.envelope.boot, of_cameras).items():
             self._service.metrics.dropped("preprocess_died", camera, lost)
             log.warning("frames_lost", camera=camera, count=lost, reason="preprocess ended before it sent them")
         others_there = queued or self._crew.in_hand > 0
@@ -124,7 +132,7 @@ class InferStage:
                 theirs.load.came(count, others_there=others_there, at_a_time=theirs.models.runs_at_a_time())
         at_a_time = self._seats.runs_at_a_time()
         if self._crew.in_hand or at_a_time > 1:
-            self._crew.take(received, [(item.camera, item) for item in items], queued=queued)
+            self._crew.take(received, [(_lane(item), item) for item in items], queued=queued)
         else:
             self._here(received, items, self._stopping)
 
@@ -144,18 +152,22 @@ class InferStage:
     def _finish(self, item: TensorItem, seen: Sighting | str) -> None:
         self._finished += 1
         if isinstance(seen, str):
-            self._service.metrics.dropped(seen, item.camera)
+            self._service.metrics.dropped(seen, _lane(item))
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=seen)
             return
         result = self._tracks.identify(seen)
         if seen.to_blur is not None:
             result = self._blur(result, seen.to_blur)
-        self._inferred.labels(item.camera, result.model).inc()
+        inferred, objects = (self._beside, self._beside_seen) if item.beside else (self._inferred, self._seen)
+        inferred.labels(item.camera, result.model).inc()
         for detection in result.detections:
-            self._seen.labels(item.camera, detection.label, result.model).inc()
+            objects.labels(item.camera, detection.label, result.model).inc()
         log.debug("frame_inferred", camera=item.camera, seq=item.seq, trace=item.trace)
-        self._detections.offer(result, key=item.camera, keep=True)
+        self._detections.offer(result, key=_lane(item), keep=True)
         self._seats.served(result, item.named)
+        if item.beside:
+            self._seats.main.trial.show(result)  # the page draws it over the same picture
+            return
         self._saw(result)
         if self._viewer is not None and self._viewer[1](item.camera, item.seq):
             self._viewer[0].offer(result, key=item.camera, keep=False)
@@ -283,7 +295,12 @@ class InferStage:
                 inference_ms=round(took_ms, 3),
             ),
             keep=item.keep,
+            beside=item.named if item.beside else msgspec.UNSET,
         )
         return Sighting(
             result, found.boxes_xyxy, found.scores, found.class_ids, wanted.score_min, wanted.tracking, to_blur
         )
+
+
+def _lane(item: TensorItem) -> str:
+    return lane_of(item.camera, item.named if item.beside else "")

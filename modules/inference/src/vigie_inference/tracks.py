@@ -57,13 +57,13 @@ class Tracks:
         """The item, its detections with ``track``: absent for an object's first sight."""
         item, settings = seen.item, seen.tracking
         if not settings.on:
-            self._cameras.pop(item.camera, None)
+            self._cameras.pop(item.lane, None)
             return item
         at_s = item.captured_ns / 1e9
         wanted = TrackerSettings(good_score=seen.score_min, lost_s=settings.lost_seconds)
-        camera = self._cameras.get(item.camera)
+        camera = self._cameras.get(item.lane)
         if camera is None or camera.frame_hw != item.frame_hw:
-            camera = self._cameras[item.camera] = _Camera(Tracker(wanted), item.frame_hw, at_s)
+            camera = self._cameras[item.lane] = _Camera(Tracker(wanted), item.frame_hw, at_s)
         camera.tracker.settings, camera.seen_s = wanted, at_s
         numbers = camera.tracker.update(seen.boxes_xyxy, seen.scores, seen.class_ids, at_s)
         self._sweep(at_s)

@@ -12,6 +12,7 @@ import msgspec
 
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.inputspec import InputSpec, NamedSpec, SampledSpec
+from vigie.contracts.lanes import lane_of
 from vigie.contracts.pixels import RingReference
 from vigie.contracts.tensors import TensorItem, View
 from vigie.errors import FrameGoneError, PermanentError, RingBusyError, RingNoSpaceError
@@ -57,6 +58,8 @@ class FitStage:
         self._spec: InputSpec | None = None
         # Cameras that are served by another model than the main one.
         self._by_camera: dict[str, NamedSpec] = {}
+        # Models that see frames which another one answers as well.
+        self._beside: tuple[NamedSpec, ...] = ()
         self._regions = Regions()
         self._told: dict[str, Any] = {}
         self._alive = service.health.watch("preprocess.fit", STALLED_AFTER_S)
@@ -115,7 +118,8 @@ class FitStage:
         """Other models serve some cameras, or other cameras than before."""
         for spec in others:
             log.info("named_spec_followed", model=spec.named, version=spec.version, cameras=" ".join(spec.cameras))
-        self._by_camera = {camera: spec for spec in others for camera in spec.cameras}
+        self._by_camera = {camera: spec for spec in others if not spec.beside for camera in spec.cameras}
+        self._beside = tuple(spec for spec in others if spec.beside)
         self._service.twin.report_whole("input_specs", {spec.named: spec.version for spec in others})
 
     def _spec_of(self, camera: str) -> InputSpec | NamedSpec | None:
@@ -146,19 +150,34 @@ class FitStage:
         if not self._ready_for(item, stop):
             return
         holds.take(item)
-        tensor = self._fit(item, pool, rings)
-        if isinstance(tensor, str):
-            holds.drop(item.camera, item.trace)
-            self._service.metrics.dropped(tensor, item.camera)
-            log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=tensor)
-        else:
+        sent, superseded = self._offer(self._spec_of(item.camera), item.camera, item, pool, rings=rings)
+        if superseded is not None:
+            holds.drop(superseded.camera, superseded.trace)
+        if sent:
             self._fitted.labels(item.camera).inc()
-            weight = min(10.0, max(0.1, item.weight))  # whatever a message says, nobody starves
-            superseded = self._tensors.offer(tensor, key=item.camera, keep=item.keep, weight=weight)
-            if superseded is not None:
-                rings.release(superseded.pixels)
-                holds.drop(superseded.camera, superseded.trace)
             holds.shorten(item.camera, self._tensors.outstanding_of(item.camera))
+        else:
+            holds.drop(item.camera, item.trace)
+        for spec in self._beside:
+            lane = lane_of(item.camera, spec.named)
+            if (spec.cameras and item.camera not in spec.cameras) or not self._room_for(item, lane, stop):
+                continue
+            self._offer(spec, lane, item, pool, rings=rings)
+
+    def _offer(
+        self, spec: InputSpec | NamedSpec | None, lane: str, item: FrameItem, pool: RingPool, *, rings: TensorRings
+    ) -> tuple[bool, TensorItem | None]:
+        """Whether a tensor of the frame is on its way, and which one it superseded."""
+        tensor = self._fit(spec, item, pool, rings)
+        if isinstance(tensor, str):
+            self._service.metrics.dropped(tensor, lane)
+            log.debug("frame_dropped", camera=lane, seq=item.seq, reason=tensor)
+            return False, None
+        weight = min(10.0, max(0.1, item.weight))  # whatever a message says, nobody starves
+        superseded = self._tensors.offer(tensor, key=lane, keep=item.keep, weight=weight)
+        if superseded is not None:
+            rings.release(superseded.pixels)
+        return True, superseded
 
     def _fit_for_trial(self, item: FrameItem, pool: RingPool, rings: TensorRings, stop: threading.Event) -> None:
         """Also for a model on trial, where that costs the serving one nothing: without room it is left out."""
@@ -167,7 +186,7 @@ class FitStage:
         named = self._by_camera.get(item.camera)
         for spec in wanted:
             # The main model's trial compares with what that one sees; a seat's with who serves its cameras now.
-            if item.camera not in spec.cameras if spec.named else named is not None:
+            if (spec.named and spec.cameras and item.camera not in spec.cameras) or (named and not spec.named):
                 continue
             if item.seq % spec.every or not self._tensors.wait_for_room(stop, 0.0):
                 continue
@@ -186,7 +205,7 @@ class FitStage:
             if (
                 self._spec_of(item.camera) is not None
                 and self._tensors.wait_for_room(stop, POLL_S)
-                and self._ring_has_room(item, stop)
+                and self._ring_has_room(item, item.camera, stop)
             ):
                 return True
             self._alive.beat()
@@ -195,15 +214,24 @@ class FitStage:
                 stop.wait(0.02)
         return not stop.is_set()
 
-    def _ring_has_room(self, item: FrameItem, stop: threading.Event) -> bool:
+    def _room_for(self, item: FrameItem, lane: str, stop: threading.Event) -> bool:
+        """A frame to keep waits for room for its next tensor too; false only when stopping."""
+        while item.keep and not stop.is_set():
+            if self._tensors.wait_for_room(stop, POLL_S) and self._ring_has_room(item, lane, stop):
+                return True
+            self._alive.beat()
+        return not stop.is_set()
+
+    def _ring_has_room(self, item: FrameItem, lane: str, stop: threading.Event) -> bool:
         """The ring of a camera that is looked at in several views has few slots."""
         if not self._regions.tiled(item.camera):
             return True
-        return self._tensors.wait_for_room(stop, POLL_S, key=item.camera, limit=KEPT_AT_A_TIME)
+        return self._tensors.wait_for_room(stop, POLL_S, key=lane, limit=KEPT_AT_A_TIME)
 
-    def _fit(self, item: FrameItem, pool: RingPool, rings: TensorRings) -> TensorItem | str:
+    def _fit(
+        self, spec: InputSpec | NamedSpec | None, item: FrameItem, pool: RingPool, rings: TensorRings
+    ) -> TensorItem | str:
         """The fitted tensor, or the reason why there is none."""
-        spec = self._spec_of(item.camera)
         if spec is None:
             return "no_input_spec"
         try:
@@ -244,6 +272,7 @@ class FitStage:
                 return self._item(item, spec, slot.commit(), views)
 
     def _item(self, item: FrameItem, spec: AnySpec, reference: RingReference, views: tuple[View, ...]) -> TensorItem:
+        beside = isinstance(spec, NamedSpec) and spec.beside
         return TensorItem(
             camera=item.camera,
             seq=item.seq,
@@ -258,9 +287,10 @@ class FitStage:
             keep=item.keep,
             views=views if len(views) > 1 else (),
             merge=self._regions.merge(item.camera),
-            blur=item.blur,
+            blur=None if beside else item.blur,
             region_xyxy=region_of(views, item.frame_hw),
             named=_seat(spec),
+            beside=beside,
         )
 
 

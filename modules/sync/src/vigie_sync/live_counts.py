@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from vigie.contracts.events import EventItem, LineEvent, ZoneEvent
+from vigie.contracts.lanes import camera_of
 from vigie.events.settings import CameraRules
 from vigie.metrics import Metrics
 
@@ -46,8 +47,9 @@ class LiveCounts:
     def keep_only(self, cameras: Mapping[str, CameraRules]) -> None:
         """Forget zones and lines that are not in the twin any longer: nobody is inside a zone that is gone."""
         rules = {name: (set(own.zones), set(own.lines)) for name, own in cameras.items()}
-        for camera, zone in [key for key in self._zones if key[1] not in rules.get(key[0], (set(), set()))[0]]:
+        none: tuple[set[str], set[str]] = (set(), set())
+        for camera, zone in [key for key in self._zones if key[1] not in rules.get(camera_of(key[0]), none)[0]]:
             del self._zones[camera, zone]
             self._inside.remove(camera, zone)
-        for key in [key for key in self._lines if key[1] not in rules.get(key[0], (set(), set()))[1]]:
+        for key in [key for key in self._lines if key[1] not in rules.get(camera_of(key[0]), none)[1]]:
             del self._lines[key]

@@ -15,6 +15,7 @@ import msgspec
 from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.events import EventItem
+from vigie.contracts.lanes import lane_of
 from vigie.errors import LedgerUnavailableError
 from vigie.events.moment import KEY
 from vigie.events.rules import Rules
@@ -74,6 +75,9 @@ class ReceiveStage:
         self._encoder = msgspec.json.Encoder()
         metrics = service.metrics
         self._committed = metrics.counter("vigie_items_committed_total", "Items committed to the ledger.")
+        self._beside = metrics.counter(
+            "vigie_beside_items_committed_total", "Items committed of models beside the cameras' own."
+        )
         self._duplicates = metrics.counter("vigie_items_duplicate_total", "Items that were in the ledger already.")
         self._quiet = metrics.counter("vigie_items_omitted_total", "Empty items that 'report' leaves out.")
         self._seen = metrics.counter(
@@ -180,13 +184,17 @@ class ReceiveStage:
         if age_ms >= 0:  # else captured before this host booted: the clocks are not the same
             timings = msgspec.structs.replace(item.timings, received_ms=round(age_ms, 3))
             item = msgspec.structs.replace(item, timings=timings)
+        if item.beside:
+            # What this model sees of the frame is another fact than what the camera's own model sees.
+            item = msgspec.structs.replace(item, trace=lane_of(item.trace, item.beside))
         taken = Taken(item, boxes=self._config.upstream != "events")
         if taken.boxes and not item.detections and self._config.report == "with_detections":
             self._quiet.inc()
             taken.boxes = taken.new = False
         if self._config.upstream != "detections":
             try:
-                events = self._rules.observe(item, now_ns / 1e9)
+                seen = item if not item.beside else msgspec.structs.replace(item, camera=item.lane)
+                events = self._rules.observe(seen, now_ns / 1e9)
             except ValueError as error:
                 log.warning("bad_time", camera=item.camera, trace=item.trace, reason=str(error))
                 self._service.metrics.dropped("bad_time", item.camera)
@@ -195,7 +203,7 @@ class ReceiveStage:
                 self._duplicates.inc()
                 taken.new = False
             # Before the commit: the frame leaves the camera's ring within tenths of a second.
-            if self._keeping is not None and events is not None:
+            if self._keeping is not None and events is not None and not item.beside:
                 self._keeping.look(item, events, now_ns / 1e9)
             taken.told = self._told(events or [])
         return taken
@@ -246,8 +254,10 @@ class ReceiveStage:
         """``items``: frames that are recorded, or whose events are."""
         known, self._known = self._known, set()
         new = [item for item in items if item.trace not in known]
-        self._committed.inc(len(new))
         self._duplicates.inc(len(items) - len(new))
+        self._beside.inc(sum(bool(item.beside) for item in new))
+        new = [item for item in new if not item.beside]
+        self._committed.inc(len(new))
         seen = Counter((found.label, item.model) for item in new for found in item.detections)
         for (label, model), count in seen.items():
             self._seen.labels(label, model).inc(count)

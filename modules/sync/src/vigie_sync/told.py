@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from vigie.contracts.events import EventItem, ObjectEvent
+from vigie.contracts.lanes import camera_of
 from vigie.events.brief import Brief, upstream_form
 from vigie.events.settings import EventSettings
 from vigie.ledger.erasure import Erasure
@@ -78,4 +79,4 @@ class Telling:
 
 def _entry(event: EventItem) -> LedgerEntry:
     kind = str(event.__struct_config__.tag)
-    return LedgerEntry(event.key, event.camera, _encoder.encode(event), priority(kind, event.severity))
+    return LedgerEntry(event.key, camera_of(event.camera), _encoder.encode(event), priority(kind, event.severity))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from vigie.contracts.blur import Box
+from vigie.contracts.lanes import lane_of
 
 
 class Mask(msgspec.Struct, frozen=True):
@@ -69,6 +70,7 @@ class DetectionsItem(msgspec.Struct, frozen=True):
 
     ``blur``: of a frame that asks for it, where the classes to blur are or were a moment ago, whatever score and
     classes are passed on; None: the model does not know all of them. Absent from other frames, and upstream.
+    ``beside``: the name of a model that sees this frame beside the one that serves the camera; absent from that one's.
     """
 
     camera: str
@@ -82,3 +84,9 @@ class DetectionsItem(msgspec.Struct, frozen=True):
     timings: StageTimings
     keep: bool = False
     blur: tuple[Box, ...] | msgspec.UnsetType | None = msgspec.UNSET
+    beside: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def lane(self) -> str:
+        """The camera; of a model beside, its own way (``lane_of``)."""
+        return lane_of(self.camera, self.beside or "")

@@ -28,7 +28,8 @@ class SampledSpec(msgspec.Struct, frozen=True):
 class NamedSpec(msgspec.Struct, frozen=True):
     """The input of a model that has a seat of its own, by its key in desired property ``models``.
 
-    ``cameras``: whose frames are fitted for it instead of the main model.
+    ``cameras``: whose frames are fitted for it instead of the main model. ``beside``: for it as well; ``cameras`` may
+    then be empty, which is all.
     """
 
     named: str
@@ -38,6 +39,7 @@ class NamedSpec(msgspec.Struct, frozen=True):
     pad_value: int
     views: bool
     cameras: tuple[str, ...]
+    beside: bool = False
 
 
 class InputSpec(msgspec.Struct, frozen=True):

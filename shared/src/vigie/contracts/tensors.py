@@ -40,7 +40,7 @@ class TensorItem(msgspec.Struct, frozen=True):
     ``preprocessed_ms``: milliseconds since capture when the tensor was ready (same host clock). ``trial``: fitted for a
     model on trial, beside the tensor of the same frame that the serving model answers. ``blur``: the frame's.
     ``region_xyxy``: the model sees this part of the frame only, in its pixels. ``named``: for the model that has this
-    seat; empty: for the main one.
+    seat; empty: for the main one. ``beside``: another model answers the same frame too, and its result is the camera's.
     """
 
     camera: str
@@ -60,3 +60,4 @@ class TensorItem(msgspec.Struct, frozen=True):
     blur: Blur | None = None
     region_xyxy: Box | None = None
     named: str = ""
+    beside: bool = False

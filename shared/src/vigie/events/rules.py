@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.events import EventItem
+from vigie.contracts.lanes import camera_of
 from vigie.events.camera import CameraEvents
 from vigie.events.settings import CameraRules, EventSettings
 
@@ -37,7 +38,7 @@ class Rules:
         return [
             event
             for name, watched in self._watched.items()
-            for event in watched.events.configure(settings, cameras.get(name, CameraRules()))
+            for event in watched.events.configure(settings, cameras.get(camera_of(name), CameraRules()))
         ]
 
     def observe(self, item: DetectionsItem, now_s: float) -> list[EventItem] | None:
@@ -48,7 +49,8 @@ class Rules:
         """
         watched = self._watched.get(item.camera)
         if watched is None:
-            events = CameraEvents(self._settings, self._rules.get(item.camera, CameraRules()))
+            # A model beside another one is watched by itself, by the same rules.
+            events = CameraEvents(self._settings, self._rules.get(camera_of(item.camera), CameraRules()))
             watched = self._watched[item.camera] = _Watched(events, now_s)
         watched.arrived_s = now_s
         return watched.events.observe(item)

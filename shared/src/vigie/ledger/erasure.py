@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from vigie.contracts.lanes import camera_of
 from vigie.ledger.batch import Batch
 from vigie.ledger.ledger_file import LedgerFile
 from vigie.ledger.priorities import Priority
@@ -36,7 +37,7 @@ class Erasure:
 
     def covers(self, camera: str, body: bytes) -> bool | None:
         """None: by its camera, perhaps; ``body`` does not say when it was."""
-        if self.camera is not None and camera != self.camera:
+        if self.camera is not None and camera_of(camera) != self.camera:
             return False
         if not self.timed:
             return True

@@ -20,7 +20,7 @@ MAIN = ""
 class Seat:
     """One place for a model that serves. ``name``: of its release in desired property ``models``; empty: the main one.
 
-    ``cameras``: whose frames its model answers in place of the main one's.
+    ``cameras``: whose frames its model answers in place of the main one's. ``beside``: it sees them as well; none: all.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Seat:
     load: Load = field(default_factory=Load)
     trial: TrialRun = field(default_factory=TrialRun)
     cameras: frozenset[str] = frozenset()
+    beside: bool = False
 
 
 class Seats:
@@ -64,7 +65,7 @@ class Seats:
             seat.trial.served(result)
         if name == MAIN:
             for other in self.named.values():
-                if result.camera in other.cameras and other.models.serving is None:
+                if not other.beside and result.camera in other.cameras and other.models.serving is None:
                     other.trial.served(result)
 
     def spec(self) -> InputSpec | None:
@@ -94,6 +95,7 @@ def _named(seat: Seat, model: ServingModel) -> NamedSpec:
         pad_value=spec.pad_value,
         views=spec.views,
         cameras=tuple(sorted(seat.cameras)),
+        beside=seat.beside,
     )
 
 

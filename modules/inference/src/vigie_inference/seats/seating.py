@@ -60,8 +60,10 @@ class Seating:
                 if name not in self._occupants:
                     self._await_end(name)
             for name, release in wanted.items():
-                occupant = self._occupants.get(name) or self._seat(name)
-                occupant.seat.cameras = frozenset(release.cameras or ())
+                occupant = self._occupants.get(name) or self._seat(name, beside=release.beside)
+                occupant.seat.cameras, occupant.seat.beside = frozenset(release.cameras or ()), release.beside
+                self._told.tell(name, "cameras", release.cameras or "all")
+                self._told.tell(name, "beside", release.beside)
                 occupant.configure(own_config(config, name))
             if not self._configured:
                 self._configured = True
@@ -93,15 +95,15 @@ class Seating:
 
     # The lock is held.
 
-    def _seat(self, name: str) -> Occupant:
+    def _seat(self, name: str, *, beside: bool) -> Occupant:
         models = ModelsInService()
         main = self._seats.main
         main.models.close_too(models)
         seat = Seat(name, models)
         seat.trial.show = main.trial.show
         base = Base(
-            lambda _config: None, "the main model", may_be_empty=True,
-            compared=lambda: main.models.serving is not None,
+            lambda _config: None, "no model" if beside else "the main model", may_be_empty=True,
+            compared=lambda: not seat.beside and main.models.serving is not None,
         )  # fmt: skip
         occupant = self._occupants[name] = Occupant(
             self._service, seat, base,

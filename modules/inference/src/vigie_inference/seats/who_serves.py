@@ -2,7 +2,8 @@
 
 The main seat holds what desired property ``model`` names, or the one release that takes its place. Every release that
 names cameras has a seat of its own and serves them in place of the main model, once it is committed; until then, and
-after a roll-back that leaves nothing, the main model serves them.
+after a roll-back that leaves nothing, the main model serves them. So has one that serves beside: its model sees frames
+that another one answers as well.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ from vigie_inference.update.release import Release
 
 def seated(config: InferenceConfig) -> dict[str, Release]:
     """The releases that have seats of their own, by name."""
-    return {name: one for name, one in (config.models or {}).items() if one.cameras is not None}
+    return {name: one for name, one in (config.models or {}).items() if one.cameras is not None or one.beside}
 
 
 def check_seats(config: InferenceConfig) -> None:
     """Raises: ConfigRefusedError: two releases for one place."""
     main, taken = "", dict[str, str]()
     for name, release in (config.models or {}).items():
+        if release.beside:
+            continue
         if release.cameras is None:
             if main:
                 raise ConfigRefusedError(
                     f"$.models.{name}.cameras",
                     f"is missing: {main!r} takes the main model's place, so this one must name the cameras that it "
-                    "serves",
+                    "serves, or serve beside it",
                 )
             main = name
         for index, camera in enumerate(release.cameras or ()):
@@ -48,7 +51,7 @@ def own_config(config: InferenceConfig, name: str) -> InferenceConfig:
     return msgspec.structs.replace(
         config,
         model=None,
-        models={name: msgspec.structs.replace(release, cameras=None)},
+        models={name: msgspec.structs.replace(release, cameras=None, beside=False)},
         score=None,
         iou=None,
         classes=None,

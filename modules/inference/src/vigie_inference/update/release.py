@@ -119,6 +119,10 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         ]
         | None
     ) = None
+    beside: Annotated[
+        bool,
+        Meta(description="See the frames of `cameras` (absent: of all) beside the model that serves them."),
+    ] = False
 
 
 def key_of(name: str, release: Release) -> str:
@@ -127,5 +131,5 @@ def key_of(name: str, release: Release) -> str:
     Where it serves is no part of it: files that cannot serve one camera cannot serve another.
     """
     facts = msgspec.to_builtins(release)
-    del facts["cameras"]
+    del facts["cameras"], facts["beside"]
     return hashlib.sha256(msgspec.json.encode((name, facts))).hexdigest()[:16]

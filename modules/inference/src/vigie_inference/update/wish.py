@@ -28,6 +28,6 @@ class RefusedError(Exception):
 def wanted_of(config: InferenceConfig) -> Wanted | None:
     """What is to serve in the main seat; None: the model of desired property ``model``."""
     for name, release in (config.models or {}).items():
-        if release.cameras is None:
+        if release.cameras is None and not release.beside:
             return Wanted(name, release, key_of(name, release))
     return None

@@ -14,7 +14,7 @@ export function Models() {
   const [name, setName] = useState(null), [variant, setVariant] = useState(""), [busy, setBusy] = useState(false), [said, setSaid] = useState(null), [camera, setCamera] = useState(null);
   const wanted = name || shelf[0], request = { name: wanted, ...(variant.trim() && { variant: variant.trim() }) };
   const cameras = cameraNames(), shown = cameras.includes(camera) ? camera : cameras[0];
-  const running = tried?.phase === "running" || ["shadowing", "waiting"].includes(reported.update_state?.phase);
+  const running = tried?.phase === "running" || Object.values(reported.models_state || {}).some((one) => one.beside && one.model) || ["shadowing", "waiting"].includes(reported.update_state?.phase);
   const call = async (method, payload) => {
     setBusy(true); setSaid({ text: t.models.opening });
     const answer = await callMethod("inference", method, payload);
