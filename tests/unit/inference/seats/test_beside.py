@@ -43,7 +43,9 @@ async def test_the_same_frame_is_answered_by_two_models_that_are_not_mixed_up(tm
             spec = await until(lambda: one if (one := bench.specs()[-1]).others else None, timeout_s=90)
         # There is nothing to compare it with, so it is not tried.
         told = await until(
-            lambda: one if (one := bench.reported()["models_state"]["people"])["update"]["phase"] == "committed" else {},
+            lambda: (
+                one if (one := bench.reported()["models_state"]["people"])["update"]["phase"] == "committed" else {}
+            ),
             timeout_s=60,
         )
         assert (told["beside"], told["cameras"]) == (True, "all")
