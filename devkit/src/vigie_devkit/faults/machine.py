@@ -6,8 +6,8 @@ import os
 import platform
 import shutil
 import subprocess
-from pathlib import Path
 
+from vigie_devkit.faults.bad_disk import available as bad_disks_available
 from vigie_devkit.faults.kit.clocks import available
 
 
@@ -24,9 +24,9 @@ def cannot_do() -> list[str]:
     if not available():
         sentences.append("libfaketime is not installed: no clock jumps")
     if not _has_netem():
-        sentences.append("this kernel has no netem: no slow or lossy link; a hub that delays stands for it")
-    if not Path("/dev/mapper/control").exists() or shutil.which("dmsetup") is None or not _has_mapper():
-        sentences.append("this kernel has no device mapper: no EIO and no slow disk by dm-flakey or dm-delay")
+        sentences.append("this kernel has no netem: a relay stands for a slow and lossy link")
+    if not bad_disks_available():
+        sentences.append("no fusepy, libfuse2 or /dev/fuse: no disk that is slow or fails (EIO)")
     return sentences
 
 
@@ -35,7 +35,3 @@ def _has_netem() -> bool:
         return False
     script = "tc qdisc add dev lo root netem delay 1ms"
     return subprocess.run(["unshare", "-n", "sh", "-c", script], check=False, capture_output=True).returncode == 0
-
-
-def _has_mapper() -> bool:
-    return subprocess.run(["dmsetup", "version"], check=False, capture_output=True).returncode == 0

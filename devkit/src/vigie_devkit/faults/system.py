@@ -16,6 +16,7 @@ from typing import Any
 
 from vigie.errors import HubAnswerError, HubAwayError
 from vigie_devkit.bench.product import BenchError, Product
+from vigie_devkit.faults import bad_disk
 from vigie_devkit.faults.bad_link import BadLink, bad_link
 from vigie_devkit.faults.web_camera import WebCamera, web_camera
 from vigie_devkit.local.address import MQTT_PORT, choose_address
@@ -39,6 +40,7 @@ class Setup:
 
     ``tmpfs``: folder under the run's folder to its size in bytes: a disk of its own. ``web``: a live camera over HTTP
     in place of the synthetic one. ``link``: modules reach the hub over a link that can be bad.
+    ``bad_disks``: folders under the run's folder on a disk that can be slow or fail.
     """
 
     name: str = "plain"
@@ -46,6 +48,7 @@ class Setup:
     tmpfs: tuple[tuple[str, int], ...] = ()
     web: bool = False
     link: bool = False
+    bad_disks: tuple[str, ...] = ()
     twins: tuple[tuple[str, str], ...] = ()
 
 
@@ -141,7 +144,7 @@ def running(folder: Path, setup: Setup, seed: int) -> Iterator[System]:
     mounted: list[Path] = []
     log = folder / "up.log"
     folder.mkdir(parents=True, exist_ok=True)
-    with _camera(setup) as camera, _link(setup, run) as link:
+    with _camera(setup) as camera, _link(setup, run) as link, _bad_disks(run, setup):
         source = f"synthetic://conveyor?seed={seed}&fps={FPS}" if camera is None else camera.url("/mjpeg")
         try:
             _mount(run, setup, mounted)
@@ -209,6 +212,38 @@ def _mount(run: RunPaths, setup: Setup, mounted: list[Path]) -> None:
         if done.returncode != 0:
             raise FaultError(f"a small disk cannot be mounted at {path}: {done.stderr.strip()}; run this as root")
         mounted.append(path)
+
+
+@contextmanager
+def _bad_disks(run: RunPaths, setup: Setup) -> Iterator[None]:
+    """Raises: FaultError: one cannot be mounted."""
+    if setup.bad_disks:
+        claim_part(run.home, "runs")
+    served: list[tuple[subprocess.Popen[bytes], Path]] = []
+    try:
+        for name in setup.bad_disks:
+            path, behind = run.folder / name, run.home.parent / "behind" / name
+            for folder in (path, behind):
+                folder.mkdir(parents=True, exist_ok=True)
+            command = [sys.executable, "-I", "-m", bad_disk.__name__, str(behind), str(path), str(disk_command(run))]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            served.append((process, path))
+            deadline = time.monotonic() + 60.0
+            while not path.is_mount():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise FaultError(f"a disk that can fail cannot be mounted at {path}; run this as root, with fusepy")
+                time.sleep(0.1)
+        yield
+    finally:
+        for process, path in served:
+            subprocess.run(["umount", "-l", str(path)], check=False, capture_output=True)
+            process.kill()
+            process.wait(10)
+
+
+def disk_command(run: RunPaths) -> Path:
+    """The file that says what is wrong with the run's bad disks."""
+    return run.home.parent / "disk"
 
 
 def _end(product: Product) -> None:

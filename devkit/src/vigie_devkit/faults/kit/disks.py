@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vigie_devkit.faults.bad_disk import available
 from vigie_devkit.faults.fault import Fault, Put
-from vigie_devkit.faults.signs import Sign, rises
-from vigie_devkit.faults.system import Setup, System
+from vigie_devkit.faults.signs import LogLine, Sign, rises
+from vigie_devkit.faults.system import Setup, System, disk_command
 
 _MB = 1 << 20
 SMALL = Setup(
     name="small-disks",
     tmpfs=(("modules/sync", 48 * _MB), ("logs", 8 * _MB), ("modules/camera", 2 * _MB), ("modules/inference", 4 * _MB)),
 )
+BAD_DISK = Setup(name="bad-disk", bad_disks=("modules/sync",))
 HUB_DISK = Setup(name="small-hub-disk", tmpfs=(("hub", 48 * _MB),))
 _PEERS = "edgeHub: stops taking messages; Stream Manager: refuses writes; Frigate: deletes its oldest recordings"
 
@@ -82,6 +84,33 @@ def _frames_filled(system: System) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
+def disk_is(command: str) -> Put:
+    """The bad disk is so (``vigie_devkit.faults.bad_disk``) until the end."""
+
+    @contextmanager
+    def put(system: System) -> Iterator[None]:
+        path = disk_command(system.run)
+        path.write_text(command, encoding="ascii")
+        try:
+            yield
+        finally:
+            path.unlink()
+
+    return put
+
+
+def _bad_disk_faults() -> list[Fault]:
+    if not available():
+        return []
+    return [
+        Fault(name="sync-disk-slow", what="each write to sync's disk takes 100 ms for 20 s", put=disk_is("slow 100"),
+              hold_s=20.0, back_within_s=40.0, setup=BAD_DISK),
+        Fault(name="sync-disk-fails", what="each write to sync's disk fails (EIO) for 15 s", put=disk_is("eio"),
+              hold_s=15.0, back_within_s=40.0, signs=(LogLine("sync", "ledger_state"),), setup=BAD_DISK,
+              new_ledger=True),
+    ]  # fmt: skip
+
+
 def disk_faults() -> list[Fault]:
     lines: tuple[Sign, ...] = (rises("sync", "vigie_log_lines_lost_total"),)
     return [
@@ -100,4 +129,5 @@ def disk_faults() -> list[Fault]:
               back_within_s=15.0, peers="none"),
         Fault(name="hub-disk-full", what="others fill the hub's disk for 10 s", put=filling("hub"), hold_s=10.0,
               back_within_s=40.0, setup=HUB_DISK, peers=_PEERS),
+        *_bad_disk_faults(),
     ]  # fmt: skip
