@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 
 from support.tiny_bundle import tiny_bundle
@@ -18,7 +19,7 @@ from vigie.errors import BundleError, EngineError, ImageShapeError, ProviderErro
 from vigie.models import Bundle
 from vigie.runtimes import Candidate, Engine, open_engine
 from vigie.runtimes.candidate import cpu_candidate
-from vigie.runtimes.engines.reference_run import run_reference
+from vigie.runtimes.engines.reference_run import open_reference, run_reference
 
 
 def test_the_engine_runs_what_it_is_fed(tmp_path: Path) -> None:
@@ -160,3 +161,22 @@ def test_opening_an_engine_starts_no_telemetry(tmp_path: Path) -> None:
     )
     assert ran.stdout.split() == ["1", "False"]
     assert not list((tmp_path / "home").rglob("*onnxruntime*"))
+
+
+def test_a_graph_whose_loop_never_ends_is_refused_and_not_waited_for() -> None:
+    of = onnx.helper.make_tensor_value_info
+    scalar, picture = [], [1, 3, 8, 8]
+    step = [onnx.helper.make_node("Identity", ["go"], ["go_on"]), onnx.helper.make_node("Sin", ["v"], ["w"])]
+    body = onnx.helper.make_graph(
+        step, "body",
+        [of("i", onnx.TensorProto.INT64, scalar), of("go", onnx.TensorProto.BOOL, scalar), of("v", 1, picture)],
+        [of("go_on", onnx.TensorProto.BOOL, scalar), of("w", 1, picture)],
+    )  # fmt: skip
+    turns = [onnx.numpy_helper.from_array(np.array(2**62, np.int64), "turns"),
+             onnx.numpy_helper.from_array(np.array(True), "true")]  # fmt: skip
+    loop = onnx.helper.make_node("Loop", ["turns", "true", "images"], ["y"], body=body)
+    graph = onnx.helper.make_graph([loop], "g", [of("images", 1, picture)], [of("y", 1, picture)], turns)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    run = open_reference(model.SerializeToString(), name="hostile", within_s=0.2)
+    with pytest.raises(EngineError, match=r"gave no answer within 0\.2 s on one thread; a loop in it may never end"):
+        run({"images": np.zeros(picture, np.float32)})
