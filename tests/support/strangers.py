@@ -210,23 +210,26 @@ def pair(scores: int, rows: int) -> onnx.ModelProto:
     return g.model([image(HW, "input")], [tensor("boxes_out", [1, rows, 4]), tensor("scores_out", [1, rows, scores])])
 
 
-def scrfd(*, landmarks: bool = True) -> onnx.ModelProto:
-    """Numbered outputs: scores, distances and perhaps landmarks of three strides, two anchors per cell."""
+def scrfd(
+    *, landmarks: bool = True, hw: tuple[int, int] = HW, strides: tuple[int, ...] = (8, 16, 32), scale: float = 1.0
+) -> onnx.ModelProto:
+    """Numbered outputs: scores, distances, perhaps landmarks; two anchors per cell of three strides, one of five."""
     g = Graph(34)
     outputs: dict[int, list[onnx.ValueInfoProto]] = {1: [], 4: [], 10: []}
-    for stride in (8, 16, 32):
-        count = anchors(HW, (stride,))
-        level = g.features("input.1", (stride,), 30)
+    per_cell = 2 if len(strides) == 3 else 1
+    for stride in strides:
+        count = anchors(hw, (stride,))
+        level = g.features("input.1", (stride,), 30, scale=scale)
         for width, start in ((1, 0), (4, 2), (10, 10)) if landmarks else ((1, 0), (4, 2)):
-            part = g.add("Sigmoid", g.slice(level, start, start + 2 * width, 1))
+            part = g.add("Sigmoid", g.slice(level, start, start + per_cell * width, 1))
             if width == 4:
                 part = g.add("Mul", part, g.constant([2.0]))
-            split = g.add("Reshape", part, g.constant([2, width, -1], np.int64))
+            split = g.add("Reshape", part, g.constant([per_cell, width, -1], np.int64))
             turned = g.add("Transpose", split, perm=[2, 0, 1])
             name = f"{400 + stride}_{width}"
             g.add("Reshape", turned, g.constant([-1, width], np.int64), name=name)
-            outputs[width].append(tensor(name, [2 * count, width]))
-    return g.model([image(HW, "input.1")], [*outputs[1], *outputs[4], *outputs[10]])
+            outputs[width].append(tensor(name, [per_cell * count, width]))
+    return g.model([image(hw, "input.1")], [*outputs[1], *outputs[4], *outputs[10]])
 
 
 def hugging_face(*, columns: int = CLASSES + 1) -> onnx.ModelProto:
