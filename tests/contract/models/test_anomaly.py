@@ -151,6 +151,12 @@ REFUSED = {
     ),
     "no-thresholds": (partial(strangers.anomaly, "anomaly_map", raw=True, first="output"), None, "depth, a matte"),
     "broken-file": (partial(strangers.anomaly, "anomaly_map", raw=True, first="output"), "{", "depth, a matte"),
+    "no-number": (
+        partial(strangers.anomaly, "anomaly_map", raw=True, first="output"),
+        f'{{"image_threshold": {"9" * 400}}}',
+        "depth, a matte",
+    ),
+    "nested": (partial(strangers.anomaly, "anomaly_map", raw=True, first="output"), "[" * 100_000, "depth, a matte"),
 }
 
 

@@ -89,6 +89,10 @@ def unknown_type(model: onnx.ModelProto) -> None:
     first_weight(model).data_type = 999
 
 
+def unknown_input_type(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = 33
+
+
 def set_opset(version: int) -> Callable[[onnx.ModelProto], None]:
     def change(model: onnx.ModelProto) -> None:
         model.opset_import[0].version = version
@@ -193,6 +197,7 @@ MALFORMED = [
     ("absurd-weight", graph(absurd_weight), "at most 536870912 elements"),
     ("negative-weight", graph(negative_weight), "has the shape [-8,"),
     ("unknown-type", graph(unknown_type), "has the unknown type 999"),
+    ("unknown-input-type", graph(unknown_input_type), "has elements of the unknown type 33"),
     ("huge-input", graph(set_input(1, 3, 1 << 20, 64)), "no side may exceed 8192"),
     ("negative-input", graph(set_input(1, 3, -5, 64)), "has a side of -5"),
     ("batch-of-ten", graph(set_input(10, 3, 64, 96)), "takes 10 pictures at once; export it with a batch of 1"),

@@ -129,6 +129,11 @@ def _check_inputs(path: Path, model: onnx.ModelProto) -> None:
             if dim.HasField("dim_value") and dim.dim_value < -1:
                 raise ModelFileError(str(path), f"'{item.name}' has a side of {dim.dim_value}")
     for item in inputs:
+        kind = item.type.tensor_type.elem_type
+        try:
+            onnx.helper.tensor_dtype_to_np_dtype(kind)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(str(path), f"input '{item.name}' has elements of the unknown type {kind}") from error
         sides = [dim.dim_value for dim in item.type.tensor_type.shape.dim if dim.HasField("dim_value")]
         if any(side > SIDE_MAX for side in sides):
             raise ModelFileError(str(path), f"input '{item.name}' is {sides}; no side may exceed {SIDE_MAX}")

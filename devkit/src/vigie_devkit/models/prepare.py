@@ -105,7 +105,7 @@ def _anomaly_facts(file: Path, metadata: Mapping[str, str]) -> dict[str, float]:
     if "image_threshold" not in metadata and beside.is_file() and beside.stat().st_size <= _METADATA_BYTES_MAX:
         try:
             told = msgspec.json.decode(beside.read_bytes())
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return {}
     if not isinstance(told, dict) or "image_threshold" not in told:
         return {}
@@ -113,7 +113,7 @@ def _anomaly_facts(file: Path, metadata: Mapping[str, str]) -> dict[str, float]:
     for name, value in told.items():
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         if math.isfinite(number):
             facts[str(name)] = number
