@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.exposition import delays, sample
+from vigie_devkit.cli import COMMANDS
+from vigie_devkit.commands.up import next_steps
 from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.drain import CAPTURE_ENDS_WITHIN_S, NO_PROGRESS_S, Drain
 from vigie_devkit.local.errors import NoModelError, SourceError
@@ -245,3 +247,16 @@ def test_rates_are_those_of_the_last_seconds() -> None:
 def test_small_words() -> None:
     assert [clock(0), clock(59.9), clock(61), clock(3661)] == ["0:00", "0:59", "1:01", "1:01:01"]
     assert camera_states(tally_of(state="finished")) == {"dock": "finished"}
+
+
+def test_what_to_do_next_fits_a_terminal_and_names_commands_that_exist() -> None:
+    lines = next_steps("local")
+    assert max(map(len, lines)) <= 80
+    assert {line.split("./vigie ")[1].split()[0] for line in lines} <= set(COMMANDS)
+    assert "--run yard" in next_steps("yard")[0]
+
+
+def test_one_message_is_one() -> None:
+    assert "1 message\n" in describe(
+        summarise(tally_of(captured=1, upstream=1), seconds=1, pss_bytes={}, cpu_s={}, rings_bytes=0)
+    )

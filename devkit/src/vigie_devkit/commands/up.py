@@ -201,7 +201,7 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
         sys.stdout.write(json.dumps(outcome.summary.as_json(), separators=(",", ":")) + "\n")
     elif outcome.summary.frames_captured:
         sys.stdout.write(describe(outcome.summary) + "\n")
-        status.note(f"next: {next_step(run.name)}")
+        status.note("\n".join(next_steps(run.name)))
     return outcome.exit_code
 
 
@@ -235,13 +235,18 @@ def recording_of(args: argparse.Namespace, cameras: list[str]) -> Recording | No
     return Recording(path, cameras)
 
 
-def next_step(name: str) -> str:
-    """What to look at after a run."""
+def next_steps(name: str) -> list[str]:
+    """What to look at after a run: commands, and what each is for."""
     which = "" if name == DEFAULT_RUN else f" --run {name}"
-    return (
-        f"./vigie upstream export{which} --output events.jsonl (what reached the cloud side); "
-        f"./vigie logs{which}; while a run is up: ./vigie twin set inference '{{\"score\": 0.5}}'"
-    )
+    commands = {
+        f"./vigie upstream export{which} --output events.jsonl": "sent to the cloud",
+        f"./vigie logs{which}": "of the modules",
+        "./vigie up --open": "live, in the browser",
+        "./vigie twin set inference '{\"score\": 0.5}'": "while it runs",
+    }
+    width = max(map(len, commands))
+    labels = ["next", *[""] * (len(commands) - 1)]
+    return [f"{label:<12}{one:<{width}}  {why}" for label, (one, why) in zip(labels, commands.items(), strict=True)]
 
 
 def plan_for(

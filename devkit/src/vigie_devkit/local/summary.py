@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from vigie.contracts import names
 from vigie.histogram import quantile
+from vigie.plurals import counted
 from vigie_devkit.local.footprint import MEGABYTE
 from vigie_devkit.local.metrics import Tally, sums_by
 from vigie_devkit.local.reasons import left_out
@@ -150,7 +151,7 @@ def describe(summary: Summary) -> str:
         (
             f"frames      {frames}",
             f"detections  {summary.detections}  ({classes})",
-            f"upstream    {summary.upstream_messages} messages",
+            f"upstream    {counted(summary.upstream_messages, 'message')}",
             f"left out    {drops}",
         )
     )
