@@ -21,7 +21,8 @@ from vigie_viewer.picture import Picture
 
 log = get_logger("viewer.pictures")
 
-_POLL_S = 0.25
+# How soon a thread sees that it is to stop, and what it costs while nobody looks: a message wakes it at once.
+_POLL_S = 0.5
 # After so many frames in a row that were gone when their detections came, pictures are made ahead; tried again later.
 _GONE_IN_A_ROW = 3
 _AHEAD_FOR_S = 20.0

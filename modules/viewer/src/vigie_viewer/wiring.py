@@ -30,7 +30,7 @@ from vigie_viewer.web import Site, serve_site
 
 log = get_logger("viewer")
 
-_POLL_S = 0.5
+_POLL_S = 1.0
 # A hub that is gone is on an open page within a second, before pictures are missed.
 _LINK_S = 0.5
 T = TypeVar("T")
