@@ -18,7 +18,7 @@ from vigie_devkit.images.engine import ContainerEngine
 
 pytestmark = [
     pytest.mark.docker,
-    pytest.mark.timeout(2400),
+    pytest.mark.timeout(4 * 3600),
     pytest.mark.skipif(os.environ.get("VIGIE_WALK") != "long", reason="VIGIE_WALK is not 'long'"),
 ]
 
@@ -64,6 +64,6 @@ def test_every_command_of_the_pages_does_what_they_say(
         environ["DOCKER_CONFIG"] = str(plugins.parent)
     down = ["docker", "compose", "down", "--volumes", "--timeout", "10"]
     try:
-        walk(session, folder, environ, within_s=900)
+        walk(session, folder, environ, within_s=3600)
     finally:
         subprocess.run(down, cwd=folder, env={**os.environ, **environ}, capture_output=True, timeout=300, check=False)
