@@ -38,7 +38,8 @@ def link_faults() -> list[Fault]:
               put=link_is(bytes_per_s=_SLOW_BYTES_PER_S, loss=0.05), hold_s=40.0, back_within_s=30.0, setup=LINK,
               peers=peers),
         Fault(name="link-stalls", what="nothing passes the link for 25 s, and nobody is told",
-              put=link_is(stalled=True), hold_s=25.0, back_within_s=20.0, signs=down, setup=LINK, peers=peers),
+              put=link_is(stalled=True), hold_s=25.0, back_within_s=20.0,
+              signs=(LogLine("sync", "hub_client_rebuilt"),), setup=LINK, peers=peers),
         Fault(name="link-cut", what="the link is cut for 15 s: connections are reset and refused",
               put=link_is(cut=True), hold_s=15.0, back_within_s=20.0, signs=down, setup=LINK, peers=peers),
     ]  # fmt: skip
