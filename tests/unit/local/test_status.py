@@ -17,7 +17,7 @@ from vigie_devkit.local.camera_cells import span
 from vigie_devkit.local.colours import columns_of
 from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.reasons import FAILURES, failure, left_out
-from vigie_devkit.local.status import Status, hub_cells
+from vigie_devkit.local.status import Status, delay_cells, hub_cells
 
 LABELS = ["cameras", "stages", "delay", "model", "seen now", "left out", "upstream", "hub"]
 CAMERAS = ["dock-1", "dock-2", "a-camera-with-a-long-name-by-the-gate"]
@@ -215,3 +215,8 @@ def test_a_terminal_that_nobody_reads_does_not_hold_up_the_run(monkeypatch: pyte
         shown = os.read(keyboard, 65_536).decode()
     assert shown.count("running") == 1
     assert "1:05" in shown
+
+
+def test_before_the_first_frame_there_is_no_delay() -> None:
+    assert delay_cells({"p50": None, "p95": None}) == ["no frame yet"]
+    assert delay_cells({"p50": 8.5, "p95": 12.0}) == ["half of the frames within 8.5 ms", "95 % within 12 ms"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from vigie.contracts import names
@@ -81,11 +81,7 @@ class Status:
         lines += self._row("cameras", self._camera.cells(tally), width, apart="   ")
         lines += self._row("stages", self._stage_cells(tally), width, apart=" > ")
         delay = summary.latency_ms(tally)
-        lines += self._row(
-            "delay",
-            [f"half of the frames within {number(delay['p50'])} ms", f"95 % within {number(delay['p95'])} ms"],
-            width,
-        )
+        lines += self._row("delay", delay_cells(delay), width)
         lines += self._row("model", self._model_cells(tally), width)
         lines += self._row("seen now", self._seen_cells(), width)
         lines += self._row("left out", left_out(summary.dropped(tally)) or ["no frame"], width)
@@ -199,6 +195,13 @@ def hub_cells(tally: Tally) -> list[str]:
         return ["no module has connected yet"]
     cells = [f"{len(connected)} module{'' if len(connected) == 1 else 's'} connected"]
     return [*cells, f"not connected: {', '.join(away)}"] if away else cells
+
+
+def delay_cells(delay_ms: Mapping[str, float | None]) -> list[str]:
+    """From the capture to sync; ``p50`` and ``p95`` are None before the first frame."""
+    if delay_ms["p50"] is None:
+        return ["no frame yet"]
+    return [f"half of the frames within {number(delay_ms['p50'])} ms", f"95 % within {number(delay_ms['p95'])} ms"]
 
 
 def clock(seconds: float) -> str:
