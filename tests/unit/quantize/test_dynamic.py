@@ -12,7 +12,7 @@ from vigie_devkit.quantize.dynamic import dynamic_layers, suited, write_dynamic
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.qdq import file_bytes
 from vigie_devkit.quantize.ranges import open_session
-from vigie_devkit.quantize.recipes import DYNAMIC, U8S8_7BIT
+from vigie_devkit.quantize.recipes import DYNAMIC, U8S8_PAIRED
 
 
 def mixed(columns: int) -> onnx.ModelProto:
@@ -26,8 +26,8 @@ def mixed(columns: int) -> onnx.ModelProto:
 
 @pytest.mark.parametrize(("columns", "made"), [(2, False), (3, True), (9, True)], ids=["40%", "50%", "75%"])
 def test_half_of_the_work_must_be_in_matrix_products(columns: int, made: bool) -> None:
-    kept, left_out = suited([U8S8_7BIT, DYNAMIC], Network(mixed(columns)))
-    assert kept == ([U8S8_7BIT, DYNAMIC] if made else [U8S8_7BIT])
+    kept, left_out = suited([U8S8_PAIRED, DYNAMIC], Network(mixed(columns)))
+    assert kept == ([U8S8_PAIRED, DYNAMIC] if made else [U8S8_PAIRED])
     assert bool(left_out) is not made
     if left_out:
         assert left_out[0] == (
@@ -37,8 +37,8 @@ def test_half_of_the_work_must_be_in_matrix_products(columns: int, made: bool) -
 
 
 def test_a_network_of_convolutions_is_told_its_share() -> None:
-    kept, left_out = suited([U8S8_7BIT, DYNAMIC], Network(face_detector()))
-    assert kept == [U8S8_7BIT]
+    kept, left_out = suited([U8S8_PAIRED, DYNAMIC], Network(face_detector()))
+    assert kept == [U8S8_PAIRED]
     assert left_out[0].startswith("int8-dynamic is not made: 0.0% of the multiply-adds")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vigie_devkit.quantize.progress import Steps, step_costs
-from vigie_devkit.quantize.recipes import A16W8, FP16, S8S8, U8S8_7BIT
+from vigie_devkit.quantize.recipes import A16W8, FP16, S8S8, U8S8_PAIRED
 
 
 class Clock:
@@ -49,7 +49,7 @@ def test_the_time_left_follows_from_what_the_steps_before_took(capsys: pytest.Ca
 
 
 def test_the_search_of_an_integer_recipe_costs_most_and_layers_are_ranked_once() -> None:
-    costs = step_costs([U8S8_7BIT, S8S8, A16W8, FP16], calibration=16, judged=64, layers=28, files_timed=20)
+    costs = step_costs([U8S8_PAIRED, S8S8, A16W8, FP16], calibration=16, judged=64, layers=28, files_timed=20)
     frames, float_network, first, second, wide, half, _ = costs
     assert frames == 0
     assert first > second > wide > half == 64

@@ -18,7 +18,7 @@ from vigie_devkit.quantize import unpaid_layers as unpaid
 from vigie_devkit.quantize.judge import Budget
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.machine import Machine
-from vigie_devkit.quantize.recipes import S8S8, U8S8_7BIT
+from vigie_devkit.quantize.recipes import S8S8, U8S8_PAIRED
 from vigie_devkit.quantize.samples import fit
 from vigie_devkit.quantize.speed import Timing
 from vigie_devkit.quantize.workbench import Workbench, prepare
@@ -58,7 +58,7 @@ def test_thin_layers_stay_float_where_it_is_measurably_faster(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, integer_ms: float, float_ms: float, kept: int
 ) -> None:
     monkeypatch.setattr(unpaid, "time_files", timed(integer_ms, float_ms))
-    found = unpaid.unpaid_layers(bench, U8S8_7BIT, "minmax")
+    found = unpaid.unpaid_layers(bench, U8S8_PAIRED, "minmax")
     assert len(found) == kept
     assert all(bench.network.layer(name).channels_in <= 3 for name in found)
 
@@ -67,4 +67,4 @@ def test_a_recipe_for_other_machines_is_not_timed_here(bench: Workbench, monkeyp
     monkeypatch.setattr(unpaid, "time_files", timed(10.0, 1.0))
     assert unpaid.unpaid_layers(bench, S8S8, "minmax") == ()
     arm = replace(bench, machine=Machine("a processor", "arm64", "cpu-arm", 1))
-    assert unpaid.unpaid_layers(arm, U8S8_7BIT, "minmax") == ()
+    assert unpaid.unpaid_layers(arm, U8S8_PAIRED, "minmax") == ()

@@ -14,8 +14,8 @@ from vigie_devkit.quantize.recipes import (
     FP16,
     S8S8,
     TARGETS,
-    U8S8_7BIT,
     U8S8_8BIT,
+    U8S8_PAIRED,
     parse_targets,
     recipes_for,
 )
@@ -24,7 +24,7 @@ from vigie_devkit.quantize.variants import Built
 from vigie_devkit.quantize.verdict import Verdict, judge_variant
 
 HERE = Machine("a processor", "x86-avx2", "cpu-x86", 2)
-BUILT = Built(U8S8_7BIT, "int8-u8s8", b"", Score("mAP50", 0.97), None, cpus=U8S8_7BIT.exact_on)
+BUILT = Built(U8S8_PAIRED, "int8-u8s8", b"", Score("mAP50", 0.97), None, cpus=U8S8_PAIRED.exact_on)
 
 
 def decide(built: Built, wanted: str, cpu_ms: float, *, reference: float = 0.98) -> Verdict:
@@ -112,4 +112,4 @@ def test_a_target_that_is_none_is_refused_with_the_list(text: str, said: str) ->
 
 def test_every_target_has_a_recipe_and_every_recipe_a_target() -> None:
     assert all(recipes_for([target]) for target in TARGETS)
-    assert all(recipe.targets for recipe in (FP16, U8S8_7BIT, U8S8_8BIT, S8S8, A16W8, DYNAMIC))
+    assert all(recipe.targets for recipe in (FP16, U8S8_PAIRED, U8S8_8BIT, S8S8, A16W8, DYNAMIC))

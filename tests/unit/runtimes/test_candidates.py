@@ -220,7 +220,7 @@ def test_a_variant_whose_sums_overflow_on_this_cpu_is_not_measured_on_it(tmp_pat
     assert any("int8-s8s8" in key for key in keys(candidates(vnni, made, installed=BASE)[0]))
     found, rejected = candidates(old, made, installed=BASE)
     assert not [key for key in keys(found) if "int8-s8s8" in key]
-    # 7-bit weights cannot overflow: nothing is gained by making the activations' partners unsigned at load.
+    # Such weights cannot overflow: nothing is gained by making the activations' partners unsigned at load.
     assert not [key for key in keys(found) if "x64quantprecision" in key]
     reason, _ = why(rejected, "cpu", "CPU", "int8-s8s8")
     assert reason == "its sums are exact on x86-vnni, arm64; this CPU is x86-avx2, where they may overflow"

@@ -15,6 +15,7 @@ from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
 from vigie_devkit.models.order import sort_nodes
 from vigie_devkit.quantize.float_nodes import QUANTIZED_TYPES
 from vigie_devkit.quantize.layers import Network
+from vigie_devkit.quantize.paired_weights import pair_weights, paired_convolutions
 from vigie_devkit.quantize.recipes import Recipe
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -62,6 +63,9 @@ def write_qdq(
         "QDQKeepRemovableActivations": keep_activations,
         **recipe.options,
     }
+    kept = list(kept_float)
+    if recipe.reduce_range and not overrides:
+        overrides = pair_weights(model, paired_convolutions(network, kept))
     if overrides:
         options["TensorQuantOverrides"] = {name: [dict(one) for one in many] for name, many in overrides.items()}
     was = logging.root.manager.disable
@@ -75,7 +79,7 @@ def write_qdq(
             kinds[recipe.activations],
             TensorsData(CalibrationMethod.MinMax, data),
             [],
-            list(kept_float),
+            kept,
             QUANTIZED_TYPES,
             options,
         )

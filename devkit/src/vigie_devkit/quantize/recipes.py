@@ -18,8 +18,9 @@ TARGETS: tuple[Target, ...] = ("cpu-x86", "cpu-arm", "openvino", "tensorrt", "qn
 class Recipe:
     """``name``: of the variant. ``exact_on``: CPUs whose integer sums cannot overflow with these weights.
 
-    ``reduce_range``: weights of 7 bits. CPUs with AVX2 but without VNNI add two products of 8 x 8 bits in 16 bits,
-    which saturates; with 7 bits it cannot. ``dynamic``: scales of activations are made in each run.
+    ``reduce_range``: no sum of two products leaves 16 bits, in which CPUs with AVX2 but without VNNI add them:
+    convolutions by ``paired_weights``, other layers by weights of 7 bits. ``dynamic``: scales of activations are made
+    in each run.
     """
 
     name: str
@@ -45,14 +46,14 @@ FP16 = Recipe(
     targets=("gpu",),
     why="half the size; GPUs compute in it, CPUs convert it back to fp32 at every load",
 )
-U8S8_7BIT = Recipe(
+U8S8_PAIRED = Recipe(
     "int8-u8s8",
     "int8",
     targets=("cpu-x86", "openvino", "qnn-htp"),
     activations="u8",
     reduce_range=True,
     exact_on=("x86-avx2", "x86-vnni", "arm64"),
-    why="unsigned activations with a zero point use all 256 steps after ReLU; 7-bit weights cannot overflow on AVX2",
+    why="unsigned activations with a zero point use all 256 steps after ReLU; no pair of weights overflows on AVX2",
 )
 U8S8_8BIT = Recipe(
     "int8-u8s8",
@@ -60,7 +61,7 @@ U8S8_8BIT = Recipe(
     targets=("cpu-x86", "openvino", "qnn-htp"),
     activations="u8",
     exact_on=("x86-vnni", "arm64"),
-    why="as before with 8-bit weights: only for CPUs that add in 32 bits",
+    why="as before with whole 8-bit weights: only for CPUs that add in 32 bits",
 )
 S8S8 = Recipe(
     "int8-s8s8",
@@ -93,7 +94,7 @@ DYNAMIC = Recipe(
 )
 
 # Tried in this order for a target; of two recipes with one name the second is tried when the first loses too much.
-RECIPES: tuple[Recipe, ...] = (FP16, U8S8_7BIT, U8S8_8BIT, S8S8, A16W8, DYNAMIC)
+RECIPES: tuple[Recipe, ...] = (FP16, U8S8_PAIRED, U8S8_8BIT, S8S8, A16W8, DYNAMIC)
 
 
 def recipes_for(targets: Iterable[Target]) -> list[Recipe]:

@@ -178,7 +178,7 @@ def _expand(row: Row, device: str, variant: str, card: Card, report: HardwareRep
     if (
         row.id == "cpu"
         and facts.activations == "u8"
-        and not facts.reduce_range  # 7-bit weights cannot overflow
+        and not facts.reduce_range  # such weights cannot overflow
         and report.cpu.sums == "x86-avx2"
     ):
         yield Candidate(row.engine, row.id, device, variant, counts[-1], {"session.x64quantprecision": "1"})
