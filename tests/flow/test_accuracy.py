@@ -32,9 +32,9 @@ LOST_MAX = 0.005
     ("sources", "frames", "map50_min"),
     [
         # Seeds that people type; training takes its own from a billion on. One scene shows few parts: several seeds.
-        ([f"synthetic://conveyor?seed={seed}&fps=30" for seed in (7, 11, 23)], 150, 0.95),
+        ([f"synthetic://conveyor?seed={seed}&fps=30" for seed in (7, 11, 23)], 150, 0.985),
         # Three shots of 90 frames are one round of the hard split: occluded, blurred, small.
-        ([f"synthetic://conveyor?seed={seed}&fps=30&difficulty=hard" for seed in (7, 11)], 270, 0.80),
+        ([f"synthetic://conveyor?seed={seed}&fps=30&difficulty=hard" for seed in (7, 11)], 270, 0.92),
     ],
     ids=["normal", "hard"],
 )
@@ -58,7 +58,7 @@ def only(folder: Path, variant: str) -> Path:
 
 
 @pytest.mark.timeout(900)
-def test_int8_loses_at_most_a_point_through_the_running_system(tmp_path: Path) -> None:
+def test_int8_loses_at_most_half_a_point_through_the_running_system(tmp_path: Path) -> None:
     card = load_bundle(ROOT / "shared/models/conveyor-parts").card
     kind = this_machine().kind
     names = [
@@ -73,6 +73,7 @@ def test_int8_loses_at_most_a_point_through_the_running_system(tmp_path: Path) -
         measured[name] = through_the_system(tmp_path / name, INT8_SOURCES, INT8_FRAMES, "--model", str(bundle))
         print(f"\n{name}: mAP50 {measured[name].map50:.4f}, mAP50-95 {measured[name].map50_95:.4f}")
     assert measured[names[0]].map50 >= measured["fp32"].map50 - LOST_MAX
+    assert measured[names[0]].map50_95 >= measured["fp32"].map50_95 - LOST_MAX
 
 
 def through_the_system(folder: Path, sources: list[str], frames: int, *options: str) -> Accuracy:
