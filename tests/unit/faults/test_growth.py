@@ -40,6 +40,20 @@ def test_what_every_repetition_leaves_is_growth_and_a_bad_moment_is_not(counts: 
     assert not grows or "tcp ESTABLISHED" in found.what
 
 
+@pytest.mark.parametrize(
+    ("memory_mb", "grows"),
+    [
+        ([116, 117, 118, 117, 119, 118, 119, 120, 119, 120], False),
+        ([40, 41, 41, 42, 43, 44, 45, 46, 46, 47], True),
+        ([40.0] * 10, False),
+    ],
+    ids=["an-allocator-at-rest", "a-leak", "level"],
+)
+def test_memory_grows_where_it_rises_by_more_than_an_allocator_varies(memory_mb: list[float], grows: bool) -> None:
+    found = growths([Reading("sync", 7, one) for one in memory_mb])
+    assert [one.grows for one in found if one.quantity == "memory_mb"] == [grows]
+
+
 def test_a_process_that_was_started_anew_is_judged_from_then_on() -> None:
     found = handles_of(growths([*readings([40, 41, 42, 43]), *readings([5] * 8, pid=8)]))
     assert (found.first, found.last, found.grows) == (8, 8, False)

@@ -13,6 +13,8 @@ READINGS_MIN = 6
 # Left behind per repetition. Anything that a fault leaves each time is at least one; half of that allows for chance.
 _COUNT_LIMIT = 0.25
 _MEMORY_LIMIT_MB = 0.3
+# An allocator gives back when it likes: a process at rest varies by less than this share of what it holds.
+_MEMORY_VARIES = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class Growth:
 
     @property
     def grows(self) -> bool:
-        return self.per_time > (_MEMORY_LIMIT_MB if self.quantity == "memory_mb" else _COUNT_LIMIT)
+        if self.quantity == "memory_mb":
+            return self.per_time > _MEMORY_LIMIT_MB and self.last > self.first * (1 + _MEMORY_VARIES)
+        return self.per_time > _COUNT_LIMIT
 
 
 def growths(readings: Iterable[Reading]) -> list[Growth]:

@@ -1,4 +1,4 @@
-"""Shutting a hub client down so that nothing of it stays: its threads, its sockets, its memory.
+"""Shutting a hub client down so that nothing of it stays: threads, sockets, memory (ADR 0078).
 
 The SDK's own ``shutdown`` leaves much. A client whose network thread died waits for ever for that thread to report the
 disconnect. One whose disconnect fails, as it does while the hub hangs, leaves out the rest of its shutdown: up to eight
