@@ -76,3 +76,23 @@ async def test_a_model_beside_gets_the_same_frame_and_what_it_lacks_is_counted_a
         own = 'vigie_items_dropped_total{camera="dock",reason="consumer_behind"}'
         theirs = 'vigie_items_dropped_total{camera="dock/gate",reason="consumer_behind"}'
         await until(lambda: bench.metrics[own] and bench.metrics[theirs], timeout_s=30)
+
+
+async def test_a_model_on_trial_for_every_frame_does_not_hold_up_the_one_that_serves(tmp_path: Path) -> None:
+    async with preprocess(tmp_path) as bench:
+        cursor = CursorWriter.open(bench.folder, sender="preprocess", output="tensors", consumer="inference")
+        with closing(cursor), RingPool(bench.folder) as pool:
+            bench.specs.send(msgspec.structs.replace(SPEC, also=(MAIN_TRIED,)))
+            await until(lambda: bench.reported().get("input_spec") == SPEC.version)
+            # Inference takes none of them, as one that works on a frame for a second.
+            fitted = 'vigie_frames_preprocessed_total{camera="dock"}'
+            for seq in range(60):
+                bench.send_frame(seq, picture(seq % 5))
+                await until(lambda seq=seq: bench.metrics[fitted] == seq + 1)
+            # Once it does, the newest frame comes after a handful of older ones.
+            await until(lambda: bench.arrived(59, cursor, pool))
+            came = [(one.seq, one.trial) for one in bench.tensors()]
+        assert len(came) <= 12, came
+        tried = [seq for seq, trial in came if trial]
+        assert tried, came
+        assert {(seq, False) for seq in tried} <= set(came), "a frame on trial has no counterpart to compare with"

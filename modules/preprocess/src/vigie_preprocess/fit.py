@@ -36,6 +36,8 @@ AnySpec = InputSpec | NamedSpec | SampledSpec
 POLL_S = 0.2
 # Of a model on trial: more than inference lets wait.
 TRIAL_SLOTS = 8
+# Frames of a camera that wait or are on their way for one of them.
+TRIALS_AT_A_TIME = 2
 # Far beyond any resize: only a thread that hangs is silent this long.
 STALLED_AFTER_S = 30.0
 
@@ -98,8 +100,9 @@ class FitStage:
                     continue
                 with self._tensors.together(len(received.items)):
                     for item in received.items:
-                        self._fit_or_drop(item, pool, rings, holds, stop)
-                        self._fit_for_trial(item, pool, rings, stop)
+                        trials = self._trials_of(item, rings, stop)
+                        self._fit_or_drop(item, pool, rings, holds, stop, paired=bool(trials))
+                        self._fit_for_trials(trials, item, pool, rings)
                 if not stop.is_set():
                     received.done()
 
@@ -145,12 +148,13 @@ class FitStage:
             self._told = state
 
     def _fit_or_drop(
-        self, item: FrameItem, pool: RingPool, rings: TensorRings, holds: Holds, stop: threading.Event
+        self, item: FrameItem, pool: RingPool, rings: TensorRings, holds: Holds, stop: threading.Event, *, paired: bool
     ) -> None:
+        """``paired``: a model on trial gets this frame as well, so it must not be left out for a newer one."""
         if not self._ready_for(item, stop):
             return
         holds.take(item)
-        sent, superseded = self._offer(self._spec_of(item.camera), item.camera, item, pool, rings=rings)
+        sent, superseded = self._offer(self._spec_of(item.camera), item.camera, item, pool, rings=rings, paired=paired)
         if superseded is not None:
             holds.drop(superseded.camera, superseded.trace)
         if sent:
@@ -162,10 +166,17 @@ class FitStage:
             lane = lane_of(item.camera, spec.named)
             if (spec.cameras and item.camera not in spec.cameras) or not self._room_for(item, lane, stop):
                 continue
-            self._offer(spec, lane, item, pool, rings=rings)
+            self._offer(spec, lane, item, pool, rings=rings, paired=paired)
 
     def _offer(
-        self, spec: InputSpec | NamedSpec | None, lane: str, item: FrameItem, pool: RingPool, *, rings: TensorRings
+        self,
+        spec: InputSpec | NamedSpec | None,
+        lane: str,
+        item: FrameItem,
+        pool: RingPool,
+        *,
+        rings: TensorRings,
+        paired: bool,
     ) -> tuple[bool, TensorItem | None]:
         """Whether a tensor of the frame is on its way, and which one it superseded."""
         tensor = self._fit(spec, item, pool, rings)
@@ -174,30 +185,41 @@ class FitStage:
             log.debug("frame_dropped", camera=lane, seq=item.seq, reason=tensor)
             return False, None
         weight = min(10.0, max(0.1, item.weight))  # whatever a message says, nobody starves
-        superseded = self._tensors.offer(tensor, key=lane, keep=item.keep, weight=weight)
+        superseded = self._tensors.offer(tensor, key=lane, keep=item.keep or paired, weight=weight)
         if superseded is not None:
             rings.release(superseded.pixels)
         return True, superseded
 
-    def _fit_for_trial(self, item: FrameItem, pool: RingPool, rings: TensorRings, stop: threading.Event) -> None:
-        """Also for a model on trial, where that costs the serving one nothing: without room it is left out."""
+    def _trials_of(self, item: FrameItem, rings: TensorRings, stop: threading.Event) -> list[SampledSpec]:
+        """The models on trial that get this frame too; without room it is left out.
+
+        Each goes its own way, with a few frames on it: where the CPUs do not suffice, the serving model's are not held
+        up behind them.
+        """
         wanted = () if self._spec is None else self._spec.also
         rings.remove_trials({spec.named for spec in wanted})
         named = self._by_camera.get(item.camera)
+        due = []
         for spec in wanted:
             # The main model's trial compares with what that one sees; a seat's with who serves its cameras now.
             if (spec.named and spec.cameras and item.camera not in spec.cameras) or (named and not spec.named):
                 continue
             if item.seq % spec.every or not self._tensors.wait_for_room(stop, 0.0):
                 continue
+            if self._tensors.wait_for_room(stop, 0.0, key=_trial_lane(item.camera, spec), limit=TRIALS_AT_A_TIME):
+                due.append(spec)
+        return due
+
+    def _fit_for_trials(self, trials: list[SampledSpec], item: FrameItem, pool: RingPool, rings: TensorRings) -> None:
+        for spec in trials:
             try:
                 tensor = self._fit_to(spec, TRIAL_SLOTS, item, pool, rings, trial=True)
             except (FrameGoneError, RingNoSpaceError, RingBusyError, PermanentError) as error:
                 log.debug("trial_frame_left_out", camera=item.camera, seq=item.seq, reason=str(error))
                 continue
             if tensor is not None:
-                # Kept beside the serving model's tensor of the camera, whose place it must not take.
-                self._tensors.offer(msgspec.structs.replace(tensor, keep=False, trial=True), key=item.camera, keep=True)
+                tensor = msgspec.structs.replace(tensor, keep=False, trial=True)
+                self._tensors.offer(tensor, key=_trial_lane(item.camera, spec), keep=True)
 
     def _ready_for(self, item: FrameItem, stop: threading.Event) -> bool:
         """A frame to keep waits for an input spec and for room downstream; false only when stopping."""
@@ -292,6 +314,11 @@ class FitStage:
             named=_seat(spec),
             beside=beside,
         )
+
+
+def _trial_lane(camera: str, spec: SampledSpec) -> str:
+    """No release has such a name."""
+    return lane_of(camera, f"{spec.named}~trial")
 
 
 def _seat(spec: AnySpec) -> str:
