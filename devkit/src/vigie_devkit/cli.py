@@ -34,6 +34,7 @@ COMMANDS = (
     "images",
     "cameras",
     "doctor",
+    "fit",
     "bench",
     "faults",
     "soak",
