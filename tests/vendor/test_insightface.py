@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.vendor, pytest.mark.slow, pytest.mark.timeout(3000)]
 
 HERE = Path(__file__).parent
 SCORE_MIN, IOU_MAX = 0.35, 1.0
-BEST = 250  # random scores find a thousand faces; ours ends at 300
+BEST = 250  # of a thousand faces; ours ends at 300, and who is the 250th a rounding may decide
 CASES = {
     "scrfd": partial(strangers.scrfd, landmarks=False, hw=(256, 256), scale=0.15),
     "scrfd-landmarks": partial(strangers.scrfd, hw=(256, 256), scale=0.15),
@@ -46,12 +46,12 @@ def test_faces_and_landmarks_are_those_that_insightface_finds(vendor: Path, tmp_
     with np.load(vendor / f"{name}.npz") as arrays:
         boxes, scores = np.clip(arrays["boxes_xyxy"], 0, 512)[:BEST], arrays["scores"][:BEST]
         points = arrays["points"][:BEST] if "points" in arrays else None
-    ours = Found(found.boxes_xyxy[:BEST], found.scores[:BEST], found.class_ids[:BEST])
+    ours = Found(found.boxes_xyxy, found.scores, found.class_ids)
     seen = agreement(ours, Found(boxes, scores, np.zeros(len(scores), np.int32)), iou_min=0.99, score_within=1e-3)
     note("scrfd", requirement(HERE / "insightface.txt", "insightface"), name, seen.matched, seen.vendor)
     assert seen.vendor == BEST
     assert np.ptp(scores) > 0.02, "scores that lie together prove nothing"
-    assert seen.matched == seen.vendor == seen.ours, seen
+    assert seen.matched == seen.vendor, seen
     assert (points is None) == (found.keypoints is None)
     if points is not None and found.keypoints is not None:
         apart = []
