@@ -53,3 +53,14 @@ def test_what_a_row_sets_by_itself_passes_its_own_check(row: object) -> None:
     assert not set(table_row.precisions) & set(table_row.unsuited)
     assert table_row.engine in {"onnxruntime", "openvino", "litert"}
     assert (table_row.way == "plugin") == bool(table_row.plugin_module)
+
+
+def test_every_package_that_stands_in_place_of_onnxruntime_brings_its_cpu_provider() -> None:
+    whole = {
+        package.name
+        for row in TABLE.values()
+        if row.engine == "onnxruntime" and row.way == "built-in" and row.platform == "linux"
+        for package in row.packages
+        if not package.where
+    }
+    assert whole <= {package.name for package in TABLE["cpu"].packages}, "else nothing serves without the device"

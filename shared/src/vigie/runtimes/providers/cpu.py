@@ -17,6 +17,7 @@ ROWS = (
             Package("onnxruntime-gpu"),
             Package("onnxruntime-openvino", machines=("x86_64",)),
             Package("onnxruntime-migraphx", machines=("x86_64",)),
+            Package("onnxruntime-webgpu", machines=("x86_64",)),
         ),
         devices={"CPU": DeviceNeed()},
         precisions=("int8", "fp32"),
