@@ -124,7 +124,9 @@ class Terminal:
         file.write_text(typed + "\n", encoding="utf-8")
         done = f"<ended {self._count}:"
         del self._shown[:]
-        self._send(f". ./{file.name} </dev/null; echo '{done}'$?'>'")
+        # `docker compose exec` refuses a screen without a keyboard; to the others nobody types anything.
+        keyboard = "<&1" if typed.startswith("docker ") else "</dev/null"
+        self._send(f". ./{file.name} {keyboard}; echo '{done}'$?'>'")
         self._until(re.compile(re.escape(done) + r"\d+>"), typed)
         text = self._shown.decode(errors="replace")
         at = text.index(done)

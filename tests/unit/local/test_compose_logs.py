@@ -34,6 +34,7 @@ esac
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("VIGIE_ENGINE", str(script))
     monkeypatch.setenv("VIGIE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("COMPOSE_PROJECT_NAME", raising=False)
     return tmp_path / "asked"
 
 
@@ -44,6 +45,12 @@ def test_without_a_run_the_containers_of_this_checkout_are_shown_in_the_order_of
     shown = capsys.readouterr().out.splitlines()
     assert [line.split()[2:4] for line in shown] == [["sync", "ledger_opened"], ["camera", "camera_opened"]]
     assert f"label=com.docker.compose.project.working_dir={CHECKOUT}" in engine.read_text()
+
+
+def test_a_project_that_is_named_is_shown_whatever_its_folder(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "dock")
+    assert main(["logs"]) == 0
+    assert "label=com.docker.compose.project=dock" in engine.read_text()
 
 
 def test_one_service_is_shown_and_an_unknown_one_is_answered_with_those_there_are(

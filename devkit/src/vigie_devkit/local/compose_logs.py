@@ -29,9 +29,11 @@ def engine_program() -> str:
 def compose_containers(folder: Path) -> list[Container]:
     """Containers of compose projects whose folder is ``folder``, stopped ones too; empty where no engine answers.
 
-    Both generations of compose put the project's folder and the service on each container as labels.
+    Both generations of compose put the project's folder and the service on each container as labels. A project that
+    COMPOSE_PROJECT_NAME names, as compose itself reads it, is shown whatever its folder.
     """
-    here = f"label=com.docker.compose.project.working_dir={folder}"
+    project = os.environ.get("COMPOSE_PROJECT_NAME")
+    here = f"label=com.docker.compose.{f'project={project}' if project else f'project.working_dir={folder}'}"
     shown = '{{.ID}} {{.Label "com.docker.compose.service"}}'
     try:
         asked = subprocess.run(
