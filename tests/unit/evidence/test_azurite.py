@@ -138,6 +138,40 @@ async def test_an_account_key_signs_what_azure_accepts(evidence, azurite):
     assert (await azurite.blob("device/gate/2026-11-28/gate-4.mp4"))[1] == contents["gate-4"]
 
 
+@pytest.mark.parametrize("secret", ["connection_string", "sas"])
+async def test_the_blob_module_on_the_edge_is_spoken_to_in_its_own_version_over_http_with_either_secret(
+    evidence, azurite, gate, secret
+):
+    """Azure Blob Storage on IoT Edge: plain HTTP inside the device, account in the path, x-ms-version 2017-04-17."""
+    spoken: set[str] = set()
+
+    def note(request: web.Request, _: bytes) -> None:
+        spoken.add(request.headers["x-ms-version"])
+
+    gate.fail = note
+    evidence.secret(
+        "EDGE", sas() if secret == "sas" else azurite.connection_string.replace(azurite.base, gate_of(gate))
+    )
+    contents = {
+        "gate-5": chosen(evidence.inbox, "gate-5"),
+        "gate-6": chosen(evidence.inbox, "gate-6", kind="clip", size=3 * BLOCK),
+    }
+    wanted = target(gate.url, api_version="2017-04-17", retention_days=30)
+    del wanted["sas"]
+    await evidence.configure(azure={"edge": wanted | {secret: "EDGE"}})
+    await evidence.until_empty()
+    for name, content in contents.items():
+        headers, stored = await azurite.blob(f"device/gate/2026-11-28/{name}.{'mp4' if name == 'gate-6' else 'jpg'}")
+        assert stored == content
+        assert headers["x-ms-meta-retentiondays"] == "30"
+    assert spoken == {"2017-04-17"}
+    assert [one.get("verified", True) for one in evidence.events()] == [True, True]
+
+
+def gate_of(gate: Gate) -> str:
+    return f"http://127.0.0.1:{gate.port}"
+
+
 async def test_a_link_that_is_cut_goes_on_with_the_block_that_is_missing(evidence, azurite, gate):
     content = chosen(evidence.inbox, "gate-5", kind="clip", size=12 * BLOCK)
     gate.cut_after = 5
