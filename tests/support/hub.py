@@ -17,7 +17,7 @@ from typing import Any
 
 from vigie_edgehub.environment import module_environment
 
-START_S = 40.0
+START_S = 120.0
 Json = dict[str, Any]
 
 _environment_lock = threading.Lock()  # the SDK reads its identity from os.environ

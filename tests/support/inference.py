@@ -16,6 +16,7 @@ import numpy as np
 from support.modules import Sender, environment, task, until
 from vigie.contracts import envelope
 from vigie.contracts.detections import Detection, DetectionsItem
+from vigie.contracts.disagreement import Disagreement
 from vigie.contracts.envelope import Envelope
 from vigie.contracts.events import ModelDrift, ModelUpdate
 from vigie.contracts.inputspec import InputSpec
@@ -64,10 +65,16 @@ class Bench:
         """What was told of model updates, each fact once."""
         found: dict[str, ModelUpdate] = {}
         for body in self._bodies("events"):
-            message = msgspec.json.decode(body, type=Envelope[ModelUpdate | ModelDrift])
+            message = msgspec.json.decode(body, type=Envelope[ModelUpdate | ModelDrift | Disagreement])
             self.events_cursor.advance(message.boot, message.sent)
             found.update({item.key: item for item in message.items if isinstance(item, ModelUpdate)})
         return list(found.values())
+
+    def disagreements(self) -> list[Disagreement]:
+        """Frames in which a model on trial saw other things than the serving one, as they came."""
+        union = Envelope[ModelUpdate | ModelDrift | Disagreement]
+        items = [item for body in self._bodies("events") for item in msgspec.json.decode(body, type=union).items]
+        return [item for item in items if isinstance(item, Disagreement)]
 
     def _bodies(self, output: str) -> list[bytes]:
         return [message.body for message in self.hub.upstream if message.output == output]

@@ -107,12 +107,13 @@ async def test_a_sample_says_what_the_model_saw_and_why_it_was_chosen(tmp_path, 
     item = module.consumer.of("dock")[-1]
     seen = {"label": "nut", "class_id": 1, "score": 0.3, "box_xyxy": BOX}
     Sync(module).send(picture_request(item, "dock-5", about=None, boxes=[seen],
-                                      sample={"model": "parts/1", "reasons": ["low_confidence"]}))  # fmt: skip
+                                      sample={"model": "m/1", "reasons": ["low_confidence"], "other": []}))  # fmt: skip
     facts = await kept(tmp_path, "dock-5")
     sample = facts["sample"]
-    assert (facts["kind"], sample["reasons"], sample["model"]) == ("sample", ["low_confidence"], "parts/1")
+    assert (facts["kind"], sample["reasons"], sample["model"]) == ("sample", ["low_confidence"], "m/1")
     assert (sample["picture"], sample["sha256"]) == (facts["file"], facts["sha256"])
     assert sample["detections"] == [seen]
+    assert sample["other"] == [], "a second model saw nothing"
 
 
 async def test_a_clip_of_a_camera_without_packets_or_with_masks_is_refused_and_counted(tmp_path, module) -> None:

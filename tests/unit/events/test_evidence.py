@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from support.walks import detection, frame, walks
+from vigie.contracts.disagreement import Disagreement
 from vigie.contracts.events import ModelDrift, Phase
-from vigie.contracts.keep import KeepClip, KeepHeld, KeepItem, KeepPicture
+from vigie.contracts.keep import KeepClip, KeepHeld, KeepItem, KeepPicture, OfSample
 from vigie.events.camera import CameraEvents
 from vigie.events.evidence import Chooser, Clip, EvidenceRule, EvidenceSettings
 from vigie.events.sampling import Sampler, Sampling
@@ -194,6 +195,32 @@ def test_frames_are_samples_while_the_model_drifts_on_their_camera_and_not_after
     assert reasons() == ("drift",)
     sampler.hear(told("end", "classes"))
     assert reasons() is None
+
+
+def test_frames_in_which_two_models_disagree_are_samples_with_what_both_saw_within_the_same_number_per_day() -> None:
+    other = (detection("a", 100, 200, label="forklift"),)
+
+    def told(n: int) -> Disagreement:
+        one = frame(n, [detection("a", 300, 200)])
+        return Disagreement(
+            camera=one.camera, seq=one.seq, trace=one.trace, at=one.captured_at, model=one.model,
+            found=tuple(one.detections), other=other, blur=((0.0, 0.0, 5.0, 5.0),),
+        )  # fmt: skip
+
+    sampler = Sampler()
+    sampler.configure(Sampling(low_confidence=(0.25, 0.5), every_seconds=0, per_day=2))
+    assert sampler.disagree(told(1), 1.0) is None, "nobody asks for them"
+    sampler.configure(Sampling(low_confidence=(0.25, 0.5), disagreement=True, every_seconds=0, per_day=2))
+    asked = sampler.disagree(told(2), 2.0)
+    assert asked is not None
+    assert asked.sample == OfSample(model="parts/1", reasons=("disagreement",), other=other)
+    assert (asked.seq, asked.trace, asked.boxes, asked.blur) == (
+        2000, "dock-0badc0de-2000", tuple(told(2).found), ((0.0, 0.0, 5.0, 5.0),),
+    )  # fmt: skip
+    assert sampler.choose(frame(3, [detection("a", 300, 200, score=0.3)]), 3.0) is not None
+    assert sampler.disagree(told(4), 4.0) is None, "the day's two are taken"
+    sampler.configure(Sampling(disagreement=True, every_seconds=10, cameras=["yard"]))
+    assert sampler.disagree(told(100_000), 100_000.0) is None, "another camera"
 
 
 def test_a_range_that_nothing_is_in_is_refused() -> None:

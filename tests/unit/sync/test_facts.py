@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
@@ -11,7 +13,7 @@ from vigie.contracts.demand import Demand, EventsAfter
 from vigie.contracts.envelope import EVENTS, Envelope
 from vigie.contracts.events import CameraDown, CameraUp
 from vigie.frames.cursor import CursorReader
-from vigie.messaging.memory import UpstreamMessage
+from vigie.messaging.memory import UPSTREAM, UpstreamMessage
 
 BOOT = "2badcafe"
 
@@ -99,3 +101,29 @@ async def test_the_viewer_s_timeline_has_the_outages_of_cameras_too(device):
     await device.until(lambda: [(one["type"], one["severity"]) for one in shown()] == [("camera-down", "alert")])
     await tell(device, 2, down(2))
     await device.until(lambda: [one["id"][-1] for one in shown()] == ["1", "2"])
+
+
+async def test_a_frame_in_which_two_models_disagree_is_asked_for_as_a_sample_and_told_to_nobody(device):
+    device.hub.routes["sync", "keep"] = UPSTREAM
+    await device.configure(batch_seconds=0, sampling={"disagreement": True})
+    frame = {
+        "type": "disagreement", "camera": "dock", "seq": 7, "trace": "dock-1badcafe-7", "model": "parts/1",
+        "at": "2026-11-28T12:00:00.000000Z", "found": [],
+        "other": [{"label": "nut", "class_id": 1, "score": 0.9, "box_xyxy": [1.0, 2.0, 3.0, 4.0]}],
+    }  # fmt: skip
+    head = {"schema": str(EVENTS), "module": "camera", "boot": BOOT, "items": [frame]}
+
+    def asked_for() -> list[UpstreamMessage]:
+        return [one for one in device.hub.upstream if one.output == "keep"]
+
+    sent = 0
+    while not asked_for():  # the thread that chooses takes its configuration between two looks for frames
+        sent += 1
+        await tell(device, sent, body=msgspec.json.encode({**head, "sent": sent}))
+        assert sent < 2000
+    [message] = asked_for()
+    [asked] = json.loads(message.body)["items"]
+    assert (asked["type"], asked["camera"], asked["seq"], asked["trace"]) == ("picture", "dock", 7, "dock-1badcafe-7")
+    assert (asked["sample"]["reasons"], asked["sample"]["other"]) == (["disagreement"], frame["other"])
+    assert (await device.method("flush"))[0] == 200
+    assert told(device) == []

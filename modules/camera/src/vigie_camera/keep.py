@@ -230,7 +230,7 @@ def _sample(name: str, item: KeepPicture, picture: _Picture) -> Sample:
     return Sample(
         picture=f"{name}.jpg", sha256=hashlib.sha256(picture.jpeg).hexdigest(), camera=item.camera, trace=item.trace,
         captured_at=item.at, frame_hw=picture.facts["frame_hw"], model=item.sample.model, reasons=item.sample.reasons,
-        detections=item.boxes, hidden=picture.facts["hidden"],
+        detections=item.boxes, other=item.sample.other, hidden=picture.facts["hidden"],
     )  # fmt: skip
 
 

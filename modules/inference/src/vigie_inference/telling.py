@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from vigie.contracts import envelope, names
+from vigie.contracts.detections import Detection, DetectionsItem
+from vigie.contracts.disagreement import Disagreement
 from vigie.contracts.events import ModelDrift, ModelEvent, ModelUpdate, Phase
 from vigie.events.moment import KEY
 from vigie.log import get_logger
@@ -20,6 +25,7 @@ log = get_logger("inference")
 WAITING_MAX = 64
 _ENDED = frozenset({"committed", "rejected", "rolled_back"})
 _UPDATES = "(updates)"
+_DISAGREED_EVERY_S = 1.0
 
 
 class Telling:
@@ -27,12 +33,26 @@ class Telling:
 
     def __init__(self, service: Service[InferenceConfig]) -> None:
         """Declares the output; before ``service.start``."""
-        self._output: Output[ModelEvent] = service.output(
+        self._output: Output[ModelEvent | Disagreement] = service.output(
             names.EVENTS, (names.SYNC, names.EVENTS), schema=envelope.EVENTS, depth=WAITING_MAX
         )
         self._lock = threading.Lock()
         self._begun: dict[str, datetime] = {}
         self._never = threading.Event()
+        self._disagreed_s: dict[str, float] = {}
+
+    def disagreement(self, result: DetectionsItem, other: Sequence[Detection], now_s: float) -> None:
+        """``result`` of the serving model, ``other`` of the one on trial; of a camera once in a second, and no more
+        than wait is needed: nothing is lost with it.
+        """
+        if now_s - self._disagreed_s.get(result.camera, -_DISAGREED_EVERY_S) < _DISAGREED_EVERY_S:
+            return
+        self._disagreed_s[result.camera] = now_s
+        told = Disagreement(
+            camera=result.camera, seq=result.seq, trace=result.trace, at=result.captured_at, model=result.model,
+            found=_light(result.detections), other=_light(other), blur=result.blur,
+        )  # fmt: skip
+        self._output.offer(told, key=f"{result.camera} (disagreement)", keep=False)
 
     def update(self, request: str, state: str, *, model: str, version: str, rollout: str, reason: str) -> None:
         """The update ``request`` is in ``state`` now. The same state of the same request is the same fact."""
@@ -88,6 +108,10 @@ class Telling:
             # Sent again until sync has it, as long as not too many wait.
             keep = self._output.wait_for_room(self._never, 0.0, key=about, limit=WAITING_MAX)
             self._output.offer(event, key=about, keep=keep)
+
+
+def _light(seen: Sequence[Detection]) -> tuple[Detection, ...]:
+    return tuple(msgspec.structs.replace(one, mask=None, keypoints=()) for one in seen)
 
 
 def _text(at: datetime) -> str:

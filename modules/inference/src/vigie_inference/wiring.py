@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 from vigie.contracts import names
 from vigie.contracts.blur import BlurAnswer
@@ -71,6 +72,7 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
             on_trial.offer(seen, key=seen.camera, keep=False)
 
     trial.show = show
+    trial.differs = lambda result, other: telling.disagreement(result, other, time.monotonic())
     announcer = Announcer(service, specs, seats, stage)
     alone = threading.Lock()
     control = RuntimeControl(service, models, load, alone)

@@ -10,7 +10,6 @@ from vigie.config.environment import ModuleEnvironment
 from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.envelope import EVENTS
-from vigie.contracts.events import EventItem
 from vigie.contracts.told import Told
 from vigie.demand import offer_demands
 from vigie.events.check import check_rules
@@ -18,7 +17,7 @@ from vigie.ledger.ledger_thread import LedgerThread
 from vigie.service import InputQueue, open_service, run_module
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
-from vigie_sync.facts import FactStage
+from vigie_sync.facts import FactStage, Heard
 from vigie_sync.handover import Handover, receivers_of
 from vigie_sync.keeping import Keeping
 from vigie_sync.methods import offer_methods
@@ -44,8 +43,8 @@ async def main(env: ModuleEnvironment) -> None:
                 service, detections, ledger, outbox, drops=drops, timeline=timeline, handovers=handovers,
                 keeping=keeping,
             )  # fmt: skip
-            union: Any = EventItem
-            told: InputQueue[EventItem] = service.input(names.EVENTS, union, schema=EVENTS)
+            union: Any = Heard
+            told: InputQueue[Heard] = service.input(names.EVENTS, union, schema=EVENTS)
             facts = FactStage(
                 service, told, ledger, outbox,
                 handovers=handovers, counter=receive.told, drops=drops, timeline=timeline,

@@ -6,11 +6,13 @@ Only then does a message count as received, so what a module told is not lost wi
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
 from prometheus_client import Counter
 
+from vigie.contracts.disagreement import Disagreement
 from vigie.contracts.events import (
     CameraChanged,
     CameraDegraded,
@@ -38,6 +40,9 @@ from vigie_sync.outbox import Outbox
 from vigie_sync.timeline import Timeline
 
 log = get_logger("sync.facts")
+
+# What comes on the input: events, which are recorded, and what only sampling wants to know.
+Heard = EventItem | Disagreement
 
 _POLL_S = 0.5
 _RETRY_S = (0.1, 2.0)
@@ -78,7 +83,7 @@ class FactStage:
     def __init__(
         self,
         service: Service[SyncConfig],
-        told: InputQueue[EventItem],
+        told: InputQueue[Heard],
         ledger: LedgerThread,
         outbox: Outbox,
         *,
@@ -111,13 +116,22 @@ class FactStage:
             if received is None:
                 continue
             config = self._config
-            for item in received.items:
-                if self._keeping is not None and isinstance(item, ModelDrift):
-                    self._keeping.hear(item)
-            events = [event for item in received.items if (event := judged(item, config)) is not None]
+            self._pass_on(received.items)
+            told = [item for item in received.items if not isinstance(item, Disagreement)]
+            events = [event for item in told if (event := judged(item, config)) is not None]
             if not self._record(events, config, stop, alive.beat):
                 return
             received.done()
+
+    def _pass_on(self, items: list[Heard]) -> None:
+        keeping = self._keeping
+        if keeping is None:
+            return
+        for item in items:
+            if isinstance(item, ModelDrift):
+                keeping.hear(item)
+            elif isinstance(item, Disagreement):
+                keeping.disagree(item, time.monotonic())
 
     def _record(
         self, events: list[EventItem], config: SyncConfig, stop: threading.Event, beat: Callable[[], None]

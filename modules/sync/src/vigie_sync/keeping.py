@@ -7,6 +7,7 @@ from typing import Any
 
 from vigie.contracts import envelope, names
 from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.disagreement import Disagreement
 from vigie.contracts.events import EventItem, ModelDrift
 from vigie.contracts.keep import KeepItem
 from vigie.events.evidence import Chooser, EvidenceSettings
@@ -19,7 +20,7 @@ _WAITING_MAX = 64
 
 
 class Keeping:
-    """Used by the receiving thread."""
+    """Used by the receiving thread, but for ``hear`` and ``disagree``."""
 
     def __init__(self, service: Service[Any]) -> None:
         """Declares the output; before ``service.start``."""
@@ -41,15 +42,23 @@ class Keeping:
         """From any thread: what inference says of its model."""
         self._sampler.hear(event)
 
+    def disagree(self, told: Disagreement, now_s: float) -> None:
+        """From any thread: two models saw different things in a frame."""
+        if (sample := self._sampler.disagree(told, now_s)) is not None:
+            self._ask(sample)
+
     def look(self, item: DetectionsItem, events: list[EventItem], now_s: float) -> None:
         """One frame and what came of it."""
         wanted: list[KeepItem] = self._chooser.choose(item, events, now_s)
         if (sample := self._sampler.choose(item, now_s)) is not None:
             wanted.append(sample)
         for one in wanted:
-            keep = self._output.wait_for_room(self._never, 0.0, key=one.camera, limit=_WAITING_MAX)
-            self._output.offer(one, key=one.camera, keep=keep)
-            self._asked.labels(str(one.__struct_config__.tag)).inc()
+            self._ask(one)
         for camera, count in self._chooser.dropped.items():
             self._service.metrics.dropped("evidence_per_hour", camera, count)
         self._chooser.dropped.clear()
+
+    def _ask(self, one: KeepItem) -> None:
+        keep = self._output.wait_for_room(self._never, 0.0, key=one.camera, limit=_WAITING_MAX)
+        self._output.offer(one, key=one.camera, keep=keep)
+        self._asked.labels(str(one.__struct_config__.tag)).inc()

@@ -19,10 +19,11 @@ Style = Literal["plain", "boxes"]
 
 
 class OfSample(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a frame is a sample, and of which model."""
+    """Why a frame is a sample, and of which model. ``other``: what a second model saw, where they disagree."""
 
     model: str
     reasons: tuple[Reason, ...]
+    other: tuple[Detection, ...] | None = None
 
 
 class KeepPicture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="picture"):

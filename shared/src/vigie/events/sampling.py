@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from vigie.contracts.detections import DetectionsItem
+from vigie.contracts.disagreement import Disagreement
 from vigie.contracts.events import ModelDrift
 from vigie.contracts.keep import KeepPicture, OfSample
 from vigie.contracts.samples import Reason
@@ -35,6 +37,9 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     drift: Annotated[
         bool, Meta(description="Frames of a camera while it is told that its scores or classes drift (model-drift).")
     ] = False
+    disagreement: Annotated[
+        bool, Meta(description="Frames in which a model on trial sees other things than the one that serves.")
+    ] = False
     per_day: Annotated[int, Meta(ge=1, le=100_000, description="Per camera and UTC day of capture.")] = 100
     every_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="Between two samples of a camera: neighbours show the same.")
@@ -55,10 +60,11 @@ class _Camera:
 
 
 class Sampler:
-    """Used from one thread. A restart forgets the count of the day: at most ``per_day`` more."""
+    """From any thread. A restart forgets the count of the day: at most ``per_day`` more."""
 
     def __init__(self) -> None:
         self._settings = Sampling()
+        self._lock = threading.Lock()
         self._cameras: dict[str, _Camera] = {}
         # By camera, what drifts: replaced as a whole, from the thread that hears of it.
         self._drifting: dict[str, frozenset[str]] = {}
@@ -76,24 +82,42 @@ class Sampler:
         settings = self._settings
         if settings.low_confidence is None and not settings.random_share and not settings.drift:
             return None
-        if settings.cameras is not None and item.camera not in settings.cameras:
+        with self._lock:
+            camera = self._due(item.camera, item.captured_at, now_s)
+            reasons = () if camera is None else self._reasons(item)
+            if camera is None or not reasons:
+                return None
+            _count(camera, now_s)
+        asked = picture_of(item, _name(item.camera, item.trace, item.seq), {"plain"}, None)
+        return msgspec.structs.replace(asked, sample=OfSample(model=item.model, reasons=reasons))
+
+    def disagree(self, told: Disagreement, now_s: float) -> KeepPicture | None:
+        """As ``choose``, of a frame in which two models saw different things; the day's number is the same one."""
+        if not self._settings.disagreement:
             return None
-        camera = self._cameras.setdefault(item.camera, _Camera())
+        with self._lock:
+            camera = self._due(told.camera, told.at, now_s)
+            if camera is None:
+                return None
+            _count(camera, now_s)
+        return KeepPicture(
+            name=_name(told.camera, told.trace, told.seq), camera=told.camera, seq=told.seq, trace=told.trace,
+            at=told.at, boxes=told.found, blur=told.blur, styles=("plain",),
+            sample=OfSample(model=told.model, reasons=("disagreement",), other=told.other),
+        )  # fmt: skip
+
+    def _due(self, name: str, captured_at: str, now_s: float) -> _Camera | None:
+        """The lock is held. None: not of this camera, not yet, or not today any more."""
+        settings = self._settings
+        if settings.cameras is not None and name not in settings.cameras:
+            return None
+        camera = self._cameras.setdefault(name, _Camera())
         if now_s - camera.last_s < settings.every_seconds:
             return None
-        day = item.captured_at[:10]
+        day = captured_at[:10]
         if day > camera.day:  # a clock that is set back begins no new day
             camera.day, camera.count = day, 0
-        if camera.count >= settings.per_day:
-            return None
-        reasons = self._reasons(item)
-        if not reasons:
-            return None
-        camera.count += 1
-        camera.last_s = now_s
-        name = f"{item.camera}-sample-{zlib.crc32(item.trace.encode()):08x}-{item.seq}"
-        asked = picture_of(item, name, {"plain"}, None)
-        return msgspec.structs.replace(asked, sample=OfSample(model=item.model, reasons=reasons))
+        return camera if camera.count < settings.per_day else None
 
     def _reasons(self, item: DetectionsItem) -> tuple[Reason, ...]:
         found: list[Reason] = []
@@ -107,3 +131,12 @@ class Sampler:
         if self._settings.drift and self._drifting.get(item.camera):
             found.append("drift")
         return tuple(found)
+
+
+def _count(camera: _Camera, now_s: float) -> None:
+    camera.count += 1
+    camera.last_s = now_s
+
+
+def _name(camera: str, trace: str, seq: int) -> str:
+    return f"{camera}-sample-{zlib.crc32(trace.encode()):08x}-{seq}"

@@ -176,6 +176,11 @@ async def test_a_worse_model_is_refused_by_the_trial(bench: Bench, first: Path, 
     assert told["phase"] == "rejected"
     assert "agrees with the serving model to" in told["reason"]
     assert told["trial"]["examples"]
+    differs = await until(lambda: bench.updates() and next(iter(bench.disagreements()), None))
+    [result] = [one for one in bench.results() if one.seq == differs.seq]
+    assert (differs.trace, differs.model, differs.at) == (result.trace, serving, result.captured_at)
+    assert [one.box_xyxy for one in differs.found] == [one.box_xyxy for one in result.detections]
+    assert [one.box_xyxy for one in differs.other] != [one.box_xyxy for one in differs.found]
     assert (await bench.answered(random_picture(1, HW), serving)).model == serving
 
 

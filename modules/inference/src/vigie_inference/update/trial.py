@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from vigie_inference.serving import Filter, ServingModel
 from vigie_inference.update.agreement import Tally, compare_frame
 
 log = get_logger("inference")
+T = TypeVar("T")
 
 _POLL_S = 0.2
 _WAITING_MAX = 4
@@ -60,7 +62,7 @@ class TrialRun:
         self._tally = Tally()
         self._failure = ""
         self._frames: queue.Queue[tuple[Trial, TensorItem, NDArray[np.uint8]]] = queue.Queue(_WAITING_MAX)
-        self._serving: OrderedDict[tuple[str, int], Sequence[Detection]] = OrderedDict()
+        self._serving: OrderedDict[tuple[str, int], DetectionsItem] = OrderedDict()
         self._new: OrderedDict[tuple[str, int], Sequence[Detection]] = OrderedDict()
         self._serving_ms: deque[float] = deque(maxlen=_TIMES_KEPT)
         self._new_ms: deque[float] = deque(maxlen=_TIMES_KEPT)
@@ -68,6 +70,8 @@ class TrialRun:
         self._running = threading.Lock()
         # What the model on trial saw, for who looks at it; from the thread that runs it.
         self.show: Callable[[DetectionsItem], None] = lambda _: None
+        # A frame in which both saw different things: what the serving model saw, and the other; from either thread.
+        self.differs: Callable[[DetectionsItem, Sequence[Detection]], None] = lambda *_: None
 
     def begin(self, trial: Trial) -> None:
         self.end()
@@ -132,7 +136,11 @@ class TrialRun:
             return
         with self._lock:
             self._serving_ms.append(result.timings.inference_ms)
-            self._pair(self._serving, (result.camera, result.seq), result.detections)
+            new = self._new.pop((result.camera, result.seq), None)
+            if new is None:
+                _put(self._serving, (result.camera, result.seq), result)
+                return
+        self._compare(result, new, trial)
 
     def run(self, stop: threading.Event) -> None:
         """The body of the thread that runs the model on trial."""
@@ -173,7 +181,11 @@ class TrialRun:
             # The runtime's own threads run while this one waits for them.
             busy_s = max(time.thread_time() - cpu_s, took_s * model.engine.candidate.threads)
             self._spent.append((ended_s, busy_s))
-            self._pair(self._new, (item.camera, item.seq), seen)
+            result = self._serving.pop((item.camera, item.seq), None)
+            if result is None:
+                _put(self._new, (item.camera, item.seq), seen)
+        if result is not None:
+            self._compare(result, seen, trial)
         took_ms = round(took_s * 1e3, 3)
         timings = StageTimings(item.preprocessed_ms, round((ended_s * 1e9 - item.captured_ns) / 1e6, 3), took_ms)
         self.show(
@@ -190,22 +202,21 @@ class TrialRun:
                 self._spent.popleft()
             return sum(spent for _, spent in self._spent) < trial.cpu_max * _BUDGET_WINDOW_S
 
-    def _pair(
-        self,
-        mine: OrderedDict[tuple[str, int], Sequence[Detection]],
-        key: tuple[str, int],
-        seen: Sequence[Detection],
-    ) -> None:
-        """The lock is held. Compare when both have answered ``key``."""
-        other = self._new if mine is self._serving else self._serving
-        counterpart = other.pop(key, None)
-        if counterpart is None:
-            mine[key] = seen
-            while len(mine) > _UNPAIRED_MAX:
-                mine.popitem(last=False)
-            return
-        one, two = (seen, counterpart) if mine is self._serving else (counterpart, seen)
-        self._tally.add(compare_frame(one, two), f"{key[0]}/{key[1]}")
+    def _compare(self, result: DetectionsItem, new: Sequence[Detection], trial: Trial) -> None:
+        found = compare_frame(result.detections, new)
+        with self._lock:
+            if trial is not self._trial:
+                return
+            self._tally.add(found, f"{result.camera}/{result.seq}")
+        if found.flipped or found.missing or found.new:
+            self.differs(result, new)
+
+
+def _put(waiting: OrderedDict[tuple[str, int], T], key: tuple[str, int], seen: T) -> None:
+    """Until the counterpart comes."""
+    waiting[key] = seen
+    while len(waiting) > _UNPAIRED_MAX:
+        waiting.popitem(last=False)
 
 
 def sampled(spec: InputSpec, every: int) -> SampledSpec:
