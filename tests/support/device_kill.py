@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from support.actions_module import Receiver
-from support.azurite import Azurite, sas
+from support.azurite import Azurite, Gate, sas
 from support.evidence_module import chosen, target
 from support.hub import HubProcess, manifest, route
 from support.outbox_kill import PER_KILL, ROUTES, Module, arrived_items, numbers, report, wait_for_more
@@ -53,18 +53,39 @@ class Background:
         self._loop.close()
 
 
+class Account:
+    """Azurite behind a gate, which is cut. Killed itself, Azurite forgets what it confirmed: it saves every 5 s."""
+
+    def __init__(self, azurite: Azurite, background: Background) -> None:
+        self.azurite, self._background = azurite, background
+        self._gate = Gate(azurite)
+        background.run(azurite.make_container())
+        self.open()
+
+    @property
+    def url(self) -> str:
+        return self._gate.url
+
+    def open(self) -> None:
+        self._serving = self._gate.serve(self._gate.port)
+        self._background.run(self._serving.__aenter__())
+
+    def close(self) -> None:
+        self._background.run(self._serving.__aexit__(None, None, None))
+
+
 class Device:
     """Everything that runs, and what it was given."""
 
-    def __init__(self, folder: Path, azurite: Azurite, webhook: str, kills: int) -> None:
-        self.folder, self.azurite = folder, azurite
+    def __init__(self, folder: Path, account: Account, webhook: str, kills: int) -> None:
+        self.folder, self.account = folder, account
         self.acknowledged = folder / "acknowledged"
         self.contents: dict[str, bytes] = {}
         self.hub = HubProcess(folder, manifest({**ROUTES, **MORE_ROUTES}, modules={
             "feeder": {},
             "sync": {"batch_seconds": 0.2, "batch_items": 20},
             "actions": {"webhooks": {"siren": {"url": webhook, "queue": {"retry_seconds": 1, "batch_items": 20}}}},
-            "evidence": {"azure": {"site": target(azurite.url)}},
+            "evidence": {"azure": {"site": target(account.url)}},
         })).start()  # fmt: skip
         python, feeder = sys.executable, str(Path(__file__).with_name("outbox_feeder.py"))
         self.modules = {
@@ -102,9 +123,9 @@ class Device:
             time.sleep(chance.uniform(0.1, 2.0))
             self.hub.service().misbehave(upstream_online=True)
         elif victim == "account":
-            self.azurite.stop()
+            self.account.close()
             time.sleep(chance.uniform(0.1, 1.0))
-            self.azurite.start()
+            self.account.open()
         else:
             self.modules[victim].kill9()
             self.modules[victim].start()
@@ -127,13 +148,14 @@ def main(folder: Path, seed: int, kills: int, seconds: float) -> dict[str, Any]:
     background.run(serving.__aenter__())
     try:
         with Azurite(folder / "azurite").running() as azurite:
-            background.run(azurite.make_container())
-            device = Device(folder, azurite, receiver.url, kills)
+            account = Account(azurite, background)
+            device = Device(folder, account, receiver.url, kills)
             try:
                 done = stream(device, receiver, chance, kills, time.monotonic() + seconds)
                 return settled(device, receiver, background) | {"kills": done, "seed": seed}
             finally:
                 device.close()
+                account.close()
     finally:
         background.run(serving.__aexit__(None, None, None))
         background.close()
@@ -176,8 +198,8 @@ def settled(device: Device, receiver: Receiver, background: Background) -> dict[
     wait(lambda: keys <= {one["key"] for one in receiver.items()}, "what was acknowledged is at the webhook")
     wait(lambda: names <= told(), "upstream knows where each file lies")
     stored = {
-        path.rpartition("/")[2].rpartition(".")[0]: background.run(device.azurite.blob(path))[1]
-        for path in background.run(device.azurite.blobs())
+        path.rpartition("/")[2].rpartition(".")[0]: background.run(device.account.azurite.blob(path))[1]
+        for path in background.run(device.account.azurite.blobs())
     }
     items = device.upstream()
     return {
