@@ -26,6 +26,8 @@ SOURCE = "synthetic://conveyor?seed=2&fps=8&size=320x240"
 ROUNDS = int(os.environ.get("VIGIE_UPDATE_KILLS", "3"))
 # Measuring a release takes a minute each; with many rounds it is one more state to be killed in.
 MEASURE = "auto" if ROUNDS > 3 else "off"
+# Nothing else should run then; a machine that is busy takes many minutes for what takes one.
+PATIENCE_S = 120 if MEASURE == "off" else 600
 SHIPPED = Path(__file__).parents[2] / "shared/models/conveyor-parts"
 TRIAL = {"frames": 10, "objects": 5, "share": 0.5, "probation_s": 1, "cpu_max": 1.0, "slower_max": 20}
 
@@ -59,11 +61,13 @@ def state(run: Running) -> dict[str, Any]:
 
 
 def ends_in(run: Running, *phases: str) -> dict[str, Any]:
-    run.wait_until(lambda: state(run).get("phase") in phases, timeout_s=120, what=f"update in {phases}: {state(run)}")
+    run.wait_until(
+        lambda: state(run).get("phase") in phases, timeout_s=PATIENCE_S, what=f"update in {phases}: {state(run)}"
+    )
     return state(run)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(400 + 4 * PATIENCE_S)
 def test_a_model_is_updated_by_twin_while_every_frame_is_answered(tmp_path: Path) -> None:
     good = archive(SHIPPED, tmp_path / "good", "2")
     stranger = import_model(
@@ -118,7 +122,7 @@ def test_a_model_is_updated_by_twin_while_every_frame_is_answered(tmp_path: Path
     assert len(seqs) == len(set(seqs)), "a frame was answered twice"
 
 
-@pytest.mark.timeout(120 + 75 * ROUNDS)
+@pytest.mark.timeout(120 + PATIENCE_S * ROUNDS)
 def test_inference_killed_at_any_moment_of_an_update_ends_with_the_new_model_in_service(tmp_path: Path) -> None:
     chance = random.Random(11)
     # Three in turn: neither what serves nor the former is wanted next, so that each goes the whole way.
@@ -147,7 +151,7 @@ def test_inference_killed_at_any_moment_of_an_update_ends_with_the_new_model_in_
             run.wait_until(lambda pid=pid: run.module_pid("inference") != pid, timeout_s=60, what="a new start")
             run.wait_until(
                 lambda version=version: (state(run).get("serving") or {}).get("version") == version,
-                timeout_s=120,
+                timeout_s=PATIENCE_S,
                 what=f"version {version} serves in round {number}: {state(run)}",
             )
             told = ends_in(run, "committed", "rejected", "rolled_back")
