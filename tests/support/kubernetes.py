@@ -1,6 +1,7 @@
 """A transcript of the parts of Kubernetes' API that deploy/kubernetes uses: an unknown or missing field is an error.
 
-Source: API reference of Kubernetes 1.31 (apps/v1, core/v1, networking.k8s.io/v1), as `kubeconform -strict` would judge.
+Written by hand after the API's documentation (apps/v1, core/v1, networking.k8s.io/v1); not compared with the published
+schemas, which no network-free test can fetch.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import msgspec
 SHARE_MAX = 0.8
 # Hub, hand-over, sync and tracking: the bar of docs/benchmarks/flow.md at four cameras and more; not measured by `fit`.
 OTHER_CPU_MS = 2.0
-# What a frame costs here when another machine runs the model: the tensor is copied and sent once.
+# Of a frame whose model runs on another machine: the tensor is copied and sent once. Assumed, not measured.
 REMOTE_CPU_MS = 0.6
 
 
@@ -105,7 +105,8 @@ def _advice(found: Fit, *, cameras: int, fps: float) -> list[str]:
         advice.append("use an accelerator, a smaller model, or an int8 variant: the model is the largest part")
     if found.remote_cameras_max >= cameras:
         advice.append(
-            f"with the model on another machine they fit here: {found.remote_mbit_s:g} Mbit/s to it (docs/scaling.md)"
+            f"with the model on another machine they fit here: {found.remote_mbit_s:g} Mbit/s to it, and "
+            f"{REMOTE_CPU_MS:g} ms of CPU per frame assumed for sending (docs/scaling.md)"
         )
     elif found.remote_cameras_max > found.cameras_max:
         advice.append(f"with the model on another machine {found.remote_cameras_max} cameras fit here, not {cameras}")
