@@ -115,7 +115,7 @@ def model_not_mounted(d: Draft) -> None:
 
 
 def image_not_built(d: Draft) -> None:
-    d.settings("inference")["image"] = "r.example.com/vigie-inference:0.1.0-amd64-cuda"
+    d.settings("inference")["image"] = "r.example.com/vigie-inference:0.1.0-amd64-rocm"
 
 
 def route_unfilled(d: Draft) -> None:
