@@ -115,7 +115,7 @@ def model_not_mounted(d: Draft) -> None:
 
 
 def image_not_built(d: Draft) -> None:
-    d.settings("inference")["image"] = "r.example.com/vigie-inference:0.1.0-amd64-rocm"
+    d.settings("inference")["image"] = "r.example.com/vigie-inference:0.1.0-arm64v8-openvino"
 
 
 def route_unfilled(d: Draft) -> None:

@@ -294,3 +294,19 @@ def test_the_page_names_every_rule() -> None:
     assert {rule for _, _, rule, _ in BREAKS if not rule.startswith("route-")} <= set(
         re.findall(r"`([a-z0-9-]+)`", page)
     )
+
+
+@pytest.mark.parametrize(
+    ("tag", "found"),
+    [
+        ("0.1.0-amd64", False), ("0.1.0-arm64v8-jetson", False), ("0.1.0", False), ("0.1.0-amd64-20261128", False),
+        ("0.1.0-amd64-staging", False), ("0.1.0-arm64v8-openvino", True), ("0.1.0-amd64-rocm", True),
+        ("1.0-arm32v7", True),
+    ],
+)  # fmt: skip
+def test_a_tag_that_names_hardware_without_an_image_is_an_error_and_a_teams_own_word_is_not(
+    tag: str, found: bool
+) -> None:
+    draft = Draft()
+    draft.settings("inference")["image"] = f"r.example.com/vigie-inference:{tag}"
+    assert any(one.rule == "image-does-not-exist" for one in found_in(draft)) is found

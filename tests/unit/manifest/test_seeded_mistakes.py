@@ -61,7 +61,7 @@ MISTAKES: list[tuple[str, Break, str, str]] = [
     ("an edgeHub past its support", old_hub, "runtime-end-of-life", "warning"),
     (
         "an image that does not exist for the hardware",
-        lambda d: d.settings("inference").update(image="r.example.com/vigie-inference:0.1.0-amd64-rocm"),
+        lambda d: d.settings("inference").update(image="r.example.com/vigie-inference:0.1.0-arm64v8-openvino"),
         "image-does-not-exist",
         "error",
     ),

@@ -14,6 +14,11 @@ from vigie_devkit.manifest.placeholders import MODULES, PLACEHOLDER
 
 _LAPTOP = re.compile(r"(?:/home/|/Users/|/root/|/tmp/|/private/|/mnt/[a-z]/|[A-Za-z]:[\\\\/]|~|\.)")
 _MODELS = PurePosixPath("/models")
+# A tag's end that names hardware; any other word there may be a team's own.
+_PLATFORM = re.compile(
+    r"-((?:amd64|arm64v8|arm32v7)-(?:cuda|tensorrt|jetson|openvino|qnn|webgpu|litert|grpc|gpu|npu|nvidia|intel|rocm|migraphx|"
+    r"vitisai|coral|edgetpu|hailo)|arm32v7)$"
+)
 
 
 def image_exists(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]:
@@ -26,29 +31,28 @@ def image_exists(deployment: Deployment, assumed: Assumptions) -> Iterator[Findi
         platform = _platform(module, file) if file else ""
         if file is None or not platform:
             continue
-        dockerfile = assumed.own_modules / module.kind / file.image.tag.platforms[platform]
-        if not dockerfile.is_file():
-            built = [
-                key
-                for key, name in file.image.tag.platforms.items()
-                if (assumed.own_modules / module.kind / name).is_file()
-            ]
+        own = file.image.tag.platforms
+        built = [key for key, name in own.items() if (assumed.own_modules / module.kind / name).is_file()]
+        if platform not in built:
+            why = f"there is no {own[platform]}" if platform in own else "its module.json does not name it"
             yield error(
                 "image-does-not-exist",
                 f"{module.path}.settings.image",
-                f"{module.kind} is not built for {platform!r}: there is no {dockerfile.name}",
+                f"{module.kind} is not built for {platform!r}: {why}",
                 f"use one of {', '.join(built)}, or write that Dockerfile (docs/images.md)",
             )
 
 
 def _platform(module: Module, file: ModuleFile) -> str:
+    """What the image is built for; empty: a tag that says nothing of it, which is its owner's affair."""
     image = str(module.settings.get("image", ""))
     if match := PLACEHOLDER.fullmatch(image):
         wanted = match[1].removeprefix(MODULES).partition(".")[2]
         return wanted if wanted in file.image.tag.platforms else ""
     tag = image.partition("@")[0].rpartition(":")[2]
     known = sorted(file.image.tag.platforms, key=len, reverse=True)
-    return next((key for key in known if tag.endswith(f"-{key}")), "")
+    named = _PLATFORM.search(tag)
+    return next((key for key in known if tag.endswith(f"-{key}")), named[1] if named else "")
 
 
 def user_is_set(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
