@@ -67,7 +67,8 @@ class Terminal:
         attributes[3] &= ~termios.ECHO
         termios.tcsetattr(screen, termios.TCSANOW, attributes)
         self._resize(self._columns)
-        words = ["bash", "--norc", "--noprofile"]
+        # Whoever started the tests in the background had SIGINT ignored, and a shell cannot take that back.
+        words = ["env", "--default-signal=INT,QUIT", "bash", "--norc", "--noprofile"]
         if self._typed is not None:
             words += ["-c", self._typed]
         self._process = subprocess.Popen(

@@ -124,7 +124,8 @@ async def test_a_camera_says_what_decodes_it_and_why(tmp_path: Path) -> None:
     async with camera_module(tmp_path) as module:
         module.set(dock={"source": str(video), "decoding": "auto"})
         await until(lambda: len(module.consumer.items) == 30, "frames")
-        assert module.state("dock")["decoder"].endswith("software: this container has no device whose decoder is known")
+        decoder = await until(lambda: module.state("dock").get("decoder"), "reported")
+        assert decoder.endswith("software: this container has no device whose decoder is known")
 
 
 @pytest.mark.parametrize("source", ["synthetic://conveyor?size=64x64", "http://10.0.0.1/video.mjpg"])

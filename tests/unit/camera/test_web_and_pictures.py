@@ -272,7 +272,8 @@ async def test_a_web_camera_over_tls_is_checked_before_it_gets_the_password(
             module.set(door={"source": source, "tls_verify": checked})
             if trusted or not checked:
                 await until(lambda: len(module.consumer.items) > 3, "frames")
-                assert module.state("door")["tls"] == ("verified" if checked else "unverified")
+                tls = await until(lambda: module.state("door").get("tls"), "reported")
+                assert tls == ("verified" if checked else "unverified")
             else:
                 await until(lambda: module.state("door").get("cause") == "unauthorised", "refused")
                 assert "its certificate is not one that is trusted here" in module.state("door")["reason"]

@@ -261,7 +261,7 @@ def test_every_family_has_a_file_that_says_its_source() -> None:
 @pytest.mark.parametrize(
     ("family", "shapes", "params", "said"),
     [
-        ("yolo99", [(1, 2, 3)], {}, "$.decoder.family: unknown family 'yolo99'; known: classifier, dense, detr"),
+        ("yolo99", [(1, 2, 3)], {}, "$.decoder.family: unknown family 'yolo99'; known: anomaly, classifier, dense"),
         ("yolox", [(1, CELLS, 8)], {"stride": 8}, "$.decoder.params: Object contains unknown field `stride`"),
         ("yolox", [(1, CELLS, 8)], {"strides": "8"}, "$.decoder.params.strides: Expected `array`, got `str`"),
         ("yolox", [(1, 99, 8)], {}, "$.decoder: this family needs outputs [1,126,8] for input 64x96 and 3 labels"),
