@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from contract.models.test_import_of_every_family import UNIT, run_original
-from support import models, strangers
+from support import maps, models
 from vigie import open_model
 from vigie.errors import CardError, ModelUnrecognisedError
 from vigie.models import load_bundle
@@ -31,7 +31,7 @@ LABELLED = {"parts": ["score", "label", "mask"]}
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.95], ids=["sensitive", "usual", "insensitive"])
 def test_the_threshold_is_the_one_in_the_graph(tmp_path: Path, threshold: float) -> None:
-    file = models.save(strangers.anomaly(*ALL, threshold=threshold), tmp_path)
+    file = models.save(maps.anomaly(*ALL, threshold=threshold), tmp_path)
     folder = import_model(file, tmp_path / "b")
     card = load_bundle(folder).card
     assert (card.task, card.decoder.family, card.labels) == ("anomaly", "anomaly", ("anomaly",))
@@ -55,7 +55,7 @@ def test_the_threshold_is_the_one_in_the_graph(tmp_path: Path, threshold: float)
 
 @pytest.mark.parametrize("parts", [("pred_score",), ("anomaly_map",), ("pred_score", "anomaly_map")])
 def test_without_labels_a_half_is_the_threshold(tmp_path: Path, parts: tuple[str, ...]) -> None:
-    file = models.save(strangers.anomaly(*parts), tmp_path)
+    file = models.save(maps.anomaly(*parts), tmp_path)
     folder = import_model(file, tmp_path / "b")
     assert load_bundle(folder).card.thresholds.score_min == 0.5
     frame = scene(HW, seed=3)
@@ -66,7 +66,7 @@ def test_without_labels_a_half_is_the_threshold(tmp_path: Path, parts: tuple[str
 
 
 def test_older_exports_take_their_thresholds_from_the_file_beside_them(tmp_path: Path) -> None:
-    file = models.save(strangers.anomaly("anomaly_map", raw=True, first="output"), tmp_path)
+    file = models.save(maps.anomaly("anomaly_map", raw=True, first="output"), tmp_path)
     frame = scene(HW, seed=3)
     (map_,) = run_original(file, frame, UNIT, ["output"])
     low, high, threshold = 0.0, 30.0, float(map_.max()) - 3.0
@@ -107,7 +107,7 @@ def test_a_card_whose_outputs_are_not_these_parts_is_refused() -> None:
 
 
 def test_scores_of_good_parts_count_in_every_agreement(tmp_path: Path) -> None:
-    bundle = load_bundle(import_model(models.save(strangers.anomaly(*ALL, threshold=2.0), tmp_path), tmp_path / "b"))
+    bundle = load_bundle(import_model(models.save(maps.anomaly(*ALL, threshold=2.0), tmp_path), tmp_path / "b"))
     pairs = [(pair.tensor_hwc, pair.outputs) for pair in read_reference(bundle)]
     answers = {pair[0].tobytes(): pair[1] for pair in pairs}
     empty = [np.zeros_like(output) for output in pairs[0][1]]
@@ -139,24 +139,28 @@ def beside(facts: dict[str, object]) -> str:
 
 REFUSED = {
     "raw": (
-        partial(strangers.anomaly, *ALL, raw=True),
+        partial(maps.anomaly, *ALL, raw=True),
         None,
         "exported without thresholds; run Anomalib's engine.test",
     ),
-    "cut": (partial(strangers.anomaly, *ALL, cut=8), None, "whether it covers the whole picture or its middle"),
+    "cut": (partial(maps.anomaly, *ALL, cut=8), None, "whether it covers the whole picture or its middle"),
     "no-range": (
-        partial(strangers.anomaly, "anomaly_map", raw=True, first="output"),
+        partial(maps.anomaly, "anomaly_map", raw=True, first="output"),
         beside({"image_threshold": 3.0}),
         r"not between which numbers \(min, max\) scores lie",
     ),
-    "no-thresholds": (partial(strangers.anomaly, "anomaly_map", raw=True, first="output"), None, "depth, a matte"),
-    "broken-file": (partial(strangers.anomaly, "anomaly_map", raw=True, first="output"), "{", "depth, a matte"),
+    "no-thresholds": (partial(maps.anomaly, "anomaly_map", raw=True, first="output"), None, "depth, a matte"),
+    "broken-file": (partial(maps.anomaly, "anomaly_map", raw=True, first="output"), "{", "depth, a matte"),
     "no-number": (
-        partial(strangers.anomaly, "anomaly_map", raw=True, first="output"),
+        partial(maps.anomaly, "anomaly_map", raw=True, first="output"),
         f'{{"image_threshold": {"9" * 400}}}',
         "depth, a matte",
     ),
-    "nested": (partial(strangers.anomaly, "anomaly_map", raw=True, first="output"), "[" * 100_000, "depth, a matte"),
+    "nested": (
+        partial(maps.anomaly, "anomaly_map", raw=True, first="output"),
+        "[" * 100_000,
+        "depth, a matte",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from contract.models.test_import_of_every_family import UNIT, run_original
-from support import models, strangers
+from support import maps, models
 from vigie import open_model
 from vigie.errors import ModelUnrecognisedError
 from vigie.models import load_bundle
@@ -32,12 +32,12 @@ FEED = input_fields("rgb/0..1")
 NAMES = ("background", "belt", "part", "spill")
 
 FORMS = {
-    "torchvision": (partial(strangers.class_map, name="out", aux=True, stride=1), "logits", None),
-    "hugging-face": (partial(strangers.class_map, name="logits", image_name="pixel_values"), "logits", None),
-    "softmax": (partial(strangers.class_map, end="Softmax", stride=2), "shares", None),
-    "classes-last": (partial(strangers.class_map, end="last", stride=2), "shares", None),
-    "class-numbers": (partial(strangers.class_map, end="index", stride=1), "index", None),
-    "logits": (strangers.class_map, "logits", "semantic"),
+    "torchvision": (partial(maps.class_map, name="out", aux=True, stride=1), "logits", None),
+    "hugging-face": (partial(maps.class_map, name="logits", image_name="pixel_values"), "logits", None),
+    "softmax": (partial(maps.class_map, end="Softmax", stride=2), "shares", None),
+    "classes-last": (partial(maps.class_map, end="last", stride=2), "shares", None),
+    "class-numbers": (partial(maps.class_map, end="index", stride=1), "index", None),
+    "logits": (maps.class_map, "logits", "semantic"),
 }
 
 
@@ -147,7 +147,7 @@ def test_likeness_is_the_overlap_of_class_masks_and_not_of_their_boxes() -> None
 
 
 def test_parity_refuses_a_variant_whose_class_masks_moved(tmp_path: Path) -> None:
-    file = models.save(strangers.class_map(end="Softmax", stride=2), tmp_path)
+    file = models.save(maps.class_map(end="Softmax", stride=2), tmp_path)
     bundle = load_bundle(import_model(file, tmp_path / "b", labels=NAMES, feed=FEED))
     pairs = [(pair.tensor_hwc, pair.outputs) for pair in read_reference(bundle)]
     answers = {pair[0].tobytes(): pair[1] for pair in pairs}
@@ -164,14 +164,14 @@ def test_parity_refuses_a_variant_whose_class_masks_moved(tmp_path: Path) -> Non
 
 def test_ultralytics_export_says_all_in_its_metadata(tmp_path: Path) -> None:
     metadata = models.ultralytics_metadata(task="semantic")
-    file = models.save(strangers.class_map(classes=3, stride=8, name="output0", metadata=metadata), tmp_path)
+    file = models.save(maps.class_map(classes=3, stride=8, name="output0", metadata=metadata), tmp_path)
     card = load_bundle(import_model(file, tmp_path / "b")).card
     assert (card.task, card.input.align, card.labels_from) == ("semantic", "centre", "metadata")
 
 
 def test_what_lies_in_the_padding_only_is_not_told(tmp_path: Path) -> None:
     metadata = models.ultralytics_metadata(task="semantic")
-    file = models.save(strangers.class_map(classes=3, stride=8, name="output0", metadata=metadata), tmp_path)
+    file = models.save(maps.class_map(classes=3, stride=8, name="output0", metadata=metadata), tmp_path)
     frame = scene((32, 64), seed=3)  # padded by 16 rows above and below
     with open_model(import_model(file, tmp_path / "b")) as model:
         for one in model(frame):
@@ -184,7 +184,7 @@ def test_what_lies_in_the_padding_only_is_not_told(tmp_path: Path) -> None:
 
 def test_a_map_of_one_class_says_where_it_is(tmp_path: Path) -> None:
     """0 is outside, as Ultralytics and PaddleSeg write it; read as class 0, all that is not a crack would be one."""
-    file = models.save(strangers.class_map(end="index", classes=2, stride=1), tmp_path)
+    file = models.save(maps.class_map(end="index", classes=2, stride=1), tmp_path)
     folder = import_model(file, tmp_path / "b", labels=["crack"], feed=FEED)
     frame = scene(HW, seed=3)
     (output,) = run_original(file, frame, UNIT, ["output"])
@@ -197,29 +197,33 @@ def test_a_map_of_one_class_says_where_it_is(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "logits": (strangers.class_map, {}, "pass --family semantic, and --labels with 4 names"),
-    "key-points": (partial(strangers.class_map, classes=17), {"labels": [f"p{at}" for at in range(17)]}, "heat maps"),
-    "matte": (partial(strangers.class_map, classes=1, end="Sigmoid", stride=1), {}, "a matte or another picture"),
-    "depth": (partial(strangers.class_map, classes=1, stride=1), {"labels": ["a"]}, "depth"),
+    "logits": (maps.class_map, {}, "pass --family semantic, and --labels with 4 names"),
+    "key-points": (
+        partial(maps.class_map, classes=17),
+        {"labels": [f"p{at}" for at in range(17)]},
+        "heat maps",
+    ),
+    "matte": (partial(maps.class_map, classes=1, end="Sigmoid", stride=1), {}, "a matte or another picture"),
+    "depth": (partial(maps.class_map, classes=1, stride=1), {"labels": ["a"]}, "depth"),
     "picture": (
-        partial(strangers.class_map, classes=3, stride=1, end="Sigmoid"),
+        partial(maps.class_map, classes=3, stride=1, end="Sigmoid"),
         {"labels": ["a", "b", "c"]},
         "another",
     ),
-    "numbers-unnamed": (partial(strangers.class_map, end="index"), {}, "do not say how many classes there are"),
+    "numbers-unnamed": (partial(maps.class_map, end="index"), {}, "do not say how many classes there are"),
     "numbers-too-large": (
-        partial(strangers.class_map, end="index", classes=9),
+        partial(maps.class_map, end="index", classes=9),
         {"labels": ["a", "b"]},
         "and 2 names were passed",
     ),
-    "wrong-names": (partial(strangers.class_map, end="Softmax"), {"labels": ["a"]}, "pass 4 with --labels"),
+    "wrong-names": (partial(maps.class_map, end="Softmax"), {"labels": ["a"]}, "pass 4 with --labels"),
     "features": (
-        partial(strangers.class_map, classes=64, stride=32),
+        partial(maps.class_map, classes=64, stride=32),
         {"labels": [f"{n}" for n in range(64)]},
         "--card",
     ),
     "ultralytics-depth": (
-        partial(strangers.class_map, classes=1, stride=1, metadata=models.ultralytics_metadata(task="depth")),
+        partial(maps.class_map, classes=1, stride=1, metadata=models.ultralytics_metadata(task="depth")),
         {},
         "its metadata say task 'depth'",
     ),
@@ -234,6 +238,6 @@ def test_maps_that_may_show_something_else_are_refused_with_what_to_pass(tmp_pat
 
 
 def test_without_a_word_on_pixels_it_is_refused_with_the_choice(tmp_path: Path) -> None:
-    file = models.save(strangers.class_map(end="Softmax"), tmp_path)
+    file = models.save(maps.class_map(end="Softmax"), tmp_path)
     with pytest.raises(ModelUnrecognisedError, match=r"looks like semantic .*pass --input rgb/imagenet or"):
         import_model(file, tmp_path / "b", labels=NAMES)
