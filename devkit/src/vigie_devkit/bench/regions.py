@@ -55,7 +55,7 @@ NOISE: Final = 3.0
 
 @dataclass(slots=True)
 class Score:
-    """Of one way to look: parts asked for and found by band, boxes where there is no part, CPU seconds."""
+    """Of one way to look: parts asked for and found by band, boxes without a part below them, CPU seconds."""
 
     asked: list[int] = field(default_factory=lambda: [0] * len(BANDS))
     found: list[int] = field(default_factory=lambda: [0] * len(BANDS))

@@ -99,7 +99,7 @@ def _signature(file: Path, model: onnx.ModelProto, labels: tuple[str, ...] | Non
 
 
 def _anomaly_facts(file: Path, metadata: Mapping[str, str]) -> dict[str, float]:
-    """The numbers of Anomalib's ``metadata.json``, or of the file's own metadata; empty where there is no threshold."""
+    """The numbers of Anomalib's ``metadata.json``, or of the file's own metadata; empty without a threshold."""
     beside = file.with_name("metadata.json")
     told: object = dict(metadata)
     if "image_threshold" not in metadata and beside.is_file() and beside.stat().st_size <= _METADATA_BYTES_MAX:

@@ -68,7 +68,7 @@ def load_from_packages(patterns: Sequence[str]) -> list[str]:
     """Load what pip's packages brought, so that a provider's library finds it: the loader does not look there.
 
     Args: patterns: below a folder of packages, in the order of loading (a library after those that it needs).
-    Returns: the paths that were loaded; none is no error, since the libraries may be the system's own.
+    Returns: the paths that were loaded; an empty result is fine, since the libraries may be the system's own.
     Raises: OSError: one that is there does not load.
     """
     folders = [Path(folder) for folder in sys.path if folder and Path(folder).is_dir()]

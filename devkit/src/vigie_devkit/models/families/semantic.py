@@ -32,7 +32,7 @@ FEEDS = tuple(
 )
 # What label lists call the places that show nothing of interest.
 BACKGROUND = frozenset({"background", "_background_", "__background__", "unlabeled", "unlabelled", "void"})
-# A map finer than this is none of places: SegFormer's is a quarter of the picture, a network's features a 32nd.
+# A coarser map shows features, not places: SegFormer's is a quarter of the picture, other networks' features a 32nd.
 _COARSEST = 16
 _CUSTOM_VISION = "model_outputs0"  # a grid of boxes
 

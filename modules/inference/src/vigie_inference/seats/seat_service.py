@@ -92,7 +92,7 @@ class ToldOfSeats:
         self._seats: dict[str, dict[str, Any]] = {}
 
     def tell(self, seat: str, what: str, value: Any) -> None:
-        """``value`` None: there is none of it."""
+        """``value`` None: removed from what is reported."""
         with self._lock:
             told = {**self._seats.get(seat, {}), what: value}
             self._seats[seat] = {key: one for key, one in told.items() if one is not None}

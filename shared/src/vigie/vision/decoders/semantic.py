@@ -85,7 +85,7 @@ class Semantic:
         )
 
     def _read(self, output: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """The class of each cell (h, w), -1 where there is none, and how sure it is."""
+        """The class of each cell (h, w), -1 for no class, and how sure it is."""
         table = output[0]
         if self._params.values == "index":
             cells = _thinned(table.reshape(table.shape[-2:]), 1)

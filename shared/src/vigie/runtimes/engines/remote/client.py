@@ -34,7 +34,7 @@ class RemoteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a server is. ``path``: before ``/v2``, without a slash at its end; by gRPC there is none."""
+    """Where a server is. ``path``: before ``/v2``, without a slash at its end; empty for gRPC."""
 
     tls: bool
     host: str
