@@ -12,9 +12,10 @@ from vigie_devkit.cli import COMMANDS
 from vigie_devkit.commands.up import next_steps
 from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.drain import CAPTURE_ENDS_WITHIN_S, NO_PROGRESS_S, Drain
-from vigie_devkit.local.errors import NoModelError, SourceError
+from vigie_devkit.local.errors import Exit, NoModelError, SourceError
 from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.rates import Rates
+from vigie_devkit.local.session import verdict
 from vigie_devkit.local.sources import CameraSource
 from vigie_devkit.local.status import clock
 from vigie_devkit.local.summary import describe, flowed, summarise
@@ -96,6 +97,13 @@ def test_a_run_whose_cameras_go_on_capturing_ends_and_says_so() -> None:
     ]
     assert looks.index(True) == CAPTURE_ENDS_WITHIN_S
     assert drain.gave_up == "a camera goes on capturing although it was told to stop"
+
+
+def test_a_run_that_lost_frames_on_its_way_does_not_end_with_success() -> None:
+    assert verdict(tally_of(**DONE), None, "local") == (Exit.OK, None)
+    code, complaint = verdict(tally_of(**DONE), "nothing moved any longer", "local")
+    assert code == Exit.NO_FLOW
+    assert complaint == ("nothing moved any longer; not every frame is accounted for; see ./vigie logs --run local")
 
 
 def test_a_module_that_restarts_is_waited_for() -> None:

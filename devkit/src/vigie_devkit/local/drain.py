@@ -9,7 +9,8 @@ from vigie_devkit.local.metrics import Tally
 
 # Two looks in a row: a message may be between two modules' counters at the moment of one.
 STABLE_LOOKS = 2
-NO_PROGRESS_S = 8.0
+# A busy machine may stand still for some seconds, and giving up is an error.
+NO_PROGRESS_S = 20.0
 # A camera that was told to stop captures a frame or two more; one that goes on was not reached.
 CAPTURE_ENDS_WITHIN_S = 15.0
 

@@ -88,6 +88,7 @@ class LocalRun:
         self._chores_at = 0.0
         self._footprint_at = self._begun + FOOTPRINT_EVERY_S
         self._complaint: LocalError | None = None
+        self._gave_up: str | None = None
 
     async def go(self) -> Outcome:
         """Run to the end: sources finished, time over, a signal, or something that cannot work."""
@@ -189,8 +190,7 @@ class LocalRun:
                 await self._unless_stopped(self._twins.remove_cameras(names))
                 drain = Drain()
             if drain is not None and drain.finished(self._tally, now, all_running=self._all_running()):
-                if drain.gave_up:
-                    self._status.note(f"vigie: {drain.gave_up}; not every frame is accounted for")
+                self._gave_up = drain.gave_up
                 return
             await self._give_up_if_hopeless(now)
             with suppress(TimeoutError):
@@ -327,6 +327,17 @@ class LocalRun:
         )
         if self._complaint is not None:
             return Outcome(done, self._complaint.exit_code, str(self._complaint))
-        if summary.flowed(self._tally):
-            return Outcome(done, Exit.OK)
-        return Outcome(done, Exit.NO_FLOW, f"no frame reached upstream; see ./vigie logs --run {self._run.name}")
+        exit_code, complaint = verdict(self._tally, self._gave_up, self._run.name)
+        return Outcome(done, exit_code, complaint)
+
+
+def verdict(tally: Tally, gave_up: str | None, run: str) -> tuple[Exit, str | None]:
+    """Exit code and complaint of a run that ended by itself; figures of half a run must not pass for the whole.
+
+    ``gave_up``: why the end came before every captured frame was accounted for.
+    """
+    if not summary.flowed(tally):
+        return Exit.NO_FLOW, f"no frame reached upstream; see ./vigie logs --run {run}"
+    if gave_up is not None:
+        return Exit.NO_FLOW, f"{gave_up}; not every frame is accounted for; see ./vigie logs --run {run}"
+    return Exit.OK, None
