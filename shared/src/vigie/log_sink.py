@@ -1,12 +1,15 @@
 """Where log lines go. Writing a line never raises and never ends a thread; what was lost is counted and said.
 
-A full log folder, a closed pipe or an object that cannot be shown is a line lost, not a link or a connection lost.
+A full log folder, a closed pipe or an object that cannot be shown is a line lost, not a link or a connection lost. So
+is a pipe whose reader stands still, as a container's log driver may: a write would hold every thread that logs.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import select
+import stat
 import threading
 from collections.abc import Callable
 from typing import Protocol, TextIO
@@ -17,6 +20,10 @@ class _Stream(Protocol):
 
     def write(self, text: str, /) -> int: ...
     def flush(self) -> None: ...
+
+
+# The first line that finds no room waits so long for the reader; those after it wait for nothing until there is room.
+_PATIENCE_S = 1.0
 
 
 class LineSink:
@@ -34,8 +41,13 @@ class LineSink:
         self._untold = 0
         self._torn = False
         self.lost = 0
+        self._poll: select.poll | None = None
+        self._blocked = False
         try:
             self._descriptor: int | None = stream.fileno()
+            if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+                self._poll = select.poll()
+                self._poll.register(self._descriptor, select.POLLOUT)
         except (OSError, ValueError, io.UnsupportedOperation, AttributeError):
             self._descriptor = None
 
@@ -66,8 +78,18 @@ class LineSink:
             encoded = (("\n" if self._torn else "") + line + "\n").encode("utf-8", "backslashreplace")
             written = 0
             while written < len(encoded):
-                written += os.write(self._descriptor, encoded[written:])
+                if not self._has_room():
+                    return False
+                # A pipe that has room has it for so much: more might block half-way.
+                written += os.write(self._descriptor, encoded[written : written + select.PIPE_BUF])
                 self._torn = written < len(encoded)
         except (OSError, ValueError):  # no room, no reader; closed
             return False
         return True
+
+    def _has_room(self) -> bool:
+        """Not by O_NONBLOCK, which would be set for every process that shares the pipe."""
+        if self._poll is None:
+            return True
+        self._blocked = not self._poll.poll(0 if self._blocked else _PATIENCE_S * 1000)
+        return not self._blocked

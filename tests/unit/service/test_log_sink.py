@@ -59,3 +59,29 @@ for _ in range(3):
 os._exit(0)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_reader_that_stands_still_holds_no_thread_and_what_was_lost_is_said_once_it_reads_again() -> None:
+    program = """
+import json, os, sys
+from vigie.log import configure_logging, get_logger, lines_lost
+configure_logging("sync", style="json")
+log = get_logger("x")
+for n in range(40):
+    log.info("line", n=n, padding="x" * 9000)
+lost = lines_lost()
+os.write(1, f"{lost}\\n".encode())
+sys.stdin.readline()
+log.info("after")
+"""
+    # 64 KiB of pipe take seven such lines; a write to a full one would wait for ever.
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        lost = int(process.stdout.readline())
+        assert 0 < lost < 40
+        _, said = process.communicate(b"go on\n", timeout=60)
+    lines = [line for line in said.decode().splitlines() if line.endswith("}")]
+    assert [json.loads(line)["event"] for line in lines[-2:]] == ["log_lines_lost", "after"]
+    assert json.loads(lines[-2])["count"] == lost
