@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from vigie_devkit.local.endings import EndedBySignal, ended_by_signals
 from vigie_devkit.local.errors import Exit, LocalError
 
 COMMANDS = (
@@ -159,10 +160,13 @@ def run_handler(args: argparse.Namespace) -> int:
     Errors of the library (``VigieError``) are caught by their base without importing it up front.
     """
     try:
-        return int(args.handler(args))
+        with ended_by_signals():
+            return int(args.handler(args))
     except LocalError as error:
         complain(str(error))
         return error.exit_code
+    except EndedBySignal as ended:
+        return 128 + ended.number
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

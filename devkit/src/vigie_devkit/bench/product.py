@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -20,6 +20,7 @@ from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.envelope import Envelope
 from vigie.contracts.names import FLOW, SYNC
 from vigie_devkit.bench.cpu import ProcessTime, read_process
+from vigie_devkit.local.endings import ENDS_WITH
 from vigie_devkit.local.metrics import Tally, fetch_metrics
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.programs import HUB
@@ -147,14 +148,8 @@ def up(folder: Path, launcher: Sequence[str], *arguments: str) -> Iterator[Produ
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         begun_ns = time.monotonic_ns()
-        process = subprocess.Popen(
-            # The figures are about frames, so every frame goes the whole way.
-            [*launcher, "up", *arguments, "--upstream", "detections", "--json", "--run", _RUN],
-            env={**os.environ, "VIGIE_HOME": str(folder), "NO_COLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            start_new_session=True,
+        process = start_up(
+            [*launcher, "up", *arguments, "--run", _RUN], folder, {}, stdout=subprocess.PIPE, stderr=output
         )
     product = Product(folder, RunPaths(folder, _RUN), process, log, begun_ns)
     try:
@@ -167,6 +162,24 @@ def up(folder: Path, launcher: Sequence[str], *arguments: str) -> Iterator[Produ
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(10)
+
+
+def start_up(
+    command: Sequence[str], home: Path, environment: Mapping[str, str], *, stdout: int, stderr: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """`up` as a process that ends when this one does, killed or not. Main thread only: it lives as long as its starter.
+
+    A process group of its own, because Ctrl-C is for this program; not a session of its own, because the kernel wakes
+    a stopped `up` whose starter has died only within one session (setpgid(2), orphaned process groups).
+    """
+    return subprocess.Popen(
+        [*command, "--upstream", "detections", "--json"],  # every frame goes the whole way
+        env={**os.environ, "VIGIE_HOME": str(home), "NO_COLOR": "1", ENDS_WITH: str(os.getpid()), **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        process_group=0,
+    )
 
 
 def installed_launcher() -> list[str]:

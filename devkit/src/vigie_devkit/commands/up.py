@@ -130,6 +130,7 @@ def up(args: argparse.Namespace) -> int:
     from vigie.private_files import keep_files_private
     from vigie_devkit.local.bundle import find_bundle
     from vigie_devkit.local.command_line import without_passwords
+    from vigie_devkit.local.endings import end_with_starter
     from vigie_devkit.local.secret_values import secret_values
     from vigie_devkit.local.sources import read_sources
 
@@ -143,8 +144,8 @@ def up(args: argparse.Namespace) -> int:
     if args.loop and all(camera.live for camera in cameras):
         raise UsageError("--loop begins files again, and none of the sources is a file")
     bundle = find_bundle(args.model)
-    # Until the session takes the signals over, SIGTERM ends as Ctrl-C does: through every `finally`.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not end_with_starter():
+        return 128 + signal.SIGTERM
     run, lock = claim_run(args.run)
     try:
         return run_it(args, run, cameras, bundle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from vigie_devkit.faults.signs import Sign
 from vigie_devkit.faults.system import PLAIN, Setup, System
@@ -14,8 +15,9 @@ Put = Callable[[System], AbstractContextManager[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """``put`` is in force while its context is entered, for ``hold_s``. Always promised: no committed item is lost,
-    none comes twice, each camera's items stay in order, and no module stays unready.
+    """``put`` takes the system of its kind, processes (``Put``) or containers, and is in force while its context is
+    entered, for ``hold_s``. Always promised: no committed item is lost, none comes twice, each camera's items stay in
+    order, and no module stays unready.
 
     ``what``: a phrase for the table. ``back_within_s``: from the fault's end to the first frame that was captured after
     it and has reached upstream. ``signs``: what an operator sees meanwhile or after, all of it. ``new_ledger``: the
@@ -25,7 +27,7 @@ class Fault:
 
     name: str
     what: str
-    put: Put
+    put: Callable[[Any], AbstractContextManager[None]]
     hold_s: float = 0.0
     back_within_s: float = 10.0
     signs: Sequence[Sign] = ()

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import sqlite3
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -21,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vigie_devkit.faults.kit.disks import fill
+from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import FaultError, Setup, System, running
 from vigie_devkit.faults.trial import Upstream, drained, until_back
 
@@ -104,12 +103,8 @@ class KillReport:
 
 def kill_at_random(seed: int, kills: int, tell: Callable[[str], None]) -> KillReport:
     """All of the plan, then time to come back. Raises: BenchError: the system does not start (root is needed)."""
-    folder = Path(tempfile.mkdtemp(prefix="vigie-kills-"))
-    try:
-        with running(folder, SMALL_DISKS, seed) as system:
-            return _carry_out(plan(seed, kills), seed, system, tell)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with scratch() as folder, running(folder, SMALL_DISKS, seed) as system:
+        return _carry_out(plan(seed, kills), seed, system, tell)
 
 
 def _carry_out(planned: Sequence[Kill], seed: int, system: System, tell: Callable[[str], None]) -> KillReport:

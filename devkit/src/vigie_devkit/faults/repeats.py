@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from vigie_devkit.bench.product import BenchError
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.growth import Reading
 from vigie_devkit.faults.handles import handle_kinds, thread_names
+from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import System, running
 from vigie_devkit.faults.trial import Result, Upstream, try_fault
 from vigie_devkit.local.footprint import MEGABYTE, pss_bytes
@@ -38,12 +36,8 @@ def repeat(faults: Sequence[Fault], times: int, seed: int, tell: Callable[[str],
     Raises: BenchError: the system does not start.
     """
     for fault in faults:
-        folder = Path(tempfile.mkdtemp(prefix="vigie-repeat-"))
-        try:
-            with running(folder, fault.setup, seed) as system:
-                yield _repeated(fault, times, system, tell)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with scratch() as folder, running(folder, fault.setup, seed) as system:
+            yield _repeated(fault, times, system, tell)
 
 
 def _repeated(fault: Fault, times: int, system: System, tell: Callable[[str], None]) -> Repeated:

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from vigie_devkit.faults.system import System
+from vigie_devkit.faults.watched import Watched
 
 
 class Sign(Protocol):
     """Evaluated again and again from the moment before the fault on (``begin``) until it is seen."""
 
-    def begin(self, system: System) -> object:
+    def begin(self, system: Watched) -> object:
         """What is to be known of the time before."""
 
-    def seen(self, system: System, before: object) -> bool: ...
+    def seen(self, system: Watched, before: object) -> bool: ...
 
     def words(self) -> str:
         """For the table."""
@@ -28,10 +28,10 @@ class LogLine:
     process: str
     event: str
 
-    def begin(self, system: System) -> object:
+    def begin(self, system: Watched) -> object:
         return len(system.log_text(self.process))
 
-    def seen(self, system: System, before: object) -> bool:
+    def seen(self, system: Watched, before: object) -> bool:
         text = system.log_text(self.process)
         # A log that was rotated meanwhile is shorter than it was.
         offset = before if isinstance(before, int) and before <= len(text) else 0
@@ -47,10 +47,10 @@ class UpSays:
 
     words_of_it: str
 
-    def begin(self, system: System) -> object:
+    def begin(self, system: Watched) -> object:
         return len(system.screen())
 
-    def seen(self, system: System, before: object) -> bool:
+    def seen(self, system: Watched, before: object) -> bool:
         return self.words_of_it in system.screen()[before if isinstance(before, int) else 0 :]
 
     def words(self) -> str:
@@ -65,10 +65,10 @@ class MetricRises:
     name: str
     labels: Mapping[str, str]
 
-    def begin(self, system: System) -> object:
+    def begin(self, system: Watched) -> object:
         return system.metric(self.module, self.name, self.labels)
 
-    def seen(self, system: System, before: object) -> bool:
+    def seen(self, system: Watched, before: object) -> bool:
         now = system.metric(self.module, self.name, self.labels)
         return now is not None and now > (before if isinstance(before, float) else 0.0)
 
@@ -84,10 +84,10 @@ class TwinSays:
     module: str
     text: str
 
-    def begin(self, system: System) -> object:
+    def begin(self, system: Watched) -> object:
         return self.text in system.reported_text(self.module)
 
-    def seen(self, system: System, before: object) -> bool:
+    def seen(self, system: Watched, before: object) -> bool:
         if before:
             return False  # it was there before: it says nothing of this fault
         return self.text in system.reported_text(self.module)

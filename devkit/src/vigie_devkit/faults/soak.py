@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import random
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from vigie_devkit.bench.product import BenchError
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.holdings import holdings
 from vigie_devkit.faults.registry import all_faults
+from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.slopes import Sample
 from vigie_devkit.faults.system import PLAIN, System, running
 from vigie_devkit.faults.trial import Result, Upstream, try_fault
+from vigie_devkit.local.endings import EndedBySignal
 
 SAMPLE_EVERY_S = 15.0
 # Quiet time between two faults: what leaks only while nothing is wrong must show as well.
@@ -52,29 +51,31 @@ def drawn() -> list[Fault]:
 def soak(hours: float, seed: int, tell: Callable[[str], None], faults: Sequence[Fault] | None = None) -> Soak:
     """Random ones of ``faults`` (None: all that are ``drawn``) until ``hours`` are over.
 
-    SIGINT or SIGTERM asks for the report earlier. Raises: BenchError: it does not start.
+    SIGINT, SIGTERM or SIGHUP asks for the report earlier, a second one for the end at once.
+    Raises: BenchError: it does not start.
     """
     done = Soak()
     dice = random.Random(seed)  # noqa: S311 - the same faults for the same seed
     faults = drawn() if faults is None else faults
-    folder = Path(tempfile.mkdtemp(prefix="vigie-soak-"))
     stop = threading.Event()
-    try:
-        with running(folder, PLAIN, seed) as system, _asked(stop), _sampled(system, done, stop):
-            upstream = Upstream(system)
-            begun = time.monotonic()
-            while not stop.is_set() and (left_s := hours * 3600 - (time.monotonic() - begun)) > 0:
-                stop.wait(min(left_s, dice.uniform(*REST_S)))
-                if stop.is_set() or time.monotonic() - begun > hours * 3600:
-                    break
-                _try(dice.choice(faults), system, upstream, done, tell)
-                if system.product.process.poll() is not None:
-                    tell(f"`up` has ended by itself: {system.product.tail()[-300:]}")
-                    break
-                done.seconds = time.monotonic() - begun
+    with (
+        scratch() as folder,
+        running(folder, PLAIN, seed) as system,
+        _asked(stop),
+        _sampled(system, done, stop),
+    ):
+        upstream = Upstream(system)
+        begun = time.monotonic()
+        while not stop.is_set() and (left_s := hours * 3600 - (time.monotonic() - begun)) > 0:
+            stop.wait(min(left_s, dice.uniform(*REST_S)))
+            if stop.is_set() or time.monotonic() - begun > hours * 3600:
+                break
+            _try(dice.choice(faults), system, upstream, done, tell)
+            if system.product.process.poll() is not None:
+                tell(f"`up` has ended by itself: {system.product.tail()[-300:]}")
+                break
             done.seconds = time.monotonic() - begun
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        done.seconds = time.monotonic() - begun
     return done
 
 
@@ -90,8 +91,15 @@ def _try(fault: Fault, system: System, upstream: Upstream, done: Soak, tell: Cal
 
 @contextmanager
 def _asked(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the soak with its report."""
-    before = {one: signal.signal(one, lambda *_: stop.set()) for one in (signal.SIGINT, signal.SIGTERM)}
+    """Ctrl-C, SIGTERM and a closed terminal end the soak with its report; asked twice, it ends at once."""
+
+    def asked(number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise EndedBySignal(number)
+        stop.set()
+
+    signals = [one for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) != signal.SIG_IGN]
+    before = {one: signal.signal(one, asked) for one in signals}
     try:
         yield
     finally:

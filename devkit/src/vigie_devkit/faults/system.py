@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vigie.errors import HubAnswerError, HubAwayError
-from vigie_devkit.bench.product import BenchError, Product
+from vigie_devkit.bench.product import BenchError, Product, installed_launcher, start_up
 from vigie_devkit.faults import bad_disk
 from vigie_devkit.faults.bad_link import BadLink, bad_link
 from vigie_devkit.faults.web_camera import WebCamera, web_camera
 from vigie_devkit.local.address import MQTT_PORT, choose_address
+from vigie_devkit.local.metrics import is_ready
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.programs import GATEWAY
 from vigie_devkit.local.tree import tree
+from vigie_edgehub.upstream import UpstreamReader, record_file
 
 _RUN = "faults"
 STARTS_WITHIN_S = 180.0
@@ -119,6 +122,25 @@ class System:
         """What `up` has shown."""
         return self.product.screen()
 
+    def has_ended(self) -> bool:
+        return self.product.process.poll() is not None
+
+    def tail(self) -> str:
+        return self.product.tail()
+
+    def arrived(self, after: int) -> Iterator[tuple[int, str, bytes]]:
+        """Messages upstream above sequence number ``after``: number, module, body."""
+        with UpstreamReader(record_file(self.run.hub)) as reader:
+            for record in reader.read(after=after):
+                yield record.sequence_number, record.module or "", record.body_bytes()
+
+    def unready(self, modules: Sequence[str]) -> list[str]:
+        """Those that are not ready now."""
+        pids = self.product.pids()
+        return [
+            name for name in modules if name not in pids or not asyncio.run(is_ready(self.run.module(name), pids[name]))
+        ]
+
     def wait_until(self, condition: Callable[[], object], what: str, within_s: float) -> None:
         self.product.wait_until(condition, what, within_s)
 
@@ -153,15 +175,13 @@ def running(folder: Path, setup: Setup, seed: int) -> Iterator[System]:
                 environment[GATEWAY] = link.host
             with log.open("wb") as output:
                 begun_ns = time.monotonic_ns()
-                process = subprocess.Popen(
-                    [sys.executable, "-I", "-m", "vigie_devkit", "up", source, "--pace", "realtime",
-                     "--upstream", "detections", "--json", "--run", _RUN],
-                    env={**os.environ, "VIGIE_HOME": str(home), "NO_COLOR": "1", **environment},
-                    stdin=subprocess.DEVNULL,
+                process = start_up(
+                    [*installed_launcher(), "up", source, "--pace", "realtime", "--run", _RUN],
+                    home,
+                    environment,
                     stdout=subprocess.DEVNULL,
                     stderr=output,
-                    start_new_session=True,
-                )  # fmt: skip
+                )
             product = Product(home, run, process, log, begun_ns)
             try:
                 system = System(product, setup, seed, camera, link)

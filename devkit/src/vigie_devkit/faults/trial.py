@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -12,14 +11,13 @@ from typing import Any
 from vigie_devkit.faults.account import Account
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.signs import Sign
-from vigie_devkit.faults.system import FaultError, System
-from vigie_devkit.local.metrics import is_ready
-from vigie_edgehub.upstream import UpstreamReader, record_file
+from vigie_devkit.faults.system import FaultError
+from vigie_devkit.faults.watched import FLOW, Watched
 
 GIVE_UP_S = 150.0
 DRAINED_WITHIN_S = 90.0
 SIGNS_WITHIN_S = 45.0
-_FLOW = ("camera", "preprocess", "inference", "sync")
+READY_WITHIN_S = 45.0
 
 
 @dataclass(frozen=True)
@@ -43,19 +41,18 @@ class Result:
 class Upstream:
     """The record of what arrived, read as it grows."""
 
-    def __init__(self, system: System) -> None:
-        self._file = record_file(system.run.hub)
+    def __init__(self, system: Watched) -> None:
+        self._system = system
         self._after = 0
         self.account = Account()
 
     def take(self) -> Account:
         """All that is new."""
         try:
-            with UpstreamReader(self._file) as reader:
-                for record in reader.read(after=self._after):
-                    self._after = record.sequence_number
-                    if record.module == "sync":
-                        self.account.take([_envelope(record.body_bytes())])
+            for number, module, body in self._system.arrived(self._after):
+                self._after = number
+                if module == "sync":
+                    self.account.take([_envelope(body)])
         except Exception as error:  # the hub may just be making it anew; what is missing at the end is found then
             self.account.unreadable += 0 if "database" in str(error) or "no such" in str(error) else 1
         return self.account
@@ -69,7 +66,7 @@ def _envelope(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def try_fault(fault: Fault, system: System, upstream: Upstream) -> Result:
+def try_fault(fault: Fault, system: Watched, upstream: Upstream) -> Result:
     """Raises: FaultError: the system does not flow before the fault, so nothing can be said of it."""
     begun = time.monotonic()
     _wait_for_flow(upstream, system)
@@ -120,7 +117,7 @@ def _counts(account: Account) -> dict[str, int]:
 class _Watch:
     """Looks for signs until each is seen."""
 
-    def __init__(self, signs: Sequence[Sign], system: System) -> None:
+    def __init__(self, signs: Sequence[Sign], system: Watched) -> None:
         self._system = system
         self._waiting = [(sign, sign.begin(system)) for sign in signs]
 
@@ -138,27 +135,27 @@ class _Watch:
         return [sign for sign, _ in self._waiting]
 
 
-def _wait_for_flow(upstream: Upstream, system: System, within_s: float = 240.0) -> None:
+def _wait_for_flow(upstream: Upstream, system: Watched, within_s: float = 240.0) -> None:
     now_ns = time.monotonic_ns()
     deadline = time.monotonic() + within_s
     while upstream.take().newest_captured_ns <= now_ns:
-        if time.monotonic() > deadline or system.product.process.poll() is not None:
-            raise FaultError(f"the system does not flow before the fault\n{system.product.tail()}")
+        if time.monotonic() > deadline or system.has_ended():
+            raise FaultError(f"the system does not flow before the fault\n{system.tail()}")
         time.sleep(0.2)
 
 
-def until_back(upstream: Upstream, system: System, ended_ns: int) -> float | None:
+def until_back(upstream: Upstream, system: Watched, ended_ns: int) -> float | None:
     """Seconds until a frame that was captured after ``ended_ns`` has arrived; None: it did not come."""
     while (waited_s := (time.monotonic_ns() - ended_ns) / 1e9) < GIVE_UP_S:
         if upstream.take().newest_captured_ns > ended_ns:
             return waited_s
-        if system.product.process.poll() is not None:
+        if system.has_ended():
             return None
         time.sleep(0.1)
     return None
 
 
-def drained(system: System) -> bool:
+def drained(system: Watched) -> bool:
     """Whether what sync has recorded is sent, within a minute and a half."""
     deadline = time.monotonic() + DRAINED_WITHIN_S
     while time.monotonic() < deadline:
@@ -170,16 +167,11 @@ def drained(system: System) -> bool:
     return False
 
 
-def _unready(system: System) -> list[str]:
-    deadline = time.monotonic() + 45.0
-    unready = list(_FLOW)
+def _unready(system: Watched) -> list[str]:
+    deadline = time.monotonic() + READY_WITHIN_S
+    unready = list(FLOW)
     while unready and time.monotonic() < deadline:
-        pids = system.product.pids()
-        unready = [
-            name
-            for name in unready
-            if name not in pids or not asyncio.run(is_ready(system.run.module(name), pids[name]))
-        ]
+        unready = system.unready(unready)
         if unready:
             time.sleep(0.5)
     return unready
