@@ -1,4 +1,4 @@
-"""RetinaFace, SCRFD with landmarks, NanoDet and PicoDet by strides: against a plain decoding of each, or refused."""
+"""Faces with landmarks, NanoDet and PicoDet by strides: against a plain decoding of each, or refused."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from vigie_devkit.models.pictures import scene
 HW = (64, 64)
 BGR_MEANS = {"order": "bgr", "mean": (104, 117, 123), "std": (1,) * 3}
 SCRFD = {"order": "rgb", "mean": (127.5,) * 3, "std": (128,) * 3}
+BGR = {"order": "bgr", "mean": (0,) * 3, "std": (1,) * 3}
+UNIT = {"order": "rgb", "mean": (0,) * 3, "std": (255,) * 3}
 NANO = {"order": "bgr", "mean": (103.53, 116.28, 123.675), "std": (57.375, 57.12, 58.395)}
 IMAGENET = {"order": "rgb", "mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
 Points = dict[tuple[float, ...], list[tuple[float, float]]]
@@ -65,6 +67,32 @@ def scrfd(outputs: list[Any], score_min: float, points: Points) -> list[slow.Can
     return found
 
 
+def yunet(outputs: list[Any], score_min: float, points: Points) -> list[slow.Candidate]:
+    found = []
+    for level, stride in enumerate((8, 16, 32)):
+        for row, moved in enumerate(outputs[9 + level][0]):
+            face, objectness = (min(1.0, max(0.0, float(outputs[at + level][0, row, 0]))) for at in (0, 3))
+            column, line = row % (HW[1] // stride), row // (HW[1] // stride)
+            x, y, w, h = (float(value) for value in outputs[6 + level][0, row])
+            box = slow.corners((column + x) * stride, (line + y) * stride, math.exp(w) * stride, math.exp(h) * stride)
+            if (score := math.sqrt(face * objectness)) >= score_min:
+                found.append((0, score, box))
+                points[box] = [
+                    ((column + float(a)) * stride, (line + float(b)) * stride) for a, b in moved.reshape(5, 2)
+                ]
+    return found
+
+
+def yolov5_face(outputs: list[Any], score_min: float, points: Points) -> list[slow.Candidate]:
+    found = []
+    for row in outputs[0][0]:
+        box, score = slow.corners(*(float(value) for value in row[:4])), float(row[4]) * float(row[15])
+        if score >= score_min:
+            found.append((0, score, box))
+            points[box] = [(float(x), float(y)) for x, y in row[5:15].reshape(5, 2)]
+    return found
+
+
 def by_level(
     outputs: list[Any], score_min: float, _points: Points, *, strides: tuple[int, ...]
 ) -> list[slow.Candidate]:
@@ -93,6 +121,8 @@ RIGHT: list[Any] = [
     ("retinaface-boxes", partial(strangers.retinaface, landmarks=False), {}, BGR_MEANS, SOFTMAXED, "detection"),
     ("scrfd-landmarks", strangers.scrfd, {}, SCRFD, scrfd, "pose"),
     ("scrfd", partial(strangers.scrfd, landmarks=False), {}, SCRFD, scrfd, "detection"),
+    ("yunet-landmarks", partial(models.yunet, hw=HW), {}, BGR, yunet, "pose"),
+    ("yolov5-face", strangers.yolov5_face, {}, UNIT, yolov5_face, "pose"),
     ("nanodet-levels", strangers.levels_of_bins, {}, NANO, partial(by_level, strides=(8, 16, 32)), "detection"),
     ("picodet", partial(NUMBERED, strides=PLUS), RGB, IMAGENET, partial(by_level, strides=PLUS), "detection"),
 ]

@@ -1,4 +1,4 @@
-"""YuNet's decoder against OpenCV's own face detector, which is where the outputs are written down."""
+"""YuNet's decoder, landmarks too, against OpenCV's own face detector, which is where the outputs are written down."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from support import models
-from support.vendor_agreement import through_vigie
+from vigie import open_model
 from vigie_devkit.models import import_model
 from vigie_devkit.models.pictures import scene
 
@@ -28,10 +28,15 @@ def test_faces_are_those_that_opencv_finds(tmp_path: Path, score_min: float) -> 
         rows = np.empty((0, 15), np.float32) if rows is None else rows
         theirs = rows[np.argsort(-rows[:, 14], kind="stable")]
 
-        ours = through_vigie(folder, picture, score_min=score_min, iou_max=KEEP_ALL)
+        with open_model(folder) as model:
+            ours = model(picture, score_min=score_min, iou_max=KEEP_ALL)
 
         # OpenCV does not clip to the picture, the inverse of our letterbox does.
         corners = np.clip(np.hstack((theirs[:, :2], theirs[:, :2] + theirs[:, 2:4])), 0, [96, 64, 96, 64])
         assert ours.scores == pytest.approx(theirs[:, 14], abs=1e-4)
         assert ours.boxes_xyxy == pytest.approx(corners, abs=0.02)
+        landmarks = np.clip(theirs[:, 4:14].reshape(-1, 5, 2), 0, [96, 64])
+        assert (np.empty((0, 5, 3)) if ours.keypoints is None else ours.keypoints)[:, :, :2] == pytest.approx(
+            landmarks, abs=0.02
+        )
     assert len(rows) > 100 or score_min > 0.3

@@ -134,6 +134,13 @@ def chosen_rows(
     return rows[nms(boxes_xyxy[rows], scores[rows], class_ids[rows], iou_max=iou_max, limit=DETECTIONS_MAX)]
 
 
+def with_scores(places: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, K, 2) places -> (N, K, 3) key points, each as sure as the detection it belongs to, (N,)."""
+    sure = np.broadcast_to(scores[:, None, None], (*places.shape[:2], 1))
+    points: NDArray[np.float32] = np.concatenate((places, sure), axis=2).astype(np.float32)
+    return points
+
+
 def pick_rows(
     rows: NDArray[np.float32], score_min: float, class_at: int = 5
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.int32]]:

@@ -60,10 +60,11 @@ def _face(output: str, rows: int) -> Recognition:
     return Recognition(
         family="yolov5",
         decoder="yolov5",
-        params={"class_at": _FACE_CLASS},
+        params={"class_at": _FACE_CLASS, "points": True},
         feed=UNIT_RGB,
         outputs=(output,),
         class_count=1,
         labels=("face",),
-        why=f"YOLOv5-face, one output [1,3x{rows // 3},16] whose columns 5 to 14 are places, not scores",
+        task="pose",
+        why=f"YOLOv5-face, one output [1,3x{rows // 3},16] whose columns 5 to 14 are landmarks, not scores",
     )

@@ -19,14 +19,18 @@ def by_names(signature: Signature) -> Iterator[Recognition]:
     found = [port for port in ports if port is not None and len(port.shape) == 3]
     if len(found) != len(ports) or [port.shape[2] for port in found] != [1] * 6 + [4] * 3:
         return
+    landmarks = [signature.output(f"kps_{stride}") for stride in STRIDES]
+    points = [port for port in landmarks if port is not None and port.shape[2:] == (10,)]
+    posed = len(points) == len(STRIDES)
     yield Recognition(
         family="yunet",
         decoder="yunet",
         feed=FEED,
-        outputs=tuple(port.name for port in found),
+        outputs=tuple(port.name for port in (*found, *(points if posed else ()))),
         class_count=1,
         labels=("face",),
+        task="pose" if posed else "detection",
         score_min=0.7,
         iou_max=0.3,
-        why="outputs cls, obj, bbox at strides 8, 16, 32",
+        why=f"outputs cls, obj, bbox{', kps' if posed else ''} at strides 8, 16, 32",
     )

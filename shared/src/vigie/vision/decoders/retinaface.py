@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
 from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, pick_columns, select, strided_grid
+from vigie.vision.detections import Decoder, Detections, pick_columns, select, strided_grid, with_scores
 
 # Sides in pixels of the priors of each stride.
 _SIDES = {8: (16.0, 32.0), 16: (64.0, 128.0), 32: (256.0, 512.0)}
@@ -78,9 +78,7 @@ class RetinaFace:
         points = None
         if len(outputs) > 2:
             moved = outputs[2][0, index].reshape(-1, _POINTS, 2).astype(np.float32) * _CENTRE
-            places = priors[:, None, :2] + moved * priors[:, None, 2:]
-            sure = np.broadcast_to(scores[:, None, None], (len(index), _POINTS, 1))
-            points = np.concatenate((places, sure), axis=2).astype(np.float32)
+            points = with_scores(priors[:, None, :2] + moved * priors[:, None, 2:], scores)
         return select(boxes, scores, class_ids, iou_max=iou_max, classes=classes, keypoints=points)
 
 

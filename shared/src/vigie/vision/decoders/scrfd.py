@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select, strided_grid
+from vigie.vision.detections import Decoder, Detections, select, strided_grid, with_scores
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,8 +63,7 @@ class Scrfd:
         if self._points:
             moved = np.concatenate([output.reshape(-1, 10) for output in outputs[2 * self._levels :]])[index]
             moved = moved.astype(np.float32).reshape(-1, 5, 2) * self._strides[index][:, None]
-            sure = np.broadcast_to(scores[index][:, None, None], (len(index), 5, 1))
-            points = np.concatenate((anchors[:, None] + moved, sure), axis=2)
+            points = with_scores(anchors[:, None] + moved, scores[index])
         boxes = np.concatenate((anchors - sides[:, :2], anchors + sides[:, 2:]), axis=1)
         class_ids = np.zeros(len(index), np.int32)
         return select(boxes, scores[index], class_ids, iou_max=iou_max, classes=classes, keypoints=points)

@@ -1,7 +1,9 @@
-"""YuNet: class score, objectness and box of each cell, three outputs a stride; landmarks are not read.
+"""YuNet: class score, objectness, box and perhaps landmarks of each cell, an output of each per stride.
 
-Outputs in this order: cls of every stride [1, A_s, 1], obj [1, A_s, 1], bbox [1, A_s, 4]. The score is the geometric
-mean sqrt(cls * obj), both clipped to 0..1; the centre is (cell + p) * stride, the size exp(p) * stride.
+Outputs in this order: cls of every stride [1, A_s, 1], obj [1, A_s, 1], bbox [1, A_s, 4], and, where they are read, kps
+[1, A_s, 10]. The score is the geometric mean sqrt(cls * obj), both clipped to 0..1; the centre is (cell + p) * stride,
+the size exp(p) * stride. A landmark is (cell + p) * stride too: eyes, nose, corners of the mouth, key points that are
+each as sure as their face.
 
 Source: opencv/opencv, modules/objdetect/src/face_detect.cpp ``FaceDetectorYNImpl::postProcess``.
 """
@@ -17,7 +19,9 @@ from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
 from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select, strided_grid
+from vigie.vision.detections import Decoder, Detections, select, strided_grid, with_scores
+
+_POINTS = 5
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +38,9 @@ class YuNet:
         self._levels = len(params.strides)
         self._cells, self._strides = strided_grid(facts.input_hw, params.strides)
         counts = [len(strided_grid(facts.input_hw, (stride,))[0]) for stride in params.strides]
-        facts.require(*((1, count, width) for width in (1, 1, 4) for count in counts))
+        self._points = len(facts.output_shapes) == 4 * self._levels
+        widths = (1, 1, 4, 2 * _POINTS) if self._points else (1, 1, 4)
+        facts.require(*((1, count, width) for width in widths for count in counts))
 
     def __call__(
         self,
@@ -45,9 +51,9 @@ class YuNet:
         classes: Collection[int] | None = None,
     ) -> Detections:
         self._facts.expect(outputs)
-        face, objectness, boxes = (
+        face, objectness, boxes, *landmarks = (
             np.concatenate([output[0] for output in outputs[at : at + self._levels]])
-            for at in range(0, 3 * self._levels, self._levels)
+            for at in range(0, len(outputs), self._levels)
         )
         product = np.clip(face[:, 0], 0.0, 1.0) * np.clip(objectness[:, 0], 0.0, 1.0)
         scores = np.sqrt(product.astype(np.float32, copy=False))
@@ -59,8 +65,15 @@ class YuNet:
         with np.errstate(over="ignore"):  # an infinite side is dropped by select()
             np.exp(picked[:, 2:], out=picked[:, 2:])
         picked *= self._strides[index]
+        points = None
+        if landmarks:
+            moved = landmarks[0][index].astype(np.float32).reshape(-1, _POINTS, 2)
+            places = (moved + self._cells[index][:, None]) * self._strides[index][:, None]
+            points = with_scores(places, scores[index])
         class_ids = np.zeros(len(index), np.int32)
-        return select(xywh_to_xyxy(picked), scores[index], class_ids, iou_max=iou_max, classes=classes)
+        return select(
+            xywh_to_xyxy(picked), scores[index], class_ids, iou_max=iou_max, classes=classes, keypoints=points
+        )
 
 
 def make(params: Params, facts: DecoderFacts) -> Decoder:
