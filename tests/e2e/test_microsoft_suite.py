@@ -25,7 +25,7 @@ SUITE_S = 3000
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def hub(tmp_path_factory: pytest.TempPathFactory):
     hub = OperatedHub(tmp_path_factory.mktemp("suite-hub"), manifest(ROUTES, modules=["unused"]))
     try:
         hub.start()
@@ -58,7 +58,7 @@ def remove_rules(hub: OperatedHub) -> None:
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory) -> Path:
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return suite_folder(tmp_path_factory.mktemp("suite"))
 
 
@@ -75,7 +75,7 @@ def counts(report: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("transport", ["mqtt", "mqttws"])
 @pytest.mark.parametrize("flavour", ["sync", "aio"])
-def test_the_suite_passes(hub, suite, python, tmp_path, flavour, transport, record_property):
+def test_the_suite_passes(hub, suite, python, tmp_path: Path, flavour, transport, record_property) -> None:
     report = tmp_path / "report.xml"
     wanted = "not stress" if may_filter() else "not stress and not dropped_connection and not uses_iptables"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "IOTEDGE_"))}

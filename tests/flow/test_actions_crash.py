@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("VIGIE_KILLS", "3"))
 
 
 @pytest.mark.timeout(240 + 60 * KILLS)
-async def test_nothing_confirmed_is_lost_over_kills_of_the_module_and_a_receiver_that_fails(tmp_path):
+async def test_nothing_confirmed_is_lost_over_kills_of_the_module_and_a_receiver_that_fails(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     confirmed = -1
     async with Receiver().serve() as receiver:

@@ -6,6 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from support.camera_module import CameraModule, camera_module, until
 from support.data import real_input
 from support.rtsp import rtsp_server
@@ -76,7 +78,7 @@ async def test_a_camera_that_hangs_with_its_connection_open_is_noticed_and_taken
             await until(lambda: len(module.consumer.items) > before + 10, "frames again", 60)
 
 
-async def test_the_password_is_used_and_never_shown(tmp_path: Path, capfd) -> None:
+async def test_the_password_is_used_and_never_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "secrets"
     folder.mkdir()
     (folder / "DOOR").write_text("wrong-one\n", encoding="utf-8")

@@ -23,7 +23,7 @@ BLOCK = 65_536
 
 
 @pytest.mark.timeout(300 + 60 * KILLS)
-async def test_uploads_go_on_after_kills_and_everything_chosen_arrives_whole_and_is_told(tmp_path):
+async def test_uploads_go_on_after_kills_and_everything_chosen_arrives_whole_and_is_told(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     contents: dict[str, bytes] = {}
     with Azurite(tmp_path / "azurite").running() as azurite:

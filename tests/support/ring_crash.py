@@ -45,7 +45,7 @@ class UnprotectedPool(RingPool):
             raise FrameGoneError(reference.ring, "overwritten", "sequence")
         return ring.array(reference.slot, reference.shape, np.dtype("uint8"), int(np.prod(reference.shape)))
 
-    def release(self, reference):
+    def release(self, reference) -> None:
         pass
 
 

@@ -41,13 +41,13 @@ def commands_after(words: str) -> list[str]:
 
 
 @pytest.fixture
-def hub(tmp_path):
+def hub(tmp_path: Path):
     with running_hub(tmp_path / "hub", json.loads(block("deployment.json"))) as hub:
         yield hub
 
 
 @pytest.fixture(params=["thermometer.py", "thermometer.js"])
-def project(request, hub, tmp_path):
+def project(request, hub, tmp_path: Path):
     """Both modules, each as a process of its own; the sender in two languages."""
     processes = []
     for module, file in (("filter", "my_filter.py"), ("thermometer", request.param)):
@@ -61,7 +61,7 @@ def project(request, hub, tmp_path):
         process.wait()
 
 
-def test_the_project_of_the_page_does_what_the_page_says(hub, project):
+def test_the_project_of_the_page_does_what_the_page_says(hub, project) -> None:
     service = ServiceClient.open(hub.state)
 
     def reported() -> int | None:
@@ -75,7 +75,7 @@ def test_the_project_of_the_page_does_what_the_page_says(hub, project):
     assert (answer.status, json.loads(bytes(answer.payload))) == (200, {"reset": True})
 
 
-def test_the_leaf_device_of_the_page_does_what_the_page_says(hub, tmp_path):
+def test_the_leaf_device_of_the_page_does_what_the_page_says(hub, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "vigie").symlink_to(ROOT / "vigie")

@@ -29,7 +29,7 @@ KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory) -> Iterator[OperatedHub]:
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatedHub]:
     hub = OperatedHub(tmp_path_factory.mktemp("leaf"), manifest(ROUTES, modules=["a", "b"]))
     try:
         yield hub.start()
@@ -38,7 +38,7 @@ def hub(tmp_path_factory) -> Iterator[OperatedHub]:
 
 
 @pytest.fixture
-def registry(hub, monkeypatch):
+def registry(hub, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("azure.iot.hub", reason="azure-iot-hub 2.7.0 has no wheel for this machine")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", hub.description["ca_file"])
     return hub.registry()
@@ -85,7 +85,7 @@ def device(hub: OperatedHub, connection_string: str, prepare: Any = None, **opti
 
 
 @pytest.mark.parametrize("form", ["through the gateway", "at the gateway itself", "over WebSockets"])
-def test_a_devices_messages_take_the_routes_with_its_id_and_without_a_module(hub, form):
+def test_a_devices_messages_take_the_routes_with_its_id_and_without_a_module(hub, form) -> None:
     name = f"sender-{form.split()[-1]}"
     text = registered(hub, name)
     if form == "at the gateway itself":
@@ -112,7 +112,7 @@ def test_a_devices_messages_take_the_routes_with_its_id_and_without_a_module(hub
     assert "iothub-connection-module-id" not in system
 
 
-def test_a_device_has_a_twin_methods_and_twin_change_notifications_of_its_own(hub, registry):
+def test_a_device_has_a_twin_methods_and_twin_change_notifications_of_its_own(hub, registry) -> None:
     def prepare(client: Any) -> None:
         client.on_method_request_received = lambda request: client.send_method_response(
             MethodResponse.create_from_method_request(request, 202, {"got": request.payload})
@@ -143,14 +143,14 @@ def test_a_device_has_a_twin_methods_and_twin_change_notifications_of_its_own(hu
         assert answer["status"] == 202
 
 
-def test_a_method_of_a_device_that_is_away_is_404(hub):
+def test_a_method_of_a_device_that_is_away_is_404(hub) -> None:
     registered(hub, "away-1")
     with pytest.raises(HubAnswerError, match="device 'away-1' is not connected") as caught:
         hub.service().invoke_method("/away-1", "open")
     assert caught.value.error_code == 404103
 
 
-def test_messages_from_the_cloud_wait_for_the_device_and_arrive_in_order_once_also_over_a_restart(hub):
+def test_messages_from_the_cloud_wait_for_the_device_and_arrive_in_order_once_also_over_a_restart(hub) -> None:
     text = registered(hub, "valve-1")
     inbox = Inbox()
     with device(hub, text, lambda client: setattr(client, "on_message_received", inbox)):
@@ -167,7 +167,7 @@ def test_messages_from_the_cloud_wait_for_the_device_and_arrive_in_order_once_al
     wait_until(lambda: waiting(hub, "valve-1") == 0, what="all acknowledged")
 
 
-def test_a_message_from_the_cloud_expires_is_purged_and_is_bounded_as_in_iot_hub(hub):
+def test_a_message_from_the_cloud_expires_is_purged_and_is_bounded_as_in_iot_hub(hub) -> None:
     registered(hub, "valve-2")
     send = hub.service().send_to_device
     with pytest.raises(HubAnswerError, match="iothub-expiry"):
@@ -193,7 +193,7 @@ def asked(hub: OperatedHub, verb: str, path: str, body: bytes | None = None, hea
     return hub.raw(verb, f"{path}?api-version=2021-04-12", body, {"Authorization": token, **(headers or {})})
 
 
-def test_the_service_wide_endpoint_takes_messages_by_their_to_header(hub):
+def test_the_service_wide_endpoint_takes_messages_by_their_to_header(hub) -> None:
     registered(hub, "valve-3")
     to = {"iothub-to": "/devices/valve-3/messages/deviceBound"}
     assert asked(hub, "POST", "/messages/deviceBound", b"x", to)[0] == 204
@@ -207,7 +207,7 @@ def test_the_service_wide_endpoint_takes_messages_by_their_to_header(hub):
     assert waiting(hub, "valve-3") == 1
 
 
-def test_what_a_device_sends_while_the_hub_is_down_comes_when_it_is_back(hub):
+def test_what_a_device_sends_while_the_hub_is_down_comes_when_it_is_back(hub) -> None:
     text = registered(hub, "buffer-1")
     inbox = Inbox()
     with device(hub, text) as client:
@@ -222,7 +222,7 @@ def test_what_a_device_sends_while_the_hub_is_down_comes_when_it_is_back(hub):
     assert got
 
 
-def test_the_registry_of_azure_iot_hub_creates_changes_lists_and_deletes_devices(hub, registry):
+def test_the_registry_of_azure_iot_hub_creates_changes_lists_and_deletes_devices(hub, registry) -> None:
     scope = registry.get_device(hub.description["device_id"]).device_scope
     assert scope.startswith("ms-azure-iot-edge://")
     made = registry.create_device_with_sas("made-1", None, None, "enabled", device_scope=scope)
@@ -255,7 +255,7 @@ def test_the_registry_of_azure_iot_hub_creates_changes_lists_and_deletes_devices
          "signature matches neither key"),
     ],
 )  # fmt: skip
-def test_a_device_that_edge_hub_would_not_let_in_is_refused_and_the_log_says_why(hub, why, change, reason):
+def test_a_device_that_edge_hub_would_not_let_in_is_refused_and_the_log_says_why(hub, why, change, reason) -> None:
     text = registered(hub, "refused-1")
     if change is None:
         assert asked(hub, "DELETE", "/devices/refused-1")[0] == 204
@@ -270,7 +270,7 @@ def test_a_device_that_edge_hub_would_not_let_in_is_refused_and_the_log_says_why
     assert reason in hub.events("connect_refused")[seen]["reason"]
 
 
-def test_disabling_or_deleting_a_device_ends_its_connection(hub):
+def test_disabling_or_deleting_a_device_ends_its_connection(hub) -> None:
     text = registered(hub, "ended-1")
     with device(hub, text, connection_retry=False) as client:
         assert asked(hub, "DELETE", "/devices/ended-1", headers={"If-Match": "*"})[0] == 204
@@ -295,12 +295,12 @@ def test_disabling_or_deleting_a_device_ends_its_connection(hub):
     ],
     ids=["edge", "x509", "other parent", "short key", "blank in id", "long id"],
 )
-def test_what_this_hub_cannot_be_parent_of_is_refused(hub, name, body, status, says):
+def test_what_this_hub_cannot_be_parent_of_is_refused(hub, name, body, status, says) -> None:
     answered, _, told = asked(hub, "PUT", f"/devices/{quote(name)}", json.dumps({"deviceId": name, **body}).encode())
     assert (answered, says in told.decode().replace("\\", "")) == (status, True), told
 
 
-def test_odd_device_ids_keep_their_twins_over_a_restart(hub):
+def test_odd_device_ids_keep_their_twins_over_a_restart(hub) -> None:
     for name in ("#" * 128, "a=b;c$d'e", ".device"):
         registered(hub, name)
         hub.service().patch_twin(f"/{name}", {"properties": {"desired": {"n": len(name)}}})

@@ -24,7 +24,7 @@ def node() -> Path:
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def hub(tmp_path_factory: pytest.TempPathFactory):
     routes = {
         "back": "FROM /messages/modules/other/outputs/echo INTO BrokeredEndpoint('/modules/b/inputs/echoed')",
         "devices": "FROM /messages/* WHERE NOT is_defined($connectionModuleId) "
@@ -63,7 +63,7 @@ def program(node: Path, more: dict[str, str], *words: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("transport", ["mqtt", "websockets"])
-def test_a_module_on_nodes_sdk_gets_inputs_sends_outputs_and_follows_its_twin(hub, node, transport):
+def test_a_module_on_nodes_sdk_gets_inputs_sends_outputs_and_follows_its_twin(hub, node, transport) -> None:
     inbox = Inbox()
     with module(hub, node, transport), hub.sdk("b", inbox):
         hub.service().send_message(module="other", input="in", body=transport, content_type="text/plain")
@@ -79,7 +79,7 @@ def test_a_module_on_nodes_sdk_gets_inputs_sends_outputs_and_follows_its_twin(hu
 
 
 @pytest.mark.parametrize("transport", ["mqtt", "websockets"])
-def test_a_leaf_device_on_nodes_sdk_sends_gets_messages_and_methods_and_follows_its_twin(hub, node, transport):
+def test_a_leaf_device_on_nodes_sdk_sends_gets_messages_and_methods_and_follows_its_twin(hub, node, transport) -> None:
     shown = hub.description
     name = f"node-{transport}"
     key = hub.service().add_device(name)["authentication"]["symmetricKey"]["primaryKey"]
@@ -101,7 +101,7 @@ def test_a_leaf_device_on_nodes_sdk_sends_gets_messages_and_methods_and_follows_
         )
 
 
-def test_nodes_service_sdk_operates_the_hub_by_its_connection_string_as_it_is(hub, node):
+def test_nodes_service_sdk_operates_the_hub_by_its_connection_string_as_it_is(hub, node) -> None:
     with module(hub, node, "mqtt"):
         environment = {**os.environ, "NODE_EXTRA_CA_CERTS": hub.description["ca_file"]}
         device = hub.description["device_id"]

@@ -15,7 +15,7 @@ UP = "INTO $upstream"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def hub(tmp_path_factory: pytest.TempPathFactory):
     with running_hub(
         tmp_path_factory.mktemp("routing"), manifest(modules=["ml", "asa", "probe", "sdkA", "sdkB"])
     ) as hub:
@@ -35,7 +35,7 @@ def bodies(received: dict) -> dict[str, list[bytes]]:
     }
 
 
-def test_telemetry_of_the_device_goes_upstream_and_to_no_module(bench):  # 1
+def test_telemetry_of_the_device_goes_upstream_and_to_no_module(bench) -> None:  # 1
     bench.route(f"FROM /messages {UP}", f"FROM /messages/modules/ml {TO_ML_1}")
     bench.send(None, body=b"leaf", temp="60", _mid="m1", _ct="text/plain", _ce="utf-8")
     received = bench.received()
@@ -46,7 +46,7 @@ def test_telemetry_of_the_device_goes_upstream_and_to_no_module(bench):  # 1
     assert record.system_properties["content-type"] == "text/plain"
 
 
-def test_telemetry_of_the_device_goes_to_a_module_and_not_upstream(bench):  # 2
+def test_telemetry_of_the_device_goes_to_a_module_and_not_upstream(bench) -> None:  # 2
     bench.route(f"FROM /messages {TO_ML_1}", f"FROM /messages/modules/ml/outputs/x {UP}")
     bench.send(None, body=b"leaf", temp="60")
     received = bench.received()
@@ -54,7 +54,7 @@ def test_telemetry_of_the_device_goes_to_a_module_and_not_upstream(bench):  # 2
     assert received["ml/in1"][0].properties["temp"] == "60"
 
 
-def test_each_stage_of_a_chain_gets_only_what_the_stage_before_sent(bench):  # 3
+def test_each_stage_of_a_chain_gets_only_what_the_stage_before_sent(bench) -> None:  # 3
     bench.route(
         f"FROM /messages WHERE NOT is_defined($connectionModuleId) {TO_ML_1}",
         f"FROM /messages/modules/ml {TO_ASA}",
@@ -68,7 +68,7 @@ def test_each_stage_of_a_chain_gets_only_what_the_stage_before_sent(bench):  # 3
     assert bodies(bench.received()) == {"$upstream": [b"summary"]}
 
 
-def test_outputs_of_one_module_go_their_own_ways_also_back_to_itself(bench):  # 4
+def test_outputs_of_one_module_go_their_own_ways_also_back_to_itself(bench) -> None:  # 4
     bench.route(f"FROM /messages/modules/ml/outputs/op1 {TO_ML_2}", f"FROM /messages/modules/ml/outputs/op2 {TO_ASA}")
     bench.send("ml", "op1", b"again")
     assert bodies(bench.received()) == {"ml/in2": [b"again"]}
@@ -76,19 +76,19 @@ def test_outputs_of_one_module_go_their_own_ways_also_back_to_itself(bench):  # 
     assert bodies(bench.received()) == {"asa/input1": [b"on"]}
 
 
-def test_a_message_without_output_is_routed_by_its_module(bench):  # 5
+def test_a_message_without_output_is_routed_by_its_module(bench) -> None:  # 5
     bench.route(f"FROM /messages/modules/ml {TO_ASA}")
     bench.send("ml", None, b"plain")
     assert bodies(bench.received()) == {"asa/input1": [b"plain"]}
 
 
-def test_a_message_without_output_matches_no_output_and_is_still_acknowledged(bench):  # 6
+def test_a_message_without_output_matches_no_output_and_is_still_acknowledged(bench) -> None:  # 6
     bench.route(f"FROM /messages/modules/asa/outputs/output1 {UP}", f"FROM /messages/modules/asa/outputs/* {TO_ML_1}")
     bench.send("asa", None, b"plain")
     assert bench.received() == {}
 
 
-def test_conditions_on_properties_and_conversions_route(bench):  # 7
+def test_conditions_on_properties_and_conversions_route(bench) -> None:  # 7
     bench.route(
         f"FROM /messages WHERE as_number(temp) > 50 {TO_ML_1}",
         f"FROM /messages/modules/ml WHERE messageType = 'alert' {TO_ASA}",
@@ -106,7 +106,7 @@ def test_conditions_on_properties_and_conversions_route(bench):  # 7
     assert bench.received() == {}
 
 
-def test_of_two_opposite_conditions_exactly_one_takes_each_message(bench):  # 8
+def test_of_two_opposite_conditions_exactly_one_takes_each_message(bench) -> None:  # 8
     bench.route(
         f"FROM /messages WHERE as_number(temp) > 50 {TO_ML_1}", f"FROM /messages WHERE as_number(temp) < 50 {TO_ASA}"
     )
@@ -118,7 +118,7 @@ def test_of_two_opposite_conditions_exactly_one_takes_each_message(bench):  # 8
     }
 
 
-def test_conditions_on_system_properties_route(bench):  # 9
+def test_conditions_on_system_properties_route(bench) -> None:  # 9
     json_ = "$contentType='application/json'"
     bench.route(
         f"FROM /messages WHERE {json_} AND $contentEncoding='utf-8' {TO_ML_1}",
@@ -178,7 +178,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_every_source_that_matches_delivers_and_no_other(bench, kind):  # 11
+def test_every_source_that_matches_delivers_and_no_other(bench, kind) -> None:  # 11
     (module, output), matching, others = SOURCES[kind]
     bench.route(
         *(
@@ -190,7 +190,7 @@ def test_every_source_that_matches_delivers_and_no_other(bench, kind):  # 11
     assert set(bench.received()) == {f"asa/s{n}" for n in range(len(matching))}
 
 
-def test_a_message_that_no_route_takes_is_acknowledged_dropped_and_counted(bench):  # 13
+def test_a_message_that_no_route_takes_is_acknowledged_dropped_and_counted(bench) -> None:  # 13
     bench.route(f"FROM /messages/modules/asa {TO_ML_1}")
     before = bench.dropped("no_route")
     bench.send("ml", "nobody", b"lost")
@@ -198,7 +198,9 @@ def test_a_message_that_no_route_takes_is_acknowledged_dropped_and_counted(bench
     assert bench.received() == {}
 
 
-def test_the_real_sdk_gets_body_properties_and_sender_of_what_the_real_sdk_sent(hub, bench):  # 3 to 5 with the SDK
+def test_the_real_sdk_gets_body_properties_and_sender_of_what_the_real_sdk_sent(
+    hub, bench
+) -> None:  # 3 to 5 with the SDK
     bench.route("FROM /messages/modules/sdkA/outputs/frames INTO BrokeredEndpoint('/modules/sdkB/inputs/in')")
     arrived = Inbox()
     sent = Message(b'{"n": 1}', message_id="m-1", content_type="application/json", content_encoding="utf-8")

@@ -13,7 +13,7 @@ SENDER = "$.cmid"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def hub(tmp_path_factory: pytest.TempPathFactory):
     with running_hub(tmp_path_factory.mktemp("twin-changes"), manifest(modules=["mod1", "reporter", "probe"])) as hub:
         yield hub
 
@@ -24,7 +24,7 @@ def bench(hub):
         yield bench
 
 
-def test_a_reported_patch_reaches_the_route_with_the_reporter_as_its_sender(hub, bench):  # 10
+def test_a_reported_patch_reaches_the_route_with_the_reporter_as_its_sender(hub, bench) -> None:  # 10
     bench.route("FROM /twinChangeNotifications INTO BrokeredEndpoint('/modules/mod1/inputs/in1')")
     patch = {"state": "running", "fps": 30, "gone": None}
     hub.connected("reporter").patch_twin_reported_properties(patch)
@@ -36,7 +36,7 @@ def test_a_reported_patch_reaches_the_route_with_the_reporter_as_its_sender(hub,
     assert message.properties["$.cdid"] == hub.description["device_id"]
 
 
-def test_a_twin_change_that_no_route_asks_for_is_no_dropped_message(hub, bench):
+def test_a_twin_change_that_no_route_asks_for_is_no_dropped_message(hub, bench) -> None:
     bench.route("FROM /messages/modules/nobody INTO $upstream")
     before = bench.counters()
     hub.connected("reporter").patch_twin_reported_properties({"unrouted": 1})
@@ -45,7 +45,7 @@ def test_a_twin_change_that_no_route_asks_for_is_no_dropped_message(hub, bench):
     assert after["dropped_no_route"] == before["dropped_no_route"]
 
 
-def test_a_condition_may_ask_the_body_of_a_twin_change(hub, bench):  # 10
+def test_a_condition_may_ask_the_body_of_a_twin_change(hub, bench) -> None:  # 10
     bench.route(
         "FROM /twinChangeNotifications WHERE $body.fps > 20 INTO BrokeredEndpoint('/modules/mod1/inputs/fast')",
         "FROM /twinChangeNotifications WHERE $body.fps < 20 INTO BrokeredEndpoint('/modules/mod1/inputs/slow')",
@@ -54,7 +54,7 @@ def test_a_condition_may_ask_the_body_of_a_twin_change(hub, bench):  # 10
     assert set(bench.received()) == {"mod1/fast"}
 
 
-def test_every_source_that_matches_a_twin_change_delivers_and_no_other(hub, bench):  # 11
+def test_every_source_that_matches_a_twin_change_delivers_and_no_other(hub, bench) -> None:  # 11
     matching = ["/*", "/twinChangeNotifications", "/twinChangeNotifications/*", "/TWINCHANGENOTIFICATIONS"]
     others = [
         "/messages",

@@ -14,7 +14,7 @@ OWN = "FROM /messages/modules/A INTO $upstream"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def hub(tmp_path_factory: pytest.TempPathFactory):
     content = manifest("A", desired={"A": {"level": "own"}}, routes={"own": OWN})
     with served_hub(tmp_path_factory.mktemp("deployments"), content) as hub:
         yield hub
@@ -54,7 +54,7 @@ def modules(hub) -> set[str]:
     return {one["moduleId"] for one in hub.service().modules() if one["moduleId"][0] != "$"}
 
 
-def test_a_layer_adds_a_module_and_a_property_and_its_removal_takes_them_away(hub):
+def test_a_layer_adds_a_module_and_a_property_and_its_removal_takes_them_away(hub) -> None:
     content = layer(B={"properties.desired": {"x": 1}}) | {"A": {"properties.desired.extra": True}}
     assert put(hub, "one", content)[0] == 201
     assert modules(hub) == {"A", "B"}
@@ -65,7 +65,7 @@ def test_a_layer_adds_a_module_and_a_property_and_its_removal_takes_them_away(hu
     assert desired(hub, "A") == {"level": "own"}
 
 
-def test_the_target_condition_follows_the_tags_of_the_device(hub):
+def test_the_target_condition_follows_the_tags_of_the_device(hub) -> None:
     put(hub, "dock", layer(B={"properties.desired": {}}), condition="tags.site='dock'")
     assert modules(hub) == {"A"}
     hub.service().patch_twin(None, {"tags": {"site": "dock"}})
@@ -78,13 +78,13 @@ def test_the_target_condition_follows_the_tags_of_the_device(hub):
     assert modules(hub) == {"A"}
 
 
-def test_of_two_layers_the_higher_priority_wins_and_the_newer_of_equals(hub):
+def test_of_two_layers_the_higher_priority_wins_and_the_newer_of_equals(hub) -> None:
     for name, priority in (("low", 1), ("high", 9), ("middle", 5), ("same", 9)):
         put(hub, name, {"A": {"properties.desired.winner": name}}, priority=priority)
     assert desired(hub, "A")["winner"] == "same"
 
 
-def test_a_base_deployment_replaces_the_devices_manifest_and_lower_layers_do_not_count(hub):
+def test_a_base_deployment_replaces_the_devices_manifest_and_lower_layers_do_not_count(hub) -> None:
     base = manifest("C", desired={"C": {"from": "base"}})["modulesContent"]
     put(hub, "base", base, priority=5)
     put(hub, "below", layer(B={"properties.desired": {}}), priority=4)
@@ -94,7 +94,7 @@ def test_a_base_deployment_replaces_the_devices_manifest_and_lower_layers_do_not
     assert hub.service().twin("$edgeAgent")["configurations"]["below"] == {"status": "Targeted"}
 
 
-def test_a_route_added_by_a_layer_is_in_force_beside_the_others(hub):
+def test_a_route_added_by_a_layer_is_in_force_beside_the_others(hub) -> None:
     put(
         hub,
         "routes",
@@ -111,7 +111,7 @@ def test_a_route_added_by_a_layer_is_in_force_beside_the_others(hub):
         pytest.param({"A": {"properties.desired.x": 1}}, "tags.site = ", "column", id="condition"),
     ],
 )
-def test_a_configuration_that_is_wrong_is_refused_and_nothing_changes(hub, content, condition, text):
+def test_a_configuration_that_is_wrong_is_refused_and_nothing_changes(hub, content, condition, text) -> None:
     before = (modules(hub), desired(hub, "A"), desired(hub, "$edgeHub"))
     status, answer = put(hub, "wrong", content, condition=condition)
     assert status == 400
@@ -120,14 +120,14 @@ def test_a_configuration_that_is_wrong_is_refused_and_nothing_changes(hub, conte
     assert (modules(hub), desired(hub, "A"), desired(hub, "$edgeHub")) == before
 
 
-def test_the_content_of_a_configuration_cannot_change_but_its_condition_can(hub):
+def test_the_content_of_a_configuration_cannot_change_but_its_condition_can(hub) -> None:
     put(hub, "kept", {"A": {"properties.desired.x": 1}})
     assert put(hub, "kept", {"A": {"properties.desired.x": 2}})[0] == 400
     assert put(hub, "kept", {"A": {"properties.desired.x": 1}}, condition="")[0] == 200
     assert "x" not in desired(hub, "A")
 
 
-def test_queries_are_tested_without_creating_anything(hub):
+def test_queries_are_tested_without_creating_anything(hub) -> None:
     asked = {
         "targetCondition": "tags.x == 1",
         "customMetricQueries": {"good": "SELECT deviceId FROM devices", "bad": "SELECT"},
@@ -137,13 +137,13 @@ def test_queries_are_tested_without_creating_anything(hub):
     assert set(answer["customMetricQueryErrors"]) == {"bad"}
 
 
-def test_configurations_outlive_a_restart_of_the_hub(hub):
+def test_configurations_outlive_a_restart_of_the_hub(hub) -> None:
     put(hub, "kept", layer(B={"properties.desired": {}}))
     hub.restart()
     assert modules(hub) == {"A", "B"}
 
 
-def test_azure_iot_hub_creates_lists_and_deletes_configurations(hub, monkeypatch):
+def test_azure_iot_hub_creates_lists_and_deletes_configurations(hub, monkeypatch: pytest.MonkeyPatch) -> None:
     models = pytest.importorskip(
         "azure.iot.hub.protocol.models", reason="azure-iot-hub 2.7.0 has no wheel for this machine"
     )

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -14,15 +15,15 @@ ROUTE = {"r": 'FROM /messages/modules/A INTO BrokeredEndpoint("/modules/B/inputs
 
 
 @pytest.fixture
-def hub(tmp_path):
+def hub(tmp_path: Path):
     with served_hub(tmp_path, manifest("A", "B", routes=ROUTE)) as hub:
         yield hub
 
 
-def test_delivery_delay_is_spent_per_message_while_acknowledgements_stay_quick(hub):
+def test_delivery_delay_is_spent_per_message_while_acknowledgements_stay_quick(hub) -> None:
     received: Queue = Queue()
 
-    def listen(client):
+    def listen(client) -> None:
         client.on_message_received = lambda message: received.put(json.loads(message.data))
 
     with hub.module("B", prepare=listen), hub.module("A") as sender:
@@ -38,7 +39,7 @@ def test_delivery_delay_is_spent_per_message_while_acknowledgements_stay_quick(h
     assert acknowledged < delivered
 
 
-def test_ack_delay_holds_the_sender_back(hub):
+def test_ack_delay_holds_the_sender_back(hub) -> None:
     with hub.module("A") as sender:
         hub.service().misbehave(ack_delay_ms=400)
         begun = time.monotonic()
@@ -46,10 +47,10 @@ def test_ack_delay_holds_the_sender_back(hub):
         assert time.monotonic() - begun >= 0.4
 
 
-def test_dropped_connections_come_back_and_nothing_is_lost(hub):
+def test_dropped_connections_come_back_and_nothing_is_lost(hub) -> None:
     received: Queue = Queue()
 
-    def listen(client):
+    def listen(client) -> None:
         client.on_message_received = lambda message: received.put(json.loads(message.data))
 
     with hub.module("B", prepare=listen), hub.module("A") as sender:
@@ -62,10 +63,10 @@ def test_dropped_connections_come_back_and_nothing_is_lost(hub):
         wait_until(lambda: sender.connected)
 
 
-def test_an_orderly_restart_of_the_listener_lets_everybody_come_back(hub):
+def test_an_orderly_restart_of_the_listener_lets_everybody_come_back(hub) -> None:
     received: Queue = Queue()
 
-    def listen(client):
+    def listen(client) -> None:
         client.on_message_received = lambda message: received.put(json.loads(message.data))
 
     with hub.module("B", prepare=listen) as receiver, hub.module("A") as sender:
@@ -76,7 +77,7 @@ def test_an_orderly_restart_of_the_listener_lets_everybody_come_back(hub):
         assert received.get(timeout=DEADLINE_S) == 3
 
 
-def test_settings_are_merged_kept_and_reset(hub):
+def test_settings_are_merged_kept_and_reset(hub) -> None:
     hub.service().misbehave(ack_delay_ms=5)
     assert hub.service().misbehave(jitter=0.5, seed=7).ack_delay_ms == 5
     assert hub.service().misbehaviour().seed == 7
@@ -87,7 +88,7 @@ def test_settings_are_merged_kept_and_reset(hub):
 @pytest.mark.parametrize(
     "change", [{"jitter": 2}, {"drop_probability": -1}, {"ack_delay_ms": -1}, {"unknown": 1}, {"seed": "x"}]
 )
-def test_a_setting_that_cannot_be_is_refused_and_changes_nothing(hub, change):
+def test_a_setting_that_cannot_be_is_refused_and_changes_nothing(hub, change) -> None:
     hub.service().misbehave(ack_delay_ms=5)
     with pytest.raises(HubAnswerError, match="misbehaviour"):
         hub.service().misbehave(**change)

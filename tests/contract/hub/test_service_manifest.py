@@ -1,6 +1,7 @@
 """A manifest applied to a running hub, and a chain that its twins steer (conformance 60 and 61)."""
 
 import json
+from pathlib import Path
 from queue import Empty, Queue
 
 import pytest
@@ -25,17 +26,17 @@ def bodies(hub):
     return [json.loads(bytes(record.body)) for record in hub.service().upstream()]
 
 
-def test_a_filters_threshold_follows_its_twin_and_what_passes_reaches_upstream(tmp_path):
+def test_a_filters_threshold_follows_its_twin_and_what_passes_reaches_upstream(tmp_path: Path) -> None:
     with served_hub(tmp_path, manifest("sensor", "filter", routes=CHAIN, desired={"filter": {"threshold": 25}})) as hub:
         threshold: Queue = Queue()
         in_force = [25]
 
-        def prepare(client):
-            def passes(message):
+        def prepare(client) -> None:
+            def passes(message) -> None:
                 if json.loads(message.data)["temperature"] > in_force[0]:
                     client.send_message_to_output(json_message(json.loads(message.data)), "hot")
 
-            def changed(patch):
+            def changed(patch) -> None:
                 in_force[0] = patch["threshold"]
                 threshold.put(patch["$version"])
 
@@ -57,15 +58,15 @@ def test_a_filters_threshold_follows_its_twin_and_what_passes_reaches_upstream(t
 
 
 @pytest.fixture
-def hub(tmp_path):
+def hub(tmp_path: Path):
     with served_hub(tmp_path, manifest("A", "B", desired={"A": {"x": 1}})) as hub:
         yield hub
 
 
-def test_the_same_manifest_applied_twice_gives_a_module_nothing_contradictory(hub):
+def test_the_same_manifest_applied_twice_gives_a_module_nothing_contradictory(hub) -> None:
     patches: Queue = Queue()
 
-    def listen(client):
+    def listen(client) -> None:
         client.on_twin_desired_properties_patch_received = patches.put
 
     content = manifest("A", "B", desired={"A": {"x": 1}})
@@ -84,7 +85,7 @@ def test_the_same_manifest_applied_twice_gives_a_module_nothing_contradictory(hu
         assert {k: v for k, v in module.get_twin()["desired"].items() if not k.startswith("$")} == seen
 
 
-def test_an_added_route_works_without_a_restart_and_a_removed_one_stops(hub):
+def test_an_added_route_works_without_a_restart_and_a_removed_one_stops(hub) -> None:
     with hub.module("A") as module:
         module.send_message_to_output(json_message({"n": 1}), "out")
         hub.service().apply_configuration(manifest("A", "B", routes={"r": "FROM /messages/modules/A INTO $upstream"}))
@@ -97,10 +98,10 @@ def test_an_added_route_works_without_a_restart_and_a_removed_one_stops(hub):
         wait_until(lambda: bodies(hub) == [{"n": 2}, {"n": 4}])
 
 
-def test_a_changed_manifest_gives_a_module_the_difference_with_nulls(hub):
+def test_a_changed_manifest_gives_a_module_the_difference_with_nulls(hub) -> None:
     patches: Queue = Queue()
 
-    def listen(client):
+    def listen(client) -> None:
         client.on_twin_desired_properties_patch_received = patches.put
 
     with hub.module("A", prepare=listen):
@@ -111,7 +112,7 @@ def test_a_changed_manifest_gives_a_module_the_difference_with_nulls(hub):
     assert patch["y"] == 2
 
 
-def test_a_manifest_adds_and_removes_module_identities(hub):
+def test_a_manifest_adds_and_removes_module_identities(hub) -> None:
     hub.service().apply_configuration(manifest("A", "C"))
     assert {"A", "C"} <= {module["moduleId"] for module in hub.service().modules()}
     assert "B" not in {module["moduleId"] for module in hub.service().modules()}
@@ -128,7 +129,7 @@ def test_a_manifest_adds_and_removes_module_identities(hub):
     ],
     ids=["no manifest", "bad route", "bad schema"],
 )
-def test_a_refused_manifest_changes_nothing_and_says_why(hub, content, reason):
+def test_a_refused_manifest_changes_nothing_and_says_why(hub, content, reason) -> None:
     hub.service().apply_configuration(manifest("A", "B", routes={"r": "FROM /messages/modules/A INTO $upstream"}))
     with pytest.raises(HubAnswerError, match=reason) as refused:
         hub.service().apply_configuration(content)
@@ -138,7 +139,7 @@ def test_a_refused_manifest_changes_nothing_and_says_why(hub, content, reason):
     wait_until(lambda: bodies(hub) == [{"n": 1}])
 
 
-def test_every_wrapper_of_deployment_content_is_taken(hub):
+def test_every_wrapper_of_deployment_content_is_taken(hub) -> None:
     whole = manifest("A", "D")
     for content in ({"content": whole}, whole, {"moduleContent": whole["modulesContent"]}):
         hub.service().apply_configuration(manifest("A", "B"))

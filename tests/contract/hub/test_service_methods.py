@@ -19,7 +19,7 @@ EDGE_HTTPS = 443
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def hub(tmp_path_factory: pytest.TempPathFactory):
     with served_hub(tmp_path_factory.mktemp("methods"), manifest("A", "B", "quiet", "late")) as hub:
         yield hub
 
@@ -27,8 +27,8 @@ def hub(tmp_path_factory):
 def answering(status=200):
     """Handlers that answer with what they were asked."""
 
-    def prepare(client):
-        def answer(request):
+    def prepare(client) -> None:
+        def answer(request) -> None:
             reply = MethodResponse.create_from_method_request(
                 request, status, {"name": request.name, "payload": request.payload}
             )
@@ -46,7 +46,7 @@ def module_a(hub):
 
 
 @pytest.mark.parametrize("status", [200, 400, 503])
-def test_the_modules_own_status_comes_back_inside_a_200(hub, status):
+def test_the_modules_own_status_comes_back_inside_a_200(hub, status) -> None:
     with hub.module("B", prepare=answering(status)):
         reply = hub.service().invoke_method("B", "get_status", b'{"n": 1}')
     assert reply.status == status
@@ -67,32 +67,32 @@ def test_the_modules_own_status_comes_back_inside_a_200(hub, status):
     ],
     ids=["none", "null", "empty object", "empty string", "zero", "numbers and unicode", "arrays"],
 )  # fmt: skip
-def test_payloads_pass_both_ways_as_they_are(hub, module_a, sent, seen):
+def test_payloads_pass_both_ways_as_they_are(hub, module_a, sent, seen) -> None:
     reply = hub.service().invoke_method("A", "echo", sent)
     assert json.loads(bytes(reply.payload))["payload"] == seen
 
 
-def test_a_method_name_with_odd_characters_arrives_as_it_was_called(hub, module_a):
+def test_a_method_name_with_odd_characters_arrives_as_it_was_called(hub, module_a) -> None:
     reply = hub.service().invoke_method("A", "get status/ä?", b"{}")
     assert json.loads(bytes(reply.payload))["name"] == "get status/ä?"
 
 
-def test_a_module_that_is_not_connected_is_404_at_once(hub):
+def test_a_module_that_is_not_connected_is_404_at_once(hub) -> None:
     with pytest.raises(HubAnswerError) as refused:
         hub.service().invoke_method("late", "echo")
     assert (refused.value.status, refused.value.error_code) == (404, 404103)
 
 
-def test_a_connected_module_without_a_method_handler_is_404(hub):
+def test_a_connected_module_without_a_method_handler_is_404(hub) -> None:
     with hub.module("quiet"), pytest.raises(HubAnswerError) as refused:
         hub.service().invoke_method("quiet", "echo")
     assert refused.value.status == 404
 
 
-def test_a_module_that_connects_within_the_connect_timeout_gets_the_call(hub):
+def test_a_module_that_connects_within_the_connect_timeout_gets_the_call(hub) -> None:
     replies = []
 
-    def call():
+    def call() -> None:
         replies.append(hub.service().invoke_method("late", "echo", b"7", connect_timeout_s=60))
 
     caller = threading.Thread(target=call)
@@ -102,10 +102,10 @@ def test_a_module_that_connects_within_the_connect_timeout_gets_the_call(hub):
     assert [json.loads(bytes(reply.payload))["payload"] for reply in replies] == [7]
 
 
-def test_a_handler_set_after_the_connection_gets_the_waiting_call(hub):
+def test_a_handler_set_after_the_connection_gets_the_waiting_call(hub) -> None:
     replies = []
 
-    def call():
+    def call() -> None:
         replies.append(hub.service().invoke_method("late", "echo", b"8", connect_timeout_s=60))
 
     with hub.module("late") as client:
@@ -116,8 +116,8 @@ def test_a_handler_set_after_the_connection_gets_the_waiting_call(hub):
     assert [json.loads(bytes(reply.payload))["payload"] for reply in replies] == [8]
 
 
-def test_no_answer_within_the_response_timeout_is_504(hub):
-    def listen(client):
+def test_no_answer_within_the_response_timeout_is_504(hub) -> None:
+    def listen(client) -> None:
         client.on_method_request_received = lambda _: None
 
     with hub.module("quiet", prepare=listen), pytest.raises(HubAnswerError) as refused:
@@ -125,7 +125,7 @@ def test_no_answer_within_the_response_timeout_is_504(hub):
     assert (refused.value.status, refused.value.error_code) == (504, 504101)
 
 
-def test_an_answer_to_nothing_that_was_asked_is_ignored(hub, module_a):
+def test_an_answer_to_nothing_that_was_asked_is_ignored(hub, module_a) -> None:
     module_a.send_method_response(MethodResponse("no-such-request", 200, {}))
     assert hub.service().invoke_method("A", "echo", b"1").status == 200
 
@@ -146,21 +146,21 @@ def test_an_answer_to_nothing_that_was_asked_is_ignored(hub, module_a):
     ],
     ids=["empty", "null", "absent", "long", "short wait", "long wait", "negative", "long connect", "text", "payload"],
 )
-def test_a_call_outside_the_limits_is_400(hub, module_a, call):
+def test_a_call_outside_the_limits_is_400(hub, module_a, call) -> None:
     with pytest.raises(HubAnswerError) as refused:
         hub.service()._call("POST", hub.service()._twin_path("A") + "/methods", call)
     assert refused.value.status == 400
 
 
-def test_calls_at_the_limits_are_taken(hub, module_a):
+def test_calls_at_the_limits_are_taken(hub, module_a) -> None:
     assert hub.service().invoke_method("A", "m" * 100, response_timeout_s=300, connect_timeout_s=300).status == 200
     assert hub.service().invoke_method("A", "big", json.dumps("x" * 131_070).encode()).status == 200
 
 
-def test_many_calls_at_once_each_get_their_own_answer(hub, module_a):
+def test_many_calls_at_once_each_get_their_own_answer(hub, module_a) -> None:
     replies = {}
 
-    def call(n):
+    def call(n) -> None:
         replies[n] = json.loads(bytes(hub.service().invoke_method("A", "echo", b"%d" % n).payload))["payload"]
 
     callers = [threading.Thread(target=call, args=(n,)) for n in range(12)]
@@ -171,7 +171,7 @@ def test_many_calls_at_once_each_get_their_own_answer(hub, module_a):
     assert replies == {n: n for n in range(12)}
 
 
-def test_a_module_calls_a_module_through_the_sdk(hub, module_a):
+def test_a_module_calls_a_module_through_the_sdk(hub, module_a) -> None:
     need_edge_https(hub)
     device = hub.description["device_id"]
     with hub.module("B") as caller:
@@ -187,7 +187,7 @@ def test_a_module_calls_a_module_through_the_sdk(hub, module_a):
     [(None, 400), ("", 400), ("{device}", 400), ("elsewhere/B", 401), ("{device}/B", 200)],
     ids=["absent", "empty", "device only", "another device", "right"],
 )
-def test_the_calling_module_must_name_itself(hub, module_a, actor, status):
+def test_the_calling_module_must_name_itself(hub, module_a, actor, status) -> None:
     need_edge_https(hub)
     device = hub.description["device_id"]
     headers = {"Authorization": module_token(hub, "B"), "Content-Type": "application/json"}
@@ -209,7 +209,7 @@ def module_token(hub, module):
     return f"SharedAccessSignature sr={resource}&sig={quote(base64.b64encode(digest), safe='')}&se={expiry}"
 
 
-def need_edge_https(hub):
+def need_edge_https(hub) -> None:
     try:
         hub.raw("GET", "/", port=EDGE_HTTPS)
     except OSError as error:

@@ -10,7 +10,7 @@ from vigie.errors import HubAnswerError
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def hub(tmp_path_factory: pytest.TempPathFactory):
     content = manifest("A", "B", "offline", "limits", desired={"A": {"threshold": 25}})
     with served_hub(tmp_path_factory.mktemp("twins"), content) as hub:
         yield hub
@@ -21,7 +21,7 @@ def desired_of(hub, module):
     return {k: v for k, v in desired.items() if not k.startswith("$")}
 
 
-def test_a_module_gets_desired_and_reported_with_their_versions(hub):
+def test_a_module_gets_desired_and_reported_with_their_versions(hub) -> None:
     with hub.module("A") as module:
         twin = module.get_twin()
     assert twin["desired"]["threshold"] == 25
@@ -29,7 +29,7 @@ def test_a_module_gets_desired_and_reported_with_their_versions(hub):
     assert isinstance(twin["reported"]["$version"], int)
 
 
-def test_a_module_without_desired_properties_gets_an_empty_twin(hub):
+def test_a_module_without_desired_properties_gets_an_empty_twin(hub) -> None:
     with hub.module("B") as module:
         twin = module.get_twin()
     assert set(twin["desired"]) <= {"$version", "$metadata"}
@@ -37,7 +37,7 @@ def test_a_module_without_desired_properties_gets_an_empty_twin(hub):
     assert "$version" in twin["reported"]
 
 
-def test_an_identity_added_by_the_operator_gets_an_empty_twin_too(hub):
+def test_an_identity_added_by_the_operator_gets_an_empty_twin_too(hub) -> None:
     client = hub.service()
     client._object("PUT", f"/devices/{client.hub.device_id}/modules/added", {})
     twin = client.twin("added")
@@ -45,7 +45,7 @@ def test_an_identity_added_by_the_operator_gets_an_empty_twin_too(hub):
     assert twin["properties"]["reported"]["$version"] >= 1
 
 
-def test_a_reported_patch_shows_in_the_service_view_and_null_removes(hub):
+def test_a_reported_patch_shows_in_the_service_view_and_null_removes(hub) -> None:
     with hub.module("B") as module:
         module.patch_twin_reported_properties({"state": "running", "camera": {"fps": 30, "lens": "wide"}})
         before = hub.service().twin("B")["properties"]["reported"]
@@ -78,7 +78,7 @@ def nested(levels):
     ],
     ids=["36 KB", "11 levels", "dot", "dollar", "hash", "space", "long string", "null in array"],
 )
-def test_a_reported_patch_beyond_the_limits_is_refused_and_changes_nothing(hub, patch):
+def test_a_reported_patch_beyond_the_limits_is_refused_and_changes_nothing(hub, patch) -> None:
     with hub.module("limits") as module:
         before = hub.service().twin("limits")["properties"]["reported"]
         with pytest.raises(ClientError):
@@ -86,16 +86,16 @@ def test_a_reported_patch_beyond_the_limits_is_refused_and_changes_nothing(hub, 
         assert hub.service().twin("limits")["properties"]["reported"] == before
 
 
-def test_a_reported_patch_at_the_limits_is_taken(hub):
+def test_a_reported_patch_at_the_limits_is_taken(hub) -> None:
     with hub.module("limits") as module:
         module.patch_twin_reported_properties({"deep": nested(9), "text": "x" * 4096, "list": [1, "a", {"b": 2}]})
     assert hub.service().twin("limits")["properties"]["reported"]["text"] == "x" * 4096
 
 
-def test_each_change_by_an_operator_reaches_the_module_as_that_change_with_the_next_version(hub):
+def test_each_change_by_an_operator_reaches_the_module_as_that_change_with_the_next_version(hub) -> None:
     patches: Queue = Queue()
 
-    def listen(client):
+    def listen(client) -> None:
         client.on_twin_desired_properties_patch_received = patches.put
 
     with hub.module("B", prepare=listen):
@@ -117,11 +117,11 @@ def test_each_change_by_an_operator_reaches_the_module_as_that_change_with_the_n
     assert desired_of(hub, "B") == {}
 
 
-def test_a_replaced_twin_reaches_the_module_with_nulls_for_what_went(hub):
+def test_a_replaced_twin_reaches_the_module_with_nulls_for_what_went(hub) -> None:
     patches: Queue = Queue()
     hub.service().patch_twin("B", {"properties": {"desired": {"keep": 1, "gone": {"x": 1}}}})
 
-    def listen(client):
+    def listen(client) -> None:
         client.on_twin_desired_properties_patch_received = patches.put
 
     with hub.module("B", prepare=listen):
@@ -133,7 +133,7 @@ def test_a_replaced_twin_reaches_the_module_with_nulls_for_what_went(hub):
     assert desired_of(hub, "B") == {"keep": 1, "fresh": 2}
 
 
-def test_what_changed_while_a_module_was_away_is_in_its_next_twin(hub):
+def test_what_changed_while_a_module_was_away_is_in_its_next_twin(hub) -> None:
     with hub.module("offline") as module:
         module.get_twin()
     hub.service().patch_twin("offline", {"properties": {"desired": {"while": "away"}}})
@@ -141,7 +141,7 @@ def test_what_changed_while_a_module_was_away_is_in_its_next_twin(hub):
         assert module.get_twin()["desired"]["while"] == "away"
 
 
-def test_an_etag_that_changed_refuses_the_write_with_412(hub):
+def test_an_etag_that_changed_refuses_the_write_with_412(hub) -> None:
     client = hub.service()
     old = client.twin("A")["etag"]
     client.patch_twin("A", {"properties": {"desired": {"threshold": 26}}}, etag=old)
@@ -151,7 +151,7 @@ def test_an_etag_that_changed_refuses_the_write_with_412(hub):
     assert desired_of(hub, "A")["threshold"] == 26
 
 
-def test_read_only_members_of_a_whole_twin_are_ignored(hub):
+def test_read_only_members_of_a_whole_twin_are_ignored(hub) -> None:
     client = hub.service()
     whole = client.twin("A")
     whole["properties"]["desired"]["threshold"] = 31
@@ -163,20 +163,20 @@ def test_read_only_members_of_a_whole_twin_are_ignored(hub):
     assert after["moduleId"] == "A"
 
 
-def test_tags_are_kept_and_never_shown_to_the_module(hub):
+def test_tags_are_kept_and_never_shown_to_the_module(hub) -> None:
     hub.service().patch_twin("A", {"tags": {"line": 3, "gone": 1}})
     assert hub.service().patch_twin("A", {"tags": {"gone": None}})["tags"] == {"line": 3}
     with hub.module("A") as module:
         assert "tags" not in module.get_twin()
 
 
-def test_the_service_view_has_metadata_for_each_property(hub):
+def test_the_service_view_has_metadata_for_each_property(hub) -> None:
     hub.service().patch_twin("A", {"properties": {"desired": {"nested": {"x": 1}}}})
     metadata = hub.service().twin("A")["properties"]["desired"]["$metadata"]
     assert "$lastUpdated" in metadata["nested"]["x"]
 
 
-def test_a_desired_section_beyond_its_size_is_refused_and_nothing_changed(hub):
+def test_a_desired_section_beyond_its_size_is_refused_and_nothing_changed(hub) -> None:
     before = hub.service().twin("A")
     with pytest.raises(HubAnswerError) as refused:
         hub.service().patch_twin("A", {"properties": {"desired": {f"k{n}": "x" * 4000 for n in range(12)}}})
@@ -184,7 +184,7 @@ def test_a_desired_section_beyond_its_size_is_refused_and_nothing_changed(hub):
     assert hub.service().twin("A")["etag"] == before["etag"]
 
 
-def test_an_unknown_module_and_an_unknown_device_have_their_own_codes(hub):
+def test_an_unknown_module_and_an_unknown_device_have_their_own_codes(hub) -> None:
     with pytest.raises(HubAnswerError) as refused:
         hub.service().twin("nobody")
     assert (refused.value.status, refused.value.error_code) == (404, 404010)
@@ -195,7 +195,7 @@ def test_an_unknown_module_and_an_unknown_device_have_their_own_codes(hub):
     assert (refused.value.status, refused.value.error_code) == (404, 404001)
 
 
-def test_the_connection_state_of_the_service_view_follows_the_module(hub):
+def test_the_connection_state_of_the_service_view_follows_the_module(hub) -> None:
     def state():
         return hub.service().twin("A")["connectionState"]
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from azure.iot.device import Message
@@ -15,7 +16,7 @@ ALL_UP = {"all": "FROM /messages/* INTO $upstream"}
 
 
 @pytest.fixture
-def hub(tmp_path):
+def hub(tmp_path: Path):
     with served_hub(tmp_path, manifest("A", "B", routes=ALL_UP)) as hub:
         yield hub
 
@@ -24,13 +25,13 @@ def numbers(hub, **wanted):
     return [json.loads(record.body_bytes())["n"] for record in hub.service().upstream(**wanted)]
 
 
-def send(client, n):
+def send(client, n) -> None:
     message = Message(b'{"n": %d}' % n)
     message.content_type, message.content_encoding = "application/json", "utf-8"
     client.send_message_to_output(message, "out")
 
 
-def test_a_message_arrives_with_all_its_properties_under_their_endpoint_names(hub):
+def test_a_message_arrives_with_all_its_properties_under_their_endpoint_names(hub) -> None:
     message = Message(b'{"t": 21.50}')
     message.content_type, message.content_encoding = "application/json", "utf-8"
     message.message_id, message.correlation_id, message.user_id = "m/1 ä", "c1", "u1"
@@ -54,7 +55,7 @@ def test_a_message_arrives_with_all_its_properties_under_their_endpoint_names(hu
     assert second.sequence_number > first.sequence_number
 
 
-def test_a_twin_change_that_is_routed_upstream_is_marked_as_one(tmp_path):
+def test_a_twin_change_that_is_routed_upstream_is_marked_as_one(tmp_path: Path) -> None:
     with served_hub(tmp_path, manifest("A", routes={"t": "FROM /twinChangeNotifications INTO $upstream"})) as hub:
         with hub.module("A") as module:
             module.patch_twin_reported_properties({"state": "running"})
@@ -67,7 +68,7 @@ def test_a_twin_change_that_is_routed_upstream_is_marked_as_one(tmp_path):
         assert b'"running"' in record.body_bytes()
 
 
-def test_upstream_offline_keeps_messages_and_online_delivers_them_in_order(hub):
+def test_upstream_offline_keeps_messages_and_online_delivers_them_in_order(hub) -> None:
     hub.service().misbehave(upstream_online=False)
     with hub.module("A") as module:
         for n in range(20):
@@ -77,12 +78,12 @@ def test_upstream_offline_keeps_messages_and_online_delivers_them_in_order(hub):
     wait_until(lambda: numbers(hub) == list(range(20)))
 
 
-def test_everything_acknowledged_is_recorded_once_over_kill_9_of_the_hub(hub):
+def test_everything_acknowledged_is_recorded_once_over_kill_9_of_the_hub(hub) -> None:
     """SDK sends are sequential here: what returned was acknowledged, and must be in the record after the restart."""
     acknowledged: list[int] = []
     stop = threading.Event()
 
-    def work(client):
+    def work(client) -> None:
         for n in itertools.count():
             if stop.is_set():
                 return
@@ -107,10 +108,10 @@ def test_everything_acknowledged_is_recorded_once_over_kill_9_of_the_hub(hub):
     assert found[: len(promised)] == promised
 
 
-def test_a_follower_over_rest_sees_what_arrives_and_ends_with_the_hub(hub):
+def test_a_follower_over_rest_sees_what_arrives_and_ends_with_the_hub(hub) -> None:
     seen: list[int] = []
 
-    def follow():
+    def follow() -> None:
         seen.extend(json.loads(record.body_bytes())["n"] for record in hub.service().upstream(follow=True))
 
     follower = threading.Thread(target=follow, daemon=True)
@@ -125,7 +126,7 @@ def test_a_follower_over_rest_sees_what_arrives_and_ends_with_the_hub(hub):
     assert not follower.is_alive()
 
 
-def test_rest_queries_select_by_module_sequence_and_count(hub):
+def test_rest_queries_select_by_module_sequence_and_count(hub) -> None:
     with hub.module("A") as a, hub.module("B") as b:
         for n in range(3):
             send(a, n)

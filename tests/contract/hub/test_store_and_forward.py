@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ def hub_status(hub) -> dict:
     return hub.service().status()["hub"]
 
 
-def test_what_was_sent_while_the_receiver_was_away_comes_in_order_to_an_sdk_client(tmp_path):  # 36
+def test_what_was_sent_while_the_receiver_was_away_comes_in_order_to_an_sdk_client(tmp_path: Path) -> None:  # 36
     from azure.iot.device import Message
 
     with running_hub(tmp_path, manifest(OUT)) as hub:
@@ -32,7 +33,7 @@ def test_what_was_sent_while_the_receiver_was_away_comes_in_order_to_an_sdk_clie
             assert [b.message().payload for _ in range(10)] == [str(number).encode() for number in range(10)]
 
 
-def test_a_receiver_that_does_not_acknowledge_gets_the_message_again_and_the_next_waits(tmp_path):  # 37
+def test_a_receiver_that_does_not_acknowledge_gets_the_message_again_and_the_next_waits(tmp_path: Path) -> None:  # 37
     with (
         running_hub(tmp_path, manifest(OUT), settings={"ack_timeout_s": 0.5}) as hub,
         wire(hub, "a") as a,
@@ -48,7 +49,7 @@ def test_a_receiver_that_does_not_acknowledge_gets_the_message_again_and_the_nex
         assert b.message().payload == b"second"
 
 
-def test_a_message_that_cannot_be_sent_on_is_dropped_and_does_not_block_the_rest(tmp_path):  # 38
+def test_a_message_that_cannot_be_sent_on_is_dropped_and_does_not_block_the_rest(tmp_path: Path) -> None:  # 38
     with (
         running_hub(tmp_path, manifest(OUT)) as hub,
         wire(hub, "a") as a,
@@ -62,7 +63,7 @@ def test_a_message_that_cannot_be_sent_on_is_dropped_and_does_not_block_the_rest
 
 
 @pytest.mark.parametrize(("ttl_s", "arrives"), [(1, False), (-1, True)], ids=["expired", "for ever"])
-def test_the_global_time_to_live_decides_what_a_late_receiver_gets(tmp_path, ttl_s, arrives):  # 39
+def test_the_global_time_to_live_decides_what_a_late_receiver_gets(tmp_path: Path, ttl_s, arrives) -> None:  # 39
     with running_hub(tmp_path, manifest(OUT, ttl_s=ttl_s)) as hub, wire(hub, "a") as a:
         a.output("out", b"old")
         begun = time.monotonic()
@@ -72,7 +73,7 @@ def test_the_global_time_to_live_decides_what_a_late_receiver_gets(tmp_path, ttl
             assert b.message().payload == (b"old" if arrives else b"new")
 
 
-def test_more_urgent_lanes_come_first_when_the_receiver_is_back(tmp_path):  # 40
+def test_more_urgent_lanes_come_first_when_the_receiver_is_back(tmp_path: Path) -> None:  # 40
     routes = {"low": with_priority("low", 9), "mid": with_priority("mid", 5), "high": with_priority("high", 0)}
     with running_hub(tmp_path, manifest(routes)) as hub, wire(hub, "a") as a:
         for number in range(3):
@@ -83,7 +84,7 @@ def test_more_urgent_lanes_come_first_when_the_receiver_is_back(tmp_path):  # 40
     assert got == [f"{output}{number}" for output in ("high", "mid", "low") for number in range(3)]
 
 
-def test_each_route_has_its_own_time_to_live(tmp_path):  # 41
+def test_each_route_has_its_own_time_to_live(tmp_path: Path) -> None:  # 41
     routes = {"short": with_priority("short", 1, 1), "long": with_priority("long", 2, 3600)}
     with running_hub(tmp_path, manifest(routes)) as hub, wire(hub, "a") as a:
         a.output("short", b"short")
@@ -95,7 +96,7 @@ def test_each_route_has_its_own_time_to_live(tmp_path):  # 41
             assert b.nothing(Publish, 0.3)
 
 
-def test_a_removed_route_discards_its_queue_and_the_other_endpoints_copy_stays(tmp_path):  # 42
+def test_a_removed_route_discards_its_queue_and_the_other_endpoints_copy_stays(tmp_path: Path) -> None:  # 42
     both = {"to_b": route("a/out", "b/in"), "to_c": route("a/out", "c/in")}
     with running_hub(tmp_path, manifest(both)) as hub, wire(hub, "a") as a:
         a.output("out", b"kept for c")
@@ -106,7 +107,7 @@ def test_a_removed_route_discards_its_queue_and_the_other_endpoints_copy_stays(t
             assert b.nothing(Publish, 0.3)
 
 
-def test_a_full_store_holds_acknowledgements_back_until_there_is_room(tmp_path):  # 43
+def test_a_full_store_holds_acknowledgements_back_until_there_is_room(tmp_path: Path) -> None:  # 43
     content = manifest(OUT)
     desired = content["modulesContent"]["$edgeHub"]["properties.desired"]
     desired["storeAndForwardConfiguration"]["storeLimits"] = {"maxSizeBytes": 2000}
@@ -121,7 +122,7 @@ def test_a_full_store_holds_acknowledgements_back_until_there_is_room(tmp_path):
             assert b.message().payload == b"y" * 1500
 
 
-def test_a_hundred_waiting_messages_survive_kill_9_of_the_hub(tmp_path):  # 44
+def test_a_hundred_waiting_messages_survive_kill_9_of_the_hub(tmp_path: Path) -> None:  # 44
     from azure.iot.device import Message
 
     with running_hub(tmp_path, manifest(OUT)) as hub:
@@ -135,7 +136,7 @@ def test_a_hundred_waiting_messages_survive_kill_9_of_the_hub(tmp_path):  # 44
         wait_until(lambda: hub_status(hub)["stored_messages"] == 0)
 
 
-def test_sdk_clients_find_the_hub_again_after_kill_9_and_nothing_acknowledged_is_lost(tmp_path):  # 44
+def test_sdk_clients_find_the_hub_again_after_kill_9_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:  # 44
     from azure.iot.device import Message
 
     with running_hub(tmp_path, manifest(OUT)) as hub:
@@ -159,7 +160,7 @@ def test_sdk_clients_find_the_hub_again_after_kill_9_and_nothing_acknowledged_is
         wait_until(lambda: set(acknowledged) <= set(inbox.bodies), 30, "every acknowledged message arrives")
 
 
-def test_a_torn_tail_of_the_log_is_said_and_the_hub_starts(tmp_path):
+def test_a_torn_tail_of_the_log_is_said_and_the_hub_starts(tmp_path: Path) -> None:
     with running_hub(tmp_path, manifest(OUT)) as hub:
         with wire(hub, "a") as a:
             a.output("out", b"whole")
@@ -173,7 +174,7 @@ def test_a_torn_tail_of_the_log_is_said_and_the_hub_starts(tmp_path):
             assert b.message().payload == b"whole"
 
 
-def test_messages_for_a_module_whose_link_breaks_before_its_acknowledgement_come_again(tmp_path):
+def test_messages_for_a_module_whose_link_breaks_before_its_acknowledgement_come_again(tmp_path: Path) -> None:
     with running_hub(tmp_path, manifest(OUT)) as hub, wire(hub, "a") as a:
         with wire(hub, "b", listen=True) as b:
             a.output("out", b"again")

@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from vigie_edgehub.service.credentials import ConnectionString
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
+def hub(tmp_path_factory: pytest.TempPathFactory):
     with running_hub(tmp_path_factory.mktemp("hub"), manifest()) as hub:
         yield hub
 
@@ -36,7 +37,7 @@ def is_closed(link: socket.socket) -> bool:
         return True
 
 
-def test_silent_connections_lock_no_module_out_and_their_number_is_bounded(hub):
+def test_silent_connections_lock_no_module_out_and_their_number_is_bounded(hub) -> None:
     with ExitStack() as stack:
         silent = [stack.enter_context(plain_socket(hub)) for _ in range(234)]
         with wire(hub, "a") as link:
@@ -45,7 +46,7 @@ def test_silent_connections_lock_no_module_out_and_their_number_is_bounded(hub):
     assert wait_until(lambda: hub.events("silent_connection_closed"))
 
 
-def test_who_is_silent_after_the_handshake_is_counted_too(hub):
+def test_who_is_silent_after_the_handshake_is_counted_too(hub) -> None:
     with ExitStack() as stack:
         silent = [stack.enter_context(tls_socket(hub)) for _ in range(70)]
         with wire(hub, "a") as link:
@@ -53,7 +54,7 @@ def test_who_is_silent_after_the_handshake_is_counted_too(hub):
         assert all(is_closed(one) for one in silent[:6])
 
 
-def test_a_connection_without_a_connect_ends_by_itself(tmp_path):
+def test_a_connection_without_a_connect_ends_by_itself(tmp_path: Path) -> None:
     with running_hub(tmp_path, manifest(), settings={"connect_within_s": 0.2}) as hub, tls_socket(hub) as silent:
         assert is_closed(silent)
 
@@ -68,7 +69,7 @@ def test_a_connection_without_a_connect_ends_by_itself(tmp_path):
     ],
     ids=["pings", "a publish of 2 MB", "16 KB of CONNECT", "256 MB of CONNECT"],
 )
-def test_the_first_packet_is_a_connect_of_a_sane_size(hub, data, reason):
+def test_the_first_packet_is_a_connect_of_a_sane_size(hub, data, reason) -> None:
     before = len(hub.events("packet_malformed"))
     with tls_socket(hub) as stranger:
         stranger.sendall(data)
@@ -76,7 +77,7 @@ def test_the_first_packet_is_a_connect_of_a_sane_size(hub, data, reason):
     assert reason in wait_until(lambda: hub.events("packet_malformed")[before:])[0]["reason"]
 
 
-def test_only_subscriptions_that_mean_something_are_kept_and_64_of_them(hub):
+def test_only_subscriptions_that_mean_something_are_kept_and_64_of_them(hub) -> None:
     with wire(hub, "c") as link:
         for start in range(0, 6000, 500):
             filters = tuple((f"rubbish/{start + n}/#", 1) for n in range(500))
@@ -91,7 +92,7 @@ def test_only_subscriptions_that_mean_something_are_kept_and_64_of_them(hub):
     assert all(name.startswith("devices/") for name in stored)
 
 
-def test_a_header_that_is_not_ascii_is_401_and_so_is_a_token_for_something_else(hub):
+def test_a_header_that_is_not_ascii_is_401_and_so_is_a_token_for_something_else(hub) -> None:
     made = ConnectionString.parse(hub.connection_string)
     narrow = ConnectionString(f"{made.host}/devices/other", made.policy, made.key)
     for header in (b"SharedAccessSignature sr=a&sig=\xff&se=9999999999&skn=iothubowner", narrow.token(9_999_999_999)):
@@ -100,7 +101,7 @@ def test_a_header_that_is_not_ascii_is_401_and_so_is_a_token_for_something_else(
 
 
 @pytest.mark.parametrize("module", ["..", ".", "%2E%2E", "../../x", "a b", "a" * 129, "a;b"])
-def test_an_id_that_would_leave_its_folder_or_topic_makes_no_module(hub, module):
+def test_an_id_that_would_leave_its_folder_or_topic_makes_no_module(hub, module) -> None:
     text = module.replace("%2E", ".")
     made = ConnectionString.parse(hub.connection_string)
     path = f"/devices/{hub.description['device_id']}/modules/{''.join(f'%{byte:02X}' for byte in text.encode())}"
@@ -108,7 +109,7 @@ def test_an_id_that_would_leave_its_folder_or_topic_makes_no_module(hub, module)
     assert (status, "is not a module id" in body) == (400, True), body
 
 
-def test_a_report_that_reads_as_infinity_is_answered_and_poisons_nothing(hub):
+def test_a_report_that_reads_as_infinity_is_answered_and_poisons_nothing(hub) -> None:
     with wire(hub, "a") as link:
         link.subscribe("$iothub/twin/res/#")
         reports = [(b'{"x": 1e400}', 400), (b'{"y": {"z": [-1e999]}}', 400), (b'{"x": 1}', 204)]
@@ -122,7 +123,7 @@ def test_a_report_that_reads_as_infinity_is_answered_and_poisons_nothing(hub):
 
 
 @pytest.mark.parametrize("key", ["", "c2hvcnQ=", "not base64!", "A" * 200])
-def test_a_key_that_cannot_sign_is_refused(hub, key):
+def test_a_key_that_cannot_sign_is_refused(hub, key) -> None:
     made = ConnectionString.parse(hub.connection_string)
     wanted = {"authentication": {"type": "sas", "symmetricKey": {"primaryKey": key, "secondaryKey": None}}}
     path = f"/devices/{hub.description['device_id']}/modules/new"
@@ -144,7 +145,7 @@ def request(hub, method: str, path: str, authorization: str | bytes, body: objec
         connection.close()
 
 
-def test_a_module_connects_while_another_opens_and_closes_all_the_time(hub):
+def test_a_module_connects_while_another_opens_and_closes_all_the_time(hub) -> None:
     for _ in range(100):
         with plain_socket(hub):
             pass

@@ -20,7 +20,7 @@ def parsed(*files: Path) -> dict[str, dict]:
     return {Path(name).stem: found for name, found in json.loads(run.stdout).items()}
 
 
-def test_every_module_has_a_model_that_microsofts_parser_takes_and_a_mistake_would_be_found(tmp_path):
+def test_every_module_has_a_model_that_microsofts_parser_takes_and_a_mistake_would_be_found(tmp_path: Path) -> None:
     mistaken = json.loads((MODELS / "viewer.json").read_text(encoding="utf-8"))
     mistaken["contents"][0]["schema"] = "doubl"
     (tmp_path / "mistaken.json").write_text(json.dumps(mistaken))

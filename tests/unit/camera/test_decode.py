@@ -40,7 +40,7 @@ MATRIX = {
 
 
 @pytest.mark.parametrize("name", MATRIX)
-def test_frames_equal_ffmpegs_own(tmp_path, name):
+def test_frames_equal_ffmpegs_own(tmp_path: Path, name) -> None:
     words, pix_fmt, suffix = MATRIX[name]
     if not has_encoder(words.split()[0]):
         pytest.skip(f"this ffmpeg has no {words.split()[0]}")
@@ -53,7 +53,7 @@ def test_frames_equal_ffmpegs_own(tmp_path, name):
 
 
 @pytest.mark.parametrize("size", ["161x121", "16x16", "2x2", "64x1080"])
-def test_odd_and_tiny_sizes(tmp_path, size):
+def test_odd_and_tiny_sizes(tmp_path: Path, size) -> None:
     width, height = map(int, size.split("x"))
     path = clip(tmp_path / "clip.mkv", "-c:v", "ffv1", "-pix_fmt", "yuv420p", size=size, source="testsrc")
     pictures, planes, _, _ = decoded(path)
@@ -68,7 +68,7 @@ def test_odd_and_tiny_sizes(tmp_path, size):
     [("libx264 -flags +ildct+ilme", ".mp4"), ("mpeg2video -q:v 3 -flags +ildct+ilme", ".ts")],
     ids=["h264", "mpeg2"],
 )
-def test_interlaced_video_shows_the_picture_deinterlaced(tmp_path, field, encode, suffix):
+def test_interlaced_video_shows_the_picture_deinterlaced(tmp_path: Path, field, encode, suffix) -> None:
     path = clip(tmp_path / f"int{suffix}", "-vf", f"setfield={field}", "-c:v", *encode.split(), "-pix_fmt", "yuv420p")
     pictures, planes, _, damage = decoded(path)
     assert len(pictures) == FRAMES
@@ -76,7 +76,7 @@ def test_interlaced_video_shows_the_picture_deinterlaced(tmp_path, field, encode
     assert max(differences(path, planes, "bwdif=mode=send_frame:deint=interlaced")) <= 2
 
 
-def test_a_mixed_stream_is_deinterlaced_where_it_is_interlaced_and_loses_no_frame(tmp_path):
+def test_a_mixed_stream_is_deinterlaced_where_it_is_interlaced_and_loses_no_frame(tmp_path: Path) -> None:
     progressive = clip(tmp_path / "p.ts", "-c:v", "libx264", "-pix_fmt", "yuv420p")
     interlaced = clip(
         tmp_path / "i.ts", "-vf", "setfield=tff", "-c:v", "libx264", "-flags", "+ildct+ilme", "-pix_fmt", "yuv420p"
@@ -89,7 +89,7 @@ def test_a_mixed_stream_is_deinterlaced_where_it_is_interlaced_and_loses_no_fram
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_rotated_file_is_shown_upright_as_ffmpeg_shows_it(tmp_path, turn):
+def test_a_rotated_file_is_shown_upright_as_ffmpeg_shows_it(tmp_path: Path, turn) -> None:
     plain = clip(tmp_path / "plain.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p")
     path = tmp_path / "turned.mp4"
     run("-i", plain, "-c", "copy", "-metadata:s:v", f"rotate={turn}", path)
@@ -99,7 +99,7 @@ def test_a_rotated_file_is_shown_upright_as_ffmpeg_shows_it(tmp_path, turn):
     assert max(differences(path, planes)) == 0
 
 
-def test_anamorphic_video_gets_square_pixels(tmp_path):
+def test_anamorphic_video_gets_square_pixels(tmp_path: Path) -> None:
     path = clip(tmp_path / "wide.mp4", "-vf", "setsar=16/11", "-c:v", "libx264", "-pix_fmt", "yuv420p")
     pictures, planes, _, _ = decoded(path)
     assert {one.shape for one in pictures} == {(120, 233, 3)}
@@ -108,7 +108,7 @@ def test_anamorphic_video_gets_square_pixels(tmp_path):
 
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m"])
 @pytest.mark.parametrize("value_range", ["tv", "pc"])
-def test_a_tagged_matrix_and_range_are_honoured(tmp_path, matrix, value_range):
+def test_a_tagged_matrix_and_range_are_honoured(tmp_path: Path, matrix, value_range) -> None:
     colour = {"bt709": "bt709", "smpte170m": "bt601"}[matrix]
     path = clip(
         tmp_path / "clip.mkv",
@@ -123,7 +123,7 @@ def test_a_tagged_matrix_and_range_are_honoured(tmp_path, matrix, value_range):
     assert np.abs(pictures[0][60, 80].astype(int) - (0, 0, 255)).max() <= 4
 
 
-def test_variable_frame_times_are_the_files_own(tmp_path):
+def test_variable_frame_times_are_the_files_own(tmp_path: Path) -> None:
     path = clip(
         tmp_path / "vfr.mkv",
         "-vf",
@@ -157,7 +157,9 @@ def damaged(path: Path, how: str) -> Path:
 
 
 @pytest.mark.parametrize("how", ["cut", "zeros", "noise", "gap", "flips"])
-def test_a_damaged_file_gives_every_frame_that_ffmpeg_gives_and_says_how_many_are_not_whole(tmp_path, how):
+def test_a_damaged_file_gives_every_frame_that_ffmpeg_gives_and_says_how_many_are_not_whole(
+    tmp_path: Path, how
+) -> None:
     whole = tmp_path / "whole.ts"
     run("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10", "-frames:v", 60, "-c:v", "libx264", "-g", 10, whole)
     path = damaged(whole, how)
@@ -169,7 +171,7 @@ def test_a_damaged_file_gives_every_frame_that_ffmpeg_gives_and_says_how_many_ar
         assert damage.total > 0 or len(pictures) < 60
 
 
-def test_a_truncated_mp4_says_that_it_ends_early(tmp_path):
+def test_a_truncated_mp4_says_that_it_ends_early(tmp_path: Path) -> None:
     whole = tmp_path / "whole.mp4"
     run(
         "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10", "-frames:v", 60, "-c:v", "libx264",
@@ -181,7 +183,7 @@ def test_a_truncated_mp4_says_that_it_ends_early(tmp_path):
     assert damage.total > 0 or damage.ended_early
 
 
-def test_sound_alone_is_no_video(tmp_path):
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     path = tmp_path / "sound.mka"
     run("-f", "lavfi", "-i", "sine=d=1", path)
     with pytest.raises(DecodeError) as caught:
@@ -189,7 +191,7 @@ def test_sound_alone_is_no_video(tmp_path):
     assert caught.value.cause is Cause.NO_VIDEO
 
 
-def test_opencv_decodes_progressive_video_and_refuses_interlaced_instead_of_showing_memory(tmp_path):
+def test_opencv_decodes_progressive_video_and_refuses_interlaced_instead_of_showing_memory(tmp_path: Path) -> None:
     # In a process of its own: the back end takes standard error over.
     code = (
         "import sys; from vigie_camera.decode.backend import DecodeError, VideoOptions\n"
@@ -219,11 +221,11 @@ def test_opencv_decodes_progressive_video_and_refuses_interlaced_instead_of_show
         ("rgb24", "bgr24"), ("gbrp", "bgr24"), ("pal8", "bgr24"), ("gbrp10le", "bgr24"),
     ],
 )  # fmt: skip
-def test_every_other_pixel_format_becomes_the_nearest_of_eight_bits(pix_fmt, becomes):
+def test_every_other_pixel_format_becomes_the_nearest_of_eight_bits(pix_fmt, becomes) -> None:
     assert converted_to(pix_fmt) == becomes
 
 
-def test_untagged_video_is_read_as_players_read_it():
+def test_untagged_video_is_read_as_players_read_it() -> None:
     assert matrix_of(2, (1080, 1920)) == matrix_of(2, (720, 1280)) == "bt709"
     assert matrix_of(2, (576, 720)) == matrix_of(2, (360, 640)) == "bt601"
     assert range_of(0, "yuv420p") == "limited"

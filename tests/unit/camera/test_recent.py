@@ -15,7 +15,7 @@ def found(recent: Recent, seq: int) -> bool:
     return recent.find("dock", seq, f"dock-0badc0de-{seq}") is not None
 
 
-def test_a_frame_is_known_as_long_as_its_slot_has_no_other_however_many_come():
+def test_a_frame_is_known_as_long_as_its_slot_has_no_other_however_many_come() -> None:
     recent = Recent()
     recent.note(item(0, RingReference("dock.1", 7, 2, (48, 64, 3))))
     for seq in range(1, 1000):
@@ -24,14 +24,14 @@ def test_a_frame_is_known_as_long_as_its_slot_has_no_other_however_many_come():
     assert recent.find("dock", 0, "dock-00000000-0") is None, "of another start"
 
 
-def test_frames_of_a_former_ring_are_forgotten():
+def test_frames_of_a_former_ring_are_forgotten() -> None:
     recent = Recent()
     recent.note(item(0, RingReference("dock.1", 0, 2, (48, 64, 3))))
     recent.note(item(1, RingReference("dock.2", 1, 2, (48, 64, 3))))
     assert (found(recent, 0), found(recent, 1)) == (False, True)
 
 
-def test_frames_in_messages_are_known_by_number_up_to_a_bound():
+def test_frames_in_messages_are_known_by_number_up_to_a_bound() -> None:
     recent = Recent()
     for seq in range(200):
         recent.note(item(seq, InlineJpeg(b"", (48, 64, 3), (48, 64))))

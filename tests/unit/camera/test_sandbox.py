@@ -46,7 +46,9 @@ def secrets(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_hostile_decoder_starts_nothing_and_reaches_neither_kernel_nor_other_processes(tmp_path, secrets):
+def test_a_hostile_decoder_starts_nothing_and_reaches_neither_kernel_nor_other_processes(
+    tmp_path: Path, secrets
+) -> None:
     video = make_video(tmp_path / "a.avi", frames=1)
     got = try_all(task(str(video)), secret=str(secrets), beside=str(tmp_path / "new"), parent=os.getpid())
     assert "seccomp" in got.pop("sandbox")
@@ -93,7 +95,7 @@ def test_a_hostile_decoder_starts_nothing_and_reaches_neither_kernel_nor_other_p
 
 
 @pytest.mark.skipif(landlock_version() < 4, reason="this kernel cannot bound TCP (Linux 6.7)")
-def test_a_hostile_decoder_of_a_network_camera_calls_its_own_camera_s_port_only(secrets, tmp_path):
+def test_a_hostile_decoder_of_a_network_camera_calls_its_own_camera_s_port_only(secrets, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as camera, socket.create_server(("127.0.0.1", 0)) as other:
         port, elsewhere = camera.getsockname()[1], other.getsockname()[1]
         got = try_all(task(f"rtsp://127.0.0.1:{port}/a"), connect=[port, elsewhere], secret=str(secrets))
@@ -105,7 +107,7 @@ def test_a_hostile_decoder_of_a_network_camera_calls_its_own_camera_s_port_only(
 
 
 @needs_landlock
-def test_a_link_in_a_folder_of_pictures_leads_to_its_picture_and_to_nothing_beside_it(tmp_path, secrets):
+def test_a_link_in_a_folder_of_pictures_leads_to_its_picture_and_to_nothing_beside_it(tmp_path: Path, secrets) -> None:
     album, pool = tmp_path / "album", tmp_path / "pool"
     album.mkdir()
     pool.mkdir()
@@ -120,7 +122,7 @@ def test_a_link_in_a_folder_of_pictures_leads_to_its_picture_and_to_nothing_besi
 
 
 @pytest.mark.parametrize("address", ["/", "/*.jpg", "/e*/shadow"])
-def test_no_source_opens_all_files_of_the_device(address):
+def test_no_source_opens_all_files_of_the_device(address) -> None:
     assert Path("/") not in set(readable(task(address)))
 
 
@@ -134,11 +136,11 @@ def test_no_source_opens_all_files_of_the_device(address):
         ("synthetic://conveyor", "synthetic", ()),
     ],
 )
-def test_where_a_decoder_may_connect_to_follows_from_its_source(address, kind, ports):
+def test_where_a_decoder_may_connect_to_follows_from_its_source(address, kind, ports) -> None:
     assert tcp_ports(task(address, kind)) == ports
 
 
-async def test_the_module_says_which_measures_hold_its_decoders_and_the_kernel_says_the_same(tmp_path):
+async def test_the_module_says_which_measures_hold_its_decoders_and_the_kernel_says_the_same(tmp_path: Path) -> None:
     async with camera_module(tmp_path) as module:
         module.set(belt={"source": "synthetic://conveyor?size=64x64&fps=20"})
         await until(lambda: module.consumer.items, "frames")
@@ -154,7 +156,7 @@ async def test_the_module_says_which_measures_hold_its_decoders_and_the_kernel_s
             assert shown == (1 if measure in said else 0)
 
 
-def test_the_numbers_of_this_machine_are_the_kernel_s_own():
+def test_the_numbers_of_this_machine_are_the_kernel_s_own() -> None:
     """Against the headers, where they are installed."""
     headers = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
     if not headers.exists():

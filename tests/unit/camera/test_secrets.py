@@ -45,7 +45,9 @@ def test_a_secret_that_is_nowhere_is_named_and_where_it_was_looked_for(tmp_path:
     )
 
 
-async def test_no_secret_is_seen_when_a_camera_cannot_be_reached(tmp_path: Path, capfd) -> None:
+async def test_no_secret_is_seen_when_a_camera_cannot_be_reached(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """FFmpeg prints the URL that it cannot open; ours is a process where it must not."""
     secret = {"VIGIE_SECRET_DOOR": CANARY, "VIGIE_SECRET_HOST_DOOR": "127.0.0.1"}
     async with camera_module(tmp_path, **secret) as module:

@@ -62,7 +62,9 @@ def write_secret(folder: Path, name: str, value: str, host: str | None) -> None:
         (folder / f"{name}.host").write_text(host)
 
 
-async def test_a_twin_sends_no_secret_and_no_variable_to_a_host_of_its_choice(tmp_path: Path, monkeypatch) -> None:
+async def test_a_twin_sends_no_secret_and_no_variable_to_a_host_of_its_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The reproduction: every secret of the device, and PATH, in one URL."""
     monkeypatch.setenv("FLEET_API_TOKEN", CANARY)
     write_secret(tmp_path / "secrets", "DOCK_9", CANARY, "10.9.9.9")

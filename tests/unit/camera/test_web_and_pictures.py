@@ -238,14 +238,14 @@ def chunks(data: bytes, size: int) -> object:
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 @pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
-def test_parts_are_found_however_they_are_cut_on_the_way(size, newline):
+def test_parts_are_found_however_they_are_cut_on_the_way(size, newline) -> None:
     head = b"--b" + newline + b"Content-Type: image/jpeg" + newline
     body = head + b"Content-Length: 7" + newline * 2 + b"--b\r\nab" + newline + head + newline + b"second" + newline
     parts = Parts(chunks(body + b"--b--", size), boundary_of('multipart/x-mixed-replace;boundary="b"'))
     assert [parts.next(), parts.next(), parts.next()] == [b"--b\r\nab", b"second", None]
 
 
-def test_a_multipart_stream_without_a_boundary_or_with_endless_headers_is_refused():
+def test_a_multipart_stream_without_a_boundary_or_with_endless_headers_is_refused() -> None:
     with pytest.raises(MultipartError):
         boundary_of("multipart/x-mixed-replace")
     with pytest.raises(MultipartError):

@@ -62,11 +62,11 @@ def routes_of(body: bytes, *, encoding: str = "utf-8") -> set[str]:
     ],
     ids=["event", "alert among events", "camera", "camera as alert", "boxes"],
 )
-def test_a_message_takes_the_routes_that_are_meant_for_it(body, expected):
+def test_a_message_takes_the_routes_that_are_meant_for_it(body, expected) -> None:
     assert routes_of(body) == expected
 
 
-def test_compressed_bodies_take_every_route_that_asks_for_properties_alone():
+def test_compressed_bodies_take_every_route_that_asks_for_properties_alone() -> None:
     assert routes_of(gzip.compress(events_message(1, [down("alert")])), encoding="gzip") == {
         "vigie-events", "vigie-alerts",
     }  # fmt: skip
@@ -77,7 +77,7 @@ def columns() -> list[str]:
     return [one.split(":")[0].strip() for one in declared.split(",")]
 
 
-def test_the_table_is_made_of_members_that_events_have_in_the_order_of_its_columns():
+def test_the_table_is_made_of_members_that_events_have_in_the_order_of_its_columns() -> None:
     read = set(re.findall(r"\bitem\.([a-z_]+)", TABLES))
     assert len(read) > 12
     assert read - MEMBERS == set()
@@ -92,7 +92,7 @@ def SCHEMA_HEAD() -> set[str]:  # noqa: N802 - a constant that is looked up
 
 
 @pytest.mark.parametrize("name", ["crossings-per-hour", "zone-stays", "cameras-without-pictures"])
-def test_a_query_names_columns_types_and_phases_that_are_there(name):
+def test_a_query_names_columns_types_and_phases_that_are_there(name) -> None:
     query = "\n".join(
         line for line in (CLOUD / f"adx/{name}.kql").read_text().splitlines() if not line.startswith("//")
     )
@@ -104,7 +104,7 @@ def test_a_query_names_columns_types_and_phases_that_are_there(name):
     assert quoted - TYPES - {"new", "update", "end"} == set()
 
 
-def test_the_stream_analytics_job_names_members_and_types_that_are_there():
+def test_the_stream_analytics_job_names_members_and_types_that_are_there() -> None:
     job = (CLOUD / "stream-analytics/alerts.asaql").read_text()
     read = set(re.findall(r"ArrayValue\.\[?([a-z_]+)", job))
     assert len(read) > 8
@@ -128,7 +128,7 @@ def exported(body: bytes, *, encoding: str = "utf-8") -> dict:
     return {"body": json.loads(body), "bodyEncoding": "json", "systemProperties": system}
 
 
-def test_the_consumer_keeps_each_event_once_compressed_or_not_in_one_run_or_in_two(tmp_path):
+def test_the_consumer_keeps_each_event_once_compressed_or_not_in_one_run_or_in_two(tmp_path: Path) -> None:
     import sqlite3
 
     first = exported(events_message(1, [zone_event(1), zone_event(2)]))
@@ -143,7 +143,7 @@ def test_the_consumer_keeps_each_event_once_compressed_or_not_in_one_run_or_in_t
     assert msgspec.json.decode(rows[0][5])["zone"] == "dock"
 
 
-def test_the_consumer_removes_what_is_too_old_and_stops_at_what_it_does_not_understand(tmp_path):
+def test_the_consumer_removes_what_is_too_old_and_stops_at_what_it_does_not_understand(tmp_path: Path) -> None:
     file = tmp_path / "events.sqlite"
     old = exported(events_message(1, [zone_event(1, at="2020-01-01T00:00:00.000Z")]))
     assert consume(file, old, keep_days=30).stdout == "1 messages, 1 new events, 1 removed for their age\n"

@@ -23,7 +23,7 @@ def command_lines():
                 yield found.strip().rstrip('"').strip()
 
 
-def test_every_command_of_the_page_is_one():
+def test_every_command_of_the_page_is_one() -> None:
     lines = list(command_lines())
     assert len(lines) >= 10
     for line in lines:
@@ -32,14 +32,14 @@ def test_every_command_of_the_page_is_one():
         assert rest == [], line
 
 
-def test_every_option_of_misbehaviour_is_on_the_page():
+def test_every_option_of_misbehaviour_is_on_the_page() -> None:
     named = {"upstream_online": "--upstream offline"}
     for field in Misbehaviour.__struct_fields__:
         option = named.get(field, "--" + field.removesuffix("_ms").replace("_", "-"))
         assert f"`{option}" in PAGE, option
 
 
-def test_every_path_that_is_served_is_on_the_page():
+def test_every_path_that_is_served_is_on_the_page() -> None:
     from aiohttp import web
 
     app = web.Application()
@@ -54,12 +54,12 @@ def test_every_path_that_is_served_is_on_the_page():
         assert f"`{path}" in page or f"`{known}" in page or f" {path}" in page or f" {known}" in page, path
 
 
-def test_every_case_is_listed_once():
+def test_every_case_is_listed_once() -> None:
     assert [int(number) for number, _ in CASES] == list(range(1, 66))
 
 
 @pytest.mark.parametrize(("case", "held_by"), CASES, ids=[number for number, _ in CASES])
-def test_every_case_is_held_by_tests_that_exist_or_left_out_with_a_reason(case, held_by):
+def test_every_case_is_held_by_tests_that_exist_or_left_out_with_a_reason(case, held_by) -> None:
     if held_by.startswith("left out: "):
         return
     named = re.findall(r"`([^`:]+)::(\w+)`", held_by)

@@ -3,6 +3,7 @@
 import io
 import json
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,7 @@ def content(routes, *, modules=("A", "B"), version="1.1"):
     }
 
 
-def recorded(state, count):
+def recorded(state, count) -> None:
     with open_sink(record_file(state).parent, {}) as sink:
         sink.append(
             [
@@ -48,14 +49,14 @@ def recorded(state, count):
     ["twin", "twin get", "twin set", "method", "upstream", "upstream tail", "upstream export", "hub", "hub run",
      "hub env", "hub status", "hub apply", "hub misbehave", "hub lint"],
 )  # fmt: skip
-def test_every_help_text_has_an_example(words, capsys):
+def test_every_help_text_has_an_example(words, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*words.split(), "--help"])
     assert ended.value.code == 0
     assert f"./vigie {words}" in capsys.readouterr().out
 
 
-def test_json_is_taken_from_the_argument_a_file_or_stdin(tmp_path, monkeypatch):
+def test_json_is_taken_from_the_argument_a_file_or_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "patch.json").write_text('{"a": 1}')
     assert read_json_object('{"a": 1}') == read_json_object(str(tmp_path / "patch.json")) == {"a": 1}
     monkeypatch.setattr("sys.stdin", io.StringIO('{"a": 1}'))
@@ -73,12 +74,12 @@ def test_json_is_taken_from_the_argument_a_file_or_stdin(tmp_path, monkeypatch):
         ("/", "neither a JSON object nor a file"),
     ],
 )
-def test_what_is_no_json_object_is_refused_in_one_sentence(text, reason):
+def test_what_is_no_json_object_is_refused_in_one_sentence(text, reason) -> None:
     with pytest.raises(UsageError, match=reason):
         read_json_object(text)
 
 
-def test_acknowledgements_are_found_below_the_patched_keys_only():
+def test_acknowledgements_are_found_below_the_patched_keys_only() -> None:
     reported = {
         "score": {"value": 0.5, "ac": 200, "av": 4},
         "cameras": {"dock": {"value": {}, "ac": 400, "av": 4, "ad": "$.cameras.dock.fps: expected 1..120, got 0"}},
@@ -92,7 +93,7 @@ def test_acknowledgements_are_found_below_the_patched_keys_only():
     }
 
 
-def test_lint_reports_every_bad_route_and_what_the_hub_would_accept_in_silence():
+def test_lint_reports_every_bad_route_and_what_the_hub_would_accept_in_silence() -> None:
     findings = lint_manifest(
         content(
             {
@@ -107,12 +108,14 @@ def test_lint_reports_every_bad_route_and_what_the_hub_would_accept_in_silence()
     assert "$.routes.two: column 1" in str(findings[1])
 
 
-def test_lint_reports_a_wrong_schema_once_not_for_every_route():
+def test_lint_reports_a_wrong_schema_once_not_for_every_route() -> None:
     findings = lint_manifest(content({"a": "FROM /* INTO $upstream", "b": "FROM /* INTO $upstream"}, version="2.0"))
     assert [finding.message for finding in findings] == ["$.schemaVersion: expected 1.0 to 1.3, got 2.0"]
 
 
-def test_lint_ends_with_1_when_something_is_wrong_and_0_when_not(tmp_path, capsys):
+def test_lint_ends_with_1_when_something_is_wrong_and_0_when_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_text(json.dumps(content({"all": "FROM /messages/* INTO $upstream"})))
     bad.write_text("{}")
@@ -122,14 +125,16 @@ def test_lint_ends_with_1_when_something_is_wrong_and_0_when_not(tmp_path, capsy
     assert "error: $edgeHub: expected an object with 'modulesContent'" in capsys.readouterr().out
 
 
-def test_a_command_without_a_hub_says_so_with_exit_code_3(tmp_path, capsys):
+def test_a_command_without_a_hub_says_so_with_exit_code_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["twin", "get", "camera", "--state", str(tmp_path)]) == 3
     assert f"no local hub runs on {tmp_path}" in capsys.readouterr().err
     assert main(["upstream", "tail", "--state", str(tmp_path)]) == 3
     assert "there is no such file" in capsys.readouterr().err
 
 
-def test_upstream_tail_shows_the_last_messages_of_a_stopped_hub(tmp_path, capsys):
+def test_upstream_tail_shows_the_last_messages_of_a_stopped_hub(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recorded(tmp_path, 20)
     assert main(["upstream", "tail", "--last", "2", "--module", "A", "--state", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -137,7 +142,9 @@ def test_upstream_tail_shows_the_last_messages_of_a_stopped_hub(tmp_path, capsys
     assert all("A/out" in line for line in lines)
 
 
-def test_upstream_export_writes_json_lines_to_stdout_or_a_file(tmp_path, capfd):
+def test_upstream_export_writes_json_lines_to_stdout_or_a_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     recorded(tmp_path, 5)
     assert main(["upstream", "export", "--state", str(tmp_path), "--after", "2"]) == 0
     assert [json.loads(line)["body"]["n"] for line in capfd.readouterr().out.splitlines()] == [2, 3, 4]
@@ -147,7 +154,7 @@ def test_upstream_export_writes_json_lines_to_stdout_or_a_file(tmp_path, capfd):
     assert [path.name for path in tmp_path.glob(".out*")] == []
 
 
-def test_upstream_export_filters_by_time(tmp_path, capfd):
+def test_upstream_export_filters_by_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     recorded(tmp_path, 3)
     assert main(["upstream", "export", "--state", str(tmp_path), "--until", "2023-11-14T22:13:20Z"]) == 0
     assert capfd.readouterr().out == ""
@@ -157,13 +164,15 @@ def test_upstream_export_filters_by_time(tmp_path, capfd):
     assert "--since takes a time such as" in capfd.readouterr().err
 
 
-def test_upstream_export_into_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
+def test_upstream_export_into_a_folder_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recorded(tmp_path, 1)
     assert main(["upstream", "export", "--state", str(tmp_path), "--output", str(tmp_path / "no/where.jsonl")]) == 3
     assert "cannot write" in capsys.readouterr().err
 
 
-def test_a_record_that_nobody_may_write_can_still_be_read(tmp_path, capsys):
+def test_a_record_that_nobody_may_write_can_still_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recorded(tmp_path, 1)
     record_file(tmp_path).chmod(stat.S_IRUSR)
     assert main(["upstream", "tail", "--state", str(tmp_path)]) == 0

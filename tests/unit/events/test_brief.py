@@ -32,7 +32,7 @@ def sent(brief: Brief, told) -> list[tuple[str, str, float]]:
     return out
 
 
-def test_gone_within_the_time_is_one_item_and_what_stays_is_told_in_order_when_the_time_is_over(told):
+def test_gone_within_the_time_is_one_item_and_what_stays_is_told_in_order_when_the_time_is_over(told) -> None:
     order = [("short", "end"), ("long", "new"), ("long", "update"), ("long", "end")]
     early, late = sent(Brief(5.0), told), sent(Brief(8.0), told)
     assert [one[:2] for one in early] == [one[:2] for one in late] == order
@@ -41,16 +41,16 @@ def test_gone_within_the_time_is_one_item_and_what_stays_is_told_in_order_when_t
     assert [one[:2] for one in sent(Brief(60.0), told)] == [("short", "end"), ("long", "end")]
 
 
-def test_with_0_everything_goes_at_once(told):
+def test_with_0_everything_goes_at_once(told) -> None:
     assert sent(Brief(0.0), told) == [(event.id, event.phase, at_s) for at_s, event in told]
 
 
-def test_an_alert_is_never_held(told):
+def test_an_alert_is_never_held(told) -> None:
     alert = msgspec.structs.replace(told[0][1], severity="alert")
     assert Brief(5.0).sift([alert], 0.0) == [alert]
 
 
-def test_what_is_held_at_the_end_or_by_a_shorter_time_goes_whole(told):
+def test_what_is_held_at_the_end_or_by_a_shorter_time_goes_whole(told) -> None:
     brief = Brief(60.0)
     assert brief.sift([told[0][1], told[1][1]], 0.0) == []
     brief.configure(0.0)
@@ -61,7 +61,7 @@ def test_what_is_held_at_the_end_or_by_a_shorter_time_goes_whole(told):
     assert brief.close() == [told[0][1]]
 
 
-def test_upstream_leaves_out_the_trace_that_the_key_ends_with_and_no_other(told):
+def test_upstream_leaves_out_the_trace_that_the_key_ends_with_and_no_other(told) -> None:
     event = told[0][1]
     short = upstream_form(event)
     assert (short.trace, f"event/{event.id}/new/{event.trace}") == ("", short.key)

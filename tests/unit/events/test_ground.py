@@ -36,7 +36,7 @@ def driving(speed: float, *, jitter_px: float = 0.0, seed: int = 1):
     return at
 
 
-def test_the_four_points_and_what_lies_between_them_are_where_they_were_measured():
+def test_the_four_points_and_what_lies_between_them_are_where_they_were_measured() -> None:
     h = homography(SEEN, METRES)
     for point, place in zip(SEEN, METRES, strict=True):
         assert on_ground(h, point) == pytest.approx(place, abs=1e-9)
@@ -44,7 +44,7 @@ def test_the_four_points_and_what_lies_between_them_are_where_they_were_measured
     assert on_ground(h, middle) == pytest.approx((4.0, 10.0), abs=1e-9)
 
 
-def test_a_point_above_the_horizon_is_nowhere_on_the_ground():
+def test_a_point_above_the_horizon_is_nowhere_on_the_ground() -> None:
     # The edges of the road meet at y = 0.15.
     far = [(0.4, 0.3), (0.6, 0.3), (1.0, 0.9), (0.0, 0.9)]
     h = homography(far, METRES)
@@ -63,7 +63,7 @@ def test_a_crossing_tells_how_fast_it_was_near_and_far(speed: float) -> None:
     assert end.top_speed == pytest.approx(speed, rel=0.02)
 
 
-def test_a_box_that_jitters_makes_no_great_speed():
+def test_a_box_that_jitters_makes_no_great_speed() -> None:
     rules = CameraRules(lines={"near": Line(points=[(0.0, 0.6), (1.0, 0.6)])}, ground=GROUND)
     found = [
         one.speed
@@ -75,7 +75,7 @@ def test_a_box_that_jitters_makes_no_great_speed():
     assert all(1.5 < speed < 2.5 for speed in found)
 
 
-def test_too_fast_in_a_zone_is_told_once_as_an_alert_and_the_slow_one_is_not():
+def test_too_fast_in_a_zone_is_told_once_as_an_alert_and_the_slow_one_is_not() -> None:
     rules = CameraRules(zones={"road": Zone(points=WHOLE, speed_limit=3.0)}, ground=GROUND)
     fast = [one for one in told(walks(10, 15, a=driving(4.0)), rules) if isinstance(one, ZoneEvent)]
     assert [(one.phase, one.severity, one.speeding) for one in fast] == [
@@ -86,7 +86,7 @@ def test_too_fast_in_a_zone_is_told_once_as_an_alert_and_the_slow_one_is_not():
     assert [one.phase for one in slow] == ["new", "end"]
 
 
-def test_without_a_calibration_no_event_has_a_speed():
+def test_without_a_calibration_no_event_has_a_speed() -> None:
     rules = CameraRules(zones={"road": Zone(points=WHOLE)})
     events = told(walks(10, 15, a=driving(2.0)), rules)
     assert all(getattr(one, "speed", None) is None and getattr(one, "top_speed", None) is None for one in events)
@@ -106,12 +106,12 @@ def test_points_that_give_no_projection_are_refused_with_their_path(seen, metres
         check_rules({"road": CameraRules(ground=Ground(points=seen, metres=metres))})
 
 
-def test_a_limit_without_a_calibration_is_refused_with_its_path():
+def test_a_limit_without_a_calibration_is_refused_with_its_path() -> None:
     with pytest.raises(ConfigRefusedError, match=r"\$\.cameras\.yard\.zones\.gate\.speed_limit: speeds need"):
         check_rules({"yard": CameraRules(zones={"gate": Zone(points=WHOLE, speed_limit=2.0)})})
 
 
-def test_the_projection_of_random_quadrilaterals_comes_back():
+def test_the_projection_of_random_quadrilaterals_comes_back() -> None:
     rng = random.Random(5)
     for _ in range(200):
         seen = [(0.5 + 0.4 * math.cos(a) * rng.uniform(0.7, 1), 0.5 + 0.4 * math.sin(a) * rng.uniform(0.7, 1))

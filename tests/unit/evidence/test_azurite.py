@@ -24,13 +24,13 @@ BLOCK = 65_536
 
 
 @pytest.fixture(scope="module")
-def azurite(tmp_path_factory):
+def azurite(tmp_path_factory: pytest.TempPathFactory):
     with Azurite(tmp_path_factory.mktemp("azurite")).running() as azurite:
         yield azurite
 
 
 @pytest.fixture
-async def evidence(tmp_path, azurite):
+async def evidence(tmp_path: Path, azurite):
     await azurite.drop_container()
     await azurite.make_container()
     evidence = Evidence(tmp_path)
@@ -68,7 +68,9 @@ class Failing:
         return self.answers()
 
 
-async def test_a_picture_is_there_with_its_metadata_and_the_event_tells_where_without_the_token(evidence, azurite):
+async def test_a_picture_is_there_with_its_metadata_and_the_event_tells_where_without_the_token(
+    evidence, azurite
+) -> None:
     content = chosen(evidence.inbox, "gate-1")
     await evidence.configure(azure={"site": target(azurite.url, retention_days=30)})
     await evidence.until_empty()
@@ -87,7 +89,7 @@ async def test_a_picture_is_there_with_its_metadata_and_the_event_tells_where_wi
     )
 
 
-async def test_a_clip_goes_in_blocks_and_is_compared_with_what_the_account_has(evidence, azurite, gate):
+async def test_a_clip_goes_in_blocks_and_is_compared_with_what_the_account_has(evidence, azurite, gate) -> None:
     content = chosen(evidence.inbox, "gate-2", kind="clip", size=5 * BLOCK + 17)
     await evidence.configure(azure={"site": target(gate.url)})
     await evidence.until_empty()
@@ -98,7 +100,9 @@ async def test_a_clip_goes_in_blocks_and_is_compared_with_what_the_account_has(e
     assert evidence.events()[0]["kind"] == "clip"
 
 
-async def test_a_sealed_clip_is_uploaded_as_it_was_seen_and_goes_on_where_the_link_was_cut(tmp_path, azurite, gate):
+async def test_a_sealed_clip_is_uploaded_as_it_was_seen_and_goes_on_where_the_link_was_cut(
+    tmp_path: Path, azurite, gate
+) -> None:
     await azurite.drop_container()
     await azurite.make_container()
     seals = Seals((Key(bytes(range(32))),))
@@ -124,7 +128,7 @@ async def test_a_sealed_clip_is_uploaded_as_it_was_seen_and_goes_on_where_the_li
         await evidence.stop()
 
 
-async def test_an_account_key_signs_what_azure_accepts(evidence, azurite):
+async def test_an_account_key_signs_what_azure_accepts(evidence, azurite) -> None:
     evidence.secret("ACCOUNT", azurite.connection_string)
     contents = {
         "gate-3": chosen(evidence.inbox, "gate-3"),
@@ -141,7 +145,7 @@ async def test_an_account_key_signs_what_azure_accepts(evidence, azurite):
 @pytest.mark.parametrize("secret", ["connection_string", "sas"])
 async def test_the_blob_module_on_the_edge_is_spoken_to_in_its_own_version_over_http_with_either_secret(
     evidence, azurite, gate, secret
-):
+) -> None:
     """Azure Blob Storage on IoT Edge: plain HTTP inside the device, account in the path, x-ms-version 2017-04-17."""
     spoken: set[str] = set()
 
@@ -172,7 +176,7 @@ def gate_of(gate: Gate) -> str:
     return f"http://127.0.0.1:{gate.port}"
 
 
-async def test_a_link_that_is_cut_goes_on_with_the_block_that_is_missing(evidence, azurite, gate):
+async def test_a_link_that_is_cut_goes_on_with_the_block_that_is_missing(evidence, azurite, gate) -> None:
     content = chosen(evidence.inbox, "gate-5", kind="clip", size=12 * BLOCK)
     gate.cut_after = 5
     await evidence.configure(azure={"site": target(gate.url)})
@@ -200,7 +204,7 @@ async def test_a_link_that_is_cut_goes_on_with_the_block_that_is_missing(evidenc
     ],
     ids=["busy", "internal", "throttled", "md5", "container being deleted", "clock skew", "redirect"],
 )
-async def test_what_may_pass_is_tried_again_until_it_is_taken(evidence, azurite, gate, wrong, reason):
+async def test_what_may_pass_is_tried_again_until_it_is_taken(evidence, azurite, gate, wrong, reason) -> None:
     content = chosen(evidence.inbox, "gate-6")
     failing = Failing(gate, wrong)
     await evidence.configure(azure={"site": target(gate.url)})
@@ -211,7 +215,7 @@ async def test_what_may_pass_is_tried_again_until_it_is_taken(evidence, azurite,
     assert evidence.metric('vigie_evidence_failed_total{target="azure.site"}') == failing.count
 
 
-async def test_an_account_that_says_when_is_not_asked_sooner(evidence, azurite, gate):
+async def test_an_account_that_says_when_is_not_asked_sooner(evidence, azurite, gate) -> None:
     chosen(evidence.inbox, "gate-15")
     failing = Failing(gate, lambda: answer(503, "ServerBusy", {"retry-after": "3"}))
     await evidence.configure(azure={"site": target(gate.url)})
@@ -233,7 +237,9 @@ async def test_an_account_that_says_when_is_not_asked_sooner(evidence, azurite, 
     ],
     ids=["expired", "not yet", "wrong signature", "read only", "an address"],
 )
-async def test_a_token_that_does_not_work_is_named_and_a_new_one_is_in_force_at_once(evidence, azurite, token, reason):
+async def test_a_token_that_does_not_work_is_named_and_a_new_one_is_in_force_at_once(
+    evidence, azurite, token, reason
+) -> None:
     evidence.secret("BLOB", token())
     content = chosen(evidence.inbox, "gate-7")
     await evidence.configure(azure={"site": target(azurite.url)})
@@ -244,7 +250,7 @@ async def test_a_token_that_does_not_work_is_named_and_a_new_one_is_in_force_at_
     assert (await azurite.blob("device/gate/2026-11-28/gate-7.jpg"))[1] == content
 
 
-async def test_a_token_without_read_uploads_and_says_that_nobody_looked(evidence, azurite):
+async def test_a_token_without_read_uploads_and_says_that_nobody_looked(evidence, azurite) -> None:
     evidence.secret("BLOB", sas("cw"))
     content = chosen(evidence.inbox, "gate-8", kind="clip", size=2 * BLOCK)
     await evidence.configure(azure={"site": target(azurite.url)})
@@ -253,7 +259,7 @@ async def test_a_token_without_read_uploads_and_says_that_nobody_looked(evidence
     assert evidence.events()[0]["verified"] is False
 
 
-async def test_a_container_that_is_missing_is_named_and_what_waits_goes_when_it_is_made(evidence, azurite):
+async def test_a_container_that_is_missing_is_named_and_what_waits_goes_when_it_is_made(evidence, azurite) -> None:
     await azurite.drop_container()
     chosen(evidence.inbox, "gate-9")
     await evidence.configure(azure={"site": target(azurite.url)})
@@ -263,7 +269,7 @@ async def test_a_container_that_is_missing_is_named_and_what_waits_goes_when_it_
     assert await azurite.blobs() == ["device/gate/2026-11-28/gate-9.jpg"]
 
 
-async def test_blocks_that_the_account_forgot_are_sent_again(evidence, azurite, gate):
+async def test_blocks_that_the_account_forgot_are_sent_again(evidence, azurite, gate) -> None:
     content = chosen(evidence.inbox, "gate-10", kind="clip", size=3 * BLOCK)
     Failing(gate, lambda: answer(400, "InvalidBlockList"), only="blocklist")
     await evidence.configure(azure={"site": target(gate.url)})
@@ -273,7 +279,7 @@ async def test_blocks_that_the_account_forgot_are_sent_again(evidence, azurite, 
     assert (await azurite.blob("device/gate/2026-11-28/gate-10.mp4"))[1] == content
 
 
-async def test_another_blob_of_that_name_is_left_as_it_is_and_the_upload_is_given_up(evidence, azurite):
+async def test_another_blob_of_that_name_is_left_as_it_is_and_the_upload_is_given_up(evidence, azurite) -> None:
     chosen(evidence.inbox, "gate-11")
     await evidence.configure(azure={"site": target(azurite.url)})
     await evidence.until_empty()
@@ -286,7 +292,7 @@ async def test_another_blob_of_that_name_is_left_as_it_is_and_the_upload_is_give
     assert len(evidence.events()) == 1
 
 
-async def test_what_was_committed_before_a_kill_is_found_and_not_sent_twice(evidence, azurite, gate):
+async def test_what_was_committed_before_a_kill_is_found_and_not_sent_twice(evidence, azurite, gate) -> None:
     content = chosen(evidence.inbox, "gate-12", kind="clip", size=4 * BLOCK)
     await evidence.configure(azure={"site": target(gate.url)})
     await evidence.until_empty()
@@ -303,7 +309,7 @@ async def test_what_was_committed_before_a_kill_is_found_and_not_sent_twice(evid
     assert (await azurite.blob("device/gate/2026-11-28/gate-12.mp4"))[1] == content
 
 
-async def test_an_unknown_ca_is_refused_and_the_right_one_accepted(tmp_path):
+async def test_an_unknown_ca_is_refused_and_the_right_one_accepted(tmp_path: Path) -> None:
     with Azurite(tmp_path / "tls", tls=True).running() as azurite:
         await azurite.make_container()
         evidence = Evidence(tmp_path / "device")
@@ -322,7 +328,7 @@ async def test_an_unknown_ca_is_refused_and_the_right_one_accepted(tmp_path):
             await evidence.stop()
 
 
-async def test_a_secret_of_another_host_is_not_sent(evidence, gate):
+async def test_a_secret_of_another_host_is_not_sent(evidence, gate) -> None:
     evidence.secret("BLOB", sas(), "account.blob.core.windows.net")
     chosen(evidence.inbox, "gate-14")
     await evidence.configure(azure={"site": target(gate.url)})
@@ -330,7 +336,7 @@ async def test_a_secret_of_another_host_is_not_sent(evidence, gate):
     assert gate.requests == []
 
 
-async def test_samples_have_a_manifest_beside_them_that_grows_and_names_each_picture(evidence, azurite):
+async def test_samples_have_a_manifest_beside_them_that_grows_and_names_each_picture(evidence, azurite) -> None:
     for number in range(3):
         sample(evidence.inbox, f"gate-sample-{number}")
     await evidence.configure(azure={"site": target(azurite.url)})
@@ -365,7 +371,7 @@ async def until_manifest(evidence, azurite, count: int) -> list[Sample]:
             await asyncio.sleep(0.05)
 
 
-async def test_send_test_file_answers_with_the_address(evidence, azurite):
+async def test_send_test_file_answers_with_the_address(evidence, azurite) -> None:
     await evidence.configure(azure={"site": target(azurite.url)})
     status, reply = await evidence.method("send_test_file", {"target": "azure.site"})
     assert status == 200, reply

@@ -240,7 +240,9 @@ def ring_state(**changes: str) -> list[dict[str, Any]]:
         pytest.param([{"update_state": {}}], 2, "deviceId", id="no device id"),
     ],
 )
-def test_only_a_promotion_exits_with_zero(tmp_path: Path, capsys, states: Any, code: int, text: str) -> None:
+def test_only_a_promotion_exits_with_zero(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], states: Any, code: int, text: str
+) -> None:
     (tmp_path / "d.json").write_text('[{"deviceId": "a"}]')
     (tmp_path / "s.json").write_text(json.dumps(states))
     files = ["--devices", str(tmp_path / "d.json"), "--states", str(tmp_path / "s.json")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 from typing import get_args
 
 import msgspec
@@ -34,7 +35,7 @@ def write(ring: RingWriter, pixel_format: PixelFormat, packed: np.ndarray) -> Ri
 
 
 @pytest.mark.parametrize("layout", get_args(Layout))
-def test_planes_come_back_as_they_were_written_and_read_only(tmp_path, layout):
+def test_planes_come_back_as_they_were_written_and_read_only(tmp_path: Path, layout) -> None:
     pixel_format = msgspec.structs.replace(HD, layout=layout, size_hw=(25, 33))
     packed = noise(pixel_format)
     with RingWriter.open(tmp_path, "dock", slot_bytes=5_000, slots=3, formats=True) as ring, RingPool(tmp_path) as pool:
@@ -47,7 +48,7 @@ def test_planes_come_back_as_they_were_written_and_read_only(tmp_path, layout):
             assert not any(plane.flags.writeable for plane in frame.arrays)
 
 
-def test_every_format_has_its_own_number():
+def test_every_format_has_its_own_number() -> None:
     every = [
         PixelFormat(*one)
         for one in product(
@@ -65,7 +66,7 @@ def test_every_format_has_its_own_number():
 @pytest.mark.parametrize(
     "claimed", [FULL, None, PixelFormat("i420", (32, 24), "bt709"), PixelFormat("i420", (-24, 32), "bt709")]
 )
-def test_a_reference_that_claims_another_format_than_was_stamped_is_refused(tmp_path, claimed):
+def test_a_reference_that_claims_another_format_than_was_stamped_is_refused(tmp_path: Path, claimed) -> None:
     with RingWriter.open(tmp_path, "dock", slot_bytes=5_000, slots=3, formats=True) as ring, RingPool(tmp_path) as pool:
         reference = msgspec.structs.replace(write(ring, HD, noise(HD)), format=claimed)
         with pytest.raises(FrameGoneError) as caught, lease_frame(pool, reference):
@@ -76,7 +77,7 @@ def test_a_reference_that_claims_another_format_than_was_stamped_is_refused(tmp_
             write(ring, HD, noise(HD))
 
 
-def test_a_slot_that_changes_its_format_is_read_as_its_newest(tmp_path):
+def test_a_slot_that_changes_its_format_is_read_as_its_newest(tmp_path: Path) -> None:
     with RingWriter.open(tmp_path, "dock", slot_bytes=5_000, slots=1, formats=True) as ring, RingPool(tmp_path) as pool:
         former = write(ring, HD, noise(HD))
         newest = write(ring, FULL, noise(FULL, 2))
@@ -86,7 +87,7 @@ def test_a_slot_that_changes_its_format_is_read_as_its_newest(tmp_path):
             pass
 
 
-def test_bgr_frames_go_into_rings_that_a_module_of_the_version_before_reads(tmp_path):
+def test_bgr_frames_go_into_rings_that_a_module_of_the_version_before_reads(tmp_path: Path) -> None:
     bgr = PixelFormat("bgr", (4, 6))
     with RingWriter.open(tmp_path, "dock", slot_bytes=72, slots=2) as ring, RingPool(tmp_path) as pool:
         with ring.frame_slot(bgr) as view:
@@ -106,7 +107,7 @@ def test_bgr_frames_go_into_rings_that_a_module_of_the_version_before_reads(tmp_
             pass
 
 
-def test_another_kind_of_ring_under_the_same_name_is_a_new_file(tmp_path):
+def test_another_kind_of_ring_under_the_same_name_is_a_new_file(tmp_path: Path) -> None:
     with RingWriter.open(tmp_path, "dock", slot_bytes=72, slots=2) as ring:
         plain = ring.ring
     with RingWriter.open(tmp_path, "dock", slot_bytes=72, slots=2, formats=True) as ring:
@@ -116,7 +117,7 @@ def test_another_kind_of_ring_under_the_same_name_is_a_new_file(tmp_path):
             ring.frame_slot(HD)
 
 
-def test_an_inline_frame_is_leased_the_same_way(tmp_path):
+def test_an_inline_frame_is_leased_the_same_way(tmp_path: Path) -> None:
     picture = np.full((48, 64, 3), 90, np.uint8)
     with RingPool(tmp_path) as pool, lease_frame(pool, encode_inline(picture)) as frame:
         assert frame.format == PixelFormat("bgr", (48, 64))

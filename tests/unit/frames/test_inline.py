@@ -40,7 +40,7 @@ def message(inline: InlineJpeg) -> bytes:
 
 @pytest.mark.parametrize("hw", [(1080, 1920), (2160, 3840), (480, 640), (2000, 40)], ids=str)
 @pytest.mark.parametrize("limit", [MESSAGE_LIMIT_BYTES, 40_000])
-def test_even_noise_fits_the_message(hw, limit):
+def test_even_noise_fits_the_message(hw, limit) -> None:
     inline = encode_inline(noise(hw), limit)
     properties = 512  # content type and encoding, message id, routing properties: keys and values
     assert len(message(inline)) + properties <= limit
@@ -48,7 +48,7 @@ def test_even_noise_fits_the_message(hw, limit):
     assert inline.source_hw == hw
 
 
-def test_a_plain_frame_keeps_its_size_and_its_look():
+def test_a_plain_frame_keeps_its_size_and_its_look() -> None:
     frame = gradient((720, 1280))
     inline = encode_inline(frame, MESSAGE_LIMIT_BYTES)
     assert inline.shape == frame.shape
@@ -56,7 +56,7 @@ def test_a_plain_frame_keeps_its_size_and_its_look():
     assert np.abs(decode_inline(inline).astype(int) - frame).mean() < 3
 
 
-def test_a_frame_scaled_down_keeps_its_aspect_ratio():
+def test_a_frame_scaled_down_keeps_its_aspect_ratio() -> None:
     inline = encode_inline(noise((1080, 1920)), 60_000)
     height, width, _ = inline.shape
     assert (height, width) < (1080, 1920)
@@ -64,12 +64,12 @@ def test_a_frame_scaled_down_keeps_its_aspect_ratio():
 
 
 @pytest.mark.parametrize("limit", [0, 2_048, 2_200])
-def test_a_limit_that_holds_no_picture_is_refused(limit):
+def test_a_limit_that_holds_no_picture_is_refused(limit) -> None:
     with pytest.raises(FrameTooLargeError, match="scale the frame down"):
         encode_inline(noise((480, 640)), limit)
 
 
-def test_the_picture_travels_in_json_as_base64():
+def test_the_picture_travels_in_json_as_base64() -> None:
     inline = encode_inline(gradient((48, 64)))
     wire = msgspec.json.decode(msgspec.json.encode(inline))
     assert base64.b64decode(wire["jpeg"]) == inline.jpeg
@@ -79,13 +79,13 @@ def test_the_picture_travels_in_json_as_base64():
 @pytest.mark.parametrize(
     "marker", [[], [int(cv2.IMWRITE_JPEG_PROGRESSIVE), 1], [int(cv2.IMWRITE_JPEG_RST_INTERVAL), 2]]
 )
-def test_the_size_is_read_from_any_kind_of_jpeg(marker):
+def test_the_size_is_read_from_any_kind_of_jpeg(marker) -> None:
     jpeg = cv2.imencode(".jpg", gradient((37, 53)), marker)[1].tobytes()
     assert jpeg_size_hw(jpeg) == (37, 53)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 20, 200])
-def test_what_is_no_jpeg_or_a_cut_one_is_refused_with_its_path(cut):
+def test_what_is_no_jpeg_or_a_cut_one_is_refused_with_its_path(cut) -> None:
     inline = encode_inline(gradient((48, 64)))
     broken = InlineJpeg(inline.jpeg[:cut], inline.shape, inline.source_hw)
     with pytest.raises(MessageRefusedError) as caught:
@@ -93,7 +93,7 @@ def test_what_is_no_jpeg_or_a_cut_one_is_refused_with_its_path(cut):
     assert caught.value.where == "$.pixels.jpeg"
 
 
-def test_a_small_file_that_claims_a_huge_picture_is_refused_before_decoding():
+def test_a_small_file_that_claims_a_huge_picture_is_refused_before_decoding() -> None:
     inline = encode_inline(gradient((48, 64)))
     at = inline.jpeg.index(b"\xff\xc0") + 5
     bomb = inline.jpeg[:at] + b"\xff\xff\xff\xff" + inline.jpeg[at + 4 :]

@@ -16,12 +16,12 @@ from vigie.frames.layout import (
 GEOMETRY = RingGeometry(slots=5, slot_bytes=1000)
 
 
-def test_a_header_reads_back_as_it_was_written():
+def test_a_header_reads_back_as_it_was_written() -> None:
     header = RingHeader(GEOMETRY, epoch=0xDEADBEEF)
     assert parse_header(pack_header(header), GEOMETRY.total_bytes) == header
 
 
-def test_slots_do_not_overlap_and_end_inside_the_file():
+def test_slots_do_not_overlap_and_end_inside_the_file() -> None:
     ends = [GEOMETRY.data_offset]
     for slot in range(GEOMETRY.slots):
         assert GEOMETRY.slot_offset(slot) >= ends[-1]
@@ -42,7 +42,7 @@ def test_slots_do_not_overlap_and_end_inside_the_file():
         (0, 1, "has version 0, older than 1"),
     ],
 )
-def test_version_n_reads_n_minus_1_and_refuses_others_with_what_to_update(version, reads, refusal):
+def test_version_n_reads_n_minus_1_and_refuses_others_with_what_to_update(version, reads, refusal) -> None:
     raw = pack_header(RingHeader(GEOMETRY, 1, version))
     if refusal is None:
         assert parse_header(raw, GEOMETRY.total_bytes, reads=reads).version == version
@@ -52,7 +52,7 @@ def test_version_n_reads_n_minus_1_and_refuses_others_with_what_to_update(versio
         assert caught.value.reason.startswith(refusal)
 
 
-def test_a_former_version_with_a_smaller_header_is_found_by_its_own_offsets():
+def test_a_former_version_with_a_smaller_header_is_found_by_its_own_offsets() -> None:
     former = RingGeometry(slots=3, slot_bytes=64, header_bytes=64, record_bytes=16)
     raw = pack_header(RingHeader(former, 7, 1))
     assert parse_header(raw, former.total_bytes, reads=2).geometry.record_offset(2) == 64 + 32
@@ -63,23 +63,23 @@ def test_a_former_version_with_a_smaller_header_is_found_by_its_own_offsets():
     [b"", b"VIGIERNG", b"\0" * 64, pack_header(RingHeader(RingGeometry(0, 64), 1))],
     ids=["empty", "cut", "zeros", "no slots"],
 )
-def test_damaged_headers_are_refused(raw):
+def test_damaged_headers_are_refused(raw) -> None:
     with pytest.raises(RingRefusedError):
         parse_header(raw, 1 << 30)
 
 
-def test_a_file_shorter_than_its_header_says_is_refused_before_it_kills_with_sigbus():
+def test_a_file_shorter_than_its_header_says_is_refused_before_it_kills_with_sigbus() -> None:
     with pytest.raises(RingRefusedError, match="its header says"):
         parse_header(pack_header(RingHeader(GEOMETRY, 1)), GEOMETRY.total_bytes - 1)
 
 
 @pytest.mark.parametrize("name", ["", "../secret", "a/b", ".hidden", "x" * 121, "a b", "ü"])
-def test_names_that_are_no_plain_file_names_are_refused(name):
+def test_names_that_are_no_plain_file_names_are_refused(name) -> None:
     with pytest.raises(RingRefusedError):
         check_ring_name(name)
 
 
-def test_a_file_id_is_name_and_epoch_even_when_the_name_has_dots():
+def test_a_file_id_is_name_and_epoch_even_when_the_name_has_dots() -> None:
     assert split_file_id(ring_file_id("camera.dock-1", 0x1F)) == ("camera.dock-1", 0x1F)
     assert split_file_id("../x.0000001f") is None
     assert split_file_id("camera") is None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from vigie.frames import RingWriter, check_space, ring_bytes, ring_slots
 
 
 @pytest.fixture
-def small_tmpfs(tmp_path):
+def small_tmpfs(tmp_path: Path):
     """A tmpfs of 1 MiB of our own."""
     folder = tmp_path / "frames"
     folder.mkdir()
@@ -26,7 +27,7 @@ def small_tmpfs(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_tmpfs_that_is_too_small_is_refused_at_start_with_needed_and_free(small_tmpfs):
+def test_a_tmpfs_that_is_too_small_is_refused_at_start_with_needed_and_free(small_tmpfs) -> None:
     needed = ring_bytes(slots=4, slot_bytes=640 * 480 * 3)
     with pytest.raises(RingNoSpaceError) as caught:
         RingWriter.open(small_tmpfs, "camera-dock", slot_bytes=640 * 480 * 3, slots=4)
@@ -36,7 +37,7 @@ def test_a_tmpfs_that_is_too_small_is_refused_at_start_with_needed_and_free(smal
     assert [path.name for path in small_tmpfs.iterdir()] == ["camera-dock.writer"]
 
 
-def test_a_full_tmpfs_is_refused_and_taken_once_there_is_room(small_tmpfs):
+def test_a_full_tmpfs_is_refused_and_taken_once_there_is_room(small_tmpfs) -> None:
     (small_tmpfs / "other").write_bytes(b"\0" * 900_000)
     with pytest.raises(RingNoSpaceError):
         RingWriter.open(small_tmpfs, "camera-dock", slot_bytes=100_000, slots=4)
@@ -47,22 +48,22 @@ def test_a_full_tmpfs_is_refused_and_taken_once_there_is_room(small_tmpfs):
             assert ring.write(np.ones(100_000, np.uint8)), "every page was allocated at start"
 
 
-def test_a_former_geometry_makes_room_before_the_new_one_is_measured(small_tmpfs):
+def test_a_former_geometry_makes_room_before_the_new_one_is_measured(small_tmpfs) -> None:
     RingWriter.open(small_tmpfs, "camera-dock", slot_bytes=200_000, slots=4).close()
     RingWriter.open(small_tmpfs, "camera-dock", slot_bytes=180_000, slots=4).close()
 
 
-def test_needed_space_is_what_the_file_takes(tmp_path):
+def test_needed_space_is_what_the_file_takes(tmp_path: Path) -> None:
     with RingWriter.open(tmp_path, "camera-dock", slot_bytes=5000, slots=3) as ring:
         assert (tmp_path / f"{ring.ring}.ring").stat().st_size == ring_bytes(slots=3, slot_bytes=5000)
 
 
-def test_enough_space_is_no_error_and_more_than_exists_is(tmp_path):
+def test_enough_space_is_no_error_and_more_than_exists_is(tmp_path: Path) -> None:
     check_space(tmp_path, 1)
     with pytest.raises(RingNoSpaceError):
         check_space(tmp_path, 1 << 60)
 
 
 @pytest.mark.parametrize(("readers", "leases", "slots"), [(1, 1, 3), (2, 3, 8)])
-def test_slots_cover_every_lease_and_two_more(readers, leases, slots):
+def test_slots_cover_every_lease_and_two_more(readers, leases, slots) -> None:
     assert ring_slots(readers=readers, leases=leases) == slots

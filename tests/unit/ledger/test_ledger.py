@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ class Clock:
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path):
     return tmp_path / "ledger.db"
 
 
@@ -69,7 +70,7 @@ def told(*numbers: int, priority: Priority = Priority.EVENT) -> list[LedgerEntry
     ]  # fmt: skip
 
 
-def test_events_go_before_boxes_and_share_no_message(ledger):
+def test_events_go_before_boxes_and_share_no_message(ledger) -> None:
     ledger.record([*entries(1, 2), *told(3, 4), *entries(5)], NO_LIMIT)
     sent = []
     while (batch := form(ledger)) is not None:
@@ -79,14 +80,14 @@ def test_events_go_before_boxes_and_share_no_message(ledger):
     assert sent == [("vigie.events/1", [3, 4]), ("vigie.telemetry/1", [1, 2, 5])]
 
 
-def test_what_was_recorded_last_goes_first_if_its_priority_is_higher(ledger):
+def test_what_was_recorded_last_goes_first_if_its_priority_is_higher(ledger) -> None:
     ledger.record([*entries(*range(30)), *told(30, 31, priority=Priority.AGGREGATE), *told(32)], NO_LIMIT)
     ledger.record(told(33, 34, priority=Priority.ALERT), NO_LIMIT)
     ledger.record(told(35), NO_LIMIT)
     assert drain(ledger, most=10) == [33, 34, 32, 35, 30, 31, *range(30)]
 
 
-def test_alerts_share_no_message_with_others(ledger):
+def test_alerts_share_no_message_with_others(ledger) -> None:
     ledger.record([*told(*range(10)), *told(10, 11, priority=Priority.ALERT)], NO_LIMIT)
     sent = []
     while (batch := ledger.next_batch("sync", 1000, lambda _: 200_000)) is not None:
@@ -95,7 +96,7 @@ def test_alerts_share_no_message_with_others(ledger):
     assert sent == [[10, 11], list(range(10))]
 
 
-def test_only_the_priorities_that_may_go_do(ledger):
+def test_only_the_priorities_that_may_go_do(ledger) -> None:
     ledger.record([*entries(1), *told(2), *told(3, priority=Priority.ALERT)], NO_LIMIT)
     alerts = Packing(priorities=(Priority.ALERT,))
     batch = ledger.next_batch("sync", 100, lambda _: 200_000, alerts)
@@ -105,7 +106,7 @@ def test_only_the_priorities_that_may_go_do(ledger):
     assert drain(ledger) == [2, 1]
 
 
-def test_a_compressed_batch_is_the_same_after_a_restart_and_says_its_encoding(path, ledger):
+def test_a_compressed_batch_is_the_same_after_a_restart_and_says_its_encoding(path, ledger) -> None:
     ledger.record(told(*range(200)), NO_LIMIT)
     batch = ledger.next_batch("sync", 1000, lambda _: 200_000, Packing(gzip=True))
     assert batch.encoding == "gzip"
@@ -117,24 +118,24 @@ def test_a_compressed_batch_is_the_same_after_a_restart_and_says_its_encoding(pa
     again.close()
 
 
-def test_items_leave_in_the_order_they_came(ledger):
+def test_items_leave_in_the_order_they_came(ledger) -> None:
     ledger.record(entries(3, 1), NO_LIMIT)
     ledger.record(entries(2), NO_LIMIT)
     assert drain(ledger, most=2) == [3, 1, 2]
 
 
-def test_an_empty_ledger_has_no_batch(ledger):
+def test_an_empty_ledger_has_no_batch(ledger) -> None:
     assert form(ledger) is None
     assert ledger.record([], NO_LIMIT).new == []
 
 
-def test_a_key_that_came_twice_is_recorded_once(ledger):
+def test_a_key_that_came_twice_is_recorded_once(ledger) -> None:
     assert ledger.record(entries(1, 2, 1), NO_LIMIT).new == [True, True, False]
     assert ledger.record(entries(2, 3), NO_LIMIT).new == [False, True]
     assert drain(ledger) == [1, 2, 3]
 
 
-def test_keys_are_known_over_restarts_before_and_after_they_were_sent(path, ledger):
+def test_keys_are_known_over_restarts_before_and_after_they_were_sent(path, ledger) -> None:
     ledger.record(entries(1, 2), NO_LIMIT)
     ledger.acknowledge(form(ledger, most=1))
     in_flight = form(ledger, most=1)
@@ -146,7 +147,7 @@ def test_keys_are_known_over_restarts_before_and_after_they_were_sent(path, ledg
     again.close()
 
 
-def test_a_batch_is_the_same_bytes_and_the_same_id_after_a_restart_whatever_came_since(path, ledger):
+def test_a_batch_is_the_same_bytes_and_the_same_id_after_a_restart_whatever_came_since(path, ledger) -> None:
     ledger.record(entries(1, 2, 3), NO_LIMIT)
     first = form(ledger, most=2)
     ledger.close()
@@ -160,7 +161,7 @@ def test_a_batch_is_the_same_bytes_and_the_same_id_after_a_restart_whatever_came
     again.close()
 
 
-def test_numbers_of_batches_go_on_over_restarts_so_that_the_cloud_finds_a_gap(path):
+def test_numbers_of_batches_go_on_over_restarts_so_that_the_cloud_finds_a_gap(path) -> None:
     numbers = []
     for run in range(3):
         ledger = Ledger(path)
@@ -175,7 +176,7 @@ def test_numbers_of_batches_go_on_over_restarts_so_that_the_cloud_finds_a_gap(pa
 
 
 @pytest.mark.parametrize("limit", [1_000, 1_234, 3_999])
-def test_a_batch_stays_below_the_limit_and_takes_what_fits(ledger, limit):
+def test_a_batch_stays_below_the_limit_and_takes_what_fits(ledger, limit) -> None:
     ledger.record(entries(*range(100), size=70), NO_LIMIT)
     item_bytes = len(entries(99, size=70)[0].body) + 1
     sent = []
@@ -187,12 +188,12 @@ def test_a_batch_stays_below_the_limit_and_takes_what_fits(ledger, limit):
     assert sent == list(range(100))
 
 
-def test_an_item_alone_above_the_limit_goes_alone(ledger):
+def test_an_item_alone_above_the_limit_goes_alone(ledger) -> None:
     ledger.record(entries(1, 2, size=5_000), NO_LIMIT)
     assert seqs(form(ledger)) == [1]
 
 
-def test_the_backlog_counts_what_waits_and_what_is_on_its_way(ledger):
+def test_the_backlog_counts_what_waits_and_what_is_on_its_way(ledger) -> None:
     ledger.record(entries(*range(5)), NO_LIMIT)
     assert (ledger.backlog().items, ledger.backlog().in_flight) == (5, 0)
     batch = form(ledger, most=2)
@@ -203,7 +204,7 @@ def test_the_backlog_counts_what_waits_and_what_is_on_its_way(ledger):
     assert (ledger.backlog().items, ledger.backlog().in_flight) == (0, 0)
 
 
-def test_a_full_ledger_drops_the_oldest_items_by_camera_and_keeps_the_batch_on_its_way(path, ledger):
+def test_a_full_ledger_drops_the_oldest_items_by_camera_and_keeps_the_batch_on_its_way(path, ledger) -> None:
     limit = 1 << 20
     ledger.record(entries(0, camera="first"), limit)
     in_flight = form(ledger)
@@ -227,14 +228,14 @@ def test_a_full_ledger_drops_the_oldest_items_by_camera_and_keeps_the_batch_on_i
     again.close()
 
 
-def test_a_sent_ledger_does_not_grow(ledger):
+def test_a_sent_ledger_does_not_grow(ledger) -> None:
     for n in range(300):
         ledger.record(entries(n, size=10_000), NO_LIMIT)
         drain(ledger)
     assert ledger.backlog().used_bytes < 200_000
 
 
-def test_only_the_newest_keys_are_remembered(path, monkeypatch):
+def test_only_the_newest_keys_are_remembered(path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_module, "REMEMBERED", 10)
     ledger = Ledger(path)
     for n in range(30):
@@ -251,7 +252,7 @@ def test_only_the_newest_keys_are_remembered(path, monkeypatch):
     again.close()
 
 
-def test_a_newer_version_is_refused_with_what_to_do(path, ledger):
+def test_a_newer_version_is_refused_with_what_to_do(path, ledger) -> None:
     ledger.close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version=4")
@@ -264,13 +265,13 @@ def test_a_newer_version_is_refused_with_what_to_do(path, ledger):
     )
 
 
-def test_a_second_process_cannot_open_the_ledger(path, ledger):
+def test_a_second_process_cannot_open_the_ledger(path, ledger) -> None:
     ledger.record(entries(1), NO_LIMIT)
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         Ledger(path)
 
 
-def test_commits_reach_the_disk_once_a_second_and_before_a_batch_is_sent(path):
+def test_commits_reach_the_disk_once_a_second_and_before_a_batch_is_sent(path) -> None:
     clock = Clock()
     ledger = Ledger(path, clock=clock)
     statements = []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -18,12 +19,12 @@ def entries(*seqs: int, size=20) -> list[LedgerEntry]:
 
 
 @pytest.fixture
-def ledger(tmp_path):
+def ledger(tmp_path: Path):
     with LedgerThread(tmp_path / "state") as ledger:
         yield ledger
 
 
-def test_the_state_folder_is_made_on_first_use(ledger):
+def test_the_state_folder_is_made_on_first_use(ledger) -> None:
     assert not ledger.path.parent.exists()
     ledger.record(entries(1), NO_LIMIT)
     assert ledger.backlog().items == 1
@@ -47,7 +48,7 @@ def fill(ledger) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_whatever_byte_is_damaged_the_module_goes_on_with_the_old_or_a_new_ledger(tmp_path, seed):
+def test_whatever_byte_is_damaged_the_module_goes_on_with_the_old_or_a_new_ledger(tmp_path: Path, seed) -> None:
     with LedgerThread(tmp_path) as ledger:
         use(ledger, 0)
         ledger.record(entries(*range(100, 140), size=100), NO_LIMIT)
@@ -72,7 +73,7 @@ def test_whatever_byte_is_damaged_the_module_goes_on_with_the_old_or_a_new_ledge
 
 
 @pytest.mark.parametrize("part", ["header", "middle", "whole"])
-def test_a_damaged_ledger_is_set_aside_and_a_new_one_begun(tmp_path, part):
+def test_a_damaged_ledger_is_set_aside_and_a_new_one_begun(tmp_path: Path, part) -> None:
     with LedgerThread(tmp_path) as ledger:
         ledger.record(entries(*range(500), size=500), NO_LIMIT)
         former = ledger.backlog().ledger
@@ -94,7 +95,7 @@ def test_a_damaged_ledger_is_set_aside_and_a_new_one_begun(tmp_path, part):
         assert ledger.times_set_aside == 1
 
 
-def test_a_full_disk_is_an_error_to_try_again_and_loses_nothing_that_was_recorded(tmp_path):
+def test_a_full_disk_is_an_error_to_try_again_and_loses_nothing_that_was_recorded(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("mounting a small tmpfs needs root")
     folder = tmp_path / "state"
@@ -121,7 +122,7 @@ def test_a_full_disk_is_an_error_to_try_again_and_loses_nothing_that_was_recorde
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_state_folder_that_cannot_be_written_is_an_error_to_try_again(tmp_path, ledger):
+def test_a_state_folder_that_cannot_be_written_is_an_error_to_try_again(tmp_path: Path, ledger) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     with pytest.raises(LedgerUnavailableError):
         ledger.record(entries(1), NO_LIMIT)
@@ -129,7 +130,7 @@ def test_a_state_folder_that_cannot_be_written_is_an_error_to_try_again(tmp_path
     assert ledger.record(entries(1), NO_LIMIT).new == [True]
 
 
-def test_a_ledger_in_use_by_another_process_is_an_error_to_try_again(tmp_path, ledger):
+def test_a_ledger_in_use_by_another_process_is_an_error_to_try_again(tmp_path: Path, ledger) -> None:
     ledger.record(entries(1), NO_LIMIT)
     with LedgerThread(ledger.path.parent) as second:
         with pytest.raises(LedgerUnavailableError, match="locked"):
@@ -139,7 +140,7 @@ def test_a_ledger_in_use_by_another_process_is_an_error_to_try_again(tmp_path, l
         assert second.record(entries(1, 2), NO_LIMIT).new == [False, True]
 
 
-def test_after_closing_callers_are_told_and_not_left_waiting(ledger):
+def test_after_closing_callers_are_told_and_not_left_waiting(ledger) -> None:
     ledger.close()
     with pytest.raises(LedgerUnavailableError, match="stopping"):
         ledger.backlog()

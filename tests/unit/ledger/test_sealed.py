@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -46,11 +47,11 @@ def on_disk(folder) -> bytes:
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path):
     return tmp_path / "ledger.db"
 
 
-def test_nothing_that_was_seen_is_readable_on_the_disk_and_everything_arrives(path):
+def test_nothing_that_was_seen_is_readable_on_the_disk_and_everything_arrives(path) -> None:
     ledger = Ledger(path, seals=Seals((NEW,)))
     ledger.record(entries(*range(50)), NO_LIMIT)
     assert ledger.next_batch("sync", 10, lambda _: 1 << 20) is not None
@@ -63,7 +64,7 @@ def test_nothing_that_was_seen_is_readable_on_the_disk_and_everything_arrives(pa
     again.close()
 
 
-def test_without_the_key_or_with_another_the_ledger_is_refused_and_stays_as_it_is(path):
+def test_without_the_key_or_with_another_the_ledger_is_refused_and_stays_as_it_is(path) -> None:
     with LedgerThread(path.parent, seals=Seals((NEW,))) as sealed:
         sealed.record(entries(1, 2, 3), NO_LIMIT)
     for seals in (Seals(), Seals((OLD,))):
@@ -76,7 +77,7 @@ def test_without_the_key_or_with_another_the_ledger_is_refused_and_stays_as_it_i
         assert drain(back) == [1, 2, 3]
 
 
-def test_a_batch_alone_asks_for_its_key_too(path):
+def test_a_batch_alone_asks_for_its_key_too(path) -> None:
     ledger = Ledger(path, seals=Seals((NEW,)))
     ledger.record(entries(1), NO_LIMIT)
     assert ledger.next_batch("sync", 10, lambda _: 1 << 20) is not None
@@ -85,7 +86,7 @@ def test_a_batch_alone_asks_for_its_key_too(path):
         Ledger(path)
 
 
-def test_a_key_is_given_and_changed_while_items_wait(path):
+def test_a_key_is_given_and_changed_while_items_wait(path) -> None:
     for seals, number in ((Seals(), 1), (Seals((OLD,)), 2), (Seals((NEW, OLD)), 3)):
         ledger = Ledger(path, seals=seals)
         ledger.record(entries(number), NO_LIMIT)
@@ -100,7 +101,7 @@ def test_a_key_is_given_and_changed_while_items_wait(path):
     ledger.close()
 
 
-def test_a_sealed_body_in_the_place_of_another_is_damage(path):
+def test_a_sealed_body_in_the_place_of_another_is_damage(path) -> None:
     ledger = Ledger(path, seals=Seals((NEW,)))
     ledger.record(entries(1, 2), NO_LIMIT)
     ledger.close()
@@ -118,7 +119,7 @@ def test_a_sealed_body_in_the_place_of_another_is_damage(path):
     ledger.close()
 
 
-def test_a_damaged_ledger_is_saved_and_its_items_are_sealed_again(path):
+def test_a_damaged_ledger_is_saved_and_its_items_are_sealed_again(path) -> None:
     with LedgerThread(path.parent, seals=Seals((OLD,))) as ledger:
         ledger.record(entries(*range(200)), NO_LIMIT)
     raw = bytearray(path.read_bytes())
@@ -135,7 +136,7 @@ def test_a_damaged_ledger_is_saved_and_its_items_are_sealed_again(path):
     assert saved == sorted(saved)
 
 
-def test_what_cannot_be_opened_is_not_taken_for_nothing_when_a_ledger_is_saved(path, tmp_path):
+def test_what_cannot_be_opened_is_not_taken_for_nothing_when_a_ledger_is_saved(path, tmp_path: Path) -> None:
 
     ledger = Ledger(path, seals=Seals((OLD,)))
     ledger.record(entries(1, 2), NO_LIMIT)
@@ -146,7 +147,7 @@ def test_what_cannot_be_opened_is_not_taken_for_nothing_when_a_ledger_is_saved(p
     assert [entry.trace for entry in salvage(tmp_path / "copy", Seals((OLD,)))] == ["dock-1", "dock-2"]
 
 
-def test_a_sealed_camera_is_erased_by_time_as_a_clear_one(path):
+def test_a_sealed_camera_is_erased_by_time_as_a_clear_one(path) -> None:
     ledger = Ledger(path, seals=Seals((NEW,)))
     ledger.record(entries(1, 2, 3) + entries(4, 5, camera="yard"), NO_LIMIT)
     assert ledger.erase(Erasure(camera="dock")).items.total() == 3

@@ -52,7 +52,7 @@ def test_what_is_gone_occupies_nothing(tmp_path: Path) -> None:
     assert pss_bytes(os.getpid(), tmp_path) or mmap.PAGESIZE
 
 
-def test_what_a_process_started_counts_as_its_own(tmp_path):
+def test_what_a_process_started_counts_as_its_own(tmp_path: Path) -> None:
     code = (
         "import subprocess, sys; block = bytearray(40_000_000); "
         "inner = 'block = bytearray(60_000_000); print(1, flush=True); input()'; "

@@ -41,7 +41,7 @@ class Odd(msgspec.Struct):
     value: int | str = 1
 
 
-def test_properties_are_writable_and_commands_have_their_payloads():
+def test_properties_are_writable_and_commands_have_their_payloads() -> None:
     model = interface("sync", json_schema(Config), [("flush", json_schema(Flush), None), ("stop", None, None)])
     assert model["@context"] == "dtmi:dtdl:context;3"
     assert model["description"] == "What may be set."
@@ -56,7 +56,7 @@ def test_properties_are_writable_and_commands_have_their_payloads():
     assert by_name["stop"] == {"@type": "Command", "name": "stop"}
 
 
-def test_what_lies_below_the_fifth_level_is_left_out_and_named():
+def test_what_lies_below_the_fifth_level_is_left_out_and_named() -> None:
     class Deeper(msgspec.Struct):
         config: dict[str, Config] = {}
 
@@ -68,6 +68,6 @@ def test_what_lies_below_the_fifth_level_is_left_out_and_named():
     assert cameras["description"] == "By name. Too deep for DTDL, see the JSON Schema: points."
 
 
-def test_a_property_of_several_types_is_refused_with_its_path():
+def test_a_property_of_several_types_is_refused_with_its_path() -> None:
     with pytest.raises(ManifestError, match=r"sync \$\.value: is one of several types"):
         interface("sync", json_schema(Odd), [])

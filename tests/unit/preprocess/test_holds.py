@@ -41,7 +41,7 @@ def there(pool: RingPool, reference: RingReference) -> bool:
         return False
 
 
-def test_what_is_on_its_way_and_the_last_answer_stay_and_the_camera_goes_on(tmp_path, ring):
+def test_what_is_on_its_way_and_the_last_answer_stay_and_the_camera_goes_on(tmp_path: Path, ring) -> None:
     pool, others = RingPool(tmp_path), RingPool(tmp_path)
     holds, sent = Holds(pool), []
     for seq in range(200):
@@ -63,7 +63,7 @@ def test_what_is_on_its_way_and_the_last_answer_stay_and_the_camera_goes_on(tmp_
     others.close()
 
 
-def test_a_camera_keeps_slots_to_go_on_with_whatever_is_outstanding(tmp_path, ring):
+def test_a_camera_keeps_slots_to_go_on_with_whatever_is_outstanding(tmp_path: Path, ring) -> None:
     pool = RingPool(tmp_path)
     holds = Holds(pool)
     for seq in range(50):
@@ -75,7 +75,7 @@ def test_a_camera_keeps_slots_to_go_on_with_whatever_is_outstanding(tmp_path, ri
     pool.close()
 
 
-def test_a_former_ring_and_a_camera_that_gives_nothing_more_are_let_go(tmp_path, ring):
+def test_a_former_ring_and_a_camera_that_gives_nothing_more_are_let_go(tmp_path: Path, ring) -> None:
     pool, now = RingPool(tmp_path), [0.0]
     holds = Holds(pool, clock=lambda: now[0])
     first = write(ring, 0)
@@ -95,7 +95,7 @@ def test_a_former_ring_and_a_camera_that_gives_nothing_more_are_let_go(tmp_path,
     pool.close()
 
 
-def test_a_file_whose_frames_all_count_and_a_frame_that_is_gone_are_not_held(tmp_path, ring):
+def test_a_file_whose_frames_all_count_and_a_frame_that_is_gone_are_not_held(tmp_path: Path, ring) -> None:
     pool = RingPool(tmp_path)
     holds = Holds(pool)
     kept, gone = write(ring, 0), write(ring, 1)
@@ -108,7 +108,7 @@ def test_a_file_whose_frames_all_count_and_a_frame_that_is_gone_are_not_held(tmp
     pool.close()
 
 
-async def test_behind_a_slow_model_each_frame_is_there_when_its_answer_comes(tmp_path: Path):
+async def test_behind_a_slow_model_each_frame_is_there_when_its_answer_comes(tmp_path: Path) -> None:
     """A model that answers once in twelve frames; the module, whole, between a ring and inference's cursor."""
     async with preprocess(tmp_path) as bench:
         bench.specs.send(SPEC)

@@ -55,7 +55,9 @@ raise SystemExit(run_module("sync", main, programs=sys.argv[1] == "programs"))
 
 
 @pytest.mark.parametrize("programs", [False, True], ids=["starts no programs", "starts programs"])
-def test_a_module_starts_no_program_that_it_does_not_need_and_reaches_nothing_of_the_kernel(tmp_path, programs):
+def test_a_module_starts_no_program_that_it_does_not_need_and_reaches_nothing_of_the_kernel(
+    tmp_path: Path, programs
+) -> None:
     script = tmp_path / "module.py"
     script.write_text(MODULE)
     ran = subprocess.run(
@@ -76,13 +78,13 @@ def test_a_module_starts_no_program_that_it_does_not_need_and_reaches_nothing_of
 
 
 @pytest.mark.parametrize("machine", [X86_64, ARM64])
-def test_a_module_that_starts_programs_may_do_no_more_beside(machine):
+def test_a_module_that_starts_programs_may_do_no_more_beside(machine) -> None:
     assert len(filter_program(module_rules(programs=True), machine)) < len(
         filter_program(module_rules(programs=False), machine)
     )
 
 
-def test_only_modules_that_need_programs_may_start_them():
+def test_only_modules_that_need_programs_may_start_them() -> None:
     modules = Path(__file__).resolve().parents[3] / "modules"
     given = {
         path.parts[-4] for path in modules.glob("*/src/*/__main__.py") if "programs=True" in path.read_text("utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ def key_file(path, *keys: Key, mode=0o640, text: bytes | None = None):
     return {"VIGIE_AT_REST_KEY": str(path)}
 
 
-def test_what_is_sealed_shows_nothing_and_opens_with_its_key_and_what_it_is_about():
+def test_what_is_sealed_shows_nothing_and_opens_with_its_key_and_what_it_is_about() -> None:
     seals = Seals((NEW,))
     stored = seals.close(b'{"label": "person"}', "dock-1")
     assert is_sealed(stored)
@@ -38,7 +39,7 @@ def test_what_is_sealed_shows_nothing_and_opens_with_its_key_and_what_it_is_abou
         seals.open(stored[:20], "dock-1")
 
 
-def test_a_new_key_seals_and_the_old_one_still_opens():
+def test_a_new_key_seals_and_the_old_one_still_opens() -> None:
     stored = Seals((OLD,)).close(b"before", "a")
     both = Seals((NEW, OLD))
     assert both.open(stored, "a") == b"before"
@@ -46,7 +47,7 @@ def test_a_new_key_seals_and_the_old_one_still_opens():
     assert OLD.name != NEW.name
 
 
-def test_without_the_key_it_is_refused_by_its_name_and_what_is_clear_is_read():
+def test_without_the_key_it_is_refused_by_its_name_and_what_is_clear_is_read() -> None:
     stored = Seals((OLD,)).close(b"before", "a")
     for seals, here in ((Seals(), "no key is given"), (Seals((NEW,)), f"here are {NEW.name}")):
         with pytest.raises(SealedError, match=here) as refused:
@@ -57,7 +58,7 @@ def test_without_the_key_it_is_refused_by_its_name_and_what_is_clear_is_read():
     assert Seals().name is None
 
 
-def test_a_file_gives_its_keys_in_order(tmp_path):
+def test_a_file_gives_its_keys_in_order(tmp_path: Path) -> None:
     seals = read_seals(key_file(tmp_path / "key", NEW, OLD))
     assert seals.name == NEW.name
     assert seals.open(Seals((OLD,)).close(b"x", "a"), "a") == b"x"
@@ -76,13 +77,13 @@ def test_a_file_gives_its_keys_in_order(tmp_path):
         (b"\n" * 5000, 0o640, "more than 4096 bytes"),
     ],
 )
-def test_a_key_file_that_is_none_is_refused_and_not_shown(tmp_path, text, mode, reason):
+def test_a_key_file_that_is_none_is_refused_and_not_shown(tmp_path: Path, text, mode, reason) -> None:
     with pytest.raises(ConfigRefusedError, match=reason) as refused:
         read_seals(key_file(tmp_path / "key", text=text, mode=mode))
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_file_that_is_missing_a_link_or_a_pipe_is_refused(tmp_path):
+def test_a_file_that_is_missing_a_link_or_a_pipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigRefusedError, match="cannot be read"):
         read_seals({"VIGIE_AT_REST_KEY": str(tmp_path / "nowhere")})
     key_file(tmp_path / "key", NEW)
@@ -94,6 +95,6 @@ def test_a_file_that_is_missing_a_link_or_a_pipe_is_refused(tmp_path):
         read_seals({"VIGIE_AT_REST_KEY": str(tmp_path / "pipe")})
 
 
-def test_no_text_shows_a_key():
+def test_no_text_shows_a_key() -> None:
     assert NEW.secret.hex() not in repr(NEW)
     assert "x01" not in repr(NEW)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from support.modules import Sender, environment, until
@@ -22,7 +24,7 @@ def hub_for(module: str) -> MemoryHub:
     })  # fmt: skip
 
 
-async def test_a_module_says_how_it_is_when_asked_and_hides_passwords(tmp_path) -> None:
+async def test_a_module_says_how_it_is_when_asked_and_hides_passwords(tmp_path: Path) -> None:
     hub = hub_for("camera")
     async with open_service(environment("camera", tmp_path), Config, make_link=hub.link("camera")) as service:
         offer_demands(service)
@@ -47,7 +49,7 @@ async def test_a_module_says_how_it_is_when_asked_and_hides_passwords(tmp_path) 
     assert status["metrics"]["vigie_hub_connected"] == 1.0
 
 
-async def test_frames_are_wanted_by_number_and_only_until_the_demand_ends(tmp_path) -> None:
+async def test_frames_are_wanted_by_number_and_only_until_the_demand_ends(tmp_path: Path) -> None:
     now = [100.0]
     hub = hub_for("camera")
     async with open_service(environment("camera", tmp_path), Config, make_link=hub.link("camera")) as service:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +40,7 @@ class Confirming:
 
 
 @pytest.fixture
-async def device(tmp_path, monkeypatch):
+async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("VIGIE_EVENT_RECEIVERS", "actions")
     device = Device(tmp_path, monkeypatch)
     device.hub.routes["sync", "events"] = ("actions", "events")
@@ -59,7 +60,7 @@ def keys(messages: list[dict]) -> list[str]:
     return [item["key"] for message in messages for item in message["items"]]
 
 
-async def test_what_is_not_confirmed_stays_over_restarts_and_comes_again_as_the_same_message(device):
+async def test_what_is_not_confirmed_stays_over_restarts_and_comes_again_as_the_same_message(device) -> None:
     await device.configure(cameras=RULES)
     actions = Confirming(device)
     await walked(device)
@@ -82,7 +83,7 @@ async def test_what_is_not_confirmed_stays_over_restarts_and_comes_again_as_the_
     actions.close()
 
 
-async def test_a_cloud_that_is_away_for_long_and_a_receiver_that_is_away_do_not_wait_for_each_other(device):
+async def test_a_cloud_that_is_away_for_long_and_a_receiver_that_is_away_do_not_wait_for_each_other(device) -> None:
     await device.configure(cameras=RULES)
     await walked(device)
     # Nobody confirms: upstream goes on.
@@ -90,7 +91,7 @@ async def test_a_cloud_that_is_away_for_long_and_a_receiver_that_is_away_do_not_
     assert keys(device.upstream())
 
 
-async def test_what_waits_for_a_module_of_the_device_is_erased_too(device):
+async def test_what_waits_for_a_module_of_the_device_is_erased_too(device) -> None:
     await device.configure(cameras=RULES)
     await walked(device)
     ledger = device.folder / "state/for-actions/ledger.db"
@@ -103,7 +104,7 @@ async def test_what_waits_for_a_module_of_the_device_is_erased_too(device):
     assert (again["items"], again["for_modules"]) == (0, {"actions": 0})
 
 
-async def test_without_receivers_nothing_is_recorded_for_them(tmp_path, monkeypatch):
+async def test_without_receivers_nothing_is_recorded_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIGIE_EVENT_RECEIVERS", raising=False)
     device = Device(tmp_path, monkeypatch)
     await device.start()
@@ -113,6 +114,6 @@ async def test_without_receivers_nothing_is_recorded_for_them(tmp_path, monkeypa
     await device.stop()
 
 
-def test_only_known_modules_are_receivers():
+def test_only_known_modules_are_receivers() -> None:
     assert receivers_of({"VIGIE_EVENT_RECEIVERS": "actions, nobody"}) == ["actions"]
     assert receivers_of({}) == []

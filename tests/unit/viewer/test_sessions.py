@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_end_sessions_signs_everybody_out() -> None:
     assert not any(sessions.valid(session) for session in opened)
 
 
-def test_a_page_that_others_can_reach_has_a_token_of_its_own(tmp_path) -> None:
+def test_a_page_that_others_can_reach_has_a_token_of_its_own(tmp_path: Path) -> None:
     env = environment("viewer", tmp_path)
     settings = PageSettings.from_environ(env, {"VIGIE_PAGE": "0.0.0.0:8710"})
     assert settings.token is not None
@@ -62,7 +63,7 @@ def test_a_page_that_others_can_reach_has_a_token_of_its_own(tmp_path) -> None:
     assert PageSettings.from_environ(env, {}).token is None
 
 
-def test_the_operators_secret_wins_and_a_short_one_is_refused(tmp_path) -> None:
+def test_the_operators_secret_wins_and_a_short_one_is_refused(tmp_path: Path) -> None:
     env = environment("viewer", tmp_path)
     env.secrets.mkdir()
     (env.secrets / "viewer_token").write_text(f"{TOKEN}\n")
@@ -73,12 +74,12 @@ def test_the_operators_secret_wins_and_a_short_one_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("text", ["nonsense", "127.0.0.1:99999", ":x"])
-def test_an_address_that_is_not_one_is_refused_by_name(tmp_path, text: str) -> None:
+def test_an_address_that_is_not_one_is_refused_by_name(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigRefusedError, match="VIGIE_PAGE"):
         PageSettings.from_environ(environment("viewer", tmp_path), {"VIGIE_PAGE": text})
 
 
-def test_a_certificate_that_cannot_be_read_is_refused_by_name(tmp_path) -> None:
+def test_a_certificate_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigRefusedError, match="VIGIE_PAGE_TLS"):
         PageSettings.from_environ(environment("viewer", tmp_path), {"VIGIE_PAGE_TLS": "/none.pem,/none.key"})
 

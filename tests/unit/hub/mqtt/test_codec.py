@@ -37,7 +37,7 @@ CONNECT_HEAD = b"\x00\x04MQTT\x04"
         ),
     ],
 )
-def test_bytes_are_those_of_the_standard(packet, wire):
+def test_bytes_are_those_of_the_standard(packet, wire) -> None:
     assert encode(packet) == wire
     assert read(wire) == [packet]
 
@@ -80,12 +80,12 @@ def test_bytes_are_those_of_the_standard(packet, wire):
         (b"\x10\xff\xff\xff\x7f", "at most"),
     ],
 )
-def test_what_is_not_mqtt_is_refused_with_the_reason(wire, reason):
+def test_what_is_not_mqtt_is_refused_with_the_reason(wire, reason) -> None:
     with pytest.raises(MalformedPacket, match=reason):
         read(wire)
 
 
-def test_packets_before_the_malformed_one_are_still_yielded_and_none_after():
+def test_packets_before_the_malformed_one_are_still_yielded_and_none_after() -> None:
     reader = PacketReader()
     reader.feed(encode(PubAck(1)) + b"\x00\x00" + encode(PubAck(2)))
     stream = reader.packets()
@@ -98,7 +98,7 @@ def test_packets_before_the_malformed_one_are_still_yielded_and_none_after():
     assert reader.buffered_bytes == 0
 
 
-def test_a_length_that_is_refused_is_refused_before_its_bytes_arrive():
+def test_a_length_that_is_refused_is_refused_before_its_bytes_arrive() -> None:
     with pytest.raises(MalformedPacket):
         read(b"\x40\xff\xff\x03")  # a PUBACK of 65,535 bytes
     with pytest.raises(MalformedPacket, match="the most this hub reads"):
@@ -106,7 +106,7 @@ def test_a_length_that_is_refused_is_refused_before_its_bytes_arrive():
 
 
 @pytest.mark.parametrize("piece", [1, 3, 1_000, 1_000_000])
-def test_an_oversize_publish_is_skipped_and_the_next_packet_is_read(piece):
+def test_an_oversize_publish_is_skipped_and_the_next_packet_is_read(piece) -> None:
     wire = encode(Publish("big", b"x" * 500_000, qos=1, packet_id=9)) + encode(PingReq())
     reader = PacketReader(max_publish_bytes=1_000)
     out, most = [], 0
@@ -118,7 +118,7 @@ def test_an_oversize_publish_is_skipped_and_the_next_packet_is_read(piece):
     assert most <= 16  # the head at most: the body is never kept
 
 
-def test_an_oversize_publish_is_reported_only_when_its_last_byte_is_there():
+def test_an_oversize_publish_is_reported_only_when_its_last_byte_is_there() -> None:
     wire = encode(Publish("big", b"x" * 5_000, qos=1, packet_id=9))
     reader = PacketReader(max_publish_bytes=1_000)
     reader.feed(wire[:-1])
@@ -127,13 +127,13 @@ def test_an_oversize_publish_is_reported_only_when_its_last_byte_is_there():
     assert len(list(reader.packets())) == 1
 
 
-def test_a_publish_of_exactly_the_limit_is_a_publish():
+def test_a_publish_of_exactly_the_limit_is_a_publish() -> None:
     packet = Publish("t", b"x" * (100 - 5), qos=1, packet_id=1)
     assert read(encode(packet), max_publish_bytes=100) == [packet]
     assert isinstance(read(encode(packet), max_publish_bytes=99)[0], Oversize)
 
 
-def test_the_reader_takes_views_and_keeps_none():
+def test_the_reader_takes_views_and_keeps_none() -> None:
     block = bytearray(encode(Publish("t", b"abc")))
     reader = PacketReader()
     reader.feed(memoryview(block))
@@ -151,6 +151,6 @@ def test_the_reader_takes_views_and_keeps_none():
         Connect("c" * 70_000),
     ],
 )
-def test_what_mqtt_cannot_carry_is_not_encoded(packet):
+def test_what_mqtt_cannot_carry_is_not_encoded(packet) -> None:
     with pytest.raises(ValueError, match=r"MQTT|packet id"):
         encode(packet)

@@ -23,7 +23,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @given(st.lists(packets, max_size=6), st.lists(st.integers(0, 10_000), max_size=8))
-def test_packets_survive_the_wire_however_it_is_cut(sent, cuts):
+def test_packets_survive_the_wire_however_it_is_cut(sent, cuts) -> None:
     reader = PacketReader()
     received = []
     for piece in pieces(b"".join(map(encode, sent)), cuts):
@@ -35,7 +35,7 @@ def test_packets_survive_the_wire_however_it_is_cut(sent, cuts):
 
 @settings(max_examples=400)
 @given(st.lists(st.binary(max_size=200), max_size=10))
-def test_arbitrary_bytes_give_packets_or_one_refusal_and_never_more_than_was_fed(chunks):
+def test_arbitrary_bytes_give_packets_or_one_refusal_and_never_more_than_was_fed(chunks) -> None:
     reader = PacketReader(max_publish_bytes=256, hard_cap_bytes=4_096)
     fed = 0
     with contextlib.suppress(MalformedPacket):
@@ -48,7 +48,7 @@ def test_arbitrary_bytes_give_packets_or_one_refusal_and_never_more_than_was_fed
 
 
 @given(packets, st.integers(0, 10_000), st.integers(1, 255))
-def test_a_flipped_byte_never_escapes_as_another_exception(packet, place, flip):
+def test_a_flipped_byte_never_escapes_as_another_exception(packet, place, flip) -> None:
     wire = bytearray(encode(packet))
     wire[place % len(wire)] ^= flip
     reader = PacketReader()
@@ -58,7 +58,7 @@ def test_a_flipped_byte_never_escapes_as_another_exception(packet, place, flip):
 
 
 @given(publishes(), st.integers(0, 300))
-def test_what_is_above_the_limit_comes_out_as_oversize_with_the_same_facts(packet, limit):
+def test_what_is_above_the_limit_comes_out_as_oversize_with_the_same_facts(packet, limit) -> None:
     wire = encode(packet)
     reader = PacketReader(max_publish_bytes=limit)
     reader.feed(wire)
@@ -90,7 +90,7 @@ def _amqtt_can_hold(packet: Connect) -> bool:
 
 
 @given(packets)
-def test_amqtt_reads_what_we_write(packet):
+def test_amqtt_reads_what_we_write(packet) -> None:
     if isinstance(packet, Connect) and not _amqtt_can_hold(packet):
         return
     theirs = asyncio.run(by_amqtt(encode(packet)))
@@ -123,7 +123,7 @@ def test_amqtt_reads_what_we_write(packet):
 
 
 @given(packets)
-def test_we_read_what_amqtt_writes(packet):
+def test_we_read_what_amqtt_writes(packet) -> None:
     if isinstance(packet, Connect) and not _amqtt_can_hold(packet):
         return
     wire = asyncio.run(by_amqtt(encode(packet))).to_bytes()

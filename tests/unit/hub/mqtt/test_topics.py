@@ -59,7 +59,7 @@ HARD = "a/b&c=d?e%f+g h é日\U0001f600 $.ct"
         ("$iothub/methods/res/200/", MethodAnswer(None, 200)),
     ],
 )
-def test_a_published_topic_means_what_edgehub_says(topic, meaning):
+def test_a_published_topic_means_what_edgehub_says(topic, meaning) -> None:
     assert parse_inbound(topic) == meaning
 
 
@@ -80,19 +80,19 @@ def test_a_published_topic_means_what_edgehub_says(topic, meaning):
         "devices/d/modules/m/messages/events/a=1&a=2",
     ],
 )
-def test_a_topic_without_meaning_is_refused_with_a_reason(topic):
+def test_a_topic_without_meaning_is_refused_with_a_reason(topic) -> None:
     with pytest.raises(TopicRefused) as refusal:
         parse_inbound(topic)
     assert refusal.value.reason
 
 
 @given(st.text(max_size=200), st.sampled_from(["", "devices/d/modules/m/messages/events/", "$iothub/"]))
-def test_any_topic_is_parsed_or_refused(rest, start):
+def test_any_topic_is_parsed_or_refused(rest, start) -> None:
     with contextlib.suppress(TopicRefused):
         parse_inbound(start + rest)
 
 
-def test_every_system_property_comes_in_by_its_wire_name_and_goes_out_again_except_output_and_interface():
+def test_every_system_property_comes_in_by_its_wire_name_and_goes_out_again_except_output_and_interface() -> None:
     wire = {key: f"value of {key}" for key in FROM_WIRE}
     inbound = parse_inbound(telemetry_topic("d", "m", {}, {FROM_WIRE[key]: value for key, value in wire.items()}))
     assert isinstance(inbound, Telemetry)
@@ -105,7 +105,7 @@ def test_every_system_property_comes_in_by_its_wire_name_and_goes_out_again_exce
     assert set(TO_WIRE.values()) == set(FROM_WIRE) - {"$.on", "$.ifid"} | {"$.cdid", "$.cmid"}
 
 
-def test_an_input_topic_has_the_exact_shape_of_edgehub():
+def test_an_input_topic_has_the_exact_shape_of_edgehub() -> None:
     topic = input_topic(
         "dev",
         "b",
@@ -128,12 +128,12 @@ def test_an_input_topic_has_the_exact_shape_of_edgehub():
     )
 
 
-def test_a_sender_cannot_pretend_to_be_another():
+def test_a_sender_cannot_pretend_to_be_another() -> None:
     topic = input_topic("d", "b", "in", {"$.cmid": "lie", "a": "1"}, {"connectionModuleId": "true"})
     assert topic.endswith("/%24.cmid=true&a=1")
 
 
-def test_a_twin_notification_names_the_reporter_not_the_hub():
+def test_a_twin_notification_names_the_reporter_not_the_hub() -> None:
     system = {
         "rpSenderDeviceId": "d",
         "rpSenderModuleId": "reporter",
@@ -150,7 +150,7 @@ values = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 
 
 @given(st.dictionaries(keys, values, max_size=5), values, st.sampled_from([None, "out/1", "o"]))
-def test_what_the_sdk_sends_is_read_and_built_the_same(custom, content_type, output):
+def test_what_the_sdk_sends_is_read_and_built_the_same(custom, content_type, output) -> None:
     message = Message(
         b"", message_id="m/1", content_type=content_type or None, content_encoding="utf-8", output_name=output
     )
@@ -166,7 +166,7 @@ def test_what_the_sdk_sends_is_read_and_built_the_same(custom, content_type, out
 
 
 @given(st.dictionaries(keys, values, max_size=5), values, st.text("abc /+#%?", min_size=1, max_size=8))
-def test_what_is_delivered_is_read_by_the_sdk_unchanged(custom, message_id, input_name):
+def test_what_is_delivered_is_read_by_the_sdk_unchanged(custom, message_id, input_name) -> None:
     topic = input_topic("dev", "mod", input_name, custom, {"messageId": message_id, "connectionModuleId": "sender"})
     assert sdk.is_input_topic(topic, "dev", "mod")
     assert sdk.get_input_name_from_topic(topic) == input_name
@@ -176,7 +176,7 @@ def test_what_is_delivered_is_read_by_the_sdk_unchanged(custom, message_id, inpu
     assert received.custom_properties == {**custom, "$.cmid": "sender"}
 
 
-def test_twin_and_method_topics_are_read_by_the_sdk():
+def test_twin_and_method_topics_are_read_by_the_sdk() -> None:
     assert sdk.get_twin_request_id_from_topic(twin_answer_topic(200, HARD)) == HARD
     assert sdk.get_twin_status_code_from_topic(twin_answer_topic(429, "r")) == "429"
     assert sdk.is_twin_desired_property_patch_topic(desired_patch_topic(5))
@@ -203,7 +203,7 @@ def test_twin_and_method_topics_are_read_by_the_sdk():
         (sdk.get_c2d_topic_for_subscribe("my dev"), None),
     ],
 )
-def test_a_modules_filter_means_one_of_four_things_or_nothing(topic_filter, meaning):
+def test_a_modules_filter_means_one_of_four_things_or_nothing(topic_filter, meaning) -> None:
     assert subscription_of(topic_filter, "my dev", "mod") is meaning
 
 
@@ -217,12 +217,12 @@ def test_a_modules_filter_means_one_of_four_things_or_nothing(topic_filter, mean
         (sdk.get_method_topic_for_subscribe(), Subscription.METHODS),
     ],
 )
-def test_a_devices_filter_means_messages_from_the_cloud(topic_filter, meaning):
+def test_a_devices_filter_means_messages_from_the_cloud(topic_filter, meaning) -> None:
     assert subscription_of(topic_filter, "my dev", None) is meaning
 
 
 @given(st.dictionaries(keys, values, max_size=5), values)
-def test_what_the_cloud_sends_to_a_device_is_read_by_the_sdk_unchanged(custom, message_id):
+def test_what_the_cloud_sends_to_a_device_is_read_by_the_sdk_unchanged(custom, message_id) -> None:
     topic = devicebound_topic("dev", custom, {"messageId": message_id, "to": "/devices/dev/messages/devicebound"})
     assert sdk.is_c2d_topic(topic, "dev")
     received = Message(b"")

@@ -240,7 +240,7 @@ TRUE, FALSE, UNDEFINED = True, False, None
         ("contains(nothing, 'x')", UNDEFINED),
     ],
 )
-def test_a_condition_is_true_false_or_undefined(condition, expected):
+def test_a_condition_is_true_false_or_undefined(condition, expected) -> None:
     assert result(condition) is expected
 
 
@@ -300,7 +300,7 @@ def test_a_condition_is_true_false_or_undefined(condition, expected):
         ("is_number(1, 2)", 22, "takes"),
     ],
 )
-def test_what_can_never_be_compared_is_refused_when_compiled(condition, column, reason):
+def test_what_can_never_be_compared_is_refused_when_compiled(condition, column, reason) -> None:
     with pytest.raises(RouteRefusedError, match=reason) as refusal:
         compile_route(f"FROM /messages WHERE {condition} INTO $upstream")
     assert refusal.value.column == column

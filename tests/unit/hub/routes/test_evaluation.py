@@ -24,7 +24,7 @@ def into(endpoint: str, **options: object):
     return compile_route(f"FROM /messages/* {where} INTO {target}", **options)
 
 
-def test_an_endpoint_gets_one_copy_with_the_lowest_priority_number_and_that_routes_ttl():
+def test_an_endpoint_gets_one_copy_with_the_lowest_priority_number_and_that_routes_ttl() -> None:
     routes = [into("a", priority=5, ttl_s=50), into("a", priority=2, ttl_s=20), into("a"), into("b", priority=7)]
     assert evaluate(routes, MESSAGE) == [
         Delivery(ModuleInput("a", "in"), 2, 20),
@@ -32,18 +32,18 @@ def test_an_endpoint_gets_one_copy_with_the_lowest_priority_number_and_that_rout
     ]
 
 
-def test_a_route_whose_condition_is_false_lends_no_priority():
+def test_a_route_whose_condition_is_false_lends_no_priority() -> None:
     routes = [into("a", priority=0, where="kind = 'calm'"), into("a", priority=9, ttl_s=3, where="kind = 'alert'")]
     assert evaluate(routes, MESSAGE) == [Delivery(ModuleInput("a", "in"), 9, 3)]
 
 
-def test_of_equal_priorities_the_first_route_counts():
+def test_of_equal_priorities_the_first_route_counts() -> None:
     assert evaluate([into("a", ttl_s=1), into("a", ttl_s=2)], MESSAGE) == [
         Delivery(ModuleInput("a", "in"), DEFAULT_PRIORITY, 1)
     ]
 
 
-def test_inputs_of_one_module_are_different_endpoints():
+def test_inputs_of_one_module_are_different_endpoints() -> None:
     routes = [
         compile_route("FROM /messages/* INTO BrokeredEndpoint('/modules/a/inputs/one')"),
         compile_route("FROM /messages/* INTO BrokeredEndpoint('/modules/a/inputs/two')"),
@@ -54,23 +54,23 @@ def test_inputs_of_one_module_are_different_endpoints():
     ]
 
 
-def test_a_module_may_get_its_own_message_back():
+def test_a_module_may_get_its_own_message_back() -> None:
     assert evaluate([into("cam")], MESSAGE)
 
 
-def test_no_route_no_copy():
+def test_no_route_no_copy() -> None:
     assert evaluate([], MESSAGE) == []
     assert RouteTable([]).evaluate(MESSAGE) == []
 
 
-def test_opposite_conditions_send_a_message_to_exactly_one():
+def test_opposite_conditions_send_a_message_to_exactly_one() -> None:
     routes = [into("hot", where="as_number(temp) > 50"), into("cold", where="as_number(temp) < 50")]
     for temp, module in ((60, "hot"), (40, "cold")):
         message = RoutedMessage("/messages", {"temp": str(temp)}, {}, b"")
         assert [delivery.endpoint for delivery in evaluate(routes, message)] == [ModuleInput(module, "in")]
 
 
-def test_endpoints_of_a_table_are_those_with_a_route():
+def test_endpoints_of_a_table_are_those_with_a_route() -> None:
     assert RouteTable([into("a"), into("cloud"), into("a")]).endpoints == {ModuleInput("a", "in"), Upstream()}
     assert str(ModuleInput("a", "in")) == "a/in"
     assert str(Upstream()) == "$upstream"
@@ -82,7 +82,7 @@ def test_endpoints_of_a_table_are_those_with_a_route():
         max_size=8,
     )
 )
-def test_a_table_decides_as_the_plain_function_does(specifications):
+def test_a_table_decides_as_the_plain_function_does(specifications) -> None:
     routes = [into(name, priority=priority, where=f"kind = {kind}") for name, priority, kind in specifications]
     table = RouteTable(routes)
     expected = evaluate(routes, MESSAGE)

@@ -33,7 +33,7 @@ IN = 'BrokeredEndpoint("/modules/logic/inputs/in")'
         ("FROM /a-b.c_d+e/x#y INTO $upstream", "/a-b.c_d+e/x#y", None, Upstream()),
     ],
 )
-def test_a_route_is_read(route, source, condition, endpoint):
+def test_a_route_is_read(route, source, condition, endpoint) -> None:
     parsed = parse_route(route)
     assert (parsed.source, parsed.condition_text) == (source, condition)
     assert parsed.trailing is None
@@ -89,7 +89,7 @@ ADAPTER = '"/modules/logic/inputs/in"'
         ("FROM /messages/* INTO $upstream /* all */", 42, "is a comment"),
     ],
 )
-def test_a_bad_route_is_refused_at_the_column_with_what_was_expected(route, column, expected):
+def test_a_bad_route_is_refused_at_the_column_with_what_was_expected(route, column, expected) -> None:
     with pytest.raises(RouteRefusedError, match=expected) as refusal:
         compile_route(route)
     assert refusal.value.column == column
@@ -97,13 +97,13 @@ def test_a_bad_route_is_refused_at_the_column_with_what_was_expected(route, colu
 
 
 @pytest.mark.parametrize("rest", ["WHERE a = 'b'", "; drop", "'", ")", "INTO $upstream", "\x00"])
-def test_what_stands_behind_the_endpoint_is_kept_aside_as_the_real_hub_ignores_it(rest):
+def test_what_stands_behind_the_endpoint_is_kept_aside_as_the_real_hub_ignores_it(rest) -> None:
     parsed = parse_route(f"FROM /messages INTO $upstream {rest}")
     assert parsed.trailing is not None
     assert parsed.trailing.at == 30
 
 
-def test_a_long_and_is_not_a_deep_one():
+def test_a_long_and_is_not_a_deep_one() -> None:
     terms = " AND ".join(["kind = 'x'"] * 1_500)
     route = compile_route(f"FROM /messages WHERE {terms} INTO $upstream")
     assert evaluate([route], RoutedMessage(module_source("m"), {"kind": "x"}, {}, b""))
@@ -114,19 +114,19 @@ def test_a_long_and_is_not_a_deep_one():
     ["(" * 5_000, "NOT " * 5_000, "- " * 5_000, "abs(" * 5_000, "1 + " * 5_000 + "1 = 1", "a || " * 5_000 + "a = 'x'"],
     ids=["parentheses", "not", "minus", "calls", "sums", "concatenations"],
 )
-def test_a_hostile_condition_is_refused_not_a_crash(condition):
+def test_a_hostile_condition_is_refused_not_a_crash(condition) -> None:
     with pytest.raises(RouteRefusedError):
         compile_route(f"FROM /messages WHERE {condition} INTO $upstream")
 
 
-def test_nesting_up_to_the_bound_works_at_every_precedence():
+def test_nesting_up_to_the_bound_works_at_every_precedence() -> None:
     opening = "true OR true AND 1 = 1 AND ("
     condition = opening * (MAX_DEPTH - 2) + "true" + ")" * (MAX_DEPTH - 2)
     route = compile_route(f"FROM /messages WHERE {condition} INTO $upstream")
     assert evaluate([route], RoutedMessage("/messages", {}, {}, b""))
 
 
-def test_a_route_longer_than_any_twin_can_hold_is_refused():
+def test_a_route_longer_than_any_twin_can_hold_is_refused() -> None:
     with pytest.raises(RouteRefusedError, match="characters"):
         compile_route("FROM /messages INTO $upstream" + " " * MAX_ROUTE_CHARS)
 
@@ -158,17 +158,17 @@ def read_and_run(route: str) -> None:
 
 @settings(max_examples=400)
 @given(st.text(max_size=300))
-def test_any_text_is_a_route_or_a_refusal(text):
+def test_any_text_is_a_route_or_a_refusal(text) -> None:
     read_and_run(text)
 
 
 @settings(max_examples=600)
 @given(st.lists(words, max_size=25).map(" ".join))
-def test_any_words_of_the_language_are_a_condition_or_a_refusal(condition):
+def test_any_words_of_the_language_are_a_condition_or_a_refusal(condition) -> None:
     read_and_run(f"FROM /messages WHERE {condition} INTO $upstream")
 
 
 @settings(max_examples=300)
 @given(st.lists(words, max_size=20).map("".join))
-def test_any_words_without_blanks_are_a_route_or_a_refusal(route):
+def test_any_words_without_blanks_are_a_route_or_a_refusal(route) -> None:
     read_and_run(route)

@@ -22,25 +22,25 @@ def desired(version: object = "1.1", **members: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.1.0", "1.2", "1.3", "1.3.5.7", 1.1])
-def test_a_schema_version_of_the_first_generation_is_taken(version):
+def test_a_schema_version_of_the_first_generation_is_taken(version) -> None:
     assert parse_edgehub_desired(desired(version)).routes[0].text == ROUTE
 
 
 @pytest.mark.parametrize(
     "version", ["0.1", "2.0", "1.4", "1", "", "one", "1.", ".1", "1.1.1.1.1", None, 1, 1.0, True, []]
 )
-def test_another_schema_version_is_refused(version):
+def test_another_schema_version_is_refused(version) -> None:
     with pytest.raises(HubConfigRefusedError) as refusal:
         parse_edgehub_desired(desired(version))
     assert refusal.value.path == "$.schemaVersion"
 
 
-def test_an_absent_schema_version_is_refused():
+def test_an_absent_schema_version_is_refused() -> None:
     with pytest.raises(HubConfigRefusedError, match="schemaVersion"):
         parse_edgehub_desired({"routes": {}, "storeAndForwardConfiguration": {"timeToLiveSecs": 1}})
 
 
-def test_a_route_object_has_priority_and_ttl_and_defaults_without():
+def test_a_route_object_has_priority_and_ttl_and_defaults_without() -> None:
     config = parse_edgehub_desired(
         desired(
             routes={
@@ -61,11 +61,11 @@ def test_a_route_object_has_priority_and_ttl_and_defaults_without():
     assert config.max_store_bytes is None
 
 
-def test_no_routes_at_all_are_fine():
+def test_no_routes_at_all_are_fine() -> None:
     assert parse_edgehub_desired(desired(routes={})).routes == ()
 
 
-def test_members_of_a_twin_and_unknown_ones_are_ignored():
+def test_members_of_a_twin_and_unknown_ones_are_ignored() -> None:
     twin = desired(**{"$version": 4, "$metadata": {}, "mqttBroker": {}, "integrity": {}})
     assert parse_edgehub_desired(twin).schema_version == "1.1"
 
@@ -95,31 +95,31 @@ def test_members_of_a_twin_and_unknown_ones_are_ignored():
         ("storeAndForwardConfiguration", {"storeLimits": 5}, "$.storeAndForwardConfiguration.storeLimits.maxSizeBytes"),
     ],
 )
-def test_a_malformed_member_is_refused_with_its_path(member, value, path):
+def test_a_malformed_member_is_refused_with_its_path(member, value, path) -> None:
     with pytest.raises(HubConfigRefusedError) as refusal:
         parse_edgehub_desired(desired(**{member: value}))
     assert refusal.value.path == path
 
 
-def test_the_refusal_of_a_route_names_route_and_column():
+def test_the_refusal_of_a_route_names_route_and_column() -> None:
     with pytest.raises(HubConfigRefusedError, match=r"\$\.routes\.alarm: column 6: expected a source") as refusal:
         parse_edgehub_desired(desired(routes={"fine": ROUTE, "alarm": "FROM INTO $upstream"}))
     assert isinstance(refusal.value.__cause__, RouteRefusedError)
 
 
-def test_the_first_schema_skips_blank_routes_and_needs_no_section():
+def test_the_first_schema_skips_blank_routes_and_needs_no_section() -> None:
     config = parse_edgehub_desired({"schemaVersion": "1.0", "routes": {"a": "", "b": None, "c": "  ", "d": ROUTE}})
     assert [route.name for route in config.routes] == ["d"]
     assert config.ttl_s == 7200
     assert parse_edgehub_desired({"schemaVersion": "1.0"}).routes == ()
 
 
-def test_the_first_schema_has_no_route_objects():
+def test_the_first_schema_has_no_route_objects() -> None:
     with pytest.raises(HubConfigRefusedError, match=r"schemaVersion 1\.1"):
         parse_edgehub_desired({"schemaVersion": "1.0", "routes": {"a": {"route": ROUTE}}})
 
 
-def test_store_limits_and_an_endless_ttl_are_read():
+def test_store_limits_and_an_endless_ttl_are_read() -> None:
     config = parse_edgehub_desired(
         desired(storeAndForwardConfiguration={"timeToLiveSecs": -1, "storeLimits": {"maxSizeBytes": 1_000_000}})
     )
@@ -134,6 +134,6 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["schemaVersion", "routes", "storeAndForwardConfiguration", "x"]), anything))
-def test_any_desired_properties_are_a_configuration_or_a_refusal(properties):
+def test_any_desired_properties_are_a_configuration_or_a_refusal(properties) -> None:
     with contextlib.suppress(HubConfigRefusedError):
         parse_edgehub_desired(properties)

@@ -58,7 +58,7 @@ def codes(*routes: str, ttl_s: int = 7200, **options: object) -> dict[str, int]:
         ("FROM /messages/* WHERE NOT ($body.x > 5) INTO $upstream", "body-order", 37),
     ],
 )
-def test_what_the_real_hub_accepts_in_silence_is_found_at_its_column(route, code, column):
+def test_what_the_real_hub_accepts_in_silence_is_found_at_its_column(route, code, column) -> None:
     assert codes(route).get(code) == column
 
 
@@ -76,11 +76,11 @@ def test_what_the_real_hub_accepts_in_silence_is_found_at_its_column(route, code
         "FROM /messages/* WHERE $body.x = null AND NOT (a = 'b' OR c = 'd') INTO $upstream",
     ],
 )
-def test_a_sound_route_has_no_finding(route):
+def test_a_sound_route_has_no_finding(route) -> None:
     assert codes(route) == {}
 
 
-def test_a_remedy_names_the_module_that_was_meant():
+def test_a_remedy_names_the_module_that_was_meant() -> None:
     config = HubConfig("1.1", (compile_route("FROM /messages/modules/postoffice/* INTO $upstream", name="r"),), 7200)
     (finding,) = [one for one in lint_config(config, MODULES) if one.code == "unknown-source-module"]
     assert finding.remedy == "write 'post-office'"
@@ -88,13 +88,13 @@ def test_a_remedy_names_the_module_that_was_meant():
     assert str(finding).startswith("route 'r' column 6: no module 'postoffice' is in the manifest; ")
 
 
-def test_a_module_without_any_route_is_a_dead_output():
+def test_a_module_without_any_route_is_a_dead_output() -> None:
     config = HubConfig("1.1", (compile_route("FROM /messages/modules/camera/outputs/o INTO $upstream"),), 7200)
     dead = [finding.message for finding in lint_config(config, MODULES) if finding.code == "dead-output"]
     assert [text.split("'")[1] for text in dead] == ["post-office", "sync"]
 
 
-def test_known_outputs_are_checked_one_by_one():
+def test_known_outputs_are_checked_one_by_one() -> None:
     config = HubConfig("1.1", (compile_route("FROM /messages/modules/camera/outputs/frames INTO $upstream"),), 7200)
     dead = lint_config(config, ["camera"], outputs={"camera": ["frames", "extra"]})
     assert [finding.message for finding in dead] == [
@@ -102,12 +102,12 @@ def test_known_outputs_are_checked_one_by_one():
     ]
 
 
-def test_a_time_to_live_of_nothing_is_found():
+def test_a_time_to_live_of_nothing_is_found() -> None:
     assert "expires-at-once" in codes(ttl_s=0)
     assert "expires-at-once" not in codes(ttl_s=-1)
 
 
-def test_the_manifest_that_ships_has_nothing_to_say():
+def test_the_manifest_that_ships_has_nothing_to_say() -> None:
     root = next(folder for folder in Path(__file__).parents if (folder / "deployment.template.json").exists())
     content = json.loads((root / "deployment.template.json").read_text())["modulesContent"]
     modules = content["$edgeAgent"]["properties.desired"]["modules"]
@@ -116,6 +116,6 @@ def test_the_manifest_that_ships_has_nothing_to_say():
 
 
 @given(st.lists(st.sampled_from(["/messages", "/modules", "/camera", "/*", "/outputs", "/x*", "/events"]), max_size=6))
-def test_any_source_is_linted_without_a_crash(items):
+def test_any_source_is_linted_without_a_crash(items) -> None:
     with contextlib.suppress(RouteRefusedError):
         codes(f"FROM /{''.join(items) or 'a'} INTO $upstream".replace("//", "/"))

@@ -37,7 +37,7 @@ def reaches(source: str, path: str) -> bool:
         "/MESSAGES/Modules/modid1/OUTPUTS/op1",
     ],
 )
-def test_a_message_of_an_output_is_matched_by_its_prefixes(source):
+def test_a_message_of_an_output_is_matched_by_its_prefixes(source) -> None:
     assert reaches(source, module_source("ModId1", "Op1"))
 
 
@@ -59,12 +59,12 @@ def test_a_message_of_an_output_is_matched_by_its_prefixes(source):
         "/twinChangeNotifications",
     ],
 )
-def test_a_message_of_an_output_is_not_matched_by_anything_else(source):
+def test_a_message_of_an_output_is_not_matched_by_anything_else(source) -> None:
     assert not reaches(source, module_source("ModId1", "Op1"))
 
 
 @pytest.mark.parametrize("source", ["/*", "/messages", "/messages/*"])
-def test_telemetry_of_a_device_is_matched(source):
+def test_telemetry_of_a_device_is_matched(source) -> None:
     assert reaches(source, TELEMETRY_SOURCE)
 
 
@@ -82,12 +82,12 @@ def test_telemetry_of_a_device_is_matched(source):
         "/messages/modules/ModId1/*",
     ],
 )
-def test_telemetry_of_a_device_is_not_matched(source):
+def test_telemetry_of_a_device_is_not_matched(source) -> None:
     assert not reaches(source, TELEMETRY_SOURCE)
 
 
 @pytest.mark.parametrize("source", ["/*", "/twinChangeNotifications", "/twinChangeNotifications/*"])
-def test_a_twin_change_is_matched(source):
+def test_a_twin_change_is_matched(source) -> None:
     assert reaches(source, TWIN_CHANGE_SOURCE)
 
 
@@ -104,18 +104,18 @@ def test_a_twin_change_is_matched(source):
         "/messages/modules/ModId1/*",
     ],
 )
-def test_a_twin_change_is_not_matched(source):
+def test_a_twin_change_is_not_matched(source) -> None:
     assert not reaches(source, TWIN_CHANGE_SOURCE)
 
 
-def test_a_message_without_output_is_matched_by_its_module_and_not_by_its_outputs():
+def test_a_message_without_output_is_matched_by_its_module_and_not_by_its_outputs() -> None:
     assert reaches("/messages/modules/asa", module_source("asa"))
     assert reaches("/messages/modules/asa/*", module_source("asa"))
     assert not reaches("/messages/modules/asa/outputs/*", module_source("asa"))
     assert not reaches("/messages/modules/asa/outputs/output1", module_source("asa"))
 
 
-def test_a_table_forgets_sources_rather_than_growing_without_bound():
+def test_a_table_forgets_sources_rather_than_growing_without_bound() -> None:
     table = RouteTable([compile_route("FROM /messages/* INTO $upstream")])
     for output in range(5_000):
         assert table.evaluate(RoutedMessage(module_source("m", f"o{output}"), {}, {}, b""))

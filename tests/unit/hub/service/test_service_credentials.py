@@ -17,7 +17,7 @@ SETTINGS = ServiceSettings(
 )
 
 
-def check(header, *, path="/devices/d/modules/m", now=NOW):
+def check(header, *, path="/devices/d/modules/m", now=NOW) -> None:
     check_authorization(header, path, SETTINGS, 8443, now)
 
 
@@ -33,11 +33,11 @@ def check(header, *, path="/devices/d/modules/m", now=NOW):
         "https://127.0.0.1/devices/d/modules/m",
     ],
 )
-def test_a_token_for_one_of_the_hubs_names_is_believed(host):
+def test_a_token_for_one_of_the_hubs_names_is_believed(host) -> None:
     check(ConnectionString(host, "iothubowner", KEY).token(NOW + 60))
 
 
-def test_the_token_of_the_azure_package_is_believed():
+def test_the_token_of_the_azure_package_is_believed() -> None:
     sastoken = pytest.importorskip("azure.iot.hub.sastoken", reason="azure-iot-hub has no wheel for this machine")
     check(str(sastoken.SasToken("127.0.0.1:8443", KEY, "iothubowner")), now=0)
 
@@ -66,17 +66,17 @@ def test_the_token_of_the_azure_package_is_believed():
         (ConnectionString("127.0.0.1", "iothubowner", KEY).token(NOW + 60).replace("&se=", "&se=1"), "does not match"),
     ],
 )
-def test_any_other_header_is_refused_with_its_reason(header, reason):
+def test_any_other_header_is_refused_with_its_reason(header, reason) -> None:
     with pytest.raises(UnauthorizedError, match=reason):
         check(header)
 
 
-def test_a_connection_string_is_read_as_it_is_written_and_hides_its_key():
+def test_a_connection_string_is_read_as_it_is_written_and_hides_its_key() -> None:
     made = ConnectionString("127.0.0.1:8443", "iothubowner", KEY)
     assert ConnectionString.parse(f"{made}\n") == made
     assert KEY not in repr(made)
 
 
-def test_a_connection_string_without_a_key_is_refused():
+def test_a_connection_string_without_a_key_is_refused() -> None:
     with pytest.raises(ValueError, match="no SharedAccessKeyName"):
         ConnectionString.parse("HostName=a;SharedAccessKey=b")

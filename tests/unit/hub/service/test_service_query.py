@@ -50,18 +50,18 @@ def found(where):
         ("1 = 2", []),
     ],
 )
-def test_conditions_select_as_the_language_says(where, expected):
+def test_conditions_select_as_the_language_says(where, expected) -> None:
     assert found(where) == expected
 
 
-def test_paths_can_be_chosen_and_named_and_what_is_absent_is_left_out():
+def test_paths_can_be_chosen_and_named_and_what_is_absent_is_left_out() -> None:
     query = parse_query("select moduleId, tags.line AS line from devices.modules")
     lines = [{"moduleId": "camera", "line": 1}, {"moduleId": "sync", "line": 2}, {"moduleId": "it's"}]
     assert query.run(TWINS) == lines
     assert query.item_type == "raw"
 
 
-def test_count_counts_what_matches():
+def test_count_counts_what_matches() -> None:
     assert parse_query("SELECT COUNT() AS n FROM devices.modules WHERE tags.line > 0").run(TWINS) == [{"n": 2}]
 
 
@@ -84,7 +84,7 @@ def test_count_counts_what_matches():
         ("x" * 9000, "longer than"),
     ],
 )
-def test_what_is_outside_the_subset_is_refused_with_its_place(text, message):
+def test_what_is_outside_the_subset_is_refused_with_its_place(text, message) -> None:
     with pytest.raises(QueryRefusedError, match=message):
         parse_query(text)
 
@@ -96,6 +96,6 @@ _PIECES = st.sampled_from(
 
 
 @given(st.one_of(st.text(max_size=80), st.lists(_PIECES, max_size=20).map(" ".join)))
-def test_any_text_is_parsed_or_refused(text):
+def test_any_text_is_parsed_or_refused(text) -> None:
     with contextlib.suppress(QueryRefusedError):
         parse_query(text).run(TWINS)

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import stat
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -23,7 +24,7 @@ def names(folder) -> list[str]:
     ]
 
 
-def test_it_is_made_once_and_serves_an_address_and_a_name(tmp_path):
+def test_it_is_made_once_and_serves_an_address_and_a_name(tmp_path: Path) -> None:
     made = Certificates(tmp_path)
     made.prepare(["127.1.2.3", "gateway.local"])
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
@@ -33,7 +34,7 @@ def test_it_is_made_once_and_serves_an_address_and_a_name(tmp_path):
     made.context()
 
 
-def test_another_address_gets_another_certificate_from_the_same_authority(tmp_path):
+def test_another_address_gets_another_certificate_from_the_same_authority(tmp_path: Path) -> None:
     Certificates(tmp_path).prepare(["127.1.2.3"])
     authority = (tmp_path / "ca.pem").read_bytes()
     Certificates(tmp_path).prepare(["127.1.2.4"])
@@ -41,7 +42,7 @@ def test_another_address_gets_another_certificate_from_the_same_authority(tmp_pa
     assert (tmp_path / "ca.pem").read_bytes() == authority
 
 
-def test_a_server_certificate_of_another_authority_is_replaced(tmp_path):
+def test_a_server_certificate_of_another_authority_is_replaced(tmp_path: Path) -> None:
     Certificates(tmp_path / "a").prepare(["127.1.2.3"])
     Certificates(tmp_path / "b").prepare(["127.1.2.3"])
     for name in ("ca.pem", "ca.key"):
@@ -51,7 +52,7 @@ def test_a_server_certificate_of_another_authority_is_replaced(tmp_path):
     assert (tmp_path / "a" / "server.pem").read_bytes() != before
 
 
-def expires_in(folder, name, days):
+def expires_in(folder, name, days) -> None:
     """Sign ``name``.pem anew, as it is but for its end."""
     key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
     first, *rest = x509.load_pem_x509_certificates((folder / f"{name}.pem").read_bytes())
@@ -65,7 +66,7 @@ def expires_in(folder, name, days):
 
 @pytest.mark.parametrize(("days", "renewed"), [(29, True), (31, False)])
 @pytest.mark.parametrize("name", ["ca", "server"])
-def test_a_certificate_is_renewed_a_month_before_its_end(tmp_path, name, days, renewed):
+def test_a_certificate_is_renewed_a_month_before_its_end(tmp_path: Path, name, days, renewed) -> None:
     Certificates(tmp_path).prepare(["127.1.2.3"])
     expires_in(tmp_path, name, days)
     before = (tmp_path / f"{name}.pem").read_bytes()
@@ -73,12 +74,12 @@ def test_a_certificate_is_renewed_a_month_before_its_end(tmp_path, name, days, r
     assert ((tmp_path / f"{name}.pem").read_bytes() != before) is renewed
 
 
-def test_private_keys_are_their_owners_only(tmp_path):
+def test_private_keys_are_their_owners_only(tmp_path: Path) -> None:
     Certificates(tmp_path).prepare(["127.1.2.3"])
     assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ca.key", "server.key")} == {0o600}
 
 
-def test_a_damaged_authority_says_what_to_do(tmp_path):
+def test_a_damaged_authority_says_what_to_do(tmp_path: Path) -> None:
     Certificates(tmp_path).prepare(["127.1.2.3"])
     (tmp_path / "ca.pem").write_text("damaged")
     with pytest.raises(HubStartError, match="remove its folder"):
@@ -89,7 +90,7 @@ def extension(certificate: x509.Certificate, kind):
     return certificate.extensions.get_extension_for_class(kind).value
 
 
-def test_key_ids_and_usages_are_as_rfc_5280_wants_them(tmp_path):
+def test_key_ids_and_usages_are_as_rfc_5280_wants_them(tmp_path: Path) -> None:
     Certificates(tmp_path).prepare(["127.1.2.3"])
     server, authority = x509.load_pem_x509_certificates((tmp_path / "server.pem").read_bytes())
     for certificate in (server, authority):
@@ -100,7 +101,7 @@ def test_key_ids_and_usages_are_as_rfc_5280_wants_them(tmp_path):
     assert not extension(server, x509.KeyUsage).key_cert_sign
 
 
-async def test_a_client_that_verifies_strictly_connects(tmp_path):
+async def test_a_client_that_verifies_strictly_connects(tmp_path: Path) -> None:
     # What ssl.create_default_context() does from Python 3.13 on, here on every Python.
     made = Certificates(tmp_path)
     made.prepare(["127.0.0.1"])
@@ -114,7 +115,7 @@ async def test_a_client_that_verifies_strictly_connects(tmp_path):
         writer.close()
 
 
-def test_a_certificate_of_an_earlier_version_is_made_anew_by_the_same_authority(tmp_path):
+def test_a_certificate_of_an_earlier_version_is_made_anew_by_the_same_authority(tmp_path: Path) -> None:
     Certificates(tmp_path).prepare(["127.1.2.3"])
     authority = (tmp_path / "ca.pem").read_bytes()
     without_authority_key_id(tmp_path)

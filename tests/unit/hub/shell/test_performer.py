@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +58,7 @@ class Written(asyncio.Transport):
 
 
 @pytest.fixture
-async def bench(tmp_path):
+async def bench(tmp_path: Path):
     clock = Clock()
     store = MessageStore(tmp_path / "messages")
     store.recover()
@@ -79,7 +80,7 @@ def message(packet_id: int) -> bytes:
     return encode(Publish(f"devices/{DEVICE}/modules/a/messages/events/%24.on=out", b"x", 1, packet_id))
 
 
-async def test_a_flood_of_pingreqs_takes_turns_with_other_links(bench):
+async def test_a_flood_of_pingreqs_takes_turns_with_other_links(bench) -> None:
     link, _ = bench
     rogue, pongs = link("a")
     other, answers = link("b")
@@ -94,7 +95,7 @@ async def test_a_flood_of_pingreqs_takes_turns_with_other_links(bench):
     assert sum(isinstance(packet, PingResp) for packet in pongs.packets) == 10_000
 
 
-async def test_who_takes_no_answers_gets_no_more_of_them(bench):
+async def test_who_takes_no_answers_gets_no_more_of_them(bench) -> None:
     link, _ = bench
     rogue, pongs = link("a")
     before = len(pongs.packets)
@@ -103,7 +104,9 @@ async def test_who_takes_no_answers_gets_no_more_of_them(bench):
     assert len(pongs.packets) == before
 
 
-async def test_without_disk_nobody_is_acknowledged_and_with_it_everybody_is(bench, monkeypatch):
+async def test_without_disk_nobody_is_acknowledged_and_with_it_everybody_is(
+    bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     link, performer = bench
     sender, seen = link("a")
     real = os.pwrite
@@ -116,7 +119,9 @@ async def test_without_disk_nobody_is_acknowledged_and_with_it_everybody_is(benc
     assert [packet.packet_id for packet in seen.packets if isinstance(packet, PubAck)] == [1, 2]
 
 
-async def test_many_messages_in_one_read_are_written_once_and_answered_once(bench, monkeypatch):
+async def test_many_messages_in_one_read_are_written_once_and_answered_once(
+    bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     link, _ = bench
     sender, seen = link("a")
     receiver, got = link("b")
@@ -130,5 +135,5 @@ async def test_many_messages_in_one_read_are_written_once_and_answered_once(benc
     assert len([packet for packet in got.packets if isinstance(packet, Publish)]) == 1, "one in flight"
 
 
-def _full(*_):
+def _full(*_) -> None:
     raise OSError(28, "No space left on device")

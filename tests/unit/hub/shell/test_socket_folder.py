@@ -28,7 +28,7 @@ with claimed_folder(Path(sys.argv[1])) as folder, socket.socket(socket.AF_UNIX) 
 
 
 @pytest.fixture
-def tmp(tmp_path, monkeypatch):
+def tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A /tmp of our own, short enough for sockets."""
     with tempfile.TemporaryDirectory(prefix="t") as folder:
         monkeypatch.setenv("TMPDIR", folder)
@@ -37,7 +37,7 @@ def tmp(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def state(tmp_path):
+def state(tmp_path: Path):
     """A state folder whose path is too long for sockets."""
     folder = tmp_path / ("x" * 100)
     folder.mkdir()
@@ -57,7 +57,7 @@ def bind_and_leave(path: Path) -> None:
         left.bind(str(path))
 
 
-def test_a_short_state_folder_keeps_its_sockets_to_itself(tmp):
+def test_a_short_state_folder_keeps_its_sockets_to_itself(tmp) -> None:
     state = tmp / "s"
     state.mkdir()
     with claimed_folder(state) as folder:
@@ -66,7 +66,7 @@ def test_a_short_state_folder_keeps_its_sockets_to_itself(tmp):
     assert not folder.exists()
 
 
-def test_what_a_killed_hub_left_goes_and_its_next_start_has_the_same_folder_again(tmp, state, hub):
+def test_what_a_killed_hub_left_goes_and_its_next_start_has_the_same_folder_again(tmp, state, hub) -> None:
     process, folder = hub
     assert (folder.parent, dead_folders()) == (tmp, [])
     process.send_signal(signal.SIGKILL)
@@ -78,14 +78,14 @@ def test_what_a_killed_hub_left_goes_and_its_next_start_has_the_same_folder_agai
         assert again == folder
 
 
-def test_the_folder_of_a_living_hub_is_left_alone(hub):
+def test_the_folder_of_a_living_hub_is_left_alone(hub) -> None:
     _, folder = hub
     assert remove_dead_folder(folder) is False
     assert remove_dead_folders() == []
     assert (folder / "a.sock").exists()
 
 
-def test_a_socket_that_answers_keeps_its_folder_even_without_a_lock(tmp):
+def test_a_socket_that_answers_keeps_its_folder_even_without_a_lock(tmp) -> None:
     folder = tmp / f"vigie-{os.getuid()}-0123456789ab"
     folder.mkdir()
     bind_and_leave(folder / "dead.sock")
@@ -99,7 +99,7 @@ def test_a_socket_that_answers_keeps_its_folder_even_without_a_lock(tmp):
 @pytest.mark.parametrize(
     "name", ["vigie-{uid}-0123456789ab", "vigie-{uid}-short", "vigie-{other}-0123456789ab", "vigie"]
 )
-def test_folders_with_files_and_folders_of_other_names_are_left_alone(tmp, name):
+def test_folders_with_files_and_folders_of_other_names_are_left_alone(tmp, name) -> None:
     folder = tmp / name.format(uid=os.getuid(), other=os.getuid() + 1)
     folder.mkdir()
     bind_and_leave(folder / "a.sock")
@@ -109,7 +109,7 @@ def test_folders_with_files_and_folders_of_other_names_are_left_alone(tmp, name)
     assert (folder / "a.sock").exists()
 
 
-def test_a_link_to_a_folder_is_not_followed(tmp):
+def test_a_link_to_a_folder_is_not_followed(tmp) -> None:
     target = tmp / "elsewhere"
     target.mkdir()
     bind_and_leave(target / "a.sock")
@@ -118,13 +118,17 @@ def test_a_link_to_a_folder_is_not_followed(tmp):
     assert (target / "a.sock").exists()
 
 
-def test_a_second_hub_on_the_folder_of_a_living_one_is_refused_with_its_reason(hub, state, monkeypatch):
+def test_a_second_hub_on_the_folder_of_a_living_one_is_refused_with_its_reason(
+    hub, state, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(folders, "_CLAIM_WITHIN_S", 0.0)
     with pytest.raises(HubStartError, match="another hub still serves the sockets in"), claimed_folder(state):
         pass
 
 
-def test_a_folder_that_is_removed_while_a_hub_moves_in_is_made_again(tmp, state, monkeypatch):
+def test_a_folder_that_is_removed_while_a_hub_moves_in_is_made_again(
+    tmp, state, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened, swept = folders._opened, []
 
     def sweep_in_between(folder: Path) -> int:
@@ -141,7 +145,7 @@ def test_a_folder_that_is_removed_while_a_hub_moves_in_is_made_again(tmp, state,
         assert remove_dead_folders() == []
 
 
-def test_a_name_taken_by_a_file_refuses_the_start(tmp, state):
+def test_a_name_taken_by_a_file_refuses_the_start(tmp, state) -> None:
     folders.socket_folder(state).write_text("")
     with pytest.raises(HubStartError, match="cannot be made"), claimed_folder(state):
         pass

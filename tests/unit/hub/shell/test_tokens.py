@@ -29,15 +29,15 @@ def check(text: str, *, module: str | None = "mod", grace_s: float = 0) -> float
 
 @pytest.mark.parametrize("key", [KEY, OTHER])
 @pytest.mark.parametrize("host", ["hub", "HUB", "gateway"])
-def test_a_right_token_is_believed_and_tells_its_expiry(key, host):
+def test_a_right_token_is_believed_and_tells_its_expiry(key, host) -> None:
     assert check(token(f"{host}/devices/dev/modules/mod", key=key)) == NOW + 60
 
 
-def test_ids_compare_without_case_as_edge_hub_does():
+def test_ids_compare_without_case_as_edge_hub_does() -> None:
     check(token("hub/devices/DEV/modules/Mod"))
 
 
-def test_a_device_has_three_segments():
+def test_a_device_has_three_segments() -> None:
     check(token("hub/devices/dev"), module=None)
     with pytest.raises(TokenRefusedError):
         check(token("hub/devices/dev"))
@@ -61,19 +61,19 @@ def test_a_device_has_three_segments():
     ],
     ids=["empty", "bearer", "bare", "short", "host", "module", "key", "expired", "text", "huge", "sig", "stretched"],
 )
-def test_any_other_token_is_refused_and_the_reason_does_not_hold_it(text):
+def test_any_other_token_is_refused_and_the_reason_does_not_hold_it(text) -> None:
     with pytest.raises(TokenRefusedError) as refusal:
         check(text)
     signature = text.partition("sig=")[2].partition("&")[0]
     assert not signature or len(signature) < 10 or signature not in str(refusal.value)
 
 
-def test_an_expired_token_is_believed_within_the_grace():
+def test_an_expired_token_is_believed_within_the_grace() -> None:
     assert check(token(expiry=str(NOW - 10)), grace_s=30) == NOW - 10
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_believed_or_refused(text):
+def test_any_text_is_believed_or_refused(text) -> None:
     with pytest.raises(TokenRefusedError):
         check(text)
     with pytest.raises(TokenRefusedError):

@@ -19,7 +19,7 @@ def drain(rules: Rules, now: float, link) -> list[int]:
     return seqs
 
 
-def test_a_message_is_stored_before_its_sender_is_answered_and_before_it_is_delivered():
+def test_a_message_is_stored_before_its_sender_is_answered_and_before_it_is_delivered() -> None:
     rules = Rules(ONE)
     a, b = rules.connect(0, "a"), rules.connect(0, "b")
     kinds = [type(effect).__name__ for effect in rules.send(1, a)]
@@ -27,7 +27,7 @@ def test_a_message_is_stored_before_its_sender_is_answered_and_before_it_is_deli
     assert b.deliveries
 
 
-def test_only_one_message_is_in_flight_per_endpoint_until_it_is_acknowledged():
+def test_only_one_message_is_in_flight_per_endpoint_until_it_is_acknowledged() -> None:
     rules = Rules({"out": [To("b/in")], "other": [To("b/in2")]})
     a, b = rules.connect(0, "a"), rules.connect(0, "b")
     first = deliveries(rules.send(1, a))
@@ -38,7 +38,7 @@ def test_only_one_message_is_in_flight_per_endpoint_until_it_is_acknowledged():
     assert [one.seq for one in second] == [2]
 
 
-def test_messages_for_a_module_that_is_away_wait_and_come_in_order():
+def test_messages_for_a_module_that_is_away_wait_and_come_in_order() -> None:
     rules = Rules(ONE)
     a = rules.connect(0, "a")
     for number in range(10):
@@ -49,7 +49,7 @@ def test_messages_for_a_module_that_is_away_wait_and_come_in_order():
     assert rules.state.queues.stored_bytes == 0
 
 
-def test_nothing_is_delivered_without_an_inputs_subscription_and_nothing_is_lost():
+def test_nothing_is_delivered_without_an_inputs_subscription_and_nothing_is_lost() -> None:
     rules = Rules(ONE)
     a, b = rules.connect(0, "a"), rules.connect(0, "b", inputs=False)
     assert deliveries(rules.send(1, a)) == []
@@ -62,7 +62,7 @@ def test_nothing_is_delivered_without_an_inputs_subscription_and_nothing_is_lost
     assert [one.seq for one in deliveries(rules.collect())] == [2]
 
 
-def test_a_message_that_is_not_acknowledged_comes_again_after_the_time_out_with_dup():
+def test_a_message_that_is_not_acknowledged_comes_again_after_the_time_out_with_dup() -> None:
     rules = Rules(ONE, ack_timeout_s=30)
     a, b = rules.connect(0, "a"), rules.connect(0, "b")
     first = deliveries(rules.send(1, a))[0]
@@ -73,7 +73,7 @@ def test_a_message_that_is_not_acknowledged_comes_again_after_the_time_out_with_
     assert [one.seq for one in deliveries(rules.ack(32, b, first.packet_id))] == [2]
 
 
-def test_what_was_in_flight_when_the_link_broke_comes_first_over_the_next_link():
+def test_what_was_in_flight_when_the_link_broke_comes_first_over_the_next_link() -> None:
     rules = Rules(ONE)
     a, b = rules.connect(0, "a"), rules.connect(0, "b")
     first = deliveries(rules.send(1, a))[0]
@@ -85,7 +85,7 @@ def test_what_was_in_flight_when_the_link_broke_comes_first_over_the_next_link()
     assert drain(rules, 3, b) == [1, 2]
 
 
-def test_all_of_the_most_urgent_lane_comes_before_the_next_lane():
+def test_all_of_the_most_urgent_lane_comes_before_the_next_lane() -> None:
     rules = Rules({"low": [To("b/in", 10)], "high": [To("b/in", 0)], "mid": [To("b/in", 5)]})
     a = rules.connect(0, "a")
     for output in ["low", "mid", "high"] * 3:
@@ -94,7 +94,7 @@ def test_all_of_the_most_urgent_lane_comes_before_the_next_lane():
     assert drain(rules, 2, b) == [3, 6, 9, 2, 5, 8, 1, 4, 7]
 
 
-def test_a_message_whose_time_to_live_passed_is_not_delivered_and_is_settled():
+def test_a_message_whose_time_to_live_passed_is_not_delivered_and_is_settled() -> None:
     rules = Rules({"short": [To("b/in", 5, 5.0)], "ever": [To("b/in", 5, None)]})
     a = rules.connect(0, "a")
     rules.send(0, a, "short")
@@ -105,7 +105,7 @@ def test_a_message_whose_time_to_live_passed_is_not_delivered_and_is_settled():
     assert rules.state.queues.by_endpoint["b/in"].expired == 1
 
 
-def test_a_later_change_of_a_routes_time_to_live_does_not_touch_what_waits():
+def test_a_later_change_of_a_routes_time_to_live_does_not_touch_what_waits() -> None:
     rules = Rules({"out": [To("b/in", 5, 100.0)]})
     a = rules.connect(0, "a")
     rules.send(0, a)
@@ -114,7 +114,7 @@ def test_a_later_change_of_a_routes_time_to_live_does_not_touch_what_waits():
     assert drain(rules, 50, b) == [1]
 
 
-def test_expired_messages_of_a_module_that_never_comes_are_swept():
+def test_expired_messages_of_a_module_that_never_comes_are_swept() -> None:
     rules = Rules({"out": [To("b/in", 5, 5.0)]}, cleanup_interval_s=30)
     a = rules.connect(0, "a")
     for _ in range(3):
@@ -123,7 +123,7 @@ def test_expired_messages_of_a_module_that_never_comes_are_swept():
     assert rules.state.queues.stored_messages == 0
 
 
-def test_removing_a_route_discards_that_queue_and_keeps_other_copies():
+def test_removing_a_route_discards_that_queue_and_keeps_other_copies() -> None:
     rules = Rules({"out": [To("b/in"), To("c/in")]})
     a = rules.connect(0, "a")
     rules.send(0, a)
@@ -134,7 +134,7 @@ def test_removing_a_route_discards_that_queue_and_keeps_other_copies():
     assert rules.state.counters.dropped_queue_removed == 1
 
 
-def test_a_message_for_two_endpoints_is_stored_once_and_freed_with_its_last_copy():
+def test_a_message_for_two_endpoints_is_stored_once_and_freed_with_its_last_copy() -> None:
     rules = Rules({"out": [To("b/in"), To("c/in")]})
     a, b, c = rules.connect(0, "a"), rules.connect(0, "b"), rules.connect(0, "c")
     effects = rules.send(0, a, body=b"12345")
@@ -146,7 +146,7 @@ def test_a_message_for_two_endpoints_is_stored_once_and_freed_with_its_last_copy
     assert rules.state.queues.stored_bytes == 0
 
 
-def test_without_room_a_publish_is_not_acknowledged_until_there_is_room_again():
+def test_without_room_a_publish_is_not_acknowledged_until_there_is_room_again() -> None:
     rules = Rules(ONE, max_stored_bytes=10)
     a = rules.connect(0, "a")
     assert pubacks(rules.send(1, a, body=b"123456", packet_id=1)) == [1]
@@ -158,7 +158,7 @@ def test_without_room_a_publish_is_not_acknowledged_until_there_is_room_again():
     assert drain(rules, 4, b) == [2, 3]
 
 
-def test_an_unsendable_message_is_skipped_and_does_not_block_the_rest():
+def test_an_unsendable_message_is_skipped_and_does_not_block_the_rest() -> None:
     rules = Rules(ONE)
     a, b = rules.connect(0, "a"), rules.connect(0, "b")
     rules.send(1, a)
@@ -169,7 +169,7 @@ def test_an_unsendable_message_is_skipped_and_does_not_block_the_rest():
     assert b.deliveries
 
 
-def test_slow_delivery_spends_its_time_per_message_and_endpoint_one_at_a_time():
+def test_slow_delivery_spends_its_time_per_message_and_endpoint_one_at_a_time() -> None:
     rules = Rules(ONE)
     rules.state.misbehave(0, Misbehaviour(delivery_delay_ms=10))
     a, b = rules.connect(0, "a"), rules.connect(0, "b")
@@ -182,7 +182,7 @@ def test_slow_delivery_spends_its_time_per_message_and_endpoint_one_at_a_time():
     assert [one.seq for one in deliveries(rules.tick(1.021))] == [2]
 
 
-def test_acknowledgements_can_be_late_and_stay_in_order():
+def test_acknowledgements_can_be_late_and_stay_in_order() -> None:
     rules = Rules(ONE)
     rules.state.misbehave(0, Misbehaviour(ack_delay_ms=100, jitter=0.9, seed=3))
     a = rules.connect(0, "a")
@@ -191,7 +191,7 @@ def test_acknowledgements_can_be_late_and_stay_in_order():
     assert pubacks(rules.tick(1.0)) == [1, 2, 3, 4, 5]
 
 
-def test_a_resent_publish_that_was_stored_but_never_acknowledged_is_not_stored_twice():
+def test_a_resent_publish_that_was_stored_but_never_acknowledged_is_not_stored_twice() -> None:
     rules = Rules(ONE)
     rules.state.misbehave(0, Misbehaviour(ack_delay_ms=60_000))
     a = rules.connect(0, "a")
@@ -206,7 +206,7 @@ def test_a_resent_publish_that_was_stored_but_never_acknowledged_is_not_stored_t
     assert of_kind(rules.send(3, a, body=b"once", packet_id=7, dup=True), Store), "a second time it is another message"
 
 
-def test_messages_of_a_former_hub_process_are_delivered_in_their_order_and_new_ones_after_them():
+def test_messages_of_a_former_hub_process_are_delivered_in_their_order_and_new_ones_after_them() -> None:
     waiting = [(3, 10, [Target("b/in", 5, None)]), (7, 10, [Target("b/in", 5, None), Target("gone/in", 5, None)])]
     stored = [StoredSession("dev/b", "b", {"devices/dev/modules/b/inputs/#": 1})]
     rules = Rules(ONE, waiting=waiting, state={"next_seq": 8, "sessions": stored})
@@ -217,7 +217,7 @@ def test_messages_of_a_former_hub_process_are_delivered_in_their_order_and_new_o
     assert drain(rules, 1, b) == [3, 7, 8]
 
 
-def test_a_message_over_the_limit_is_acknowledged_dropped_and_counted():
+def test_a_message_over_the_limit_is_acknowledged_dropped_and_counted() -> None:
     rules = Rules(ONE)
     a = rules.connect(0, "a")
     assert pubacks(rules.send(1, a, body=b"x" * 262_145, packet_id=9)) == [9]
@@ -225,7 +225,7 @@ def test_a_message_over_the_limit_is_acknowledged_dropped_and_counted():
     assert of_kind(rules.send(1, a, body=b"x" * 262_144), Store)
 
 
-def test_a_message_without_a_route_is_acknowledged_dropped_and_counted():
+def test_a_message_without_a_route_is_acknowledged_dropped_and_counted() -> None:
     rules = Rules(ONE)
     a = rules.connect(0, "a")
     effects = rules.send(1, a, "nowhere", packet_id=4)
@@ -234,7 +234,7 @@ def test_a_message_without_a_route_is_acknowledged_dropped_and_counted():
     assert rules.state.counters.dropped_no_route == 1
 
 
-def test_thirty_thousand_messages_leave_nothing_behind_in_the_rules():
+def test_thirty_thousand_messages_leave_nothing_behind_in_the_rules() -> None:
     rules = Rules(ONE)
     a, b = rules.connect(0, "a"), rules.connect(0, "b")
     for number in range(30_000):
@@ -246,7 +246,7 @@ def test_thirty_thousand_messages_leave_nothing_behind_in_the_rules():
     assert not b.deliveries
 
 
-def test_a_bound_below_the_size_of_one_message_does_not_stop_everything():
+def test_a_bound_below_the_size_of_one_message_does_not_stop_everything() -> None:
     rules = Rules(ONE, max_stored_bytes=10)
     a, b = rules.connect(0, "a"), rules.connect(0, "b")
     assert pubacks(rules.send(1, a, body=b"x" * 100, packet_id=1)) == [1]

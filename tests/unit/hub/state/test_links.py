@@ -19,7 +19,7 @@ def connacks(effects) -> list[ConnAck]:
     return [effect.packet for effect in effects if isinstance(effect, Send) and isinstance(effect.packet, ConnAck)]
 
 
-def test_the_first_connect_has_no_session_and_the_next_one_has():
+def test_the_first_connect_has_no_session_and_the_next_one_has() -> None:
     rules = Rules(ONE)
     b = rules.connect(0, "b")
     rules.lose(1, b)
@@ -27,7 +27,7 @@ def test_the_first_connect_has_no_session_and_the_next_one_has():
     assert [one.session_present for one in connacks(rules.done)] == [False, True]
 
 
-def test_a_subscription_is_saved_once_and_outlives_the_hub():
+def test_a_subscription_is_saved_once_and_outlives_the_hub() -> None:
     rules = Rules(ONE)
     b = rules.connect(0, "b")
     before = len(of_kind(rules.done, SaveSession))
@@ -42,7 +42,7 @@ def test_a_subscription_is_saved_once_and_outlives_the_hub():
     assert [one.seq for one in deliveries(again.tick(2))] == [1], "no SUBSCRIBE came, the stored one counts"
 
 
-def test_inputs_of_a_resumed_session_are_held_until_a_subscribe_says_that_a_handler_is_there():
+def test_inputs_of_a_resumed_session_are_held_until_a_subscribe_says_that_a_handler_is_there() -> None:
     stored = [StoredSession("dev/b", "b", {INPUTS.format("b"): 1})]
     rules = Rules(ONE, state={"sessions": stored}, hold_grace_s=1.5)
     a = rules.connect(0, "a")
@@ -53,7 +53,7 @@ def test_inputs_of_a_resumed_session_are_held_until_a_subscribe_says_that_a_hand
     assert len(deliveries(rules.collect())) == 1
 
 
-def test_inputs_of_a_resumed_session_without_a_subscribe_come_after_the_grace():
+def test_inputs_of_a_resumed_session_without_a_subscribe_come_after_the_grace() -> None:
     stored = [StoredSession("dev/b", "b", {INPUTS.format("b"): 1})]
     rules = Rules(ONE, state={"sessions": stored}, hold_grace_s=1.5)
     a = rules.connect(0, "a")
@@ -63,14 +63,14 @@ def test_inputs_of_a_resumed_session_without_a_subscribe_come_after_the_grace():
     assert len(deliveries(rules.tick(2.5))) == 1
 
 
-def test_a_clean_session_forgets_its_subscriptions_with_its_link():
+def test_a_clean_session_forgets_its_subscriptions_with_its_link() -> None:
     rules = Rules(ONE)
     b = rules.connect(0, "b", clean_session=True)
     rules.lose(1, b)
     assert "dev/b" not in rules.state.sessions.by_client
 
 
-def test_a_second_connection_of_the_same_id_wins_and_the_first_is_drained_then_closed():
+def test_a_second_connection_of_the_same_id_wins_and_the_first_is_drained_then_closed() -> None:
     rules = Rules(ONE, drain_quiet_s=0.3)
     a = rules.connect(0, "a")
     first = rules.connect(0, "b")
@@ -82,7 +82,7 @@ def test_a_second_connection_of_the_same_id_wins_and_the_first_is_drained_then_c
     assert [one.link for one in deliveries(rules.send(2, a))] == [second.id]
 
 
-def test_what_the_first_connection_has_in_flight_waits_for_its_acknowledgement_or_its_end():
+def test_what_the_first_connection_has_in_flight_waits_for_its_acknowledgement_or_its_end() -> None:
     rules = Rules(ONE, drain_quiet_s=0.3)
     a, first = rules.connect(0, "a"), rules.connect(0, "b")
     rules.send(0, a)
@@ -91,7 +91,7 @@ def test_what_the_first_connection_has_in_flight_waits_for_its_acknowledgement_o
     assert [(one.link, one.dup) for one in deliveries(rules.lose(1.5, first))] == [(second.id, True)]
 
 
-def test_a_draining_link_is_neither_acknowledged_nor_stored_but_its_acknowledgements_count():
+def test_a_draining_link_is_neither_acknowledged_nor_stored_but_its_acknowledgements_count() -> None:
     rules = Rules(ONE)
     a, b = rules.connect(0, "a"), rules.connect(0, "b")
     packet_id = deliveries(rules.send(0, a))[0].packet_id
@@ -101,7 +101,7 @@ def test_a_draining_link_is_neither_acknowledged_nor_stored_but_its_acknowledgem
     assert rules.state.queues.stored_messages == 0
 
 
-def test_draining_waits_for_a_quiet_moment_but_not_for_ever():
+def test_draining_waits_for_a_quiet_moment_but_not_for_ever() -> None:
     rules = Rules(ONE, drain_quiet_s=0.3, drain_limit_s=2.0)
     a = rules.connect(0, "a")
     rules.state.links.drain(0, a)
@@ -114,7 +114,7 @@ def test_draining_waits_for_a_quiet_moment_but_not_for_ever():
     assert of_kind(rules.tick(2.0), Close) == [Close(a.id)]
 
 
-def test_a_silent_client_is_closed_after_one_and_a_half_keep_alives():
+def test_a_silent_client_is_closed_after_one_and_a_half_keep_alives() -> None:
     rules = Rules(ONE)
     a = rules.connect(0, "a", keep_alive_s=60)
     a.last_seen = 50
@@ -125,7 +125,7 @@ def test_a_silent_client_is_closed_after_one_and_a_half_keep_alives():
     assert "keep_alive_missed" in notes(effects)
 
 
-def test_a_token_that_is_not_renewed_raises_an_alarm_and_ends_the_link_only_after_the_grace():
+def test_a_token_that_is_not_renewed_raises_an_alarm_and_ends_the_link_only_after_the_grace() -> None:
     rules = Rules(ONE, token_grace_s=300)
     a = rules.connect(0, "a", token_expires_at=3600)
     assert rules.tick(3599) == []
@@ -135,7 +135,7 @@ def test_a_token_that_is_not_renewed_raises_an_alarm_and_ends_the_link_only_afte
     assert a.draining
 
 
-def test_a_renewed_token_is_another_link_and_the_old_ones_expiry_means_nothing():
+def test_a_renewed_token_is_another_link_and_the_old_ones_expiry_means_nothing() -> None:
     rules = Rules(ONE)
     a = rules.connect(0, "a", token_expires_at=3600)
     rules.lose(3480, a)
@@ -143,7 +143,7 @@ def test_a_renewed_token_is_another_link_and_the_old_ones_expiry_means_nothing()
     assert "token_not_renewed" not in notes(rules.tick(3600))
 
 
-def test_drops_on_command_follow_the_seed():
+def test_drops_on_command_follow_the_seed() -> None:
     def drops(seed: int) -> list[int]:
         rules = Rules(ONE)
         rules.state.misbehave(0, Misbehaviour(drop_probability=0.3, seed=seed))
@@ -161,7 +161,7 @@ def test_drops_on_command_follow_the_seed():
     assert 4 < len(drops(7)) < 25
 
 
-def test_packet_ids_skip_those_that_are_awaited_and_never_become_zero():
+def test_packet_ids_skip_those_that_are_awaited_and_never_become_zero() -> None:
     rules = Rules(ONE)
     b = rules.connect(0, "b")
     session = b.session

@@ -26,7 +26,7 @@ def listening(rules: Rules, now: float):
     return link
 
 
-def test_a_call_reaches_the_module_and_its_answer_the_caller():
+def test_a_call_reaches_the_module_and_its_answer_the_caller() -> None:
     rules = Rules(ONE)
     link = listening(rules, 0)
     request = published(invoke(rules, 1))[0]
@@ -36,7 +36,7 @@ def test_a_call_reaches_the_module_and_its_answer_the_caller():
     assert of_kind(rules.collect(), Answer) == [Answer("r1", MethodResult(400, b'{"no":true}'))]
 
 
-def test_an_empty_answer_is_null():
+def test_an_empty_answer_is_null() -> None:
     rules = Rules(ONE)
     link = listening(rules, 0)
     invoke(rules, 1)
@@ -44,14 +44,14 @@ def test_an_empty_answer_is_null():
     assert of_kind(rules.collect(), Answer) == [Answer("r1", MethodResult(200, b"null"))]
 
 
-def test_a_module_that_is_away_is_absent_at_once_when_nobody_wants_to_wait():
+def test_a_module_that_is_away_is_absent_at_once_when_nobody_wants_to_wait() -> None:
     rules = Rules(ONE)
     invoke(rules, 1)
     answer = of_kind(rules.tick(1), Answer)[0]
     assert isinstance(answer.outcome, TargetAbsentError)
 
 
-def test_a_connected_module_without_the_subscription_is_absent():
+def test_a_connected_module_without_the_subscription_is_absent() -> None:
     rules = Rules(ONE)
     rules.connect(0, "b")
     invoke(rules, 1, connect=2)
@@ -59,7 +59,7 @@ def test_a_connected_module_without_the_subscription_is_absent():
     assert isinstance(of_kind(rules.tick(3), Answer)[0].outcome, TargetAbsentError)
 
 
-def test_a_late_subscriber_within_the_connect_time_out_gets_the_call():
+def test_a_late_subscriber_within_the_connect_time_out_gets_the_call() -> None:
     rules = Rules(ONE)
     invoke(rules, 1, connect=5)
     link = rules.connect(3, "b")
@@ -69,7 +69,7 @@ def test_a_late_subscriber_within_the_connect_time_out_gets_the_call():
     assert of_kind(rules.tick(7), Answer) == [], "it is not absent any more"
 
 
-def test_no_answer_in_time_is_a_time_out_and_a_late_answer_means_nothing():
+def test_no_answer_in_time_is_a_time_out_and_a_late_answer_means_nothing() -> None:
     rules = Rules(ONE)
     link = listening(rules, 0)
     invoke(rules, 1, response=5)
@@ -81,7 +81,7 @@ def test_no_answer_in_time_is_a_time_out_and_a_late_answer_means_nothing():
 
 
 @pytest.mark.parametrize(("rid", "status"), [("other", 200), (None, 200), ("r1", None)])
-def test_an_answer_that_is_nobodys_is_ignored(rid, status):
+def test_an_answer_that_is_nobodys_is_ignored(rid, status) -> None:
     rules = Rules(ONE)
     link = listening(rules, 0)
     invoke(rules, 1)
@@ -89,7 +89,7 @@ def test_an_answer_that_is_nobodys_is_ignored(rid, status):
     assert of_kind(rules.collect(), Answer) == []
 
 
-def test_another_module_cannot_answer_for_the_one_that_was_called():
+def test_another_module_cannot_answer_for_the_one_that_was_called() -> None:
     rules = Rules(ONE)
     listening(rules, 0)
     other = rules.connect(0, "a")
@@ -98,7 +98,7 @@ def test_another_module_cannot_answer_for_the_one_that_was_called():
     assert of_kind(rules.collect(), Answer) == []
 
 
-def test_many_calls_run_at_once_and_only_the_request_id_tells_them_apart():
+def test_many_calls_run_at_once_and_only_the_request_id_tells_them_apart() -> None:
     rules = Rules(ONE)
     link = listening(rules, 0)
     for number in range(5):
@@ -134,10 +134,10 @@ def test_many_calls_run_at_once_and_only_the_request_id_tells_them_apart():
         "connect 301",
     ],
 )
-def test_a_call_outside_the_limits_is_refused(name, payload, response, connect):
+def test_a_call_outside_the_limits_is_refused(name, payload, response, connect) -> None:
     with pytest.raises(MethodOutOfBoundsError):
         check_method(name, payload, response, connect)
 
 
-def test_a_call_at_the_limits_is_allowed():
+def test_a_call_at_the_limits_is_allowed() -> None:
     check_method("n" * 100, b"x" * 131_072, 300, 300)

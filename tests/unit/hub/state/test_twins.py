@@ -25,13 +25,13 @@ DOCUMENTS = st.dictionaries(
 
 
 @given(DOCUMENTS, DOCUMENTS)
-def test_the_difference_of_two_documents_merged_into_the_first_gives_the_second(old, new):
+def test_the_difference_of_two_documents_merged_into_the_first_gives_the_second(old, new) -> None:
     merged = merge(old, difference(old, new))
     assert json.dumps(merged, sort_keys=True) == json.dumps(new, sort_keys=True)
 
 
 @given(DOCUMENTS)
-def test_a_document_differs_from_itself_in_nothing(document):
+def test_a_document_differs_from_itself_in_nothing(document) -> None:
     assert difference(document, document) == {}
 
 
@@ -46,11 +46,11 @@ def test_a_document_differs_from_itself_in_nothing(document):
     ],
     ids=["null removes", "null of an absent key", "value for object", "object for value", "array replaces whole"],
 )
-def test_merge(patch, expected):
+def test_merge(patch, expected) -> None:
     assert merge({"a": 1, "b": {"c": 2, "d": 3}}, patch) == expected
 
 
-def test_true_is_not_one():
+def test_true_is_not_one() -> None:
     assert difference({"a": 1}, {"a": True}) == {"a": True}
 
 
@@ -85,16 +85,16 @@ def nested(levels: int) -> dict:
         "large integer", "small integer", "null in array", "null in object in array", "array", "null",
     ],
 )  # fmt: skip
-def test_a_reported_patch_against_the_rules_is_refused(patch):
+def test_a_reported_patch_against_the_rules_is_refused(patch) -> None:
     with pytest.raises(TwinRefusedError):
         check_reported(patch)
 
 
-def test_a_reported_patch_at_the_limits_is_taken():
+def test_a_reported_patch_at_the_limits_is_taken() -> None:
     check_reported(nested(10) | {"k" * 1024: "x" * 4096, "i": 4503599627370495, "j": -4503599627370496, "l": [1, [2]]})
 
 
-def test_sizes_are_counted_as_iot_hub_counts():
+def test_sizes_are_counted_as_iot_hub_counts() -> None:
     assert section_bytes({"key": "é", "n": 1, "b": True, "l": [1, 2]}) == 3 + 2 + 1 + 8 + 1 + 4 + 1 + 16
 
 
@@ -106,21 +106,21 @@ def desired(**members) -> dict:
     return {"properties": {"desired": members}}
 
 
-def test_each_operators_change_raises_the_version_by_one_also_when_nothing_changes_in_value():
+def test_each_operators_change_raises_the_version_by_one_also_when_nothing_changes_in_value() -> None:
     twins = HubTwins()
     for expected in (2, 3, 4):
         write(twins, desired(a=1))
         assert twins.get("b").desired_version == expected
 
 
-def test_what_the_module_is_told_is_the_change_with_its_nulls():
+def test_what_the_module_is_told_is_the_change_with_its_nulls() -> None:
     twins = HubTwins()
     write(twins, desired(a=1, b={"c": 2}))
     assert write(twins, desired(b={"c": None}, z=None)) == {"b": {"c": None}, "z": None}
     assert write(twins, desired(a=2), replace=True) == {"a": 2, "b": None}
 
 
-def test_an_etag_that_does_not_match_changes_nothing():
+def test_an_etag_that_does_not_match_changes_nothing() -> None:
     twins = HubTwins()
     etag = etag_text(twins.get("b").etag)
     write(twins, desired(a=1), etag)
@@ -131,7 +131,7 @@ def test_an_etag_that_does_not_match_changes_nothing():
     write(twins, desired(a=3), "*")
 
 
-def test_read_only_members_of_a_whole_twin_are_ignored():
+def test_read_only_members_of_a_whole_twin_are_ignored() -> None:
     twins = HubTwins()
     write(
         twins,
@@ -144,7 +144,7 @@ def test_read_only_members_of_a_whole_twin_are_ignored():
     assert (twin.desired, twin.reported, twin.desired_version) == ({"a": 1}, {}, 2)
 
 
-def test_too_much_is_refused_and_leaves_everything_as_it_was():
+def test_too_much_is_refused_and_leaves_everything_as_it_was() -> None:
     twins = HubTwins()
     with pytest.raises(TwinTooLargeError):
         write(twins, desired(**{f"k{n}": "x" * 4000 for n in range(9)}))
@@ -153,7 +153,7 @@ def test_too_much_is_refused_and_leaves_everything_as_it_was():
     assert client_view(twins.get("b"))["desired"] == {"$version": 1}
 
 
-def test_metadata_mirrors_the_tree_and_stays_out_of_the_modules_view():
+def test_metadata_mirrors_the_tree_and_stays_out_of_the_modules_view() -> None:
     twins = HubTwins()
     write(twins, desired(a={"b": 1}))
     write(twins, desired(c=2))
@@ -164,7 +164,7 @@ def test_metadata_mirrors_the_tree_and_stays_out_of_the_modules_view():
     assert "$metadata" not in client_view(twins.get("b"))["desired"]
 
 
-def test_a_manifest_replaces_desired_once_and_an_unchanged_one_leaves_the_operators_changes():
+def test_a_manifest_replaces_desired_once_and_an_unchanged_one_leaves_the_operators_changes() -> None:
     twins = HubTwins()
     assert twins.deploy(0, "b", {"a": 1}) == {"a": 1}
     write(twins, desired(a=7))
@@ -179,7 +179,7 @@ def report(rules: Rules, link, body: bytes, rid: str | None = "r"):
     return rules.collect()
 
 
-def test_a_report_is_answered_204_with_its_request_id_and_becomes_a_message():
+def test_a_report_is_answered_204_with_its_request_id_and_becomes_a_message() -> None:
     rules = Rules(ONE)
     b = rules.connect(0, "b")
     effects = report(rules, b, b'{"speed":3}')
@@ -189,7 +189,7 @@ def test_a_report_is_answered_204_with_its_request_id_and_becomes_a_message():
     assert stored.message.system["connectionModuleId"] == "b"
 
 
-def test_a_report_that_no_route_asks_for_is_counted_apart_from_dropped_messages():
+def test_a_report_that_no_route_asks_for_is_counted_apart_from_dropped_messages() -> None:
     rules = Rules({"out": [To("b/in")]})
     effects = report(rules, rules.connect(0, "b"), b'{"speed":3}')
     assert of_kind(effects, Store) == of_kind(effects, Note) == []
@@ -197,7 +197,7 @@ def test_a_report_that_no_route_asks_for_is_counted_apart_from_dropped_messages(
     assert rules.state.counters.dropped_no_route == 0
 
 
-def test_a_report_without_a_request_id_is_applied_in_silence():
+def test_a_report_without_a_request_id_is_applied_in_silence() -> None:
     rules = Rules(ONE)
     b = rules.connect(0, "b")
     assert published(report(rules, b, b'{"a":1}', None)) == []
@@ -205,7 +205,7 @@ def test_a_report_without_a_request_id_is_applied_in_silence():
 
 
 @pytest.mark.parametrize("body", [b"", b"no json", b'{"a":NaN}', b'{"a.b":1}', b"\xff\xfe", b"[" * 5000])
-def test_a_bad_report_is_answered_400_and_changes_nothing(body):
+def test_a_bad_report_is_answered_400_and_changes_nothing(body) -> None:
     rules = Rules(ONE)
     b = rules.connect(0, "b")
     effects = report(rules, b, body)
@@ -214,7 +214,7 @@ def test_a_bad_report_is_answered_400_and_changes_nothing(body):
     assert rules.state.twins.get("b").reported == {}
 
 
-def test_a_flood_of_gets_is_answered_200_and_slowed_down():
+def test_a_flood_of_gets_is_answered_200_and_slowed_down() -> None:
     rules = Rules(ONE, twin_gets_per_s=10)
     b = rules.connect(0, "b")
     for number in range(30):
@@ -225,7 +225,7 @@ def test_a_flood_of_gets_is_answered_200_and_slowed_down():
     assert {packet.topic.split("/")[3] for packet in late} == {"200"}
 
 
-def test_a_desired_change_is_pushed_only_to_a_connected_module_that_asked_for_it():
+def test_a_desired_change_is_pushed_only_to_a_connected_module_that_asked_for_it() -> None:
     rules = Rules(ONE)
     b = rules.connect(0, "b")
     rules.state.push_desired("b", {"a": 1})

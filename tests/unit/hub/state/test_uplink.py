@@ -12,7 +12,7 @@ def batches(effects) -> list[list[int]]:
     return [effect.seqs for effect in of_kind(effects, Upstream)]
 
 
-def test_one_batch_is_with_the_sink_at_a_time_and_the_next_holds_what_came_meanwhile():
+def test_one_batch_is_with_the_sink_at_a_time_and_the_next_holds_what_came_meanwhile() -> None:
     rules = Rules(UP)
     a = rules.connect(0, "a")
     assert batches(rules.send(0, a)) == [[1]]
@@ -24,7 +24,7 @@ def test_one_batch_is_with_the_sink_at_a_time_and_the_next_holds_what_came_meanw
     assert batches(effects) == [[2, 3, 4]]
 
 
-def test_a_failed_batch_is_tried_again_in_order_and_later_each_time():
+def test_a_failed_batch_is_tried_again_in_order_and_later_each_time() -> None:
     rules = Rules(UP, upstream_retry_s=1, upstream_retry_max_s=2)
     a = rules.connect(0, "a")
     rules.send(0, a)
@@ -37,7 +37,7 @@ def test_a_failed_batch_is_tried_again_in_order_and_later_each_time():
     assert batches(rules.tick(3)) == [[1, 2]]
 
 
-def test_while_upstream_is_offline_messages_wait_and_go_up_when_it_is_back():
+def test_while_upstream_is_offline_messages_wait_and_go_up_when_it_is_back() -> None:
     rules = Rules(UP)
     rules.state.misbehave(0, Misbehaviour(upstream_online=False))
     a = rules.connect(0, "a")
@@ -49,7 +49,7 @@ def test_while_upstream_is_offline_messages_wait_and_go_up_when_it_is_back():
     assert batches(rules.collect()) == [[1, 2, 3, 4, 5]]
 
 
-def test_time_to_live_ends_messages_for_upstream_too():
+def test_time_to_live_ends_messages_for_upstream_too() -> None:
     rules = Rules({"out": [To("$upstream", 5, 60.0)]})
     rules.state.misbehave(0, Misbehaviour(upstream_online=False))
     a = rules.connect(0, "a")
@@ -60,7 +60,7 @@ def test_time_to_live_ends_messages_for_upstream_too():
     assert of_kind(effects, Settle) == [Settle(1, "$upstream")]
 
 
-def test_slow_delivery_makes_upstream_slow_too():
+def test_slow_delivery_makes_upstream_slow_too() -> None:
     rules = Rules(UP)
     rules.state.misbehave(0, Misbehaviour(delivery_delay_ms=100))
     a = rules.connect(0, "a")

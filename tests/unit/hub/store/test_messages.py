@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +45,7 @@ def killed(store: MessageStore) -> None:
     store.close()
 
 
-def test_what_was_flushed_is_there_after_a_kill_in_order_with_everything(tmp_path):
+def test_what_was_flushed_is_there_after_a_kill_in_order_with_everything(tmp_path: Path) -> None:
     store = opened(tmp_path)
     fill(store, 3, endpoints=("b/in", "$upstream"))
     store.settle(2, "b/in")
@@ -60,7 +61,7 @@ def test_what_was_flushed_is_there_after_a_kill_in_order_with_everything(tmp_pat
     assert again.next_seq == 4
 
 
-def test_a_settled_message_is_gone_and_its_number_is_not_used_again(tmp_path):
+def test_a_settled_message_is_gone_and_its_number_is_not_used_again(tmp_path: Path) -> None:
     store = opened(tmp_path)
     fill(store, 2)
     store.settle(1, "b/in")
@@ -74,7 +75,7 @@ def test_a_settled_message_is_gone_and_its_number_is_not_used_again(tmp_path):
 
 
 @pytest.mark.parametrize("torn_bytes", [1, 4, 9, 30])
-def test_a_torn_tail_is_cut_off_and_never_fatal(tmp_path, torn_bytes):
+def test_a_torn_tail_is_cut_off_and_never_fatal(tmp_path: Path, torn_bytes) -> None:
     store = opened(tmp_path)
     fill(store, 5)
     killed(store)
@@ -87,7 +88,7 @@ def test_a_torn_tail_is_cut_off_and_never_fatal(tmp_path, torn_bytes):
     assert [seq for seq, _, _ in opened(tmp_path).recovered] == [1, 2, 3, 4, 5]
 
 
-def test_a_damaged_record_ends_its_segment_and_the_others_are_read(tmp_path):
+def test_a_damaged_record_ends_its_segment_and_the_others_are_read(tmp_path: Path) -> None:
     store = opened(tmp_path, segment_bytes=400)
     fill(store, 12)
     files = sorted(tmp_path.glob("*.log"))
@@ -103,7 +104,7 @@ def test_a_damaged_record_ends_its_segment_and_the_others_are_read(tmp_path):
     assert len(seqs) < 12
 
 
-def test_a_file_that_is_no_log_is_set_aside(tmp_path):
+def test_a_file_that_is_no_log_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "00000001.log").write_bytes(b"something else entirely")
     assert opened(tmp_path).recovered == []
     assert (tmp_path / "00000001.damaged").exists()
@@ -111,7 +112,7 @@ def test_a_file_that_is_no_log_is_set_aside(tmp_path):
 
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=400))
-def test_no_bytes_on_disk_break_the_reading(content):
+def test_no_bytes_on_disk_break_the_reading(content) -> None:
     try:
         found = list(scan(MAGIC + content))
     except ValueError:
@@ -119,7 +120,7 @@ def test_no_bytes_on_disk_break_the_reading(content):
     assert all(one.offset + one.length <= len(MAGIC) + len(content) for one in found)
 
 
-def test_bodies_beyond_the_memory_bound_are_read_back_from_disk(tmp_path):
+def test_bodies_beyond_the_memory_bound_are_read_back_from_disk(tmp_path: Path) -> None:
     store = opened(tmp_path, cache_bytes=10_000)
     fill(store, 50, body=b"x" * 1000)
     assert store._cached_bytes <= 10_000
@@ -127,7 +128,7 @@ def test_bodies_beyond_the_memory_bound_are_read_back_from_disk(tmp_path):
     assert store.message(50).body == b"x" * 1000
 
 
-def test_files_of_settled_messages_are_deleted(tmp_path):
+def test_files_of_settled_messages_are_deleted(tmp_path: Path) -> None:
     store = opened(tmp_path, segment_bytes=20_000)
     for number in range(1, 1001):
         store.put(number, 10, message(number, b"x" * 500), [Target("b/in", 5, None)])
@@ -139,7 +140,7 @@ def test_files_of_settled_messages_are_deleted(tmp_path):
     assert not store._cache
 
 
-def test_one_message_that_waits_for_ever_does_not_keep_every_later_file(tmp_path):
+def test_one_message_that_waits_for_ever_does_not_keep_every_later_file(tmp_path: Path) -> None:
     store = opened(tmp_path, segment_bytes=20_000)
     store.put(1, 10, message(1), [Target("away/in", 5, None), Target("b/in", 5, None)])
     store.settle(1, "b/in")
@@ -155,7 +156,7 @@ def test_one_message_that_waits_for_ever_does_not_keep_every_later_file(tmp_path
     assert again.message(1) == message(1)
 
 
-def test_a_full_disk_takes_nothing_and_later_takes_all(tmp_path, monkeypatch):
+def test_a_full_disk_takes_nothing_and_later_takes_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = opened(tmp_path)
     store.put(1, 10, message(1), [Target("b/in", 5, None)])
     real = os.pwrite
@@ -167,5 +168,5 @@ def test_a_full_disk_takes_nothing_and_later_takes_all(tmp_path, monkeypatch):
     assert [seq for seq, _, _ in opened(tmp_path).recovered] == [1]
 
 
-def _no_space(*_):
+def _no_space(*_) -> None:
     raise OSError(28, "No space left on device")

@@ -21,7 +21,7 @@ def record(body, system):
     )  # fmt: skip
 
 
-def test_json_is_embedded_when_type_and_encoding_say_json():
+def test_json_is_embedded_when_type_and_encoding_say_json() -> None:
     line = msgspec.json.decode(to_json_line(record(b'{"temperature":21.50}', JSON_UTF8)))
     assert line == {
         "sequenceNumber": 7,
@@ -36,7 +36,7 @@ def test_json_is_embedded_when_type_and_encoding_say_json():
     }
 
 
-def test_json_keeps_its_numbers_digit_by_digit():
+def test_json_keeps_its_numbers_digit_by_digit() -> None:
     assert b'{"n":1.50e2, "big":12345678901234567890123}' in to_json_line(
         record(b'{"n":1.50e2,\n"big":12345678901234567890123}', JSON_UTF8)
     )
@@ -56,19 +56,19 @@ def test_json_keeps_its_numbers_digit_by_digit():
     ],
     ids=["no type", "no encoding", "text", "broken", "empty", "not utf-8", "too deep", "gzip"],
 )
-def test_anything_else_is_base64(system, body):
+def test_anything_else_is_base64(system, body) -> None:
     made = record(body, system)
     assert made.body_encoding == "base64"
     assert base64.b64decode(msgspec.json.decode(made.body)) == made.body_bytes() == body
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "UTF-32"])
-def test_other_unicode_encodings_of_json_are_read_too(encoding):
+def test_other_unicode_encodings_of_json_are_read_too(encoding) -> None:
     made = record('{"ä":1}'.encode(encoding), {"content-type": "application/json", "content-encoding": encoding})
     assert msgspec.json.decode(made.body) == {"ä": 1}
 
 
-def test_system_properties_get_their_endpoint_names():
+def test_system_properties_get_their_endpoint_names() -> None:
     named = endpoint_properties(
         UpstreamMessage(
             key="k", source_module="A", output="out", message_source="twinChangeEvents", body=b"", stored_at=0.0,
@@ -100,7 +100,7 @@ def test_system_properties_get_their_endpoint_names():
     body=st.one_of(st.binary(max_size=200), st.text(max_size=60).map(str.encode), st.just(b'{"a":[1,\r\n2]}')),
     encoding=st.sampled_from(["utf-8", "utf-16", "utf-32", "", "latin-1"]),
 )
-def test_every_body_becomes_one_line_that_decodes(body, encoding):
+def test_every_body_becomes_one_line_that_decodes(body, encoding) -> None:
     line = to_json_line(record(body, {"content-type": "application/json", "content-encoding": encoding}))
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")

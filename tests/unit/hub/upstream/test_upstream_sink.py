@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +43,7 @@ def numbers(reader, **kwargs):
     return [int(r.properties["n"]) for r in reader.read(UpstreamFilter(**kwargs))]
 
 
-def test_what_was_appended_is_read_in_order_by_another_connection_while_the_writer_runs(tmp_path):
+def test_what_was_appended_is_read_in_order_by_another_connection_while_the_writer_runs(tmp_path: Path) -> None:
     with open_sink(tmp_path, {}) as sink:
         sink.append([message(n) for n in range(100)])
         sink.append([message(n) for n in range(100, 150)])
@@ -51,14 +52,14 @@ def test_what_was_appended_is_read_in_order_by_another_connection_while_the_writ
             assert reader.last_sequence() == sink.last_sequence == 150
 
 
-def test_the_record_is_readable_after_the_writer_closed_it(tmp_path):
+def test_the_record_is_readable_after_the_writer_closed_it(tmp_path: Path) -> None:
     with open_sink(tmp_path, {}) as sink:
         sink.append([message(1)])
     with UpstreamReader(tmp_path / "upstream.sqlite") as reader:
         assert numbers(reader) == [1]
 
 
-def test_a_known_key_is_skipped_and_counted(tmp_path):
+def test_a_known_key_is_skipped_and_counted(tmp_path: Path) -> None:
     with open_sink(tmp_path, {}) as sink:
         sink.append([message(1), message(2)])
         sink.append([message(2), message(3)])
@@ -68,7 +69,7 @@ def test_a_known_key_is_skipped_and_counted(tmp_path):
         assert sink.counters["messages"] == 3
 
 
-def test_beyond_its_bytes_the_record_drops_the_oldest_and_counts_them(tmp_path):
+def test_beyond_its_bytes_the_record_drops_the_oldest_and_counts_them(tmp_path: Path) -> None:
     with open_sink(tmp_path, {"max_bytes": SMALLEST}) as sink:
         for n in range(0, 60, 4):
             sink.append([message(m, body=b"x" * 40_000) for m in range(n, n + 4)])
@@ -82,14 +83,14 @@ def test_beyond_its_bytes_the_record_drops_the_oldest_and_counts_them(tmp_path):
         assert sink.counters["messages"] == len(kept)
 
 
-def test_the_file_stops_growing_at_its_bound(tmp_path):
+def test_the_file_stops_growing_at_its_bound(tmp_path: Path) -> None:
     with open_sink(tmp_path, {"max_bytes": SMALLEST}) as sink:
         for n in range(400):
             sink.append([message(n, body=b"x" * 20_000)])
     assert (tmp_path / "upstream.sqlite").stat().st_size < 2 * SMALLEST
 
 
-def test_messages_beyond_their_age_go_first_to_last(tmp_path):
+def test_messages_beyond_their_age_go_first_to_last(tmp_path: Path) -> None:
     clock = Clock()
     with SqliteSink(tmp_path / "upstream.sqlite", UpstreamSettings(max_age_s=60), clock=clock) as sink:
         sink.append([message(1), message(2)])
@@ -102,11 +103,11 @@ def test_messages_beyond_their_age_go_first_to_last(tmp_path):
         assert sink.counters["trimmed_by_age"] == 2
 
 
-def test_a_clock_set_30_days_ahead_trims_nothing_and_age_counts_again_when_it_is_set_back(tmp_path):
+def test_a_clock_set_30_days_ahead_trims_nothing_and_age_counts_again_when_it_is_set_back(tmp_path: Path) -> None:
     wall, steady = Clock(1e9), Clock(0.0)
     settings = UpstreamSettings(max_age_s=7 * DAY_S)
 
-    def pass_time(seconds):
+    def pass_time(seconds) -> None:
         wall.now += seconds
         steady.now += seconds
 
@@ -126,7 +127,7 @@ def test_a_clock_set_30_days_ahead_trims_nothing_and_age_counts_again_when_it_is
         assert sink.counters["trimmed_by_age"] == 2
 
 
-def test_a_clock_that_stays_where_it_jumped_to_is_believed_after_the_bound(tmp_path):
+def test_a_clock_that_stays_where_it_jumped_to_is_believed_after_the_bound(tmp_path: Path) -> None:
     wall, steady = Clock(1e9), Clock(0.0)
     with SqliteSink(tmp_path / "u.sqlite", UpstreamSettings(max_age_s=DAY_S), clock=wall, steady=steady) as sink:
         sink.append([message(1)])
@@ -138,7 +139,9 @@ def test_a_clock_that_stays_where_it_jumped_to_is_believed_after_the_bound(tmp_p
             steady.now += DAY_S / 2 + 1
 
 
-def test_sequence_numbers_never_fall_back_even_when_everything_was_trimmed_and_the_hub_restarted(tmp_path):
+def test_sequence_numbers_never_fall_back_even_when_everything_was_trimmed_and_the_hub_restarted(
+    tmp_path: Path,
+) -> None:
     clock = Clock()
     settings = UpstreamSettings(max_age_s=60)
     with SqliteSink(tmp_path / "upstream.sqlite", settings, clock=clock) as sink:
@@ -150,7 +153,7 @@ def test_sequence_numbers_never_fall_back_even_when_everything_was_trimmed_and_t
         assert sink.last_sequence == 6
 
 
-def test_a_failed_append_records_nothing_and_may_be_repeated(tmp_path):
+def test_a_failed_append_records_nothing_and_may_be_repeated(tmp_path: Path) -> None:
     with open_sink(tmp_path, {}) as sink:
         sink.append([message(1)])
         sink._db.execute("CREATE TRIGGER full BEFORE INSERT ON messages WHEN NEW.key = 'key-3' BEGIN "
@@ -164,7 +167,7 @@ def test_a_failed_append_records_nothing_and_may_be_repeated(tmp_path):
         assert sink.counters["messages"] == 3
 
 
-def test_filters_select_by_module_and_time_and_last_ones(tmp_path):
+def test_filters_select_by_module_and_time_and_last_ones(tmp_path: Path) -> None:
     clock = Clock(1000.0)
     with SqliteSink(tmp_path / "upstream.sqlite", UpstreamSettings(max_age_s=1e9), clock=clock) as sink:
         for n in range(10):
@@ -179,7 +182,7 @@ def test_filters_select_by_module_and_time_and_last_ones(tmp_path):
             assert list(reader.read(after=reader.start_of_last(0))) == []
 
 
-def test_following_gives_what_is_there_and_then_what_arrives(tmp_path):
+def test_following_gives_what_is_there_and_then_what_arrives(tmp_path: Path) -> None:
     with open_sink(tmp_path, {}) as sink:
         sink.append([message(0), message(1)])
         with UpstreamReader(sink.file) as reader:
@@ -189,7 +192,7 @@ def test_following_gives_what_is_there_and_then_what_arrives(tmp_path):
             assert [next(stream).properties["n"] for _ in range(2)] == ["2", "3"]
 
 
-def test_everything_acknowledged_survives_kill_9_of_the_writer(tmp_path):
+def test_everything_acknowledged_survives_kill_9_of_the_writer(tmp_path: Path) -> None:
     program = textwrap.dedent(
         """
         import sys, pathlib
@@ -225,7 +228,7 @@ def test_everything_acknowledged_survives_kill_9_of_the_writer(tmp_path):
         assert sink.counters["messages"] == len(found)
 
 
-def test_a_record_of_a_newer_version_is_refused_with_the_reason(tmp_path):
+def test_a_record_of_a_newer_version_is_refused_with_the_reason(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "upstream.sqlite")
     db.execute("PRAGMA user_version=7")
     db.close()
@@ -235,7 +238,7 @@ def test_a_record_of_a_newer_version_is_refused_with_the_reason(tmp_path):
         UpstreamReader(tmp_path / "upstream.sqlite")
 
 
-def test_a_file_that_is_no_record_is_refused_with_what_to_do(tmp_path):
+def test_a_file_that_is_no_record_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "upstream.sqlite").write_bytes(b"not a database at all" * 100)
     with pytest.raises(HubStartError, match="move the file away"):
         open_sink(tmp_path, {})
@@ -243,11 +246,11 @@ def test_a_file_that_is_no_record_is_refused_with_what_to_do(tmp_path):
         UpstreamReader(tmp_path / "upstream.sqlite")
 
 
-def test_a_missing_record_says_so(tmp_path):
+def test_a_missing_record_says_so(tmp_path: Path) -> None:
     with pytest.raises(UpstreamUnreadableError, match="there is no such file"):
         UpstreamReader(tmp_path / "upstream.sqlite")
 
 
-def test_unknown_settings_are_refused_by_name():
+def test_unknown_settings_are_refused_by_name() -> None:
     with pytest.raises(HubStartError, match="max_megabytes"):
         open_sink("unused", {"max_megabytes": 3})
