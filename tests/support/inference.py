@@ -18,7 +18,7 @@ from vigie.contracts import envelope
 from vigie.contracts.detections import Detection, DetectionsItem
 from vigie.contracts.disagreement import Disagreement
 from vigie.contracts.envelope import Envelope
-from vigie.contracts.events import ModelDrift, ModelUpdate
+from vigie.contracts.events import ModelDrift, ModelThrottled, ModelUpdate
 from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.tensors import FrameTransform, TensorItem
 from vigie.frames import CursorWriter, RingWriter
@@ -65,14 +65,14 @@ class Bench:
         """What was told of model updates, each fact once."""
         found: dict[str, ModelUpdate] = {}
         for body in self._bodies("events"):
-            message = msgspec.json.decode(body, type=Envelope[ModelUpdate | ModelDrift | Disagreement])
+            message = msgspec.json.decode(body, type=Envelope[ModelUpdate | ModelDrift | ModelThrottled | Disagreement])
             self.events_cursor.advance(message.boot, message.sent)
             found.update({item.key: item for item in message.items if isinstance(item, ModelUpdate)})
         return list(found.values())
 
     def disagreements(self) -> list[Disagreement]:
         """Frames in which a model on trial saw other things than the serving one, as they came."""
-        union = Envelope[ModelUpdate | ModelDrift | Disagreement]
+        union = Envelope[ModelUpdate | ModelDrift | ModelThrottled | Disagreement]
         items = [item for body in self._bodies("events") for item in msgspec.json.decode(body, type=union).items]
         return [item for item in items if isinstance(item, Disagreement)]
 
@@ -181,9 +181,10 @@ def picture(seed: int, hw: tuple[int, int]) -> np.ndarray:
 
 
 @asynccontextmanager
-async def inference(folder: Path, **environ: Any) -> AsyncIterator[Bench]:
+async def inference(folder: Path, *, machine: Path = Path("/"), **environ: Any) -> AsyncIterator[Bench]:
     """The module with its state in ``folder``; entered again with the same folder it is a restart.
 
+    ``machine``: where its sensors lie.
     ``environ``: fields of its environment that differ from the usual ones.
     """
     hub = MemoryHub(
@@ -202,5 +203,5 @@ async def inference(folder: Path, **environ: Any) -> AsyncIterator[Bench]:
     with closing(ModelsInService()) as serving, closing(ring), closing(cursor), closing(events_cursor):
         async with open_service(env, InferenceConfig, make_link=hub.link("inference")) as service:
             sender = Sender(hub, "preprocess", "tensors", str(envelope.TENSORS))
-            async with task(run_inference(service, serving)):
+            async with task(run_inference(service, serving, machine=machine)):
                 yield Bench(hub, service, sender, ring, cursor, events_cursor)

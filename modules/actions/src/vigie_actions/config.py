@@ -23,6 +23,7 @@ EventType = Literal[
     "camera-changed",
     "model-update",
     "model-drift",
+    "model-throttled",
 ]
 SINKS_MAX = 16
 _SECRET = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"  # noqa: S105 - the form of a secret's name

@@ -9,12 +9,15 @@ from msgspec import Meta
 
 from vigie.config.doorbells import DoorbellConfig
 from vigie.errors import ConfigRefusedError
-from vigie.runtimes.choosing.objective import Kind, Objective, Selection
+from vigie.runtimes.choosing.objective import Objective, Selection
 from vigie_inference.drift.settings import DriftConfig
+from vigie_inference.governor.settings import GovernorConfig
 from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.release import Release
 
 MODELS_MAX = 5
+# What an objective ranks by, and `power_critical`: by energy, with the governor at its last level.
+AskedFor = Literal["auto", "latency", "throughput", "energy", "power_critical"]
 ReleaseName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 
 
@@ -93,10 +96,11 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """What the runtime is chosen for, and from what. A change ranks anew what was measured; nothing is reloaded."""
 
     objective: Annotated[
-        Kind,
+        AskedFor,
         Meta(
             description="auto: latency while frames come singly, throughput while they queue; latency: least time of a "
-            "run; throughput: most frames per second, several at a time; energy: least joules."
+            "run; throughput: most frames per second, several at a time; energy: least joules; power_critical: least "
+            "joules, and no more frames than `governor.rate_min`."
         ),
     ] = "auto"
     accuracy_floor: (
@@ -206,6 +210,7 @@ class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     ) = None
     tracking: TrackingConfig = TrackingConfig()
     drift: DriftConfig = DriftConfig()
+    governor: GovernorConfig = GovernorConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     doorbells: DoorbellConfig = DoorbellConfig()
 
@@ -238,7 +243,7 @@ def objective_of(config: InferenceConfig) -> Objective:
                 f"$.runtime.forbid.{field}", f"forbids all that is required: {', '.join(required)}"
             )
     return Objective(
-        kind=runtime.objective,
+        kind="energy" if runtime.objective == "power_critical" else runtime.objective,
         accuracy_floor=runtime.accuracy_floor,
         memory_mb_max=runtime.memory_mb_max,
         require=require,

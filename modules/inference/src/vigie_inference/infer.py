@@ -30,6 +30,7 @@ from vigie_inference.blurring import SCORE_MIN, Blurring, ToBlur
 from vigie_inference.config import InferenceConfig
 from vigie_inference.crew import Crew
 from vigie_inference.gaps import Gaps
+from vigie_inference.governor.rate import Rate
 from vigie_inference.looks import see_frame
 from vigie_inference.seats.seat import Seat, Seats
 from vigie_inference.serving import Filter, ServingModel
@@ -85,6 +86,8 @@ class InferStage:
         self._blurring = Blurring()
         self._answer_blur: Callable[[BlurAnswer], None] | None = None
         self._finished = self._seen_finished = 0
+        # How many frames are inferred: read, and the share of them set, by the thread that governs.
+        self.inferred, self.rate = 0, Rate()
         self._viewer: tuple[Output[DetectionsItem], Callable[[str, int], bool]] | None = None
         # Read by the thread that publishes the input spec: quicker while tensors of another spec, or none, arrive.
         self.fitting_tensor_seen_s = 0.0
@@ -126,6 +129,7 @@ class InferStage:
         for camera, lost in self._gaps.look(received.envelope.boot, of_cameras).items():
             self._service.metrics.dropped("preprocess_died", camera, lost)
             log.warning("frames_lost", camera=camera, count=lost, reason="preprocess ended before it sent them")
+        items = [item for item in items if self._due(item)]
         others_there = queued or self._crew.in_hand > 0
         for name, count in Counter(item.named for item in items).items():
             if (theirs := self._seats.of(name)) is not None:
@@ -135,6 +139,13 @@ class InferStage:
             self._crew.take(received, [(_lane(item), item) for item in items], queued=queued)
         else:
             self._here(received, items, self._stopping)
+
+    def _due(self, item: TensorItem) -> bool:
+        """Whether the frame is among those that are inferred while the machine has to be spared; kept ones all are."""
+        if item.keep or self.rate.takes(_lane(item)):
+            return True
+        self._service.metrics.dropped("throttled", _lane(item))
+        return False
 
     def _here(self, received: Received[TensorItem], items: list[TensorItem], stop: threading.Event) -> None:
         """One run at a time, while this worker leads: the results of a message leave together."""
@@ -155,6 +166,7 @@ class InferStage:
             self._service.metrics.dropped(seen, _lane(item))
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=seen)
             return
+        self.inferred += 1
         result = self._tracks.identify(seen)
         if seen.to_blur is not None:
             result = self._blur(result, seen.to_blur)

@@ -33,6 +33,8 @@ class Load:
         self.unanswered = 0
         # Frames on which the serving engine failed and the one that stands by answered.
         self.stood_in = 0
+        # Set by the thread that governs: the machine has to be spared, so what needs least energy is best.
+        self.saving = False
 
     def came(self, frames: int, *, others_there: bool, at_a_time: int) -> None:
         """A message of ``frames`` was taken, of which ``at_a_time`` may run.

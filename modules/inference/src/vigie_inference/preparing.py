@@ -119,8 +119,22 @@ def to_measure(
     return wanted if unknown and measure and not nothing_to_compare else []
 
 
-def for_load(objective: Objective, *, queueing: bool) -> Objective:
-    """What ``auto`` comes to under this load: the most frames while they queue, else the least delay of one."""
+def for_load(objective: Objective, *, queueing: bool, saving: bool = False) -> Objective:
+    """What ``auto`` comes to under this load: the most frames while they queue, else the least delay of one.
+
+    ``saving``: whatever was asked, the least energy.
+    """
+    if saving:
+        return msgspec.structs.replace(objective, kind="energy")
     if objective.kind != "auto":
         return objective
     return msgspec.structs.replace(objective, kind="throughput" if queueing else "latency")
+
+
+def may_save(known: Sequence[Measured], in_force: Candidate | None) -> bool:
+    """Whether the least energy can be told: by a meter, or by CPU time if that is where the engine in force spends it.
+
+    Without a meter, CPU time says nothing of another device: leaving a GPU for the CPU would heat the machine.
+    """
+    metered = bool(known) and all(trial.joules is not None for one in known for trial in one.trials)
+    return metered or (in_force is not None and in_force.device == "CPU")

@@ -30,7 +30,7 @@ from vigie_inference.first_engine import first_engine
 from vigie_inference.load import Load
 from vigie_inference.measuring import Measuring
 from vigie_inference.models_in_service import ModelsInService
-from vigie_inference.preparing import Preparing, allowed_of, for_load, to_measure
+from vigie_inference.preparing import Preparing, allowed_of, for_load, may_save, to_measure
 from vigie_inference.runtime_report import RuntimeReport
 from vigie_inference.runtime_state import Serving, in_order, opened, serving_of
 from vigie_inference.seats.seat_service import SeatService
@@ -85,7 +85,7 @@ class RuntimeControl:
         self._known: dict[str, Measured] = {}
         self._choice = Choice((), (), ())
         self._fingerprint = ""
-        self._queueing = True
+        self._queueing, self._saving = True, False
         self._looked: dict[tuple[Any, ...], Here] = {}
 
     def first(self, loaded: LoadedBundle, config: InferenceConfig) -> ServingModel:
@@ -169,6 +169,9 @@ class RuntimeControl:
             if wanted.objective.kind == "auto" and self._load.queueing() != self._queueing:
                 log.info("runtime_follows_load", queueing=not self._queueing)
                 self._decide(wanted, self._here(wanted))
+            elif self._load.saving != self._saving:
+                log.info("runtime_follows_machine", saving=self._load.saving)
+                self._decide(wanted, self._here(wanted))
             self._try_again(wanted, stop)
         if wanted is self._done:
             self.preparing.attend(lambda: self._superseded(wanted, stop))
@@ -221,13 +224,13 @@ class RuntimeControl:
             if key in keys and key not in self._known and now_s < one.retry_at_s
         )
         known = [one for key, one in self._known.items() if key in keys]
-        self._queueing = self._load.queueing()
-        objective = for_load(wanted.objective, queueing=self._queueing)
+        self._queueing, self._saving = self._load.queueing(), self._load.saving
+        in_force = None if self._models.serving is None else self._models.serving.engine.candidate
+        saves = self._saving and may_save(known, in_force)
+        objective = for_load(wanted.objective, queueing=self._queueing, saving=saves)
         self._choice = choose(known, objective, (*here.not_here(wanted.objective), *left_alone))
         order = [ranked.candidate for ranked in self._choice.ranking]
         # What nobody measured may serve where it cannot do harm: the only one there is, or all if measuring is off.
-        serving = self._models.serving
-        in_force = None if serving is None else serving.engine.candidate
         unknown = [one for one in allowed if is_safe(one) and one.key not in self._known]
         order += sorted(unknown, key=lambda one: one != in_force)  # no switch without a reason
         chosen = self._let_serve(wanted, order, now_s)

@@ -11,13 +11,14 @@ import msgspec
 from vigie.contracts import envelope, names
 from vigie.contracts.detections import Detection, DetectionsItem
 from vigie.contracts.disagreement import Disagreement
-from vigie.contracts.events import ModelDrift, ModelEvent, ModelUpdate, Phase
+from vigie.contracts.events import ModelDrift, ModelEvent, ModelThrottled, ModelUpdate, Phase
 from vigie.events.moment import KEY
 from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig
 from vigie_inference.drift.watch import Change
+from vigie_inference.governor.rules import Level, Standing
 
 log = get_logger("inference")
 
@@ -25,6 +26,7 @@ log = get_logger("inference")
 WAITING_MAX = 64
 _ENDED = frozenset({"committed", "rejected", "rolled_back"})
 _UPDATES = "(updates)"
+_THROTTLED = "(throttled)"
 _DISAGREED_EVERY_S = 1.0
 
 
@@ -100,6 +102,28 @@ class Telling:
                 limit=change.stability.limit,
             ),
             camera,
+        )
+
+    def throttled(self, model: str, phase: Phase, standing: Standing, level: Level, began_at: datetime) -> None:
+        """``began_at``: when something was held back first, also in what tells of the end."""
+        now = datetime.now(UTC)
+        name = f"model-throttled/{_text(began_at)}"
+        self._tell(
+            ModelThrottled(
+                key=f"{KEY}{name}/{standing.level}/{_text(now)}",
+                id=name,
+                phase=phase,
+                camera="",
+                at=_text(now),
+                started_at=_text(began_at),
+                seconds=round((now - began_at).total_seconds(), 3),
+                model=model,
+                level=standing.level,
+                rate=level.rate,
+                causes=tuple(dict.fromkeys(one.kind for one in standing.reasons)),
+                reason="; ".join(one.text for one in standing.reasons),
+            ),
+            _THROTTLED,
         )
 
     def _tell(self, event: ModelEvent, about: str) -> None:

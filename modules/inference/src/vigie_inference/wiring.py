@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from pathlib import Path
 
 from vigie.contracts import names
 from vigie.contracts.blur import BlurAnswer
@@ -18,6 +19,7 @@ from vigie_inference.announce import Announcer
 from vigie_inference.apply import ApplyConfig
 from vigie_inference.config import InferenceConfig
 from vigie_inference.drift.drift import Drift
+from vigie_inference.governor.governor import Governor
 from vigie_inference.infer import InferStage
 from vigie_inference.methods import offer_methods
 from vigie_inference.models_in_service import ModelsInService
@@ -40,8 +42,13 @@ RESULTS_LINGER_MS = 100.0
 RESULTS_ON_THE_WAY = 64
 
 
-async def run_inference(service: Service[InferenceConfig], models: ModelsInService) -> None:
-    """Until cancelled. ``models`` is closed by the caller, after the service's threads have stopped."""
+async def run_inference(
+    service: Service[InferenceConfig], models: ModelsInService, *, machine: Path = Path("/")
+) -> None:
+    """Until cancelled. ``models`` is closed by the caller, after the service's threads have stopped.
+
+    ``machine``: where /sys and /proc of the machine lie.
+    """
     tensors = service.input(names.TENSORS, TensorItem)
     detections = service.output(
         names.DETECTIONS,
@@ -73,6 +80,7 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
 
     trial.show = show
     trial.differs = lambda result, other: telling.disagreement(result, other, time.monotonic())
+    governor = Governor(service, seats, stage.rate, telling, frames=lambda: stage.inferred, machine=machine)
     announcer = Announcer(service, specs, seats, stage)
     alone = threading.Lock()
     control = RuntimeControl(service, models, load, alone)
@@ -97,6 +105,7 @@ async def run_inference(service: Service[InferenceConfig], models: ModelsInServi
     service.thread("inference.update", updates.run)
     service.thread("inference.drift", drift.run)
     service.thread("inference.seats", seating.run)
+    service.thread("inference.governor", governor.run)
     await service.start()
     apply = ApplyConfig(service, models, control, put, updates, seating=seating, ringing=(detections, overlay))
     async with asyncio.TaskGroup() as tasks:

@@ -22,6 +22,7 @@ from vigie.contracts.events import (
     EventItem,
     ModelDrift,
     ModelEvent,
+    ModelThrottled,
     ModelUpdate,
 )
 from vigie.errors import LedgerUnavailableError
@@ -54,7 +55,7 @@ def judged(event: EventItem, config: SyncConfig) -> EventItem | None:
     """``event`` with the severity that the twin gives it; None: it is not to be told."""
     if config.upstream == "detections":
         return None
-    if isinstance(event, ModelUpdate | ModelDrift):
+    if isinstance(event, ModelUpdate | ModelDrift | ModelThrottled):
         return _of_model(event, config)
     if not isinstance(event, CameraDown | CameraDegraded | CameraUp | CameraChanged):
         return event
@@ -73,7 +74,7 @@ def _of_model(event: ModelEvent, config: SyncConfig) -> ModelEvent | None:
     models = config.events.models
     if models == "off":
         return None
-    failed = isinstance(event, ModelDrift) or event.state in {"rejected", "rolled_back"}
+    failed = isinstance(event, ModelDrift | ModelThrottled) or event.state in {"rejected", "rolled_back"}
     return msgspec.structs.replace(event, severity=models if failed and event.phase != "update" else "event")
 
 

@@ -250,7 +250,20 @@ class ModelDrift(_OfModel, frozen=True, kw_only=True, omit_defaults=True, tag="m
     limit: float
 
 
-ModelEvent = ModelUpdate | ModelDrift
+class ModelThrottled(_OfModel, frozen=True, kw_only=True, omit_defaults=True, tag="model-throttled"):
+    """Less is inferred than asked, to spare the machine (``new``), more or less of it (``update``), all (``end``).
+
+    ``camera`` is empty: it is about all of them. ``level``: 0 (nothing is held back) to 4. ``rate``: share of the
+    frames that is inferred. ``causes``: words of a closed set; ``reason``: a sentence for people.
+    """
+
+    level: int
+    rate: float
+    causes: tuple[Literal["temperature", "slowed", "power", "battery", "objective"], ...] = ()
+    reason: str = ""
+
+
+ModelEvent = ModelUpdate | ModelDrift | ModelThrottled
 CameraEvent = CameraDown | CameraDegraded | CameraUp | CameraChanged
 EventItem = (
     ObjectEvent
@@ -268,4 +281,5 @@ EventItem = (
     | CameraChanged
     | ModelUpdate
     | ModelDrift
+    | ModelThrottled
 )

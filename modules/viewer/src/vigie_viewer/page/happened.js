@@ -18,6 +18,7 @@ export function told({ event }) {
     case "evidence": return words.evidence[event.kind](event.camera);
     case "model-update": return words.update(`${event.model} ${event.version}`, t.update.phase[event.state] || event.state, event.reason);
     case "model-drift": return event.phase === "end" ? words.driftOver(event.camera, words.what[event.what]) : words.drift(event.camera, words.what[event.what]);
+    case "model-throttled": return event.phase === "end" ? words.throttleOver() : words.throttled(Math.round(event.rate * 100), event.reason);
     case "test": return words.test(event.text);
     case "omitted": return words.omitted(event.items);
     default: return event.type;

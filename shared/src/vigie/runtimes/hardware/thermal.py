@@ -1,12 +1,21 @@
-"""Temperatures now, and whether the machine slows itself down because of them."""
+"""Temperatures of the chips that compute, now, and from where on the kernel lowers their clocks."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from vigie.runtimes.hardware.tree import Identity, Tree
+
+# Sensors that are not there read as absurd values: -256 degrees of an idle Jetson's GPU.
+_PLAUSIBLE_C = (-40.0, 150.0)
+# Not of what computes, and some of them always read the same (a Jetson's PMIC-Die: 100 degrees).
+_OTHERS = re.compile(r"iwlwifi|wifi|^pch_|pmic|batt|charger|nvme|fan-est|skin", re.IGNORECASE)
+# Chips whose temperature is in hwmon only (AMD), or with its limit there only (Intel).
+_CHIPS = frozenset({"coretemp", "k10temp", "zenpower"})
 
 
 class Zone(msgspec.Struct, frozen=True):
@@ -21,26 +30,36 @@ class Zone(msgspec.Struct, frozen=True):
         return self.limit_celsius is not None and self.celsius >= self.limit_celsius
 
 
-class Thermal(msgspec.Struct, frozen=True):
-    """``throttle_count``: of all CPU cores since boot (x86); ``None`` where the kernel does not count."""
-
-    zones: tuple[Zone, ...]
-    throttle_count: int | None
-
-
-def read_thermal(root: Path = Path("/")) -> Thermal:
+def read_zones(root: Path = Path("/")) -> tuple[Zone, ...]:
     """All zones that give a temperature; none is an empty tuple."""
     tree = Tree(root, Identity.of_this_process())
-    zones = []
+    chips = list(_chips(tree))
+    zones = [
+        zone
+        for zone in _zones(tree)
+        if not (zone.name == "x86_pkg_temp" and any(one.name == "coretemp" for one in chips))
+    ]
+    return tuple(
+        zone
+        for zone in (*zones, *chips)
+        if _PLAUSIBLE_C[0] <= zone.celsius <= _PLAUSIBLE_C[1] and not _OTHERS.search(zone.name)
+    )
+
+
+def _zones(tree: Tree) -> Iterator[Zone]:
     for path in tree.glob("sys/class/thermal/thermal_zone*"):
         millidegrees = tree.number(f"{path}/temp")
         if millidegrees is not None:
-            zones.append(Zone(tree.text(f"{path}/type") or "unknown", millidegrees / 1000, _limit(tree, path)))
-    counts = [
-        tree.number(path) for path in tree.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count")
-    ]
-    known = [count for count in counts if count is not None]
-    return Thermal(tuple(zones), sum(known) if known else None)
+            yield Zone(tree.text(f"{path}/type") or "unknown", millidegrees / 1000, _limit(tree, path))
+
+
+def _chips(tree: Tree) -> Iterator[Zone]:
+    """The first sensor of each is the whole package."""
+    for path in tree.glob("sys/class/hwmon/hwmon*"):
+        name, millidegrees = tree.text(f"{path}/name"), tree.number(f"{path}/temp1_input")
+        if name in _CHIPS and millidegrees is not None:
+            critical = tree.number(f"{path}/temp1_crit")
+            yield Zone(name, millidegrees / 1000, None if critical is None else critical / 1000)
 
 
 def _limit(tree: Tree, path: str) -> float | None:
