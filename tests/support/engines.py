@@ -17,7 +17,13 @@ VULKAN_SOFTWARE = {
     "VK_DRIVER_FILES": str(_SWIFTSHADER),
     "LD_LIBRARY_PATH": str(_SWIFTSHADER.parent),
 }
-_PACKAGES = {"openvino": "openvino", "qnn": "onnxruntime_qnn", "litert": "ai_edge_litert", "grpc": "grpc"}
+_PACKAGES = {
+    "openvino": "openvino",
+    "qnn": "onnxruntime_qnn",
+    "litert": "ai_edge_litert",
+    "grpc": "grpc",
+    "loadgen": "mlperf_loadgen",
+}
 
 
 def needs(engine: str) -> pytest.MarkDecorator:

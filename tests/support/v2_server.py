@@ -22,7 +22,7 @@ NUMPY = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(float16)"
 
 
 class V2Server(ThreadingHTTPServer):
-    """``fault``: what to do wrong from now on; ``token``: who does not send it gets 401."""
+    """``fault``: what to do wrong from now on; after ``answers_left`` it ``fails``. Who does not send ``token`` gets 401."""
 
     daemon_threads = True
 
@@ -31,6 +31,7 @@ class V2Server(ThreadingHTTPServer):
         self.session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
         self.fault = ""
         self.token = ""
+        self.answers_left: int | None = None
         self.extensions = ["classification", "binary_tensor_data"]
         self.asked: list[str] = []
         self.connections = 0
@@ -108,6 +109,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         cut = int(self.headers["Inference-Header-Content-Length"])
+        if self.server.answers_left is not None:
+            self.server.answers_left -= 1
+            if self.server.answers_left < 0:
+                self.server.fault = "fails"
         if self.server.fault == "hangs":
             time.sleep(30)
         if self.server.fault == "fails":

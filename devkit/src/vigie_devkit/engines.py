@@ -24,6 +24,7 @@ ENGINES: dict[str, tuple[tuple[str, ...], tuple[int, int]]] = {
     "litert": (("x86_64", "aarch64"), (2, 28)),
     "grpc": (("x86_64", "aarch64"), (2, 28)),
     "webgpu": (("x86_64",), (2, 28)),
+    "loadgen": (("x86_64",), (2, 28)),
     "onnxruntime-oldest": (("x86_64", "aarch64"), (2, 28)),
     "onnxruntime-newest": (("x86_64", "aarch64"), (2, 28)),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ import onnx
 import pytest
 
 from support import models
+from support.checkout import ROOT
 from vigie.errors import QuantizationError
+from vigie.models import load_bundle
+from vigie_devkit.cli import main
 from vigie_devkit.quantize.encodings import read_encodings
+from vigie_devkit.quantize.encodings_written import encodings_of, write_encodings
 from vigie_devkit.quantize.float_nodes import float_nodes
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.qdq import write_qdq
@@ -112,3 +117,61 @@ def test_encodings_that_cannot_be_are_refused(tmp_path: Path, tree: Any, said: s
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(QuantizationError, match="cannot be read as JSON"):
         read_encodings(tmp_path / "none.json", network())
+
+
+@pytest.mark.parametrize(("variant", "bits"), [("int8-u8s8-mixed", 8), ("int8-s8s8-mixed", 8), ("a16w8-mixed", 16)])
+def test_what_is_written_of_a_variant_is_read_back_to_the_same_integers(
+    tmp_path: Path, variant: str, bits: int
+) -> None:
+    bundle = load_bundle(ROOT / "shared/models/conveyor-parts")
+    file = tmp_path / "out.encodings"
+    assert write_encodings(bundle, variant, file).left_out == ()
+    net = Network(onnx.load_model_from_string(bundle.variant("fp32").read().graph))
+    encodings = read_encodings(file, net)
+    assert encodings.unknown == (), "every tensor is one of the float graph"
+    assert encodings.activation_bits(net) == bits
+    graph = onnx.load_model_from_string(bundle.variant(variant).read().graph).graph
+    constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    checked = 0
+    for node in graph.node:
+        is_weight = node.op_type == "DequantizeLinear" and node.input[0] in constants
+        if node.op_type != "QuantizeLinear" and not is_weight:
+            continue
+        if is_weight and constants[node.input[0]].dtype == np.int32:
+            continue
+        name = node.input[0].removesuffix("_quantized")
+        one = next(one for one in encodings.found if one.tensor == name)
+        scales, zeros = (np.atleast_1d(constants[tensor]) for tensor in node.input[1:])
+        middle = 1 << (one.bits - 1) if zeros.dtype.kind == "i" else 0
+        np.testing.assert_array_equal(np.float32(one.scales), scales)
+        assert [-offset - middle for offset in one.offsets] == np.broadcast_to(zeros, scales.shape).tolist()
+        checked += 1
+    assert checked > 30
+
+
+def test_a_written_encoding_has_the_range_that_its_integers_reach(tmp_path: Path) -> None:
+    net = network()
+    overrides = {"hidden": {"scale": 0.03125, "offset": -5, "bitwidth": 8}}
+    encodings = read_encodings(write(tmp_path, overrides), net)
+    model = write_qdq(net, U8S8_8BIT, RANGES, float_nodes(net, find_tail(net), []), overrides=encodings.overrides(net))
+    tree = encodings_of(model).tree
+    (hidden,) = tree["activation_encodings"]["hidden"]
+    assert hidden == {
+        "bitwidth": 8, "dtype": "int", "is_symmetric": "False",
+        "max": 7.8125, "min": -0.15625, "offset": -5, "scale": 0.03125,
+    }  # fmt: skip
+    for entries in tree["param_encodings"].values():
+        assert len(entries) in {2, 4}
+        assert {(one["offset"], one["is_symmetric"]) for one in entries} == {(-128, "True")}
+
+
+def test_a_variant_without_scales_is_refused_with_those_that_have_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = str(ROOT / "shared/models/conveyor-parts")
+    assert main(["models", "export", bundle, "--encodings", str(tmp_path / "out"), "--variant", "fp16"]) != 0
+    assert "variants that have: int8-u8s8-mixed, int8-s8s8-mixed, a16w8-mixed" in capsys.readouterr().err
+    assert main(["models", "export", bundle, "--encodings", str(tmp_path / "out")]) == 0
+    assert re.search(r"activations \d+\n  weights     \d+", capsys.readouterr().out)
+    assert main(["models", "export", bundle, "--encodings", str(tmp_path / "out")]) != 0
+    assert "already exists" in capsys.readouterr().err

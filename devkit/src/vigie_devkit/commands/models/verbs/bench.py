@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vigie_devkit.commands.models.arguments import add_verb_parser, count, say
+
+if TYPE_CHECKING:
+    from vigie.runtimes.choosing.objective import Objective
 
 EXAMPLE = "./vigie models bench conveyor-parts --objective latency"
 
@@ -23,6 +27,14 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("--emulation", action="store_true", help="software models of devices too; speed says nothing")
     verb.add_argument("--remote", metavar="URL", help="an inference server that has the model too (docs/runtimes.md)")
     verb.add_argument("--remote-model", metavar="NAME", help="its name on that server (default: the bundle's)")
+    verb.add_argument(
+        "--mlperf",
+        choices=("single-stream", "multi-stream", "offline"),
+        help="one candidate under MLPerf's LoadGen, which keeps its own logs",
+    )
+    verb.add_argument("--candidate", metavar="KEY", help="for --mlperf, as the table names it (default: the best)")
+    verb.add_argument("--seconds", type=count, default=60, metavar="N", help="for --mlperf (60; MLPerf's rule: 600)")
+    verb.add_argument("--logs", type=Path, metavar="FOLDER", help="for --mlperf: where LoadGen's logs go (mlperf-logs)")
     verb.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -40,9 +52,34 @@ def _bench(args: argparse.Namespace) -> int:
     remote = None
     if args.remote:
         remote = {"url": args.remote, "model": args.remote_model or load_bundle(folder).card.name}
+    if args.mlperf:
+        return _mlperf(args, folder, objective, remote)
     result = bench_bundle(folder, objective, processes=args.processes, say=say, emulation=args.emulation, remote=remote)
     print(msgspec.json.encode(result).decode() if args.json else describe(result))
     return 0 if result.chosen is not None else 1
+
+
+def _mlperf(args: argparse.Namespace, folder: Path, objective: Objective, remote: dict[str, str] | None) -> int:
+    import msgspec
+
+    from vigie.models import load_bundle
+    from vigie_devkit.models.bench import bench_bundle
+    from vigie_devkit.models.loadgen import candidate_named, describe, run_loadgen
+
+    bundle, key = load_bundle(folder), args.candidate
+    if key is None:
+        kind = "latency" if args.mlperf == "single-stream" else "throughput"
+        wanted = msgspec.structs.replace(objective, kind=kind)
+        found = bench_bundle(folder, wanted, processes=args.processes, say=say, emulation=args.emulation, remote=remote)
+        if (key := found.chosen) is None:
+            say("no candidate may serve; the same command without --mlperf says why")
+            return 1
+    candidate = candidate_named(bundle, key, emulation=args.emulation, remote=remote)
+    logs = args.logs or Path("mlperf-logs") / f"{bundle.card.name}-{args.mlperf}"
+    say(f"{key}: {args.mlperf} for {args.seconds} s")
+    result = run_loadgen(bundle, candidate, args.mlperf, seconds=args.seconds, logs=logs)
+    print(msgspec.json.encode(result).decode() if args.json else describe(result))
+    return 0
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

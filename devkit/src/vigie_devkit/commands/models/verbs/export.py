@@ -1,4 +1,4 @@
-"""``vigie models export``: a verified bundle as one zip, or as the repository of an inference server."""
+"""``vigie models export``: a verified bundle as one zip, as the repository of an inference server, or its scales."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ def add_verb(verbs: Any) -> None:
         "--output", type=Path, help="the archive (default: NAME-VERSION.zip here), or the repository (default: models)"
     )
     verb.add_argument("--for", dest="server", choices=("triton", "ovms"), help="a model repository in place of a zip")
-    verb.add_argument("--variant", help="with --for: which variant the server runs (default: the first)")
+    verb.add_argument("--variant", help="with --for and --encodings: which variant (default: the first that fits)")
+    verb.add_argument(
+        "--encodings",
+        type=Path,
+        metavar="FILE",
+        help="a variant's scales for other tools, in place of a zip: AIMET's form, QNN's quantization_overrides",
+    )
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -30,6 +36,15 @@ def _export(args: argparse.Namespace) -> int:
     from vigie_devkit.models.shelf import export_bundle, find_on_shelf
 
     folder = find_on_shelf(args.bundle)
+    if args.encodings:
+        from vigie_devkit.quantize.encodings_written import write_encodings
+
+        written = write_encodings(load_bundle(folder), args.variant, args.encodings)
+        counts = [len(written.tree[part]) for part in ("activation_encodings", "param_encodings")]
+        print(f"{args.encodings}\n  activations {counts[0]}\n  weights     {counts[1]}")
+        if written.left_out:
+            print(f"  left out    {len(written.left_out)}, of other widths: {', '.join(written.left_out[:8])}")
+        return 0
     if args.server:
         from vigie_devkit.models.repository import write_repository
 
