@@ -22,7 +22,7 @@ NUMPY = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(float16)"
 
 
 class V2Server(ThreadingHTTPServer):
-    """``fault``: what to do wrong from now on; after ``answers_left`` it ``fails``. Who does not send ``token`` gets 401."""
+    """``fault``: what to do wrong from now on; after ``answers_left`` it ``fails``. Without ``token``: 401."""
 
     daemon_threads = True
 
