@@ -28,7 +28,6 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
-import yaml
 
 from vigie.contracts.samples import MANIFEST, Sample
 from vigie.models import load_bundle
@@ -54,9 +53,8 @@ def learn(folder: Path, *, start: str, registry: str, version: str, sizes: tuple
     label(pictures, samples, labels)
 
     vigie("models", "train", "--from-samples", str(samples), "--from", str(before), "--name", before.name,
-          "--output", str(folder / "trained"), "--epochs", str(epochs))  # fmt: skip
+          "--version", version, "--output", str(folder / "trained"), "--epochs", str(epochs))  # fmt: skip
     after = folder / "trained" / before.name
-    release(after, version)
 
     judged = list(itertools.islice(dirty_lens(HELD_BACK_SEED), held_back))
     was, now = (evaluate(load_bundle(bundle), judged).map50 for bundle in (before, after))
@@ -137,14 +135,6 @@ def label(pictures: list[Picture], folder: Path, labels: tuple[str, ...] | list[
         "annotations": boxes,
     }
     (folder / "annotations.json").write_text(json.dumps(tree), encoding="utf-8")
-
-
-def release(bundle: Path, version: str) -> None:
-    """The version that the device shows and the twin asks for. Before it is signed: a signature covers the card."""
-    card = bundle / "card.yaml"
-    facts = yaml.safe_load(card.read_text(encoding="utf-8"))
-    facts["version"] = version
-    card.write_text(yaml.safe_dump(facts, sort_keys=False), encoding="utf-8")
 
 
 def vigie(*arguments: str) -> str:

@@ -44,11 +44,12 @@ def import_model(
     pictures: Sequence[Path] = (),
     licence: str = "unknown",
     url: str = "",
+    version: str = "1",
 ) -> Path:
     """Recognise, normalise, fold, compare and write a bundle.
 
     Args: output_dir: the bundle's folder, made or replaced as a whole; never another folder's content.
-        name: of the card; the file's by default. labels: class names, or a file of them.
+        name, version: of the card; the file's name by default. labels: class names, or a file of them.
         family: where recognition needs to be told. given: a reading in YAML in place of recognition.
         feed: fields of ``Feed`` that the user knows better. trust: take the reading although evidence speaks against
             it or leaves it open; the card says so. size_hw: for models whose input is open.
@@ -75,6 +76,7 @@ def import_model(
         labels_from=labels_from,
         licence=licence,
         url=url,
+        version=version,
     )
     decoder = make_decoder(card)
     shown = [read_picture(file, prepared.signature.input_hw, reading.feed) for file in pictures]

@@ -63,6 +63,7 @@ def build_card(
     labels_from: str,
     licence: str,
     url: str = "",
+    version: str = "1",
 ) -> Card:
     """The card without its reference frames. Raises: CardError: a name or label that no card may hold."""
     signature, feed = prepared.signature, reading.feed
@@ -73,6 +74,7 @@ def build_card(
     tree = {
         "schema": SCHEMA,
         "name": name,
+        "version": version,
         "task": reading.task,
         "description": embedded.get("description", ""),
         "licence": licence if licence != "unknown" else embedded.get("license", licence),

@@ -104,6 +104,7 @@ def bundle_network(
             trust=True,
             pictures=_write_pictures(Path(folder), firsts.values()),
             licence=wanted.licence,
+            version=wanted.version,
         )
     evidence = [
         Evidence(metric=f"training {what}", value=round(value, 2), where=platform.machine(), date=_today())

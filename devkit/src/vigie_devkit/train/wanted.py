@@ -48,6 +48,7 @@ class Wanted:
     recipe: Recipe = RENDERED_RECIPE
     licence: str = "MIT"
     checkpoints: Path | None = None
+    version: str = "1"
 
     @property
     def rendered(self) -> bool:
@@ -68,6 +69,7 @@ def wanted_training(
     cut_px: int | None = None,
     licence: str | None = None,
     checkpoints: Path | None = None,
+    version: str = "1",
 ) -> Wanted:
     """What a person asked for, the rest as the shipped detector was trained; a folder's pictures uncut.
 
@@ -99,4 +101,5 @@ def wanted_training(
         recipe=replace(recipe, epochs=epochs or recipe.epochs, cut_px=cut_px or recipe.cut_px),
         licence=licence or (default.licence if own is None else "unknown"),
         checkpoints=checkpoints,
+        version=version,
     )

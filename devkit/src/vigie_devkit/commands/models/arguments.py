@@ -60,6 +60,16 @@ def bundle_name(text: str) -> str:
     return text
 
 
+def add_version_option(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--version",
+        type=bundle_name,
+        default="1",
+        metavar="V",
+        help="of the bundle (default: 1); other weights under the same name need another one: devices refuse them else",
+    )
+
+
 def say(line: str) -> None:
     """Progress goes to stderr: stdout belongs to results."""
     print(line, file=sys.stderr, flush=True)

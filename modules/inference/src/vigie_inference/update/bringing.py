@@ -56,17 +56,18 @@ class Bringing:
         self._announcer, self._trial = announcer, trial
 
     def open(
-        self, load: Callable[[], Bundle], wanted_model: ModelConfig, errand: Errand
+        self, load: Callable[[], Bundle], wanted_model: ModelConfig, errand: Errand, *, measured: bool
     ) -> tuple[ServingModel, Filter]:
         """Measured, open beside what serves, and answering with numbers.
 
-        Args: load: reads the bundle once more, by its digest. Raises: RefusedError; what ``go_on`` raises.
+        Args: load: reads the bundle once more, by its digest. measured: False: by the engine that answers first, as at
+        every start, and measured while it serves. Raises: RefusedError; what ``go_on`` raises.
         """
         try:
             load()
             loaded = self._put.read(wanted_model)
             fitting = Filter(errand.config(), loaded)
-            candidate = self._select(loaded, errand)
+            candidate = self._select(loaded, errand) if measured else None
             self._report.of("warming", errand.wanted, "")
             model = self._put.open(loaded, errand.config(), candidate)
         except VigieError as error:

@@ -21,7 +21,7 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Literal["after", "manual", "immediate"],
         Meta(
             description="after: once the trial is passed; manual: by method promote_model, after the trial; immediate: "
-            "without a trial, as soon as it runs."
+            "without a trial, as soon as it runs; where nothing serves yet, it is measured while it does."
         ),
     ] = "after"
     trial: Annotated[

@@ -10,11 +10,7 @@ import threading
 
 import msgspec
 
-from vigie.errors import (
-    ConfigRefusedError,
-    MethodRefusedError,
-    VigieError,
-)
+from vigie.errors import ConfigRefusedError, MethodRefusedError, VigieError
 from vigie.log import get_logger
 from vigie.runtimes.measuring.footprint import memory_left_mb
 from vigie.secrets import SecretStore
@@ -46,6 +42,7 @@ from vigie_inference.update.record import (
     without_oldest,
 )
 from vigie_inference.update.report import UpdateReport, UpdateState
+from vigie_inference.update.same_version import why_another
 from vigie_inference.update.store import Store
 from vigie_inference.update.trial import TrialRun
 from vigie_inference.update.watching import Watching
@@ -162,6 +159,7 @@ class Updates:
         except RefusedError as error:
             if wanted is not None:
                 self._save(refused(self._record, wanted.key, wanted.release.version, str(error)))
+                self._store.tidy(self._record)
 
     def _start(self) -> Record:
         record = self._store.read()
@@ -248,11 +246,16 @@ class Updates:
                 return
             if self._base.may_be_empty and wanted.release.rollout.trial != "in_turns":
                 raise RefusedError(f"does not fit beside the models that serve: {why}")
+        tried, immediate = self._is_compared(), wanted.release.rollout.commit == "immediate"
+        # Where nothing serves yet, an immediate commit puts no answer at risk: it need not wait for the measuring.
         model, fitting = self._bringing.open(
-            lambda: self._store.load(held), self._model_config(held, self._in_force()), errand
+            lambda: self._store.load(held),
+            self._model_config(held, self._in_force()),
+            errand,
+            measured=tried or not immediate,
         )
         try:
-            if known is None and wanted.release.rollout.commit != "immediate" and self._is_compared():
+            if known is None and not immediate and tried:
                 self._bringing.try_out(model, fitting, errand)
                 self._promoted = ""
             self._bringing.end_trial()
@@ -267,11 +270,14 @@ class Updates:
         return self._models.serving is not None or self._base.compared()
 
     def _why_in_turns(self, held: Held, wanted: Wanted) -> str:
-        """Empty: both models may be open at a time. Raises: RefusedError: the bundle is damaged."""
+        """Empty: both may be open at a time. Raises: RefusedError: it is damaged, or another one of its version."""
         try:
             bundle = self._store.load(held)
         except VigieError as error:
             raise RefusedError(str(error)) from error
+        serving = self._models.serving
+        if another := why_another(bundle, held, self._record, None if serving is None else serving.bundle):
+            raise RefusedError(another)
         return why_in_turns(wanted.release.rollout, bundle, memory_left_mb())
 
     def _exchange(self, held: Held, wanted: Wanted, why: str) -> None:

@@ -6,7 +6,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.commands.models.arguments import add_recognition_options, add_verb_parser, input_fields
+from vigie_devkit.commands.models.arguments import (
+    add_recognition_options,
+    add_verb_parser,
+    add_version_option,
+    input_fields,
+)
 
 # As in models/evidence/spelling.py, which loads onnx: help must not.
 RANGES = "0..255, 0..1, -1..1, imagenet, caffe"
@@ -18,6 +23,7 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("model", type=Path, help="an .onnx file, or the .zip that Azure Custom Vision or AutoML exports")
     verb.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
     verb.add_argument("--name", help="of the bundle (default: the file's)")
+    add_version_option(verb)
     verb.add_argument(
         "--picture",
         type=Path,
@@ -77,6 +83,7 @@ def _import(args: argparse.Namespace) -> int:
             pictures=args.picture,
             licence=args.licence,
             trust=args.trust,
+            version=args.version,
         )
     print(summary(folder))
     if args.show is not None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.commands.models.arguments import add_verb_parser, bundle_name, count, say, size_hw
+from vigie_devkit.commands.models.arguments import add_verb_parser, add_version_option, bundle_name, count, say, size_hw
 
 EXAMPLE = "./vigie models train --data my-parts --name my-parts --epochs 60"
 FROM_NOTHING = "none"
@@ -31,6 +31,7 @@ def add_verb(verbs: Any) -> None:
         "(default: conveyor-parts for your own pictures, none for rendered ones)",
     )
     verb.add_argument("--name", type=bundle_name, help="of the bundle (default: the folder's, or conveyor-parts)")
+    add_version_option(verb)
     verb.add_argument("--output", type=Path, help="where the bundle's folder is made (default: in the state folder)")
     verb.add_argument("--epochs", type=count, metavar="N", help="how often every picture is seen")
     verb.add_argument("--pictures", type=count, metavar="N", help="how many are rendered")
@@ -91,6 +92,7 @@ def _train(args: argparse.Namespace) -> int:
         cut_px=args.cut,
         licence=args.licence,
         checkpoints=args.checkpoints,
+        version=args.version,
     )
     folder = train_bundle(wanted, say)
     print(summary(folder))
