@@ -29,10 +29,11 @@ ROUNDS = int(os.environ.get("VIGIE_UPDATE_KILLS", "3"))
 STATES = ("downloading", "shadowing", "probation", "verifying", "selecting", "warming", "waiting", "committed")
 # These pass in some ten milliseconds: the kill follows at once. In the others it may come a moment later.
 SHORT = {"verifying", "warming", "committed"}
-PATIENCE_S = 300
+# A round with measuring takes minutes where a machine does much else.
+PATIENCE_S = 300 if ROUNDS <= 3 else 900
 TRIAL = {"frames": 10, "objects": 5, "share": 0.5, "probation_s": 2, "cpu_max": 1.0, "slower_max": 1000}
-# Two candidates are the fewest that need measuring.
-FEW = {"engines": ["onnxruntime"], "variants": ["fp32", "fp16"]}
+# Two candidates, the fewest that need measuring.
+FEW = {"engines": ["onnxruntime"], "variants": ["fp32"]}
 
 
 class Phases:

@@ -63,6 +63,7 @@ def bundle_name(text: str) -> str:
 def add_version_option(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--version",
+        dest="bundle_version",  # "version" is the one of the command line itself
         type=bundle_name,
         default="1",
         metavar="V",

@@ -83,7 +83,7 @@ def _import(args: argparse.Namespace) -> int:
             pictures=args.picture,
             licence=args.licence,
             trust=args.trust,
-            version=args.version,
+            version=args.bundle_version,
         )
     print(summary(folder))
     if args.show is not None:

@@ -92,7 +92,7 @@ def _train(args: argparse.Namespace) -> int:
         cut_px=args.cut,
         licence=args.licence,
         checkpoints=args.checkpoints,
-        version=args.version,
+        version=args.bundle_version,
     )
     folder = train_bundle(wanted, say)
     print(summary(folder))
