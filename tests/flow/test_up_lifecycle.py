@@ -28,6 +28,7 @@ SUMMARY_MEMBERS = {
     "runtime",
     "modules",
     "rings_mb",
+    "models",
 }
 # What `up` may take to stop, and a margin for a machine that does other things as well.
 STOPS_WITHIN_S = 8.0

@@ -134,6 +134,7 @@ def test_the_summary_has_the_documented_members() -> None:
         "runtime": {"provider": "CPUExecutionProvider", "variant": "fp32"},
         "modules": {"camera": {"pss_mb": 85.4, "cpu_s": 1.23}},
         "rings_mb": 22.1,
+        "models": {},
     }
     assert "398 inferred (39.8/s), latency p50 14.2 / p95 20 ms" in describe(summary)
     assert "latency" not in describe(replace(summary, latency_ms={"p50": None, "p95": None}))

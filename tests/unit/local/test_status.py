@@ -220,3 +220,27 @@ def test_a_terminal_that_nobody_reads_does_not_hold_up_the_run(monkeypatch: pyte
 def test_before_the_first_frame_there_is_no_delay() -> None:
     assert delay_cells({"p50": None, "p95": None}) == ["no frame yet"]
     assert delay_cells({"p50": 8.5, "p95": 12.0}) == ["half of the frames within 8.5 ms", "95 % within 12 ms"]
+
+
+def test_a_model_beside_has_a_row_of_its_own_with_its_rate() -> None:
+    status, found = Status(io.StringIO(), ["dock"], "parts"), Tally()
+    for second in (0, 1):
+        facts = {"provider": "CPU", "variant": "fp32", "engine": "onnxruntime", "threads": "1"}
+        found.add(
+            "inference",
+            2,
+            [
+                sample("vigie_frames_inferred_total", 10 * second, camera="dock", model="parts-1/0123"),
+                sample("vigie_beside_frames_inferred_total", 7 * second, camera="dock", model="people-3/4567"),
+                sample("vigie_runtime_info", 1, model="people-3/4567", seat="people", **facts),
+                sample("vigie_runtime_measured_ratio", 0.5, seat="people"),
+                sample("vigie_runtime_info", 1, model="parts-1/0123", **facts),
+            ],
+        )
+        status.take(found, float(second))
+    rows = [line for line in status.block(found, "running", 1.0, [], 100) if line.startswith("  model")]
+    assert rows == [
+        "  model    parts-1 fp32, onnxruntime on CPU",
+        "  model    people-3 fp32, onnxruntime on CPU, as people, 7.0/s",
+    ]
+    assert "people-3 fp32, onnxruntime on CPU, as people, 7.0/s" in status.line(found, "running", 1.0, [])

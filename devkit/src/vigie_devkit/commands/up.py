@@ -15,6 +15,9 @@ from vigie_devkit.local.errors import UsageError
 from vigie_devkit.local.paths import CHECKOUT, DEFAULT_RUN, RunPaths, claim_run, frames_root
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vigie_devkit.local.beside import Beside
     from vigie_devkit.local.recording import Recording
     from vigie_devkit.local.session import RunPlan
     from vigie_devkit.local.sources import CameraSource, Pace
@@ -25,6 +28,7 @@ EPILOG = """examples:
   ./vigie up video.mp4 --model your-model.onnx --frames 400 --json
   ./vigie up 'rtsp://viewer:${DOCK}@10.0.0.7/stream' --secret DOCK=dock.password    or it asks for the password
   ./vigie up a.mp4 b.mp4 --pace realtime --loop               two cameras
+  ./vigie up video.mp4 --model parts --model people.onnx      two models on every frame
   ./vigie up video.mp4 --record seen.mp4                      as it plays, with boxes, into a video
 
 a source is a video file, rtsp://host/path or synthetic://conveyor?seed=1&fps=30; several make several cameras.
@@ -36,7 +40,7 @@ exit codes:
   2  the command line is wrong
   3  the environment: index, port, folder
   4  a source does not open
-  5  the model is missing, or its type is not recognised
+  5  a model is missing, its type is not recognised, or inference refuses it
 """
 
 
@@ -59,7 +63,12 @@ def add_parser(subparsers: Any) -> None:
         help="file with the value of ${NAME} in a source; without it the terminal asks",
     )
     parser.add_argument(
-        "--model", metavar="FILE", help="an .onnx file, a bundle's folder, or a name that './vigie models list' shows"
+        "--model",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="an .onnx file, a bundle's folder, or a name that './vigie models list' shows; given again: one more "
+        "model that sees every frame beside the first",
     )
     parser.add_argument(
         "--score", type=share, metavar="S", help="drop detections below S, 0 to 1 (default: what the model's card says)"
@@ -128,6 +137,7 @@ def share(text: str) -> float:
 def up(args: argparse.Namespace) -> int:
     """Check all that can be checked before anything starts, then run."""
     from vigie.private_files import keep_files_private
+    from vigie_devkit.local.beside import beside
     from vigie_devkit.local.bundle import find_bundle
     from vigie_devkit.local.command_line import without_passwords
     from vigie_devkit.local.endings import end_with_starter
@@ -143,21 +153,25 @@ def up(args: argparse.Namespace) -> int:
     values.forget([name for camera in cameras for name in camera.secrets])
     if args.loop and all(camera.live for camera in cameras):
         raise UsageError("--loop begins files again, and none of the sources is a file")
-    bundle = find_bundle(args.model)
+    bundle, *others = [find_bundle(one) for one in args.model or [None]]
+    models = beside(bundle, others) if others else []
     if not end_with_starter():
         return 128 + signal.SIGTERM
     run, lock = claim_run(args.run)
     try:
-        return run_it(args, run, cameras, bundle)
+        return run_it(args, run, cameras, bundle, models)
     finally:
         os.close(lock)
 
 
-def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource], bundle: Path) -> int:
+def run_it(
+    args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource], bundle: Path, models: list[Beside]
+) -> int:
     import asyncio
 
     from vigie.contracts.names import FLOW, VIEWER
     from vigie_devkit.local.address import choose_page
+    from vigie_devkit.local.beside import releases
     from vigie_devkit.local.frame_folders import remove_dead_frames
     from vigie_devkit.local.leftovers import clear_leftovers
     from vigie_devkit.local.manifest import flow_order, override
@@ -178,18 +192,19 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
         run.page.write_text(address, encoding="utf-8")
         status.note(f"vigie: page {page_url(run)}")
     told = [f"{camera.name} = {camera.url}" for camera in cameras]
-    told.append(f"model {bundle.name}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
+    served = ", beside it ".join([bundle.name, *(one.name for one in models)])
+    told.append(f"model {served}; run '{run.name}', state and logs in {shown(run.folder)}; Ctrl-C ends it")
     found = [*clear_leftovers(run), *remove_dead_frames(frames_root())]
     for words in [*told, *(f"cleaned up after a run that was killed: {one}" for one in found)]:
         status.note(f"vigie: {words}")
-    manifest = manifest_for(args, cameras, bundle, viewer=viewer)
+    manifest = manifest_for(args, cameras, bundle, viewer=viewer, more=releases(models, run.releases))
     if recording is not None:
         override(manifest, VIEWER, {"fps": recording.fps, "width": recording.width})
     try:
         prepare(run, manifest, cameras, keep=args.keep)
         if args.open:
             open_when_served(run)
-        plan = plan_for(args, run, cameras, bundle, flow_order(manifest, FLOW))
+        plan = plan_for(args, run, cameras, bundle, models, modules=flow_order(manifest, FLOW))
         outcome = asyncio.run(LocalRun(plan, status, recording).go())
     finally:
         forget_secrets(run.secrets)
@@ -207,7 +222,12 @@ def run_it(args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource],
 
 
 def manifest_for(
-    args: argparse.Namespace, cameras: list[CameraSource], bundle: Path, *, viewer: bool
+    args: argparse.Namespace,
+    cameras: list[CameraSource],
+    bundle: Path,
+    *,
+    viewer: bool,
+    more: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The template rendered for this machine and this command line."""
     from vigie.contracts.names import ACTIONS, EVIDENCE, VIEWER
@@ -217,7 +237,7 @@ def manifest_for(
     # asked for are so many inferred: none is dropped for a newer one, where the source can wait.
     pace: Pace | None = args.pace or ("realtime" if args.record else "max" if args.frames is not None else None)
     settings = {c.name: c.settings(pace=pace, loop=args.loop, frames=args.frames) for c in cameras}
-    manifest = local_manifest(os.environ, settings, bundle, score=args.score, upstream=args.upstream)
+    manifest = local_manifest(os.environ, settings, bundle, score=args.score, upstream=args.upstream, releases=more)
     wanted = {VIEWER: viewer, ACTIONS: args.actions, EVIDENCE: args.evidence}
     for module in [name for name, on in wanted.items() if not on]:
         leave_out(manifest, module)
@@ -251,7 +271,13 @@ def next_steps(name: str) -> list[str]:
 
 
 def plan_for(
-    args: argparse.Namespace, run: RunPaths, cameras: list[CameraSource], bundle: Path, modules: list[str]
+    args: argparse.Namespace,
+    run: RunPaths,
+    cameras: list[CameraSource],
+    bundle: Path,
+    models: list[Beside],
+    *,
+    modules: list[str],
 ) -> RunPlan:
     from vigie_devkit.local.address import choose_address
     from vigie_devkit.local.session import RunPlan
@@ -261,6 +287,7 @@ def plan_for(
         cameras=cameras,
         modules=modules,
         bundle=bundle,
+        beside=models,
         listen=choose_address(str(run.folder)),
         seconds=args.seconds,
         finite=args.frames is not None or not (args.loop or any(camera.live for camera in cameras)),

@@ -80,15 +80,18 @@ def local_manifest(
     *,
     score: float | None = None,
     upstream: str | None = None,
+    releases: Mapping[str, Any] | None = None,
     template: Path = TEMPLATE,
 ) -> dict[str, Any]:
     """The manifest of a local run: the template with these cameras and this model.
 
-    Args: score, upstream: None: what the model's card says, what sync does by default.
+    Args: score, upstream: None: what the model's card says, what sync does by default. releases: further models.
     """
     content = render(template.read_text(encoding="utf-8"), environ)
     override(content, "camera", {"cameras": dict(cameras)})
     override(content, "inference", {"model": {"path": str(bundle)}})
+    if releases:
+        override(content, "inference", {"models": dict(releases)})
     if score is not None:
         override(content, "inference", {"score": score})
     if upstream is not None:

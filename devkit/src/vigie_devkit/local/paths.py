@@ -10,6 +10,7 @@ HOME = VIGIE_HOME, else .vigie in the checkout; it and each folder in it hold a 
     modules/<module>/         VIGIE_STATE of each module
     page                      address of the viewer's page, 127.0.0.1:8710 or the next free port
     secrets/                  VIGIE_SECRETS, mode 0700
+    releases/                 further models of this `up`, packed
     logs/<process>.log        rotated
 /dev/shm/vigie-<hash>/        VIGIE_FRAMES (elsewhere where VIGIE_FRAMES says so)
 """
@@ -50,6 +51,7 @@ class RunPaths:
         self.page = self.folder / "page"
         self.secrets = self.folder / "secrets"
         self.logs = self.folder / "logs"
+        self.releases = self.folder / "releases"
         # Short and the same for every start of this run, so that the next start finds what a killed one left.
         digest = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:12]
         self.frames = frames_root() / f"vigie-{digest}"
@@ -70,7 +72,7 @@ class RunPaths:
         claim_part(self.home, "runs")
         claim_part(self.home, "runtimes")
         try:
-            for folder in (self.folder, self.hub, self.modules, self.logs):
+            for folder in (self.folder, self.hub, self.modules, self.logs, self.releases):
                 folder.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:

@@ -80,7 +80,7 @@ def module_environment(run: RunPaths, module: str) -> dict[str, str]:
         "VIGIE_HTTP": "127.0.0.1:0",
         "VIGIE_SECRETS": str(run.secrets),
         "VIGIE_RUNTIMES": str(measurements_folder()),
-        "VIGIE_MODELS": os.pathsep.join(map(str, bundle_shelves())),
+        "VIGIE_MODELS": os.pathsep.join(map(str, (*bundle_shelves(), run.releases))),
         **injected(run.hub_json, module),
         **(page_environment(run, os.environ) if module == VIEWER else {}),
         **({"VIGIE_EVENT_RECEIVERS": ACTIONS if _deployed(run.manifest, ACTIONS) else ""} if module == SYNC else {}),

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 from vigie.contracts.names import CAMERA, INFERENCE, PREPROCESS, SYNC, VIEWER
 from vigie_devkit.local import logfiles, summary
 from vigie_devkit.local.agent import Agent
+from vigie_devkit.local.beside import SERVES_WITHIN_S, Beside, awaited
 from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.drain import Drain
-from vigie_devkit.local.errors import Exit, HubFailedError, LocalError, ModuleFailedError
+from vigie_devkit.local.errors import Exit, HubFailedError, LocalError, ModuleFailedError, NoModelError
 from vigie_devkit.local.footprint import folder_bytes, pss_bytes
 from vigie_devkit.local.health_watch import HealthWatch
 from vigie_devkit.local.leftovers import clear_leftovers
@@ -61,6 +62,7 @@ class RunPlan:
     modules: Sequence[str]
     bundle: Path
     listen: str
+    beside: Sequence[Beside] = ()
     seconds: float | None = None
     finite: bool = False  # every camera ends by itself
 
@@ -80,7 +82,7 @@ class LocalRun:
         self._supervisor = Supervisor(plan.run.folder)
         self._tally = Tally()
         self._twins = TwinClient(plan.run.hub)
-        self._watch = Watch(plan.cameras, plan.bundle)
+        self._watch = Watch(plan.cameras, plan.bundle, plan.beside)
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._pss: dict[str, int] = {}
         self._rings = 0
@@ -197,7 +199,10 @@ class LocalRun:
                 await asyncio.wait_for(self._stop.wait(), self._look_every_s(draining=drain is not None))
 
     async def _start_cameras(self, now: float) -> None:
-        """Once everything behind the cameras is ready: a frame captured before would only be dropped."""
+        """Once everything behind the cameras is ready: a frame captured before would only be dropped.
+
+        Raises: NoModelError: a further model has not come into service.
+        """
         programs = self._supervisor.programs
         if CAMERA in programs or CAMERA not in self._plan.modules or self._stop.is_set():
             return
@@ -207,6 +212,10 @@ class LocalRun:
                 pid = programs[module].pid
                 if pid is None or not await is_ready(self._run.module(module), pid):
                     return
+        if late := awaited(self._plan.beside, self._tally):
+            if now - self._begun > SERVES_WITHIN_S:
+                raise NoModelError(late[0])
+            return
         self._supervisor.start(module_program(self._run, CAMERA))
 
     async def _look(self, phase: str) -> None:
@@ -267,7 +276,8 @@ class LocalRun:
             for name, one in self._supervisor.programs.items()
             if one.child is None and one.quick_ends > 1
         ]
-        return [*down, *self._watch.troubles]
+        waiting = awaited(self._plan.beside, self._tally) if CAMERA not in self._supervisor.programs else []
+        return [*down, *waiting, *self._watch.troubles]
 
     async def _give_up_if_hopeless(self, now: float) -> None:
         """Raises: SourceError, NoModelError, ModuleFailedError: it will not get better by itself."""

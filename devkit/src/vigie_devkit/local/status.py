@@ -40,7 +40,7 @@ class Status:
         self._shown = 0
         self._printed_at = -LINE_EVERY_S
         self._camera = CameraCells(cameras)
-        self._preprocessed, self._inferred = Rates(), Rates()
+        self._preprocessed, self._inferred, self._by_model = Rates(), Rates(), Rates()
         self._recorded, self._seen = Rates(), Rates()
 
     def note(self, sentence: str) -> None:
@@ -68,6 +68,7 @@ class Status:
         self._camera.take(tally, now)
         self._preprocessed.add(now, {"": tally.total("vigie_frames_preprocessed_total", names.PREPROCESS)})
         self._inferred.add(now, tally.by("vigie_frames_inferred_total", "camera", "inference"))
+        self._by_model.add(now, summary.by_model(tally))
         self._recorded.add(now, {"": summary.committed(tally)})
         self._seen.add(now, tally.by("vigie_detections_committed_total", "label", "sync"))
 
@@ -83,6 +84,8 @@ class Status:
         delay = summary.latency_ms(tally)
         lines += self._row("delay", delay_cells(delay), width)
         lines += self._row("model", self._model_cells(tally), width)
+        for cells in self._further_cells(tally):
+            lines += self._row("model", cells, width)
         lines += self._row("seen now", self._seen_cells(), width)
         lines += self._row("left out", left_out(summary.dropped(tally)) or ["no frame"], width)
         sent, waiting = summary.upstream(tally), summary.backlog(tally)
@@ -106,7 +109,7 @@ class Status:
             f"seen now: {', '.join(self._seen_cells())}",
             f"left out: {', '.join(left_out(summary.dropped(tally))) or 'no frame'}",
             f"upstream {summary.upstream(tally)} sent, {summary.backlog(tally)} waiting",
-            ", ".join(self._model_cells(tally)),
+            *(", ".join(cells) for cells in (self._model_cells(tally), *self._further_cells(tally))),
             *self._camera.brief(tally),
             *([f"hub: {', '.join(hub_cells(tally))}"] if summary.hub_links(tally)[1] else []),
             *(f"! {trouble}" for trouble in troubles),
@@ -131,16 +134,23 @@ class Status:
         runs = summary.runtime_facts(tally)
         if not runs.get("provider"):
             return [f"{self._model or 'model'}: being loaded"]
-        engine = runs.get("engine") or runs["provider"]
-        threads = runs.get("threads")
-        on = f"{runs.get('device') or 'CPU'}{f', {threads} threads' if threads not in (None, '', '1') else ''}"
-        # What serves, which a twin may have changed since; the digest behind the slash tells people nothing.
-        name = runs.get("model", "").partition("/")[0] or self._model
-        cells = [f"{name} {runs['variant']}".strip(), f"{engine} on {on}"]
+        cells = runtime_cells(runs, self._model)
         share = summary.measured_share(tally)
         if share is not None and share < 1:
             cells.append(f"measuring what runs best here: {share:.0%}")
         return cells
+
+    def _further_cells(self, tally: Tally) -> list[list[str]]:
+        """One list per model beside the main one, or on cameras of its own, with its frames per second."""
+        return [
+            [
+                *runtime_cells(runs, seat),
+                f"as {seat}",
+                f"{self._by_model.per_second(runs.get('model', '').partition('/')[0]):.1f}/s",
+            ]
+            for seat, runs in sorted(summary.runtimes(tally).items())
+            if seat
+        ]
 
     def _seen_cells(self) -> list[str]:
         frames = self._recorded.per_second("")
@@ -186,6 +196,16 @@ class Status:
             self._stream.flush()
         except OSError:
             self._live = False  # the terminal has gone; the run goes on
+
+
+def runtime_cells(runs: Mapping[str, str], name: str) -> list[str]:
+    """What serves and what runs it. ``name``: of the model where the metric has none."""
+    engine = runs.get("engine") or runs["provider"]
+    threads = runs.get("threads")
+    on = f"{runs.get('device') or 'CPU'}{f', {threads} threads' if threads not in (None, '', '1') else ''}"
+    # What serves, which a twin may have changed since; the digest behind the slash tells people nothing.
+    serves = runs.get("model", "").partition("/")[0] or name
+    return [f"{serves} {runs['variant']}".strip(), f"{engine} on {on}"]
 
 
 def hub_cells(tally: Tally) -> list[str]:

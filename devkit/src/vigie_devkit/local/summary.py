@@ -23,7 +23,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts are of this run, all cameras together; ``fps`` is frames inferred per second of capturing."""
+    """Counts are of this run, all cameras together; ``fps`` is frames inferred per second of capturing.
+
+    ``models``: frames inferred by each model.
+    """
 
     frames_captured: int
     frames_inferred: int
@@ -36,6 +39,7 @@ class Summary:
     runtime: dict[str, str | None]
     modules: dict[str, Cost]
     rings_mb: float
+    models: dict[str, int]
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -89,15 +93,29 @@ def _ms(seconds: float | None) -> float | None:
 
 
 def runtime(tally: Tally) -> dict[str, str | None]:
-    for sample in tally.values("vigie_runtime_info", "inference"):
-        if sample.value:
-            return {"provider": sample.label("provider"), "variant": sample.label("variant")}
-    return {"provider": None, "variant": None}
+    facts = runtime_facts(tally)
+    return {"provider": facts.get("provider"), "variant": facts.get("variant")}
 
 
 def runtime_facts(tally: Tally) -> dict[str, str]:
     """What runs the serving model: provider, variant, engine, device, threads; empty before there is one."""
-    return next((dict(one.labels) for one in tally.values("vigie_runtime_info", "inference") if one.value), {})
+    return runtimes(tally).get("", {})
+
+
+def runtimes(tally: Tally) -> dict[str, dict[str, str]]:
+    """The same of every model that serves, by seat; the main model's is empty."""
+    samples = tally.values("vigie_runtime_info", "inference")
+    return {one.label("seat"): dict(one.labels) for one in samples if one.value}
+
+
+def by_model(tally: Tally) -> dict[str, int]:
+    """Frames inferred by each model, those beside a camera's own too; without the digest of its card."""
+    counts: dict[str, int] = {}
+    for metric in ("vigie_frames_inferred_total", "vigie_beside_frames_inferred_total"):
+        for model, count in tally.by(metric, "model", "inference").items():
+            if name := model.partition("/")[0]:
+                counts[name] = counts.get(name, 0) + count
+    return counts
 
 
 def hub_links(tally: Tally) -> tuple[list[str], list[str]]:
@@ -108,7 +126,9 @@ def hub_links(tally: Tally) -> tuple[list[str], list[str]]:
 
 def measured_share(tally: Tally) -> float | None:
     """How much of what may run the model has been measured, 0 to 1; None while nothing is said of it."""
-    return next((one.value for one in tally.values("vigie_runtime_measured_ratio", "inference")), None)
+    return next(
+        (one.value for one in tally.values("vigie_runtime_measured_ratio", "inference") if not one.label("seat")), None
+    )
 
 
 def flowed(tally: Tally) -> bool:
@@ -137,6 +157,7 @@ def summarise(
             for name, seconds_used in cpu_s.items()
         },
         rings_mb=round(rings_bytes / MEGABYTE, 1),
+        models=by_model(tally),
     )
 
 
@@ -147,9 +168,12 @@ def describe(summary: Summary) -> str:
     p50, p95 = summary.latency_ms["p50"], summary.latency_ms["p95"]
     latency = f", latency p50 {p50:g} / p95 {p95:g} ms" if p50 is not None and p95 is not None else ""
     frames = f"{summary.frames_captured} captured, {summary.frames_inferred} inferred ({summary.fps:g}/s){latency}"
+    shares = ", ".join(f"{name} {count}" for name, count in summary.models.items())
+    models = [f"models      {shares}"] if len(summary.models) > 1 else []
     return "\n".join(
         (
             f"frames      {frames}",
+            *models,
             f"detections  {summary.detections}  ({classes})",
             f"upstream    {counted(summary.upstream_messages, 'message')}",
             f"left out    {drops}",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vigie_devkit.local import summary
+from vigie_devkit.local.beside import Beside, require_serving
 from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.errors import NoModelError, SourceError
 from vigie_devkit.local.metrics import Tally
@@ -24,8 +25,8 @@ ASK_TWINS_AFTER_S = 2.0
 class Watch:
     """Told what the modules count and report, it says what is wrong. Pure but for the clock it is given."""
 
-    def __init__(self, cameras: Sequence[CameraSource], bundle: Path) -> None:
-        self._cameras = cameras
+    def __init__(self, cameras: Sequence[CameraSource], bundle: Path, beside: Sequence[Beside] = ()) -> None:
+        self._cameras, self._beside = cameras, beside
         self._bundle = bundle
         self._served_at: float | None = None
         self._twins_at: float | None = None
@@ -85,6 +86,7 @@ class Watch:
             if (desired["inference"].get("model") or {}).get("path") == str(self._bundle):
                 raise NoModelError(f"inference refuses the model: {refused['model']}")
             self.troubles.append(f"inference refuses the model of its twin: {refused['model']}")
+        require_serving(self._beside, reported.get("inference", {}))
         refused = refusals(reported.get("camera", {}))
         if "cameras" in refused:
             in_force = reported["camera"]["cameras"].get("value", {})

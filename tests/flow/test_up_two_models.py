@@ -1,0 +1,46 @@
+"""`up --model A --model B`: every frame is seen by both, and a model that cannot serve ends the run with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from support import models
+from support.product import Home
+from support.releases import with_nan
+from vigie_devkit.models.importer import import_model
+
+SOURCE = "synthetic://conveyor?seed=5&fps=10&size=160x120"
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Path:
+    file = models.save(models.yolox(), tmp_path, "parts.onnx")
+    return import_model(file, tmp_path / "parts", name="parts", labels=list(models.NAMES))
+
+
+@pytest.mark.timeout(300)
+def test_every_frame_is_seen_by_both_models_and_each_result_names_its_own(first: Path, tmp_path: Path) -> None:
+    file = models.save(models.yolov8(), tmp_path, "people.onnx")
+    other = import_model(file, tmp_path / "people", name="people", labels=list(models.NAMES))
+    home = Home(tmp_path / "home")
+    done = home.up(SOURCE, "--model", str(first), "--model", str(other), "--frames", "12", timeout_s=250)
+    assert done.code == 0, done.stderr
+    assert done.summary["models"] == {"parts-1": 12, "people-1": 12}, done.stderr
+    assert done.summary["frames_inferred"] == 12, "a frame counts once, however many models see it"
+    seen = Counter((item["model"].partition("/")[0], item.get("beside", "")) for item in home.items())
+    assert seen == {("parts-1", ""): 12, ("people-1", "people"): 12}
+    assert "people-1 " in done.stderr, "the status tells of both"
+
+
+@pytest.mark.timeout(300)
+def test_a_further_model_that_cannot_serve_ends_the_run_with_its_reason(first: Path, tmp_path: Path) -> None:
+    broken = import_model(models.save(models.yolox(), tmp_path, "nan.onnx"), tmp_path / "nan", name="nan")
+    with_nan(broken)
+    home = Home(tmp_path / "home")
+    done = home.up(SOURCE, "--model", str(first), "--model", str(broken), "--frames", "12", timeout_s=250)
+    assert done.code == 5, done.stderr
+    assert "inference refuses model nan: " in done.stderr
+    assert "holds NaN or infinity" in done.stderr
