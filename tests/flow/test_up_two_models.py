@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from support import models
-from support.product import Home
+from support.product import VIGIE, Home
 from support.releases import with_nan
 from vigie_devkit.models.importer import import_model
 
@@ -44,3 +45,29 @@ def test_a_further_model_that_cannot_serve_ends_the_run_with_its_reason(first: P
     assert done.code == 5, done.stderr
     assert "inference refuses model nan: " in done.stderr
     assert "holds NaN or infinity" in done.stderr
+
+
+def _limited_to(folder: Path, megabytes_left: int) -> list[str]:
+    """A command before another one that then reads a container's memory limit, in a mount namespace of its own."""
+    used = 400_000_000
+    folder.mkdir()
+    (folder / "memory.max").write_text(f"{used + megabytes_left * 1_000_000}\n", encoding="ascii")
+    (folder / "memory.current").write_text(f"{used}\n", encoding="ascii")
+    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /sys/fs/cgroup && exec "$@"', str(folder)]
+
+
+@pytest.mark.timeout(300)
+def test_a_further_model_that_does_not_fit_into_the_containers_memory_is_refused_with_the_figures(
+    first: Path, tmp_path: Path
+) -> None:
+    limited = _limited_to(tmp_path / "cgroup", 20)
+    if subprocess.run([*limited, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user may not make a mount namespace")
+    home = Home(tmp_path / "home")
+    words = ["up", SOURCE, "--model", str(first), "--model", str(first), "--frames", "12", "--json"]
+    done = subprocess.run(
+        [*limited, *VIGIE, *words], env=home.environment, capture_output=True, text=True, timeout=250, check=False
+    )
+    assert done.returncode == 5, done.stderr
+    assert "inference refuses model parts-2: does not fit beside the models that serve: " in done.stderr
+    assert "the container may take 20 MB more, the release needs some 64" in done.stderr
