@@ -14,7 +14,9 @@ export function Models() {
   const [name, setName] = useState(null), [variant, setVariant] = useState(""), [busy, setBusy] = useState(false), [said, setSaid] = useState(null), [camera, setCamera] = useState(null);
   const wanted = name || shelf[0], request = { name: wanted, ...(variant.trim() && { variant: variant.trim() }) };
   const cameras = cameraNames(), shown = cameras.includes(camera) ? camera : cameras[0];
-  const running = tried?.phase === "running" || Object.values(reported.models_state || {}).some((one) => one.beside && one.model) || ["shadowing", "waiting"].includes(reported.update_state?.phase);
+  const beside = Object.entries(reported.models_state || {}).filter(([, one]) => one.beside && one.model).map(([one]) => one);
+  const onTrial = tried?.phase === "running" || ["shadowing", "waiting"].includes(reported.update_state?.phase), running = onTrial || beside.length > 0;
+  const main = reported.model_state?.input_spec?.split("/")[0], second = [...beside.map(t.models.beside), ...(onTrial ? [t.models.trial] : [])].join(", ");
   const call = async (method, payload) => {
     setBusy(true); setSaid({ text: t.models.opening });
     const answer = await callMethod("inference", method, payload);
@@ -29,7 +31,7 @@ export function Models() {
   const set = async () => { const { ok, told } = await applyPatch(serve.module, serve.patch); setSaid(ok ? { text: t.edit.sent(told.version), good: true } : { text: told.error, bad: true }); };
   return html`<div class="models"><h1 class="visually-hidden">${t.nav.models}</h1>
     <div class="compare">${shown ? html`<${Tile} key=${shown} name=${shown} large compare=${running} />` : html`<p class="card muted">${t.live.none}</p>`}
-      ${running && html`<p class="legend"><span><span class="key" style=${{ background: TRIAL_TONES.serving }}></span>${t.models.serving}</span><span><span class="key" style=${{ background: TRIAL_TONES.trial }}></span>${t.models.trial}</span>
+      ${running && html`<p class="legend"><span><span class="key" style=${{ background: TRIAL_TONES.serving }}></span>${main ? `${main} ${t.models.serving}` : t.models.serving}</span><span><span class="key" style=${{ background: TRIAL_TONES.trial }}></span>${second}</span>
         ${cameras.length > 1 && html`<label class="pick">${t.told.camera}<select value=${shown} onChange=${(event) => setCamera(event.target.value)}>${cameras.map((one) => html`<option>${one}</option>`)}</select></label>`}</p>`}</div>
     <aside>${reported.update_state && html`<section class="card"><h2>${t.health.update}</h2><${Update} /></section>`}
       <section class="card try"><h2>${t.models.try}</h2>

@@ -41,7 +41,7 @@ export const t = {
   },
   models: {
     try: "Try another model", bundle: "Bundle on this device", variant: "Variant", best: "what is best here", begin: "Try it beside", end: "End the try-out", opening: "Opening the model…", command: "Copy the try-out as az command",
-    help: "It runs on the same live frames as the serving model, which goes on undisturbed. It ends by itself after five minutes.", ended: (why) => `Ended: ${why}.`, serving: "serves", trial: "on trial", serveTitle: "Let it serve", serve: "Serve this one",
+    help: "It runs on the same live frames as the serving model, which goes on undisturbed. It ends by itself after five minutes.", ended: (why) => `Ended: ${why}.`, serving: "serves", trial: "on trial", beside: (name) => `${name} beside it`, serveTitle: "Let it serve", serve: "Serve this one",
   },
   drop: {
     title: "Try a file of your own", help: "Drop an ONNX file on this page, or the zip that Azure Custom Vision or AutoML exports. It is imported apart from everything that serves, by the evidence in the file, and tried on the live frames.",
