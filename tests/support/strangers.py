@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -195,19 +196,19 @@ def numbers(count: int, *, end: str = "", name: str = "out", reach: float = 1.0)
     return g.model([image(HW, "input")], [tensor(name, [1, count])])
 
 
-def pair(scores: int, rows: int) -> onnx.ModelProto:
+def pair(scores: int, rows: int, names: tuple[str, str] = ("boxes_out", "scores_out")) -> onnx.ModelProto:
     """[1, rows, 4] and [1, rows, scores]: dense boxes in pixels and scores apart (YOLO-NAS raw, RetinaFace)."""
     g = Graph(33)
     table = g.features("input", (8, 16, 32), 4 + scores)
     boxes = g.add("Transpose", g.on_grid(table, HW, (8, 16, 32)), perm=[0, 2, 1])
     values = g.add("Transpose", g.add("Sigmoid", g.slice(table, 4, 4 + scores, 1)), perm=[0, 2, 1])
     repeat = -(-rows // anchors(HW))
-    for name, tensor_name in (("boxes_out", boxes), ("scores_out", values)):
+    for name, tensor_name in zip(names, (boxes, values), strict=True):
         many = g.add("Concat", *[tensor_name] * repeat, axis=1) if repeat > 1 else tensor_name
         g.add(
             "Slice", many, g.constant([0], np.int64), g.constant([rows], np.int64), g.constant([1], np.int64), name=name
         )
-    return g.model([image(HW, "input")], [tensor("boxes_out", [1, rows, 4]), tensor("scores_out", [1, rows, scores])])
+    return g.model([image(HW, "input")], [tensor(names[0], [1, rows, 4]), tensor(names[1], [1, rows, scores])])
 
 
 def scrfd(
@@ -232,14 +233,29 @@ def scrfd(
     return g.model([image(hw, "input.1")], [*outputs[1], *outputs[4], *outputs[10]])
 
 
-def hugging_face(*, columns: int = CLASSES + 1) -> onnx.ModelProto:
-    """logits [1, Q, columns] and pred_boxes [1, Q, 4] of centre and size in 0..1."""
+def hugging_face(*, columns: int = CLASSES + 1, logits: str = "logits", corners: float = 0.0) -> onnx.ModelProto:
+    """logits [1, Q, columns] and pred_boxes [1, Q, 4] of centre and size in 0..1; ``corners``: corners times it.
+
+    D-FINE and DEIM without their postprocessor call the first ``pred_logits``.
+    """
     g = Graph(35)
     rows = g.features("pixel_values", (16,), 4 + columns)
-    g.add("Transpose", g.slice(rows, 4, 4 + columns, 1), perm=[0, 2, 1], name="logits")
-    g.add("Transpose", g.add("Sigmoid", g.slice(rows, 0, 4, 1)), perm=[0, 2, 1], name="pred_boxes")
-    outputs = [tensor("logits", [1, 16, columns]), tensor("pred_boxes", [1, 16, 4])]
+    g.add("Transpose", g.slice(rows, 4, 4 + columns, 1), perm=[0, 2, 1], name=logits)
+    boxes = g.add("Sigmoid", g.slice(rows, 0, 4, 1))
+    if corners:
+        half = g.add("Mul", boxes, g.constant([0.5]))
+        low, size = g.slice(half, 0, 2, 1), g.slice(half, 2, 4, 1)
+        boxes = g.add("Mul", g.add("Concat", low, g.add("Add", low, size), axis=1), g.constant([corners]))
+    g.add("Transpose", boxes, perm=[0, 2, 1], name="pred_boxes")
+    outputs = [tensor(logits, [1, 16, columns]), tensor("pred_boxes", [1, 16, 4])]
     return g.model([image(HW, "pixel_values")], outputs)
+
+
+def names_in_json(model: onnx.ModelProto, *, first: int = 0, count: int = CLASSES) -> onnx.ModelProto:
+    """Class names as JSON can write them: the keys are text."""
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "names", json.dumps({str(first + index): f"n{index}" for index in range(count)})
+    return model
 
 
 def pose(*, points: int = 5, dims: int = 3, finished: bool = False) -> onnx.ModelProto:

@@ -99,6 +99,8 @@ LAYOUTS: list[Layout] = [
     Layout("box+score+label", boxes="xyxy", names=("boxes", "scores", "labels"), rank=2),
     Layout("batch+box+label+score", boxes="xyxy", rank=2),
     Layout("batch+box+score+label", boxes="xyxy", rank=2),
+    # Taken for RF-DETR by their names: its boxes are centre and size.
+    *(Layout("box+logits", boxes=form, dense=False, names=("dets", "labels")) for form in DONE[:-1]),
     # Taken for UltraFace.
     *(Layout("box+pair", boxes=form, names=("boxes", "scores"), labels=1) for form in FORMATS[::3]),
 ]  # fmt: skip

@@ -52,7 +52,14 @@ CASES: list[Any] = [
     ("yunet", models.yunet, {}, BYTES, slow.yunet, True),
     ("nanodet", models.nanodet, {}, NANO, partial(slow.nanodet, strides=[8, 16, 32, 64], offset=0.0), True),
     ("detr", models.rtdetr, {"labels": models.NAMES}, UNIT, slow.labels_boxes_scores, False),
-    ("detr", models.rfdetr, {"labels": models.NAMES}, IMAGENET, partial(slow.detr_logits, first=1), False),
+    (
+        "detr",
+        models.rfdetr,
+        {"labels": (*models.NAMES, "background")},
+        IMAGENET,
+        partial(slow.detr_logits, first=0),
+        False,
+    ),
     ("detr", models.rtdetr_ultralytics, {}, UNIT, slow.detr_ultralytics, False),
     ("classifier", models.classifier, CLASSES, IMAGENET, partial(slow.classifier, softmax=True), False),
     (

@@ -138,6 +138,17 @@ def queries(outputs: list[Any], hw: tuple[int, int], score_min: float) -> list[s
     return found
 
 
+def sigmoid_queries(outputs: list[Any], hw: tuple[int, int], score_min: float) -> list[slow.Candidate]:
+    """D-FINE's: each query may answer for several classes."""
+    found = []
+    for box, logits in zip(outputs[0][0], outputs[1][0], strict=True):
+        x1, y1, x2, y2 = slow.corners(*(float(value) for value in box))
+        for index, logit in enumerate(logits):
+            if (score := 1 / (1 + math.exp(-float(logit)))) >= score_min:
+                found.append((index, score, (x1 * hw[1], y1 * hw[0], x2 * hw[1], y2 * hw[0])))
+    return found
+
+
 def several(outputs: list[Any], hw: tuple[int, int], score_min: float) -> list[slow.Candidate]:
     whole = (0.0, 0.0, float(hw[1]), float(hw[0]))
     return [(index, float(score), whole) for index, score in enumerate(outputs[0][0]) if score >= score_min]
@@ -151,6 +162,19 @@ PADDLE = partial(finished, columns=(2, 1, 0), share=False, centre=False)
 LEGACY = partial(models.yolox, reach=1.0)
 SOFTMAXED = partial(strangers.ultraface_offsets, logits=False)
 UNIT_NAMED = {**NAMED, "feed": input_fields("rgb/0..1")}
+
+UNIT_FED = {"feed": input_fields("rgb/0..1")}
+
+
+def raw_queries(*, first: int = 0, **changes: Any) -> onnx.ModelProto:
+    """As D-FINE and DEIM are exported without their postprocessor, with names as JSON."""
+    return strangers.names_in_json(strangers.hugging_face(columns=3, logits="pred_logits", **changes), first=first)
+
+
+def swapped() -> onnx.ModelProto:
+    """LibreYOLO 1.6 exports YOLO-NAS so: its boxes are called pred_logits, its scores of four classes pred_boxes."""
+    return strangers.names_in_json(strangers.pair(4, 84, ("pred_logits", "pred_boxes")), count=4)
+
 
 # what it is, graph, what is passed, how the original is fed, second decoder, whether boxes are suppressed after it
 RIGHT: list[Any] = [
@@ -172,6 +196,8 @@ RIGHT: list[Any] = [
     ("scrfd", strangers.scrfd, {}, {"order": "rgb", "mean": (127.5,) * 3, "std": (128,) * 3}, faces_of_scrfd, True),
     ("dense-pair", partial(strangers.pair, 3, 84), UNIT_NAMED, UNIT, pairs, True),
     ("detr-softmax", strangers.hugging_face, UNIT_NAMED, UNIT, queries, False),
+    ("d-fine-raw", raw_queries, UNIT_FED, UNIT, sigmoid_queries, False),
+    ("yolo-nas-names-swapped", swapped, UNIT_FED, UNIT, pairs, True),
     ("multi-label", partial(strangers.numbers, 3, end="Sigmoid"), UNIT_NAMED, UNIT, several, False),
 ]  # fmt: skip
 
@@ -233,6 +259,10 @@ REFUSED: list[Any] = [
     ),
     ("80-names-from-1", partial(EIGHTY, metadata=FROM_ONE), {}, "its metadata number 80 classes from 1"),
     ("80-unreadable-names", partial(EIGHTY, metadata=UNREADABLE), {}, "but not as a list from 0"),
+    ("json-names-from-1", partial(raw_queries, first=1), UNIT_FED, "its metadata number 3 classes from 1"),
+    ("rf-detr-fine-tuned", models.rfdetr, NAMED, "and 3 class names; pass --labels with 4 names, one per column"),
+    ("queries-in-pixels", partial(raw_queries, corners=64.0), UNIT_FED, "its boxes are not shares of the picture"),
+    ("queries-as-corners", partial(raw_queries, corners=1.0), UNIT_FED, "corners"),
     (
         "three-names-for-80",
         partial(EIGHTY, metadata=models.ultralytics_metadata()),

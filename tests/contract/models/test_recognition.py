@@ -33,7 +33,7 @@ REFUSED: list[Any] = [
     ("tf-unnamed", models.tensorflow_ssd, {}, "tensorflow: finished boxes do not say how many classes"),
     ("torchvision-unnamed", models.torchvision_ssd, {}, "torchvision: finished boxes do not say how many classes"),
     ("rtdetr-unnamed", models.rtdetr, {}, "pass --labels FILE, or --labels coco80"),
-    ("rfdetr-unnamed", models.rfdetr, {}, "[1,16,4] class logits; pass --labels with their names"),
+    ("rfdetr-unnamed", models.rfdetr, {}, "[1,16,4] class logits; pass --labels with 4 names, one per column"),
     (
         "oriented",
         partial(models.yolov8, metadata=models.ultralytics_metadata(task="obb")),

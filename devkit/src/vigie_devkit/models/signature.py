@@ -100,8 +100,8 @@ def too_few_names(signature: Signature, count: int) -> str:
 
 
 def metadata_labels(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Class names in Ultralytics' ``names``: ``{0: 'person', ..}`` or a list; ``None`` if absent or odd."""
-    names = read_literal(metadata.get("names", ""))
+    """Class names in ``names``: ``{0: 'person', ..}``, as JSON ``{"0": "person", ..}``, or a list; else ``None``."""
+    names = _numbered(metadata)
     if isinstance(names, dict):
         if not names or set(names) != set(range(len(names))):
             return None
@@ -111,12 +111,22 @@ def metadata_labels(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     return tuple(str(name)[:200] for name in names)
 
 
+def _numbered(metadata: Mapping[str, str]) -> Any:
+    """The literal in ``names``; where its keys are numbers written as text, which is all that JSON has, as numbers."""
+    names = read_literal(metadata.get("names", ""))
+    if isinstance(names, dict) and names and all(isinstance(key, str) for key in names):
+        numbers = {str(number): number for number in range(len(names) + 1)}
+        if set(names) <= set(numbers):
+            return {numbers[key]: name for key, name in names.items()}
+    return names
+
+
 def unread_names(metadata: Mapping[str, str]) -> str:
     """Why class names in the metadata are not taken; empty where they are, or the metadata has no names."""
     text = metadata.get("names", "")
     if not text or metadata_labels(metadata) is not None:
         return ""
-    names = read_literal(text)
+    names = _numbered(metadata)
     if isinstance(names, dict) and names and set(names) == set(range(1, len(names) + 1)):
         return f"its metadata number {len(names)} classes from 1, and class ids count from 0"
     return f"its metadata name classes, but not as a list from 0: {text[:60]!r}"
