@@ -40,7 +40,7 @@ def per_frame(before: Sums, now: Sums) -> PerFrame | None:
 
 
 def watts(before: Sums, now: Sums) -> float | None:
-    """The mean between the two; None where there is no meter, or no time has passed."""
+    """The mean between the two; None without a meter, or when no time has passed."""
     if now.joules is None or before.joules is None or now.at_s <= before.at_s:
         return None
     return (now.joules - before.joules) / (now.at_s - before.at_s)

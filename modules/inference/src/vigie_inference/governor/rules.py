@@ -48,7 +48,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read at one moment. ``watts``: drawn on average since the readings before; None: there is no meter."""
+    """What was read at one moment. ``watts``: drawn on average since the readings before; None without a meter."""
 
     zones: tuple[Zone, ...] = ()
     slowing: Slowing = Slowing()
