@@ -58,3 +58,25 @@ async def test_flow_goes_on_over_an_orderly_restart_of_the_hub(local_hub: HubPro
         await asyncio.to_thread(local_hub.restart)
         flow.offer(5)
         await until(lambda: flow.complete)
+
+
+async def test_a_hub_that_lost_its_sessions_is_subscribed_to_again(local_hub: HubProcess, tmp_path: Path) -> None:
+    """edgeHub keeps them in its container unless a volume is named: an upgrade of its image loses them."""
+    async with module(tmp_path) as service:
+        flow = Flow(service)
+        feeding = asyncio.create_task(service.twin.run(ignore))
+        await service.start()
+        flow.offer(5)
+        await until(lambda: flow.complete and service.twin.current == Config(12))
+        local_hub.kill9()
+        (local_hub.state / "sessions.json").unlink()
+        await until(lambda: not service.hub.connected)
+        await asyncio.to_thread(local_hub.start)
+        flow.offer(5)
+        await until(lambda: flow.complete)
+        operator = local_hub.service()
+        await asyncio.to_thread(operator.patch_twin, "a", {"properties": {"desired": {"fps": 7}}})
+        await until(lambda: service.twin.current == Config(7))
+        answer = await asyncio.to_thread(operator.invoke_method, "a", "get_status")
+        assert answer.status == 200
+        feeding.cancel()

@@ -228,6 +228,7 @@ class HubLink:
                 return "send hung", None
             if not up and now - since > DISCONNECTED_LIMIT_S:
                 return "disconnected", None
+            session.renew_subscriptions()
             self._retired.look((now - since) * up)
             threadless = threadless + 1 if up and not has_network_thread() else 0
             if threadless >= 4:  # a reconnect has none for a moment

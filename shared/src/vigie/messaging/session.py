@@ -23,6 +23,7 @@ from vigie.messaging.nodelay import send_without_delay
 from vigie.messaging.patience import Patience, Patiences
 from vigie.messaging.reorder import Lane
 from vigie.messaging.retired_client import ClientShutdown
+from vigie.messaging.subscriptions import subscribe_again
 
 log = get_logger(__name__)
 
@@ -110,6 +111,8 @@ class Vitals:
     fatal: str | None = None
     renewal_failed: bool = False
     sends_done: int = 0
+    # How often the client has connected.
+    connections: int = 0
 
 
 class SdkSession:
@@ -126,6 +129,7 @@ class SdkSession:
         self._client = client
         self._changed = changed
         self.vitals = Vitals()
+        self._subscribed_for = 0
         self.retired = threading.Event()
 
     @classmethod
@@ -178,7 +182,26 @@ class SdkSession:
         ):
             # Setting a handler also connects and subscribes, and blocks for both.
             self._calls.call(f"set {name}", partial(setattr, client, name, handler))
+        # Of the first connection: where it was lost in between, all is subscribed to once more.
+        self._subscribed_for = 1
         send_without_delay()
+
+    def renew_subscriptions(self) -> None:
+        """Subscribe again if the client has connected anew: the hub may have lost what it knew.
+
+        Where that fails on a connection that stands, the session is found dead (``vitals.fatal``).
+        """
+        connections = self.vitals.connections
+        if connections == self._subscribed_for or not self.connected:
+            return
+        try:
+            self._calls.call("subscribe again", partial(subscribe_again, self._client))
+        except Exception as error:
+            log.info("not_subscribed_again", error=str(error))
+            if self.connected and connections == self.vitals.connections:
+                self.vitals.fatal = f"not subscribed again: {error}"
+        else:
+            self._subscribed_for = connections
 
     @property
     def connected(self) -> bool:
@@ -269,6 +292,7 @@ class SdkSession:
 
     def _on_state(self) -> None:
         if self._client.connected:
+            self.vitals.connections += 1
             send_without_delay()
         self._changed()
 
