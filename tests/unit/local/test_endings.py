@@ -14,8 +14,10 @@ import pytest
 
 from vigie_devkit.local.processes import ProcessId, start_ticks
 
+# A runner in the background may have SIGINT ignored, and what it starts inherits that.
 COMMAND = """
 import argparse, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from vigie_devkit.cli import run_handler
 def handler(_args):
     try:
