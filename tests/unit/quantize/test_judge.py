@@ -42,4 +42,5 @@ def test_without_several_measures_the_headline_decides() -> None:
     budget = Budget(max_drop=0.5)
     assert budget.allows(Score("top1", 0.9), Score("top1", 0.896))
     assert not budget.allows(Score("top1", 0.9), Score("top1", 0.89))
-    assert budget.missing(Score("agreement f1", 1.0), Score("agreement f1", 0.97)) == pytest.approx(-0.02)
+    reference, had = (Score("agreement f1", value, labelled=False) for value in (1.0, 0.97))
+    assert budget.missing(reference, had) == pytest.approx(-0.02)

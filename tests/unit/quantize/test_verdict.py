@@ -44,6 +44,11 @@ def test_a_faster_variant_ships_with_its_figures() -> None:
     )
 
 
+def test_without_labels_the_figure_is_an_agreement_and_no_points_are_told() -> None:
+    built = replace(BUILT, score=Score("agreement f1", 0.97, labelled=False))
+    assert decide(built, "cpu-x86", 10.0, reference=1.0).reason.startswith("agreement f1 0.970; 2.00x")
+
+
 def test_slower_and_less_accurate_is_refused() -> None:
     verdict = decide(BUILT, "cpu-x86", 25.0)
     assert not verdict.ships

@@ -28,13 +28,15 @@ MEASURES = ("mAP50", "mAP50-95")
 @dataclass(frozen=True, slots=True)
 class Score:
     """``headline``: the measure that is told first, 0..1. ``figures``: every measure by name, 0..1. ``asked``: those of
-    them that the budget is about; none: the headline.
+    them that the budget is about; none: the headline. ``labelled``: whether the frames are, so that the headline is
+    the task's own measure; else it is the agreement with fp32.
     """
 
     metric: str
     headline: float
     figures: dict[str, float] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
+    labelled: bool = True
 
     @property
     def agreement(self) -> float:
@@ -61,7 +63,7 @@ class Budget:
 
     def missing(self, reference: Score, score: Score) -> float:
         """How far ``score`` is outside, in 0..1; at most 0 inside."""
-        if score.metric.startswith("agreement"):
+        if not score.labelled:
             return self.min_agreement - score.headline
         return self.most_lost(reference, score)[1] - self.max_drop / 100.0
 
@@ -146,7 +148,7 @@ class Judge:
                 fifth.append(sample.class_id in order[:5].tolist())
         figures = {"agreement top1": float(np.mean(same))}
         if not self.labelled:
-            return Score("agreement top1", figures["agreement top1"], figures)
+            return Score("agreement top1", figures["agreement top1"], figures, labelled=False)
         figures |= {"top1": float(np.mean(first)), "top5": float(np.mean(fifth))}
         return Score("top1", figures["top1"], figures)
 
@@ -160,7 +162,7 @@ class Judge:
         same = agreement(self._seen, seen, score_within=ANOMALY_SCORE_WITHIN if self._is_anomaly else None)
         figures = {"agreement f1": same.f1, "mean iou": same.mean_iou, "score difference": same.mean_score_difference}
         if not self.labelled:
-            return Score("agreement f1", same.f1, figures)
+            return Score("agreement f1", same.f1, figures, labelled=False)
         figures |= self._average_precisions(found, range(len(found)), "")
         if len(self._groups) == 1:
             return Score("mAP50", figures["mAP50"], figures, MEASURES)

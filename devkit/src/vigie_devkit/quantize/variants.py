@@ -176,7 +176,7 @@ def _judge(bench: Workbench, name: str, content: bytes) -> Score:
 
 def _refused(bench: Workbench, built: Built) -> Built:
     reference, score = bench.final.reference, built.score
-    if score.metric.startswith("agreement"):
+    if not score.labelled:
         reason = f"{score.metric} {score.headline:.3f} with fp32, {bench.budget.min_agreement:g} is asked for"
     else:
         name, lost = bench.budget.most_lost(reference, score)

@@ -76,6 +76,6 @@ def _told(built: Built, ratios: Mapping[int, float], reference: float) -> str:
         f"{ratio:.2f}x the speed of fp32 with {counted(threads, 'thread')}" for threads, ratio in ratios.items()
     )
     score = built.score
-    if score.metric.startswith("agreement"):
+    if not score.labelled:
         return f"{score.metric} {score.headline:.3f}; {speeds}"
     return f"{score.metric} {100 * score.headline:.1f} ({100 * (score.headline - reference):+.2f} points); {speeds}"
