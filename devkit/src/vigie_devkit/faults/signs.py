@@ -96,5 +96,26 @@ class TwinSays:
         return f"{self.module}'s reported twin: `{self.text}`"
 
 
+@dataclass(frozen=True)
+class AnswersAgain:
+    """A direct method reaches ``module`` through a hub that started after the fault.
+
+    Flow says nothing of it: doorbells carry claims for minutes to a module that is connected and hears nothing.
+    """
+
+    module: str
+
+    def begin(self, system: Watched) -> object:
+        return system.hub_start()
+
+    def seen(self, system: Watched, before: object) -> bool:
+        start = system.hub_start()
+        # Asked again afterwards: the answer is that of one hub, not of the one before it.
+        return start not in ("", before) and system.answers(self.module) and system.hub_start() == start
+
+    def words(self) -> str:
+        return f"{self.module} answers direct methods again"
+
+
 def rises(module: str, name: str, **labels: str) -> MetricRises:
     return MetricRises(module, name, labels)

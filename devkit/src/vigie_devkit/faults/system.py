@@ -24,13 +24,15 @@ from vigie_devkit.local.address import MQTT_PORT, choose_address
 from vigie_devkit.local.metrics import is_ready
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import RunPaths
-from vigie_devkit.local.programs import GATEWAY
+from vigie_devkit.local.programs import GATEWAY, HUB
 from vigie_devkit.local.tree import tree
 from vigie_edgehub.upstream import UpstreamReader, record_file
 
 _RUN = "faults"
 STARTS_WITHIN_S = 180.0
 FPS = 8
+# A module that hears the method answers within milliseconds; one that is deaf costs the look this long.
+_ANSWERS_WITHIN_S = 5.0
 
 
 class FaultError(BenchError):
@@ -140,6 +142,15 @@ class System:
         return [
             name for name in modules if name not in pids or not asyncio.run(is_ready(self.run.module(name), pids[name]))
         ]
+
+    def hub_start(self) -> str:
+        return str(self.product.pids().get(HUB, ""))
+
+    def answers(self, module: str) -> bool:
+        with suppress(HubAwayError, HubAnswerError):
+            reply = self.product.hub().invoke_method(module, "get_status", response_timeout_s=_ANSWERS_WITHIN_S)
+            return reply.status == 200
+        return False
 
     def wait_until(self, condition: Callable[[], object], what: str, within_s: float) -> None:
         self.product.wait_until(condition, what, within_s)

@@ -34,4 +34,10 @@ class Watched(Protocol):
     def unready(self, modules: Sequence[str]) -> list[str]:
         """Those that are not ready now."""
 
+    def hub_start(self) -> str:
+        """Names this start of the hub: another after each. Empty while it does not run."""
+
+    def answers(self, module: str) -> bool:
+        """Whether a direct method reaches ``module`` through the hub now, and is answered with status 200."""
+
     def patch(self, module: str, desired: Mapping[str, Any]) -> int: ...

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vigie_devkit.faults.fault import Fault, Put
-from vigie_devkit.faults.signs import LogLine, Sign
+from vigie_devkit.faults.signs import AnswersAgain, LogLine, Sign
 from vigie_devkit.faults.system import FaultError, System
+from vigie_devkit.faults.watched import FLOW
 
 _PEERS = "edgeHub: a damaged RocksDB keeps it from starting until somebody removes it"
 
@@ -69,6 +70,8 @@ def file_faults() -> list[Fault]:
         return Fault(name=name, what=what, put=put, back_within_s=40.0, signs=signs, new_ledger=new_ledger, peers=peers)
 
     ledger, doubt = "modules/sync/*ledger*", LogLine("sync", "ledger_set_aside")
+    # A hub that lost what it knew of its clients takes their messages and may deliver none to them.
+    heard = [AnswersAgain(module) for module in FLOW]
     ignored = {name: LogLine(name, "last_good_twin_ignored") for name in ("preprocess", "inference", "sync")}
     return [
         fault("ledger-flipped", "bits of sync's ledger are flipped", damaging("sync", ledger, "flip"), doubt,
@@ -85,10 +88,10 @@ def file_faults() -> list[Fault]:
         fault("audit-garbage", "sync's audit log is cut in half", damaging("sync", "modules/sync/audit/*", "cut"),
               LogLine("sync", "audit_recovered")),
         fault("hub-twins-garbage", "the hub's twins are cut in half", damaging("hub", "hub/twins/*.json", "cut"),
-              peers=_PEERS),
+              *heard, peers=_PEERS),
         fault("hub-store-cut", "the hub's message store is cut in half", damaging("hub", "hub/messages/*.log", "cut"),
-              peers=_PEERS),
+              *heard, peers=_PEERS),
         fault("hub-sessions-garbage", "the hub's sessions are garbage", damaging("hub", "hub/*session*", "garbage"),
-              peers=_PEERS),
+              *heard, peers=_PEERS),
         fault("endpoint-file-garbage", "the files by which modules are found are garbage", _endpoint_file_lost),
     ]  # fmt: skip
