@@ -40,32 +40,46 @@ def main(state: str) -> int:
     except (OSError, ValueError, KeyError, TypeError) as error:
         verdict, well = f"no answer: {error}", False
     sys.stdout.write(f"{verdict}\n")
-    streak = bad_in_a_row(read(state, _STREAK), endpoint.get("pid"), time.time(), well=well)
+    pid = endpoint.get("pid")
+    streak = bad_in_a_row(read(state, _STREAK), start_of(pid), time.time(), well=well)
+    if streak["bad"] >= TRIES and isinstance(pid, int):
+        end(state, pid, verdict)
+        streak["bad"] = 0  # what does not end is told again after as many more
     write(state, _STREAK, streak)
-    if streak["bad"] >= TRIES and isinstance(endpoint.get("pid"), int):
-        end(state, endpoint["pid"], verdict)
     return 0 if well else 1
 
 
-def bad_in_a_row(before: dict[str, Any], pid: object, now: float, *, well: bool) -> dict[str, Any]:
-    """The row of bad answers of process ``pid``, which counts from its first good one on."""
-    same = before.get("pid") == pid and 0 <= now - float(before.get("at", 0.0)) < ROW_BREAKS_AFTER_S
-    answered = well or (bool(before.get("answered")) and before.get("pid") == pid)
+def start_of(pid: object) -> str:
+    """``PID TICKS``: in its container a module has the same pid at every start. Source: proc_pid_stat(5)."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            return f"{pid} {file.read().rpartition(')')[2].split()[19]}"
+    except (OSError, IndexError):
+        return f"{pid}"
+
+
+def bad_in_a_row(before: dict[str, Any], start: str, now: float, *, well: bool) -> dict[str, Any]:
+    """The row of bad answers of one ``start`` of the module, which counts from its first good one on."""
+    same = before.get("start") == start and 0 <= now - float(before.get("at", 0.0)) < ROW_BREAKS_AFTER_S
+    answered = well or (bool(before.get("answered")) and before.get("start") == start)
     bad = 0 if well or not answered else (int(before.get("bad", 0)) if same else 0) + 1
-    return {"pid": pid, "at": now, "answered": answered, "bad": bad}
+    return {"start": start, "at": now, "answered": answered, "bad": bad}
 
 
 def end(state: str, pid: int, reason: str) -> None:
-    """SIGTERM, which a module takes on a thread of its own and obeys within 8 s also where its main thread hangs."""
+    """SIGTERM, which a module takes on a thread of its own and obeys within 8 s also where its main thread hangs.
+
+    SIGCONT after it: a stopped process takes SIGTERM only once somebody lets it go on.
+    """
     before = read(state, _RESTARTS)
     count = before.get("count")
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     now = {"count": (count if isinstance(count, int) else 0) + 1, "reason": reason[:400], "by": "health check"}
     write(state, _RESTARTS, {**now, "at": at, "told": False})
-    write(state, _STREAK, {})
     sys.stdout.write(f"ending the module: {TRIES} bad answers in a row\n")
     try:
         os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)
     except OSError as error:
         sys.stdout.write(f"it cannot be ended: {error}\n")
 
