@@ -63,3 +63,12 @@ class BadReferenceError(ImageError):
 
     def __init__(self, what: str, got: str, expected: str) -> None:
         super().__init__(f"'{got[:100]}' is not a valid {what}: expected {expected}")
+
+
+class ComposeError(ImageError):
+    """Compose is missing, or did not do what it was told."""
+
+    exit_code = Exit.ENVIRONMENT
+
+    def __init__(self, words: str, said: str) -> None:
+        super().__init__(f"'{words}' failed: {said}")
