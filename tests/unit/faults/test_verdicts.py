@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from vigie_devkit.faults.account import Account
-from vigie_devkit.faults.page import BEGIN, END, put_into, table
+from vigie_devkit.faults.page import PROCESSES, made_by, marks, put_into, table
 from vigie_devkit.faults.registry import all_faults
 from vigie_devkit.faults.slopes import WARM_UP_S, Sample, slopes
 from vigie_devkit.faults.trial import Result
@@ -83,8 +83,9 @@ def test_the_first_minutes_of_a_process_are_not_judged() -> None:
 def test_the_page_gets_the_table_between_its_marks_and_a_broken_promise_is_in_it() -> None:
     faults = all_faults()
     results = [Result("kill-sync", back_s=2.5), Result("kill-hub", unmet=("3 lost",), lost=3)]
-    made = table(faults, results, "2 CPUs", date(2026, 11, 28), 1)
-    page = put_into(f"head\n{BEGIN}\nold\n{END}\ntail\n", made)
+    made = table(faults, results, made_by("./vigie faults --seed 1", "2 CPUs", date(2026, 11, 28)))
+    begin, end = marks(PROCESSES)
+    page = put_into(f"head\n{begin}\nold\n{end}\ntail\n", made)
     assert "old" not in page
     assert page.startswith("head\n")
     assert page.endswith("tail\n")

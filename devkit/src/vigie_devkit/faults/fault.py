@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from vigie_devkit.faults.ability import Ability
 from vigie_devkit.faults.signs import Sign
 from vigie_devkit.faults.system import PLAIN, Setup, System
 
@@ -22,7 +23,8 @@ class Fault:
     ``what``: a phrase for the table. ``back_within_s``: from the fault's end to the first frame that was captured after
     it and has reached upstream. ``signs``: what an operator sees meanwhile or after, all of it. ``new_ledger``: the
     ledger's numbers may begin anew, because what was recorded is in doubt, and an item that was on its way may come
-    again under another message id. ``peers``: what others promise.
+    again under another message id. ``peers``: what others promise. ``needs``: what a container engine
+    has to be able to do.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Fault:
     setup: Setup = PLAIN
     new_ledger: bool = False
     peers: str = "none"
+    needs: Sequence[Ability] = ()

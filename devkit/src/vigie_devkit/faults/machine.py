@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+from dataclasses import dataclass, field
 
 from vigie_devkit.faults.bad_disk import available as bad_disks_available
 from vigie_devkit.faults.kit.clocks import available
@@ -14,6 +15,19 @@ from vigie_devkit.faults.kit.clocks import available
 def machine_in_words() -> str:
     """For the head of a table."""
     return f"{os.cpu_count()} CPUs, Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}"
+
+
+@dataclass
+class Load:
+    """What else the machine did: its load average of a minute, whenever it was looked at."""
+
+    seen: list[float] = field(default_factory=lambda: [os.getloadavg()[0]])
+
+    def look(self) -> None:
+        self.seen.append(os.getloadavg()[0])
+
+    def words(self) -> str:
+        return f"load {min(self.seen):.0f} to {max(self.seen):.0f}"
 
 
 def cannot_do() -> list[str]:

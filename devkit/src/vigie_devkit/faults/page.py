@@ -8,15 +8,22 @@ from datetime import date
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.trial import Result
 
-BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+PROCESSES, CONTAINERS = "faults", "container faults"
+"""The page's two tables, as their marks name them."""
 
 
-def table(faults: Mapping[str, Fault], results: Sequence[Result], machine: str, day: date, seed: int) -> str:
-    """The table with a line on how it was made."""
+def made_by(command: str, machine: str, day: date) -> str:
+    """The line above a table."""
+    return f"Made by `{command}` on {day.isoformat()} ({machine})."
+
+
+def table(faults: Mapping[str, Fault], results: Sequence[Result], made: str, notes: Sequence[str] = ()) -> str:
+    """The table below the line on how it was ``made`` and ``notes`` on what was not tried."""
     kept = sum(result.kept for result in results)
     lines = [
-        f"Made by `./vigie faults --seed {seed}` on {day.isoformat()} ({machine}).",
+        made,
         f"{kept} of {len(results)} promises kept.",
+        *(f"{note[:1].upper()}{note[1:]}." for note in notes),
         "",
         "| fault | flow back: promised | measured | lost, twice, out of order | what an operator sees | others |",
         "|---|---|---|---|---|---|",
@@ -33,10 +40,16 @@ def table(faults: Mapping[str, Fault], results: Sequence[Result], machine: str, 
     return "\n".join(lines) + "\n"
 
 
-def put_into(page: str, made: str) -> str:
+def marks(which: str) -> tuple[str, str]:
+    """The lines of a page between which a table goes."""
+    return f"<!-- {which}: begin -->", f"<!-- {which}: end -->"
+
+
+def put_into(page: str, made: str, which: str = PROCESSES) -> str:
     """``page`` with the table between its marks replaced. Raises: ValueError: it has no marks."""
-    head, found, rest = page.partition(BEGIN)
-    _, closed, tail = rest.partition(END)
+    begin, end = marks(which)
+    head, found, rest = page.partition(begin)
+    _, closed, tail = rest.partition(end)
     if not found or not closed:
-        raise ValueError(f"the page lacks the marks {BEGIN} and {END}, between which the table goes")
-    return f"{head}{BEGIN}\n{made}{END}{tail}"
+        raise ValueError(f"the page lacks the marks {begin} and {end}, between which the table goes")
+    return f"{head}{begin}\n{made}{end}{tail}"

@@ -77,7 +77,8 @@ def try_fault(fault: Fault, system: Watched, upstream: Upstream) -> Result:
         while time.monotonic() < until:
             time.sleep(0.2)
             watch.look()
-    back_s = until_back(upstream, system, time.monotonic_ns())
+    give_up_s = max(GIVE_UP_S, fault.back_within_s + 30.0)
+    back_s = until_back(upstream, system, time.monotonic_ns(), give_up_s)
     watch.wait(SIGNS_WITHIN_S)
     is_drained = back_s is not None and drained(system)
     counts = {what: count - before[what] for what, count in _counts(upstream.take()).items()}
@@ -85,7 +86,7 @@ def try_fault(fault: Fault, system: Watched, upstream: Upstream) -> Result:
     allowed = {"came twice"} if fault.new_ledger else set()
     unmet = [f"{count} {what}" for what, count in counts.items() if count > 0 and what not in allowed]
     if back_s is None:
-        unmet.append(f"no frame captured after the fault reached upstream within {GIVE_UP_S:.0f} s")
+        unmet.append(f"no frame captured after the fault reached upstream within {give_up_s:.0f} s")
     else:
         if back_s > fault.back_within_s:
             unmet.append(f"flow was back after {back_s:.1f} s, promised within {fault.back_within_s:g} s")
@@ -144,9 +145,9 @@ def _wait_for_flow(upstream: Upstream, system: Watched, within_s: float = 240.0)
         time.sleep(0.2)
 
 
-def until_back(upstream: Upstream, system: Watched, ended_ns: int) -> float | None:
+def until_back(upstream: Upstream, system: Watched, ended_ns: int, give_up_s: float = GIVE_UP_S) -> float | None:
     """Seconds until a frame that was captured after ``ended_ns`` has arrived; None: it did not come."""
-    while (waited_s := (time.monotonic_ns() - ended_ns) / 1e9) < GIVE_UP_S:
+    while (waited_s := (time.monotonic_ns() - ended_ns) / 1e9) < give_up_s:
         if upstream.take().newest_captured_ns > ended_ns:
             return waited_s
         if system.has_ended():

@@ -1,0 +1,74 @@
+"""What the bystander does inside its container: a program run by ``-c``, with the hub's reader and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+_FILLER = ".filled-by-another"
+
+
+def main(verb: str, *words: str) -> None:
+    if verb == "signal":
+        os.kill(int(words[0]), int(words[1]))
+    elif verb == "fill":
+        fill(Path(words[0]), int(words[1]))
+    elif verb == "free":
+        (Path(words[0]) / _FILLER).unlink(missing_ok=True)
+    elif verb == "clock":
+        sys.stdout.write(f"{time.monotonic_ns()}\n")
+    elif verb == "follow":
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+        follow(Path(words[0]))
+    else:
+        sys.exit(f"unknown: {verb}")
+
+
+def fill(folder: Path, leave: int) -> None:
+    """Take every byte that is left there but ``leave``."""
+    with (folder / _FILLER).open("wb", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            try:
+                while _room(folder) - size >= leave:
+                    file.write(b"\0" * size)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+
+
+def _room(folder: Path) -> int:
+    free = os.statvfs(folder)
+    return free.f_bavail * free.f_frsize
+
+
+def follow(state: Path) -> None:
+    """Print each message upstream as a JSON line: sequence number, module, body in base64. Never ends."""
+    from vigie_edgehub.upstream import UpstreamReader, record_file
+
+    after = 0
+    while True:
+        try:
+            with UpstreamReader(record_file(state)) as reader:
+                for record in reader.follow(after=after):
+                    after = record.sequence_number
+                    line = [after, record.module, base64.b64encode(record.body_bytes()).decode()]
+                    sys.stdout.write(json.dumps(line) + "\n")
+                    sys.stdout.flush()
+        except Exception:  # the hub makes the record when it first starts, and may be just doing so
+            time.sleep(0.2)
+
+
+def _end_with_stdin() -> None:
+    """Whoever started this holds its stdin open as long as it lives."""
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,142 @@
+"""Containers that are killed, stopped, restarted, paused, hung, or taken down and up again."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from vigie_devkit.faults.ability import Ability
+from vigie_devkit.faults.composed import HUB, SERVICES, ComposedSystem
+from vigie_devkit.faults.container_signs import EngineReports, LedgerIsKept
+from vigie_devkit.faults.fault import Fault
+from vigie_devkit.faults.signs import AnswersAgain, LogLine, rises
+from vigie_devkit.faults.system import FaultError
+from vigie_devkit.faults.watched import FLOW
+
+PutOnContainers = Callable[[ComposedSystem], AbstractContextManager[None]]
+
+# A container's start, a process of Python, its libraries, its link to the hub.
+BACK_WITHIN_S = 30.0
+_PAUSE_S = 12.0
+# Three checks 30 s apart, each with an answer that does not come, and 8 s to end; the check before may be 30 s away.
+_HANG_ENDED_WITHIN_S = 150.0
+_RESTARTS = "edgeAgent restarts what ended after 10 s, doubling to 5 min; Frigate leaves it to Docker"
+_UNHEALTHY = "edgeAgent and Docker: only marked as unhealthy; Frigate's watchdog restarts a detector after 10 s"
+
+
+def killing(*services: str) -> PutOnContainers:
+    """``kill -9`` by the kernel, as when memory is short: the restart policy acts."""
+
+    @contextmanager
+    def put(system: ComposedSystem) -> Iterator[None]:
+        pids = [system.pid(service) for service in services]
+        for pid in pids:
+            system.bystander.signal(pid, signal.SIGKILL)
+        yield
+
+    return put
+
+
+def killing_by_engine(service: str) -> PutOnContainers:
+    """``docker kill``: somebody's act, which the restart policy leaves alone until ``docker start``."""
+
+    @contextmanager
+    def put(system: ComposedSystem) -> Iterator[None]:
+        system.ask("kill", service=service)
+        try:
+            yield
+        finally:
+            system.ask("start", service=service)
+
+    return put
+
+
+def pausing(service: str) -> PutOnContainers:
+    """``docker pause``, and ``unpause`` at the end: the freezer, of which the processes notice nothing."""
+
+    @contextmanager
+    def put(system: ComposedSystem) -> Iterator[None]:
+        system.ask("pause", service=service)
+        try:
+            yield
+        finally:
+            system.ask("unpause", service=service)
+
+    return put
+
+
+def restarting(*services: str) -> PutOnContainers:
+    """``docker compose restart``: SIGTERM, ten seconds, SIGKILL, and a start."""
+
+    @contextmanager
+    def put(system: ComposedSystem) -> Iterator[None]:
+        system.compose.run("restart", "--timeout", "10", *services)
+        yield
+
+    return put
+
+
+def hanging(service: str) -> PutOnContainers:
+    """SIGSTOP for good: the container runs and does nothing."""
+
+    @contextmanager
+    def put(system: ComposedSystem) -> Iterator[None]:
+        system.bystander.signal(system.pid(service), signal.SIGSTOP)
+        yield
+
+    return put
+
+
+@contextmanager
+def _down_and_up(system: ComposedSystem) -> Iterator[None]:
+    """With something in sync's ledger that is not sent: it has lost the hub when everything is taken down."""
+    [network] = [one for one in system.networks("sync") if one.endswith("_edge-sync")]
+    system.compose.engine.ask("network", "disconnect", network, system.compose.container("sync"))
+    deadline = time.monotonic() + 60.0
+    while len(system.recorded) < 10:
+        if time.monotonic() > deadline:
+            raise FaultError("sync recorded nothing while it had no hub")
+        time.sleep(2.0)
+        system.read_ledger()
+    system.compose.run("down", "--timeout", "10")
+    system.compose.run("up", "--detach", "--no-build", *SERVICES)
+    yield
+
+
+def container_faults() -> list[Fault]:
+    killed, processes = "die exitCode=137", (Ability.PROCESSES,)
+    everything = (HUB, *FLOW)
+    heard = tuple(AnswersAgain(module) for module in FLOW)
+    faults = [
+        Fault(name=f"kill-{service}", what=f"`kill -9` of {'the hub' if service == HUB else service}",
+              put=killing(service), back_within_s=BACK_WITHIN_S, needs=processes, peers=_RESTARTS,
+              signs=(EngineReports(service, killed), *(heard if service == HUB else ())))
+        for service in (*FLOW, HUB)
+    ]  # fmt: skip
+    faults += [
+        Fault(name="kill-everything", what="`kill -9` of all modules and the hub at once",
+              put=killing(*everything), back_within_s=45.0, needs=processes, peers=_RESTARTS,
+              signs=(*(EngineReports(one, killed) for one in everything), *heard)),
+        Fault(name="docker-kill-inference", what="`docker kill` of inference, and `docker start` 10 s later",
+              put=killing_by_engine("inference"), hold_s=10.0, back_within_s=BACK_WITHIN_S,
+              signs=(EngineReports("inference", killed),),
+              peers="edgeAgent starts it again; Docker leaves alone what somebody killed"),
+        *(
+            Fault(name=f"pause-{service}", what=f"`docker pause` of {service} for {_PAUSE_S:.0f} s",
+                  put=pausing(service), hold_s=_PAUSE_S, back_within_s=20.0, needs=(Ability.PAUSE,),
+                  signs=(EngineReports(service, "pause"),))
+            for service in ("camera", "inference", "sync", HUB)
+        ),
+        Fault(name="restart-sync", what="`docker compose restart sync`", put=restarting("sync"),
+              back_within_s=BACK_WITHIN_S, signs=(LogLine("sync", "module_stopping"),)),
+        Fault(name="restart-everything", what="`docker compose restart` of every module and the hub at once",
+              put=restarting(*everything), back_within_s=45.0, signs=(LogLine("sync", "module_stopping"), *heard)),
+        Fault(name="hang-inference", what="inference stands still for good (SIGSTOP)",
+              put=hanging("inference"), back_within_s=_HANG_ENDED_WITHIN_S, needs=processes, peers=_UNHEALTHY,
+              signs=(rises("inference", "vigie_health_restarts"), LogLine("inference", "module_was_restarted"))),
+        Fault(name="down-up", what="sync loses its network, then `docker compose down` and `up`",
+              put=_down_and_up, back_within_s=90.0, needs=(Ability.NETWORKS,), signs=(LedgerIsKept(), *heard)),
+    ]  # fmt: skip
+    return faults
