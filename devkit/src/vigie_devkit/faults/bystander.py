@@ -33,9 +33,9 @@ class Bystander:
         # The user is the hub's, so that the record's files stay its own; root and its two capabilities are for `act`.
         self._process = subprocess.Popen(
             [engine.program, "run", "--rm", "--interactive", "--name", self.name, "--label", f"vigie.faults={project}",
-             "--pid", "host", "--network", "none", "--read-only", "--cap-drop", "ALL", "--cap-add", "KILL",
-             "--cap-add", "DAC_OVERRIDE", "--user", "1250:1250", *mounts, "--entrypoint", _PYTHON[0], image,
-             *_PYTHON[1:], _source(), "follow", f"/{HUB_VOLUME}/hub"],
+             "--pid", "host", "--network", "none", "--read-only", "--tmpfs", "/tmp",  # noqa: S108 - the container's
+             "--cap-drop", "ALL", "--cap-add", "KILL", "--cap-add", "DAC_OVERRIDE", "--user", "1250:1250", *mounts,
+             "--entrypoint", _PYTHON[0], image, *_PYTHON[1:], _source(), "follow", f"/{HUB_VOLUME}/hub"],
             env=engine.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C is for this program
         )  # fmt: skip
@@ -61,9 +61,9 @@ class Bystander:
     def free(self, volume: str) -> None:
         self._act("free", f"/{volume}")
 
-    def clock_ns(self) -> int:
-        """CLOCK_MONOTONIC of the engine's machine."""
-        return int(self._act("clock"))
+    def recorded(self, volume: str) -> set[str]:
+        """Traces of what the ledger in a state volume holds, unsent; its module must be away."""
+        return set(json.loads(self._act("ledger", f"/{volume}")))
 
     def close(self) -> None:
         if self._process.stdin is not None:

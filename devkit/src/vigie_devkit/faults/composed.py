@@ -28,7 +28,7 @@ from vigie_devkit.local.metrics import parse_exposition
 HUB = "hub"
 # What carries the flow, and `metrics`, by which it is looked at. The other modules are not started.
 SERVICES = (HUB, *FLOW, "metrics")
-FRAMES_VOLUME = "vigie-camera-frames"
+FRAMES_VOLUME, LEDGER_VOLUME = "vigie-camera-frames", "vigie-sync"
 _ANSWERS_WITHIN_S = 5.0
 
 
@@ -66,7 +66,7 @@ class ComposedSystem:
     bystander: Bystander
     events: EngineEvents
     recorded: set[str] = field(default_factory=set)
-    """Traces that sync's ledger held, unsent, when a fault looked."""
+    """Traces that sync's ledger held, unsent, when a fault took it down."""
 
     def pid(self, service: str) -> int:
         """Of the container's first process, on the engine's machine. Raises: FaultError: it does not run."""
@@ -81,15 +81,6 @@ class ComposedSystem:
     def ask(self, *words: str, service: str) -> str:
         """An engine's command about the service's container, named last. Raises: EngineCommandError."""
         return self.compose.engine.ask(*words, self.compose.container(service))
-
-    def read_ledger(self) -> None:
-        """Keep the traces of what sync has recorded and not sent."""
-        code = (
-            "import json, sqlite3\n"
-            "ledger = sqlite3.connect('file:/var/lib/vigie/ledger.db?mode=ro', uri=True, timeout=5)\n"
-            "print(json.dumps([trace for (trace,) in ledger.execute('SELECT trace FROM items')]))"
-        )
-        self.recorded |= {str(trace) for trace in json.loads(self.compose.python("sync", code))}
 
     # -- Watched ------------------------------------------------------------------------------------------------------
 
@@ -199,12 +190,12 @@ def starting(
 
 @contextmanager
 def _up(compose: Compose, images: Images, setup: Setup, seed: int) -> Iterator[ComposedSystem]:
-    volumes = [HUB_VOLUME, FRAMES_VOLUME, *(name for name, _ in setup.tmpfs)]
+    volumes = {HUB_VOLUME, FRAMES_VOLUME, LEDGER_VOLUME, *(name for name, _ in setup.tmpfs)}
     bystander = events = None
     try:
         compose.run("up", "--no-start", "--no-build", *SERVICES)
         events = EngineEvents(compose.engine, compose.project)
-        bystander = Bystander(compose.engine, compose.project, images.of(HUB), volumes)
+        bystander = Bystander(compose.engine, compose.project, images.of(HUB), sorted(volumes))
         compose.run("up", "--detach", "--no-build", *SERVICES)
         system = ComposedSystem(compose, seed, bystander, events)
         system.patch("sync", {"upstream": "detections"})  # every frame goes the whole way

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from vigie_devkit.faults.ability import Ability
-from vigie_devkit.faults.composed import FRAMES_VOLUME, HUB, ComposedSystem
+from vigie_devkit.faults.composed import FRAMES_VOLUME, HUB, LEDGER_VOLUME, ComposedSystem
 from vigie_devkit.faults.container_signs import EngineReports
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.kit.containers import BACK_WITHIN_S, PutOnContainers
@@ -18,7 +18,7 @@ from vigie_devkit.faults.watched import FLOW
 from vigie_devkit.images.errors import EngineCommandError
 
 _MB = 1 << 20
-SMALL_VOLUME = Setup(name="small-volume", tmpfs=(("vigie-sync", 48 * _MB),))
+SMALL_VOLUME = Setup(name="small-volume", tmpfs=((LEDGER_VOLUME, 48 * _MB),))
 _CUT_S = 20.0
 _LINKS = "edgeHub closes a silent link after 1.5 keep-alives; the SDK alone is back 10 s after it noticed"
 _DISKS = "edgeHub: stops taking messages; Stream Manager: refuses writes; Frigate: deletes its oldest recordings"
@@ -140,9 +140,9 @@ def container_limit_faults() -> list[Fault]:
               needs=(Ability.PROCESSES,), peers=_DISKS),
         Fault(name="read-only-roots", what="somebody inside each container tries to write its root, also as root",
               put=writing_roots((HUB, *FLOW)), back_within_s=20.0),
-        Fault(name="full-state-sync", what="others fill sync's state volume for 12 s", put=filling("vigie-sync"),
+        Fault(name="full-state-sync", what="others fill sync's state volume for 12 s", put=filling(LEDGER_VOLUME),
               hold_s=12.0, back_within_s=30.0, setup=SMALL_VOLUME, needs=small, peers=_DISKS),
         Fault(name="full-state-sync-kill", what="sync is killed while its state volume is full",
-              put=filling("vigie-sync", kill="sync"), hold_s=12.0, back_within_s=40.0, setup=SMALL_VOLUME,
+              put=filling(LEDGER_VOLUME, kill="sync"), hold_s=12.0, back_within_s=40.0, setup=SMALL_VOLUME,
               needs=(*small, Ability.PROCESSES), peers=_DISKS),
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from vigie_devkit.faults.ability import Ability
-from vigie_devkit.faults.composed import HUB, SERVICES, ComposedSystem
+from vigie_devkit.faults.composed import HUB, LEDGER_VOLUME, SERVICES, ComposedSystem
 from vigie_devkit.faults.container_signs import EngineReports, LedgerIsKept
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.signs import AnswersAgain, LogLine, rises
@@ -20,6 +20,7 @@ PutOnContainers = Callable[[ComposedSystem], AbstractContextManager[None]]
 # A container's start, a process of Python, its libraries, its link to the hub.
 BACK_WITHIN_S = 30.0
 _PAUSE_S = 12.0
+_RECORDED_FOR_S = 10.0
 # Three checks 30 s apart, each with an answer that does not come, and 8 s to end; the check before may be 30 s away.
 _HANG_ENDED_WITHIN_S = 150.0
 _RESTARTS = "edgeAgent restarts what ended after 10 s, doubling to 5 min; Frigate leaves it to Docker"
@@ -94,13 +95,11 @@ def _down_and_up(system: ComposedSystem) -> Iterator[None]:
     """With something in sync's ledger that is not sent: it has lost the hub when everything is taken down."""
     [network] = [one for one in system.networks("sync") if one.endswith("_edge-sync")]
     system.compose.engine.ask("network", "disconnect", network, system.compose.container("sync"))
-    deadline = time.monotonic() + 60.0
-    while len(system.recorded) < 10:
-        if time.monotonic() > deadline:
-            raise FaultError("sync recorded nothing while it had no hub")
-        time.sleep(2.0)
-        system.read_ledger()
+    time.sleep(_RECORDED_FOR_S)
     system.compose.run("down", "--timeout", "10")
+    system.recorded = system.bystander.recorded(LEDGER_VOLUME)
+    if not system.recorded:
+        raise FaultError("sync recorded nothing while it had no network: there is nothing to be kept")
     system.compose.run("up", "--detach", "--no-build", *SERVICES)
     yield
 
