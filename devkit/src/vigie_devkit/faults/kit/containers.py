@@ -22,7 +22,7 @@ BACK_WITHIN_S = 30.0
 _PAUSE_S = 12.0
 _RECORDED_FOR_S = 10.0
 # Three checks 30 s apart, each with an answer that does not come, and 8 s to end; the check before may be 30 s away.
-_HANG_ENDED_WITHIN_S = 150.0
+_HANG_ENDED_WITHIN_S = 180.0
 _RESTARTS = "edgeAgent restarts what ended after 10 s, doubling to 5 min; Frigate leaves it to Docker"
 _UNHEALTHY = "edgeAgent and Docker: only marked as unhealthy; Frigate's watchdog restarts a detector after 10 s"
 
