@@ -268,12 +268,17 @@ async def test_a_wish_that_contradicts_itself_is_refused_with_its_path(
         assert path in acknowledged["runtime"]["ad"]
 
 
-async def test_model_variant_and_threads_of_old_configurations_pin_what_they_always_did(
+async def test_model_variant_and_threads_of_old_configurations_pin_what_they_always_did_and_are_told_as_deprecated(
     tmp_path: Path, bundle: Path
 ) -> None:
     async with inference(tmp_path) as bench:
         version = bench.hub.set_desired("inference", {"model": {"path": str(bundle), "variant": "fp32"}, "threads": 1})
         await until(lambda: bench.reported().get("model", {}).get("av") == version)
+        told = bench.reported()["model"]
+        assert (told["ac"], told["ad"]) == (
+            200,
+            "$.model.variant: deprecated: pin the variant by $.runtime.variant; the next version refuses this",
+        )
         state = await bench.settled()
         assert (state["serving"]["candidate"], state["measured"]) == ("cpu/fp32/1t", [])
         assert state["reasons"] == ["one candidate may serve: there is nothing to choose"]

@@ -10,8 +10,10 @@ from vigie.errors import ConfigRefusedError
 from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie.service import Service
-from vigie_inference.config import InferenceConfig, objective_of
+from vigie_inference.config import InferenceConfig
 from vigie_inference.models_in_service import ModelsInService
+from vigie_inference.objective import objective_of
+from vigie_inference.pins import PLACE, deprecated_pins, notes_on_pins
 from vigie_inference.put_in_service import PutInService
 from vigie_inference.refused_model import RefusedModel
 from vigie_inference.runtime_control import RuntimeControl
@@ -47,8 +49,12 @@ class ApplyConfig:
         self._refused = RefusedModel()
         service.health.not_ready("inference.model", NO_MODEL)
 
-    async def __call__(self, new: InferenceConfig, previous: InferenceConfig | None) -> None:
+    async def __call__(self, new: InferenceConfig, previous: InferenceConfig | None) -> dict[str, str]:
+        """Returns: what the acknowledgement of a property says of it."""
         await asyncio.to_thread(self._try, new, previous)
+        for path in deprecated_pins(new):
+            log.warning("property_deprecated", path=path, instead=PLACE)
+        return notes_on_pins(new)
 
     async def try_again(self) -> None:
         """Apply the twin once more when the files of a model that was refused have changed; for ever."""

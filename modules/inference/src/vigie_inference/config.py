@@ -8,8 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from vigie.config.doorbells import DoorbellConfig
-from vigie.errors import ConfigRefusedError
-from vigie.runtimes.choosing.objective import Objective, Selection
+from vigie.runtimes.choosing.objective import Selection
 from vigie_inference.drift.settings import DriftConfig
 from vigie_inference.governor.settings import GovernorConfig
 from vigie_inference.update.download_rules import DownloadRules
@@ -42,8 +41,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         | None
     ) = None
     variant: (
-        Annotated[str, Meta(min_length=1, description="The one variant that may serve; absent: what is best here.")]
-        | None
+        Annotated[str, Meta(min_length=1, description="Deprecated: use runtime.variant, which says the same.")] | None
     ) = None
 
 
@@ -124,7 +122,8 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     forbid: Annotated[Selection, Meta(description="Never these; one property that fits is enough.")] | None = None
     engine: Annotated[str, Meta(min_length=1, description="The one engine that may serve.")] | None = None
     variant: (
-        Annotated[str, Meta(min_length=1, description="The one variant that may serve; as model.variant.")] | None
+        Annotated[str, Meta(min_length=1, description="The one variant that may serve; absent: what is best here.")]
+        | None
     ) = None
     isolate: Annotated[
         Literal["auto", "always"],
@@ -213,40 +212,3 @@ class InferenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     governor: GovernorConfig = GovernorConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     doorbells: DoorbellConfig = DoorbellConfig()
-
-
-def objective_of(config: InferenceConfig) -> Objective:
-    """The objective with pins and lists merged into one.
-
-    Raises: ConfigRefusedError: they contradict each other; the path is that of the narrower one.
-    """
-    runtime = config.runtime
-    variant = runtime.variant
-    if config.model is not None and config.model.variant is not None:
-        if variant is not None and variant != config.model.variant:
-            raise ConfigRefusedError(
-                "$.runtime.variant", f"is {variant!r}, $.model.variant is {config.model.variant!r}"
-            )
-        variant = config.model.variant
-    require, forbid = runtime.require or Selection(), runtime.forbid or Selection()
-    for name, field, pin in (("engine", "engines", runtime.engine), ("variant", "variants", variant)):
-        if pin is None:
-            continue
-        listed: tuple[str, ...] | None = getattr(require, field)
-        if listed is not None and pin not in listed:
-            raise ConfigRefusedError(f"$.runtime.{name}", f"{pin!r} is not in $.runtime.require.{field}")
-        require = msgspec.structs.replace(require, **{field: (pin,)})
-    for field in ("engines", "providers", "devices", "variants"):
-        required, forbidden = getattr(require, field), getattr(forbid, field)
-        if required and forbidden and set(required) <= set(forbidden):
-            raise ConfigRefusedError(
-                f"$.runtime.forbid.{field}", f"forbids all that is required: {', '.join(required)}"
-            )
-    return Objective(
-        kind="energy" if runtime.objective == "power_critical" else runtime.objective,
-        accuracy_floor=runtime.accuracy_floor,
-        memory_mb_max=runtime.memory_mb_max,
-        require=require,
-        prefer=runtime.prefer or Selection(),
-        forbid=forbid,
-    )

@@ -18,9 +18,10 @@ from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.engines.opening import is_safe
 from vigie.runtimes.measuring.measure import MeasureProgress
 from vigie.runtimes.measuring.measurement import Failure, Measured
-from vigie_inference.config import InferenceConfig, objective_of
+from vigie_inference.config import InferenceConfig
 from vigie_inference.load import Load
 from vigie_inference.measuring import Measuring
+from vigie_inference.objective import objective_of
 from vigie_inference.serving import LoadedBundle
 
 Look = Callable[[LoadedBundle, InferenceConfig, Objective], Here]

@@ -24,12 +24,13 @@ from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.engines.opening import is_safe
 from vigie.runtimes.measuring.measurement import Measured
 from vigie_inference.canary import Canary
-from vigie_inference.config import InferenceConfig, objective_of
+from vigie_inference.config import InferenceConfig
 from vigie_inference.engines import Engines
 from vigie_inference.first_engine import first_engine
 from vigie_inference.load import Load
 from vigie_inference.measuring import Measuring
 from vigie_inference.models_in_service import ModelsInService
+from vigie_inference.objective import objective_of
 from vigie_inference.preparing import Preparing, allowed_of, for_load, may_save, to_measure
 from vigie_inference.runtime_report import RuntimeReport
 from vigie_inference.runtime_state import Serving, in_order, opened, serving_of
@@ -189,7 +190,7 @@ class RuntimeControl:
             wanted.allowed(here), self._known, self._breaker, measure=wanted.config.runtime.measure == "auto"
         )
         if todo:
-            self._mark_unmet(wanted, "it is being measured")
+            self._mark_unmet(wanted, _required(wanted, "it is being measured"))
             self.report.update(phase="measuring", objective=wanted.objective.kind, serving=self._serving())
             log.info("runtime_measuring", candidates=[one.key for one in todo])
             entry = self._measuring.all_of(
@@ -236,7 +237,7 @@ class RuntimeControl:
         chosen = self._let_serve(wanted, order, now_s)
         if chosen is None:
             self._last_resort(wanted, here, now_s)
-        self._mark_unmet(wanted, self._choice.unmet or "nothing of it can serve")
+        self._mark_unmet(wanted, self._choice.unmet or _required(wanted, "nothing of it can serve"))
         self._tell(wanted, order, degraded=bool(order) and chosen is not order[0])
 
     def _let_serve(self, wanted: RuntimeWish, order: list[Candidate], now_s: float) -> Candidate | None:
@@ -371,5 +372,8 @@ class RuntimeControl:
         if require.names_nothing() or (served and serving is not None and require.all_of(serving.engine.candidate)):
             self._service.health.ready("inference.runtime")
             return
-        text = why if why.startswith("required") else f"required {require.in_words()}, and {why}"
-        self._service.health.not_ready("inference.runtime", text)
+        self._service.health.not_ready("inference.runtime", why)
+
+
+def _required(wanted: RuntimeWish, why: str) -> str:
+    return f"required {wanted.objective.require.in_words()}, and {why}"

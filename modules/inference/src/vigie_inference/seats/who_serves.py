@@ -47,7 +47,9 @@ def own_config(config: InferenceConfig, name: str) -> InferenceConfig:
 
     ``score``, ``iou``, ``classes`` and pins of a variant are the main model's; its card's thresholds count here.
     """
-    release = (config.models or {})[name]
+    release, require = (config.models or {})[name], config.runtime.require
+    if require is not None:
+        require = msgspec.structs.replace(require, variants=None)
     return msgspec.structs.replace(
         config,
         model=None,
@@ -55,5 +57,5 @@ def own_config(config: InferenceConfig, name: str) -> InferenceConfig:
         score=None,
         iou=None,
         classes=None,
-        runtime=msgspec.structs.replace(config.runtime, variant=None, remote=None),
+        runtime=msgspec.structs.replace(config.runtime, variant=None, require=require, remote=None),
     )
