@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from vigie.config.environment import ModuleEnvironment
 from vigie.contracts import names
 from vigie.secrets import SecretStore
-from vigie.service import open_service, run_module
+from vigie.service import ModuleEnvironment, open_service, run_module
 from vigie_actions.config import ActionsConfig
 from vigie_actions.policy import read_policy
 from vigie_actions.wiring import run_actions

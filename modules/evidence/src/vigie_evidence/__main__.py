@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vigie.config.environment import ModuleEnvironment
 from vigie.contracts import names
 from vigie.secrets import SecretStore
-from vigie.service import open_service, run_module
+from vigie.service import ModuleEnvironment, open_service, run_module
 from vigie_evidence.config import EvidenceConfig
 from vigie_evidence.folder_target import FOLDER_VARIABLE
 from vigie_evidence.wiring import run_evidence

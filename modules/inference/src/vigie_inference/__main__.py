@@ -1,4 +1,4 @@
-"""The inference module: ``python -m vigie_inference``."""
+"""The inference module, as a table of contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The preprocess module: ``python -m vigie_preprocess``."""
+"""The preprocess module, as a table of contents."""
 
 from __future__ import annotations
 
