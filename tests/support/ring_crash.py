@@ -21,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vigie.drop_reason import DropReason
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.pixels import RandomPixels
@@ -42,7 +44,7 @@ class UnprotectedPool(RingPool):
     def acquire(self, reference):
         ring = self._rings.get(reference.ring) or self._open(reference.ring)
         if ring.sequence(reference.slot) != reference.sequence:
-            raise FrameGoneError(reference.ring, "overwritten", "sequence")
+            raise FrameGoneError(reference.ring, DropReason.OVERWRITTEN, "sequence")
         return ring.array(reference.slot, reference.shape, np.dtype("uint8"), int(np.prod(reference.shape)))
 
     def release(self, reference) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 
 from prometheus_client import (
     CollectorRegistry,
@@ -105,8 +106,8 @@ class Metrics(MetricsPart, Collector):
                     shown.samples.append(sample._replace(labels={**sample.labels, label: value}))
         yield from families.values()
 
-    def dropped(self, reason: str, camera: str, count: int = 1) -> None:
-        """Count items that will not go on; every drop has its reason."""
+    def dropped(self, reason: StrEnum, camera: str, count: int = 1) -> None:
+        """Count items that will not go on. ``reason``: a ``DropReason``, or the ledger's ``Drop``."""
         self._dropped.labels(reason, camera).inc(count)
 
     def lost(self, input_name: str, count: int) -> None:

@@ -18,6 +18,7 @@ from vigie.config import ModuleEnvironment
 from vigie.config.desired import Desired
 from vigie.config.lastgood import LastGood
 from vigie.contracts.inputspec import InputSpec
+from vigie.drop_reason import DropReason
 from vigie.errors import ConfigRefusedError, EndpointError, MessageTooLargeError, ThreadDiedError, TransientError
 from vigie.messaging.memory import UPSTREAM, MemoryHub
 from vigie.service import Service, open_service
@@ -178,7 +179,7 @@ async def test_health_and_metrics_are_served_where_http_json_says(hub: MemoryHub
         status, text = await get("/readyz")
         assert status == 503
         assert "not connected yet" in text
-        service.metrics.dropped("ring_full", "dock")
+        service.metrics.dropped(DropReason.RING_FULL, "dock")
         assert 'vigie_items_dropped_total{camera="dock",reason="ring_full"} 1.0' in (await get("/metrics"))[1]
         service.health.watch("stuck", -1.0)
         status, text = await get("/healthz")

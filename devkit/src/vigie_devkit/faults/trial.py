@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.signs import Sign
 from vigie_devkit.faults.system import FaultError
 from vigie_devkit.faults.watched import FLOW, Watched
+from vigie_edgehub.errors import UpstreamUnreadableError
 
 GIVE_UP_S = 150.0
 DRAINED_WITHIN_S = 90.0
@@ -53,8 +55,10 @@ class Upstream:
                 self._after = number
                 if module == "sync":
                     self.account.take([_envelope(body)])
-        except Exception as error:  # the hub may just be making it anew; what is missing at the end is found then
-            self.account.unreadable += 0 if "database" in str(error) or "no such" in str(error) else 1
+        except (UpstreamUnreadableError, sqlite3.Error):
+            pass  # the hub may just be making it anew; what is missing at the end is found then
+        except Exception:
+            self.account.unreadable += 1
         return self.account
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from enum import StrEnum
 
 import msgspec
 
@@ -33,9 +34,27 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where: str
 
 
-class Part(msgspec.Struct, frozen=True):
-    """``share``: of what there is of it, 1 = all. ``what``: cores, or the engine."""
+class Stage(StrEnum):
+    """Where the time of a frame goes."""
 
+    DECODE = "decode"
+    PREPROCESS = "preprocess"
+    MODEL = "model"
+    REST = "rest"
+
+
+_NAMES = {
+    Stage.DECODE: "decode",
+    Stage.PREPROCESS: "preprocess",
+    Stage.MODEL: "model",
+    Stage.REST: "hub, sync and hand-over (an estimate)",
+}
+
+
+class Part(msgspec.Struct, frozen=True):
+    """``share``: of what there is of it, 1 = all. ``what``: cores, or the engine. ``name``: the stage, for people."""
+
+    stage: Stage
     name: str
     what: str
     share: float
@@ -59,15 +78,15 @@ def fit(costs: Costs, *, cameras: int, fps: float) -> Fit:
     """Whether ``cameras`` at ``fps`` frames per second each fit the machine that ``costs`` were measured on."""
     per_frame = _cpu_parts(costs)
     rate = cameras * fps
-    parts = [Part(name, "cores", rate * ms / 1e3 / costs.cores) for name, ms in per_frame.items()]
+    parts = [Part(stage, _NAMES[stage], "cores", rate * ms / 1e3 / costs.cores) for stage, ms in per_frame.items()]
     cores_share = sum(part.share for part in parts)
     engine_share = 0.0 if costs.on_cpu else rate * costs.model_ms / 1e3
     if engine_share:
-        parts.append(Part(f"model on {costs.engine}", "the engine", engine_share))
+        parts.append(Part(Stage.MODEL, f"model on {costs.engine}", "the engine", engine_share))
     share = max(cores_share, engine_share)
     fits = share <= SHARE_MAX
     local_rate = SHARE_MAX / share * rate
-    remote_share = rate * (sum(per_frame.values()) - per_frame["model"] + REMOTE_CPU_MS) / 1e3 / costs.cores
+    remote_share = rate * (sum(per_frame.values()) - per_frame[Stage.MODEL] + REMOTE_CPU_MS) / 1e3 / costs.cores
     remote_cameras = math.floor(SHARE_MAX / remote_share * cameras)
     bottleneck = max(parts, key=lambda part: part.share)
     found = Fit(
@@ -81,27 +100,27 @@ def fit(costs: Costs, *, cameras: int, fps: float) -> Fit:
         remote_mbit_s=round(rate * costs.tensor_bytes * 8 / 1e6, 1),
         advice=(),
     )
-    return msgspec.structs.replace(found, advice=tuple(_advice(found, cameras=cameras, fps=fps)))
+    return msgspec.structs.replace(found, advice=tuple(_advice(found, bottleneck.stage, cameras=cameras, fps=fps)))
 
 
-def _cpu_parts(costs: Costs) -> dict[str, float]:
+def _cpu_parts(costs: Costs) -> dict[Stage, float]:
     return {
-        "decode": costs.decode_ms,
-        "preprocess": costs.preprocess_ms,
-        "model": costs.model_cpu_ms,
-        "hub, sync and hand-over (an estimate)": OTHER_CPU_MS,
+        Stage.DECODE: costs.decode_ms,
+        Stage.PREPROCESS: costs.preprocess_ms,
+        Stage.MODEL: costs.model_cpu_ms,
+        Stage.REST: OTHER_CPU_MS,
     }
 
 
-def _advice(found: Fit, *, cameras: int, fps: float) -> list[str]:
+def _advice(found: Fit, bottleneck: Stage, *, cameras: int, fps: float) -> list[str]:
     if found.fits:
         return []
     advice = []
     if found.fps_max >= 1:
         advice.append(f"{cameras} cameras fit at {found.fps_max:g} frames per second ($.fps of each camera)")
-    if found.bottleneck == "decode":
+    if bottleneck is Stage.DECODE:
         advice.append("use the camera's sub-stream: decoding is the largest part, and no engine makes it cheaper")
-    elif found.bottleneck.startswith("model"):
+    elif bottleneck is Stage.MODEL:
         advice.append("use an accelerator, a smaller model, or an int8 variant: the model is the largest part")
     if found.remote_cameras_max >= cameras:
         advice.append(
@@ -127,7 +146,8 @@ def fit_lines(costs: Costs, found: Fit, *, cameras: int, fps: float) -> Sequence
     ]
     ms = _cpu_parts(costs)
     lines += [
-        f"{part.name:40} {ms.get(part.name, costs.model_ms):7.2f}  {part.share:8.1%} {part.what}"
+        f"{part.name:40} "
+        f"{ms[part.stage] if part.what == 'cores' else costs.model_ms:7.2f}  {part.share:8.1%} {part.what}"
         for part in found.parts
     ]
     lines += ["", f"needs {found.cores_needed:g} of {costs.cores} cores; {SHARE_MAX:.0%} of each are planned with"]

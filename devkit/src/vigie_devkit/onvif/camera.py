@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
-from vigie_devkit.onvif.soap import Login, OnvifError, ask
+from vigie_devkit.onvif.soap import Login, LoginRefusedError, OnvifError, ask
 from vigie_devkit.onvif.xml import Element
 
 _DEVICE: Final = "http://www.onvif.org/ver10/device/wsdl"
@@ -81,9 +81,10 @@ def _media_service(service: str, login: Login | None) -> tuple[str, str]:
             login,
         )
         found = {one.said("Namespace"): one.said("XAddr") for one in body.all("Service")}
-    except OnvifError as error:
-        if "password" in str(error):
-            raise
+    except LoginRefusedError:
+        raise
+    except OnvifError:  # asked in the first version's way below
+        pass
     for namespace in (_MEDIA2, _MEDIA):
         if url := found.get(namespace):
             return namespace, _same_host(url, service)

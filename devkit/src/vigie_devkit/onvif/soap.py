@@ -34,6 +34,13 @@ class OnvifError(Exception):
     """What went wrong, for an operator; without a password."""
 
 
+class LoginRefusedError(OnvifError):
+    """The device does not take this user and password; asking for something else will not help."""
+
+    def __init__(self) -> None:
+        super().__init__("user or password refused")
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """``clock_ahead``: how much the device's clock is before ours; it refuses digests of another time than its own."""
@@ -86,12 +93,12 @@ def _judged(status: int, answer: bytes) -> Element:
         root = parse(answer) if answer else Element("", {})
     except XmlError as error:
         if status == http.HTTPStatus.UNAUTHORIZED:
-            raise OnvifError("user or password refused") from error
+            raise LoginRefusedError from error
         raise OnvifError(f"its answer (status {status}) {error}") from error
     fault = root.first("Body", "Fault")
     values = " ".join(value.text for value in fault.all("Value")) if fault is not None else ""
     if status == http.HTTPStatus.UNAUTHORIZED or "NotAuthorized" in values:
-        raise OnvifError("user or password refused")
+        raise LoginRefusedError
     if fault is not None or status != http.HTTPStatus.OK:
         why = "" if fault is None else fault.said("Text") or fault.said("Value")
         raise OnvifError(f"refuses (status {status}){': ' + why if why else ''}")

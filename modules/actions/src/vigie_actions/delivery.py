@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from vigie.drop_reason import DropReason
 from vigie.errors import LedgerUnavailableError
 from vigie.health import Watchdog
 from vigie.ledger.batch import Batch
@@ -90,7 +91,7 @@ class Delivery:
             return
         recorded = self._ledger.record(entries, self.settings.queue.bytes)
         for one, count in recorded.dropped.items():
-            self._figures.dropped("queue_full", one.camera, count)
+            self._figures.dropped(DropReason.QUEUE_FULL, one.camera, count)
         if recorded.dropped:
             log.warning("queue_full", sink=self.path, dropped=recorded.dropped.total())
         with self._condition:
@@ -214,7 +215,7 @@ class Delivery:
     def _drop(self, batch: Batch, reason: str) -> None:
         heads = _decoder.decode(batch.body).items
         for head in heads:
-            self._figures.dropped("refused", head.camera, 1)
+            self._figures.dropped(DropReason.REFUSED, head.camera, 1)
         log.error("events_refused", sink=self.path, events=len(heads), id=batch.message_id, reason=reason)
 
     def _count(self, batch: Batch, took_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vigie.drop_reason import DropReason
 from vigie.histogram import DELAY_BUCKETS_S
 from vigie.metrics import Metrics
 
@@ -36,7 +37,7 @@ class Figures:
     def failed(self, sink: str) -> None:
         self._failed.labels(sink).inc()
 
-    def dropped(self, reason: str, camera: str, count: int) -> None:
+    def dropped(self, reason: DropReason, camera: str, count: int) -> None:
         self._metrics.dropped(reason, camera, count)
 
     def waiting(self, sink: str, events: int) -> None:

@@ -6,6 +6,7 @@ import threading
 
 import msgspec
 
+from vigie.drop_reason import DropReason
 from vigie.errors import LedgerUnavailableError
 from vigie.health import Watchdog
 from vigie.log import OncePer, get_logger
@@ -59,7 +60,7 @@ class ReceiveStage:
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 # Sync made it and holds it on disk: sent again it would be the same.
                 log.error("event_refused", reason=str(error), body=body[:200].decode("utf-8", "replace"))  # noqa: TRY400 - the reason says it all
-                self._service.metrics.dropped("refused", "")
+                self._service.metrics.dropped(DropReason.REFUSED, "")
         return events
 
     def _keep_trying(self, events: list[tuple[EventHead, bytes]], stop: threading.Event, alive: Watchdog) -> bool:

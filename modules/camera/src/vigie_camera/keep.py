@@ -20,6 +20,7 @@ from vigie.contracts.evidence import About
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.keep import KeepClip, KeepHeld, KeepItem, KeepPicture
 from vigie.contracts.samples import Sample
+from vigie.drop_reason import DropReason
 from vigie.errors import FrameGoneError, MethodRefusedError, VigieError
 from vigie.frames import RingPool
 from vigie.frames.picture import lease_frame
@@ -97,22 +98,24 @@ class Keeper:
             else:
                 self._clip(item, stop)
         except FrameGoneError:
-            self._dropped("frame_gone", item.camera, "it left the ring before sync had its detections; see slots")
+            self._dropped(
+                DropReason.FRAME_GONE, item.camera, "it left the ring before sync had its detections; see slots"
+            )
         except MethodRefusedError as error:
-            self._dropped("clip_refused", item.camera, str(error))
+            self._dropped(DropReason.CLIP_REFUSED, item.camera, str(error))
         except (VigieError, ValueError) as error:
-            self._dropped("not_kept", item.camera, str(error))
+            self._dropped(DropReason.NOT_KEPT, item.camera, str(error))
         except OSError as error:
-            self._dropped("not_kept", item.camera, f"{self._folder.folder}: {error.strerror or error}")
+            self._dropped(DropReason.NOT_KEPT, item.camera, f"{self._folder.folder}: {error.strerror or error}")
 
     def _picture(self, item: KeepPicture) -> None:
         frame = self._recent.find(item.camera, item.seq, item.trace)
         if frame is None:
-            raise FrameGoneError(item.camera, "overwritten", f"frame {item.seq} was too long ago")
+            raise FrameGoneError(item.camera, DropReason.OVERWRITTEN, f"frame {item.seq} was too long ago")
         found = _seen(item, frame)
         how = how_blurred(frame, found)
         if how == "everything" and item.sample is not None:
-            self._dropped("blurred", item.camera, "a sample that is blurred as a whole teaches nothing")
+            self._dropped(DropReason.BLURRED, item.camera, "a sample that is blurred as a whole teaches nothing")
             return
         whole = ((0.0, 0.0, float(frame.frame_hw[1]), float(frame.frame_hw[0])),)
         hidden = {"none": (), "everything": whole, "classes": found.blur or ()}[how]
@@ -142,7 +145,7 @@ class Keeper:
         if item.about is None:
             return
         if not pictures:
-            self._dropped("frame_gone", item.camera, "no picture of the object was kept in time")
+            self._dropped(DropReason.FRAME_GONE, item.camera, "no picture of the object was kept in time")
         for one in pictures:
             self._save(f"{item.name}{one.suffix}", one, item.about, None)
 
@@ -186,11 +189,11 @@ class Keeper:
             except FutureTimeoutError:
                 answer.cancel()
                 answer.add_done_callback(give_back)
-                self._dropped("clip_refused", item.camera, "the camera gave no clip in time")
+                self._dropped(DropReason.CLIP_REFUSED, item.camera, "the camera gave no clip in time")
             except MethodRefusedError as error:
-                self._dropped("clip_refused", item.camera, str(error))
+                self._dropped(DropReason.CLIP_REFUSED, item.camera, str(error))
             except (OSError, ValueError) as error:
-                self._dropped("not_kept", item.camera, str(error))
+                self._dropped(DropReason.NOT_KEPT, item.camera, str(error))
             finally:
                 self._clips.release()
 
@@ -210,7 +213,7 @@ class Keeper:
             },
         )  # fmt: skip
 
-    def _dropped(self, reason: str, camera: str, text: str) -> None:
+    def _dropped(self, reason: DropReason, camera: str, text: str) -> None:
         self._service.metrics.dropped(reason, camera)
         if (more := self._quiet.ready(f"{camera} {reason}")) is not None:
             log.warning("evidence_not_kept", camera=camera, reason=reason, text=text, more=more)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from vigie.contracts.blur import Blur
 from vigie.contracts.frames import FrameItem
 from vigie.contracts.pixels import PixelFormat
+from vigie.drop_reason import DropReason
 from vigie.errors import FrameTooLargeError
 from vigie.log import get_logger
 from vigie.messaging.output import Output
@@ -306,7 +307,7 @@ class DecoderSession:
         """A frame that has its number found no room."""
         of = self._of
         of.patience.frame(time.monotonic())
-        of.metrics.dropped("ring_full", of.name)
+        of.metrics.dropped(DropReason.RING_FULL, of.name)
         if self._format is not None:
             of.status.frame(self._size_hw, worthless=None, damaged=0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vigie.contracts.evidence import EvidenceFacts
+from vigie.drop_reason import DropReason
 from vigie.histogram import DELAY_BUCKETS_S
 from vigie.metrics import Metrics
 
@@ -40,7 +41,7 @@ class Figures:
     def failed(self, target: str) -> None:
         self._failed.labels(target).inc()
 
-    def dropped(self, reason: str, camera: str, count: int = 1) -> None:
+    def dropped(self, reason: DropReason, camera: str, count: int = 1) -> None:
         self._metrics.dropped(reason, camera, count)
 
     def show(self, waiting: dict[str, int], used_bytes: int) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from vigie.config.atomic import write_atomically
 from vigie.contracts.evidence import EvidenceFacts
+from vigie.drop_reason import DropReason
 from vigie.errors import SealedError
 from vigie.log import OncePer, get_logger
 from vigie.sealing import BrokenSealError
@@ -120,7 +121,7 @@ class Intake:
                 self._taken.discard(lost.name)
             else:
                 log.error("evidence_damaged", name=lost.name, reason=lost.reason)
-                self._figures.dropped("damaged", lost.camera or "unknown")
+                self._figures.dropped(DropReason.DAMAGED, lost.camera or "unknown")
 
     def _take(self, facts: EvidenceFacts) -> bool:
         """Whether it is done with.
@@ -134,7 +135,7 @@ class Intake:
                     blob = blob_path(_template(settings.path, facts), facts, self._service.env.device_id)
                 except ValueError as error:
                     log.warning("evidence_refused", target=path, name=facts.name, reason=str(error))
-                    self._figures.dropped("refused", facts.camera)
+                    self._figures.dropped(DropReason.REFUSED, facts.camera)
                     continue
                 items.append(Item(facts=facts, target=path, blob=blob, age_ms=self._accounts.now_ms()))
         if not items:
@@ -143,22 +144,22 @@ class Intake:
         dropped = self._spool.make_room(needed, self._config.spool_bytes, rank_of(facts), self._workers.busy())
         if dropped is None:
             log.warning("evidence_dropped", name=facts.name, reason="spool_full", bytes=facts.bytes)
-            self._figures.dropped("spool_full", facts.camera)
+            self._figures.dropped(DropReason.SPOOL_FULL, facts.camera)
             return True
         for camera, count in dropped.items():
             log.warning("evidence_dropped", camera=camera, files=count, reason="spool_full")
-            self._figures.dropped("spool_full", camera, count)
+            self._figures.dropped(DropReason.SPOOL_FULL, camera, count)
         try:
             self._spool.add(items, self._inbox.content(facts))
         except FileNotFoundError as error:
             if error.filename and os.fspath(error.filename).startswith(str(self._spool.folder)):
                 raise
             # The camera module made room before we came.
-            self._figures.dropped("gone", facts.camera)
+            self._figures.dropped(DropReason.GONE, facts.camera)
             return True
         except (DamagedError, BrokenSealError, ValueError) as error:
             log.warning("evidence_damaged", name=facts.name, reason=str(error))
-            self._figures.dropped("damaged", facts.camera)
+            self._figures.dropped(DropReason.DAMAGED, facts.camera)
             return True
         self._workers.wake()
         return True
@@ -179,7 +180,7 @@ class Intake:
         for one in self._spool.all():
             if one.item.age_ms < oldest_ms and not one.item.uploaded and one.stem not in self._workers.busy():
                 log.warning("evidence_dropped", name=one.item.facts.name, reason="too_old")
-                self._figures.dropped("too_old", one.item.facts.camera)
+                self._figures.dropped(DropReason.TOO_OLD, one.item.facts.camera)
                 self._spool.remove(one)
 
 

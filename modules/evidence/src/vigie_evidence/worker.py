@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
+from vigie.drop_reason import DropReason
 from vigie.errors import SealedError
 from vigie.health import Watchdog
 from vigie.ledger.age_clock import plausible
@@ -206,7 +207,7 @@ class Worker:
         except DamagedError as error:
             # No other try makes it what was taken.
             log.error("evidence_damaged", target=self.path, blob=one.item.blob, reason=str(error))  # noqa: TRY400
-            self._figures.dropped("damaged", one.item.facts.camera)
+            self._figures.dropped(DropReason.DAMAGED, one.item.facts.camera)
             self._spool.remove(one)
         except TargetAwayError as error:
             self._away(str(error), error.retry_s, patient=error.patient)
@@ -262,7 +263,7 @@ class Worker:
             return
         self._refusals.pop(one.stem)
         log.error("upload_refused", target=self.path, blob=one.item.blob, reason=reason)
-        self._figures.dropped("refused", one.item.facts.camera)
+        self._figures.dropped(DropReason.REFUSED, one.item.facts.camera)
         self._spool.remove(one)
         self._retry_at_s = 0.0
 

@@ -17,6 +17,7 @@ from vigie.contracts.blur import BlurAnswer
 from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie.contracts.lanes import lane_of
 from vigie.contracts.tensors import TensorItem
+from vigie.drop_reason import DropReason
 from vigie.errors import EngineError, FrameGoneError, VigieError
 from vigie.frames import RingPool
 from vigie.log import get_logger
@@ -77,7 +78,7 @@ class InferStage:
         self._cpu = service.metrics.counter(
             "vigie_inference_cpu_seconds", "CPU time of this thread inside the model; the runtime's own come on top."
         )
-        self._crew: Crew[TensorItem, Sighting | str] = Crew(self._infer, self._finish, seats.runs_at_a_time)
+        self._crew: Crew[TensorItem, Sighting | DropReason] = Crew(self._infer, self._finish, seats.runs_at_a_time)
         self._pool = RingPool(folder)
         self._stopping = threading.Event()
         self._lock, self._workers = threading.Lock(), 0
@@ -127,7 +128,7 @@ class InferStage:
         items = [item for item in received.items if not item.trial]
         of_cameras = [item for item in items if not item.beside]
         for camera, lost in self._gaps.look(received.envelope.boot, of_cameras).items():
-            self._service.metrics.dropped("preprocess_died", camera, lost)
+            self._service.metrics.dropped(DropReason.PREPROCESS_DIED, camera, lost)
             log.warning("frames_lost", camera=camera, count=lost, reason="preprocess ended before it sent them")
         items = [item for item in items if self._due(item)]
         others_there = queued or self._crew.in_hand > 0
@@ -144,7 +145,7 @@ class InferStage:
         """Whether the frame is among those that are inferred while the machine has to be spared; kept ones all are."""
         if item.keep or self.rate.takes(_lane(item)):
             return True
-        self._service.metrics.dropped("throttled", _lane(item))
+        self._service.metrics.dropped(DropReason.THROTTLED, _lane(item))
         return False
 
     def _here(self, received: Received[TensorItem], items: list[TensorItem], stop: threading.Event) -> None:
@@ -160,9 +161,9 @@ class InferStage:
         before, self._seen_finished = self._seen_finished, self._finished
         return before != self._finished
 
-    def _finish(self, item: TensorItem, seen: Sighting | str) -> None:
+    def _finish(self, item: TensorItem, seen: Sighting | DropReason) -> None:
         self._finished += 1
-        if isinstance(seen, str):
+        if isinstance(seen, DropReason):
             self._service.metrics.dropped(seen, _lane(item))
             log.debug("frame_dropped", camera=item.camera, seq=item.seq, reason=seen)
             return
@@ -198,14 +199,14 @@ class InferStage:
             self._answer_blur(BlurAnswer(result.camera, result.seq, result.trace, boxes))
         return msgspec.structs.replace(result, blur=boxes)
 
-    def _infer(self, item: TensorItem) -> Sighting | str:
+    def _infer(self, item: TensorItem) -> Sighting | DropReason:
         """What was seen, or the reason why the frame was not inferred."""
         if not self._room_downstream(item, self._stopping):
-            return "sync_behind"
+            return DropReason.SYNC_BEHIND
         seat = self._seats.of(item.named)
         answering = None if seat is None else seat.models.answering(item.spec_version)
         if seat is None or answering is None:
-            return "no_model" if self._seats.main.models.serving is None else "spec_mismatch"
+            return DropReason.NO_MODEL if self._seats.main.models.serving is None else DropReason.SPEC_MISMATCH
         model, wanted = answering
         self.fitting_tensor_seen_s = time.monotonic()
         took_ms = 0.0
@@ -226,7 +227,7 @@ class InferStage:
                 "inference_failed", camera=item.camera, seq=item.seq, model=model.spec.version, reason=str(error)
             )
             seat.load.unanswered += 1
-            return "inference_failed"
+            return DropReason.INFERENCE_FAILED
         finally:
             seat.models.release(model)
         return self._sighting(item, model, wanted, found, took_ms)

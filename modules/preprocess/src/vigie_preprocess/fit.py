@@ -15,6 +15,7 @@ from vigie.contracts.inputspec import InputSpec, NamedSpec, SampledSpec
 from vigie.contracts.lanes import lane_of
 from vigie.contracts.pixels import RingReference
 from vigie.contracts.tensors import TensorItem, View
+from vigie.drop_reason import DropReason
 from vigie.errors import FrameGoneError, PermanentError, RingBusyError, RingNoSpaceError
 from vigie.frames import RingPool
 from vigie.frames.picture import lease_frame
@@ -180,7 +181,7 @@ class FitStage:
     ) -> tuple[bool, TensorItem | None]:
         """Whether a tensor of the frame is on its way, and which one it superseded."""
         tensor = self._fit(spec, item, pool, rings)
-        if isinstance(tensor, str):
+        if isinstance(tensor, DropReason):
             self._service.metrics.dropped(tensor, lane)
             log.debug("frame_dropped", camera=lane, seq=item.seq, reason=tensor)
             return False, None
@@ -252,10 +253,10 @@ class FitStage:
 
     def _fit(
         self, spec: InputSpec | NamedSpec | None, item: FrameItem, pool: RingPool, rings: TensorRings
-    ) -> TensorItem | str:
+    ) -> TensorItem | DropReason:
         """The fitted tensor, or the reason why there is none."""
         if spec is None:
-            return "no_input_spec"
+            return DropReason.NO_INPUT_SPEC
         try:
             tensor = self._fit_to(spec, self._config.slots, item, pool, rings)
         except FrameGoneError as error:
@@ -263,12 +264,12 @@ class FitStage:
         except (RingNoSpaceError, RingBusyError) as error:
             # An operator sees it in /readyz with the size needed or the other writer; per frame it is only counted.
             self._service.health.not_ready("preprocess.ring", str(error))
-            return "no_space" if isinstance(error, RingNoSpaceError) else "ring_busy"
+            return DropReason.NO_SPACE if isinstance(error, RingNoSpaceError) else DropReason.RING_BUSY
         except PermanentError as error:
             log.warning("frame_refused", camera=item.camera, seq=item.seq, reason=str(error))
-            return "undecodable"
+            return DropReason.UNDECODABLE
         self._service.health.ready("preprocess.ring")
-        return tensor or "ring_full"
+        return tensor or DropReason.RING_FULL
 
     def _fit_to(
         self,

@@ -26,7 +26,7 @@ class Drops:
         reasons: Counter[str] = Counter()
         for one, count in dropped.items():
             reasons[one.reason.value] += count
-            self._service.metrics.dropped(one.reason.value, one.camera, count)
+            self._service.metrics.dropped(one.reason, one.camera, count)
         try:
             ever = self._ledger.backlog().dropped
         except LedgerUnavailableError:

@@ -25,6 +25,7 @@ from vigie.contracts.events import (
     ModelThrottled,
     ModelUpdate,
 )
+from vigie.drop_reason import DropReason
 from vigie.errors import LedgerUnavailableError
 from vigie.events.moment import KEY
 from vigie.ledger.batch import ITEM_LIMIT_BYTES
@@ -169,5 +170,5 @@ class FactStage:
                 event.key, event.camera, body, priority(str(event.__struct_config__.tag), event.severity)
             )
         log.error("event_refused", camera=event.camera, key=event.key[:200], bytes=len(body))
-        self._service.metrics.dropped("refused", event.camera)
+        self._service.metrics.dropped(DropReason.REFUSED, event.camera)
         return None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vigie.contracts import names
+from vigie.drop_reason import DropReason
 from vigie.errors import PermanentError, TransientError
 from vigie.ledger.batch import Batch
 from vigie.ledger.erasure import Erased, Erasure
@@ -29,6 +30,7 @@ log = get_logger("sync.handover")
 RECEIVERS_VARIABLE = "VIGIE_EVENT_RECEIVERS"
 # By module: the output that its route takes, and its input.
 OUTPUTS = {names.ACTIONS: (names.EVENTS, names.EVENTS)}
+_AWAY = {names.ACTIONS: DropReason.ACTIONS_AWAY}
 # Beside what waits for the cloud; at 500 bytes an event some 60,000 of them.
 _LIMIT_BYTES = 32 << 20
 _BATCH_ITEMS = 100
@@ -64,7 +66,7 @@ class Handover:
         """Opens nothing yet. ``folder`` of its ledger."""
         output, input_name = OUTPUTS[receiver]
         env = service.env
-        self.receiver = receiver
+        self.receiver, self._away = receiver, _AWAY[receiver]
         self._service, self._clock = service, clock
         self._output: UpstreamOutput = service.output(output, None)
         self._progress = open_progress((env.signals,), env.module_id, (receiver, input_name))
@@ -79,7 +81,7 @@ class Handover:
         """On disk when it returns; what was recorded before is not recorded twice. Raises: LedgerUnavailableError."""
         recorded = self._ledger.record(entries, _LIMIT_BYTES)
         for one, count in recorded.dropped.items():
-            self._service.metrics.dropped(f"{self.receiver}_away", one.camera, count)
+            self._service.metrics.dropped(self._away, one.camera, count)
         with self._condition:
             self._recorded += 1
             self._waits = True

@@ -10,6 +10,7 @@ from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.disagreement import Disagreement
 from vigie.contracts.events import EventItem, ModelDrift
 from vigie.contracts.keep import KeepItem
+from vigie.drop_reason import DropReason
 from vigie.events.evidence import Chooser, EvidenceSettings
 from vigie.events.sampling import Sampler, Sampling
 from vigie.messaging.output import Output
@@ -55,7 +56,7 @@ class Keeping:
         for one in wanted:
             self._ask(one)
         for camera, count in self._chooser.dropped.items():
-            self._service.metrics.dropped("evidence_per_hour", camera, count)
+            self._service.metrics.dropped(DropReason.EVIDENCE_PER_HOUR, camera, count)
         self._chooser.dropped.clear()
 
     def _ask(self, one: KeepItem) -> None:

@@ -16,6 +16,7 @@ from vigie.contracts import names
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.events import EventItem
 from vigie.contracts.lanes import lane_of
+from vigie.drop_reason import DropReason
 from vigie.errors import LedgerUnavailableError
 from vigie.events.moment import KEY
 from vigie.events.rules import Rules
@@ -197,7 +198,7 @@ class ReceiveStage:
                 events = self._rules.observe(seen, now_ns / 1e9)
             except ValueError as error:
                 log.warning("bad_time", camera=item.camera, trace=item.trace, reason=str(error))
-                self._service.metrics.dropped("bad_time", item.camera)
+                self._service.metrics.dropped(DropReason.BAD_TIME, item.camera)
                 events = None
             if events is None and self._config.upstream == "events":
                 self._duplicates.inc()
@@ -222,10 +223,10 @@ class ReceiveStage:
         body = self._encoder.encode(item)
         if item.trace.startswith(KEY):
             log.error("trace_refused", camera=item.camera, trace=item.trace)
-            self._service.metrics.dropped("refused", item.camera)
+            self._service.metrics.dropped(DropReason.REFUSED, item.camera)
         elif len(body) > ITEM_LIMIT_BYTES:
             log.error("item_too_large", camera=item.camera, trace=item.trace, bytes=len(body))
-            self._service.metrics.dropped("too_large", item.camera)
+            self._service.metrics.dropped(DropReason.TOO_LARGE, item.camera)
         else:
             return LedgerEntry(item.trace, item.camera, body)
         taken.new = False

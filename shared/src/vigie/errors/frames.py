@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from vigie.drop_reason import DropReason
 from vigie.errors.base import PermanentError, TransientError
 
 
@@ -69,8 +70,8 @@ class FrameGoneError(PermanentError):
 
     slug: ClassVar[str] = "frame-gone"
 
-    def __init__(self, ring: str, reason: str, detail: str) -> None:
-        """``reason``: overwritten | ring_gone | ring_refused | bad_reference."""
+    def __init__(self, ring: str, reason: DropReason, detail: str) -> None:
+        """``reason``: one of those about pixels in shared memory, or ``SPEC_MISMATCH``."""
         super().__init__(f"frame in ring '{ring[:160]}' is gone ({reason}): {detail}")
         self.ring = ring
         self.reason = reason

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.contracts.pixels import RingReference
+from vigie.drop_reason import DropReason
 from vigie.errors import FrameGoneError, PixelFormatError, RingRefusedError
 from vigie.frames.layout import split_file_id
 from vigie.frames.mapping import RingMapping
@@ -69,33 +70,39 @@ class RingPool:
         dtype = _DTYPES.get(reference.dtype)
         shape = reference.shape
         if dtype is None or not shape or min(shape) < 1:
-            raise FrameGoneError(reference.ring, "bad_reference", f"shape {shape} {reference.dtype} cannot be a frame")
+            raise FrameGoneError(
+                reference.ring, DropReason.BAD_REFERENCE, f"shape {shape} {reference.dtype} cannot be a frame"
+            )
         try:
             stamp = 0 if reference.format is None else pack_format(reference.format)
         except PixelFormatError as error:
-            raise FrameGoneError(reference.ring, "bad_reference", str(error)) from error
+            raise FrameGoneError(reference.ring, DropReason.BAD_REFERENCE, str(error)) from error
         count = math.prod(shape)
         slot = reference.slot
         key = (reference.ring, slot)
         with self._mutex:
             ring = self._rings.get(reference.ring) or self._open(reference.ring)
             if not 0 <= slot < ring.geometry.slots or count * dtype.itemsize > ring.geometry.slot_bytes:
-                raise FrameGoneError(reference.ring, "bad_reference", f"slot {slot} {shape} is outside of the ring")
+                raise FrameGoneError(
+                    reference.ring, DropReason.BAD_REFERENCE, f"slot {slot} {shape} is outside of the ring"
+                )
             leases = self._leases.get(key, 0)
             if not leases and not ring.locks.try_shared(slot):
-                raise FrameGoneError(reference.ring, "overwritten", f"slot {slot} is being written")
+                raise FrameGoneError(reference.ring, DropReason.OVERWRITTEN, f"slot {slot} is being written")
             # Under the lock the writer is out of the slot, so this comparison holds until the lease ends.
             found = ring.sequence(slot)
             if found != reference.sequence or found % 2 or not found:
                 if not leases:
                     ring.locks.unlock(slot)
                 raise FrameGoneError(
-                    reference.ring, "overwritten", f"slot {slot} is at {found}, the reference at {reference.sequence}"
+                    reference.ring,
+                    DropReason.OVERWRITTEN,
+                    f"slot {slot} is at {found}, the reference at {reference.sequence}",
                 )
             if ring.stamp(slot) != stamp:
                 if not leases:
                     ring.locks.unlock(slot)
-                raise FrameGoneError(reference.ring, "bad_reference", f"slot {slot} holds another format")
+                raise FrameGoneError(reference.ring, DropReason.BAD_REFERENCE, f"slot {slot} holds another format")
             self._leases[key] = leases + 1
         return ring.array(slot, shape, dtype, count)
 
@@ -120,13 +127,13 @@ class RingPool:
     def _open(self, file_id: str) -> RingMapping:
         # The name came in a message: it must be a ring's, which cannot leave the frame folder.
         if split_file_id(file_id) is None:
-            raise FrameGoneError(file_id, "bad_reference", "the name is not a ring's")
+            raise FrameGoneError(file_id, DropReason.BAD_REFERENCE, "the name is not a ring's")
         try:
             ring = RingMapping.open(self._folder, file_id, writable=False)
         except RingRefusedError as error:
-            raise FrameGoneError(file_id, "ring_refused", error.reason) from error
+            raise FrameGoneError(file_id, DropReason.RING_REFUSED, error.reason) from error
         except OSError as error:
-            raise FrameGoneError(file_id, "ring_gone", error.strerror or str(error)) from error
+            raise FrameGoneError(file_id, DropReason.RING_GONE, error.strerror or str(error)) from error
         self._sweep()
         self._rings[file_id] = ring
         return ring

@@ -14,6 +14,7 @@ import msgspec
 
 from vigie.config.schema import explain
 from vigie.contracts.envelope import Envelope, EnvelopeHead, Schema, check_schema
+from vigie.drop_reason import DropReason
 from vigie.errors import MessageRefusedError
 from vigie.log import OncePer, get_logger
 from vigie.messaging.bell_input import LEASE, BellInput
@@ -119,7 +120,7 @@ class InputQueue(Generic[T]):
         if self._bell is not None:
             self._bell.wake()
         if full:
-            self._metrics.dropped("input_full", "")
+            self._metrics.dropped(DropReason.INPUT_FULL, "")
 
     def get(self, timeout_s: float) -> Received[T] | None:
         """The next message in order of (boot, sent), or None after ``timeout_s``. Call ``done()`` on it."""

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from vigie.config.doorbells import DoorbellConfig
+from vigie.drop_reason import DropReason
 from vigie.errors import MessageTooLargeError
 from vigie.log import OncePer, get_logger
 from vigie.messaging.bell_output import BellOutput, ConsumerPosition
@@ -157,7 +158,7 @@ class Output(Ringing[T]):
             self._leave(now)
         # Without a consumer to wait for (credit) the newer item says all that the older one did: nothing is lost.
         if dropped is not None and self._progress is not None and not self.settings.sampled:
-            self._metrics.dropped("consumer_behind", key)
+            self._metrics.dropped(DropReason.CONSUMER_BEHIND, key)
         return None if dropped is None else dropped.item
 
     def send_now(self, item: T) -> None:
@@ -280,7 +281,7 @@ class Output(Ringing[T]):
         else:
             self._again.appendleft(flight)
 
-    def give_up(self, flight: Flight, reason: str) -> None:
+    def give_up(self, flight: Flight, reason: DropReason) -> None:
         """``flight`` cannot be sent at all."""
         if self.bell is not None and flight.lease_of is not None:
             self.bell.leases.left(flight.lease_of, time.monotonic(), acknowledged=False)
@@ -313,7 +314,7 @@ class Output(Ringing[T]):
         if self.settings.sampled:
             return
         for flight in lost:
-            self._count(flight, "unconfirmed")
+            self._count(flight, DropReason.UNCONFIRMED)
         if (again or lost) and self._quiet.ready("overdue") is not None:
             log.warning("messages_unconfirmed", output=self.name, again=len(again), given_up=len(lost))
 
@@ -359,11 +360,11 @@ class Output(Ringing[T]):
         return b'%b%d%b,"items":[%b]}' % (self._head, sent, told, items)
 
     def _refuse(self, waiting: Waiting[T]) -> None:
-        self._metrics.dropped("too_large", waiting.key)
+        self._metrics.dropped(DropReason.TOO_LARGE, waiting.key)
         error = MessageTooLargeError(self.name, len(waiting.encoded), self._limit)
         if (held := self._quiet.ready("too_large")) is not None:
             log.error("item_too_large", output=self.name, camera=waiting.key, reason=str(error), more=held)
 
-    def _count(self, flight: Flight, reason: str) -> None:
+    def _count(self, flight: Flight, reason: DropReason) -> None:
         for camera, count in flight.cameras.items():
             self._metrics.dropped(reason, camera, count)

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from vigie.drop_reason import DropReason
 from vigie.frames.doorbell import Rung
 from vigie.messaging.bell_input import LEASE
 from vigie.messaging.bell_output import DATAGRAM_BODY_MAX, BellOutput
@@ -64,7 +65,7 @@ class Ringing(ABC, Generic[T]):
     @abstractmethod
     def _refuse(self, waiting: Waiting[T]) -> None: ...
     @abstractmethod
-    def _count(self, flight: Flight, reason: str) -> None: ...
+    def _count(self, flight: Flight, reason: DropReason) -> None: ...
 
     def ring_waiting(self, now: float) -> float | None:
         """Ring what may go now. Returns: seconds until the next look; None: nothing waits and nothing is in flight."""
@@ -198,7 +199,7 @@ class Ringing(ABC, Generic[T]):
             if flight.keep or flight.sends == 0:
                 self._by_route(flight)
             else:
-                self._count(flight, "unconfirmed")
+                self._count(flight, DropReason.UNCONFIRMED)
         self._condition.notify_all()
         self._room.notify_all()
 

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any
 
+from vigie.drop_reason import DropReason
 from vigie.errors import TransientError
 from vigie.log import OncePer, get_logger
 from vigie.messaging.output import Output
@@ -120,4 +121,4 @@ class SendQueue:
         with self.condition:
             if flight.carrier is session:
                 self._sending = None
-                output.give_up(flight, "refused")
+                output.give_up(flight, DropReason.REFUSED)

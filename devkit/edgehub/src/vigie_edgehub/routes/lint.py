@@ -135,7 +135,7 @@ def _source_that_matches_nothing(route: Route, modules: Collection[str]) -> Iter
     lower = [item.lower() for item in items]
     if "*" in route.parsed.source.rstrip("*") or not items:
         return  # another rule's finding, or everything
-    reason = remedy = ""
+    code, reason, remedy = "source-matches-nothing", "", ""
     if lower == [TWIN_CHANGE_SOURCE[1:].lower()]:
         return
     if lower[:2] == ["messages", "events"]:
@@ -145,13 +145,12 @@ def _source_that_matches_nothing(route: Route, modules: Collection[str]) -> Iter
         reason = f"no message ever comes from {route.parsed.source}"
         remedy = "sources begin with /messages, /messages/modules/{module} or are /twinChangeNotifications"
     elif len(lower) > 2 and lower[2] not in {module.lower() for module in modules}:
-        reason = f"no module {items[2]!r} is in the manifest"
+        code, reason = "unknown-source-module", f"no module {items[2]!r} is in the manifest"
         remedy = _did_you_mean(items[2], modules)
     elif (len(lower) > 3 and lower[3] != "outputs") or len(lower) > 5:
         reason = f"no message ever comes from {route.parsed.source}"
         remedy = "write /messages/modules/{module}/outputs/{output}"
     if reason:
-        code = "unknown-source-module" if "in the manifest" in reason else "source-matches-nothing"
         yield _finding(code, Severity.ERROR, route, route.parsed.source_tokens[0].at, reason, remedy)
 
 

@@ -22,7 +22,7 @@ ROWS_MAX = 1000
 
 def by_metadata(signature: Signature) -> Iterator[Recognition | Doubt]:
     if signature.task == "detect" and (output := _rows(signature)) is not None and signature.label_count:
-        yield _reading(signature, output, signature.label_count, "metadata task 'detect'")
+        yield _reading(signature, output, signature.label_count, "metadata task 'detect'", vouched=True)
 
 
 def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
@@ -34,7 +34,7 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
             "end2end", f"[1,{output.shape[1]},6] holds finished boxes but not how many classes there are; pass --labels"
         )
     else:
-        yield _reading(signature, output, signature.label_count, "shape")
+        yield _reading(signature, output, signature.label_count, "shape", vouched=False)
 
 
 def _rows(signature: Signature) -> Port | None:
@@ -49,18 +49,19 @@ def _rows(signature: Signature) -> Port | None:
     return output
 
 
-def _reading(signature: Signature, output: Port, classes: int, by: str) -> Recognition | Doubt:
+def _reading(signature: Signature, output: Port, classes: int, by: str, *, vouched: bool) -> Recognition | Doubt:
     rows = signature.probe.get(output.name)
     head = signature.metadata.get("head", "")
     if rows is None:
-        return _corners(output, classes, by)
+        return _corners(output, classes, by, vouched=vouched)
     doubt, written = _values(signature, rows[0], classes)
-    if not doubt and not written and by != "shape":
+    if not doubt and not written and vouched:
         written = "cxcywh_share" if "RTDETR" in head else "xyxy"  # nothing found: its metadata tell
     if written == "xyxy" and "RTDETR" not in head:
-        return _corners(output, classes, by)
+        return _corners(output, classes, by, vouched=vouched)
     if written == "cxcywh_share":
-        return _centres(output, classes, f"{by}{f', head {head}' if head else ''}, box columns in 0..1")
+        found = f"{by}{f', head {head}' if head else ''}, box columns in 0..1"
+        return _centres(output, classes, found, vouched=vouched)
     doubt = doubt or (
         f"its boxes are {written}, not corners in pixels; pass --card with decoder finished, boxes and units"
         if written
@@ -82,19 +83,19 @@ def _values(signature: Signature, rows: NDArray[Any], classes: int) -> tuple[str
     return "", finished_format(seen[:, :4], signature.input_hw) or "neither corners nor centres"
 
 
-def _corners(output: Port, classes: int, by: str) -> Recognition:
+def _corners(output: Port, classes: int, by: str, *, vouched: bool) -> Recognition:
     return Recognition(
         family="end2end",
         decoder="end2end",
         feed=UNIT_RGB,
         outputs=(output.name,),
         class_count=classes,
-        vouched=by != "shape",
+        vouched=vouched,
         why=f"{by}, one output [1,{output.shape[1]},6] of finished boxes, corners in pixels",
     )
 
 
-def _centres(output: Port, classes: int, by: str) -> Recognition:
+def _centres(output: Port, classes: int, by: str, *, vouched: bool) -> Recognition:
     return Recognition(
         family="detr",
         decoder="finished",
@@ -102,6 +103,6 @@ def _centres(output: Port, classes: int, by: str) -> Recognition:
         feed=UNIT_RGB_STRETCH,
         outputs=(output.name,),
         class_count=classes,
-        vouched=not by.startswith("shape"),
+        vouched=vouched,
         why=f"Ultralytics' RT-DETR: {by}, one output [1,{output.shape[1]},6]",
     )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.contracts.detections import Detection
+from vigie.drop_reason import DropReason
 from vigie.errors import FrameGoneError, VigieError
 from vigie.models import Bundle
 from vigie.runtimes import Engine
@@ -53,13 +54,13 @@ class EmptiedEngine:
         self.threads, self.input_shape = engine.threads, engine.input_shape
 
     def run(self, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
-        raise FrameGoneError("tensors", "spec_mismatch", f"{tensor_hwc.shape} was fitted for the model before")
+        raise FrameGoneError("tensors", DropReason.SPEC_MISMATCH, f"{tensor_hwc.shape} was fitted for the model before")
 
     def placement(self) -> dict[str, int]:
         return {}
 
     def prove(self) -> Proof:
-        raise FrameGoneError("tensors", "spec_mismatch", "the model before serves no more")
+        raise FrameGoneError("tensors", DropReason.SPEC_MISMATCH, "the model before serves no more")
 
     def close(self) -> None:
         """There is nothing left to free."""

@@ -45,7 +45,7 @@ from vigie_inference.update.report import UpdateReport, UpdateState
 from vigie_inference.update.same_version import why_another
 from vigie_inference.update.store import Store
 from vigie_inference.update.trial import TrialRun
-from vigie_inference.update.watching import Watching
+from vigie_inference.update.watching import NotCompared, Watching
 from vigie_inference.update.wish import RefusedError, SupersededError, Wanted, wanted_of
 
 log = get_logger("inference")
@@ -214,16 +214,16 @@ class Updates:
         elif watched.served_s - probation.served_s >= _SAVE_PROBATION_S:
             self._save(msgspec.structs.replace(self._record, probation=self._watching.saved(probation)))
 
-    def _open_former(self) -> tuple[ServingModel, Filter] | str:
+    def _open_former(self) -> tuple[ServingModel, Filter] | NotCompared:
         """What a roll-back would go to, open; or why it is not to be. Raises: VigieError."""
         config = self._in_force()
         wanted = self._goes_back_to(self._record.former, config)
         if wanted is None:
-            return "there is none"
+            return NotCompared("there is none")
         loaded = self._put.read(wanted)
         asked = wanted_of(config)
         if asked is not None and (why := why_in_turns(asked.release.rollout, loaded.bundle, memory_left_mb())):
-            return f"two do not fit: {why}"
+            return NotCompared(f"two do not fit: {why}")
         fitting = Filter(config, loaded)
         return self._put.open(loaded, config), fitting
 

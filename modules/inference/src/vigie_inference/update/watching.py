@@ -22,8 +22,16 @@ from vigie_inference.update.trial import Trial, TrialRun
 
 log = get_logger("inference")
 
-# Opens the model that served before, or says why there is nothing to compare with.
-OpenFormer = Callable[[], tuple[ServingModel, Filter] | str]
+
+@dataclass(frozen=True, slots=True)
+class NotCompared:
+    """There is nothing to compare the release with; ``why``, for people."""
+
+    why: str
+
+
+# Opens the model that served before.
+OpenFormer = Callable[[], tuple[ServingModel, Filter] | NotCompared]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +98,8 @@ class Watching:
             log.warning("former_not_compared", reason=str(error))
             self._report.update(watch=f"is not compared with the model before, which cannot be opened: {error}")
             return
-        if isinstance(opened, str):
-            self._report.update(watch=f"is not compared with the model before: {opened}")
+        if isinstance(opened, NotCompared):
+            self._report.update(watch=f"is not compared with the model before: {opened.why}")
             return
         model, fitting = opened
         # A name of its own: tensors of the former that are still on their way are answered, these are compared.

@@ -28,6 +28,14 @@ class Rejection(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
+class _Refusal(msgspec.Struct, frozen=True):
+    """``is_other``: it is not what is required; else it might be, and something stands against it."""
+
+    reason: str
+    remedy: str = ""
+    is_other: bool = False
+
+
 class Ranked(msgspec.Struct, frozen=True):
     """A candidate that may serve. ``value`` is what the objective reads, the smaller the better."""
 
@@ -60,63 +68,68 @@ def choose(measured: Sequence[Measured], objective: Objective, not_here: Sequenc
     """
     rejected: list[Rejection] = []
     fit: list[Measured] = []
+    near: list[Rejection] = []
     for one in measured:
         refusal = _refusal(one, objective)
         if refusal is None:
             fit.append(one)
-        else:
-            rejected.append(Rejection(one.candidate.key, *refusal))
-    rejected += sorted(not_here, key=lambda one: not one.remedy)
+            continue
+        rejected.append(Rejection(one.candidate.key, refusal.reason, refusal.remedy))
+        if not refusal.is_other:
+            near.append(rejected[-1])
+    lacking = sorted(not_here, key=lambda one: not one.remedy)
     ranking, reasons = _rank(fit, objective)
-    unmet = "" if ranking or objective.require.names_nothing() else _unmet(objective, rejected)
-    return Choice(tuple(ranking), tuple(rejected), tuple(reasons), unmet)
+    unmet = "" if ranking or objective.require.names_nothing() else _unmet(objective, [*near, *lacking])
+    return Choice(tuple(ranking), (*rejected, *lacking), tuple(reasons), unmet)
 
 
-def _refusal(one: Measured, objective: Objective) -> tuple[str, str] | None:
-    """Reason and remedy, or None for a candidate that may serve."""
+def _refusal(one: Measured, objective: Objective) -> _Refusal | None:
+    """None for a candidate that may serve."""
     candidate = one.candidate
     if objective.forbid.any_of(candidate):
-        return "forbidden by $.runtime.forbid", "take it off the list to allow it"
+        return _Refusal("forbidden by $.runtime.forbid", "take it off the list to allow it")
     if not objective.require.all_of(candidate):
-        return f"not what $.runtime.require names ({objective.require.in_words()})", ""
+        return _Refusal(f"not what $.runtime.require names ({objective.require.in_words()})", is_other=True)
     if one.failure is not None:
-        return one.failure.reason, one.failure.remedy
+        return _Refusal(one.failure.reason, one.failure.remedy)
     return _disagrees(one, objective) or _not_proven(one, objective) or _beyond_bounds(one, objective)
 
 
-def _disagrees(one: Measured, objective: Objective) -> tuple[str, str] | None:
+def _disagrees(one: Measured, objective: Objective) -> _Refusal | None:
     parity = one.parity
     if parity is not None and not parity.passed:
-        return f"does not agree with the reference: {parity.why}", "use another variant, or quantize with more care"
+        return _Refusal(
+            f"does not agree with the reference: {parity.why}", "use another variant, or quantize with more care"
+        )
     if parity is not None and objective.accuracy_floor is not None and parity.agreement < objective.accuracy_floor:
         floor = objective.accuracy_floor
         reason = f"agreement with the reference is {parity.agreement:g}, $.runtime.accuracy_floor is {floor:g}"
-        return reason, "lower the floor, or use a variant of higher precision"
+        return _Refusal(reason, "lower the floor, or use a variant of higher precision")
     return None
 
 
-def _not_proven(one: Measured, objective: Objective) -> tuple[str, str] | None:
+def _not_proven(one: Measured, objective: Objective) -> _Refusal | None:
     proof, anything_goes = one.proof, objective.require.names_nothing()
     if proof is None or proof.verdict == "full":
         return None
     if proof.verdict == "none":
-        return f"nothing ran where it was asked: {proof.reason}", proof.remedy
+        return _Refusal(f"nothing ran where it was asked: {proof.reason}", proof.remedy)
     if proof.verdict == "emulated" and anything_goes:
-        return "runs in emulation here, so its speed says nothing", "require it to use it all the same"
+        return _Refusal("runs in emulation here, so its speed says nothing", "require it to use it all the same")
     if proof.verdict == "partial" and not anything_goes:
-        return f"required, but only a part of it ran where it was asked: {proof.reason}", proof.remedy
+        return _Refusal(f"required, but only a part of it ran where it was asked: {proof.reason}", proof.remedy)
     return None
 
 
-def _beyond_bounds(one: Measured, objective: Objective) -> tuple[str, str] | None:
+def _beyond_bounds(one: Measured, objective: Objective) -> _Refusal | None:
     found = figures(one)
     if found is None:
-        return "not measured", ""
+        return _Refusal("not measured")
     limit = objective.memory_mb_max
     if limit is not None and found.pss_mb > limit:
-        return f"needs {found.pss_mb:.0f} MB, $.runtime.memory_mb_max is {limit:g}", "allow more memory"
+        return _Refusal(f"needs {found.pss_mb:.0f} MB, $.runtime.memory_mb_max is {limit:g}", "allow more memory")
     if objective.kind == "energy" and found.joules is None and one.candidate.device != "CPU":
-        return (
+        return _Refusal(
             "no energy meter can be read here, and CPU time says nothing of another device's energy",
             "give the module a meter to read (docs/runtimes.md), or choose another objective",
         )
@@ -203,10 +216,8 @@ def is_tie(one: Measured, best: Measured, value: Reading) -> bool:
     return middle - 1.0 <= max(TIE_SHARE, min(spread, NOISE_SHARE_MAX))
 
 
-def _unmet(objective: Objective, rejected: Sequence[Rejection]) -> str:
-    """Why nothing of what is required may serve, in the words of the candidates that it names."""
-    others = "not what $.runtime.require names"
-    near = [one for one in rejected if not one.reason.startswith(others)]
+def _unmet(objective: Objective, near: Sequence[Rejection]) -> str:
+    """Why nothing of what is required may serve. ``near``: the candidates that it names."""
     why = "; ".join(
         dict.fromkeys(f"{one.candidate}: {one.reason}" + (f" ({one.remedy})" if one.remedy else "") for one in near)
     )
