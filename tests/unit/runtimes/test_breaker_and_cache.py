@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
 from vigie.models import load_bundle
 from vigie.runtimes.candidate import cpu_candidate
+from vigie.runtimes.choosing import breaker as breaker_file
 from vigie.runtimes.choosing.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, Breaker, pause_s
 from vigie.runtimes.choosing.decision_cache import ENTRIES_MAX, CachedDecision, DecisionCache
 from vigie.runtimes.choosing.fingerprint import fingerprint
@@ -119,3 +121,26 @@ def test_the_fingerprint_follows_hardware_and_engines_and_is_the_same_on_the_sam
     assert same == fingerprint(bundle, dict(reversed(facts.items())), {})
     assert same != fingerprint(bundle, {**facts, "cpu.quota": "0.5"}, {})
     assert same != fingerprint(bundle, facts, {"VIGIE_ENGINES": "x=/y.py:Z"})
+
+
+def test_a_note_of_one_thread_is_not_overwritten_by_what_another_began_to_write_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaker = Breaker(tmp_path, T0)
+    write, waits, noted = breaker_file.write_atomically, threading.Event(), threading.Event()
+
+    def note() -> None:
+        breaker.hung("a bundle")
+        noted.set()
+
+    def slow_at_first(path: Path, content: bytes) -> None:
+        if not waits.is_set():
+            waits.set()
+            threading.Thread(target=note).start()
+            noted.wait(0.3)  # a note that does not wait for this write is on the disk by then
+        write(path, content)
+
+    monkeypatch.setattr(breaker_file, "write_atomically", slow_at_first)
+    breaker.trying("gpu")
+    assert noted.wait(30)
+    assert Breaker(tmp_path, T0).has_hung("a bundle")

@@ -226,7 +226,7 @@ class InferStage:
             log.warning(
                 "inference_failed", camera=item.camera, seq=item.seq, model=model.spec.version, reason=str(error)
             )
-            seat.load.unanswered += 1
+            seat.load.was_not_answered()
             return DropReason.INFERENCE_FAILED
         finally:
             seat.models.release(model)
@@ -269,7 +269,7 @@ class InferStage:
             seat.load.failed(model, error)
             if standby is None:
                 raise
-            seat.load.stood_in += 1
+            seat.load.was_stood_in_for()
             try:
                 # Copied: the frames that this engine answers from now on may use this thread's buffers.
                 outputs = [np.array(output) for output in standby.engine.run(tensor_hwc)]

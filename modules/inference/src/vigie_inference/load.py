@@ -29,7 +29,7 @@ class Load:
         self._arrivals: deque[tuple[float, int, int]] = deque(maxlen=2000)
         self._queueing = True
         self._at_a_time = 1
-        # Frames that no engine answered, since the start.
+        # Frames that no engine answered, since the start; counted by several threads, read by any.
         self.unanswered = 0
         # Frames on which the serving engine failed and the one that stands by answered.
         self.stood_in = 0
@@ -41,9 +41,9 @@ class Load:
 
         ``others_there``: it had to wait to be taken, or others are in hand.
         """
-        self._at_a_time = max(1, at_a_time)
         others = frames if others_there else frames - 1
         with self._lock:
+            self._at_a_time = max(1, at_a_time)
             self._arrivals.append((time.monotonic(), frames, others))
 
     def queueing(self) -> bool:
@@ -58,6 +58,16 @@ class Load:
         with self._lock:
             self._runs.append((time.monotonic(), took_s))
 
+    def was_not_answered(self) -> None:
+        """A frame, by any engine."""
+        with self._lock:
+            self.unanswered += 1
+
+    def was_stood_in_for(self) -> None:
+        """By the engine that stands by, on a frame that the serving one failed on."""
+        with self._lock:
+            self.stood_in += 1
+
     def failed(self, model: ServingModel, error: EngineError) -> None:
         """For the other thread, which is woken."""
         self.failures.put((model, error))
@@ -68,7 +78,7 @@ class Load:
         now_s = time.monotonic()
         with self._lock:
             took_s = sum(took for at, took in self._runs if now_s - at < WINDOW_S)
-        return min(1.0, took_s / WINDOW_S / self._at_a_time)
+            return min(1.0, took_s / WINDOW_S / self._at_a_time)
 
 
 def queue_state(frames: int, waited: int, *, before: bool) -> bool:

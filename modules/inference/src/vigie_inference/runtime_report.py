@@ -20,7 +20,8 @@ class RuntimeReport:
 
     def __init__(self, service: SeatService) -> None:
         self._service = service
-        self._lock = threading.Lock()
+        # Held while something is told too: what is told last must be what is so.
+        self._lock = threading.RLock()
         self._state = RuntimeState()
         metrics = service.metrics
         self._info = metrics.gauge(
@@ -46,38 +47,39 @@ class RuntimeReport:
         """Fields of ``RuntimeState`` that are different now."""
         with self._lock:
             before, after = self._state, msgspec.structs.replace(self._state, **changes)
+            if before == after:
+                return
             self._state = after
-        if before == after:
-            return
-        self._count(after)
-        self._service.twin.report_whole("runtime_state", after.reported())
+            self._count(after)
+            self._service.twin.report_whole("runtime_state", after.reported())
 
     def nothing(self) -> None:
         """No model, no runtime."""
         with self._lock:
             self._state = RuntimeState()
-        self._info.clear()
-        self._service.health.note("runtime", "")
-        self._service.twin.report({"runtime_state": None})
+            self._info.clear()
+            self._service.health.note("runtime", "")
+            self._service.twin.report({"runtime_state": None})
 
     def serves(self, model: ServingModel, known: Measured | None) -> None:
         """``model`` answers now; ``known``: what was measured of its candidate."""
         candidate = model.engine.candidate
         serving = serving_of(candidate, known, isolated=model.isolated)
-        self._info.clear()
-        self._info.labels(
-            model.spec.version,
-            model.engine.provider,
-            candidate.variant,
-            candidate.engine,
-            candidate.device,
-            str(candidate.threads),
-            serving.verdict or "unproven",
-        ).set(1)
-        self._service.health.note(
-            "runtime", f"{candidate.key} on {model.engine.provider}: {serving.verdict or 'unproven'}"
-        )
-        self.update(serving=serving)
+        with self._lock:
+            self._info.clear()
+            self._info.labels(
+                model.spec.version,
+                model.engine.provider,
+                candidate.variant,
+                candidate.engine,
+                candidate.device,
+                str(candidate.threads),
+                serving.verdict or "unproven",
+            ).set(1)
+            self._service.health.note(
+                "runtime", f"{candidate.key} on {model.engine.provider}: {serving.verdict or 'unproven'}"
+            )
+            self.update(serving=serving)
 
     def switched(self, candidate: Candidate) -> None:
         self._switches.labels(candidate.key).inc()

@@ -7,6 +7,7 @@ note, the module ended meanwhile and the candidate is held to be the cause.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import msgspec
@@ -51,11 +52,13 @@ def pause_s(failures: int) -> float:
 
 
 class Breaker:
-    """State of all candidates of this module; every change is on disk before the call returns."""
+    """State of all candidates of this module; every change is on disk before the call returns. From any thread."""
 
     def __init__(self, folder: Path, now_s: float) -> None:
         """Reads what a former process left; ``now_s`` since the epoch."""
         self.path = folder / FILE
+        # Held while it is written too: an older state must not replace a newer one on the disk.
+        self._lock = threading.RLock()
         file = self._load()
         self._troubles = dict(file.troubles)
         self._hung = file.hung
@@ -70,50 +73,58 @@ class Breaker:
 
     def trying(self, key: str) -> None:
         """Something dangerous begins with this candidate."""
-        self._trying = key
-        self._save()
+        with self._lock:
+            self._trying = key
+            self._save()
 
     def settled(self) -> None:
         """It went well, or ended in an orderly way."""
-        if self._trying:
-            self._trying = ""
-            self._save()
+        with self._lock:
+            if self._trying:
+                self._trying = ""
+                self._save()
 
     def failed(self, key: str, reason: str, now_s: float, kind: str = "") -> Trouble:
         """Open, for longer than the last time."""
-        before = self._troubles.get(key)
-        failures = 1 if before is None else before.failures + 1
-        trouble = Trouble(failures, reason[:400], now_s + pause_s(failures), kind)
-        self._troubles[key] = trouble
-        if self._trying == key:
-            self._trying = ""
-        self._save()
-        return trouble
+        with self._lock:
+            before = self._troubles.get(key)
+            failures = 1 if before is None else before.failures + 1
+            trouble = Trouble(failures, reason[:400], now_s + pause_s(failures), kind)
+            self._troubles[key] = trouble
+            if self._trying == key:
+                self._trying = ""
+            self._save()
+            return trouble
 
     def hung(self, bundle: str) -> None:
         """``bundle`` (its digest) did not end in this process: from the next start on it runs in one of its own."""
-        self._hung = (*(one for one in self._hung if one != bundle), bundle)[-HUNG_MAX:]
-        self._save()
+        with self._lock:
+            self._hung = (*(one for one in self._hung if one != bundle), bundle)[-HUNG_MAX:]
+            self._save()
 
     def has_hung(self, bundle: str) -> bool:
         """Whether it ever did."""
-        return bundle in self._hung
+        with self._lock:
+            return bundle in self._hung
 
     def forgive(self, key: str) -> None:
         """It has served long enough."""
-        if self._troubles.pop(key, None) is not None:
-            self._save()
+        with self._lock:
+            if self._troubles.pop(key, None) is not None:
+                self._save()
 
     def is_open(self, key: str, now_s: float) -> bool:
-        trouble = self._troubles.get(key)
+        with self._lock:
+            trouble = self._troubles.get(key)
         return trouble is not None and now_s < trouble.retry_at_s
 
     def troubles(self) -> dict[str, Trouble]:
-        return dict(self._troubles)
+        with self._lock:
+            return dict(self._troubles)
 
     def next_retry_s(self, now_s: float) -> float | None:
         """Seconds until the first open breaker closes; None if none is open."""
-        waits = [one.retry_at_s - now_s for one in self._troubles.values() if one.retry_at_s > now_s]
+        waits = [one.retry_at_s - now_s for one in self.troubles().values() if one.retry_at_s > now_s]
         return min(waits, default=None)
 
     def _load(self) -> _File:
