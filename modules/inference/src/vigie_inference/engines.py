@@ -19,9 +19,11 @@ from vigie.log import get_logger
 from vigie.runtimes import Candidate, Engine, EngineSettings
 from vigie.runtimes.choosing.breaker import Breaker
 from vigie.runtimes.engines.isolated_engine import IsolatedEngine
-from vigie.runtimes.engines.opening import is_safe, open_to_serve
+from vigie.runtimes.engines.opening import open_to_serve
 from vigie.runtimes.proof import Proof
 from vigie.thread_names import ENGINE, threads_started_as
+from vigie_inference.config import InferenceConfig
+from vigie_inference.control.candidates import always_isolated, isolates
 from vigie_inference.serving import LoadedBundle, ServingModel
 
 log = get_logger("inference")
@@ -89,21 +91,22 @@ class WatchedEngine:
 
 
 class Engines:
-    """``always``: the twin asks for a process of its own for every engine."""
+    """From any thread."""
 
     def __init__(self, breaker: Breaker, fail: Callable[[EngineError], None]) -> None:
         """``fail`` ends the module with the reason."""
         self._breaker, self._fail = breaker, fail
         self._watch = RunWatch()
-        self.always = False
 
-    def isolates(self, loaded: LoadedBundle, candidate: Candidate) -> bool:
-        """Whether ``candidate`` of this bundle runs in a process of its own."""
-        return not is_safe(candidate) or self.always or self._breaker.has_hung(loaded.bundle.digest)
-
-    def open(self, loaded: LoadedBundle, candidate: Candidate, settings: EngineSettings | None = None) -> Engine:
-        """Raises: VigieError: it cannot be opened."""
-        isolate = self.isolates(loaded, candidate)
+    def open(
+        self,
+        loaded: LoadedBundle,
+        candidate: Candidate,
+        config: InferenceConfig,
+        settings: EngineSettings | None = None,
+    ) -> Engine:
+        """In a process of its own where that is safer, or ``config`` asks for it. Raises: VigieError: it cannot be."""
+        isolate = isolates(candidate, always=always_isolated(config), hung=self._breaker.has_hung(loaded.bundle.digest))
         with threads_started_as(ENGINE):
             engine = open_to_serve(loaded.bundle, candidate, settings, isolate=isolate)
         if isinstance(engine, IsolatedEngine):
@@ -111,10 +114,10 @@ class Engines:
         name = f"{loaded.bundle.card.name}/{candidate.key}"
         return WatchedEngine(engine, loaded.bundle.digest, name, self._watch)
 
-    def first(self, loaded: LoadedBundle, candidate: Candidate) -> ServingModel:
+    def first(self, loaded: LoadedBundle, candidate: Candidate, config: InferenceConfig) -> ServingModel:
         """``loaded`` with the engine that answers first. Raises: ConfigRefusedError: the runtime refuses it."""
         try:
-            return ServingModel(loaded, self.open(loaded, candidate))
+            return ServingModel(loaded, self.open(loaded, candidate, config))
         except VigieError as error:
             raise ConfigRefusedError("$.model", str(error)) from error
 

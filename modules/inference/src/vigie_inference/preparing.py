@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-
-import msgspec
+from collections.abc import Callable, Mapping
 
 from vigie.runtimes import Candidate
 from vigie.runtimes.choosing.breaker import Breaker
@@ -15,10 +13,10 @@ from vigie.runtimes.choosing.choose import Choice, choose
 from vigie.runtimes.choosing.decision_cache import DecisionCache
 from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.choosing.objective import Objective
-from vigie.runtimes.engines.opening import is_safe
 from vigie.runtimes.measuring.measure import MeasureProgress
 from vigie.runtimes.measuring.measurement import Failure, Measured
 from vigie_inference.config import InferenceConfig
+from vigie_inference.control.candidates import allowed_of, for_load, to_measure
 from vigie_inference.load import Load
 from vigie_inference.measuring import Measuring
 from vigie_inference.objective import objective_of
@@ -81,7 +79,13 @@ class Preparing:
         entry = self._cache.load(mark)
         known = {one.candidate.key: one for one in entry.measured} if entry is not None and entry.complete else {}
         allowed = allowed_of(here, asked.objective)
-        todo = to_measure(allowed, known, self._breaker, measure=asked.config.runtime.measure == "auto")
+        now_s = time.time()
+        todo = to_measure(
+            allowed,
+            known,
+            lambda key: self._breaker.is_open(key, now_s),
+            measure=asked.config.runtime.measure == "auto",
+        )
         if todo:
             entry = self._measuring.all_of(
                 asked.loaded.bundle,
@@ -102,40 +106,3 @@ class Preparing:
         asked.known = {key: one for key, one in known.items() if key in keys}
         asked.choice = choose(list(asked.known.values()), asked.objective, here.not_here(asked.objective))
         asked.ready.set()
-
-
-def allowed_of(here: Here, objective: Objective) -> list[Candidate]:
-    """The candidates of this machine that the objective lets serve."""
-    return [one for one in here.candidates if objective.require.all_of(one) and not objective.forbid.any_of(one)]
-
-
-def to_measure(
-    allowed: Sequence[Candidate], known: Mapping[str, Measured], breaker: Breaker, *, measure: bool
-) -> list[Candidate]:
-    """All that may serve if one of them is unknown, so that all are measured in the same rounds; or nothing."""
-    now_s = time.time()
-    wanted = [one for one in allowed if not breaker.is_open(one.key, now_s)]
-    unknown = [one for one in wanted if one.key not in known]
-    nothing_to_compare = len(wanted) == 1 and is_safe(wanted[0])
-    return wanted if unknown and measure and not nothing_to_compare else []
-
-
-def for_load(objective: Objective, *, queueing: bool, saving: bool = False) -> Objective:
-    """What ``auto`` comes to under this load: the most frames while they queue, else the least delay of one.
-
-    ``saving``: whatever was asked, the least energy.
-    """
-    if saving:
-        return msgspec.structs.replace(objective, kind="energy")
-    if objective.kind != "auto":
-        return objective
-    return msgspec.structs.replace(objective, kind="throughput" if queueing else "latency")
-
-
-def may_save(known: Sequence[Measured], in_force: Candidate | None) -> bool:
-    """Whether the least energy can be told: by a meter, or by CPU time if that is where the engine in force spends it.
-
-    Without a meter, CPU time says nothing of another device: leaving a GPU for the CPU would heat the machine.
-    """
-    metered = bool(known) and all(trial.joules is not None for one in known for trial in one.trials)
-    return metered or (in_force is not None and in_force.device == "CPU")

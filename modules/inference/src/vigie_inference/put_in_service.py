@@ -50,7 +50,7 @@ class PutInService:
         """``loaded`` with ``candidate``, or with the engine that answers first. Raises: ConfigRefusedError."""
         if candidate is None:
             return self._control.first(loaded, config)
-        return self._control.engines.first(loaded, candidate)
+        return self._control.engines.first(loaded, candidate, config)
 
     def place(self, model: ServingModel, config: InferenceConfig) -> None:
         """Serve the open ``model`` from the next tensor of its spec on; the lock is held.

@@ -3,83 +3,60 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from vigie.errors import EngineLiesError, VigieError
 from vigie.log import get_logger
 from vigie.runtimes import Candidate, Engine, EngineSettings
-from vigie.runtimes.choosing.breaker import FORGIVEN_AFTER_S, Breaker
+from vigie.runtimes.choosing.breaker import Breaker
 from vigie.runtimes.engines.finite import require_finite
 from vigie.runtimes.engines.isolated_engine import IsolatedEngine
 from vigie.runtimes.engines.opening import is_safe
 from vigie.runtimes.measuring.measurement import Measured, figures
 from vigie.runtimes.parity import judge
 from vigie.runtimes.reference_frames import reference_frames
+from vigie_inference.control.events import EngineOpened, Opening
+from vigie_inference.control.state import Wish
 from vigie_inference.engines import Engines
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.runtime_report import RuntimeReport
-from vigie_inference.serving import LoadedBundle, ServingModel
+from vigie_inference.serving import LoadedBundle
 
 log = get_logger("inference")
 
-# An engine that ends the module does so in its first runs, if at all.
-PROBATION_S = 10.0
 # A run may take this many times what it took when measured before it counts as hung, within these bounds.
 HUNG_TIMES, HUNG_FLOOR_S, HUNG_CEILING_S = 30.0, 3.0, 30.0
 _WARM_RUNS = 3
 
 
 class Switching:
-    """For the thread that chooses. ``blamed``: the model whose engine failed in service; never let serve again."""
+    """For the thread that chooses."""
 
     def __init__(
         self, models: ModelsInService, breaker: Breaker, report: RuntimeReport, engines: Engines, engine_cache: Path
     ) -> None:
         self._models, self._breaker, self._report, self._engines = models, breaker, report, engines
         self._settings = EngineSettings(cache=engine_cache)
-        self.blamed: ServingModel | None = None
-        self._since_s = time.monotonic()
-        self._on_probation = False
 
-    def serve(self, loaded: LoadedBundle, candidate: Candidate, known: Mapping[str, Measured]) -> bool:
-        """True if ``candidate`` serves ``loaded`` from now on, or did already. Not to open is one of its failures."""
+    def open(self, wish: Wish, candidate: Candidate, known: Measured | None) -> EngineOpened:
+        """Let ``candidate`` serve from now on. ``known``: what was measured of it."""
         before = self._models.serving
-        if before is None or before.loaded is not loaded:
-            return False
-        as_wanted = before.isolated == self._engines.isolates(loaded, candidate)
-        if before.engine.candidate == candidate and as_wanted and before is not self.blamed:
-            self._report.serves(before, known.get(candidate.key))
-            return True
+        if before is None or before.loaded is not wish.loaded:
+            return EngineOpened(wish, candidate, Opening.LOST)
         if not is_safe(candidate):
             self._breaker.trying(candidate.key)
         try:
-            engine = self._open(loaded, candidate, known.get(candidate.key))
+            engine = self._open(wish, candidate, known)
         except VigieError as error:
-            self.failed(candidate, str(error), error.slug)
-            return False
+            return EngineOpened(wish, candidate, Opening.REFUSED, str(error), error.slug)
         after = self._models.switch(before, engine)
         if after is None:
             engine.close()
-            self._breaker.settled()
-            return False
-        self._since_s = time.monotonic()
-        self._on_probation = not is_safe(candidate)
-        if not self._on_probation:
-            self._breaker.settled()
+            return EngineOpened(wish, candidate, Opening.LOST)
         self._report.switched(candidate)
-        self._report.serves(after, known.get(candidate.key))
+        self._report.serves(after, known)
         log.info("runtime_switched", candidate=candidate.key, ep=engine.provider, before=before.engine.candidate.key)
-        return True
-
-    def blame(self, model: ServingModel, reason: str, kind: str) -> bool:
-        """The engine of ``model`` failed in service; False if that is known already."""
-        if model is self.blamed:
-            return False
-        self.blamed = model
-        self._on_probation = False
-        self.failed(model.engine.candidate, reason, kind)
-        return True
+        return EngineOpened(wish, candidate, Opening.SERVES)
 
     def failed(self, candidate: Candidate, reason: str, kind: str) -> None:
         now_s = time.time()
@@ -93,21 +70,10 @@ class Switching:
             retry_in_s=round(trouble.retry_at_s - now_s),
         )
 
-    def look_after(self) -> None:
-        """The serving engine has lived through its first seconds, or for so long that its past is forgiven."""
-        serving = self._models.serving
-        if serving is None or serving is self.blamed:
-            return
-        served_s = time.monotonic() - self._since_s
-        if self._on_probation and served_s > PROBATION_S:
-            self._on_probation = False
-            self._breaker.settled()
-        if served_s > FORGIVEN_AFTER_S:
-            self._breaker.forgive(serving.engine.candidate.key)
-
-    def _open(self, loaded: LoadedBundle, candidate: Candidate, known: Measured | None) -> Engine:
+    def _open(self, wish: Wish, candidate: Candidate, known: Measured | None) -> Engine:
         """Opened, warm, and answering with numbers. Raises: VigieError."""
-        engine = self._engines.open(loaded, candidate, self._settings)
+        loaded = wish.loaded
+        engine = self._engines.open(loaded, candidate, wish.config, self._settings)
         try:
             if isinstance(engine, IsolatedEngine):
                 engine.run_limit_s = hung_after_s(known)

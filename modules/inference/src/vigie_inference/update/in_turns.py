@@ -117,7 +117,7 @@ def exchange(
         except BaseException as error:
             if model is not None:
                 model.close()
-            former.engine = control.engines.open(former.loaded, candidate)
+            former.engine = control.engines.open(former.loaded, candidate, config)
             if isinstance(error, VigieError):
                 raise RefusedError(str(error)) from error
             raise
