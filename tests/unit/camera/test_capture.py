@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
@@ -16,6 +15,7 @@ import pytest
 from support.camera_module import camera_module, make_video, until
 from support.data import real_input
 from vigie.contracts.pixels import InlineJpeg
+from vigie.messaging.output import Output
 from vigie.synthetic import open_scene
 
 
@@ -36,13 +36,24 @@ async def test_a_file_gives_every_frame_in_order_once_and_is_then_finished(tmp_p
         assert (state["kind"], state["source"], state["size"], state["pace"]) == ("file", str(video), "64x48", "max")
 
 
-async def test_frames_to_keep_wait_for_a_consumer_that_pauses_and_none_is_lost(tmp_path: Path) -> None:
+async def test_frames_to_keep_wait_for_a_consumer_that_pauses_and_none_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     video = make_video(tmp_path / "grey.avi", frames=60)
+    answers: list[bool] = []
+    ask = Output.wait_for_room
+
+    def noted(*arguments: Any, **named: Any) -> bool:
+        answers.append(ask(*arguments, **named))
+        return answers[-1]
+
+    monkeypatch.setattr(Output, "wait_for_room", noted)
     async with camera_module(tmp_path) as module:
         module.consumer.paused = True
         module.set(belt={"source": str(video), "slots": 4})
         await until(lambda: module.metric('vigie_frames_captured_total{camera="belt"}') >= 2, "begun")
-        await asyncio.sleep(0.3)
+        answers.clear()
+        await until(lambda: answers.count(False) >= 3, "it asked for room three times and got none")
         assert module.metric('vigie_frames_captured_total{camera="belt"}') == 2  # slots less the two spare ones
         module.consumer.paused = False
         await until(lambda: len(module.consumer.items) == 60, "all frames")
