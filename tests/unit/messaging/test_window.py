@@ -111,3 +111,52 @@ def test_a_consumer_that_became_quick_gets_whatever_waits_again() -> None:
 def test_nothing_known_limits_nothing() -> None:
     assert Window(2, 3.0).room_for_newest() == 1000
     assert processed([1] * 50, message_s=0.0, item_s=0.1).room_for_newest() == 1000
+
+
+def test_what_has_left_the_window_says_so() -> None:
+    window, one, other = Window(2, 3.0), flight(1), flight(2)
+    window.add(one)
+    window.add(other)
+    window.confirm(1, 0.1)
+    assert (one.in_window, other.in_window) == (False, True)
+    assert window.holds("cam")
+    window.remove(other)
+    assert not other.in_window
+    assert not window.holds("cam")
+
+
+def test_looking_is_of_no_use_only_while_every_flight_wakes_us() -> None:
+    window, quiet = Window(3, 3.0), flight(1)
+    assert not window.tells
+    window.add(flight(2))
+    window.flights[0].wakes = True
+    assert window.tells
+    window.add(quiet)
+    assert not window.tells
+
+
+def test_the_other_lanes_position_counts_only_for_flights_that_have_been_on_both() -> None:
+    window = Window(3, 3.0)
+    for sent in (1, 2):
+        window.add(flight(sent))
+    assert not window.confirm(0, 0.1, moved_position=9)
+    window.flights[0].moved = True
+    assert not window.confirm(0, 0.2)
+    assert window.confirm(0, 0.3, moved_position=1)
+    assert [one.sent for one in window.flights] == [2]
+
+
+def test_a_slow_moment_is_forgotten_a_tenth_with_each_quick_message() -> None:
+    window = Window(2, 3.0)
+    for sent, (taken_at, done_at) in enumerate([(0.0, 2.0), (2.0, 2.0), (2.0, 2.0)], 1):
+        window.add(flight(sent, acknowledged_at=taken_at))
+        window.confirm(sent, done_at)
+    assert window.slowest_s == 2.0 * 0.9 * 0.9
+
+
+def test_more_than_a_thousand_are_never_in_flight_and_one_always_may_join() -> None:
+    window = Window(2, 3.0)
+    window.add(flight(1, items=999))
+    assert window.room_for_newest() == 1
+    window.add(flight(2, items=5))
+    assert window.room_for_newest() == 1

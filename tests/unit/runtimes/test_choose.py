@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from vigie.runtimes.candidate import Candidate, cpu_candidate
 from vigie.runtimes.choosing.candidates import Rejected
 from vigie.runtimes.choosing.candidates_here import Here
-from vigie.runtimes.choosing.choose import choose
+from vigie.runtimes.choosing.choose import Rejection, choose
 from vigie.runtimes.choosing.objective import Objective, Selection
 from vigie.runtimes.measuring.measure import without_hope
 from vigie.runtimes.measuring.measurement import Failure, Measured, Trial, figures
@@ -211,3 +212,84 @@ def test_a_requirement_is_explained_by_what_is_lacking_of_it_and_by_nothing_else
     choice = choose([measured(ONE, 5)], objective, not_here)
     assert "no libcudart.so.13 (use the image for NVIDIA)" in choice.unmet
     assert "openvino" not in choice.unmet
+
+
+@pytest.mark.parametrize(
+    ("kind", "headline"),
+    [
+        ("latency", "latency: cpu/fp32/2t takes 5.1235 ms per run, undisturbed; next cpu/fp32/1t 9"),
+        (
+            "throughput",
+            "throughput: cpu/fp32/2t takes 5.1235 ms per inference, as many at a time as it runs; next cpu/fp32/1t 9",
+        ),
+        (
+            "energy",
+            "energy: cpu/fp32/2t takes 5.1235 CPU ms per inference (an estimate of energy); next cpu/fp32/1t 9",
+        ),
+    ],
+    ids=["latency", "throughput", "energy"],
+)
+def test_the_first_reason_is_the_choice_with_its_figure_and_the_next_best(kind: Any, headline: str) -> None:
+    reasons = choose([measured(ONE, 9, 9), measured(TWO, 5.12345678, 5.12345678)], Objective(kind=kind)).reasons
+    assert reasons[0] == headline
+    assert len(reasons) == (2 if kind == "energy" else 1)
+
+
+def test_one_candidate_has_no_next_and_a_metered_one_no_estimate() -> None:
+    choice = choose([measured(GPU, 9, joules=0.02)], Objective(kind="energy"))
+    assert choice.reasons == (f"energy: {GPU.key} takes 0.02 J per inference",)
+
+
+def test_a_meter_that_was_read_for_some_ranks_all_by_the_estimate() -> None:
+    of = [measured(ONE, 8, cpu_ms=8.0, joules=0.01), measured(TWO, 5, cpu_ms=5.0)]
+    choice = choose(of, Objective(kind="energy"))
+    assert (choice.chosen, choice.ranking[0].unit) == (TWO, "CPU ms per inference (an estimate of energy)")
+
+
+def test_another_device_is_read_by_what_it_delivers_and_a_cpu_by_its_threads_and_runs() -> None:
+    pooled = cpu_candidate("fp32", 3, runs=2)
+    of = [
+        measured(GPU, 50, per_s=400.0, cpu_ms=1.0),
+        measured(pooled, 9, cpu_ms=30.0, p10_ms=8.0),
+        measured(cpu_candidate("fp32", 4), 9, cpu_ms=8.0, p10_ms=7.0),
+    ]
+    ranking = choose(of, Objective(kind="throughput")).ranking
+    assert [one.value for one in ranking] == [2.5, 5.0, 7.0]
+    assert [one.value for one in choose([measured(pooled, 9, cpu_ms=30.0, p10_ms=14.0)], Objective()).ranking] == [7.0]
+
+
+def test_what_is_preferred_leads_and_the_rest_follows_by_its_figures() -> None:
+    of = [measured(INT8, 7), measured(GPU, 9), measured(ONE, 5), measured(NPU, 6)]
+    choice = choose(of, Objective(prefer=Selection(devices=("GPU",))))
+    assert [one.candidate for one in choice.ranking] == [GPU, ONE, NPU, INT8]
+    assert choice.reasons[1] == "preferred: device GPU"
+
+
+def test_a_tie_goes_to_fewer_threads_then_to_onnxruntime_then_to_the_quicker() -> None:
+    other = Candidate("openvino", "openvino", "CPU", "fp32", 1)
+    assert chosen(measured(other, 5.0), measured(ONE, 5.0)) == ONE.key
+    assert chosen(measured(TWO, 4.99), measured(other, 5.0)) == other.key
+    assert chosen(measured(INT8, 5.01), measured(ONE, 5.0)) == ONE.key
+
+
+def test_a_candidate_of_another_process_is_on_the_cpu_as_one_of_ours_is() -> None:
+    sent = msgspec.json.decode(msgspec.json.encode(ONE), type=Candidate)
+    assert choose([measured(sent, 8, cpu_ms=8.0)], Objective(kind="energy")).chosen == ONE
+    assert choose([measured(sent, 8, per_s=1.0, cpu_ms=8.0)], Objective(kind="throughput")).ranking[0].value == 8.0
+
+
+def test_what_never_was_measured_is_rejected_after_what_was_with_those_first_that_have_a_remedy() -> None:
+    not_here = [Rejection("a", "lacks a driver"), Rejection("b", "lacks a wheel", "install it")]
+    choice = choose([measured(INT8)], Objective(), not_here)
+    assert [one.candidate for one in choice.rejected] == [INT8.key, "b", "a"]
+
+
+def test_a_requirement_that_nothing_here_has_sends_to_the_doctor_and_a_long_story_is_cut() -> None:
+    wanted = Objective(require=Selection(providers=("qnn-htp",)))
+    assert choose([], wanted).unmet == (
+        f"required {wanted.require.in_words()}, and it cannot serve: "
+        "no candidate has it; see './vigie doctor' for what this machine offers"
+    )
+    story = measured(NPU, failure=Failure("refused", "x" * 900))
+    before = f"required {wanted.require.in_words()}, and it cannot serve: "
+    assert choose([story], wanted).unmet == before + f"{NPU.key}: " + "x" * (600 - len(f"{NPU.key}: "))
