@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -238,3 +239,12 @@ def test_a_desired_change_is_pushed_only_to_a_connected_module_that_asked_for_it
     rules.lose(2, b)
     rules.state.push_desired("b", {"a": 2})
     assert published(rules.collect()) == []
+
+
+@pytest.mark.parametrize("properties", [[], 7, "desired"], ids=["array", "number", "text"])
+def test_properties_that_are_not_an_object_are_refused_and_missing_ones_are_not(properties: Any) -> None:
+    twins = HubTwins()
+    with pytest.raises(TwinRefusedError, match="properties: expected a JSON object"):
+        write(twins, {"properties": properties})
+    assert write(twins, {"properties": None, "tags": {"site": "north"}}) is None
+    assert twins.get("b").tags == {"site": "north"}
