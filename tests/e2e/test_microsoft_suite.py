@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -25,7 +26,7 @@ SUITE_S = 3000
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatedHub]:
     hub = OperatedHub(tmp_path_factory.mktemp("suite-hub"), manifest(ROUTES, modules=["unused"]))
     try:
         hub.start()
@@ -75,7 +76,15 @@ def counts(report: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("transport", ["mqtt", "mqttws"])
 @pytest.mark.parametrize("flavour", ["sync", "aio"])
-def test_the_suite_passes(hub, suite, python, tmp_path: Path, flavour, transport, record_property) -> None:
+def test_the_suite_passes(
+    hub: OperatedHub,
+    suite: Path,
+    python: Path,
+    tmp_path: Path,
+    flavour: str,
+    transport: str,
+    record_property: Callable[[str, object], None],
+) -> None:
     report = tmp_path / "report.xml"
     wanted = "not stress" if may_filter() else "not stress and not dropped_connection and not uses_iptables"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "IOTEDGE_"))}

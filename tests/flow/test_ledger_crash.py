@@ -13,7 +13,7 @@ PROGRAM = Path(__file__).parents[1] / "support/ledger_crash.py"
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_no_committed_item_is_lost_and_none_comes_twice_after_the_idempotency_key(tmp_path: Path, seed) -> None:
+def test_no_committed_item_is_lost_and_none_comes_twice_after_the_idempotency_key(tmp_path: Path, seed: int) -> None:
     command = [sys.executable, str(PROGRAM), str(tmp_path), str(seed), "100"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert run.returncode == 0, run.stderr

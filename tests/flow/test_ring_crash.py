@@ -63,7 +63,9 @@ def as_json(reference: RingReference) -> dict:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_no_torn_or_stale_frame_is_accepted_when_either_side_is_killed_at_random_moments(folder, seed) -> None:
+def test_no_torn_or_stale_frame_is_accepted_when_either_side_is_killed_at_random_moments(
+    folder: Path, seed: int
+) -> None:
     report = crash_run(folder, seed, "protected")
     assert report["torn"] == 0
     assert report["good"] >= KILLS
@@ -73,11 +75,11 @@ def test_no_torn_or_stale_frame_is_accepted_when_either_side_is_killed_at_random
     assert min(report["killed"].values()) > KILLS / 4
 
 
-def test_the_same_run_without_the_lock_does_accept_torn_frames(folder) -> None:
+def test_the_same_run_without_the_lock_does_accept_torn_frames(folder: Path) -> None:
     assert crash_run(folder, 1, "unprotected")["torn"] > 0
 
 
-def test_a_stopped_reader_costs_its_slots_and_never_blocks_the_writer(folder) -> None:
+def test_a_stopped_reader_costs_its_slots_and_never_blocks_the_writer(folder: Path) -> None:
     with RingWriter.open(folder, "camera-dock", slot_bytes=64, slots=4) as ring:
         references = [ring.write(np.full(64, n, np.uint8)) for n in range(2)]
         with holder(folder, [as_json(reference) for reference in references]) as reader:
@@ -89,7 +91,7 @@ def test_a_stopped_reader_costs_its_slots_and_never_blocks_the_writer(folder) ->
                 assert written.slot not in held
 
 
-def test_a_ring_that_stopped_readers_hold_as_a_whole_drops_and_a_killed_reader_frees_it(folder) -> None:
+def test_a_ring_that_stopped_readers_hold_as_a_whole_drops_and_a_killed_reader_frees_it(folder: Path) -> None:
     with RingWriter.open(folder, "camera-dock", slot_bytes=64, slots=2) as ring:
         references = [ring.write(np.zeros(64, np.uint8)) for _ in range(2)]
         with holder(folder, [as_json(reference) for reference in references]) as reader:
@@ -100,7 +102,7 @@ def test_a_ring_that_stopped_readers_hold_as_a_whole_drops_and_a_killed_reader_f
             assert ring.write(np.zeros(64, np.uint8)) is not None
 
 
-def test_a_stopped_writer_makes_its_slot_gone_and_keeps_nobody_waiting(folder) -> None:
+def test_a_stopped_writer_makes_its_slot_gone_and_keeps_nobody_waiting(folder: Path) -> None:
     with RingWriter.open(folder, "camera-dock", slot_bytes=64, slots=1) as ring:
         reference = ring.write(np.zeros(64, np.uint8))
     with RingPool(folder) as pool:
@@ -113,7 +115,7 @@ def test_a_stopped_writer_makes_its_slot_gone_and_keeps_nobody_waiting(folder) -
             assert caught.value.reason == "overwritten"
 
 
-def test_a_second_writer_learns_which_process_writes_and_takes_over_once_it_is_killed(folder) -> None:
+def test_a_second_writer_learns_which_process_writes_and_takes_over_once_it_is_killed(folder: Path) -> None:
     with holder(folder, [{"write": "camera-dock"}]) as writer:
         with pytest.raises(RingBusyError, match=f"written by process {writer.pid};"):
             RingWriter.open(folder, "camera-dock", slot_bytes=64, slots=1)
@@ -125,7 +127,7 @@ def test_a_second_writer_learns_which_process_writes_and_takes_over_once_it_is_k
                 assert frame.all()
 
 
-def test_a_user_who_may_only_read_the_folder_can_lease(folder) -> None:
+def test_a_user_who_may_only_read_the_folder_can_lease(folder: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("another user is needed, so root is")
     folder.chmod(0o755)

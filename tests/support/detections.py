@@ -12,7 +12,9 @@ from vigie.contracts.envelope import DETECTIONS, Envelope
 MODEL = "tiny@1"
 
 
-def make_item(seq: int, *, camera: str = "dock", boot: str = "0badcafe", labels: tuple[str, ...] = ("bottle",)):
+def make_item(
+    seq: int, *, camera: str = "dock", boot: str = "0badcafe", labels: tuple[str, ...] = ("bottle",)
+) -> DetectionsItem:
     found = [Detection(label, n, 0.875, (1.0, 2.0, 30.5, 40.25)) for n, label in enumerate(labels)]
     return DetectionsItem(
         camera=camera,

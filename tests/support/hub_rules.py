@@ -39,7 +39,9 @@ class Table:
 class Rules:
     """A `HubState`, its effects collected in ``done``."""
 
-    def __init__(self, routes: dict[str | None, list[To]], *, waiting: Any = None, state: Any = None, **settings: Any):
+    def __init__(
+        self, routes: dict[str | None, list[To]], *, waiting: Any = None, state: Any = None, **settings: Any
+    ) -> None:
         self.state = HubState(DEVICE, Table(routes), HubSettings(**settings), **(state or {}))
         self.done: list[Effect] = []
         self._links = iter(range(1, 10_000))

@@ -18,15 +18,17 @@ import threading
 import time
 import urllib.parse
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
 from vigie_edgehub.mqtt.codec import PacketReader, encode
@@ -139,7 +141,7 @@ class MeanHub:
     def reset_connections(self) -> None:
         self._loop.call_soon_threadsafe(self._reset)
 
-    def _call(self, coroutine) -> None:
+    def _call(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     async def _start(self) -> None:
@@ -370,7 +372,7 @@ def make_certificate(chain: Path, ca_file: Path, host: str) -> None:
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mean ca")])
 
-    def build(subject: x509.Name, key, *, authority: bool) -> x509.Certificate:
+    def build(subject: x509.Name, key: CertificatePublicKeyTypes, *, authority: bool) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)

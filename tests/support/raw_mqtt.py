@@ -10,12 +10,15 @@ import hashlib
 import hmac
 import ssl
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Empty, Queue
 from urllib.parse import quote, unquote
 
 import paho.mqtt.client as mqtt
+
+from support.hub import HubProcess
 
 DEADLINE_S = 30.0
 CLIENT_TYPE = quote("raw-test/1", safe="")
@@ -107,7 +110,7 @@ class RawClient:
 
 
 @contextmanager
-def raw_client(hub, module: str | None, *, listen: bool = True):
+def raw_client(hub: HubProcess, module: str | None, *, listen: bool = True) -> Iterator[RawClient]:
     """A `RawClient` of a `HubProcess`, with the key that its service side tells."""
     service = hub.service()
     device = service.hub.device_id

@@ -17,7 +17,9 @@ import struct
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,13 +43,13 @@ GOOD, TORN, GONE, ODD, WRITTEN, FULL = b"g", b"t", b"o", b"d", b"w", b"f"
 
 
 class UnprotectedPool(RingPool):
-    def acquire(self, reference):
+    def acquire(self, reference: Any) -> np.ndarray:
         ring = self._rings.get(reference.ring) or self._open(reference.ring)
         if ring.sequence(reference.slot) != reference.sequence:
             raise FrameGoneError(reference.ring, DropReason.OVERWRITTEN, "sequence")
         return ring.array(reference.slot, reference.shape, np.dtype("uint8"), int(np.prod(reference.shape)))
 
-    def release(self, reference) -> None:
+    def release(self, reference: Any) -> None:
         pass
 
 
@@ -84,7 +86,7 @@ def read_frames(pool: RingPool, pixels: RandomPixels, references_in: int, result
                 os.write(results_out, GOOD if good else TORN)
 
 
-def fork(work) -> int:
+def fork(work: Callable[[], object]) -> int:
     pid = os.fork()
     if pid == 0:
         try:

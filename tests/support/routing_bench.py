@@ -7,9 +7,10 @@ every endpoint; queues are in order, so what had been routed there would have co
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from support.hub import manifest, wait_until
+from support.hub import HubProcess, manifest, wait_until
 from support.raw_mqtt import Received, raw_client
 
 MARK = b"mark"
@@ -23,7 +24,7 @@ _ENDPOINT = re.compile(
 class RoutingBench:
     """``send`` and ``received`` are in terms of endpoints: ``module/input`` and ``$upstream``."""
 
-    def __init__(self, hub, listening: tuple[str, ...], others: tuple[str, ...], stack: ExitStack) -> None:
+    def __init__(self, hub: HubProcess, listening: tuple[str, ...], others: tuple[str, ...], stack: ExitStack) -> None:
         self.hub = hub
         self.service = hub.service()
         self.modules = [*listening, PROBE, *others]
@@ -85,7 +86,7 @@ class RoutingBench:
 
 
 @contextmanager
-def routing_bench(hub, *listening: str, others: tuple[str, ...] = ()):
+def routing_bench(hub: HubProcess, *listening: str, others: tuple[str, ...] = ()) -> Iterator[RoutingBench]:
     """``listening``: modules with a raw client here. ``others``: in the manifest too, connected by the test."""
     with ExitStack() as stack:
         yield RoutingBench(hub, listening, others, stack)

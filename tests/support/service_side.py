@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPSConnection
 from pathlib import Path
+from typing import Any
 
 from support import hub as hub_support
 from support.hub import HubProcess, shut_down, wait_until
@@ -24,18 +25,18 @@ def manifest(*modules: str, routes: dict | None = None, desired: dict | None = N
 class OperatedHub(HubProcess):
     """A hub process and what an operator does with it."""
 
-    def registry(self):
+    def registry(self) -> Any:
         from azure.iot.hub import IoTHubRegistryManager
 
         return IoTHubRegistryManager.from_connection_string(self.connection_string)
 
-    def configurations(self):
+    def configurations(self) -> Any:
         from azure.iot.hub import IoTHubConfigurationManager
 
         return IoTHubConfigurationManager.from_connection_string(self.connection_string)
 
     @contextmanager
-    def module(self, name: str, *, prepare=None) -> Iterator:
+    def module(self, name: str, *, prepare: Callable[[Any], None] | None = None) -> Iterator:
         """A connected SDK client; ``prepare(client)`` sets handlers before it connects."""
         client = self.client(name)
         try:
@@ -46,7 +47,9 @@ class OperatedHub(HubProcess):
         finally:
             shut_down(client)
 
-    def raw(self, verb: str, path: str, body: bytes | None = None, headers: dict | None = None, *, port=None):
+    def raw(
+        self, verb: str, path: str, body: bytes | None = None, headers: dict | None = None, *, port: int | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
         """One request without any client's help: (status, headers, body)."""
         described = self.description
         host, _, service_port = described["service_url"].removeprefix("https://").partition(":")

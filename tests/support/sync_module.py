@@ -7,8 +7,9 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -47,7 +48,7 @@ class Device:
         monkeypatch.setattr(sync, "open_service", self._open_service)
 
     @contextlib.asynccontextmanager
-    async def _open_service(self, env, config_type):
+    async def _open_service(self, env: Any, config_type: Any) -> AsyncIterator[Any]:
         make = functools.partial(open_service, make_link=self.hub.link("sync"))
         async with make(env, config_type) as service:
             self.service = service
@@ -71,7 +72,7 @@ class Device:
         await asyncio.wait([self._task])
         self.service = None
 
-    def feed(self, items, *, sent: int | None = None) -> int:
+    def feed(self, items: Sequence[Any], *, sent: int | None = None) -> int:
         self._sent = self._sent + 1 if sent is None else sent
         body = detections_message(self._sent, items, boot=BOOT)
         self.hub.store("inference", "detections", UpstreamMessage("inference", "detections", body, {}, None))
@@ -88,10 +89,10 @@ class Device:
     async def until_processed(self, sent: int) -> None:
         await self.until(lambda: self.cursor.position(BOOT) == sent)
 
-    async def method(self, name: str, payload=None):
+    async def method(self, name: str, payload: Any = None) -> tuple[int, Any]:
         return await asyncio.to_thread(self.hub.invoke, "sync", name, payload, DEADLINE_S)
 
-    async def configure(self, **wanted) -> None:
+    async def configure(self, **wanted: Any) -> None:
         """Set desired properties and wait until they are in force and what was due before is gone."""
         wanted = self.always | wanted
         self.hub.set_desired("sync", wanted)

@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -24,13 +26,13 @@ SLEEPS = "import os, time\nprint('ready', os.getpid(), flush=True)\nwhile True: 
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     with running_hub(tmp_path_factory.mktemp("agent"), manifest("camera", "away")) as hub:
         yield hub
 
 
 @contextmanager
-def supervising(hub: HubProcess, folder: Path):
+def supervising(hub: HubProcess, folder: Path) -> Iterator[str]:
     """A supervisor beside the hub, with one process, in a loop of its own; yields the process's log."""
     log = folder / "camera.log"
     ended = asyncio.Event()
@@ -62,7 +64,7 @@ def call(hub: HubProcess, method: str, payload: object = None) -> tuple[int, obj
     return reply.status, json.loads(bytes(reply.payload))
 
 
-def test_without_a_supervisor_the_agent_is_absent_and_the_answer_says_what_would_be_there(hub) -> None:
+def test_without_a_supervisor_the_agent_is_absent_and_the_answer_says_what_would_be_there(hub: HubProcess) -> None:
     with pytest.raises(
         HubAnswerError, match=r"nothing supervises modules beside this hub; './vigie up' does"
     ) as caught:
@@ -70,7 +72,7 @@ def test_without_a_supervisor_the_agent_is_absent_and_the_answer_says_what_would
     assert (caught.value.status, caught.value.error_code) == (404, 404103)
 
 
-def test_the_agent_answers_ping_logs_and_restarts_as_edge_agent_does(hub, tmp_path: Path) -> None:
+def test_the_agent_answers_ping_logs_and_restarts_as_edge_agent_does(hub: HubProcess, tmp_path: Path) -> None:
     with supervising(hub, tmp_path) as log:
         assert call(hub, "ping") == call(hub, "Ping", {}) == (200, None)
         asked = {"schemaVersion": "1.0", "items": [{"id": "cam.*", "filter": {"tail": 1}}], "encoding": "none"}
@@ -94,7 +96,7 @@ def test_the_agent_answers_ping_logs_and_restarts_as_edge_agent_does(hub, tmp_pa
     ids=["not served", "no payload", "no items", "bad expression", "no version", "not supervised"],
 )
 def test_a_wrong_request_gets_edge_agents_status_and_a_message(
-    hub, tmp_path: Path, method, payload, status, says
+    hub: HubProcess, tmp_path: Path, method: str, payload: dict[str, Any] | None, status: int, says: str
 ) -> None:
     with supervising(hub, tmp_path):
         answered, told = call(hub, method, payload)
@@ -102,7 +104,7 @@ def test_a_wrong_request_gets_edge_agents_status_and_a_message(
     assert says in told["message"]
 
 
-def test_a_module_that_connects_as_the_agent_is_asked_itself(hub, tmp_path: Path) -> None:
+def test_a_module_that_connects_as_the_agent_is_asked_itself(hub: HubProcess, tmp_path: Path) -> None:
     from azure.iot.device import MethodResponse
 
     with supervising(hub, tmp_path):

@@ -7,11 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.hub import running_hub, wait_until
+from support.hub import HubProcess, running_hub, wait_until
 from support.node import INSTALL_S, node_folder
 from vigie_edgehub.service.client import ServiceClient
 
@@ -41,13 +43,13 @@ def commands_after(words: str) -> list[str]:
 
 
 @pytest.fixture
-def hub(tmp_path: Path):
+def hub(tmp_path: Path) -> Iterator[HubProcess]:
     with running_hub(tmp_path / "hub", json.loads(block("deployment.json"))) as hub:
         yield hub
 
 
 @pytest.fixture(params=["thermometer.py", "thermometer.js"])
-def project(request, hub, tmp_path: Path):
+def project(request: Any, hub: HubProcess, tmp_path: Path) -> Iterator[list[Any]]:
     """Both modules, each as a process of its own; the sender in two languages."""
     processes = []
     for module, file in (("filter", "my_filter.py"), ("thermometer", request.param)):
@@ -61,7 +63,7 @@ def project(request, hub, tmp_path: Path):
         process.wait()
 
 
-def test_the_project_of_the_page_does_what_the_page_says(hub, project) -> None:
+def test_the_project_of_the_page_does_what_the_page_says(hub: HubProcess, project: list[Any]) -> None:
     service = ServiceClient.open(hub.state)
 
     def reported() -> int | None:
@@ -75,7 +77,7 @@ def test_the_project_of_the_page_does_what_the_page_says(hub, project) -> None:
     assert (answer.status, json.loads(bytes(answer.payload))) == (200, {"reset": True})
 
 
-def test_the_leaf_device_of_the_page_does_what_the_page_says(hub, tmp_path: Path) -> None:
+def test_the_leaf_device_of_the_page_does_what_the_page_says(hub: HubProcess, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "vigie").symlink_to(ROOT / "vigie")

@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ OUT = {"out": route("a/out", "b/in")}
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     with running_hub(tmp_path_factory.mktemp("hub"), manifest(OUT)) as hub:
         yield hub
 
@@ -61,7 +62,7 @@ def test_a_state_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -
     assert "--state" in sentence
 
 
-def test_a_second_hub_on_the_same_state_folder_is_one_sentence(hub) -> None:
+def test_a_second_hub_on_the_same_state_folder_is_one_sentence(hub: HubProcess) -> None:
     sentence = run_refused("--manifest", hub.manifest_file, "--state", hub.state)
     assert "another hub runs" in sentence
 
@@ -120,18 +121,18 @@ def test_another_address_gets_another_server_certificate_from_the_same_authority
             moved.close()
 
 
-def test_two_hubs_side_by_side_have_their_own_addresses(hub, tmp_path: Path) -> None:
+def test_two_hubs_side_by_side_have_their_own_addresses(hub: HubProcess, tmp_path: Path) -> None:
     with running_hub(tmp_path, manifest(OUT)) as other:
         assert other.description["listen"] != hub.description["listen"]
 
 
-def test_secrets_are_readable_by_their_owner_only(hub) -> None:
+def test_secrets_are_readable_by_their_owner_only(hub: HubProcess) -> None:
     names = ["keys.json", "ca/ca.key", "ca/server.key", "service-connection-string"]
     assert {stat.S_IMODE((hub.state / name).stat().st_mode) for name in names} == {0o600}
     assert stat.S_IMODE(Path(hub.description["workload_dir"]).stat().st_mode) == 0o700
 
 
-def test_the_edge_hub_reports_its_configuration_and_its_clients(hub) -> None:
+def test_the_edge_hub_reports_its_configuration_and_its_clients(hub: HubProcess) -> None:
     with wire(hub, "a") as a:
         reported = wait_until(lambda: hub.service().twin("$edgeHub")["properties"]["reported"])
         assert reported["lastDesiredStatus"] == {"code": 200, "description": ""}
@@ -161,7 +162,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def workload(hub, module: str, verb: str, path: str, body: bytes | None = None) -> tuple[int, dict]:
+def workload(hub: HubProcess, module: str, verb: str, path: str, body: bytes | None = None) -> tuple[int, dict]:
     environment = module_environment(hub.hub_json, module)
     connection = _UnixConnection(environment["IOTEDGE_WORKLOADURI"].removeprefix("unix://"))
     connection.putrequest(verb, path)
@@ -174,28 +175,28 @@ def workload(hub, module: str, verb: str, path: str, body: bytes | None = None) 
     return answer.status, content
 
 
-def test_sign_needs_neither_content_type_nor_the_right_generation(hub) -> None:
+def test_sign_needs_neither_content_type_nor_the_right_generation(hub: HubProcess) -> None:
     body = json.dumps({"keyId": "primary", "algo": "HMACSHA256", "data": base64.b64encode(b"me\n123").decode()})
     status, answer = workload(hub, "a", "POST", "/modules/a/genid/any/sign?api-version=2018-06-28", body.encode())
     wanted = hmac.new(base64.b64decode(key_of(hub, "a")), b"me\n123", hashlib.sha256).digest()
     assert (status, answer) == (200, {"digest": base64.b64encode(wanted).decode()})
 
 
-def test_a_socket_signs_for_its_own_module_only(hub) -> None:
+def test_a_socket_signs_for_its_own_module_only(hub: HubProcess) -> None:
     body = json.dumps({"data": base64.b64encode(b"x").decode()}).encode()
     _, asked_for_b = workload(hub, "a", "POST", "/modules/b/genid/1/sign?api-version=x", body)
     _, own = workload(hub, "a", "POST", "/modules/a/genid/1/sign?api-version=x", body)
     assert asked_for_b == own
 
 
-def test_the_trust_bundle_is_the_authority_as_plain_pem(hub) -> None:
+def test_the_trust_bundle_is_the_authority_as_plain_pem(hub: HubProcess) -> None:
     status, answer = workload(hub, "a", "GET", "/trust-bundle?api-version=2020-07-07")
     assert status == 200
     assert answer["certificate"] == Path(hub.description["ca_file"]).read_text()
 
 
 @pytest.mark.parametrize("body", [b"", b"no json", b"[]", b'{"data":5}'])
-def test_a_sign_request_without_data_is_400_and_hurts_nobody(hub, body) -> None:
+def test_a_sign_request_without_data_is_400_and_hurts_nobody(hub: HubProcess, body: bytes) -> None:
     status, answer = workload(hub, "a", "POST", "/modules/a/genid/1/sign?api-version=x", body)
     assert status == 400
     assert "message" in answer

@@ -38,7 +38,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatedHub]:
 
 
 @pytest.fixture
-def registry(hub, monkeypatch: pytest.MonkeyPatch):
+def registry(hub: OperatedHub, monkeypatch: pytest.MonkeyPatch) -> Any:
     pytest.importorskip("azure.iot.hub", reason="azure-iot-hub 2.7.0 has no wheel for this machine")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", hub.description["ca_file"])
     return hub.registry()
@@ -85,8 +85,8 @@ def device(hub: OperatedHub, connection_string: str, prepare: Any = None, **opti
 
 
 @pytest.mark.parametrize("form", ["through the gateway", "at the gateway itself", "over WebSockets"])
-def test_a_devices_messages_take_the_routes_with_its_id_and_without_a_module(hub, form) -> None:
-    name = f"sender-{form.split()[-1]}"
+def test_a_devices_messages_take_the_routes_with_its_id_and_without_a_module(hub: OperatedHub, form: str) -> None:
+    name = f"sender-{form.rsplit(maxsplit=1)[-1]}"
     text = registered(hub, name)
     if form == "at the gateway itself":
         text = (
@@ -112,7 +112,7 @@ def test_a_devices_messages_take_the_routes_with_its_id_and_without_a_module(hub
     assert "iothub-connection-module-id" not in system
 
 
-def test_a_device_has_a_twin_methods_and_twin_change_notifications_of_its_own(hub, registry) -> None:
+def test_a_device_has_a_twin_methods_and_twin_change_notifications_of_its_own(hub: OperatedHub, registry: Any) -> None:
     def prepare(client: Any) -> None:
         client.on_method_request_received = lambda request: client.send_method_response(
             MethodResponse.create_from_method_request(request, 202, {"got": request.payload})
@@ -143,14 +143,16 @@ def test_a_device_has_a_twin_methods_and_twin_change_notifications_of_its_own(hu
         assert answer["status"] == 202
 
 
-def test_a_method_of_a_device_that_is_away_is_404(hub) -> None:
+def test_a_method_of_a_device_that_is_away_is_404(hub: OperatedHub) -> None:
     registered(hub, "away-1")
     with pytest.raises(HubAnswerError, match="device 'away-1' is not connected") as caught:
         hub.service().invoke_method("/away-1", "open")
     assert caught.value.error_code == 404103
 
 
-def test_messages_from_the_cloud_wait_for_the_device_and_arrive_in_order_once_also_over_a_restart(hub) -> None:
+def test_messages_from_the_cloud_wait_for_the_device_and_arrive_in_order_once_also_over_a_restart(
+    hub: OperatedHub,
+) -> None:
     text = registered(hub, "valve-1")
     inbox = Inbox()
     with device(hub, text, lambda client: setattr(client, "on_message_received", inbox)):
@@ -167,7 +169,7 @@ def test_messages_from_the_cloud_wait_for_the_device_and_arrive_in_order_once_al
     wait_until(lambda: waiting(hub, "valve-1") == 0, what="all acknowledged")
 
 
-def test_a_message_from_the_cloud_expires_is_purged_and_is_bounded_as_in_iot_hub(hub) -> None:
+def test_a_message_from_the_cloud_expires_is_purged_and_is_bounded_as_in_iot_hub(hub: OperatedHub) -> None:
     registered(hub, "valve-2")
     send = hub.service().send_to_device
     with pytest.raises(HubAnswerError, match="iothub-expiry"):
@@ -188,12 +190,14 @@ def test_a_message_from_the_cloud_expires_is_purged_and_is_bounded_as_in_iot_hub
         assert [one.data for one in inbox.wait_for(1)] == [b"new"]
 
 
-def asked(hub: OperatedHub, verb: str, path: str, body: bytes | None = None, headers: dict | None = None):
+def asked(
+    hub: OperatedHub, verb: str, path: str, body: bytes | None = None, headers: dict | None = None
+) -> tuple[int, dict[str, str], bytes]:
     token = ConnectionString.parse(hub.connection_string).token(int(time.time()) + 60)
     return hub.raw(verb, f"{path}?api-version=2021-04-12", body, {"Authorization": token, **(headers or {})})
 
 
-def test_the_service_wide_endpoint_takes_messages_by_their_to_header(hub) -> None:
+def test_the_service_wide_endpoint_takes_messages_by_their_to_header(hub: OperatedHub) -> None:
     registered(hub, "valve-3")
     to = {"iothub-to": "/devices/valve-3/messages/deviceBound"}
     assert asked(hub, "POST", "/messages/deviceBound", b"x", to)[0] == 204
@@ -207,7 +211,7 @@ def test_the_service_wide_endpoint_takes_messages_by_their_to_header(hub) -> Non
     assert waiting(hub, "valve-3") == 1
 
 
-def test_what_a_device_sends_while_the_hub_is_down_comes_when_it_is_back(hub) -> None:
+def test_what_a_device_sends_while_the_hub_is_down_comes_when_it_is_back(hub: OperatedHub) -> None:
     text = registered(hub, "buffer-1")
     inbox = Inbox()
     with device(hub, text) as client:
@@ -222,7 +226,9 @@ def test_what_a_device_sends_while_the_hub_is_down_comes_when_it_is_back(hub) ->
     assert got
 
 
-def test_the_registry_of_azure_iot_hub_creates_changes_lists_and_deletes_devices(hub, registry) -> None:
+def test_the_registry_of_azure_iot_hub_creates_changes_lists_and_deletes_devices(
+    hub: OperatedHub, registry: Any
+) -> None:
     scope = registry.get_device(hub.description["device_id"]).device_scope
     assert scope.startswith("ms-azure-iot-edge://")
     made = registry.create_device_with_sas("made-1", None, None, "enabled", device_scope=scope)
@@ -255,7 +261,9 @@ def test_the_registry_of_azure_iot_hub_creates_changes_lists_and_deletes_devices
          "signature matches neither key"),
     ],
 )  # fmt: skip
-def test_a_device_that_edge_hub_would_not_let_in_is_refused_and_the_log_says_why(hub, why, change, reason) -> None:
+def test_a_device_that_edge_hub_would_not_let_in_is_refused_and_the_log_says_why(
+    hub: OperatedHub, why: str, change: dict[str, Any] | None, reason: str
+) -> None:
     text = registered(hub, "refused-1")
     if change is None:
         assert asked(hub, "DELETE", "/devices/refused-1")[0] == 204
@@ -270,7 +278,7 @@ def test_a_device_that_edge_hub_would_not_let_in_is_refused_and_the_log_says_why
     assert reason in hub.events("connect_refused")[seen]["reason"]
 
 
-def test_disabling_or_deleting_a_device_ends_its_connection(hub) -> None:
+def test_disabling_or_deleting_a_device_ends_its_connection(hub: OperatedHub) -> None:
     text = registered(hub, "ended-1")
     with device(hub, text, connection_retry=False) as client:
         assert asked(hub, "DELETE", "/devices/ended-1", headers={"If-Match": "*"})[0] == 204
@@ -295,12 +303,14 @@ def test_disabling_or_deleting_a_device_ends_its_connection(hub) -> None:
     ],
     ids=["edge", "x509", "other parent", "short key", "blank in id", "long id"],
 )
-def test_what_this_hub_cannot_be_parent_of_is_refused(hub, name, body, status, says) -> None:
+def test_what_this_hub_cannot_be_parent_of_is_refused(
+    hub: OperatedHub, name: str, body: dict[str, Any], status: int, says: str
+) -> None:
     answered, _, told = asked(hub, "PUT", f"/devices/{quote(name)}", json.dumps({"deviceId": name, **body}).encode())
     assert (answered, says in told.decode().replace("\\", "")) == (status, True), told
 
 
-def test_odd_device_ids_keep_their_twins_over_a_restart(hub) -> None:
+def test_odd_device_ids_keep_their_twins_over_a_restart(hub: OperatedHub) -> None:
     for name in ("#" * 128, "a=b;c$d'e", ".device"):
         registered(hub, name)
         hub.service().patch_twin(f"/{name}", {"properties": {"desired": {"n": len(name)}}})

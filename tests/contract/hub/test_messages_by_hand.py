@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from support.hub import Inbox, manifest, running_hub
+from support.hub import HubProcess, Inbox, manifest, running_hub
 from vigie_devkit.cli import main
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     routes = {"a": "FROM /messages/modules/a/outputs/o INTO BrokeredEndpoint('/modules/b/inputs/in')"}
     with running_hub(tmp_path_factory.mktemp("by-hand"), manifest(routes, modules=["a", "b"])) as hub:
         yield hub
 
 
-def vigie(hub, *words: str) -> int:
+def vigie(hub: HubProcess, *words: str) -> int:
     return main(["hub", *words, "--state", str(hub.state)])
 
 
-def test_a_message_goes_straight_into_an_input_with_its_properties(hub) -> None:
+def test_a_message_goes_straight_into_an_input_with_its_properties(hub: HubProcess) -> None:
     inbox = Inbox()
     with hub.sdk("b", inbox):
         assert vigie(hub, "send", "b", "other", '{"x": 1}', "--property", "level=high") == 0
@@ -32,7 +33,7 @@ def test_a_message_goes_straight_into_an_input_with_its_properties(hub) -> None:
     assert (message.content_type, message.content_encoding) == ("application/json", "utf-8")
 
 
-def test_a_message_sent_as_a_module_goes_where_its_routes_lead_and_watch_shows_it(hub) -> None:
+def test_a_message_sent_as_a_module_goes_where_its_routes_lead_and_watch_shows_it(hub: HubProcess) -> None:
     inbox, seen = Inbox(), []
 
     def watch() -> None:
@@ -54,7 +55,7 @@ def test_a_message_sent_as_a_module_goes_where_its_routes_lead_and_watch_shows_i
     assert first.custom_properties["$.cmid"] == "a"
 
 
-def test_a_message_that_no_route_takes_is_said(hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_that_no_route_takes_is_said(hub: HubProcess, capsys: pytest.CaptureFixture[str]) -> None:
     assert vigie(hub, "send", "--as", "a", "nowhere", "{}") == 1
     assert "no route takes output 'nowhere' of module 'a'" in capsys.readouterr().err
 
@@ -69,6 +70,8 @@ def test_a_message_that_no_route_takes_is_said(hub, capsys: pytest.CaptureFixtur
         (["send", "b", "in", "x" * 262_145], "larger than 262144"),
     ],
 )
-def test_what_cannot_be_sent_is_one_sentence(hub, capsys: pytest.CaptureFixture[str], words, text) -> None:
+def test_what_cannot_be_sent_is_one_sentence(
+    hub: HubProcess, capsys: pytest.CaptureFixture[str], words: list[str], text: str
+) -> None:
     assert vigie(hub, *words) != 0
     assert text in capsys.readouterr().err

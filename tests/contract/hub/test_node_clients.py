@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.hub import Inbox, manifest, running_hub, wait_until
+from support.hub import HubProcess, Inbox, manifest, running_hub, wait_until
 from support.node import INSTALL_S, node_folder
 
 pytestmark = pytest.mark.timeout(INSTALL_S + 300)
@@ -24,7 +24,7 @@ def node() -> Path:
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     routes = {
         "back": "FROM /messages/modules/other/outputs/echo INTO BrokeredEndpoint('/modules/b/inputs/echoed')",
         "devices": "FROM /messages/* WHERE NOT is_defined($connectionModuleId) "
@@ -36,7 +36,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory):
         yield hub
 
 
-def module(hub, node: Path, transport: str) -> AbstractContextManager[None]:
+def module(hub: HubProcess, node: Path, transport: str) -> AbstractContextManager[None]:
     """``module.js`` as module `other`, connected."""
     return program(node, hub.environment("other"), "module.js", transport)
 
@@ -63,7 +63,9 @@ def program(node: Path, more: dict[str, str], *words: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("transport", ["mqtt", "websockets"])
-def test_a_module_on_nodes_sdk_gets_inputs_sends_outputs_and_follows_its_twin(hub, node, transport) -> None:
+def test_a_module_on_nodes_sdk_gets_inputs_sends_outputs_and_follows_its_twin(
+    hub: HubProcess, node: Path, transport: str
+) -> None:
     inbox = Inbox()
     with module(hub, node, transport), hub.sdk("b", inbox):
         hub.service().send_message(module="other", input="in", body=transport, content_type="text/plain")
@@ -79,7 +81,9 @@ def test_a_module_on_nodes_sdk_gets_inputs_sends_outputs_and_follows_its_twin(hu
 
 
 @pytest.mark.parametrize("transport", ["mqtt", "websockets"])
-def test_a_leaf_device_on_nodes_sdk_sends_gets_messages_and_methods_and_follows_its_twin(hub, node, transport) -> None:
+def test_a_leaf_device_on_nodes_sdk_sends_gets_messages_and_methods_and_follows_its_twin(
+    hub: HubProcess, node: Path, transport: str
+) -> None:
     shown = hub.description
     name = f"node-{transport}"
     key = hub.service().add_device(name)["authentication"]["symmetricKey"]["primaryKey"]
@@ -101,7 +105,7 @@ def test_a_leaf_device_on_nodes_sdk_sends_gets_messages_and_methods_and_follows_
         )
 
 
-def test_nodes_service_sdk_operates_the_hub_by_its_connection_string_as_it_is(hub, node) -> None:
+def test_nodes_service_sdk_operates_the_hub_by_its_connection_string_as_it_is(hub: HubProcess, node: Path) -> None:
     with module(hub, node, "mqtt"):
         environment = {**os.environ, "NODE_EXTRA_CA_CERTS": hub.description["ca_file"]}
         device = hub.description["device_id"]

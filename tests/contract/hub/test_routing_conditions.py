@@ -8,16 +8,18 @@ The whole table of conditions is in tests/unit/hub/routes; this is the part that
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from support.hub import manifest, running_hub
-from support.routing_bench import routing_bench
+from support.routing_bench import RoutingBench, routing_bench
 from vigie.errors import HubAnswerError
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory):
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoutingBench]:
     with (
         running_hub(tmp_path_factory.mktemp("conditions"), manifest(modules=["sink", "probe"])) as hub,
         routing_bench(hub, "sink") as bench,
@@ -25,7 +27,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory):
         yield bench
 
 
-def holding(bench, conditions: list[str], body: bytes = b"", **wire: str) -> list[str]:
+def holding(bench: RoutingBench, conditions: list[str], body: bytes = b"", **wire: str) -> list[str]:
     """Those of ``conditions`` whose route delivered the message."""
     bench.route(
         *(
@@ -39,7 +41,7 @@ def holding(bench, conditions: list[str], body: bytes = b"", **wire: str) -> lis
     return [condition for n, condition in enumerate(conditions) if f"sink/c{n}" in received]
 
 
-def test_functions_operators_and_literals_decide(bench) -> None:  # 18
+def test_functions_operators_and_literals_decide(bench: RoutingBench) -> None:  # 18
     true = [
         "kind = 'alert'",
         'KIND = "alert"',
@@ -80,7 +82,7 @@ def test_functions_operators_and_literals_decide(bench) -> None:  # 18
 @pytest.mark.parametrize(
     "condition", ["temp > 50", "kind = 3", "3 + true = 4", "NOT kind = 'x'", "length(3) = 1", "twin_change_includes(a)"]
 )
-def test_a_type_clash_is_refused_when_the_routes_are_set(bench, condition) -> None:  # 18
+def test_a_type_clash_is_refused_when_the_routes_are_set(bench: RoutingBench, condition: str) -> None:  # 18
     with pytest.raises(HubAnswerError, match="column"):
         bench.route(f"FROM /messages WHERE {condition} INTO $upstream")
     assert bench.reported_status()["code"] == 400
@@ -107,7 +109,7 @@ PATHS_OTHER = ["$body.prop = 'y'", "$body.list = null", "$body.when <> 'x'", "$b
 
 
 @pytest.mark.parametrize(("encoding", "codec"), [("utf-8", "utf-8"), ("UTF-16", "utf-16-le"), ("utf-32", "utf-32-le")])
-def test_body_paths_are_read_in_three_encodings(bench, encoding, codec) -> None:  # 19
+def test_body_paths_are_read_in_three_encodings(bench: RoutingBench, encoding: str, codec: str) -> None:  # 19
     body = json.dumps(BODY).encode(codec)
     assert holding(bench, PATHS_TRUE + PATHS_OTHER, body, _ct="application/json", _ce=encoding) == PATHS_TRUE
 
@@ -117,15 +119,17 @@ def test_body_paths_are_read_in_three_encodings(bench, encoding, codec) -> None:
     [{}, {"_ct": "application/json"}, {"_ce": "utf-8"}, {"_ct": "text/plain", "_ce": "utf-8"}],
     ids=["neither", "no encoding", "no content type", "another content type"],
 )
-def test_without_json_content_type_and_encoding_no_body_path_holds(bench, wire) -> None:  # 19
+def test_without_json_content_type_and_encoding_no_body_path_holds(
+    bench: RoutingBench, wire: dict[str, Any]
+) -> None:  # 19
     assert holding(bench, PATHS_TRUE, json.dumps(BODY).encode(), **wire) == []
 
 
-def test_a_body_that_is_no_json_object_lets_no_body_path_hold(bench) -> None:  # 19
+def test_a_body_that_is_no_json_object_lets_no_body_path_hold(bench: RoutingBench) -> None:  # 19
     assert holding(bench, PATHS_TRUE, b"[1]", _ct="application/json", _ce="utf-8") == []
 
 
-def test_an_application_property_shadows_and_braces_force_the_system_one(bench) -> None:  # 20
+def test_an_application_property_shadows_and_braces_force_the_system_one(bench: RoutingBench) -> None:  # 20
     true = [
         "$body.prop = 'shadow'",
         "{$body.prop} = 'x'",

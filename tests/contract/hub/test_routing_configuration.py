@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-from support.hub import manifest, running_hub
+from support.hub import HubProcess, manifest, running_hub
 from support.raw_mqtt import raw_client
-from support.routing_bench import routing_bench
+from support.routing_bench import RoutingBench, routing_bench
 from vigie.errors import HubAnswerError
 
 MODULES = ["a", "b", "probe", "sender", "receiver"]
@@ -15,13 +18,13 @@ TO_B = "INTO BrokeredEndpoint('/modules/b/inputs/in')"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     with running_hub(tmp_path_factory.mktemp("configuration"), manifest(modules=MODULES)) as hub:
         yield hub
 
 
 @pytest.fixture(scope="module")
-def bench(hub):
+def bench(hub: HubProcess) -> Iterator[RoutingBench]:
     with routing_bench(hub, "a", "b") as bench:
         yield bench
 
@@ -36,7 +39,7 @@ def content(**members: object) -> dict:
     return whole
 
 
-def test_two_routes_to_one_endpoint_deliver_once_and_another_endpoint_gets_its_own(bench) -> None:  # 12
+def test_two_routes_to_one_endpoint_deliver_once_and_another_endpoint_gets_its_own(bench: RoutingBench) -> None:  # 12
     bench.route(
         {"route": f"FROM /messages/modules/a/outputs/* {TO_B}", "priority": 7},
         {"route": f"FROM /messages/modules/a/* {TO_B}", "priority": 1, "timeToLiveSecs": 60},
@@ -47,7 +50,7 @@ def test_two_routes_to_one_endpoint_deliver_once_and_another_endpoint_gets_its_o
     assert {endpoint: len(messages) for endpoint, messages in received.items()} == {"b/in": 1, "a/in": 1}
 
 
-def test_of_two_routes_to_one_endpoint_the_better_priority_orders_the_queue(hub) -> None:  # 12
+def test_of_two_routes_to_one_endpoint_the_better_priority_orders_the_queue(hub: HubProcess) -> None:  # 12
     # Modules that nobody else is connected as: the bench's clients would come back and take the messages.
     to_receiver = "INTO BrokeredEndpoint('/modules/receiver/inputs/in')"
     routes = {
@@ -65,7 +68,7 @@ def test_of_two_routes_to_one_endpoint_the_better_priority_orders_the_queue(hub)
     assert got == [b"urgent 0", b"urgent 1", b"urgent 2", b"usual 0", b"usual 1", b"usual 2"]
 
 
-def test_another_set_of_routes_is_in_force_at_once_and_a_removed_route_stops(bench) -> None:  # 14
+def test_another_set_of_routes_is_in_force_at_once_and_a_removed_route_stops(bench: RoutingBench) -> None:  # 14
     bench.route(f"FROM /messages/modules/a/outputs/o {TO_A}", f"FROM /messages/modules/b/outputs/o {TO_A}")
     bench.send("a", "o", b"1")
     assert set(bench.received()) == {"a/in"}
@@ -107,7 +110,7 @@ BAD_ROUTES = {
 
 
 def test_a_bad_route_refuses_the_whole_configuration_and_the_old_routes_go_on(
-    bench,
+    bench: RoutingBench,
 ) -> None:  # 15 and the bad ones of 17
     bench.route(f"FROM /messages/modules/a/outputs/o {TO_B}")
     assert bench.reported_status() == {"code": 200, "description": ""}
@@ -125,7 +128,7 @@ def test_a_bad_route_refuses_the_whole_configuration_and_the_old_routes_go_on(
     }
 
 
-def test_a_sound_configuration_after_a_bad_one_is_reported_as_such(bench) -> None:  # 15
+def test_a_sound_configuration_after_a_bad_one_is_reported_as_such(bench: RoutingBench) -> None:  # 15
     with pytest.raises(HubAnswerError):
         bench.service.apply_configuration(manifest({"bad": "FROM"}, modules=MODULES))
     bench.route(f"FROM /messages/modules/a/outputs/o {TO_B}")
@@ -146,30 +149,32 @@ def test_a_sound_configuration_after_a_bad_one_is_reported_as_such(bench) -> Non
         f"FROM /messages/modules/a/outputs/o /* from the camera */ {TO_B}",
     ],
 )
-def test_every_form_of_a_route_that_the_grammar_has_delivers(bench, route) -> None:  # 16 and the good ones of 17
+def test_every_form_of_a_route_that_the_grammar_has_delivers(
+    bench: RoutingBench, route: str
+) -> None:  # 16 and the good ones of 17
     bench.route(route)
     bench.send("a", "o", b"x", kind="x")
     assert set(bench.received()) == {"b/in"}
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.1.0", "1.2", "1.3"])
-def test_a_known_schema_version_is_taken(bench, version) -> None:  # 21
+def test_a_known_schema_version_is_taken(bench: RoutingBench, version: str) -> None:  # 21
     bench.service.apply_configuration(content(schemaVersion=version))
     assert bench.reported_status()["code"] == 200
 
 
 @pytest.mark.parametrize("version", ["0.1", "2.0", "1"])
-def test_an_unknown_schema_version_is_refused(bench, version) -> None:  # 21
+def test_an_unknown_schema_version_is_refused(bench: RoutingBench, version: str) -> None:  # 21
     with pytest.raises(HubAnswerError, match="schemaVersion"):
         bench.service.apply_configuration(content(schemaVersion=version))
 
 
-def test_an_absent_schema_version_is_refused(bench) -> None:  # 21
+def test_an_absent_schema_version_is_refused(bench: RoutingBench) -> None:  # 21
     with pytest.raises(HubAnswerError, match="schemaVersion"):
         bench.service.apply_configuration(content(schemaVersion=None))
 
 
-def test_a_route_object_without_priority_and_ttl_delivers_and_no_routes_are_fine(bench) -> None:  # 22
+def test_a_route_object_without_priority_and_ttl_delivers_and_no_routes_are_fine(bench: RoutingBench) -> None:  # 22
     bench.route({"route": f"FROM /messages/modules/a/outputs/o {TO_B}"})
     bench.send("a", "o", b"x")
     assert set(bench.received()) == {"b/in"}
@@ -191,7 +196,7 @@ def test_a_route_object_without_priority_and_ttl_delivers_and_no_routes_are_fine
     ],
     ids=str,
 )
-def test_a_malformed_section_is_refused(bench, members) -> None:  # 22
+def test_a_malformed_section_is_refused(bench: RoutingBench, members: dict[str, Any]) -> None:  # 22
     with pytest.raises(HubAnswerError):
         bench.service.apply_configuration(content(**members))
     assert bench.reported_status()["code"] == 400

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from azure.iot.device import Message
 
-from support.hub import Inbox, manifest, running_hub
-from support.routing_bench import routing_bench
+from support.hub import HubProcess, Inbox, manifest, running_hub
+from support.routing_bench import RoutingBench, routing_bench
 
 TO_ML_1 = "INTO BrokeredEndpoint('/modules/ml/inputs/in1')"
 TO_ML_2 = "INTO BrokeredEndpoint('/modules/ml/inputs/in2')"
@@ -15,7 +17,7 @@ UP = "INTO $upstream"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     with running_hub(
         tmp_path_factory.mktemp("routing"), manifest(modules=["ml", "asa", "probe", "sdkA", "sdkB"])
     ) as hub:
@@ -23,7 +25,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def bench(hub):
+def bench(hub: HubProcess) -> Iterator[RoutingBench]:
     with routing_bench(hub, "ml", "asa", others=("sdkA", "sdkB")) as bench:
         yield bench
 
@@ -35,7 +37,7 @@ def bodies(received: dict) -> dict[str, list[bytes]]:
     }
 
 
-def test_telemetry_of_the_device_goes_upstream_and_to_no_module(bench) -> None:  # 1
+def test_telemetry_of_the_device_goes_upstream_and_to_no_module(bench: RoutingBench) -> None:  # 1
     bench.route(f"FROM /messages {UP}", f"FROM /messages/modules/ml {TO_ML_1}")
     bench.send(None, body=b"leaf", temp="60", _mid="m1", _ct="text/plain", _ce="utf-8")
     received = bench.received()
@@ -46,7 +48,7 @@ def test_telemetry_of_the_device_goes_upstream_and_to_no_module(bench) -> None: 
     assert record.system_properties["content-type"] == "text/plain"
 
 
-def test_telemetry_of_the_device_goes_to_a_module_and_not_upstream(bench) -> None:  # 2
+def test_telemetry_of_the_device_goes_to_a_module_and_not_upstream(bench: RoutingBench) -> None:  # 2
     bench.route(f"FROM /messages {TO_ML_1}", f"FROM /messages/modules/ml/outputs/x {UP}")
     bench.send(None, body=b"leaf", temp="60")
     received = bench.received()
@@ -54,7 +56,7 @@ def test_telemetry_of_the_device_goes_to_a_module_and_not_upstream(bench) -> Non
     assert received["ml/in1"][0].properties["temp"] == "60"
 
 
-def test_each_stage_of_a_chain_gets_only_what_the_stage_before_sent(bench) -> None:  # 3
+def test_each_stage_of_a_chain_gets_only_what_the_stage_before_sent(bench: RoutingBench) -> None:  # 3
     bench.route(
         f"FROM /messages WHERE NOT is_defined($connectionModuleId) {TO_ML_1}",
         f"FROM /messages/modules/ml {TO_ASA}",
@@ -68,7 +70,7 @@ def test_each_stage_of_a_chain_gets_only_what_the_stage_before_sent(bench) -> No
     assert bodies(bench.received()) == {"$upstream": [b"summary"]}
 
 
-def test_outputs_of_one_module_go_their_own_ways_also_back_to_itself(bench) -> None:  # 4
+def test_outputs_of_one_module_go_their_own_ways_also_back_to_itself(bench: RoutingBench) -> None:  # 4
     bench.route(f"FROM /messages/modules/ml/outputs/op1 {TO_ML_2}", f"FROM /messages/modules/ml/outputs/op2 {TO_ASA}")
     bench.send("ml", "op1", b"again")
     assert bodies(bench.received()) == {"ml/in2": [b"again"]}
@@ -76,19 +78,19 @@ def test_outputs_of_one_module_go_their_own_ways_also_back_to_itself(bench) -> N
     assert bodies(bench.received()) == {"asa/input1": [b"on"]}
 
 
-def test_a_message_without_output_is_routed_by_its_module(bench) -> None:  # 5
+def test_a_message_without_output_is_routed_by_its_module(bench: RoutingBench) -> None:  # 5
     bench.route(f"FROM /messages/modules/ml {TO_ASA}")
     bench.send("ml", None, b"plain")
     assert bodies(bench.received()) == {"asa/input1": [b"plain"]}
 
 
-def test_a_message_without_output_matches_no_output_and_is_still_acknowledged(bench) -> None:  # 6
+def test_a_message_without_output_matches_no_output_and_is_still_acknowledged(bench: RoutingBench) -> None:  # 6
     bench.route(f"FROM /messages/modules/asa/outputs/output1 {UP}", f"FROM /messages/modules/asa/outputs/* {TO_ML_1}")
     bench.send("asa", None, b"plain")
     assert bench.received() == {}
 
 
-def test_conditions_on_properties_and_conversions_route(bench) -> None:  # 7
+def test_conditions_on_properties_and_conversions_route(bench: RoutingBench) -> None:  # 7
     bench.route(
         f"FROM /messages WHERE as_number(temp) > 50 {TO_ML_1}",
         f"FROM /messages/modules/ml WHERE messageType = 'alert' {TO_ASA}",
@@ -106,7 +108,7 @@ def test_conditions_on_properties_and_conversions_route(bench) -> None:  # 7
     assert bench.received() == {}
 
 
-def test_of_two_opposite_conditions_exactly_one_takes_each_message(bench) -> None:  # 8
+def test_of_two_opposite_conditions_exactly_one_takes_each_message(bench: RoutingBench) -> None:  # 8
     bench.route(
         f"FROM /messages WHERE as_number(temp) > 50 {TO_ML_1}", f"FROM /messages WHERE as_number(temp) < 50 {TO_ASA}"
     )
@@ -118,7 +120,7 @@ def test_of_two_opposite_conditions_exactly_one_takes_each_message(bench) -> Non
     }
 
 
-def test_conditions_on_system_properties_route(bench) -> None:  # 9
+def test_conditions_on_system_properties_route(bench: RoutingBench) -> None:  # 9
     json_ = "$contentType='application/json'"
     bench.route(
         f"FROM /messages WHERE {json_} AND $contentEncoding='utf-8' {TO_ML_1}",
@@ -178,7 +180,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_every_source_that_matches_delivers_and_no_other(bench, kind) -> None:  # 11
+def test_every_source_that_matches_delivers_and_no_other(bench: RoutingBench, kind: str) -> None:  # 11
     (module, output), matching, others = SOURCES[kind]
     bench.route(
         *(
@@ -190,7 +192,7 @@ def test_every_source_that_matches_delivers_and_no_other(bench, kind) -> None:  
     assert set(bench.received()) == {f"asa/s{n}" for n in range(len(matching))}
 
 
-def test_a_message_that_no_route_takes_is_acknowledged_dropped_and_counted(bench) -> None:  # 13
+def test_a_message_that_no_route_takes_is_acknowledged_dropped_and_counted(bench: RoutingBench) -> None:  # 13
     bench.route(f"FROM /messages/modules/asa {TO_ML_1}")
     before = bench.dropped("no_route")
     bench.send("ml", "nobody", b"lost")
@@ -199,7 +201,7 @@ def test_a_message_that_no_route_takes_is_acknowledged_dropped_and_counted(bench
 
 
 def test_the_real_sdk_gets_body_properties_and_sender_of_what_the_real_sdk_sent(
-    hub, bench
+    hub: HubProcess, bench: RoutingBench
 ) -> None:  # 3 to 5 with the SDK
     bench.route("FROM /messages/modules/sdkA/outputs/frames INTO BrokeredEndpoint('/modules/sdkB/inputs/in')")
     arrived = Inbox()

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
-from support.hub import manifest, running_hub
-from support.routing_bench import routing_bench
+from support.hub import HubProcess, manifest, running_hub
+from support.routing_bench import RoutingBench, routing_bench
 
 SENDER = "$.cmid"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     with running_hub(tmp_path_factory.mktemp("twin-changes"), manifest(modules=["mod1", "reporter", "probe"])) as hub:
         yield hub
 
 
 @pytest.fixture(scope="module")
-def bench(hub):
+def bench(hub: HubProcess) -> Iterator[RoutingBench]:
     with routing_bench(hub, "mod1", others=("reporter",)) as bench:
         yield bench
 
 
-def test_a_reported_patch_reaches_the_route_with_the_reporter_as_its_sender(hub, bench) -> None:  # 10
+def test_a_reported_patch_reaches_the_route_with_the_reporter_as_its_sender(
+    hub: HubProcess, bench: RoutingBench
+) -> None:  # 10
     bench.route("FROM /twinChangeNotifications INTO BrokeredEndpoint('/modules/mod1/inputs/in1')")
     patch = {"state": "running", "fps": 30, "gone": None}
     hub.connected("reporter").patch_twin_reported_properties(patch)
@@ -36,7 +39,7 @@ def test_a_reported_patch_reaches_the_route_with_the_reporter_as_its_sender(hub,
     assert message.properties["$.cdid"] == hub.description["device_id"]
 
 
-def test_a_twin_change_that_no_route_asks_for_is_no_dropped_message(hub, bench) -> None:
+def test_a_twin_change_that_no_route_asks_for_is_no_dropped_message(hub: HubProcess, bench: RoutingBench) -> None:
     bench.route("FROM /messages/modules/nobody INTO $upstream")
     before = bench.counters()
     hub.connected("reporter").patch_twin_reported_properties({"unrouted": 1})
@@ -45,7 +48,7 @@ def test_a_twin_change_that_no_route_asks_for_is_no_dropped_message(hub, bench) 
     assert after["dropped_no_route"] == before["dropped_no_route"]
 
 
-def test_a_condition_may_ask_the_body_of_a_twin_change(hub, bench) -> None:  # 10
+def test_a_condition_may_ask_the_body_of_a_twin_change(hub: HubProcess, bench: RoutingBench) -> None:  # 10
     bench.route(
         "FROM /twinChangeNotifications WHERE $body.fps > 20 INTO BrokeredEndpoint('/modules/mod1/inputs/fast')",
         "FROM /twinChangeNotifications WHERE $body.fps < 20 INTO BrokeredEndpoint('/modules/mod1/inputs/slow')",
@@ -54,7 +57,9 @@ def test_a_condition_may_ask_the_body_of_a_twin_change(hub, bench) -> None:  # 1
     assert set(bench.received()) == {"mod1/fast"}
 
 
-def test_every_source_that_matches_a_twin_change_delivers_and_no_other(hub, bench) -> None:  # 11
+def test_every_source_that_matches_a_twin_change_delivers_and_no_other(
+    hub: HubProcess, bench: RoutingBench
+) -> None:  # 11
     matching = ["/*", "/twinChangeNotifications", "/twinChangeNotifications/*", "/TWINCHANGENOTIFICATIONS"]
     others = [
         "/messages",

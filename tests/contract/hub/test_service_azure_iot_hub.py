@@ -1,13 +1,17 @@
 """The package azure-iot-hub 2.7.0, unmodified, operates the hub; and what a raw client sees."""
 
+from __future__ import annotations
+
 import json
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
 from azure.iot.device import MethodResponse
 
-from support.service_side import manifest, served_hub
+from support.service_side import OperatedHub, manifest, served_hub
 from vigie_edgehub.service.credentials import ConnectionString
 
 pytest.importorskip("azure.iot.hub", reason="azure-iot-hub 2.7.0 has no wheel for this machine")
@@ -23,24 +27,24 @@ from msrest.exceptions import HttpOperationError
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatedHub]:
     content = manifest("A", "B", desired={"A": {"threshold": 25}})
     with served_hub(tmp_path_factory.mktemp("azure"), content) as hub:
         yield hub
 
 
 @pytest.fixture
-def registry(hub, monkeypatch: pytest.MonkeyPatch):
+def registry(hub: OperatedHub, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", hub.description["ca_file"])
     return hub.registry()
 
 
 @pytest.fixture
-def device(hub):
+def device(hub: OperatedHub) -> str:
     return hub.description["device_id"]
 
 
-def test_it_reads_and_updates_a_module_twin(registry, device) -> None:
+def test_it_reads_and_updates_a_module_twin(registry: Any, device: str) -> None:
     twin = registry.get_module_twin(device, "A")
     assert twin.properties.desired["threshold"] == 25
     patch = Twin(properties=TwinProperties(desired={"threshold": 30}))
@@ -52,25 +56,25 @@ def test_it_reads_and_updates_a_module_twin(registry, device) -> None:
     assert refused.value.response.status_code == 412
 
 
-def test_it_replaces_a_module_twin(registry, device) -> None:
+def test_it_replaces_a_module_twin(registry: Any, device: str) -> None:
     registry.update_module_twin(device, "B", Twin(properties=TwinProperties(desired={"old": 1})))
     after = registry.replace_module_twin(device, "B", Twin(properties=TwinProperties(desired={"new": 2})))
     assert after.properties.desired["new"] == 2
     assert "old" not in after.properties.desired
 
 
-def test_it_reads_and_updates_the_devices_twin(registry, device) -> None:
+def test_it_reads_and_updates_the_devices_twin(registry: Any, device: str) -> None:
     registry.update_twin(device, Twin(tags={"site": "north"}))
     assert registry.get_twin(device).tags == {"site": "north"}
 
 
-def test_it_calls_a_method_and_sees_that_a_module_is_away(hub, registry, device) -> None:
+def test_it_calls_a_method_and_sees_that_a_module_is_away(hub: OperatedHub, registry: Any, device: str) -> None:
     with pytest.raises(HttpOperationError) as refused:
         registry.invoke_device_module_method(device, "A", CloudToDeviceMethod(method_name="echo"))
     assert refused.value.response.status_code == 404
 
-    def answering(client) -> None:
-        def answer(request) -> None:
+    def answering(client: Any) -> None:
+        def answer(request: Any) -> None:
             client.send_method_response(MethodResponse.create_from_method_request(request, 202, request.payload))
 
         client.on_method_request_received = answer
@@ -81,7 +85,7 @@ def test_it_calls_a_method_and_sees_that_a_module_is_away(hub, registry, device)
     assert (result.status, result.payload) == (202, {"a": [1, "ä"]})
 
 
-def test_it_lists_modules_and_the_device(registry, device) -> None:
+def test_it_lists_modules_and_the_device(registry: Any, device: str) -> None:
     modules = {module.module_id: module for module in registry.get_modules(device)}
     assert {"A", "B"} <= modules.keys()
     assert modules["A"].authentication.symmetric_key.primary_key
@@ -92,7 +96,7 @@ def test_it_lists_modules_and_the_device(registry, device) -> None:
     assert registry.get_service_statistics().connected_device_count == 1
 
 
-def test_it_creates_changes_and_deletes_a_module_identity(registry, device) -> None:
+def test_it_creates_changes_and_deletes_a_module_identity(registry: Any, device: str) -> None:
     key, other = "a2V5LWtleS1rZXkta2V5LWtleS0=", "b3RoZXItb3RoZXItb3RoZXItb3RoZXI="
     created = registry.create_module_with_sas(device, "added", "", key, key)
     assert created.authentication.symmetric_key.primary_key == key
@@ -107,7 +111,7 @@ def test_it_creates_changes_and_deletes_a_module_identity(registry, device) -> N
     assert refused.value.response.status_code == 404
 
 
-def test_it_queries_in_pages(registry) -> None:
+def test_it_queries_in_pages(registry: Any) -> None:
     asked = QuerySpecification(query="SELECT * FROM devices.modules WHERE moduleId IN ['A', 'B']")
     first = registry.query_iot_hub(asked, max_item_count=1)
     second = registry.query_iot_hub(asked, first.continuation_token)
@@ -115,20 +119,20 @@ def test_it_queries_in_pages(registry) -> None:
     assert second.continuation_token is None
 
 
-def test_it_applies_configuration_content_to_the_running_hub(hub, registry, device) -> None:
+def test_it_applies_configuration_content_to_the_running_hub(hub: OperatedHub, registry: Any, device: str) -> None:
     content = manifest("A", "B", "C", desired={"A": {"threshold": 99}})["modulesContent"]
     hub.configurations().apply_configuration_on_edge_device(device, ConfigurationContent(modules_content=content))
     assert registry.get_module_twin(device, "A").properties.desired["threshold"] == 99
     assert "C" in {module.module_id for module in registry.get_modules(device)}
 
 
-def test_what_is_not_emulated_says_so_instead_of_succeeding(hub, registry) -> None:
+def test_what_is_not_emulated_says_so_instead_of_succeeding(hub: OperatedHub, registry: Any) -> None:
     with pytest.raises(HttpOperationError) as refused:
         registry.delete_device(hub.description["device_id"])
     assert refused.value.response.status_code == 501
 
 
-def test_any_api_version_is_served(hub, device) -> None:
+def test_any_api_version_is_served(hub: OperatedHub, device: str) -> None:
     token = ConnectionString.parse(hub.connection_string).token(int(time.time()) + 60)
     for version in ("", "?api-version=2018-06-30", "?api-version=2024-03-31", "?api-version=1900-01-01"):
         status, headers, body = hub.raw("GET", f"/twins/{device}/modules/A{version}", headers={"Authorization": token})
@@ -137,7 +141,7 @@ def test_any_api_version_is_served(hub, device) -> None:
 
 
 @pytest.mark.parametrize("path", ["/twins/x/modules/A", "/vigie/status", "/vigie/upstream", "/nowhere"])
-def test_nothing_is_served_without_a_signature(hub, path) -> None:
+def test_nothing_is_served_without_a_signature(hub: OperatedHub, path: str) -> None:
     status, headers, body = hub.raw("GET", path)
     assert status == 401
     assert headers["iothub-errorcode"] == "IotHubUnauthorizedAccess"
@@ -148,7 +152,7 @@ def test_nothing_is_served_without_a_signature(hub, path) -> None:
     assert {"trackingId", "message", "timestampUtc"} <= inner.keys()
 
 
-def test_a_modules_own_token_does_not_operate_the_hub(hub, device) -> None:
+def test_a_modules_own_token_does_not_operate_the_hub(hub: OperatedHub, device: str) -> None:
     key = hub.service().module("A")["authentication"]["symmetricKey"]["primaryKey"]
     host = ConnectionString.parse(hub.connection_string).host
     forged = ConnectionString(host, "iothubowner", key).token(int(time.time()) + 60)
@@ -157,7 +161,7 @@ def test_a_modules_own_token_does_not_operate_the_hub(hub, device) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"null", b"[" * 50_000])
-def test_a_body_that_is_no_object_is_refused(hub, device, body) -> None:
+def test_a_body_that_is_no_object_is_refused(hub: OperatedHub, device: str, body: bytes) -> None:
     token = ConnectionString.parse(hub.connection_string).token(int(time.time()) + 60)
     status, _, answer = hub.raw("PATCH", f"/twins/{device}/modules/A", body, {"Authorization": token})
     assert status == 400

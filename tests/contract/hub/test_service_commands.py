@@ -1,11 +1,16 @@
 """`vigie hub|twin|method|upstream` against a hub that `vigie hub run` started, with a module booted by `hub env`."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +50,7 @@ MODULE = textwrap.dedent(
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("commands")
     content = manifest("filter", "other", routes={"up": "FROM /messages/modules/filter/outputs/out INTO $upstream"})
     (folder / "manifest.json").write_text(json.dumps(content))
@@ -54,11 +59,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def vigie(folder):
+def vigie(folder: Path) -> Iterator[Callable[..., tuple[int, str, str]]]:
     """Runs a command in that folder; gives (exit code, stdout, stderr)."""
     environment = os.environ | {"VIGIE_HOME": str(folder / "home")}
 
-    def run(*words, stdin=""):
+    def run(*words: Any, stdin: str = "") -> tuple[Any, ...]:
         done = subprocess.run(
             [*VIGIE, *words],
             check=False,
@@ -83,7 +88,7 @@ def vigie(folder):
 
 
 @pytest.fixture(scope="module")
-def module(vigie, folder):
+def module(vigie: Callable[..., tuple[int, str, str]], folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that knows nothing but the environment that `hub env` printed to a shell."""
     code, exports, error = vigie("hub", "env", "filter")
     assert code == 0, error
@@ -97,7 +102,9 @@ def module(vigie, folder):
     process.wait(DEADLINE_S)
 
 
-def test_status_names_who_is_connected(vigie, module) -> None:
+def test_status_names_who_is_connected(
+    vigie: Callable[..., tuple[int, str, str]], module: subprocess.Popen[str]
+) -> None:
     code, out, _ = vigie("hub", "status")
     assert code == 0
     assert "  connected     filter" in out
@@ -105,7 +112,9 @@ def test_status_names_who_is_connected(vigie, module) -> None:
     assert json.loads(vigie("hub", "status", "--json")[1])["modules"]["filter"]["connected"] is True
 
 
-def test_twin_set_waits_for_the_acknowledgement_and_its_code_is_the_exit_code(vigie, module) -> None:
+def test_twin_set_waits_for_the_acknowledgement_and_its_code_is_the_exit_code(
+    vigie: Callable[..., tuple[int, str, str]], module: subprocess.Popen[str]
+) -> None:
     code, out, error = vigie("twin", "set", "filter", '{"threshold": 30}', "--wait", "20")
     assert (code, json.loads(out)["$.threshold"]["ac"]) == (0, 200), error
     code, out, _ = vigie("twin", "set", "filter", "--wait", "20", stdin='{"threshold": 300}')
@@ -114,19 +123,21 @@ def test_twin_set_waits_for_the_acknowledgement_and_its_code_is_the_exit_code(vi
     assert json.loads(out)["threshold"]["value"] == 300
 
 
-def test_twin_set_says_when_nobody_acknowledges(vigie) -> None:
+def test_twin_set_says_when_nobody_acknowledges(vigie: Callable[..., tuple[int, str, str]]) -> None:
     code, out, error = vigie("twin", "set", "other", '{"x": 1}', "--wait", "0.3")
     assert (code, out) == (1, "")
     assert "other did not acknowledge version" in error
 
 
-def test_twin_set_with_an_old_etag_is_refused(vigie) -> None:
+def test_twin_set_with_an_old_etag_is_refused(vigie: Callable[..., tuple[int, str, str]]) -> None:
     code, _, error = vigie("twin", "set", "other", '{"x": 2}', "--etag", "b2xk")
     assert code == 1
     assert "etag" in error.lower()
 
 
-def test_method_prints_the_reply_and_its_status_decides_the_exit_code(vigie, module) -> None:
+def test_method_prints_the_reply_and_its_status_decides_the_exit_code(
+    vigie: Callable[..., tuple[int, str, str]], module: subprocess.Popen[str]
+) -> None:
     assert vigie("method", "filter", "echo", '{"n": 1.50}')[:2] == (0, '{"n": 1.5}\n')
     code, _, error = vigie("method", "filter", "unknown")
     assert (code, "filter.unknown answered status 404" in error) == (1, True)
@@ -135,21 +146,27 @@ def test_method_prints_the_reply_and_its_status_decides_the_exit_code(vigie, mod
     assert vigie("method", "filter", "echo", "{")[0] == 2
 
 
-def test_upstream_shows_what_the_module_sent(vigie, module) -> None:
+def test_upstream_shows_what_the_module_sent(
+    vigie: Callable[..., tuple[int, str, str]], module: subprocess.Popen[str]
+) -> None:
     wait_until(lambda: "hello" in vigie("upstream", "tail")[1])
     line = json.loads(vigie("upstream", "export")[1].splitlines()[0])
     assert (line["module"], line["body"]) == ("filter", {"hello": "upstream"})
 
 
 @pytest.mark.parametrize("form", ["--dotenv", "--json"])
-def test_the_environment_is_printed_for_ides_and_programs(vigie, form) -> None:
+def test_the_environment_is_printed_for_ides_and_programs(
+    vigie: Callable[..., tuple[int, str, str]], form: str
+) -> None:
     _, out, _ = vigie("hub", "env", "filter", form)
     environment = json.loads(out) if form == "--json" else dict(line.split("=", 1) for line in out.splitlines())
     assert environment["IOTEDGE_MODULEID"] == "filter"
     assert environment["IOTEDGE_WORKLOADURI"].startswith("unix:///")
 
 
-def test_a_connection_string_boots_a_process_without_the_workload_socket(vigie, folder) -> None:
+def test_a_connection_string_boots_a_process_without_the_workload_socket(
+    vigie: Callable[..., tuple[int, str, str]], folder: Path
+) -> None:
     _, out, _ = vigie("hub", "env", "other", "--connection-string", "--json")
     (folder / "other.py").write_text(
         textwrap.dedent(
@@ -169,13 +186,15 @@ def test_a_connection_string_boots_a_process_without_the_workload_socket(vigie, 
     assert done.stdout == "True\n", done.stderr
 
 
-def test_an_unknown_module_has_no_environment(vigie) -> None:
+def test_an_unknown_module_has_no_environment(vigie: Callable[..., tuple[int, str, str]]) -> None:
     code, _, error = vigie("hub", "env", "nobody")
     assert code == 2
     assert "knows no module 'nobody'" in error
 
 
-def test_misbehave_changes_reports_and_resets(vigie, module) -> None:
+def test_misbehave_changes_reports_and_resets(
+    vigie: Callable[..., tuple[int, str, str]], module: subprocess.Popen[str]
+) -> None:
     assert "upstream_online=False" in vigie("hub", "misbehave", "--upstream", "offline", "--jitter", "0.2")[1]
     assert vigie("method", "filter", "send")[0] == 0
     status = vigie("hub", "status")[1]
@@ -185,7 +204,9 @@ def test_misbehave_changes_reports_and_resets(vigie, module) -> None:
     assert vigie("hub", "misbehave", "--jitter", "7")[0] == 1
 
 
-def test_apply_takes_a_changed_manifest_and_refuses_a_bad_one(vigie, folder) -> None:
+def test_apply_takes_a_changed_manifest_and_refuses_a_bad_one(
+    vigie: Callable[..., tuple[int, str, str]], folder: Path
+) -> None:
     good = manifest("filter", "other", "third", routes={"up": "FROM /messages/modules/filter INTO $upstream"})
     (folder / "good.json").write_text(json.dumps(good))
     (folder / "bad.json").write_text(json.dumps(manifest("filter", routes={"r": "FORM / INTO $upstream"})))

@@ -1,13 +1,17 @@
 """A manifest applied to a running hub, and a chain that its twins steer (conformance 60 and 61)."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
 
 import pytest
 from azure.iot.device import Message
 
-from support.service_side import DEADLINE_S, manifest, served_hub, wait_until
+from support.service_side import DEADLINE_S, OperatedHub, manifest, served_hub, wait_until
 from vigie.errors import HubAnswerError
 
 CHAIN = {
@@ -16,13 +20,13 @@ CHAIN = {
 }
 
 
-def json_message(value):
+def json_message(value: Any) -> Message:
     message = Message(json.dumps(value))
     message.content_type, message.content_encoding = "application/json", "utf-8"
     return message
 
 
-def bodies(hub):
+def bodies(hub: OperatedHub) -> list[Any]:
     return [json.loads(bytes(record.body)) for record in hub.service().upstream()]
 
 
@@ -31,12 +35,12 @@ def test_a_filters_threshold_follows_its_twin_and_what_passes_reaches_upstream(t
         threshold: Queue = Queue()
         in_force = [25]
 
-        def prepare(client) -> None:
-            def passes(message) -> None:
+        def prepare(client: Any) -> None:
+            def passes(message: Message) -> None:
                 if json.loads(message.data)["temperature"] > in_force[0]:
                     client.send_message_to_output(json_message(json.loads(message.data)), "hot")
 
-            def changed(patch) -> None:
+            def changed(patch: dict[str, Any]) -> None:
                 in_force[0] = patch["threshold"]
                 threshold.put(patch["$version"])
 
@@ -58,15 +62,15 @@ def test_a_filters_threshold_follows_its_twin_and_what_passes_reaches_upstream(t
 
 
 @pytest.fixture
-def hub(tmp_path: Path):
+def hub(tmp_path: Path) -> Iterator[OperatedHub]:
     with served_hub(tmp_path, manifest("A", "B", desired={"A": {"x": 1}})) as hub:
         yield hub
 
 
-def test_the_same_manifest_applied_twice_gives_a_module_nothing_contradictory(hub) -> None:
+def test_the_same_manifest_applied_twice_gives_a_module_nothing_contradictory(hub: OperatedHub) -> None:
     patches: Queue = Queue()
 
-    def listen(client) -> None:
+    def listen(client: Any) -> None:
         client.on_twin_desired_properties_patch_received = patches.put
 
     content = manifest("A", "B", desired={"A": {"x": 1}})
@@ -85,7 +89,7 @@ def test_the_same_manifest_applied_twice_gives_a_module_nothing_contradictory(hu
         assert {k: v for k, v in module.get_twin()["desired"].items() if not k.startswith("$")} == seen
 
 
-def test_an_added_route_works_without_a_restart_and_a_removed_one_stops(hub) -> None:
+def test_an_added_route_works_without_a_restart_and_a_removed_one_stops(hub: OperatedHub) -> None:
     with hub.module("A") as module:
         module.send_message_to_output(json_message({"n": 1}), "out")
         hub.service().apply_configuration(manifest("A", "B", routes={"r": "FROM /messages/modules/A INTO $upstream"}))
@@ -98,10 +102,10 @@ def test_an_added_route_works_without_a_restart_and_a_removed_one_stops(hub) -> 
         wait_until(lambda: bodies(hub) == [{"n": 2}, {"n": 4}])
 
 
-def test_a_changed_manifest_gives_a_module_the_difference_with_nulls(hub) -> None:
+def test_a_changed_manifest_gives_a_module_the_difference_with_nulls(hub: OperatedHub) -> None:
     patches: Queue = Queue()
 
-    def listen(client) -> None:
+    def listen(client: Any) -> None:
         client.on_twin_desired_properties_patch_received = patches.put
 
     with hub.module("A", prepare=listen):
@@ -112,7 +116,7 @@ def test_a_changed_manifest_gives_a_module_the_difference_with_nulls(hub) -> Non
     assert patch["y"] == 2
 
 
-def test_a_manifest_adds_and_removes_module_identities(hub) -> None:
+def test_a_manifest_adds_and_removes_module_identities(hub: OperatedHub) -> None:
     hub.service().apply_configuration(manifest("A", "C"))
     assert {"A", "C"} <= {module["moduleId"] for module in hub.service().modules()}
     assert "B" not in {module["moduleId"] for module in hub.service().modules()}
@@ -129,7 +133,7 @@ def test_a_manifest_adds_and_removes_module_identities(hub) -> None:
     ],
     ids=["no manifest", "bad route", "bad schema"],
 )
-def test_a_refused_manifest_changes_nothing_and_says_why(hub, content, reason) -> None:
+def test_a_refused_manifest_changes_nothing_and_says_why(hub: OperatedHub, content: Any, reason: str) -> None:
     hub.service().apply_configuration(manifest("A", "B", routes={"r": "FROM /messages/modules/A INTO $upstream"}))
     with pytest.raises(HubAnswerError, match=reason) as refused:
         hub.service().apply_configuration(content)
@@ -139,7 +143,7 @@ def test_a_refused_manifest_changes_nothing_and_says_why(hub, content, reason) -
     wait_until(lambda: bodies(hub) == [{"n": 1}])
 
 
-def test_every_wrapper_of_deployment_content_is_taken(hub) -> None:
+def test_every_wrapper_of_deployment_content_is_taken(hub: OperatedHub) -> None:
     whole = manifest("A", "D")
     for content in ({"content": whole}, whole, {"moduleContent": whole["modulesContent"]}):
         hub.service().apply_configuration(manifest("A", "B"))

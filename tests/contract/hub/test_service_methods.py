@@ -1,34 +1,38 @@
 """Direct methods from the service side and between modules (conformance 52 to 59)."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import hmac
 import json
 import threading
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from azure.iot.device import MethodResponse
 from azure.iot.device.exceptions import ClientError
 
-from support.service_side import manifest, served_hub
+from support.service_side import OperatedHub, manifest, served_hub
 from vigie.errors import HubAnswerError
 
 EDGE_HTTPS = 443
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatedHub]:
     with served_hub(tmp_path_factory.mktemp("methods"), manifest("A", "B", "quiet", "late")) as hub:
         yield hub
 
 
-def answering(status=200):
+def answering(status: int = 200) -> Callable[[Any], None]:
     """Handlers that answer with what they were asked."""
 
-    def prepare(client) -> None:
-        def answer(request) -> None:
+    def prepare(client: Any) -> None:
+        def answer(request: Any) -> None:
             reply = MethodResponse.create_from_method_request(
                 request, status, {"name": request.name, "payload": request.payload}
             )
@@ -40,13 +44,13 @@ def answering(status=200):
 
 
 @pytest.fixture(scope="module")
-def module_a(hub):
+def module_a(hub: OperatedHub) -> Iterator[Any]:
     with hub.module("A", prepare=answering()) as client:
         yield client
 
 
 @pytest.mark.parametrize("status", [200, 400, 503])
-def test_the_modules_own_status_comes_back_inside_a_200(hub, status) -> None:
+def test_the_modules_own_status_comes_back_inside_a_200(hub: OperatedHub, status: int) -> None:
     with hub.module("B", prepare=answering(status)):
         reply = hub.service().invoke_method("B", "get_status", b'{"n": 1}')
     assert reply.status == status
@@ -67,29 +71,29 @@ def test_the_modules_own_status_comes_back_inside_a_200(hub, status) -> None:
     ],
     ids=["none", "null", "empty object", "empty string", "zero", "numbers and unicode", "arrays"],
 )  # fmt: skip
-def test_payloads_pass_both_ways_as_they_are(hub, module_a, sent, seen) -> None:
+def test_payloads_pass_both_ways_as_they_are(hub: OperatedHub, module_a: Any, sent: bytes, seen: Any) -> None:
     reply = hub.service().invoke_method("A", "echo", sent)
     assert json.loads(bytes(reply.payload))["payload"] == seen
 
 
-def test_a_method_name_with_odd_characters_arrives_as_it_was_called(hub, module_a) -> None:
+def test_a_method_name_with_odd_characters_arrives_as_it_was_called(hub: OperatedHub, module_a: Any) -> None:
     reply = hub.service().invoke_method("A", "get status/ä?", b"{}")
     assert json.loads(bytes(reply.payload))["name"] == "get status/ä?"
 
 
-def test_a_module_that_is_not_connected_is_404_at_once(hub) -> None:
+def test_a_module_that_is_not_connected_is_404_at_once(hub: OperatedHub) -> None:
     with pytest.raises(HubAnswerError) as refused:
         hub.service().invoke_method("late", "echo")
     assert (refused.value.status, refused.value.error_code) == (404, 404103)
 
 
-def test_a_connected_module_without_a_method_handler_is_404(hub) -> None:
+def test_a_connected_module_without_a_method_handler_is_404(hub: OperatedHub) -> None:
     with hub.module("quiet"), pytest.raises(HubAnswerError) as refused:
         hub.service().invoke_method("quiet", "echo")
     assert refused.value.status == 404
 
 
-def test_a_module_that_connects_within_the_connect_timeout_gets_the_call(hub) -> None:
+def test_a_module_that_connects_within_the_connect_timeout_gets_the_call(hub: OperatedHub) -> None:
     replies = []
 
     def call() -> None:
@@ -102,7 +106,7 @@ def test_a_module_that_connects_within_the_connect_timeout_gets_the_call(hub) ->
     assert [json.loads(bytes(reply.payload))["payload"] for reply in replies] == [7]
 
 
-def test_a_handler_set_after_the_connection_gets_the_waiting_call(hub) -> None:
+def test_a_handler_set_after_the_connection_gets_the_waiting_call(hub: OperatedHub) -> None:
     replies = []
 
     def call() -> None:
@@ -116,8 +120,8 @@ def test_a_handler_set_after_the_connection_gets_the_waiting_call(hub) -> None:
     assert [json.loads(bytes(reply.payload))["payload"] for reply in replies] == [8]
 
 
-def test_no_answer_within_the_response_timeout_is_504(hub) -> None:
-    def listen(client) -> None:
+def test_no_answer_within_the_response_timeout_is_504(hub: OperatedHub) -> None:
+    def listen(client: Any) -> None:
         client.on_method_request_received = lambda _: None
 
     with hub.module("quiet", prepare=listen), pytest.raises(HubAnswerError) as refused:
@@ -125,7 +129,7 @@ def test_no_answer_within_the_response_timeout_is_504(hub) -> None:
     assert (refused.value.status, refused.value.error_code) == (504, 504101)
 
 
-def test_an_answer_to_nothing_that_was_asked_is_ignored(hub, module_a) -> None:
+def test_an_answer_to_nothing_that_was_asked_is_ignored(hub: OperatedHub, module_a: Any) -> None:
     module_a.send_method_response(MethodResponse("no-such-request", 200, {}))
     assert hub.service().invoke_method("A", "echo", b"1").status == 200
 
@@ -146,21 +150,21 @@ def test_an_answer_to_nothing_that_was_asked_is_ignored(hub, module_a) -> None:
     ],
     ids=["empty", "null", "absent", "long", "short wait", "long wait", "negative", "long connect", "text", "payload"],
 )
-def test_a_call_outside_the_limits_is_400(hub, module_a, call) -> None:
+def test_a_call_outside_the_limits_is_400(hub: OperatedHub, module_a: Any, call: dict[str, Any]) -> None:
     with pytest.raises(HubAnswerError) as refused:
         hub.service()._call("POST", hub.service()._twin_path("A") + "/methods", call)
     assert refused.value.status == 400
 
 
-def test_calls_at_the_limits_are_taken(hub, module_a) -> None:
+def test_calls_at_the_limits_are_taken(hub: OperatedHub, module_a: Any) -> None:
     assert hub.service().invoke_method("A", "m" * 100, response_timeout_s=300, connect_timeout_s=300).status == 200
     assert hub.service().invoke_method("A", "big", json.dumps("x" * 131_070).encode()).status == 200
 
 
-def test_many_calls_at_once_each_get_their_own_answer(hub, module_a) -> None:
+def test_many_calls_at_once_each_get_their_own_answer(hub: OperatedHub, module_a: Any) -> None:
     replies = {}
 
-    def call(n) -> None:
+    def call(n: int) -> None:
         replies[n] = json.loads(bytes(hub.service().invoke_method("A", "echo", b"%d" % n).payload))["payload"]
 
     callers = [threading.Thread(target=call, args=(n,)) for n in range(12)]
@@ -171,7 +175,7 @@ def test_many_calls_at_once_each_get_their_own_answer(hub, module_a) -> None:
     assert replies == {n: n for n in range(12)}
 
 
-def test_a_module_calls_a_module_through_the_sdk(hub, module_a) -> None:
+def test_a_module_calls_a_module_through_the_sdk(hub: OperatedHub, module_a: Any) -> None:
     need_edge_https(hub)
     device = hub.description["device_id"]
     with hub.module("B") as caller:
@@ -187,7 +191,7 @@ def test_a_module_calls_a_module_through_the_sdk(hub, module_a) -> None:
     [(None, 400), ("", 400), ("{device}", 400), ("elsewhere/B", 401), ("{device}/B", 200)],
     ids=["absent", "empty", "device only", "another device", "right"],
 )
-def test_the_calling_module_must_name_itself(hub, module_a, actor, status) -> None:
+def test_the_calling_module_must_name_itself(hub: OperatedHub, module_a: Any, actor: str | None, status: int) -> None:
     need_edge_https(hub)
     device = hub.description["device_id"]
     headers = {"Authorization": module_token(hub, "B"), "Content-Type": "application/json"}
@@ -198,7 +202,7 @@ def test_the_calling_module_must_name_itself(hub, module_a, actor, status) -> No
     assert got == status, body
 
 
-def module_token(hub, module):
+def module_token(hub: OperatedHub, module: str) -> str:
     """A token as the SDK signs it, from the key that the registry shows."""
     resource = quote(
         f"{hub.description['iothub_hostname']}/devices/{hub.description['device_id']}/modules/{module}", safe=""
@@ -209,7 +213,7 @@ def module_token(hub, module):
     return f"SharedAccessSignature sr={resource}&sig={quote(base64.b64encode(digest), safe='')}&se={expiry}"
 
 
-def need_edge_https(hub) -> None:
+def need_edge_https(hub: OperatedHub) -> None:
     try:
         hub.raw("GET", "/", port=EDGE_HTTPS)
     except OSError as error:

@@ -1,14 +1,18 @@
 """What real modules send upstream is recorded whole, once, in order, over faults and kill -9 of the hub."""
 
+from __future__ import annotations
+
 import itertools
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.iot.device import Message
 
-from support.service_side import manifest, served_hub, wait_until
+from support.service_side import OperatedHub, manifest, served_hub, wait_until
 from vigie.errors import HubAnswerError
 from vigie_edgehub.upstream import UpstreamFilter, UpstreamReader, record_file
 
@@ -16,22 +20,22 @@ ALL_UP = {"all": "FROM /messages/* INTO $upstream"}
 
 
 @pytest.fixture
-def hub(tmp_path: Path):
+def hub(tmp_path: Path) -> Iterator[OperatedHub]:
     with served_hub(tmp_path, manifest("A", "B", routes=ALL_UP)) as hub:
         yield hub
 
 
-def numbers(hub, **wanted):
+def numbers(hub: OperatedHub, **wanted: Any) -> list[Any]:
     return [json.loads(record.body_bytes())["n"] for record in hub.service().upstream(**wanted)]
 
 
-def send(client, n) -> None:
+def send(client: Any, n: int) -> None:
     message = Message(b'{"n": %d}' % n)
     message.content_type, message.content_encoding = "application/json", "utf-8"
     client.send_message_to_output(message, "out")
 
 
-def test_a_message_arrives_with_all_its_properties_under_their_endpoint_names(hub) -> None:
+def test_a_message_arrives_with_all_its_properties_under_their_endpoint_names(hub: OperatedHub) -> None:
     message = Message(b'{"t": 21.50}')
     message.content_type, message.content_encoding = "application/json", "utf-8"
     message.message_id, message.correlation_id, message.user_id = "m/1 ä", "c1", "u1"
@@ -60,7 +64,7 @@ def test_a_twin_change_that_is_routed_upstream_is_marked_as_one(tmp_path: Path) 
         with hub.module("A") as module:
             module.patch_twin_reported_properties({"state": "running"})
 
-        def of_a():
+        def of_a() -> list[Any]:
             return [r for r in hub.service().upstream() if r.system_properties["iothub-connection-module-id"] == "A"]
 
         record = wait_until(of_a)[0]
@@ -68,7 +72,7 @@ def test_a_twin_change_that_is_routed_upstream_is_marked_as_one(tmp_path: Path) 
         assert b'"running"' in record.body_bytes()
 
 
-def test_upstream_offline_keeps_messages_and_online_delivers_them_in_order(hub) -> None:
+def test_upstream_offline_keeps_messages_and_online_delivers_them_in_order(hub: OperatedHub) -> None:
     hub.service().misbehave(upstream_online=False)
     with hub.module("A") as module:
         for n in range(20):
@@ -78,12 +82,12 @@ def test_upstream_offline_keeps_messages_and_online_delivers_them_in_order(hub) 
     wait_until(lambda: numbers(hub) == list(range(20)))
 
 
-def test_everything_acknowledged_is_recorded_once_over_kill_9_of_the_hub(hub) -> None:
+def test_everything_acknowledged_is_recorded_once_over_kill_9_of_the_hub(hub: OperatedHub) -> None:
     """SDK sends are sequential here: what returned was acknowledged, and must be in the record after the restart."""
     acknowledged: list[int] = []
     stop = threading.Event()
 
-    def work(client) -> None:
+    def work(client: Any) -> None:
         for n in itertools.count():
             if stop.is_set():
                 return
@@ -108,7 +112,7 @@ def test_everything_acknowledged_is_recorded_once_over_kill_9_of_the_hub(hub) ->
     assert found[: len(promised)] == promised
 
 
-def test_a_follower_over_rest_sees_what_arrives_and_ends_with_the_hub(hub) -> None:
+def test_a_follower_over_rest_sees_what_arrives_and_ends_with_the_hub(hub: OperatedHub) -> None:
     seen: list[int] = []
 
     def follow() -> None:
@@ -126,7 +130,7 @@ def test_a_follower_over_rest_sees_what_arrives_and_ends_with_the_hub(hub) -> No
     assert not follower.is_alive()
 
 
-def test_rest_queries_select_by_module_sequence_and_count(hub) -> None:
+def test_rest_queries_select_by_module_sequence_and_count(hub: OperatedHub) -> None:
     with hub.module("A") as a, hub.module("B") as b:
         for n in range(3):
             send(a, n)

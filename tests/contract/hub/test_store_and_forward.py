@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.hub import Inbox, manifest, route, running_hub, wait_until
+from support.hub import HubProcess, Inbox, manifest, route, running_hub, wait_until
 from support.wire import wire
 from vigie_edgehub.mqtt.packets import PubAck, Publish
 
@@ -18,7 +18,7 @@ def with_priority(output: str, priority: int, ttl_s: int = 0) -> dict:
     return {"route": route(f"a/{output}", "b/in"), "priority": priority, "timeToLiveSecs": ttl_s}
 
 
-def hub_status(hub) -> dict:
+def hub_status(hub: HubProcess) -> dict:
     return hub.service().status()["hub"]
 
 
@@ -63,7 +63,9 @@ def test_a_message_that_cannot_be_sent_on_is_dropped_and_does_not_block_the_rest
 
 
 @pytest.mark.parametrize(("ttl_s", "arrives"), [(1, False), (-1, True)], ids=["expired", "for ever"])
-def test_the_global_time_to_live_decides_what_a_late_receiver_gets(tmp_path: Path, ttl_s, arrives) -> None:  # 39
+def test_the_global_time_to_live_decides_what_a_late_receiver_gets(
+    tmp_path: Path, ttl_s: int, arrives: bool
+) -> None:  # 39
     with running_hub(tmp_path, manifest(OUT, ttl_s=ttl_s)) as hub, wire(hub, "a") as a:
         a.output("out", b"old")
         begun = time.monotonic()

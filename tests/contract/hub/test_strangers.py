@@ -6,12 +6,14 @@ import http.client
 import json
 import socket
 import ssl
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.hub import manifest, running_hub, wait_until
+from support.hub import HubProcess, manifest, running_hub, wait_until
 from support.wire import DEADLINE_S, Wire, tls_socket, wire
 from vigie_edgehub.mqtt.codec import encode
 from vigie_edgehub.mqtt.packets import PingReq, Publish, SubAck, Subscribe
@@ -19,12 +21,12 @@ from vigie_edgehub.service.credentials import ConnectionString
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory):
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     with running_hub(tmp_path_factory.mktemp("hub"), manifest()) as hub:
         yield hub
 
 
-def plain_socket(hub) -> socket.socket:
+def plain_socket(hub: HubProcess) -> socket.socket:
     return socket.create_connection((hub.description["listen"], hub.description["mqtt_port"]), DEADLINE_S)
 
 
@@ -37,7 +39,7 @@ def is_closed(link: socket.socket) -> bool:
         return True
 
 
-def test_silent_connections_lock_no_module_out_and_their_number_is_bounded(hub) -> None:
+def test_silent_connections_lock_no_module_out_and_their_number_is_bounded(hub: HubProcess) -> None:
     with ExitStack() as stack:
         silent = [stack.enter_context(plain_socket(hub)) for _ in range(234)]
         with wire(hub, "a") as link:
@@ -46,7 +48,7 @@ def test_silent_connections_lock_no_module_out_and_their_number_is_bounded(hub) 
     assert wait_until(lambda: hub.events("silent_connection_closed"))
 
 
-def test_who_is_silent_after_the_handshake_is_counted_too(hub) -> None:
+def test_who_is_silent_after_the_handshake_is_counted_too(hub: HubProcess) -> None:
     with ExitStack() as stack:
         silent = [stack.enter_context(tls_socket(hub)) for _ in range(70)]
         with wire(hub, "a") as link:
@@ -69,7 +71,7 @@ def test_a_connection_without_a_connect_ends_by_itself(tmp_path: Path) -> None:
     ],
     ids=["pings", "a publish of 2 MB", "16 KB of CONNECT", "256 MB of CONNECT"],
 )
-def test_the_first_packet_is_a_connect_of_a_sane_size(hub, data, reason) -> None:
+def test_the_first_packet_is_a_connect_of_a_sane_size(hub: HubProcess, data: Any, reason: str) -> None:
     before = len(hub.events("packet_malformed"))
     with tls_socket(hub) as stranger:
         stranger.sendall(data)
@@ -77,7 +79,7 @@ def test_the_first_packet_is_a_connect_of_a_sane_size(hub, data, reason) -> None
     assert reason in wait_until(lambda: hub.events("packet_malformed")[before:])[0]["reason"]
 
 
-def test_only_subscriptions_that_mean_something_are_kept_and_64_of_them(hub) -> None:
+def test_only_subscriptions_that_mean_something_are_kept_and_64_of_them(hub: HubProcess) -> None:
     with wire(hub, "c") as link:
         for start in range(0, 6000, 500):
             filters = tuple((f"rubbish/{start + n}/#", 1) for n in range(500))
@@ -92,7 +94,7 @@ def test_only_subscriptions_that_mean_something_are_kept_and_64_of_them(hub) -> 
     assert all(name.startswith("devices/") for name in stored)
 
 
-def test_a_header_that_is_not_ascii_is_401_and_so_is_a_token_for_something_else(hub) -> None:
+def test_a_header_that_is_not_ascii_is_401_and_so_is_a_token_for_something_else(hub: HubProcess) -> None:
     made = ConnectionString.parse(hub.connection_string)
     narrow = ConnectionString(f"{made.host}/devices/other", made.policy, made.key)
     for header in (b"SharedAccessSignature sr=a&sig=\xff&se=9999999999&skn=iothubowner", narrow.token(9_999_999_999)):
@@ -101,7 +103,7 @@ def test_a_header_that_is_not_ascii_is_401_and_so_is_a_token_for_something_else(
 
 
 @pytest.mark.parametrize("module", ["..", ".", "%2E%2E", "../../x", "a b", "a" * 129, "a;b"])
-def test_an_id_that_would_leave_its_folder_or_topic_makes_no_module(hub, module) -> None:
+def test_an_id_that_would_leave_its_folder_or_topic_makes_no_module(hub: HubProcess, module: str) -> None:
     text = module.replace("%2E", ".")
     made = ConnectionString.parse(hub.connection_string)
     path = f"/devices/{hub.description['device_id']}/modules/{''.join(f'%{byte:02X}' for byte in text.encode())}"
@@ -109,7 +111,7 @@ def test_an_id_that_would_leave_its_folder_or_topic_makes_no_module(hub, module)
     assert (status, "is not a module id" in body) == (400, True), body
 
 
-def test_a_report_that_reads_as_infinity_is_answered_and_poisons_nothing(hub) -> None:
+def test_a_report_that_reads_as_infinity_is_answered_and_poisons_nothing(hub: HubProcess) -> None:
     with wire(hub, "a") as link:
         link.subscribe("$iothub/twin/res/#")
         reports = [(b'{"x": 1e400}', 400), (b'{"y": {"z": [-1e999]}}', 400), (b'{"x": 1}', 204)]
@@ -123,7 +125,7 @@ def test_a_report_that_reads_as_infinity_is_answered_and_poisons_nothing(hub) ->
 
 
 @pytest.mark.parametrize("key", ["", "c2hvcnQ=", "not base64!", "A" * 200])
-def test_a_key_that_cannot_sign_is_refused(hub, key) -> None:
+def test_a_key_that_cannot_sign_is_refused(hub: HubProcess, key: str) -> None:
     made = ConnectionString.parse(hub.connection_string)
     wanted = {"authentication": {"type": "sas", "symmetricKey": {"primaryKey": key, "secondaryKey": None}}}
     path = f"/devices/{hub.description['device_id']}/modules/new"
@@ -131,7 +133,9 @@ def test_a_key_that_cannot_sign_is_refused(hub, key) -> None:
     assert (status, "primaryKey is not a key" in body) == (400, True), body
 
 
-def request(hub, method: str, path: str, authorization: str | bytes, body: object = None) -> tuple[int, str]:
+def request(
+    hub: HubProcess, method: str, path: str, authorization: str | bytes, body: object = None
+) -> tuple[int, str]:
     host, _, port = hub.description["service_url"].removeprefix("https://").partition(":")
     context = ssl.create_default_context(cafile=hub.description["ca_file"])
     connection = http.client.HTTPSConnection(host, int(port), timeout=DEADLINE_S, context=context)
@@ -145,7 +149,7 @@ def request(hub, method: str, path: str, authorization: str | bytes, body: objec
         connection.close()
 
 
-def test_a_module_connects_while_another_opens_and_closes_all_the_time(hub) -> None:
+def test_a_module_connects_while_another_opens_and_closes_all_the_time(hub: HubProcess) -> None:
     for _ in range(100):
         with plain_socket(hub):
             pass

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from support.hub import HubProcess
 from support.service_side import served_hub
 from vigie_devkit.manifest.images import module_files
 from vigie_devkit.manifest.render import Target, render
@@ -21,12 +22,12 @@ def rendered(tag: str) -> dict[str, Any]:
     return render(template, Target("amd64", module_files(ROOT / "modules"), values, tag=tag))
 
 
-def desired(hub, module: str) -> dict[str, Any]:
+def desired(hub: HubProcess, module: str) -> dict[str, Any]:
     found = hub.service().twin(module)["properties"]["desired"]
     return {key: value for key, value in found.items() if not key.startswith("$")}
 
 
-def images(hub) -> str:
+def images(hub: HubProcess) -> str:
     return desired(hub, "$edgeAgent")["modules"]["sync"]["settings"]["image"]
 
 

@@ -7,12 +7,14 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.hub import manifest, route, running_hub, wait_until
+from support.hub import HubProcess, manifest, route, running_hub, wait_until
 from support.wire import Wire, key_of, tls_socket, token, wire
 from vigie_edgehub.mqtt.packets import PingReq, PingResp, PubAck, Publish, Subscribe, UnsubAck, Unsubscribe
 
@@ -20,19 +22,19 @@ ROUTES = {"out": route("a/out", "b/in"), "up": route("c/out", "$upstream")}
 
 
 @pytest.fixture
-def hub(tmp_path: Path):
+def hub(tmp_path: Path) -> Iterator[HubProcess]:
     with running_hub(tmp_path, manifest(ROUTES), settings={"drain_quiet_s": 0.1, "hold_grace_s": 0.5}) as hub:
         yield hub
 
 
 @pytest.fixture(scope="module")
-def still_hub(tmp_path_factory: pytest.TempPathFactory):
+def still_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     """For tests that leave nothing behind."""
     with running_hub(tmp_path_factory.mktemp("hub"), manifest(ROUTES)) as hub:
         yield hub
 
 
-def refused(hub, module: str = "a", **fields) -> int:
+def refused(hub: HubProcess, module: str = "a", **fields: Any) -> int:
     link = Wire(hub, module)
     try:
         return link.connect(**fields).return_code
@@ -41,12 +43,12 @@ def refused(hub, module: str = "a", **fields) -> int:
 
 
 @pytest.mark.parametrize("which", ["primary", "secondary"])
-def test_both_keys_are_accepted(still_hub, which) -> None:  # 31
+def test_both_keys_are_accepted(still_hub: HubProcess, which: str) -> None:  # 31
     password = token(still_hub, "a", key=key_of(still_hub, "a", which)).encode()
     assert refused(still_hub, password=password) == 0
 
 
-def test_the_gateways_own_name_in_the_token_is_accepted(still_hub) -> None:
+def test_the_gateways_own_name_in_the_token_is_accepted(still_hub: HubProcess) -> None:
     password = token(still_hub, "a", host=still_hub.description["gateway_hostname"]).encode()
     assert refused(still_hub, password=password) == 0
 
@@ -72,7 +74,7 @@ def test_the_gateways_own_name_in_the_token_is_accepted(still_hub) -> None:
     ids=["id", "key", "expired", "scope", "host", "no token", "none", "username", "anonymous", "unknown", "device"],
 )
 def test_a_client_that_cannot_prove_who_it_is_gets_connack_5_and_a_reason_in_the_log(
-    still_hub, change, reason
+    still_hub: HubProcess, change: Callable[..., Any], reason: str
 ) -> None:  # 31
     fields = change(still_hub)
     before = len(still_hub.events("connect_refused"))
@@ -83,12 +85,12 @@ def test_a_client_that_cannot_prove_who_it_is_gets_connack_5_and_a_reason_in_the
     assert not signature or signature not in still_hub.log(), "a token is never logged"
 
 
-def test_a_token_within_the_grace_is_accepted_and_said(still_hub) -> None:
+def test_a_token_within_the_grace_is_accepted_and_said(still_hub: HubProcess) -> None:
     assert refused(still_hub, password=token(still_hub, "a", life_s=-30).encode()) == 0
     assert still_hub.events("token_expired_accepted")
 
 
-def test_the_server_speaks_tls_1_2_and_its_certificate_names_the_gateway(still_hub) -> None:
+def test_the_server_speaks_tls_1_2_and_its_certificate_names_the_gateway(still_hub: HubProcess) -> None:
     context = ssl.create_default_context(cafile=still_hub.description["ca_file"])
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     name = still_hub.description["gateway_hostname"]
@@ -100,13 +102,15 @@ def test_the_server_speaks_tls_1_2_and_its_certificate_names_the_gateway(still_h
 
 
 @pytest.mark.parametrize("first", [PingReq(), Subscribe(1, (("a", 1),)), Publish("t", b"", 1, 1)])
-def test_a_first_packet_that_is_no_connect_ends_the_link(still_hub, first) -> None:
+def test_a_first_packet_that_is_no_connect_ends_the_link(
+    still_hub: HubProcess, first: PingReq | Publish | Subscribe
+) -> None:
     link = Wire(still_hub, "a")
     link.send(first)
     assert link.closed()
 
 
-def test_bytes_that_are_no_packet_end_only_their_own_link(still_hub) -> None:
+def test_bytes_that_are_no_packet_end_only_their_own_link(still_hub: HubProcess) -> None:
     with wire(still_hub, "a") as good:
         bad = tls_socket(still_hub)
         bad.sendall(b"\xff" * 100)
@@ -116,7 +120,7 @@ def test_bytes_that_are_no_packet_end_only_their_own_link(still_hub) -> None:
         good.expect(PingResp)
 
 
-def test_a_client_that_falls_silent_is_closed_after_one_and_a_half_keep_alives(still_hub) -> None:
+def test_a_client_that_falls_silent_is_closed_after_one_and_a_half_keep_alives(still_hub: HubProcess) -> None:
     link = Wire(still_hub, "a")
     assert link.connect(keep_alive_s=1).return_code == 0
     begun = time.monotonic()
@@ -125,7 +129,7 @@ def test_a_client_that_falls_silent_is_closed_after_one_and_a_half_keep_alives(s
     link.cut()
 
 
-def test_a_second_connection_of_one_id_wins_and_the_first_is_closed(hub) -> None:  # 32
+def test_a_second_connection_of_one_id_wins_and_the_first_is_closed(hub: HubProcess) -> None:  # 32
     with wire(hub, "b", listen=True) as first, wire(hub, "a") as a:
         second = Wire(hub, "b")
         assert second.connect().return_code == 0
@@ -136,7 +140,9 @@ def test_a_second_connection_of_one_id_wins_and_the_first_is_closed(hub) -> None
         second.cut()
 
 
-def test_after_a_reconnect_without_subscribe_inputs_methods_and_desired_patches_still_arrive(hub) -> None:  # 33
+def test_after_a_reconnect_without_subscribe_inputs_methods_and_desired_patches_still_arrive(
+    hub: HubProcess,
+) -> None:  # 33
     filters = ("$iothub/methods/POST/#", "$iothub/twin/PATCH/properties/desired/#")
     with wire(hub, "b", listen=True) as b:
         for topic_filter in filters:
@@ -144,7 +150,7 @@ def test_after_a_reconnect_without_subscribe_inputs_methods_and_desired_patches_
     _everything_arrives(hub)
 
 
-def test_subscriptions_outlive_a_kill_9_of_the_hub(hub) -> None:  # 34
+def test_subscriptions_outlive_a_kill_9_of_the_hub(hub: HubProcess) -> None:  # 34
     with wire(hub, "b", listen=True) as b:
         for topic_filter in ("$iothub/methods/POST/#", "$iothub/twin/PATCH/properties/desired/#"):
             b.subscribe(topic_filter)
@@ -153,7 +159,7 @@ def test_subscriptions_outlive_a_kill_9_of_the_hub(hub) -> None:  # 34
     _everything_arrives(hub)
 
 
-def _everything_arrives(hub) -> None:
+def _everything_arrives(hub: HubProcess) -> None:
     with wire(hub, "b") as b, wire(hub, "a") as a:
         a.output("out", b"input")
         assert b.message().payload == b"input"
@@ -167,7 +173,7 @@ def _everything_arrives(hub) -> None:
             assert call.result(20).status == 200
 
 
-def test_unsubscribed_inputs_wait_in_the_queue_and_come_after_the_next_subscribe(hub) -> None:  # 35
+def test_unsubscribed_inputs_wait_in_the_queue_and_come_after_the_next_subscribe(hub: HubProcess) -> None:  # 35
     with wire(hub, "b", listen=True) as b, wire(hub, "a") as a:
         b.send(Unsubscribe(9, (f"{b.base}/inputs/#",)))
         b.expect(UnsubAck)
@@ -177,12 +183,14 @@ def test_unsubscribed_inputs_wait_in_the_queue_and_come_after_the_next_subscribe
         assert b.message().payload == b"waits"
 
 
-def test_an_unknown_filter_is_granted_and_means_nothing(still_hub) -> None:
+def test_an_unknown_filter_is_granted_and_means_nothing(still_hub: HubProcess) -> None:
     with wire(still_hub, "b") as b:
         b.subscribe("some/other/topic/#")
 
 
-def test_a_resumed_session_gets_its_inputs_only_when_it_subscribes_or_after_the_grace(hub) -> None:  # fact 7
+def test_a_resumed_session_gets_its_inputs_only_when_it_subscribes_or_after_the_grace(
+    hub: HubProcess,
+) -> None:  # fact 7
     with wire(hub, "b", listen=True):
         pass
     with wire(hub, "a") as a:
@@ -205,7 +213,7 @@ def test_a_token_that_nobody_renews_raises_an_alarm_and_ends_the_link_after_the_
         assert hub.events("token_expired")
 
 
-def test_a_flood_of_twin_gets_is_answered_200_and_leaves_others_alone(still_hub) -> None:  # 64
+def test_a_flood_of_twin_gets_is_answered_200_and_leaves_others_alone(still_hub: HubProcess) -> None:  # 64
     with wire(still_hub, "a") as flood, wire(still_hub, "c") as other:
         flood.subscribe("$iothub/twin/res/#")
         for number in range(200):
@@ -216,7 +224,7 @@ def test_a_flood_of_twin_gets_is_answered_200_and_leaves_others_alone(still_hub)
         assert still_hub.service().status()["hub"]["counters"]["twin_gets_delayed"] > 0
 
 
-def test_a_twin_request_is_answered_while_the_link_is_drained(hub) -> None:  # 2.8
+def test_a_twin_request_is_answered_while_the_link_is_drained(hub: HubProcess) -> None:  # 2.8
     with wire(hub, "a") as a:
         hub.service().drop_connections(["a"])
         a.publish("$iothub/twin/GET/?$rid=1", b" ")
@@ -235,7 +243,7 @@ def test_a_twin_request_is_answered_while_the_link_is_drained(hub) -> None:  # 2
     ],
 )
 def test_graceful_restarts_under_load_bring_every_client_back_and_lose_nothing_acknowledged(
-    hub, senders, restarts
+    hub: HubProcess, senders: int, restarts: int
 ) -> None:  # 62
     from azure.iot.device import Message
 
@@ -275,14 +283,14 @@ def _progress(acknowledged: list[list[str]], more: int) -> None:
     wait_until(lambda: all(len(names) >= least for names, least in zip(acknowledged, wanted, strict=True)), 30)
 
 
-def _recorded(hub) -> set[str]:
+def _recorded(hub: HubProcess) -> set[str]:
     from vigie_edgehub.upstream import UpstreamFilter, UpstreamReader, record_file
 
     with UpstreamReader(record_file(hub.state)) as reader:
         return {json.loads(record.body_bytes())["name"] for record in reader.read(UpstreamFilter())}
 
 
-def test_after_a_take_over_the_last_log_line_tells_who_is_connected(hub) -> None:
+def test_after_a_take_over_the_last_log_line_tells_who_is_connected(hub: HubProcess) -> None:
     with wire(hub, "a"), wire(hub, "a") as second:
         said = wait_until(lambda: hub.events("former_connection_closed"), what="the end of the first connection")[0]
         host, port = second._socket.getsockname()

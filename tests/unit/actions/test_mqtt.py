@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ INSIDE = "homeassistant/sensor/vigie_device/gate_zone_dock_inside/config"
 
 
 @pytest.fixture
-async def actions(tmp_path: Path):
+async def actions(tmp_path: Path) -> AsyncIterator[Actions]:
     actions = Actions(tmp_path)
     await actions.start("127.0.0.0/8 ::1 localhost")
     yield actions
@@ -25,13 +26,13 @@ async def actions(tmp_path: Path):
 
 
 @pytest.fixture
-def broker(tmp_path: Path):
+def broker(tmp_path: Path) -> Iterator[Broker]:
     with Broker(tmp_path / "broker").running() as broker:
         yield broker
 
 
 @pytest.fixture
-def listener(broker):
+def listener(broker: Broker) -> Iterator[Listener]:
     listener = Listener(broker)
     yield listener
     listener.close()
@@ -51,7 +52,7 @@ def crossing(number: int) -> LineEvent:
 
 
 async def test_events_go_to_topics_and_home_assistant_discovers_an_entity_for_each_zone_line_and_class(
-    actions, broker, listener
+    actions: Actions, broker: Broker, listener: Listener
 ) -> None:
     presence = PresenceEvent(
         key="event/presence/1", id="p1", phase="new", camera="gate", trace="gate-1-1", zone="dock",
@@ -84,7 +85,7 @@ async def test_events_go_to_topics_and_home_assistant_discovers_an_entity_for_ea
 
 
 async def test_a_broker_that_is_away_and_comes_back_empty_gets_what_waited_in_order_and_all_entities_again(
-    actions, broker
+    actions: Actions, broker: Broker
 ) -> None:
     await actions.configure(mqtt={"home": plain(broker)})
     actions.feed([zone_event(1)])
@@ -104,7 +105,9 @@ async def test_a_broker_that_is_away_and_comes_back_empty_gets_what_waited_in_or
     listener.close()
 
 
-async def test_home_assistant_that_starts_anew_gets_every_entity_again(actions, broker, listener) -> None:
+async def test_home_assistant_that_starts_anew_gets_every_entity_again(
+    actions: Actions, broker: Broker, listener: Listener
+) -> None:
     await actions.configure(mqtt={"home": plain(broker)})
     actions.feed([zone_event(1)])
     await actions.until(lambda: listener.count(INSIDE) == 1)
@@ -112,7 +115,7 @@ async def test_home_assistant_that_starts_anew_gets_every_entity_again(actions, 
     await actions.until(lambda: listener.count(INSIDE) == 2)
 
 
-async def test_a_device_that_stops_or_dies_is_offline(actions, broker, listener) -> None:
+async def test_a_device_that_stops_or_dies_is_offline(actions: Actions, broker: Broker, listener: Listener) -> None:
     await actions.configure(mqtt={"home": plain(broker)})
     actions.feed([zone_event(1)])
     await actions.until(lambda: listener.newest.get("vigie/device/status") == b"online")
@@ -120,7 +123,7 @@ async def test_a_device_that_stops_or_dies_is_offline(actions, broker, listener)
     await actions.until(lambda: listener.newest.get("vigie/device/status") == b"offline")
 
 
-async def test_tls_needs_a_certificate_that_the_devices_ca_vouches_for(actions, tmp_path: Path) -> None:
+async def test_tls_needs_a_certificate_that_the_devices_ca_vouches_for(actions: Actions, tmp_path: Path) -> None:
     with Broker(tmp_path / "tls", tls=True).running() as broker:
         listener = Listener(broker)
         encrypted = plain(broker, tls=True, host="localhost")
@@ -134,14 +137,16 @@ async def test_tls_needs_a_certificate_that_the_devices_ca_vouches_for(actions, 
         listener.close()
 
 
-async def test_a_broker_without_entities_gets_the_events_alone(actions, broker, listener) -> None:
+async def test_a_broker_without_entities_gets_the_events_alone(
+    actions: Actions, broker: Broker, listener: Listener
+) -> None:
     await actions.configure(mqtt={"bridge": plain(broker, home_assistant="", topic="site-7")})
     actions.feed([zone_event(1)])
     await actions.until(lambda: "site-7/device/gate/event/zone" in listener.newest)
     assert set(listener.newest) == {"site-7/device/status", "site-7/device/gate/event/zone"}
 
 
-async def test_a_metadata_address_is_no_broker(actions) -> None:
+async def test_a_metadata_address_is_no_broker(actions: Actions) -> None:
     actions.hub.set_desired("actions", {"mqtt": {"evil": {"host": "169.254.169.254"}}})
     await actions.until(lambda: actions.hub.reported("actions").get("mqtt", {}).get("ac") == 400)
     assert actions.hub.reported("actions")["mqtt"]["ad"].startswith(

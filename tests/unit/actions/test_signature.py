@@ -19,6 +19,6 @@ def test_the_specifications_example_gives_its_signature() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "whsec_", "whsec_AAAA", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_%%%"])
-def test_a_secret_in_another_form_is_refused(text) -> None:
+def test_a_secret_in_another_form_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected whsec_ and the base64 of 24 to 64 random bytes"):
         key_of(Redacted(text))

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from support.actions_module import BOOT, KEY, Actions, Receiver, hook, zone_even
 
 
 @pytest.fixture
-async def actions(tmp_path: Path):
+async def actions(tmp_path: Path) -> AsyncIterator[Actions]:
     actions = Actions(tmp_path)
     await actions.start()
     yield actions
@@ -22,16 +24,16 @@ async def actions(tmp_path: Path):
 
 
 @pytest.fixture
-async def receiver():
+async def receiver() -> AsyncIterator[Receiver]:
     async with Receiver().serve() as receiver:
         yield receiver
 
 
-def keys(items) -> list[str]:
+def keys(items: list[dict[str, Any]]) -> list[str]:
     return [item["key"] for item in items]
 
 
-async def test_an_event_arrives_signed_as_standard_webhooks_has_it(actions, receiver) -> None:
+async def test_an_event_arrives_signed_as_standard_webhooks_has_it(actions: Actions, receiver: Receiver) -> None:
     await actions.configure(webhooks={"siren": hook(receiver, secret="HOOK")})
     await actions.until_confirmed(actions.feed([zone_event(1)]))
     await actions.until(lambda: receiver.taken)
@@ -47,7 +49,7 @@ async def test_an_event_arrives_signed_as_standard_webhooks_has_it(actions, rece
 
 
 async def test_a_receiver_that_fails_and_stalls_gets_the_same_message_under_the_same_id_until_it_takes_it(
-    actions, receiver
+    actions: Actions, receiver: Receiver
 ) -> None:
     receiver.answers = [500, None, 429, 404]
     await actions.configure(webhooks={"siren": hook(receiver)})
@@ -59,7 +61,7 @@ async def test_a_receiver_that_fails_and_stalls_gets_the_same_message_under_the_
     assert actions.metric('vigie_actions_failed_total{sink="webhooks.siren"}') == 4
 
 
-async def test_order_holds_and_what_waits_travels_together(actions, receiver) -> None:
+async def test_order_holds_and_what_waits_travels_together(actions: Actions, receiver: Receiver) -> None:
     receiver.answers = [503]
     await actions.configure(webhooks={"siren": hook(receiver, queue={"batch_items": 30})})
     for first in range(0, 40, 4):
@@ -71,7 +73,7 @@ async def test_order_holds_and_what_waits_travels_together(actions, receiver) ->
     assert all(len(json.loads(body)["items"]) <= 30 for _, body in receiver.taken)
 
 
-async def test_the_twin_says_why_nothing_arrives_and_that_it_does_again(actions, receiver) -> None:
+async def test_the_twin_says_why_nothing_arrives_and_that_it_does_again(actions: Actions, receiver: Receiver) -> None:
     receiver.answers = [500] * 3
     await actions.configure(webhooks={"siren": hook(receiver)})
     actions.feed([zone_event(1)])
@@ -87,7 +89,7 @@ async def test_the_twin_says_why_nothing_arrives_and_that_it_does_again(actions,
 
 
 async def test_a_message_that_the_receiver_calls_wrong_five_times_is_dropped_counted_and_the_next_goes(
-    actions, receiver
+    actions: Actions, receiver: Receiver
 ) -> None:
     receiver.answers = [400] * 5
     await actions.configure(webhooks={"siren": hook(receiver)})
@@ -98,7 +100,7 @@ async def test_a_message_that_the_receiver_calls_wrong_five_times_is_dropped_cou
     assert keys(receiver.items()) == [zone_event(2).key]
 
 
-async def test_a_redirect_is_not_followed(actions, receiver) -> None:
+async def test_a_redirect_is_not_followed(actions: Actions, receiver: Receiver) -> None:
     receiver.answers, receiver.headers = [307], {"location": "http://169.254.169.254/metadata"}
     await actions.configure(webhooks={"siren": hook(receiver)})
     actions.feed([zone_event(1)])
@@ -106,7 +108,9 @@ async def test_a_redirect_is_not_followed(actions, receiver) -> None:
     assert len(receiver.requests) == 2
 
 
-async def test_each_sink_gets_what_it_wants_and_one_that_is_away_holds_up_no_other(actions, receiver) -> None:
+async def test_each_sink_gets_what_it_wants_and_one_that_is_away_holds_up_no_other(
+    actions: Actions, receiver: Receiver
+) -> None:
     async with Receiver().serve() as gone:
         away = hook(gone)
     await actions.configure(
@@ -126,7 +130,7 @@ async def test_each_sink_gets_what_it_wants_and_one_that_is_away_holds_up_no_oth
 
 
 async def test_a_module_that_stops_goes_on_where_it_was_and_other_settings_take_over_what_waits(
-    actions, receiver, tmp_path: Path
+    actions: Actions, receiver: Receiver, tmp_path: Path
 ) -> None:
     async with Receiver().serve() as gone:
         away = hook(gone, queue={"retry_seconds": 60})
@@ -154,7 +158,7 @@ async def test_a_module_that_stops_goes_on_where_it_was_and_other_settings_take_
     ],
 )  # fmt: skip
 async def test_an_address_that_the_device_does_not_allow_is_refused_and_other_sinks_run_on(
-    actions, receiver, url, reason
+    actions: Actions, receiver: Receiver, url: str, reason: str
 ) -> None:
     actions.hub.set_desired("actions", {"webhooks": {"evil": {"url": url}, "siren": hook(receiver)}})
     await actions.until(lambda: actions.hub.reported("actions").get("webhooks", {}).get("ac") == 400)
@@ -165,7 +169,7 @@ async def test_an_address_that_the_device_does_not_allow_is_refused_and_other_si
 
 
 async def test_a_name_that_leads_to_an_address_that_is_not_allowed_is_not_connected_to(
-    tmp_path: Path, receiver
+    tmp_path: Path, receiver: Receiver
 ) -> None:
     actions = Actions(tmp_path)
     await actions.start(hosts="10.0.0.0/8")
@@ -179,7 +183,7 @@ async def test_a_name_that_leads_to_an_address_that_is_not_allowed_is_not_connec
         await actions.stop()
 
 
-async def test_a_secret_of_another_host_signs_nothing_and_nothing_is_sent(actions, receiver) -> None:
+async def test_a_secret_of_another_host_signs_nothing_and_nothing_is_sent(actions: Actions, receiver: Receiver) -> None:
     actions.secret("OTHER", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "siren.example.com")
     await actions.configure(webhooks={"siren": hook(receiver, secret="OTHER")})
     actions.feed([zone_event(1)])
@@ -187,7 +191,9 @@ async def test_a_secret_of_another_host_signs_nothing_and_nothing_is_sent(action
     assert receiver.requests == []
 
 
-async def test_a_test_event_says_that_the_sink_took_it_and_one_that_does_not_is_told(actions, receiver) -> None:
+async def test_a_test_event_says_that_the_sink_took_it_and_one_that_does_not_is_told(
+    actions: Actions, receiver: Receiver
+) -> None:
     await actions.configure(webhooks={"siren": hook(receiver)})
     status, reply = await actions.method("send_test_event", {"sink": "webhooks.siren"})
     assert (status, reply["sink"]) == (200, "webhooks.siren")
@@ -201,7 +207,9 @@ async def test_a_test_event_says_that_the_sink_took_it_and_one_that_does_not_is_
     assert (await actions.method("send_test_event", {"sink": "webhooks.none"}))[0] == 404
 
 
-async def test_delays_are_counted_from_what_happened_and_late_ones_are_told(actions, receiver) -> None:
+async def test_delays_are_counted_from_what_happened_and_late_ones_are_told(
+    actions: Actions, receiver: Receiver
+) -> None:
     await actions.configure(webhooks={"siren": hook(receiver, queue={"deadline_seconds": 3600})})
     actions.feed([zone_event(1, at="2020-01-01T00:00:00.000Z")])
     await actions.until(lambda: actions.metric('vigie_actions_late_total{sink="webhooks.siren"}') == 1)
@@ -212,7 +220,7 @@ async def test_delays_are_counted_from_what_happened_and_late_ones_are_told(acti
     assert actions.cursor.position(BOOT) == 1
 
 
-async def test_a_camera_is_erased_from_what_waits_for_a_sink_that_is_away(actions, receiver) -> None:
+async def test_a_camera_is_erased_from_what_waits_for_a_sink_that_is_away(actions: Actions, receiver: Receiver) -> None:
     async with Receiver().serve() as gone:
         away = hook(gone, queue={"batch_items": 1})
     await actions.configure(webhooks={"away": away})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,13 +59,13 @@ class Module:
 
 
 @pytest.fixture
-def module(tmp_path: Path):
+def module(tmp_path: Path) -> Iterator[Module]:
     module = Module(tmp_path)
     yield module
     module.journal.close()
 
 
-def test_every_line_goes_once_and_as_it_stands(module) -> None:
+def test_every_line_goes_once_and_as_it_stands(module: Module) -> None:
     module.write(120)
     module.send()
     assert module.output.numbers == list(range(1, 121))
@@ -89,7 +89,9 @@ def test_every_line_goes_once_and_as_it_stands(module) -> None:
     assert module.output.numbers == list(range(1, 122))
 
 
-def test_what_the_hub_did_not_take_goes_later_in_order_under_the_same_id_and_also_after_a_restart(module) -> None:
+def test_what_the_hub_did_not_take_goes_later_in_order_under_the_same_id_and_also_after_a_restart(
+    module: Module,
+) -> None:
     module.write(3)
     module.output.away = True
     with pytest.raises(HubUnavailableError):
@@ -107,7 +109,7 @@ def test_what_the_hub_did_not_take_goes_later_in_order_under_the_same_id_and_als
     assert module.output.taken[-1][2] == ids[-1]
 
 
-def test_lines_go_on_over_files_and_what_was_rotated_out_before_shows_as_a_gap(module) -> None:
+def test_lines_go_on_over_files_and_what_was_rotated_out_before_shows_as_a_gap(module: Module) -> None:
     module.journal.close()
     module.journal = module.opened(file_bytes_max=2_000, files_max=3)
     module.write(4)
@@ -122,7 +124,7 @@ def test_lines_go_on_over_files_and_what_was_rotated_out_before_shows_as_a_gap(m
     assert numbers[-1] == module.journal.head.n
 
 
-def test_a_log_that_was_written_anew_goes_as_a_whole(module, tmp_path: Path) -> None:
+def test_a_log_that_was_written_anew_goes_as_a_whole(module: Module, tmp_path: Path) -> None:
     module.write(5)
     module.send()
     module.journal.close()
@@ -135,7 +137,7 @@ def test_a_log_that_was_written_anew_goes_as_a_whole(module, tmp_path: Path) -> 
     assert module.output.numbers == [1, 2, 3, 4, 5, *range(1, 8)]
 
 
-def test_a_line_that_fits_no_message_is_told_of_and_stops_nothing(module) -> None:
+def test_a_line_that_fits_no_message_is_told_of_and_stops_nothing(module: Module) -> None:
     module.output.limit = 2_000
     module.write(1)
     module.write(1, pad=4_000)
@@ -147,7 +149,7 @@ def test_a_line_that_fits_no_message_is_told_of_and_stops_nothing(module) -> Non
     assert (items[1]["prev"], items[2]["prev"]) == (items[0]["sum"], items[1]["sum"])
 
 
-def test_a_changed_line_is_left_to_whoever_verifies_and_the_others_go(module) -> None:
+def test_a_changed_line_is_left_to_whoever_verifies_and_the_others_go(module: Module) -> None:
     module.write(3)
     file = module.env.state / "audit" / "audit-000001.jsonl"
     lines = file.read_bytes().split(b"\n")
@@ -156,7 +158,7 @@ def test_a_changed_line_is_left_to_whoever_verifies_and_the_others_go(module) ->
     assert module.output.numbers == [1, 3]
 
 
-async def test_the_thread_sends_what_comes_and_stops_when_it_is_told(module) -> None:
+async def test_the_thread_sends_what_comes_and_stops_when_it_is_told(module: Module) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=AuditUpstream(module.env, module.output).run, args=(stop,))
     thread.start()
@@ -170,7 +172,7 @@ async def test_the_thread_sends_what_comes_and_stops_when_it_is_told(module) -> 
     assert not thread.is_alive()
 
 
-def test_nothing_is_sent_of_a_module_without_a_log(module) -> None:
+def test_nothing_is_sent_of_a_module_without_a_log(module: Module) -> None:
     module.send()
     assert module.output.taken == []
 
@@ -181,7 +183,7 @@ def line(n: int, name: str = "a", prev: str = BEGIN) -> tuple[Line, bytes]:
 
 
 @pytest.mark.parametrize(("limit", "numbers"), [(25, [1, 2]), (10, [1]), (1000, [1, 2, 3])])
-def test_as_many_lines_as_fit_share_a_message(limit, numbers) -> None:
+def test_as_many_lines_as_fit_share_a_message(limit: int, numbers: list[int]) -> None:
     size: Callable[[list[bytes]], int] = lambda items: sum(map(len, items))  # noqa: E731
     items, last = fitting([line(1), line(2), line(3)], size, limit)
     assert (len(items), last.n) == (len(numbers), numbers[-1])

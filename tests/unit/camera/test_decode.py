@@ -40,7 +40,7 @@ MATRIX = {
 
 
 @pytest.mark.parametrize("name", MATRIX)
-def test_frames_equal_ffmpegs_own(tmp_path: Path, name) -> None:
+def test_frames_equal_ffmpegs_own(tmp_path: Path, name: str) -> None:
     words, pix_fmt, suffix = MATRIX[name]
     if not has_encoder(words.split()[0]):
         pytest.skip(f"this ffmpeg has no {words.split()[0]}")
@@ -53,7 +53,7 @@ def test_frames_equal_ffmpegs_own(tmp_path: Path, name) -> None:
 
 
 @pytest.mark.parametrize("size", ["161x121", "16x16", "2x2", "64x1080"])
-def test_odd_and_tiny_sizes(tmp_path: Path, size) -> None:
+def test_odd_and_tiny_sizes(tmp_path: Path, size: str) -> None:
     width, height = map(int, size.split("x"))
     path = clip(tmp_path / "clip.mkv", "-c:v", "ffv1", "-pix_fmt", "yuv420p", size=size, source="testsrc")
     pictures, planes, _, _ = decoded(path)
@@ -68,7 +68,7 @@ def test_odd_and_tiny_sizes(tmp_path: Path, size) -> None:
     [("libx264 -flags +ildct+ilme", ".mp4"), ("mpeg2video -q:v 3 -flags +ildct+ilme", ".ts")],
     ids=["h264", "mpeg2"],
 )
-def test_interlaced_video_shows_the_picture_deinterlaced(tmp_path: Path, field, encode, suffix) -> None:
+def test_interlaced_video_shows_the_picture_deinterlaced(tmp_path: Path, field: str, encode: str, suffix: str) -> None:
     path = clip(tmp_path / f"int{suffix}", "-vf", f"setfield={field}", "-c:v", *encode.split(), "-pix_fmt", "yuv420p")
     pictures, planes, _, damage = decoded(path)
     assert len(pictures) == FRAMES
@@ -89,7 +89,7 @@ def test_a_mixed_stream_is_deinterlaced_where_it_is_interlaced_and_loses_no_fram
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_rotated_file_is_shown_upright_as_ffmpeg_shows_it(tmp_path: Path, turn) -> None:
+def test_a_rotated_file_is_shown_upright_as_ffmpeg_shows_it(tmp_path: Path, turn: int) -> None:
     plain = clip(tmp_path / "plain.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p")
     path = tmp_path / "turned.mp4"
     run("-i", plain, "-c", "copy", "-metadata:s:v", f"rotate={turn}", path)
@@ -108,7 +108,7 @@ def test_anamorphic_video_gets_square_pixels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m"])
 @pytest.mark.parametrize("value_range", ["tv", "pc"])
-def test_a_tagged_matrix_and_range_are_honoured(tmp_path: Path, matrix, value_range) -> None:
+def test_a_tagged_matrix_and_range_are_honoured(tmp_path: Path, matrix: str, value_range: str) -> None:
     colour = {"bt709": "bt709", "smpte170m": "bt601"}[matrix]
     path = clip(
         tmp_path / "clip.mkv",
@@ -158,7 +158,7 @@ def damaged(path: Path, how: str) -> Path:
 
 @pytest.mark.parametrize("how", ["cut", "zeros", "noise", "gap", "flips"])
 def test_a_damaged_file_gives_every_frame_that_ffmpeg_gives_and_says_how_many_are_not_whole(
-    tmp_path: Path, how
+    tmp_path: Path, how: str
 ) -> None:
     whole = tmp_path / "whole.ts"
     run("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10", "-frames:v", 60, "-c:v", "libx264", "-g", 10, whole)
@@ -221,7 +221,7 @@ def test_opencv_decodes_progressive_video_and_refuses_interlaced_instead_of_show
         ("rgb24", "bgr24"), ("gbrp", "bgr24"), ("pal8", "bgr24"), ("gbrp10le", "bgr24"),
     ],
 )  # fmt: skip
-def test_every_other_pixel_format_becomes_the_nearest_of_eight_bits(pix_fmt, becomes) -> None:
+def test_every_other_pixel_format_becomes_the_nearest_of_eight_bits(pix_fmt: str, becomes: str) -> None:
     assert converted_to(pix_fmt) == becomes
 
 

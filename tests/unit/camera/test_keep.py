@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def read(folder: Path, facts: dict[str, Any]) -> np.ndarray:
 
 
 @pytest.fixture
-async def module(tmp_path: Path):
+async def module(tmp_path: Path) -> AsyncIterator[CameraModule]:
     video = make_video(tmp_path / "grey.avi", frames=200)
     async with camera_module(tmp_path) as module:
         module.set(dock={"source": str(video), "pace": "realtime", "slots": 64})
@@ -67,7 +68,9 @@ async def module(tmp_path: Path):
         yield module
 
 
-async def test_the_picture_is_that_very_frame_and_its_facts_say_of_which_event(tmp_path: Path, module) -> None:
+async def test_the_picture_is_that_very_frame_and_its_facts_say_of_which_event(
+    tmp_path: Path, module: CameraModule
+) -> None:
     item = module.consumer.of("dock")[-1]
     mean = module.consumer.means[-1]
     seen = {"label": "person", "class_id": 0, "score": 0.9, "box_xyxy": BOX}
@@ -80,7 +83,9 @@ async def test_the_picture_is_that_very_frame_and_its_facts_say_of_which_event(t
     assert boxed["boxed"]
 
 
-async def test_the_best_picture_of_an_object_is_kept_in_memory_until_it_is_gone(tmp_path: Path, module) -> None:
+async def test_the_best_picture_of_an_object_is_kept_in_memory_until_it_is_gone(
+    tmp_path: Path, module: CameraModule
+) -> None:
     sync, first = Sync(module), module.consumer.of("dock")[-1]
     sync.send(picture_request(first, "dock-held-a", hold="track-1"))
     await until(lambda: len(module.consumer.of("dock")) > 5, "more frames")
@@ -92,7 +97,9 @@ async def test_the_best_picture_of_an_object_is_kept_in_memory_until_it_is_gone(
     assert [path.name for path in (tmp_path / "chosen").glob("*.json")] == ["dock-2.json"]
 
 
-async def test_a_frame_that_left_the_ring_is_not_replaced_by_another_and_is_counted(tmp_path: Path, module) -> None:
+async def test_a_frame_that_left_the_ring_is_not_replaced_by_another_and_is_counted(
+    tmp_path: Path, module: CameraModule
+) -> None:
     item = module.consumer.of("dock")[0]
     gone = type(item)(**{name: getattr(item, name) for name in item.__struct_fields__} | {"seq": 999_999})
     sync = Sync(module)
@@ -103,7 +110,7 @@ async def test_a_frame_that_left_the_ring_is_not_replaced_by_another_and_is_coun
     assert not (tmp_path / "chosen").exists()
 
 
-async def test_a_sample_says_what_the_model_saw_and_why_it_was_chosen(tmp_path: Path, module) -> None:
+async def test_a_sample_says_what_the_model_saw_and_why_it_was_chosen(tmp_path: Path, module: CameraModule) -> None:
     item = module.consumer.of("dock")[-1]
     seen = {"label": "nut", "class_id": 1, "score": 0.3, "box_xyxy": BOX}
     Sync(module).send(picture_request(item, "dock-5", about=None, boxes=[seen],
@@ -116,7 +123,9 @@ async def test_a_sample_says_what_the_model_saw_and_why_it_was_chosen(tmp_path: 
     assert sample["other"] == [], "a second model saw nothing"
 
 
-async def test_a_clip_of_a_camera_without_packets_or_with_masks_is_refused_and_counted(tmp_path: Path, module) -> None:
+async def test_a_clip_of_a_camera_without_packets_or_with_masks_is_refused_and_counted(
+    tmp_path: Path, module: CameraModule
+) -> None:
     Sync(module).send({"type": "clip", "name": "dock-6", "camera": "dock", "about": ABOUT, "before_s": 1, "after_s": 0})
     count = 'vigie_items_dropped_total{camera="dock",reason="clip_refused"}'
     await until(lambda: module.metric(count) == 1, "counted")

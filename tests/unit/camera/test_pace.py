@@ -31,7 +31,7 @@ def test_after_a_long_stall_a_file_goes_on_from_there_instead_of_racing() -> Non
 
 
 @pytest.mark.parametrize("rhythm", ["live", "max"])
-def test_nothing_else_is_held_back(rhythm) -> None:
+def test_nothing_else_is_held_back(rhythm: str) -> None:
     pacer = Pacer(rhythm, None)
     assert [pacer.wait_s(t, 0.0) for t in (0.0, 5.0, 9.0)] == [0.0, 0.0, 0.0]
 
@@ -143,7 +143,7 @@ def test_the_time_that_a_dead_camera_takes_to_open_is_no_streaming() -> None:
         ("any", 5, "0 of 5 cameras give frames, 1 must (ready_when any): c0: dns; c1: dns; c2: dns; c3: dns; c4: dns"),
     ],
 )
-def test_the_module_is_ready_as_its_twin_wants_it(wanted, down, answer) -> None:
+def test_the_module_is_ready_as_its_twin_wants_it(wanted: str, down: int, answer: str | None) -> None:
     assert unready(wanted, {f"c{n}": "dns" if n < down else None for n in range(5)}) == answer
 
 
@@ -157,7 +157,7 @@ def test_without_cameras_the_module_is_ready() -> None:
     [(16, 0, True), (16, 2, True), (22, 2, True), (60, 2, False), (16, 40, False)],
     ids=["black", "noisy black", "covered lens", "dusk", "noise of a night scene"],
 )
-def test_a_black_picture_is_told_by_seconds(level, noise, black) -> None:
+def test_a_black_picture_is_told_by_seconds(level: int, noise: int, black: bool) -> None:
     dice = np.random.default_rng(1)
     sight = Sight(tamper=False)
     for step in range(20):

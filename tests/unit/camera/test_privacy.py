@@ -49,7 +49,9 @@ POLYGONS = {
 
 @pytest.mark.parametrize("name", POLYGONS)
 @pytest.mark.parametrize("size_hw", [(48, 64), (121, 161)])
-def test_an_area_holds_every_pixel_that_its_polygon_touches_and_no_more_than_a_pixel_beyond(name, size_hw) -> None:
+def test_an_area_holds_every_pixel_that_its_polygon_touches_and_no_more_than_a_pixel_beyond(
+    name: str, size_hw: tuple[int, int]
+) -> None:
     area, exact = polygon_area(POLYGONS[name], size_hw), wanted(POLYGONS[name], size_hw)
     # The reference rounds its corners to a sixteenth of a pixel; what only that touches may differ.
     inner = cv2.erode(exact.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
@@ -66,7 +68,9 @@ def test_a_star_drawn_in_one_stroke_hides_its_middle_too() -> None:
 
 @pytest.mark.parametrize("size_hw", [(48, 64), (49, 67), (2, 2), (1, 1)])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_black_leaves_no_sample_of_what_it_hides_and_nothing_else_changes(layout, size_hw) -> None:
+def test_black_leaves_no_sample_of_what_it_hides_and_nothing_else_changes(
+    layout: str, size_hw: tuple[int, int]
+) -> None:
     planes = coloured(layout, size_hw)
     Privacy([Mask(points=LEFT_HALF)]).burn(planes)
     shown = to_bgr(planes)
@@ -82,7 +86,7 @@ def test_black_leaves_no_sample_of_what_it_hides_and_nothing_else_changes(layout
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_pixels_are_the_mean_colour_of_coarse_blocks(layout) -> None:
+def test_pixels_are_the_mean_colour_of_coarse_blocks(layout: str) -> None:
     random = np.random.default_rng(3)
     pixel_format = PixelFormat(layout, (240, 320))
     planes = planes_of(random.integers(0, 256, frame_bytes(pixel_format), dtype=np.uint8), pixel_format)
@@ -117,7 +121,7 @@ def test_masks_follow_a_change_of_size_and_black_wins_over_pixels() -> None:
         (((0.1, 0.1), (0.5, 0.5), (0.9, 0.8)), False),
     ],
 )
-def test_corners_on_one_line_enclose_nothing(points, nothing) -> None:
+def test_corners_on_one_line_enclose_nothing(points: tuple[tuple[float, float], ...], nothing: bool) -> None:
     assert encloses_nothing(points) is nothing
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -47,7 +48,7 @@ def secrets(tmp_path: Path) -> Path:
 
 
 def test_a_hostile_decoder_starts_nothing_and_reaches_neither_kernel_nor_other_processes(
-    tmp_path: Path, secrets
+    tmp_path: Path, secrets: Path
 ) -> None:
     video = make_video(tmp_path / "a.avi", frames=1)
     got = try_all(task(str(video)), secret=str(secrets), beside=str(tmp_path / "new"), parent=os.getpid())
@@ -95,7 +96,7 @@ def test_a_hostile_decoder_starts_nothing_and_reaches_neither_kernel_nor_other_p
 
 
 @pytest.mark.skipif(landlock_version() < 4, reason="this kernel cannot bound TCP (Linux 6.7)")
-def test_a_hostile_decoder_of_a_network_camera_calls_its_own_camera_s_port_only(secrets, tmp_path: Path) -> None:
+def test_a_hostile_decoder_of_a_network_camera_calls_its_own_camera_s_port_only(secrets: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as camera, socket.create_server(("127.0.0.1", 0)) as other:
         port, elsewhere = camera.getsockname()[1], other.getsockname()[1]
         got = try_all(task(f"rtsp://127.0.0.1:{port}/a"), connect=[port, elsewhere], secret=str(secrets))
@@ -107,7 +108,9 @@ def test_a_hostile_decoder_of_a_network_camera_calls_its_own_camera_s_port_only(
 
 
 @needs_landlock
-def test_a_link_in_a_folder_of_pictures_leads_to_its_picture_and_to_nothing_beside_it(tmp_path: Path, secrets) -> None:
+def test_a_link_in_a_folder_of_pictures_leads_to_its_picture_and_to_nothing_beside_it(
+    tmp_path: Path, secrets: Path
+) -> None:
     album, pool = tmp_path / "album", tmp_path / "pool"
     album.mkdir()
     pool.mkdir()
@@ -122,7 +125,7 @@ def test_a_link_in_a_folder_of_pictures_leads_to_its_picture_and_to_nothing_besi
 
 
 @pytest.mark.parametrize("address", ["/", "/*.jpg", "/e*/shadow"])
-def test_no_source_opens_all_files_of_the_device(address) -> None:
+def test_no_source_opens_all_files_of_the_device(address: str) -> None:
     assert Path("/") not in set(readable(task(address)))
 
 
@@ -136,7 +139,7 @@ def test_no_source_opens_all_files_of_the_device(address) -> None:
         ("synthetic://conveyor", "synthetic", ()),
     ],
 )
-def test_where_a_decoder_may_connect_to_follows_from_its_source(address, kind, ports) -> None:
+def test_where_a_decoder_may_connect_to_follows_from_its_source(address: str, kind: str, ports: Any) -> None:
     assert tcp_ports(task(address, kind)) == ports
 
 

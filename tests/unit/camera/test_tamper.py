@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -92,13 +93,13 @@ HARMLESS: dict[str, Callable[[Plane], NDArray[np.float32] | Plane]] = {
 
 @pytest.mark.parametrize("change", TAMPERING.values(), ids=TAMPERING.keys())
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-def test_a_lens_that_is_covered_or_out_of_focus_is_told(scene: Callable[[], Iterator[Plane]], change) -> None:
+def test_a_lens_that_is_covered_or_out_of_focus_is_told(scene: Callable[[], Iterator[Plane]], change: Any) -> None:
     assert longest_s(scene(), change) >= LIMIT_S
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS.keys())
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-def test_night_passers_by_and_compression_are_not(scene: Callable[[], Iterator[Plane]], change) -> None:
+def test_night_passers_by_and_compression_are_not(scene: Callable[[], Iterator[Plane]], change: Any) -> None:
     assert longest_s(scene(), change) < LIMIT_S
 
 

@@ -238,7 +238,7 @@ def chunks(data: bytes, size: int) -> object:
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 @pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
-def test_parts_are_found_however_they_are_cut_on_the_way(size, newline) -> None:
+def test_parts_are_found_however_they_are_cut_on_the_way(size: int, newline: bytes) -> None:
     head = b"--b" + newline + b"Content-Type: image/jpeg" + newline
     body = head + b"Content-Length: 7" + newline * 2 + b"--b\r\nab" + newline + head + newline + b"second" + newline
     parts = Parts(chunks(body + b"--b--", size), boundary_of('multipart/x-mixed-replace;boundary="b"'))

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -62,7 +63,7 @@ def routes_of(body: bytes, *, encoding: str = "utf-8") -> set[str]:
     ],
     ids=["event", "alert among events", "camera", "camera as alert", "boxes"],
 )
-def test_a_message_takes_the_routes_that_are_meant_for_it(body, expected) -> None:
+def test_a_message_takes_the_routes_that_are_meant_for_it(body: Any, expected: set[str]) -> None:
     assert routes_of(body) == expected
 
 
@@ -92,7 +93,7 @@ def SCHEMA_HEAD() -> set[str]:  # noqa: N802 - a constant that is looked up
 
 
 @pytest.mark.parametrize("name", ["crossings-per-hour", "zone-stays", "cameras-without-pictures"])
-def test_a_query_names_columns_types_and_phases_that_are_there(name) -> None:
+def test_a_query_names_columns_types_and_phases_that_are_there(name: str) -> None:
     query = "\n".join(
         line for line in (CLOUD / f"adx/{name}.kql").read_text().splitlines() if not line.startswith("//")
     )

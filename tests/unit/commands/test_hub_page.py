@@ -1,8 +1,12 @@
 """docs/hub.md says what is there: its commands parse, its paths are served, the tests that it names exist."""
 
+from __future__ import annotations
+
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +19,7 @@ PAGE = (ROOT / "docs/hub.md").read_text(encoding="utf-8")
 CASES = re.findall(r"^\| (\d+) \| [^|]+ \| (.+) \|$", PAGE, flags=re.MULTILINE)
 
 
-def command_lines():
+def command_lines() -> Iterator[str]:
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     for block in [text for language, text in blocks if not language]:
         for line in block.splitlines():
@@ -59,7 +63,7 @@ def test_every_case_is_listed_once() -> None:
 
 
 @pytest.mark.parametrize(("case", "held_by"), CASES, ids=[number for number, _ in CASES])
-def test_every_case_is_held_by_tests_that_exist_or_left_out_with_a_reason(case, held_by) -> None:
+def test_every_case_is_held_by_tests_that_exist_or_left_out_with_a_reason(case: Any, held_by: Any) -> None:
     if held_by.startswith("left out: "):
         return
     named = re.findall(r"`([^`:]+)::(\w+)`", held_by)

@@ -1,9 +1,12 @@
 """The commands that operate a hub, as far as they need none: arguments, files, acknowledgements, lint."""
 
+from __future__ import annotations
+
 import io
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,7 @@ from vigie_edgehub.ports import UpstreamMessage
 from vigie_edgehub.upstream import open_sink, record_file
 
 
-def content(routes, *, modules=("A", "B"), version="1.1"):
+def content(routes: dict[str, Any], *, modules: tuple[str, str] = ("A", "B"), version: str = "1.1") -> dict[str, Any]:
     return {
         "modulesContent": {
             "$edgeAgent": {"properties.desired": {"modules": {name: {} for name in modules}}},
@@ -30,7 +33,7 @@ def content(routes, *, modules=("A", "B"), version="1.1"):
     }
 
 
-def recorded(state, count) -> None:
+def recorded(state: Path, count: int) -> None:
     with open_sink(record_file(state).parent, {}) as sink:
         sink.append(
             [
@@ -49,7 +52,7 @@ def recorded(state, count) -> None:
     ["twin", "twin get", "twin set", "method", "upstream", "upstream tail", "upstream export", "hub", "hub run",
      "hub env", "hub status", "hub apply", "hub misbehave", "hub lint"],
 )  # fmt: skip
-def test_every_help_text_has_an_example(words, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_help_text_has_an_example(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*words.split(), "--help"])
     assert ended.value.code == 0
@@ -74,7 +77,7 @@ def test_json_is_taken_from_the_argument_a_file_or_stdin(tmp_path: Path, monkeyp
         ("/", "neither a JSON object nor a file"),
     ],
 )
-def test_what_is_no_json_object_is_refused_in_one_sentence(text, reason) -> None:
+def test_what_is_no_json_object_is_refused_in_one_sentence(text: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         read_json_object(text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -11,7 +13,7 @@ from vigie.events.rules import Rules
 
 
 @pytest.fixture
-def told():
+def told() -> list[Any]:
     """Everything that is told of two objects: one stays two seconds, one twenty with a change of its class."""
     rules, events = Rules(), []
     for n in range(300):
@@ -23,7 +25,7 @@ def told():
     return [(at_s, event) for at_s, event in events if type(event).__name__ == "ObjectEvent"]
 
 
-def sent(brief: Brief, told) -> list[tuple[str, str, float]]:
+def sent(brief: Brief, told: list[Any]) -> list[tuple[str, str, float]]:
     out = []
     for n in range(300):
         now_s = n / 10
@@ -32,7 +34,9 @@ def sent(brief: Brief, told) -> list[tuple[str, str, float]]:
     return out
 
 
-def test_gone_within_the_time_is_one_item_and_what_stays_is_told_in_order_when_the_time_is_over(told) -> None:
+def test_gone_within_the_time_is_one_item_and_what_stays_is_told_in_order_when_the_time_is_over(
+    told: list[Any],
+) -> None:
     order = [("short", "end"), ("long", "new"), ("long", "update"), ("long", "end")]
     early, late = sent(Brief(5.0), told), sent(Brief(8.0), told)
     assert [one[:2] for one in early] == [one[:2] for one in late] == order
@@ -41,16 +45,16 @@ def test_gone_within_the_time_is_one_item_and_what_stays_is_told_in_order_when_t
     assert [one[:2] for one in sent(Brief(60.0), told)] == [("short", "end"), ("long", "end")]
 
 
-def test_with_0_everything_goes_at_once(told) -> None:
+def test_with_0_everything_goes_at_once(told: list[Any]) -> None:
     assert sent(Brief(0.0), told) == [(event.id, event.phase, at_s) for at_s, event in told]
 
 
-def test_an_alert_is_never_held(told) -> None:
+def test_an_alert_is_never_held(told: list[Any]) -> None:
     alert = msgspec.structs.replace(told[0][1], severity="alert")
     assert Brief(5.0).sift([alert], 0.0) == [alert]
 
 
-def test_what_is_held_at_the_end_or_by_a_shorter_time_goes_whole(told) -> None:
+def test_what_is_held_at_the_end_or_by_a_shorter_time_goes_whole(told: list[Any]) -> None:
     brief = Brief(60.0)
     assert brief.sift([told[0][1], told[1][1]], 0.0) == []
     brief.configure(0.0)
@@ -61,7 +65,7 @@ def test_what_is_held_at_the_end_or_by_a_shorter_time_goes_whole(told) -> None:
     assert brief.close() == [told[0][1]]
 
 
-def test_upstream_leaves_out_the_trace_that_the_key_ends_with_and_no_other(told) -> None:
+def test_upstream_leaves_out_the_trace_that_the_key_ends_with_and_no_other(told: list[Any]) -> None:
     event = told[0][1]
     short = upstream_form(event)
     assert (short.trace, f"event/{event.id}/new/{event.trace}") == ("", short.key)

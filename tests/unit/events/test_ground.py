@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ TO_PICTURE = homography(METRES, SEEN)
 WHOLE = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
 
 
-def driving(speed: float, *, jitter_px: float = 0.0, seed: int = 1):
+def driving(speed: float, *, jitter_px: float = 0.0, seed: int = 1) -> Callable[[float], tuple[float, float] | None]:
     """Up the road at so many metres per second, from its near end."""
     rng = random.Random(seed)
 
@@ -101,7 +103,9 @@ def test_without_a_calibration_no_event_has_a_speed() -> None:
     ],
     ids=["on a line", "the same twice", "crossed"],
 )
-def test_points_that_give_no_projection_are_refused_with_their_path(seen, metres, reason) -> None:
+def test_points_that_give_no_projection_are_refused_with_their_path(
+    seen: list[tuple[float, float]], metres: Any, reason: str
+) -> None:
     with pytest.raises(ConfigRefusedError, match=r"\$\.cameras\.road\.ground: .*" + reason):
         check_rules({"road": CameraRules(ground=Ground(points=seen, metres=metres))})
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -34,7 +36,9 @@ def line(**more: object) -> CameraRules:
     return CameraRules(lines={"door": Line(points=more.pop("points", MIDDLE), **more)})
 
 
-def across(begin_s: float = 0.0, speed_px: float = 80.0, y: float = 200.0):
+def across(
+    begin_s: float = 0.0, speed_px: float = 80.0, y: float = 200.0
+) -> Callable[[float], tuple[float, float] | None]:
     return lambda at_s: (speed_px * (at_s - begin_s), y) if 0 <= at_s - begin_s < 640 / speed_px else None
 
 
@@ -79,7 +83,7 @@ def test_loitering_is_told_once_per_stay_as_an_alert_and_begins_anew_after_leavi
 
 
 def test_a_zone_counts_who_is_inside_by_class_and_only_the_classes_that_it_is_for() -> None:
-    def frames():
+    def frames() -> Iterator[Any]:
         for n in range(40):
             yield frame(n / 10, [detection("a", 300, 200), detection("b", 340, 200),
                                  detection("c", 320, 200, label="dog")])  # fmt: skip
@@ -130,7 +134,7 @@ def test_an_alert_is_what_the_rule_says() -> None:
 
 
 def test_an_object_is_new_updated_and_gone_under_one_id_with_path_stays_and_its_best_frame() -> None:
-    def near_in_the_middle(n: int):
+    def near_in_the_middle(n: int) -> Any:
         x = 10.0 * n
         size = 80 - abs(320 - x) / 8
         box = (x - size / 2, 200 - size, x + size / 2, 200.0)
@@ -305,7 +309,7 @@ def test_crossings_by_the_tracker_on_the_rendered_belt_are_exactly_those_of_the_
     assert sum(isinstance(one, LineEvent) for one in events) == crossed > TRUTH_SECONDS / 6
 
 
-def missing(events) -> list[tuple[str, str, int]]:
+def missing(events: list[Any]) -> list[tuple[str, str, int]]:
     return [(one.phase, one.severity, one.inside) for one in events if isinstance(one, MissingEvent)]
 
 

@@ -7,9 +7,10 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,13 +25,13 @@ BLOCK = 65_536
 
 
 @pytest.fixture(scope="module")
-def azurite(tmp_path_factory: pytest.TempPathFactory):
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     with Azurite(tmp_path_factory.mktemp("azurite")).running() as azurite:
         yield azurite
 
 
 @pytest.fixture
-async def evidence(tmp_path: Path, azurite):
+async def evidence(tmp_path: Path, azurite: Azurite) -> AsyncIterator[Evidence]:
     await azurite.drop_container()
     await azurite.make_container()
     evidence = Evidence(tmp_path)
@@ -41,7 +42,7 @@ async def evidence(tmp_path: Path, azurite):
 
 
 @pytest.fixture
-async def gate(azurite):
+async def gate(azurite: Azurite) -> AsyncIterator[Gate]:
     async with Gate(azurite).serve() as gate:
         yield gate
 
@@ -69,7 +70,7 @@ class Failing:
 
 
 async def test_a_picture_is_there_with_its_metadata_and_the_event_tells_where_without_the_token(
-    evidence, azurite
+    evidence: Evidence, azurite: Azurite
 ) -> None:
     content = chosen(evidence.inbox, "gate-1")
     await evidence.configure(azure={"site": target(azurite.url, retention_days=30)})
@@ -89,7 +90,9 @@ async def test_a_picture_is_there_with_its_metadata_and_the_event_tells_where_wi
     )
 
 
-async def test_a_clip_goes_in_blocks_and_is_compared_with_what_the_account_has(evidence, azurite, gate) -> None:
+async def test_a_clip_goes_in_blocks_and_is_compared_with_what_the_account_has(
+    evidence: Evidence, azurite: Azurite, gate: Gate
+) -> None:
     content = chosen(evidence.inbox, "gate-2", kind="clip", size=5 * BLOCK + 17)
     await evidence.configure(azure={"site": target(gate.url)})
     await evidence.until_empty()
@@ -101,7 +104,7 @@ async def test_a_clip_goes_in_blocks_and_is_compared_with_what_the_account_has(e
 
 
 async def test_a_sealed_clip_is_uploaded_as_it_was_seen_and_goes_on_where_the_link_was_cut(
-    tmp_path: Path, azurite, gate
+    tmp_path: Path, azurite: Azurite, gate: Gate
 ) -> None:
     await azurite.drop_container()
     await azurite.make_container()
@@ -128,7 +131,7 @@ async def test_a_sealed_clip_is_uploaded_as_it_was_seen_and_goes_on_where_the_li
         await evidence.stop()
 
 
-async def test_an_account_key_signs_what_azure_accepts(evidence, azurite) -> None:
+async def test_an_account_key_signs_what_azure_accepts(evidence: Evidence, azurite: Azurite) -> None:
     evidence.secret("ACCOUNT", azurite.connection_string)
     contents = {
         "gate-3": chosen(evidence.inbox, "gate-3"),
@@ -144,7 +147,7 @@ async def test_an_account_key_signs_what_azure_accepts(evidence, azurite) -> Non
 
 @pytest.mark.parametrize("secret", ["connection_string", "sas"])
 async def test_the_blob_module_on_the_edge_is_spoken_to_in_its_own_version_over_http_with_either_secret(
-    evidence, azurite, gate, secret
+    evidence: Evidence, azurite: Azurite, gate: Gate, secret: str
 ) -> None:
     """Azure Blob Storage on IoT Edge: plain HTTP inside the device, account in the path, x-ms-version 2017-04-17."""
     spoken: set[str] = set()
@@ -176,7 +179,9 @@ def gate_of(gate: Gate) -> str:
     return f"http://127.0.0.1:{gate.port}"
 
 
-async def test_a_link_that_is_cut_goes_on_with_the_block_that_is_missing(evidence, azurite, gate) -> None:
+async def test_a_link_that_is_cut_goes_on_with_the_block_that_is_missing(
+    evidence: Evidence, azurite: Azurite, gate: Gate
+) -> None:
     content = chosen(evidence.inbox, "gate-5", kind="clip", size=12 * BLOCK)
     gate.cut_after = 5
     await evidence.configure(azure={"site": target(gate.url)})
@@ -204,7 +209,9 @@ async def test_a_link_that_is_cut_goes_on_with_the_block_that_is_missing(evidenc
     ],
     ids=["busy", "internal", "throttled", "md5", "container being deleted", "clock skew", "redirect"],
 )
-async def test_what_may_pass_is_tried_again_until_it_is_taken(evidence, azurite, gate, wrong, reason) -> None:
+async def test_what_may_pass_is_tried_again_until_it_is_taken(
+    evidence: Evidence, azurite: Azurite, gate: Gate, wrong: Callable[..., Any], reason: str
+) -> None:
     content = chosen(evidence.inbox, "gate-6")
     failing = Failing(gate, wrong)
     await evidence.configure(azure={"site": target(gate.url)})
@@ -215,7 +222,7 @@ async def test_what_may_pass_is_tried_again_until_it_is_taken(evidence, azurite,
     assert evidence.metric('vigie_evidence_failed_total{target="azure.site"}') == failing.count
 
 
-async def test_an_account_that_says_when_is_not_asked_sooner(evidence, azurite, gate) -> None:
+async def test_an_account_that_says_when_is_not_asked_sooner(evidence: Evidence, azurite: Azurite, gate: Gate) -> None:
     chosen(evidence.inbox, "gate-15")
     failing = Failing(gate, lambda: answer(503, "ServerBusy", {"retry-after": "3"}))
     await evidence.configure(azure={"site": target(gate.url)})
@@ -238,7 +245,7 @@ async def test_an_account_that_says_when_is_not_asked_sooner(evidence, azurite, 
     ids=["expired", "not yet", "wrong signature", "read only", "an address"],
 )
 async def test_a_token_that_does_not_work_is_named_and_a_new_one_is_in_force_at_once(
-    evidence, azurite, token, reason
+    evidence: Evidence, azurite: Azurite, token: Callable[..., Any], reason: str
 ) -> None:
     evidence.secret("BLOB", token())
     content = chosen(evidence.inbox, "gate-7")
@@ -250,7 +257,7 @@ async def test_a_token_that_does_not_work_is_named_and_a_new_one_is_in_force_at_
     assert (await azurite.blob("device/gate/2026-11-28/gate-7.jpg"))[1] == content
 
 
-async def test_a_token_without_read_uploads_and_says_that_nobody_looked(evidence, azurite) -> None:
+async def test_a_token_without_read_uploads_and_says_that_nobody_looked(evidence: Evidence, azurite: Azurite) -> None:
     evidence.secret("BLOB", sas("cw"))
     content = chosen(evidence.inbox, "gate-8", kind="clip", size=2 * BLOCK)
     await evidence.configure(azure={"site": target(azurite.url)})
@@ -259,7 +266,9 @@ async def test_a_token_without_read_uploads_and_says_that_nobody_looked(evidence
     assert evidence.events()[0]["verified"] is False
 
 
-async def test_a_container_that_is_missing_is_named_and_what_waits_goes_when_it_is_made(evidence, azurite) -> None:
+async def test_a_container_that_is_missing_is_named_and_what_waits_goes_when_it_is_made(
+    evidence: Evidence, azurite: Azurite
+) -> None:
     await azurite.drop_container()
     chosen(evidence.inbox, "gate-9")
     await evidence.configure(azure={"site": target(azurite.url)})
@@ -269,7 +278,7 @@ async def test_a_container_that_is_missing_is_named_and_what_waits_goes_when_it_
     assert await azurite.blobs() == ["device/gate/2026-11-28/gate-9.jpg"]
 
 
-async def test_blocks_that_the_account_forgot_are_sent_again(evidence, azurite, gate) -> None:
+async def test_blocks_that_the_account_forgot_are_sent_again(evidence: Evidence, azurite: Azurite, gate: Gate) -> None:
     content = chosen(evidence.inbox, "gate-10", kind="clip", size=3 * BLOCK)
     Failing(gate, lambda: answer(400, "InvalidBlockList"), only="blocklist")
     await evidence.configure(azure={"site": target(gate.url)})
@@ -279,7 +288,9 @@ async def test_blocks_that_the_account_forgot_are_sent_again(evidence, azurite, 
     assert (await azurite.blob("device/gate/2026-11-28/gate-10.mp4"))[1] == content
 
 
-async def test_another_blob_of_that_name_is_left_as_it_is_and_the_upload_is_given_up(evidence, azurite) -> None:
+async def test_another_blob_of_that_name_is_left_as_it_is_and_the_upload_is_given_up(
+    evidence: Evidence, azurite: Azurite
+) -> None:
     chosen(evidence.inbox, "gate-11")
     await evidence.configure(azure={"site": target(azurite.url)})
     await evidence.until_empty()
@@ -292,7 +303,9 @@ async def test_another_blob_of_that_name_is_left_as_it_is_and_the_upload_is_give
     assert len(evidence.events()) == 1
 
 
-async def test_what_was_committed_before_a_kill_is_found_and_not_sent_twice(evidence, azurite, gate) -> None:
+async def test_what_was_committed_before_a_kill_is_found_and_not_sent_twice(
+    evidence: Evidence, azurite: Azurite, gate: Gate
+) -> None:
     content = chosen(evidence.inbox, "gate-12", kind="clip", size=4 * BLOCK)
     await evidence.configure(azure={"site": target(gate.url)})
     await evidence.until_empty()
@@ -328,7 +341,7 @@ async def test_an_unknown_ca_is_refused_and_the_right_one_accepted(tmp_path: Pat
             await evidence.stop()
 
 
-async def test_a_secret_of_another_host_is_not_sent(evidence, gate) -> None:
+async def test_a_secret_of_another_host_is_not_sent(evidence: Evidence, gate: Gate) -> None:
     evidence.secret("BLOB", sas(), "account.blob.core.windows.net")
     chosen(evidence.inbox, "gate-14")
     await evidence.configure(azure={"site": target(gate.url)})
@@ -336,7 +349,9 @@ async def test_a_secret_of_another_host_is_not_sent(evidence, gate) -> None:
     assert gate.requests == []
 
 
-async def test_samples_have_a_manifest_beside_them_that_grows_and_names_each_picture(evidence, azurite) -> None:
+async def test_samples_have_a_manifest_beside_them_that_grows_and_names_each_picture(
+    evidence: Evidence, azurite: Azurite
+) -> None:
     for number in range(3):
         sample(evidence.inbox, f"gate-sample-{number}")
     await evidence.configure(azure={"site": target(azurite.url)})
@@ -359,7 +374,7 @@ def sample(folder: Path, name: str) -> None:
     chosen(folder, name, kind="sample", about=None, sample=of)
 
 
-async def until_manifest(evidence, azurite, count: int) -> list[Sample]:
+async def until_manifest(evidence: Evidence, azurite: Azurite, count: int) -> list[Sample]:
     async with asyncio.timeout(60):
         while True:
             await evidence.until_empty()
@@ -371,7 +386,7 @@ async def until_manifest(evidence, azurite, count: int) -> list[Sample]:
             await asyncio.sleep(0.05)
 
 
-async def test_send_test_file_answers_with_the_address(evidence, azurite) -> None:
+async def test_send_test_file_answers_with_the_address(evidence: Evidence, azurite: Azurite) -> None:
     await evidence.configure(azure={"site": target(azurite.url)})
     status, reply = await evidence.method("send_test_file", {"target": "azure.site"})
     assert status == 200, reply

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,26 +14,26 @@ BOOT, OTHER = "8f31a2c4", "00009999"
 
 
 @pytest.fixture
-def reader(tmp_path: Path):
+def reader(tmp_path: Path) -> Iterator[CursorReader]:
     reader = CursorReader.open(tmp_path, **KEY)
     yield reader
     reader.close()
 
 
 @pytest.fixture
-def writer(tmp_path: Path):
+def writer(tmp_path: Path) -> Iterator[CursorWriter]:
     writer = CursorWriter.open(tmp_path, **KEY)
     yield writer
     writer.close()
 
 
 @pytest.mark.parametrize("sent", [1, 77, (1 << 48) - 1])
-def test_a_position_survives_its_word(sent) -> None:
+def test_a_position_survives_its_word(sent: int) -> None:
     assert unpack_position(pack_position(BOOT, sent), BOOT) == sent
     assert unpack_position(pack_position(BOOT, sent), OTHER) is None
 
 
-def test_no_cursor_file_and_no_word_yet_are_no_position(tmp_path: Path, reader) -> None:
+def test_no_cursor_file_and_no_word_yet_are_no_position(tmp_path: Path, reader: CursorReader) -> None:
     assert reader.position(BOOT) is None
     writer = CursorWriter.open(tmp_path, **KEY)
     assert reader.position(BOOT) is None
@@ -41,20 +42,22 @@ def test_no_cursor_file_and_no_word_yet_are_no_position(tmp_path: Path, reader) 
     writer.close()
 
 
-def test_the_position_of_another_boot_is_none(writer, reader) -> None:
+def test_the_position_of_another_boot_is_none(writer: CursorWriter, reader: CursorReader) -> None:
     writer.advance(OTHER, 9)
     assert reader.position(BOOT) is None
     writer.advance(BOOT, 1)
     assert (reader.position(BOOT), reader.position(OTHER)) == (1, None)
 
 
-def test_a_position_never_goes_back_within_a_boot(writer, reader) -> None:
+def test_a_position_never_goes_back_within_a_boot(writer: CursorWriter, reader: CursorReader) -> None:
     for sent in (1, 5, 3):
         writer.advance(BOOT, sent)
     assert reader.position(BOOT) == 5
 
 
-def test_a_restarted_consumer_goes_on_in_the_same_file(tmp_path: Path, writer, reader) -> None:
+def test_a_restarted_consumer_goes_on_in_the_same_file(
+    tmp_path: Path, writer: CursorWriter, reader: CursorReader
+) -> None:
     writer.advance(BOOT, 5)
     assert reader.position(BOOT) == 5
     writer.close()
@@ -65,7 +68,9 @@ def test_a_restarted_consumer_goes_on_in_the_same_file(tmp_path: Path, writer, r
     again.close()
 
 
-def test_both_sides_find_each_other_again_after_the_folder_was_emptied(tmp_path: Path, writer, reader) -> None:
+def test_both_sides_find_each_other_again_after_the_folder_was_emptied(
+    tmp_path: Path, writer: CursorWriter, reader: CursorReader
+) -> None:
     writer.advance(BOOT, 5)
     assert reader.position(BOOT) == 5
     for path in tmp_path.iterdir():
@@ -77,7 +82,7 @@ def test_both_sides_find_each_other_again_after_the_folder_was_emptied(tmp_path:
 
 @pytest.mark.parametrize("content", [b"", b"VIGIECUR", b"\0" * 24, b"x" * 4096])
 def test_a_file_that_is_no_cursor_is_none_for_the_sender_and_replaced_by_the_consumer(
-    tmp_path: Path, reader, content
+    tmp_path: Path, reader: CursorReader, content: bytes
 ) -> None:
     (tmp_path / "camera.frames.preprocess.cursor").write_bytes(content)
     assert reader.position(BOOT) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -35,7 +35,7 @@ def write(ring: RingWriter, pixel_format: PixelFormat, packed: np.ndarray) -> Ri
 
 
 @pytest.mark.parametrize("layout", get_args(Layout))
-def test_planes_come_back_as_they_were_written_and_read_only(tmp_path: Path, layout) -> None:
+def test_planes_come_back_as_they_were_written_and_read_only(tmp_path: Path, layout: Any) -> None:
     pixel_format = msgspec.structs.replace(HD, layout=layout, size_hw=(25, 33))
     packed = noise(pixel_format)
     with RingWriter.open(tmp_path, "dock", slot_bytes=5_000, slots=3, formats=True) as ring, RingPool(tmp_path) as pool:
@@ -66,7 +66,7 @@ def test_every_format_has_its_own_number() -> None:
 @pytest.mark.parametrize(
     "claimed", [FULL, None, PixelFormat("i420", (32, 24), "bt709"), PixelFormat("i420", (-24, 32), "bt709")]
 )
-def test_a_reference_that_claims_another_format_than_was_stamped_is_refused(tmp_path: Path, claimed) -> None:
+def test_a_reference_that_claims_another_format_than_was_stamped_is_refused(tmp_path: Path, claimed: Any) -> None:
     with RingWriter.open(tmp_path, "dock", slot_bytes=5_000, slots=3, formats=True) as ring, RingPool(tmp_path) as pool:
         reference = msgspec.structs.replace(write(ring, HD, noise(HD)), format=claimed)
         with pytest.raises(FrameGoneError) as caught, lease_frame(pool, reference):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import cv2
 import msgspec
@@ -14,11 +15,11 @@ from vigie.errors import FrameTooLargeError, MessageRefusedError
 from vigie.frames.inline import decode_inline, encode_inline, jpeg_size_hw
 
 
-def noise(hw, seed=1):
+def noise(hw: tuple[int, int], seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (*hw, 3), np.uint8)
 
 
-def gradient(hw):
+def gradient(hw: tuple[int, int]) -> np.ndarray:
     rows, columns = np.mgrid[0 : hw[0], 0 : hw[1]]
     return np.dstack([rows * 255 // hw[0], columns * 255 // hw[1], np.full(hw, 90)]).astype(np.uint8)
 
@@ -40,7 +41,7 @@ def message(inline: InlineJpeg) -> bytes:
 
 @pytest.mark.parametrize("hw", [(1080, 1920), (2160, 3840), (480, 640), (2000, 40)], ids=str)
 @pytest.mark.parametrize("limit", [MESSAGE_LIMIT_BYTES, 40_000])
-def test_even_noise_fits_the_message(hw, limit) -> None:
+def test_even_noise_fits_the_message(hw: tuple[int, int], limit: Any) -> None:
     inline = encode_inline(noise(hw), limit)
     properties = 512  # content type and encoding, message id, routing properties: keys and values
     assert len(message(inline)) + properties <= limit
@@ -64,7 +65,7 @@ def test_a_frame_scaled_down_keeps_its_aspect_ratio() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 2_048, 2_200])
-def test_a_limit_that_holds_no_picture_is_refused(limit) -> None:
+def test_a_limit_that_holds_no_picture_is_refused(limit: int) -> None:
     with pytest.raises(FrameTooLargeError, match="scale the frame down"):
         encode_inline(noise((480, 640)), limit)
 
@@ -79,13 +80,13 @@ def test_the_picture_travels_in_json_as_base64() -> None:
 @pytest.mark.parametrize(
     "marker", [[], [int(cv2.IMWRITE_JPEG_PROGRESSIVE), 1], [int(cv2.IMWRITE_JPEG_RST_INTERVAL), 2]]
 )
-def test_the_size_is_read_from_any_kind_of_jpeg(marker) -> None:
+def test_the_size_is_read_from_any_kind_of_jpeg(marker: Any) -> None:
     jpeg = cv2.imencode(".jpg", gradient((37, 53)), marker)[1].tobytes()
     assert jpeg_size_hw(jpeg) == (37, 53)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 20, 200])
-def test_what_is_no_jpeg_or_a_cut_one_is_refused_with_its_path(cut) -> None:
+def test_what_is_no_jpeg_or_a_cut_one_is_refused_with_its_path(cut: int) -> None:
     inline = encode_inline(gradient((48, 64)))
     broken = InlineJpeg(inline.jpeg[:cut], inline.shape, inline.source_hw)
     with pytest.raises(MessageRefusedError) as caught:

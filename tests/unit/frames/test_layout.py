@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from vigie.errors import RingRefusedError
@@ -42,7 +44,9 @@ def test_slots_do_not_overlap_and_end_inside_the_file() -> None:
         (0, 1, "has version 0, older than 1"),
     ],
 )
-def test_version_n_reads_n_minus_1_and_refuses_others_with_what_to_update(version, reads, refusal) -> None:
+def test_version_n_reads_n_minus_1_and_refuses_others_with_what_to_update(
+    version: int, reads: int, refusal: str | None
+) -> None:
     raw = pack_header(RingHeader(GEOMETRY, 1, version))
     if refusal is None:
         assert parse_header(raw, GEOMETRY.total_bytes, reads=reads).version == version
@@ -63,7 +67,7 @@ def test_a_former_version_with_a_smaller_header_is_found_by_its_own_offsets() ->
     [b"", b"VIGIERNG", b"\0" * 64, pack_header(RingHeader(RingGeometry(0, 64), 1))],
     ids=["empty", "cut", "zeros", "no slots"],
 )
-def test_damaged_headers_are_refused(raw) -> None:
+def test_damaged_headers_are_refused(raw: Any) -> None:
     with pytest.raises(RingRefusedError):
         parse_header(raw, 1 << 30)
 
@@ -74,7 +78,7 @@ def test_a_file_shorter_than_its_header_says_is_refused_before_it_kills_with_sig
 
 
 @pytest.mark.parametrize("name", ["", "../secret", "a/b", ".hidden", "x" * 121, "a b", "ü"])
-def test_names_that_are_no_plain_file_names_are_refused(name) -> None:
+def test_names_that_are_no_plain_file_names_are_refused(name: str) -> None:
     with pytest.raises(RingRefusedError):
         check_ring_name(name)
 

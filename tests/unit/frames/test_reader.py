@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,24 +19,24 @@ PIXELS = RandomPixels(SHAPE, seed=2)
 
 
 @pytest.fixture
-def ring(tmp_path: Path):
+def ring(tmp_path: Path) -> Iterator[RingWriter]:
     with RingWriter.open(tmp_path, "camera-dock", slot_bytes=24 * 32 * 3, slots=3) as ring:
         yield ring
 
 
 @pytest.fixture
-def pool(tmp_path: Path):
+def pool(tmp_path: Path) -> Iterator[RingPool]:
     with RingPool(tmp_path) as pool:
         yield pool
 
 
-def reason(pool, reference) -> str:
+def reason(pool: RingPool, reference: Any) -> str:
     with pytest.raises(FrameGoneError) as caught, pool.lease(reference):
         pass
     return caught.value.reason
 
 
-def test_the_view_is_the_slot_itself_and_cannot_be_written(ring, pool) -> None:
+def test_the_view_is_the_slot_itself_and_cannot_be_written(ring: RingWriter, pool: RingPool) -> None:
     reference = ring.write(PIXELS.frame(1))
     with pool.lease(reference) as frame:
         assert not frame.flags.owndata
@@ -44,20 +46,20 @@ def test_the_view_is_the_slot_itself_and_cannot_be_written(ring, pool) -> None:
             frame.flags.writeable = True
 
 
-def test_an_overwritten_frame_is_gone_and_its_slot_is_not_left_locked(ring, pool) -> None:
+def test_an_overwritten_frame_is_gone_and_its_slot_is_not_left_locked(ring: RingWriter, pool: RingPool) -> None:
     references = [ring.write(PIXELS.frame(n)) for n in range(4)]
     assert reason(pool, references[0]) == "overwritten"
     assert all(ring.write(PIXELS.frame(n)) for n in range(6))
 
 
-def test_a_frame_being_overwritten_is_gone_without_waiting(ring, pool) -> None:
+def test_a_frame_being_overwritten_is_gone_without_waiting(ring: RingWriter, pool: RingPool) -> None:
     references = [ring.write(PIXELS.frame(n)) for n in range(3)]
     with ring.slot(SHAPE) as view:
         assert view is not None
         assert reason(pool, references[0]) == "overwritten"
 
 
-def test_two_leases_of_one_frame_protect_it_until_the_last_ends(ring, pool) -> None:
+def test_two_leases_of_one_frame_protect_it_until_the_last_ends(ring: RingWriter, pool: RingPool) -> None:
     references = [ring.write(PIXELS.frame(n)) for n in range(3)]
     first, second = pool.lease(references[0]), pool.lease(references[0])
     frame = first.__enter__()
@@ -70,7 +72,7 @@ def test_two_leases_of_one_frame_protect_it_until_the_last_ends(ring, pool) -> N
     assert references[0].slot in {ring.write(PIXELS.frame(n)).slot for n in range(3)}
 
 
-def test_a_stale_reference_fails_while_another_thread_leases_the_same_slot(ring, pool) -> None:
+def test_a_stale_reference_fails_while_another_thread_leases_the_same_slot(ring: RingWriter, pool: RingPool) -> None:
     stale, *_ = [ring.write(PIXELS.frame(n)) for n in range(3)]
     fresh, *_ = [ring.write(PIXELS.frame(n)) for n in range(3)]
     assert fresh.slot == stale.slot
@@ -80,7 +82,7 @@ def test_a_stale_reference_fails_while_another_thread_leases_the_same_slot(ring,
         assert np.array_equal(frame, PIXELS.frame(0))
 
 
-def test_a_ring_that_is_not_there_is_gone(pool) -> None:
+def test_a_ring_that_is_not_there_is_gone(pool: RingPool) -> None:
     assert reason(pool, RingReference("camera-dock.00000001", 0, 2, SHAPE)) == "ring_gone"
 
 
@@ -100,24 +102,26 @@ def test_a_ring_that_is_not_there_is_gone(pool) -> None:
     ],
     ids=str,
 )
-def test_references_that_do_not_fit_are_refused_before_any_memory_is_touched(ring, pool, change) -> None:
+def test_references_that_do_not_fit_are_refused_before_any_memory_is_touched(
+    ring: RingWriter, pool: RingPool, change: dict[str, Any]
+) -> None:
     reference = ring.write(PIXELS.frame(1))
     fields = {name: getattr(reference, name) for name in RingReference.__struct_fields__} | change
     assert reason(pool, RingReference(**fields)) == "bad_reference"
 
 
 @pytest.mark.parametrize("sequence", [0, 1, 3])
-def test_a_sequence_that_was_never_committed_is_never_leased(ring, pool, sequence) -> None:
+def test_a_sequence_that_was_never_committed_is_never_leased(ring: RingWriter, pool: RingPool, sequence: int) -> None:
     ring.write(PIXELS.frame(1))
     for slot in range(3):
         assert reason(pool, RingReference(ring.ring, slot, sequence, SHAPE)) == "overwritten"
 
 
-def test_a_never_written_slot_is_no_frame_even_for_sequence_zero(ring, pool) -> None:
+def test_a_never_written_slot_is_no_frame_even_for_sequence_zero(ring: RingWriter, pool: RingPool) -> None:
     assert reason(pool, RingReference(ring.ring, 2, 0, SHAPE)) == "overwritten"
 
 
-def test_a_newer_ring_version_is_refused_with_what_to_update(tmp_path: Path, pool) -> None:
+def test_a_newer_ring_version_is_refused_with_what_to_update(tmp_path: Path, pool: RingPool) -> None:
     geometry = RingGeometry(2, 64)
     path = tmp_path / "camera-dock.00000007.ring"
     path.write_bytes(pack_header(RingHeader(geometry, 7, 9)).ljust(geometry.total_bytes, b"\0"))
@@ -129,13 +133,13 @@ def test_a_newer_ring_version_is_refused_with_what_to_update(tmp_path: Path, poo
     assert caught.value.reason == "ring_refused"
 
 
-def test_a_file_renamed_to_another_epoch_is_refused(tmp_path: Path, ring, pool) -> None:
+def test_a_file_renamed_to_another_epoch_is_refused(tmp_path: Path, ring: RingWriter, pool: RingPool) -> None:
     reference = ring.write(PIXELS.frame(1))
     (tmp_path / f"{reference.ring}.ring").rename(tmp_path / "camera-dock.00000000.ring")
     assert reason(pool, RingReference("camera-dock.00000000", 0, reference.sequence, SHAPE)) == "ring_refused"
 
 
-def test_rings_that_were_removed_are_let_go_when_idle(tmp_path: Path, pool) -> None:
+def test_rings_that_were_removed_are_let_go_when_idle(tmp_path: Path, pool: RingPool) -> None:
     with RingWriter.open(tmp_path, "camera-dock", slot_bytes=64, slots=2) as ring:
         reference = ring.write(np.zeros(64, np.uint8))
         with pool.lease(reference):
@@ -146,7 +150,7 @@ def test_rings_that_were_removed_are_let_go_when_idle(tmp_path: Path, pool) -> N
         assert pool._rings == {}
 
 
-def test_leases_from_many_threads_leave_no_lock_behind(ring, pool) -> None:
+def test_leases_from_many_threads_leave_no_lock_behind(ring: RingWriter, pool: RingPool) -> None:
     reference = ring.write(PIXELS.frame(1))
     wrong: list[int] = []
 

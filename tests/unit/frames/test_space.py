@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from vigie.frames import RingWriter, check_space, ring_bytes, ring_slots
 
 
 @pytest.fixture
-def small_tmpfs(tmp_path: Path):
+def small_tmpfs(tmp_path: Path) -> Iterator[str]:
     """A tmpfs of 1 MiB of our own."""
     folder = tmp_path / "frames"
     folder.mkdir()
@@ -27,7 +28,7 @@ def small_tmpfs(tmp_path: Path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_tmpfs_that_is_too_small_is_refused_at_start_with_needed_and_free(small_tmpfs) -> None:
+def test_a_tmpfs_that_is_too_small_is_refused_at_start_with_needed_and_free(small_tmpfs: str) -> None:
     needed = ring_bytes(slots=4, slot_bytes=640 * 480 * 3)
     with pytest.raises(RingNoSpaceError) as caught:
         RingWriter.open(small_tmpfs, "camera-dock", slot_bytes=640 * 480 * 3, slots=4)
@@ -37,7 +38,7 @@ def test_a_tmpfs_that_is_too_small_is_refused_at_start_with_needed_and_free(smal
     assert [path.name for path in small_tmpfs.iterdir()] == ["camera-dock.writer"]
 
 
-def test_a_full_tmpfs_is_refused_and_taken_once_there_is_room(small_tmpfs) -> None:
+def test_a_full_tmpfs_is_refused_and_taken_once_there_is_room(small_tmpfs: str) -> None:
     (small_tmpfs / "other").write_bytes(b"\0" * 900_000)
     with pytest.raises(RingNoSpaceError):
         RingWriter.open(small_tmpfs, "camera-dock", slot_bytes=100_000, slots=4)
@@ -48,7 +49,7 @@ def test_a_full_tmpfs_is_refused_and_taken_once_there_is_room(small_tmpfs) -> No
             assert ring.write(np.ones(100_000, np.uint8)), "every page was allocated at start"
 
 
-def test_a_former_geometry_makes_room_before_the_new_one_is_measured(small_tmpfs) -> None:
+def test_a_former_geometry_makes_room_before_the_new_one_is_measured(small_tmpfs: str) -> None:
     RingWriter.open(small_tmpfs, "camera-dock", slot_bytes=200_000, slots=4).close()
     RingWriter.open(small_tmpfs, "camera-dock", slot_bytes=180_000, slots=4).close()
 
@@ -65,5 +66,5 @@ def test_enough_space_is_no_error_and_more_than_exists_is(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("readers", "leases", "slots"), [(1, 1, 3), (2, 3, 8)])
-def test_slots_cover_every_lease_and_two_more(readers, leases, slots) -> None:
+def test_slots_cover_every_lease_and_two_more(readers: int, leases: int, slots: int) -> None:
     assert ring_slots(readers=readers, leases=leases) == slots

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,11 +25,11 @@ class Clock:
         return self.now
 
 
-def open_ring(folder, slots=4, **extra) -> RingWriter:
+def open_ring(folder: Path, slots: int = 4, **extra: Any) -> RingWriter:
     return RingWriter.open(folder, "camera-dock", slot_bytes=SLOT_BYTES, slots=slots, **extra)
 
 
-def ring_files(folder):
+def ring_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if ".ring" in path.name)
 
 
@@ -119,7 +120,7 @@ def test_committing_twice_is_a_programming_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("shape", "dtype"), [((25, 32, 3), "uint8"), (SHAPE, "float32"), ((0, 3), "uint8")])
-def test_an_array_that_does_not_fit_a_slot_is_refused_with_both_sizes(tmp_path: Path, shape, dtype) -> None:
+def test_an_array_that_does_not_fit_a_slot_is_refused_with_both_sizes(tmp_path: Path, shape: Any, dtype: str) -> None:
     with open_ring(tmp_path) as ring, pytest.raises(FrameTooLargeError, match="there is room for 2304"):
         ring.slot(shape, dtype)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ CONTENT = manifest({"r": "FROM /messages INTO $upstream"}, modules={"a": {"x": 1
     ],
     ids=["plain", "content", "legacy", "template", "configuration"],
 )
-def test_every_wrapper_is_taken(wrapped) -> None:
+def test_every_wrapper_is_taken(wrapped: dict[str, Any]) -> None:
     parsed = parse_manifest(wrapped)
     assert parsed.modules == ["a", "b"]
     assert parsed.desired["a"] == {"x": 1}
@@ -61,7 +62,7 @@ def test_a_dotted_key_replaces_its_subtree_and_leaves_the_rest() -> None:
     ],
     ids=["empty", "no hub", "number", "array", "key", "size"],
 )
-def test_content_that_cannot_be_deployed_is_refused_with_its_place(content, reason) -> None:
+def test_content_that_cannot_be_deployed_is_refused_with_its_place(content: dict[str, Any], reason: str) -> None:
     with pytest.raises(ManifestRefusedError, match=reason):
         parse_manifest(content)
 
@@ -84,7 +85,7 @@ def test_lint_looks_at_every_route() -> None:
 
 
 @pytest.mark.parametrize("name", ["..", ".", "../../x", "a/b", "a b", "", "x" * 129, "a\n"])
-def test_a_module_id_that_would_leave_its_folder_is_refused(name) -> None:
+def test_a_module_id_that_would_leave_its_folder_is_refused(name: str) -> None:
     content = {
         "modulesContent": {
             "$edgeHub": {"properties.desired": {"schemaVersion": "1.1", "routes": {}}},

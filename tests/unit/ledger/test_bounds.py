@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock):
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
     ledger = Ledger(tmp_path / "ledger.db", clock=clock, wall=lambda: 1_800_000_000 + clock.now)
     yield ledger
     ledger.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,18 +36,18 @@ def event(camera: str, seq: int, from_minute: int, to_minute: int) -> LedgerEntr
 
 
 @pytest.fixture
-def path(tmp_path: Path):
+def path(tmp_path: Path) -> str:
     return tmp_path / "ledger.db"
 
 
 @pytest.fixture
-def ledger(path):
+def ledger(path: str) -> Iterator[Ledger]:
     ledger = Ledger(path)
     yield ledger
     ledger.close()
 
 
-def drain(ledger) -> list[tuple[str, int]]:
+def drain(ledger: Ledger) -> list[tuple[str, int]]:
     sent = []
     while (batch := ledger.next_batch("sync", 100, lambda _: 100_000, Packing())) is not None:
         sent += [(item["camera"], item["seq"]) for item in json.loads(batch.body)["items"]]
@@ -54,7 +55,7 @@ def drain(ledger) -> list[tuple[str, int]]:
     return sent
 
 
-def test_a_camera_goes_from_all_queues_and_the_rest_is_sent_in_order(ledger) -> None:
+def test_a_camera_goes_from_all_queues_and_the_rest_is_sent_in_order(ledger: Ledger) -> None:
     ledger.record([frame(("dock", "yard")[n % 3 == 0], n) for n in range(1200)], NO_LIMIT)
     ledger.record([event(("dock", "yard")[n % 2], n, 0, 1) for n in range(6)], NO_LIMIT)
     erased = ledger.erase(Erasure(camera="yard"))
@@ -71,7 +72,7 @@ def test_a_camera_goes_from_all_queues_and_the_rest_is_sent_in_order(ledger) -> 
     assert all(one.bytes == 0 for one in ledger.backlog().waiting.values())
 
 
-def test_a_span_of_time_goes_with_both_its_ends_and_with_events_that_reach_into_it(ledger) -> None:
+def test_a_span_of_time_goes_with_both_its_ends_and_with_events_that_reach_into_it(ledger: Ledger) -> None:
     ledger.record([frame("dock", n, n) for n in range(10)], NO_LIMIT)
     spans = [(0, 2), (0, 3), (4, 4), (6, 9), (7, 9)]
     ledger.record([event("dock", 100 + n, *span) for n, span in enumerate(spans)], NO_LIMIT)
@@ -81,21 +82,21 @@ def test_a_span_of_time_goes_with_both_its_ends_and_with_events_that_reach_into_
     assert drain(ledger) == [("dock", 100), ("dock", 104)] + [("dock", n) for n in (0, 1, 2, 7, 8, 9)]
 
 
-def test_other_time_zones_are_the_same_moments(ledger) -> None:
+def test_other_time_zones_are_the_same_moments(ledger: Ledger) -> None:
     ledger.record([frame("dock", n, n) for n in range(4)], NO_LIMIT)
     erased = ledger.erase(Erasure(since=datetime.fromisoformat("2026-03-01T17:32:00+05:30")))
     assert erased.items.total() == 2
     assert drain(ledger) == [("dock", 0), ("dock", 1)]
 
 
-def test_what_does_not_say_when_it_was_is_kept_and_counted(ledger) -> None:
+def test_what_does_not_say_when_it_was_is_kept_and_counted(ledger: Ledger) -> None:
     ledger.record([frame("dock", 1, 1), frame("dock", 2), frame("yard", 3)], NO_LIMIT)
     erased = ledger.erase(Erasure(camera="dock", until=NOON + timedelta(hours=1)))
     assert (erased.items, erased.undated) == (Counter(dock=1), 1)
     assert drain(ledger) == [("dock", 2), ("yard", 3)]
 
 
-def test_what_is_being_sent_is_left_and_told(ledger) -> None:
+def test_what_is_being_sent_is_left_and_told(ledger: Ledger) -> None:
     ledger.record([frame("dock", 1), frame("yard", 2), frame("dock", 3)], NO_LIMIT)
     batch = ledger.next_batch("sync", 2, lambda _: 100_000, Packing())
     erased = ledger.erase(Erasure(camera="dock"))
@@ -105,7 +106,7 @@ def test_what_is_being_sent_is_left_and_told(ledger) -> None:
     assert drain(ledger) == []
 
 
-def test_nothing_of_it_is_left_on_the_disk_and_it_does_not_come_back(path) -> None:
+def test_nothing_of_it_is_left_on_the_disk_and_it_does_not_come_back(path: str) -> None:
     with_both = [frame("dock", n) for n in range(300)] + [frame("yard", n) for n in range(300)]
     ledger = Ledger(path)
     ledger.record(with_both, NO_LIMIT)
@@ -121,7 +122,7 @@ def test_nothing_of_it_is_left_on_the_disk_and_it_does_not_come_back(path) -> No
     again.close()
 
 
-def test_erasing_everything_and_nothing(ledger) -> None:
+def test_erasing_everything_and_nothing(ledger: Ledger) -> None:
     assert ledger.erase(Erasure(camera="dock")).items.total() == 0
     ledger.record([frame("dock", n) for n in range(3)], NO_LIMIT)
     assert ledger.erase(Erasure(camera="gate")).items.total() == 0

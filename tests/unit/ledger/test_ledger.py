@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,32 +29,32 @@ class Clock:
 
 
 @pytest.fixture
-def path(tmp_path: Path):
+def path(tmp_path: Path) -> str:
     return tmp_path / "ledger.db"
 
 
 @pytest.fixture
-def ledger(path):
+def ledger(path: str) -> Iterator[Ledger]:
     ledger = Ledger(path)
     yield ledger
     ledger.close()
 
 
-def entries(*seqs: int, camera="dock", size=20) -> list[LedgerEntry]:
+def entries(*seqs: int, camera: str = "dock", size: int = 20) -> list[LedgerEntry]:
     return [
         LedgerEntry(f"{camera}-{seq}", camera, json.dumps({"seq": seq, "pad": "x" * size}).encode()) for seq in seqs
     ]
 
 
-def form(ledger, most=100, limit=BODY_LIMIT):
+def form(ledger: Ledger, most: int = 100, limit: int = BODY_LIMIT) -> Any:
     return ledger.next_batch("sync", most, lambda _: limit)
 
 
-def seqs(batch) -> list[int]:
+def seqs(batch: Any) -> list[int]:
     return [item["seq"] for item in json.loads(batch.body)["items"]]
 
 
-def drain(ledger, most=100) -> list[int]:
+def drain(ledger: Ledger, most: int = 100) -> list[int]:
     sent = []
     while (batch := form(ledger, most)) is not None:
         sent += seqs(batch)
@@ -70,7 +72,7 @@ def told(*numbers: int, priority: Priority = Priority.EVENT) -> list[LedgerEntry
     ]  # fmt: skip
 
 
-def test_events_go_before_boxes_and_share_no_message(ledger) -> None:
+def test_events_go_before_boxes_and_share_no_message(ledger: Ledger) -> None:
     ledger.record([*entries(1, 2), *told(3, 4), *entries(5)], NO_LIMIT)
     sent = []
     while (batch := form(ledger)) is not None:
@@ -80,14 +82,14 @@ def test_events_go_before_boxes_and_share_no_message(ledger) -> None:
     assert sent == [("vigie.events/1", [3, 4]), ("vigie.telemetry/1", [1, 2, 5])]
 
 
-def test_what_was_recorded_last_goes_first_if_its_priority_is_higher(ledger) -> None:
+def test_what_was_recorded_last_goes_first_if_its_priority_is_higher(ledger: Ledger) -> None:
     ledger.record([*entries(*range(30)), *told(30, 31, priority=Priority.AGGREGATE), *told(32)], NO_LIMIT)
     ledger.record(told(33, 34, priority=Priority.ALERT), NO_LIMIT)
     ledger.record(told(35), NO_LIMIT)
     assert drain(ledger, most=10) == [33, 34, 32, 35, 30, 31, *range(30)]
 
 
-def test_alerts_share_no_message_with_others(ledger) -> None:
+def test_alerts_share_no_message_with_others(ledger: Ledger) -> None:
     ledger.record([*told(*range(10)), *told(10, 11, priority=Priority.ALERT)], NO_LIMIT)
     sent = []
     while (batch := ledger.next_batch("sync", 1000, lambda _: 200_000)) is not None:
@@ -96,7 +98,7 @@ def test_alerts_share_no_message_with_others(ledger) -> None:
     assert sent == [[10, 11], list(range(10))]
 
 
-def test_only_the_priorities_that_may_go_do(ledger) -> None:
+def test_only_the_priorities_that_may_go_do(ledger: Ledger) -> None:
     ledger.record([*entries(1), *told(2), *told(3, priority=Priority.ALERT)], NO_LIMIT)
     alerts = Packing(priorities=(Priority.ALERT,))
     batch = ledger.next_batch("sync", 100, lambda _: 200_000, alerts)
@@ -106,7 +108,7 @@ def test_only_the_priorities_that_may_go_do(ledger) -> None:
     assert drain(ledger) == [2, 1]
 
 
-def test_a_compressed_batch_is_the_same_after_a_restart_and_says_its_encoding(path, ledger) -> None:
+def test_a_compressed_batch_is_the_same_after_a_restart_and_says_its_encoding(path: str, ledger: Ledger) -> None:
     ledger.record(told(*range(200)), NO_LIMIT)
     batch = ledger.next_batch("sync", 1000, lambda _: 200_000, Packing(gzip=True))
     assert batch.encoding == "gzip"
@@ -118,24 +120,24 @@ def test_a_compressed_batch_is_the_same_after_a_restart_and_says_its_encoding(pa
     again.close()
 
 
-def test_items_leave_in_the_order_they_came(ledger) -> None:
+def test_items_leave_in_the_order_they_came(ledger: Ledger) -> None:
     ledger.record(entries(3, 1), NO_LIMIT)
     ledger.record(entries(2), NO_LIMIT)
     assert drain(ledger, most=2) == [3, 1, 2]
 
 
-def test_an_empty_ledger_has_no_batch(ledger) -> None:
+def test_an_empty_ledger_has_no_batch(ledger: Ledger) -> None:
     assert form(ledger) is None
     assert ledger.record([], NO_LIMIT).new == []
 
 
-def test_a_key_that_came_twice_is_recorded_once(ledger) -> None:
+def test_a_key_that_came_twice_is_recorded_once(ledger: Ledger) -> None:
     assert ledger.record(entries(1, 2, 1), NO_LIMIT).new == [True, True, False]
     assert ledger.record(entries(2, 3), NO_LIMIT).new == [False, True]
     assert drain(ledger) == [1, 2, 3]
 
 
-def test_keys_are_known_over_restarts_before_and_after_they_were_sent(path, ledger) -> None:
+def test_keys_are_known_over_restarts_before_and_after_they_were_sent(path: str, ledger: Ledger) -> None:
     ledger.record(entries(1, 2), NO_LIMIT)
     ledger.acknowledge(form(ledger, most=1))
     in_flight = form(ledger, most=1)
@@ -147,7 +149,9 @@ def test_keys_are_known_over_restarts_before_and_after_they_were_sent(path, ledg
     again.close()
 
 
-def test_a_batch_is_the_same_bytes_and_the_same_id_after_a_restart_whatever_came_since(path, ledger) -> None:
+def test_a_batch_is_the_same_bytes_and_the_same_id_after_a_restart_whatever_came_since(
+    path: str, ledger: Ledger
+) -> None:
     ledger.record(entries(1, 2, 3), NO_LIMIT)
     first = form(ledger, most=2)
     ledger.close()
@@ -161,7 +165,7 @@ def test_a_batch_is_the_same_bytes_and_the_same_id_after_a_restart_whatever_came
     again.close()
 
 
-def test_numbers_of_batches_go_on_over_restarts_so_that_the_cloud_finds_a_gap(path) -> None:
+def test_numbers_of_batches_go_on_over_restarts_so_that_the_cloud_finds_a_gap(path: str) -> None:
     numbers = []
     for run in range(3):
         ledger = Ledger(path)
@@ -176,7 +180,7 @@ def test_numbers_of_batches_go_on_over_restarts_so_that_the_cloud_finds_a_gap(pa
 
 
 @pytest.mark.parametrize("limit", [1_000, 1_234, 3_999])
-def test_a_batch_stays_below_the_limit_and_takes_what_fits(ledger, limit) -> None:
+def test_a_batch_stays_below_the_limit_and_takes_what_fits(ledger: Ledger, limit: int) -> None:
     ledger.record(entries(*range(100), size=70), NO_LIMIT)
     item_bytes = len(entries(99, size=70)[0].body) + 1
     sent = []
@@ -188,12 +192,12 @@ def test_a_batch_stays_below_the_limit_and_takes_what_fits(ledger, limit) -> Non
     assert sent == list(range(100))
 
 
-def test_an_item_alone_above_the_limit_goes_alone(ledger) -> None:
+def test_an_item_alone_above_the_limit_goes_alone(ledger: Ledger) -> None:
     ledger.record(entries(1, 2, size=5_000), NO_LIMIT)
     assert seqs(form(ledger)) == [1]
 
 
-def test_the_backlog_counts_what_waits_and_what_is_on_its_way(ledger) -> None:
+def test_the_backlog_counts_what_waits_and_what_is_on_its_way(ledger: Ledger) -> None:
     ledger.record(entries(*range(5)), NO_LIMIT)
     assert (ledger.backlog().items, ledger.backlog().in_flight) == (5, 0)
     batch = form(ledger, most=2)
@@ -204,7 +208,9 @@ def test_the_backlog_counts_what_waits_and_what_is_on_its_way(ledger) -> None:
     assert (ledger.backlog().items, ledger.backlog().in_flight) == (0, 0)
 
 
-def test_a_full_ledger_drops_the_oldest_items_by_camera_and_keeps_the_batch_on_its_way(path, ledger) -> None:
+def test_a_full_ledger_drops_the_oldest_items_by_camera_and_keeps_the_batch_on_its_way(
+    path: str, ledger: Ledger
+) -> None:
     limit = 1 << 20
     ledger.record(entries(0, camera="first"), limit)
     in_flight = form(ledger)
@@ -228,14 +234,14 @@ def test_a_full_ledger_drops_the_oldest_items_by_camera_and_keeps_the_batch_on_i
     again.close()
 
 
-def test_a_sent_ledger_does_not_grow(ledger) -> None:
+def test_a_sent_ledger_does_not_grow(ledger: Ledger) -> None:
     for n in range(300):
         ledger.record(entries(n, size=10_000), NO_LIMIT)
         drain(ledger)
     assert ledger.backlog().used_bytes < 200_000
 
 
-def test_only_the_newest_keys_are_remembered(path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_keys_are_remembered(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_module, "REMEMBERED", 10)
     ledger = Ledger(path)
     for n in range(30):
@@ -252,7 +258,7 @@ def test_only_the_newest_keys_are_remembered(path, monkeypatch: pytest.MonkeyPat
     again.close()
 
 
-def test_a_newer_version_is_refused_with_what_to_do(path, ledger) -> None:
+def test_a_newer_version_is_refused_with_what_to_do(path: str, ledger: Ledger) -> None:
     ledger.close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version=4")
@@ -265,13 +271,13 @@ def test_a_newer_version_is_refused_with_what_to_do(path, ledger) -> None:
     )
 
 
-def test_a_second_process_cannot_open_the_ledger(path, ledger) -> None:
+def test_a_second_process_cannot_open_the_ledger(path: str, ledger: Ledger) -> None:
     ledger.record(entries(1), NO_LIMIT)
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         Ledger(path)
 
 
-def test_commits_reach_the_disk_once_a_second_and_before_a_batch_is_sent(path) -> None:
+def test_commits_reach_the_disk_once_a_second_and_before_a_batch_is_sent(path: str) -> None:
     clock = Clock()
     ledger = Ledger(path, clock=clock)
     statements = []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,30 +15,30 @@ from vigie.ledger.rows import LedgerEntry
 NO_LIMIT = 1 << 40
 
 
-def entries(*seqs: int, size=20) -> list[LedgerEntry]:
+def entries(*seqs: int, size: int = 20) -> list[LedgerEntry]:
     return [LedgerEntry(f"dock-{seq}", "dock", b'{"pad":"%s"}' % (b"x" * size)) for seq in seqs]
 
 
 @pytest.fixture
-def ledger(tmp_path: Path):
+def ledger(tmp_path: Path) -> Iterator[LedgerThread]:
     with LedgerThread(tmp_path / "state") as ledger:
         yield ledger
 
 
-def test_the_state_folder_is_made_on_first_use(ledger) -> None:
+def test_the_state_folder_is_made_on_first_use(ledger: LedgerThread) -> None:
     assert not ledger.path.parent.exists()
     ledger.record(entries(1), NO_LIMIT)
     assert ledger.backlog().items == 1
 
 
-def use(ledger, start: int) -> None:
+def use(ledger: LedgerThread, start: int) -> None:
     for n in range(start, start + 10):
         ledger.record(entries(n), NO_LIMIT)
         batch = ledger.next_batch("sync", 100, lambda _: 200_000)
         ledger.acknowledge(batch)
 
 
-def fill(ledger) -> tuple[int, str]:
+def fill(ledger: LedgerThread) -> tuple[int, str]:
     """Items recorded one by one until one is refused, and why."""
     for n in range(10_000):
         try:
@@ -48,7 +49,7 @@ def fill(ledger) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_whatever_byte_is_damaged_the_module_goes_on_with_the_old_or_a_new_ledger(tmp_path: Path, seed) -> None:
+def test_whatever_byte_is_damaged_the_module_goes_on_with_the_old_or_a_new_ledger(tmp_path: Path, seed: int) -> None:
     with LedgerThread(tmp_path) as ledger:
         use(ledger, 0)
         ledger.record(entries(*range(100, 140), size=100), NO_LIMIT)
@@ -73,7 +74,7 @@ def test_whatever_byte_is_damaged_the_module_goes_on_with_the_old_or_a_new_ledge
 
 
 @pytest.mark.parametrize("part", ["header", "middle", "whole"])
-def test_a_damaged_ledger_is_set_aside_and_a_new_one_begun(tmp_path: Path, part) -> None:
+def test_a_damaged_ledger_is_set_aside_and_a_new_one_begun(tmp_path: Path, part: str) -> None:
     with LedgerThread(tmp_path) as ledger:
         ledger.record(entries(*range(500), size=500), NO_LIMIT)
         former = ledger.backlog().ledger
@@ -122,7 +123,7 @@ def test_a_full_disk_is_an_error_to_try_again_and_loses_nothing_that_was_recorde
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_state_folder_that_cannot_be_written_is_an_error_to_try_again(tmp_path: Path, ledger) -> None:
+def test_a_state_folder_that_cannot_be_written_is_an_error_to_try_again(tmp_path: Path, ledger: LedgerThread) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     with pytest.raises(LedgerUnavailableError):
         ledger.record(entries(1), NO_LIMIT)
@@ -130,7 +131,7 @@ def test_a_state_folder_that_cannot_be_written_is_an_error_to_try_again(tmp_path
     assert ledger.record(entries(1), NO_LIMIT).new == [True]
 
 
-def test_a_ledger_in_use_by_another_process_is_an_error_to_try_again(tmp_path: Path, ledger) -> None:
+def test_a_ledger_in_use_by_another_process_is_an_error_to_try_again(tmp_path: Path, ledger: LedgerThread) -> None:
     ledger.record(entries(1), NO_LIMIT)
     with LedgerThread(ledger.path.parent) as second:
         with pytest.raises(LedgerUnavailableError, match="locked"):
@@ -140,7 +141,7 @@ def test_a_ledger_in_use_by_another_process_is_an_error_to_try_again(tmp_path: P
         assert second.record(entries(1, 2), NO_LIMIT).new == [False, True]
 
 
-def test_after_closing_callers_are_told_and_not_left_waiting(ledger) -> None:
+def test_after_closing_callers_are_told_and_not_left_waiting(ledger: LedgerThread) -> None:
     ledger.close()
     with pytest.raises(LedgerUnavailableError, match="stopping"):
         ledger.backlog()

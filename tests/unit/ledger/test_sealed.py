@@ -34,7 +34,7 @@ def entries(*seqs: int, camera: str = "dock", priority: Priority = Priority.DETE
     ]  # fmt: skip
 
 
-def drain(ledger, most=100) -> list[int]:
+def drain(ledger: Ledger, most: int = 100) -> list[int]:
     sent: list[int] = []
     while (batch := ledger.next_batch("sync", most, lambda _: 1 << 20, Packing())) is not None:
         sent += [item["seq"] for item in json.loads(batch.json)["items"]]
@@ -42,16 +42,16 @@ def drain(ledger, most=100) -> list[int]:
     return sent
 
 
-def on_disk(folder) -> bytes:
+def on_disk(folder: Path) -> bytes:
     return b"".join(one.read_bytes() for one in folder.iterdir() if one.is_file())
 
 
 @pytest.fixture
-def path(tmp_path: Path):
+def path(tmp_path: Path) -> str:
     return tmp_path / "ledger.db"
 
 
-def test_nothing_that_was_seen_is_readable_on_the_disk_and_everything_arrives(path) -> None:
+def test_nothing_that_was_seen_is_readable_on_the_disk_and_everything_arrives(path: str) -> None:
     ledger = Ledger(path, seals=Seals((NEW,)))
     ledger.record(entries(*range(50)), NO_LIMIT)
     assert ledger.next_batch("sync", 10, lambda _: 1 << 20) is not None
@@ -64,7 +64,7 @@ def test_nothing_that_was_seen_is_readable_on_the_disk_and_everything_arrives(pa
     again.close()
 
 
-def test_without_the_key_or_with_another_the_ledger_is_refused_and_stays_as_it_is(path) -> None:
+def test_without_the_key_or_with_another_the_ledger_is_refused_and_stays_as_it_is(path: str) -> None:
     with LedgerThread(path.parent, seals=Seals((NEW,))) as sealed:
         sealed.record(entries(1, 2, 3), NO_LIMIT)
     for seals in (Seals(), Seals((OLD,))):
@@ -77,7 +77,7 @@ def test_without_the_key_or_with_another_the_ledger_is_refused_and_stays_as_it_i
         assert drain(back) == [1, 2, 3]
 
 
-def test_a_batch_alone_asks_for_its_key_too(path) -> None:
+def test_a_batch_alone_asks_for_its_key_too(path: str) -> None:
     ledger = Ledger(path, seals=Seals((NEW,)))
     ledger.record(entries(1), NO_LIMIT)
     assert ledger.next_batch("sync", 10, lambda _: 1 << 20) is not None
@@ -86,7 +86,7 @@ def test_a_batch_alone_asks_for_its_key_too(path) -> None:
         Ledger(path)
 
 
-def test_a_key_is_given_and_changed_while_items_wait(path) -> None:
+def test_a_key_is_given_and_changed_while_items_wait(path: str) -> None:
     for seals, number in ((Seals(), 1), (Seals((OLD,)), 2), (Seals((NEW, OLD)), 3)):
         ledger = Ledger(path, seals=seals)
         ledger.record(entries(number), NO_LIMIT)
@@ -101,7 +101,7 @@ def test_a_key_is_given_and_changed_while_items_wait(path) -> None:
     ledger.close()
 
 
-def test_a_sealed_body_in_the_place_of_another_is_damage(path) -> None:
+def test_a_sealed_body_in_the_place_of_another_is_damage(path: str) -> None:
     ledger = Ledger(path, seals=Seals((NEW,)))
     ledger.record(entries(1, 2), NO_LIMIT)
     ledger.close()
@@ -119,7 +119,7 @@ def test_a_sealed_body_in_the_place_of_another_is_damage(path) -> None:
     ledger.close()
 
 
-def test_a_damaged_ledger_is_saved_and_its_items_are_sealed_again(path) -> None:
+def test_a_damaged_ledger_is_saved_and_its_items_are_sealed_again(path: str) -> None:
     with LedgerThread(path.parent, seals=Seals((OLD,))) as ledger:
         ledger.record(entries(*range(200)), NO_LIMIT)
     raw = bytearray(path.read_bytes())
@@ -136,7 +136,7 @@ def test_a_damaged_ledger_is_saved_and_its_items_are_sealed_again(path) -> None:
     assert saved == sorted(saved)
 
 
-def test_what_cannot_be_opened_is_not_taken_for_nothing_when_a_ledger_is_saved(path, tmp_path: Path) -> None:
+def test_what_cannot_be_opened_is_not_taken_for_nothing_when_a_ledger_is_saved(path: str, tmp_path: Path) -> None:
 
     ledger = Ledger(path, seals=Seals((OLD,)))
     ledger.record(entries(1, 2), NO_LIMIT)
@@ -147,7 +147,7 @@ def test_what_cannot_be_opened_is_not_taken_for_nothing_when_a_ledger_is_saved(p
     assert [entry.trace for entry in salvage(tmp_path / "copy", Seals((OLD,)))] == ["dock-1", "dock-2"]
 
 
-def test_a_sealed_camera_is_erased_by_time_as_a_clear_one(path) -> None:
+def test_a_sealed_camera_is_erased_by_time_as_a_clear_one(path: str) -> None:
     ledger = Ledger(path, seals=Seals((NEW,)))
     ledger.record(entries(1, 2, 3) + entries(4, 5, camera="yard"), NO_LIMIT)
     assert ledger.erase(Erasure(camera="dock")).items.total() == 3

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -68,18 +69,20 @@ def lines_of(answer: dict) -> list[str]:
         "regex",
     ],
 )
-def test_lines_are_chosen_by_time_then_tail_then_level_and_expression(logs, wanted, kept) -> None:
+def test_lines_are_chosen_by_time_then_tail_then_level_and_expression(
+    logs: dict[str, Path], wanted: dict[str, Any], kept: Any
+) -> None:
     (answer,) = asked(logs, {"id": "camera", "filter": wanted})
     assert (answer["id"], lines_of(answer)) == ("camera", kept)
 
 
-def test_the_first_item_that_names_a_module_counts_and_ids_are_expressions(logs) -> None:
+def test_the_first_item_that_names_a_module_counts_and_ids_are_expressions(logs: dict[str, Path]) -> None:
     answers = asked(logs, [{"id": "^CAM", "filter": {"tail": 1}}, {"id": "all"}])
     assert [(one["id"], len(lines_of(one))) for one in answers] == [("camera", 1), ("edgeHub", 1)]
     assert asked(logs, {"id": "nobody"}) == []
 
 
-def test_json_names_each_lines_device_module_level_and_time(logs) -> None:
+def test_json_names_each_lines_device_module_level_and_time(logs: dict[str, Path]) -> None:
     (answer,) = asked(logs, {"id": "camera", "filter": {"tail": 1}}, contentType="json")
     assert json.loads(answer["payload"]) == [
         {
@@ -94,20 +97,20 @@ def test_json_names_each_lines_device_module_level_and_time(logs) -> None:
     ]
 
 
-def test_gzip_comes_as_bytes_in_base64(logs) -> None:
+def test_gzip_comes_as_bytes_in_base64(logs: dict[str, Path]) -> None:
     (answer,) = asked(logs, {"id": "camera"}, encoding="gzip")
     assert answer["payload"] is None
     assert gzip.decompress(base64.b64decode(answer["payloadBytes"])).decode().splitlines() == LINES
 
 
-def test_what_a_direct_method_cannot_carry_is_answered_by_a_sentence_in_its_place(logs) -> None:
+def test_what_a_direct_method_cannot_carry_is_answered_by_a_sentence_in_its_place(logs: dict[str, Path]) -> None:
     logs["camera"].write_text("x" * 127_001 + "\n", encoding="utf-8")
     answers = asked(logs, {"id": "all"})
     assert answers[0]["payload"].startswith("The payload is too large for a direct method.")
     assert lines_of(answers[1]) == ["one line"]
 
 
-def test_several_logs_together_stay_within_one_answer(logs) -> None:
+def test_several_logs_together_stay_within_one_answer(logs: dict[str, Path]) -> None:
     for log in logs.values():
         log.write_text("x" * 90_000 + "\n", encoding="utf-8")
     answers = asked(logs, {"id": "all"})
@@ -117,17 +120,17 @@ def test_several_logs_together_stay_within_one_answer(logs) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-11-28T08:00:00", "5 fortnights", "1h and a bit", ""])
-def test_a_moment_that_cannot_be_read_is_refused_with_the_three_forms(text) -> None:
+def test_a_moment_that_cannot_be_read_is_refused_with_the_three_forms(text: str) -> None:
     with pytest.raises(RequestRefusedError, match=r"neither a duration .* nor RFC 3339 .* nor a UNIX time"):
         moment(text, NOW)
 
 
-def test_an_expression_that_does_not_compile_is_refused(logs) -> None:
+def test_an_expression_that_does_not_compile_is_refused(logs: dict[str, Path]) -> None:
     with pytest.raises(RequestRefusedError, match="is not a regular expression"):
         asked(logs, {"id": "("})
 
 
 @pytest.mark.parametrize("wrong", [{"tail": 0}, {"tail": -3}, {"loglevel": 8}])
-def test_a_filter_out_of_range_is_refused(wrong) -> None:
+def test_a_filter_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(wrong, LogFilter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.metrics_page import families, source_folder
 
 
-def every_family():
+def every_family() -> list[Any]:
     return [family for module in ("all", *MODULES) for family in families(source_folder(ROOT, module))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -22,7 +23,7 @@ FRAMES_PER_ANSWER = 12
 
 
 @pytest.fixture
-def ring(tmp_path: Path):
+def ring(tmp_path: Path) -> Iterator[RingWriter]:
     with RingWriter.open(tmp_path, "dock", slot_bytes=64 * 48 * 3, slots=SLOTS) as ring:
         yield ring
 
@@ -41,7 +42,7 @@ def there(pool: RingPool, reference: RingReference) -> bool:
         return False
 
 
-def test_what_is_on_its_way_and_the_last_answer_stay_and_the_camera_goes_on(tmp_path: Path, ring) -> None:
+def test_what_is_on_its_way_and_the_last_answer_stay_and_the_camera_goes_on(tmp_path: Path, ring: RingWriter) -> None:
     pool, others = RingPool(tmp_path), RingPool(tmp_path)
     holds, sent = Holds(pool), []
     for seq in range(200):
@@ -63,7 +64,7 @@ def test_what_is_on_its_way_and_the_last_answer_stay_and_the_camera_goes_on(tmp_
     others.close()
 
 
-def test_a_camera_keeps_slots_to_go_on_with_whatever_is_outstanding(tmp_path: Path, ring) -> None:
+def test_a_camera_keeps_slots_to_go_on_with_whatever_is_outstanding(tmp_path: Path, ring: RingWriter) -> None:
     pool = RingPool(tmp_path)
     holds = Holds(pool)
     for seq in range(50):
@@ -75,7 +76,7 @@ def test_a_camera_keeps_slots_to_go_on_with_whatever_is_outstanding(tmp_path: Pa
     pool.close()
 
 
-def test_a_former_ring_and_a_camera_that_gives_nothing_more_are_let_go(tmp_path: Path, ring) -> None:
+def test_a_former_ring_and_a_camera_that_gives_nothing_more_are_let_go(tmp_path: Path, ring: RingWriter) -> None:
     pool, now = RingPool(tmp_path), [0.0]
     holds = Holds(pool, clock=lambda: now[0])
     first = write(ring, 0)
@@ -95,7 +96,7 @@ def test_a_former_ring_and_a_camera_that_gives_nothing_more_are_let_go(tmp_path:
     pool.close()
 
 
-def test_a_file_whose_frames_all_count_and_a_frame_that_is_gone_are_not_held(tmp_path: Path, ring) -> None:
+def test_a_file_whose_frames_all_count_and_a_frame_that_is_gone_are_not_held(tmp_path: Path, ring: RingWriter) -> None:
     pool = RingPool(tmp_path)
     holds = Holds(pool)
     kept, gone = write(ring, 0), write(ring, 1)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ raise SystemExit(run_module("sync", main, programs=sys.argv[1] == "programs"))
 
 @pytest.mark.parametrize("programs", [False, True], ids=["starts no programs", "starts programs"])
 def test_a_module_starts_no_program_that_it_does_not_need_and_reaches_nothing_of_the_kernel(
-    tmp_path: Path, programs
+    tmp_path: Path, programs: bool
 ) -> None:
     script = tmp_path / "module.py"
     script.write_text(MODULE)
@@ -78,7 +79,7 @@ def test_a_module_starts_no_program_that_it_does_not_need_and_reaches_nothing_of
 
 
 @pytest.mark.parametrize("machine", [X86_64, ARM64])
-def test_a_module_that_starts_programs_may_do_no_more_beside(machine) -> None:
+def test_a_module_that_starts_programs_may_do_no_more_beside(machine: Any) -> None:
     assert len(filter_program(module_rules(programs=True), machine)) < len(
         filter_program(module_rules(programs=False), machine)
     )

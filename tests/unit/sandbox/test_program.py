@@ -54,11 +54,11 @@ def task(address: str) -> Task:
 
 
 @pytest.fixture(params=[X86_64, ARM64])
-def machine(request) -> str:
+def machine(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def test_what_no_rule_names_is_allowed_and_the_first_rule_that_fits_decides(machine) -> None:
+def test_what_no_rule_names_is_allowed_and_the_first_rule_that_fits_decides(machine: str) -> None:
     rules = [Denied(("kill",), errno.ESRCH, (Argument(0, 7),)), Denied(("kill", "ptrace"))]
     program = filter_program(rules, machine)
     assert verdict(program, machine, NEEDED[machine]["read"]) == ALLOW
@@ -67,7 +67,7 @@ def test_what_no_rule_names_is_allowed_and_the_first_rule_that_fits_decides(mach
     assert verdict(program, machine, number("ptrace", machine)) == REFUSED
 
 
-def test_a_rule_with_several_conditions_wants_all_of_them(machine) -> None:
+def test_a_rule_with_several_conditions_wants_all_of_them(machine: str) -> None:
     rules = [Denied(("ioctl",), when=(Argument(1, 5), Argument(2, 1, mask=3), Argument(3, 0, equal=False, high=True)))]
     program, ioctl = filter_program(rules, machine), number("ioctl", machine)
     assert verdict(program, machine, ioctl, 0, 5, 9, 1 << 32) == REFUSED
@@ -75,7 +75,7 @@ def test_a_rule_with_several_conditions_wants_all_of_them(machine) -> None:
         assert verdict(program, machine, ioctl, *arguments) == ALLOW
 
 
-def test_a_call_made_as_another_machine_s_ends_the_process(machine) -> None:
+def test_a_call_made_as_another_machine_s_ends_the_process(machine: str) -> None:
     program = filter_program([], machine)
     other = AUDIT_ARCH[ARM64 if machine == X86_64 else X86_64]
     assert verdict(program, machine, 1, arch=other) == KILL_PROCESS
@@ -86,14 +86,14 @@ def test_a_call_of_the_x32_tables_ends_the_process() -> None:
     assert verdict(filter_program([], X86_64), X86_64, 0x40000000 | 59) == KILL_PROCESS
 
 
-def test_calls_of_newer_kernels_are_answered_as_by_an_older_one(machine) -> None:
+def test_calls_of_newer_kernels_are_answered_as_by_an_older_one(machine: str) -> None:
     program = filter_program([], machine)
     assert verdict(program, machine, HIGHEST) == ALLOW
     assert verdict(program, machine, HIGHEST + 1) == ERRNO | errno.ENOSYS
 
 
 @pytest.mark.parametrize("address", ["/video/a.mp4", "rtsp://10.1.1.1/a"])
-def test_a_decoder_can_do_its_work_and_nothing_of_the_kernel(machine, address) -> None:
+def test_a_decoder_can_do_its_work_and_nothing_of_the_kernel(machine: str, address: str) -> None:
     program = filter_program(forbidden(task(address), PID), machine)
     for needed in NEEDED[machine].values():
         assert verdict(program, machine, needed) == ALLOW
@@ -114,7 +114,7 @@ def test_a_decoder_can_do_its_work_and_nothing_of_the_kernel(machine, address) -
     assert verdict(program, machine, number("prlimit64", machine), 0, 7, 1 << 40, 0) == REFUSED  # setting
 
 
-def test_only_a_decoder_of_a_network_camera_gets_sockets_and_only_to_the_internet_s_families(machine) -> None:
+def test_only_a_decoder_of_a_network_camera_gets_sockets_and_only_to_the_internet_s_families(machine: str) -> None:
     families = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_NETLINK, socket.AF_PACKET, socket.AF_VSOCK)
     allowed = {}
     for address in ("/video/a.mp4", "rtsp://10.1.1.1/a"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from vigie.sealing import OVERHEAD_BYTES, BrokenSealError, Key, Seals, is_sealed
 OLD, NEW = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 
 
-def key_file(path, *keys: Key, mode=0o640, text: bytes | None = None):
+def key_file(path: Path, *keys: Key, mode: int = 0o640, text: bytes | None = None) -> dict[str, Any]:
     path.write_bytes(b"".join(base64.b64encode(key.secret) + b"\n" for key in keys) if text is None else text)
     path.chmod(mode)
     return {"VIGIE_AT_REST_KEY": str(path)}
@@ -77,7 +78,7 @@ def test_a_file_gives_its_keys_in_order(tmp_path: Path) -> None:
         (b"\n" * 5000, 0o640, "more than 4096 bytes"),
     ],
 )
-def test_a_key_file_that_is_none_is_refused_and_not_shown(tmp_path: Path, text, mode, reason) -> None:
+def test_a_key_file_that_is_none_is_refused_and_not_shown(tmp_path: Path, text: Any, mode: int, reason: str) -> None:
     with pytest.raises(ConfigRefusedError, match=reason) as refused:
         read_seals(key_file(tmp_path / "key", text=text, mode=mode))
     assert "hunter2" not in str(refused.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ GATE = {"points": [[0.25, 0.0], [0.75, 0.0], [0.75, 1.0], [0.25, 1.0]]}
 
 
 @pytest.fixture
-async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Device]:
     device = Device(tmp_path, monkeypatch)
     await device.start()
     yield device
@@ -32,7 +33,7 @@ async def _fed_by_two_models(device: Device, seconds: int) -> None:
     await device.until_processed(last)
 
 
-async def test_boxes_and_events_of_two_models_are_recorded_and_counted_apart(device) -> None:
+async def test_boxes_and_events_of_two_models_are_recorded_and_counted_apart(device: Device) -> None:
     await device.configure(upstream="both", cameras={"dock": {"zones": {"gate": GATE}}})
     await _fed_by_two_models(device, 8)
     assert (await device.method("flush"))[0] == 200
@@ -58,7 +59,7 @@ async def test_boxes_and_events_of_two_models_are_recorded_and_counted_apart(dev
     assert {one.properties["camera"] for one in device.hub.upstream if "camera" in one.properties} == {"dock"}
 
 
-async def test_erasing_a_camera_erases_what_a_model_beside_saw_of_it(device) -> None:
+async def test_erasing_a_camera_erases_what_a_model_beside_saw_of_it(device: Device) -> None:
     await device.configure(upstream="both", batch_seconds=3600, batch_items=1000)
     await _fed_by_two_models(device, 2)
     status, told = await device.method("erase", {"camera": "dock"})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +20,7 @@ GATE = {"points": [[0.25, 0.0], [0.75, 0.0], [0.75, 1.0], [0.25, 1.0]]}
 
 
 @pytest.fixture
-async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Device]:
     device = Device(tmp_path, monkeypatch)
     await device.start()
     yield device
@@ -33,14 +35,14 @@ def events(device: Device) -> list[dict]:
     return [item for one in device.upstream() if one["schema"] == "vigie.events/1" for item in one["items"]]
 
 
-async def fed(device: Device, frames) -> None:
+async def fed(device: Device, frames: Iterable[Any]) -> None:
     last = 0
     for item in frames:
         last = device.feed([item])
     await device.until_processed(last)
 
 
-async def test_a_zone_in_the_twin_turns_detections_into_events_and_no_box_goes_upstream(device) -> None:
+async def test_a_zone_in_the_twin_turns_detections_into_events_and_no_box_goes_upstream(device: Device) -> None:
     await device.configure(upstream="events", events=AT_ONCE, cameras={"dock": {"zones": {"gate": GATE}}})
     await fed(device, walks(8, a=across))
     assert (await device.method("flush"))[0] == 200
@@ -53,7 +55,7 @@ async def test_a_zone_in_the_twin_turns_detections_into_events_and_no_box_goes_u
     assert device.metric('vigie_events_total{phase="end",severity="event",type="zone"}') == 1
 
 
-async def test_messages_carry_what_a_routing_query_asks_for_and_the_attributes_of_cloudevents(device) -> None:
+async def test_messages_carry_what_a_routing_query_asks_for_and_the_attributes_of_cloudevents(device: Device) -> None:
     rules = {"lines": {"door": {"points": [[0.5, 0.0], [0.5, 1.0]], "alert": "both"}}}
     await device.configure(upstream="events", batch_seconds=3600, cameras={"dock": rules, "yard": rules})
     await fed(device, walks(8, a=across))
@@ -69,7 +71,7 @@ async def test_messages_carry_what_a_routing_query_asks_for_and_the_attributes_o
     assert (told["severity"], told["camera"]) == ("event", "yard")
 
 
-async def test_an_alert_does_not_wait_for_the_batch_to_fill_and_goes_alone(device) -> None:
+async def test_an_alert_does_not_wait_for_the_batch_to_fill_and_goes_alone(device: Device) -> None:
     rules = {"lines": {"door": {"points": [[0.5, 0.0], [0.5, 1.0]], "alert": "both"}}}
     await device.configure(upstream="events", batch_seconds=3600, cameras={"dock": rules})
     await fed(device, walks(3, a=across))
@@ -79,7 +81,7 @@ async def test_an_alert_does_not_wait_for_the_batch_to_fill_and_goes_alone(devic
     assert [one["type"] for one in events(device)] == ["line"]
 
 
-async def test_what_goes_on_ends_with_the_module_and_reaches_upstream(device) -> None:
+async def test_what_goes_on_ends_with_the_module_and_reaches_upstream(device: Device) -> None:
     await device.configure(upstream="events", events=AT_ONCE, cameras={"dock": {"zones": {"gate": GATE}}})
     await fed(device, walks(4, a=across))
     await device.stop()
@@ -91,7 +93,7 @@ async def test_what_goes_on_ends_with_the_module_and_reaches_upstream(device) ->
 
 
 async def test_an_object_that_is_soon_gone_is_told_upstream_once_by_its_end_and_one_that_stays_also_as_new(
-    device,
+    device: Device,
 ) -> None:
     await device.configure(upstream="events", batch_items=1000, batch_seconds=3600, events={"gone_seconds": 0.2})
     await fed(device, walks(1, a=across))
@@ -110,7 +112,7 @@ async def test_an_object_that_is_soon_gone_is_told_upstream_once_by_its_end_and_
     assert [one["phase"] for one in events(device) if one["type"] == "object"] == ["end", "new"]
 
 
-async def test_what_is_held_back_of_an_object_is_erased_with_its_camera(device) -> None:
+async def test_what_is_held_back_of_an_object_is_erased_with_its_camera(device: Device) -> None:
     await device.configure(upstream="events")
     await fed(device, walks(1, a=across))
     _, reply = await device.method("erase", {"camera": "dock"})
@@ -120,7 +122,7 @@ async def test_what_is_held_back_of_an_object_is_erased_with_its_camera(device) 
     assert [one for one in events(device) if one["phase"] == "new"] == []
 
 
-async def test_both_sends_boxes_and_events_each_in_messages_of_their_schema(device) -> None:
+async def test_both_sends_boxes_and_events_each_in_messages_of_their_schema(device: Device) -> None:
     await device.configure(upstream="both", events=AT_ONCE)
     await fed(device, walks(2, a=across))
     assert (await device.method("flush"))[0] == 200
@@ -129,7 +131,7 @@ async def test_both_sends_boxes_and_events_each_in_messages_of_their_schema(devi
     assert [one["sent"] for one in device.upstream()] == list(range(1, len(device.upstream()) + 1))
 
 
-async def test_a_frame_that_comes_twice_brings_about_its_events_once_also_over_a_restart(device) -> None:
+async def test_a_frame_that_comes_twice_brings_about_its_events_once_also_over_a_restart(device: Device) -> None:
     await device.configure(upstream="events", events=AT_ONCE)
     frames = list(walks(2, a=across))
     await fed(device, [*frames, frames[-1]])
@@ -144,7 +146,7 @@ async def test_a_frame_that_comes_twice_brings_about_its_events_once_also_over_a
     assert [one["phase"] for one in events(device) if one["type"] == "object"] == ["new", "end"]
 
 
-async def test_a_zone_that_is_drawn_while_it_runs_counts_from_the_next_frame_on(device) -> None:
+async def test_a_zone_that_is_drawn_while_it_runs_counts_from_the_next_frame_on(device: Device) -> None:
     await device.configure(upstream="events")
     frames = list(walks(8, a=lambda _: (320.0, 200.0)))
     await fed(device, frames[:20])
@@ -155,7 +157,7 @@ async def test_a_zone_that_is_drawn_while_it_runs_counts_from_the_next_frame_on(
     assert (entered["zone"], entered["started_at"]) == ("gate", frames[20].captured_at)
 
 
-async def test_a_zone_with_two_corners_is_refused_with_its_path_and_the_others_count(device) -> None:
+async def test_a_zone_with_two_corners_is_refused_with_its_path_and_the_others_count(device: Device) -> None:
     rules = {"dock": {"zones": {"gate": {"points": [[0, 0], [1, 1]]}}}, "yard": {"zones": {"all": GATE}}}
     device.hub.set_desired("sync", {"upstream": "events", "cameras": rules})
     await device.until(lambda: device.hub.reported("sync").get("cameras", {}).get("ac") == 400)
@@ -163,7 +165,7 @@ async def test_a_zone_with_two_corners_is_refused_with_its_path_and_the_others_c
     assert list(device.service.twin.current.cameras) == ["yard"]
 
 
-async def test_a_frame_without_a_time_is_dropped_counted_and_does_not_stop_the_rest(device) -> None:
+async def test_a_frame_without_a_time_is_dropped_counted_and_does_not_stop_the_rest(device: Device) -> None:
     await device.configure(upstream="events")
     bad = msgspec.structs.replace(frame(0.0, [detection("a", 300, 200)]), captured_at="yesterday")
     await fed(device, [bad, *walks(2, a=across)])
@@ -171,7 +173,7 @@ async def test_a_frame_without_a_time_is_dropped_counted_and_does_not_stop_the_r
     assert device.metric("vigie_items_committed_total") == 20
 
 
-async def test_every_kind_of_event_is_valid_by_the_published_schema(device) -> None:
+async def test_every_kind_of_event_is_valid_by_the_published_schema(device: Device) -> None:
     rules = {
         "zones": {"gate": GATE | {"presence": True, "loiter_seconds": 1}},
         "lines": {"door": {"points": [[0.5, 0.0], [0.5, 1.0]]}},

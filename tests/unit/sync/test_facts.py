@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,14 +22,14 @@ BOOT = "2badcafe"
 
 
 @pytest.fixture
-async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Device]:
     device = Device(tmp_path, monkeypatch)
     await device.start()
     yield device
     await device.stop()
 
 
-def down(number: int, **more) -> CameraDown:
+def down(number: int, **more: Any) -> CameraDown:
     return CameraDown(
         key=f"event/camera-down/new/dock-{BOOT}-{number}", id=f"dock-{BOOT}-outage-{number}", phase="new",
         camera="dock", at="2026-11-28T12:00:00.000000Z", started_at="2026-11-28T11:59:59.000000Z", seconds=1.0,
@@ -35,7 +37,7 @@ def down(number: int, **more) -> CameraDown:
     )  # fmt: skip
 
 
-async def tell(device: Device, sent: int, *events, body: bytes | None = None) -> None:
+async def tell(device: Device, sent: int, *events: Any, body: bytes | None = None) -> None:
     envelope = Envelope(str(EVENTS), "camera", BOOT, sent, list(events))
     message = UpstreamMessage("camera", "events", body or msgspec.json.encode(envelope), {}, None)
     device.hub.store("camera", "events", message)
@@ -47,7 +49,7 @@ def told(device: Device) -> list[dict]:
     return [item for one in device.upstream() if one["schema"] == "vigie.events/1" for item in one["items"]]
 
 
-async def test_a_camera_that_is_down_is_an_alert_upstream_at_once_with_cause_and_reason(device) -> None:
+async def test_a_camera_that_is_down_is_an_alert_upstream_at_once_with_cause_and_reason(device: Device) -> None:
     await device.configure(batch_seconds=3600)
     await tell(device, 1, down(1))
     await device.until(lambda: len(told(device)) == 1)
@@ -59,7 +61,7 @@ async def test_a_camera_that_is_down_is_an_alert_upstream_at_once_with_cause_and
     assert device.metric('vigie_events_total{phase="new",severity="alert",type="camera-down"}') == 1
 
 
-async def test_the_twin_decides_whether_an_outage_is_an_alert_or_is_told_at_all(device) -> None:
+async def test_the_twin_decides_whether_an_outage_is_an_alert_or_is_told_at_all(device: Device) -> None:
     await device.configure(batch_seconds=0, events={"outages": "event"})
     await tell(device, 1, down(1))
     await device.configure(batch_seconds=0, events={"outages": "off"})
@@ -72,7 +74,7 @@ async def test_the_twin_decides_whether_an_outage_is_an_alert_or_is_told_at_all(
     assert [(one["id"][-1], one.get("severity", "event")) for one in told(device)] == [("1", "event"), ("4", "alert")]
 
 
-async def test_what_is_told_twice_goes_upstream_once(device) -> None:
+async def test_what_is_told_twice_goes_upstream_once(device: Device) -> None:
     await device.configure(batch_seconds=0)
     await tell(device, 1, down(1))
     await tell(device, 2, down(1), down(2))
@@ -80,7 +82,9 @@ async def test_what_is_told_twice_goes_upstream_once(device) -> None:
     assert [one["id"][-1] for one in told(device)] == ["1", "2"]
 
 
-async def test_what_is_no_event_by_its_key_or_its_size_is_refused_and_counted_and_the_rest_goes_on(device) -> None:
+async def test_what_is_no_event_by_its_key_or_its_size_is_refused_and_counted_and_the_rest_goes_on(
+    device: Device,
+) -> None:
     await device.configure(batch_seconds=0)
     trick = CameraUp(key="dock-1-1", id="x", phase="end", camera="dock", at="t", started_at="t", seconds=0.0)
     huge = msgspec.structs.replace(down(8), reason="x" * 250_000)
@@ -90,7 +94,7 @@ async def test_what_is_no_event_by_its_key_or_its_size_is_refused_and_counted_an
     assert device.metric('vigie_items_dropped_total{camera="dock",reason="refused"}') == 2
 
 
-async def test_the_viewer_s_timeline_has_the_outages_of_cameras_too(device) -> None:
+async def test_the_viewer_s_timeline_has_the_outages_of_cameras_too(device: Device) -> None:
     await device.configure(batch_seconds=3600)
     await tell(device, 1, down(1))
     Sender(device.hub, "viewer", "demand", "vigie.demand/1").send(Demand({}, 6.0, events_after=EventsAfter("", 0)))
@@ -104,7 +108,7 @@ async def test_the_viewer_s_timeline_has_the_outages_of_cameras_too(device) -> N
     await device.until(lambda: [one["id"][-1] for one in shown()] == ["1", "2"])
 
 
-async def test_a_frame_in_which_two_models_disagree_is_asked_for_as_a_sample_and_told_to_nobody(device) -> None:
+async def test_a_frame_in_which_two_models_disagree_is_asked_for_as_a_sample_and_told_to_nobody(device: Device) -> None:
     device.hub.routes["sync", "keep"] = UPSTREAM
     await device.configure(batch_seconds=0, sampling={"disagreement": True})
     frame = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ class Confirming:
 
 
 @pytest.fixture
-async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Device]:
     monkeypatch.setenv("VIGIE_EVENT_RECEIVERS", "actions")
     device = Device(tmp_path, monkeypatch)
     device.hub.routes["sync", "events"] = ("actions", "events")
@@ -60,7 +61,7 @@ def keys(messages: list[dict]) -> list[str]:
     return [item["key"] for message in messages for item in message["items"]]
 
 
-async def test_what_is_not_confirmed_stays_over_restarts_and_comes_again_as_the_same_message(device) -> None:
+async def test_what_is_not_confirmed_stays_over_restarts_and_comes_again_as_the_same_message(device: Device) -> None:
     await device.configure(cameras=RULES)
     actions = Confirming(device)
     await walked(device)
@@ -83,7 +84,9 @@ async def test_what_is_not_confirmed_stays_over_restarts_and_comes_again_as_the_
     actions.close()
 
 
-async def test_a_cloud_that_is_away_for_long_and_a_receiver_that_is_away_do_not_wait_for_each_other(device) -> None:
+async def test_a_cloud_that_is_away_for_long_and_a_receiver_that_is_away_do_not_wait_for_each_other(
+    device: Device,
+) -> None:
     await device.configure(cameras=RULES)
     await walked(device)
     # Nobody confirms: upstream goes on.
@@ -91,7 +94,7 @@ async def test_a_cloud_that_is_away_for_long_and_a_receiver_that_is_away_do_not_
     assert keys(device.upstream())
 
 
-async def test_what_waits_for_a_module_of_the_device_is_erased_too(device) -> None:
+async def test_what_waits_for_a_module_of_the_device_is_erased_too(device: Device) -> None:
     await device.configure(cameras=RULES)
     await walked(device)
     ledger = device.folder / "state/for-actions/ledger.db"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from vigie.contracts.envelope import MESSAGE_LIMIT_BYTES
 
 
 @pytest.fixture
-async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Device]:
     device = Device(tmp_path, monkeypatch)
     # What the ledger and the outbox do is told frame by frame; test_events has the rest.
     device.always = {"upstream": "detections"}
@@ -23,7 +25,7 @@ async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     await device.stop()
 
 
-async def test_detections_arrive_upstream_in_order_in_one_envelope_each_batch(device) -> None:
+async def test_detections_arrive_upstream_in_order_in_one_envelope_each_batch(device: Device) -> None:
     last = 0
     for n in range(5):
         last = device.feed([make_item(2 * n), make_item(2 * n + 1, labels=("bottle", "person"))])
@@ -44,7 +46,7 @@ async def test_detections_arrive_upstream_in_order_in_one_envelope_each_batch(de
     assert device.metric('vigie_delay_seconds_sum{stage="sync"}') > 0
 
 
-async def test_what_is_recorded_survives_an_outage_and_restarts_and_goes_in_order(device) -> None:
+async def test_what_is_recorded_survives_an_outage_and_restarts_and_goes_in_order(device: Device) -> None:
     device.hub.set_reachable(reachable=False)
     await device.until(lambda: not device.service.hub.connected)
     device.hub.set_reachable(reachable=True)
@@ -62,7 +64,7 @@ async def test_what_is_recorded_survives_an_outage_and_restarts_and_goes_in_orde
     assert already in ([], [0, 1, 2])
 
 
-async def test_an_item_that_comes_twice_in_two_starts_is_recorded_once(device) -> None:
+async def test_an_item_that_comes_twice_in_two_starts_is_recorded_once(device: Device) -> None:
     await device.until_processed(device.feed([make_item(1), make_item(2)]))
     await device.stop()
     await device.start()
@@ -72,7 +74,7 @@ async def test_an_item_that_comes_twice_in_two_starts_is_recorded_once(device) -
     assert device.metric("vigie_items_duplicate_total") == 1
 
 
-async def test_empty_frames_are_left_out_when_only_detections_are_wanted(device) -> None:
+async def test_empty_frames_are_left_out_when_only_detections_are_wanted(device: Device) -> None:
     await device.configure(report="with_detections")
     await device.until_processed(device.feed([make_item(1, labels=()), make_item(2), make_item(3, labels=())]))
     assert (await device.method("flush"))[0] == 200
@@ -80,7 +82,7 @@ async def test_empty_frames_are_left_out_when_only_detections_are_wanted(device)
     assert device.metric("vigie_items_omitted_total") == 2
 
 
-async def test_a_bad_twin_is_refused_with_its_path_and_the_old_one_runs_on(device) -> None:
+async def test_a_bad_twin_is_refused_with_its_path_and_the_old_one_runs_on(device: Device) -> None:
     await device.configure(batch_items=7)
     device.hub.set_desired("sync", device.always | {"batch_items": 0})
     await device.until(lambda: device.hub.reported("sync").get("batch_items", {}).get("ac") == 400)
@@ -89,7 +91,7 @@ async def test_a_bad_twin_is_refused_with_its_path_and_the_old_one_runs_on(devic
     assert device.service.twin.current.batch_items == 7
 
 
-async def test_a_batch_goes_when_it_is_full_and_not_before_its_time(device) -> None:
+async def test_a_batch_goes_when_it_is_full_and_not_before_its_time(device: Device) -> None:
     await device.configure(batch_items=4, batch_seconds=3600)
     await device.until_processed(device.feed([make_item(n) for n in range(3)]))
     status, backlog = await device.method("get_backlog")
@@ -100,7 +102,7 @@ async def test_a_batch_goes_when_it_is_full_and_not_before_its_time(device) -> N
     assert device.upstream_seqs() == [0, 1, 2, 3, 4, 5]
 
 
-async def test_messages_stay_below_the_hubs_limit_however_large_the_items(device) -> None:
+async def test_messages_stay_below_the_hubs_limit_however_large_the_items(device: Device) -> None:
     await device.configure(batch_items=1000, batch_seconds=3600)
     items = [make_item(n, labels=("bottle",) * 900) for n in range(8)]
     await device.until_processed(device.feed(items))
@@ -110,7 +112,7 @@ async def test_messages_stay_below_the_hubs_limit_however_large_the_items(device
     assert all(len(message.body) < MESSAGE_LIMIT_BYTES - 512 for message in device.hub.upstream)
 
 
-async def test_an_item_that_fits_no_message_is_dropped_counted_and_does_not_stop_the_rest(device) -> None:
+async def test_an_item_that_fits_no_message_is_dropped_counted_and_does_not_stop_the_rest(device: Device) -> None:
     items = [make_item(1, labels=("bottle",) * 4000), make_item(2)]
     await device.until_processed(device.feed(items))
     assert (await device.method("flush"))[0] == 200
@@ -118,7 +120,7 @@ async def test_an_item_that_fits_no_message_is_dropped_counted_and_does_not_stop
     assert device.metric('vigie_items_dropped_total{camera="dock",reason="too_large"}') == 1
 
 
-async def test_a_ledger_that_cannot_be_written_holds_messages_back_and_loses_none(device) -> None:
+async def test_a_ledger_that_cannot_be_written_holds_messages_back_and_loses_none(device: Device) -> None:
     await device.until_processed(device.feed([make_item(1)]))
     assert (await device.method("flush"))[0] == 200
     await device.stop()
@@ -139,7 +141,7 @@ async def test_a_ledger_that_cannot_be_written_holds_messages_back_and_loses_non
     await device.until(lambda: device.hub.reported("sync")["ledger"]["state"] == "ok")
 
 
-async def test_a_damaged_ledger_is_set_aside_reported_and_flow_goes_on(device) -> None:
+async def test_a_damaged_ledger_is_set_aside_reported_and_flow_goes_on(device: Device) -> None:
     await device.until_processed(device.feed([make_item(1)]))
     await device.stop()
     (device.folder / "state/ledger.db").write_bytes(b"no database" * 1000)
@@ -150,7 +152,9 @@ async def test_a_damaged_ledger_is_set_aside_reported_and_flow_goes_on(device) -
     await device.until(lambda: device.hub.reported("sync").get("ledger", {}).get("set_aside") == backlog["set_aside"])
 
 
-async def test_flush_says_what_is_left_when_the_hub_stores_nothing(device, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_flush_says_what_is_left_when_the_hub_stores_nothing(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await device.configure(batch_seconds=3600)
     await device.until_processed(device.feed([make_item(1), make_item(2)]))
     device.hub.routes[("sync", "telemetry")] = ("nobody", "nothing")
@@ -160,7 +164,7 @@ async def test_flush_says_what_is_left_when_the_hub_stores_nothing(device, monke
 
 
 async def test_readiness_tells_that_the_hub_acknowledges_nothing_until_it_does(
-    device, monkeypatch: pytest.MonkeyPatch
+    device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await device.configure(batch_seconds=3600)
     await device.until_processed(device.feed([make_item(1)]))
@@ -174,18 +178,18 @@ async def test_readiness_tells_that_the_hub_acknowledges_nothing_until_it_does(
     assert device.upstream_seqs() == [1]
 
 
-async def test_a_flush_request_with_a_bad_time_is_refused_with_its_path(device) -> None:
+async def test_a_flush_request_with_a_bad_time_is_refused_with_its_path(device: Device) -> None:
     status, body = await device.method("flush", {"timeout_s": 0})
     assert (status, body["path"]) == (400, "$.timeout_s")
 
 
-def _refuse(*_args) -> None:
+def _refuse(*_args: Any) -> None:
     from vigie.errors import HubUnavailableError
 
     raise HubUnavailableError("the hub takes nothing")
 
 
-async def test_a_camera_is_erased_from_what_waits_and_the_answer_and_the_audit_say_so(device) -> None:
+async def test_a_camera_is_erased_from_what_waits_and_the_answer_and_the_audit_say_so(device: Device) -> None:
     await device.configure(batch_items=1000, batch_seconds=3600)
     items = [make_item(n, camera=("dock", "yard")[n % 2]) for n in range(6)]
     await device.until_processed(device.feed(items))
@@ -211,7 +215,9 @@ async def test_a_camera_is_erased_from_what_waits_and_the_answer_and_the_audit_s
         ({"kamera": "dock"}, "kamera"),
     ],
 )
-async def test_an_erasure_that_could_mean_something_else_is_refused(device, request_, text) -> None:
+async def test_an_erasure_that_could_mean_something_else_is_refused(
+    device: Device, request_: dict[str, Any], text: str
+) -> None:
     await device.configure(batch_items=1000, batch_seconds=3600)
     await device.until_processed(device.feed([make_item(1)]))
     status, reply = await device.method("erase", request_)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ NONE_YET = EventsAfter("", 0)
 
 
 @pytest.fixture
-async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Device]:
     device = Device(tmp_path, monkeypatch)
     await device.start()
     await device.configure(upstream="events", cameras={"dock": {"zones": {"gate": GATE}, "lines": {"door": DOOR}}})
@@ -34,7 +36,7 @@ def seen(device: Device) -> list[tuple]:
     return [(one["event"]["type"], one["event"]["phase"], tuple(one.get("counts", ()))) for one in told(device)]
 
 
-async def fed(device: Device, frames) -> None:
+async def fed(device: Device, frames: Iterable[Any]) -> None:
     last = 0
     for item in frames:
         last = device.feed([item])
@@ -45,7 +47,7 @@ async def walked(device: Device, first_s: float = 0.0, last_s: float = 8.0) -> N
     await fed(device, [one for one in walks(last_s, a=lambda at_s: (80 * at_s, 200.0)) if one.seq >= first_s * 1000])
 
 
-async def test_nothing_is_sent_while_nobody_looks_and_all_of_it_to_who_opens_the_page_later(device) -> None:
+async def test_nothing_is_sent_while_nobody_looks_and_all_of_it_to_who_opens_the_page_later(device: Device) -> None:
     await walked(device)
     assert told(device) == []
     Sender(device.hub, "viewer", "demand", "vigie.demand/1").send(Demand({}, 6.0, events_after=NONE_YET))
@@ -57,7 +59,7 @@ async def test_nothing_is_sent_while_nobody_looks_and_all_of_it_to_who_opens_the
     assert [one["number"] for one in told(device)] == [1, 2, 3, 4, 5]
 
 
-async def test_while_somebody_looks_each_event_comes_at_once_and_none_that_the_viewer_has(device) -> None:
+async def test_while_somebody_looks_each_event_comes_at_once_and_none_that_the_viewer_has(device: Device) -> None:
     viewer = Sender(device.hub, "viewer", "demand", "vigie.demand/1")
     await walked(device, 0.0, 4.0)
     viewer.send(Demand({}, 6.0, events_after=NONE_YET))
@@ -70,7 +72,7 @@ async def test_while_somebody_looks_each_event_comes_at_once_and_none_that_the_v
     assert [one["number"] for one in told(device)] == [1, 2, 3, 4, 5, 5]
 
 
-async def test_a_sync_that_restarted_begins_to_count_anew_and_says_so(device) -> None:
+async def test_a_sync_that_restarted_begins_to_count_anew_and_says_so(device: Device) -> None:
     await walked(device, 0.0, 4.0)
     await device.stop()
     await device.start()
@@ -82,7 +84,7 @@ async def test_a_sync_that_restarted_begins_to_count_anew_and_says_so(device) ->
     assert {one["boot"] for one in told(device)} == {device.service.env.boot}
 
 
-async def test_what_is_erased_is_not_told_any_more(device) -> None:
+async def test_what_is_erased_is_not_told_any_more(device: Device) -> None:
     await walked(device)
     await fed(device, [frame(20 + n / 10, [detection("z", 300, 200)], camera="yard") for n in range(10)])
     assert (await device.method("erase", {"camera": "dock"}))[0] == 200
@@ -91,7 +93,7 @@ async def test_what_is_erased_is_not_told_any_more(device) -> None:
     assert {one["event"]["camera"] for one in told(device)} == {"yard"}
 
 
-async def test_counts_are_metrics_and_go_with_the_zone(device) -> None:
+async def test_counts_are_metrics_and_go_with_the_zone(device: Device) -> None:
     await walked(device, 0.0, 4.0)
     inside = 'vigie_zone_objects{camera="dock",zone="gate"}'
     assert device.metric(inside) == 1

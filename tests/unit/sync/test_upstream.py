@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ ALWAYS = {"begin": "00:00", "end": "00:00"}
 
 
 @pytest.fixture
-async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Device]:
     device = Device(tmp_path, monkeypatch)
     device.always = {"events": {"brief_seconds": 0}}
     await device.start()
@@ -39,7 +40,7 @@ async def fed(device: Device, seconds: float = 8) -> None:
     await device.until_processed(last)
 
 
-async def test_in_quiet_hours_alerts_go_and_everything_else_waits_until_it_is_sent_through(device) -> None:
+async def test_in_quiet_hours_alerts_go_and_everything_else_waits_until_it_is_sent_through(device: Device) -> None:
     await device.configure(cameras=ALERTS)
     device.hub.set_desired("sync", device.always | {"cameras": ALERTS, "sending": {"quiet_hours": ALWAYS}})
     await device.until(lambda: device.service.twin.current.sending.quiet_hours is not None)
@@ -61,7 +62,7 @@ async def test_in_quiet_hours_alerts_go_and_everything_else_waits_until_it_is_se
     assert device.metric("vigie_upstream_pieces_total") == 2
 
 
-async def test_a_spent_budget_holds_over_a_restart_and_alerts_pass_it(device) -> None:
+async def test_a_spent_budget_holds_over_a_restart_and_alerts_pass_it(device: Device) -> None:
     await device.configure(cameras=ALERTS)
     assert (await device.method("send_test_event"))[0] == 200
     device.hub.set_desired("sync", device.always | {"cameras": ALERTS, "sending": {"messages_per_day": 1}})
@@ -77,7 +78,7 @@ async def test_a_spent_budget_holds_over_a_restart_and_alerts_pass_it(device) ->
     assert types(device) == ["test", "line"]
 
 
-async def test_a_rate_spreads_messages_and_an_alert_does_not_wait_for_it(device) -> None:
+async def test_a_rate_spreads_messages_and_an_alert_does_not_wait_for_it(device: Device) -> None:
     await device.configure(cameras=ALERTS, sending={"bytes_per_second": 512})
     assert (await device.method("send_test_event", {"text": "x" * 200}))[0] == 200
     status, body = await device.method("send_test_event", {"timeout_s": 0.2})
@@ -86,7 +87,7 @@ async def test_a_rate_spreads_messages_and_an_alert_does_not_wait_for_it(device)
     assert (await device.method("send_test_event", {"severity": "alert", "timeout_s": 0.9}))[0] == 200
 
 
-async def test_compressed_messages_say_so_and_hold_the_same(device) -> None:
+async def test_compressed_messages_say_so_and_hold_the_same(device: Device) -> None:
     await device.configure(cameras=ALERTS, sending={"gzip": True})
     await fed(device)
     assert (await device.method("flush"))[0] == 200
@@ -97,7 +98,7 @@ async def test_compressed_messages_say_so_and_hold_the_same(device) -> None:
     assert alert.properties["id"] == alert.message_id
 
 
-async def test_a_test_event_reaches_the_cloud_before_it_is_answered(device) -> None:
+async def test_a_test_event_reaches_the_cloud_before_it_is_answered(device: Device) -> None:
     await device.configure()
     status, reply = await device.method("send_test_event", {"severity": "alert", "text": "from the office"})
     assert status == 200
@@ -107,7 +108,7 @@ async def test_a_test_event_reaches_the_cloud_before_it_is_answered(device) -> N
     )  # fmt: skip
 
 
-async def test_a_backlog_is_exported_page_by_page_in_the_order_in_which_it_would_go(device) -> None:
+async def test_a_backlog_is_exported_page_by_page_in_the_order_in_which_it_would_go(device: Device) -> None:
     device.hub.set_desired(
         "sync", device.always | {"upstream": "both", "cameras": ALERTS, "batch_seconds": 3600, "batch_items": 1000}
     )
@@ -125,7 +126,7 @@ async def test_a_backlog_is_exported_page_by_page_in_the_order_in_which_it_would
     assert device.hub.upstream == [], "showing what waits sends nothing"
 
 
-async def test_purge_asks_for_its_token_drops_what_was_shown_and_counts_it(device) -> None:
+async def test_purge_asks_for_its_token_drops_what_was_shown_and_counts_it(device: Device) -> None:
     device.hub.set_desired("sync", device.always | {"upstream": "both", "batch_seconds": 3600, "batch_items": 1000})
     await device.until(lambda: device.service.twin.current and device.service.twin.current.batch_items == 1000)
     await fed(device, 3)
@@ -144,7 +145,7 @@ async def test_purge_asks_for_its_token_drops_what_was_shown_and_counts_it(devic
     await device.until(lambda: device.hub.reported("sync").get("dropped", {}).get("purged") == 30)
 
 
-async def test_what_the_ledger_survives_is_reported_as_it_is(device) -> None:
+async def test_what_the_ledger_survives_is_reported_as_it_is(device: Device) -> None:
     await device.configure(durability="power_loss")
     await device.until(lambda: device.hub.reported("sync").get("upstream_state", {}).get("durability") == "power_loss")
     assert device.hub.reported("sync")["upstream_state"]["survives"].startswith(("a power loss", "nothing but a crash"))

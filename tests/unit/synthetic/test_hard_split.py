@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from vigie.synthetic.truth import HARD_OCCLUSION, HARD_SIZE_PX
 SEEDS = (1, 2, 3)
 
 
-def hard_frames(regime: str, size: str = "640x480"):
+def hard_frames(regime: str, size: str = "640x480") -> Iterator[tuple[Any, ...]]:
     for seed in SEEDS:
         scene = open_scene(f"synthetic://conveyor?seed={seed}&difficulty=hard&size={size}")
         for index in range(0, 6 * HARD_SHOT_FRAMES, 45):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -60,7 +61,7 @@ class Page:
         self.here.tell = lambda text: self.texts.append(json.loads(text))
         self._number = 0
 
-    def take(self, event, *counts: int) -> None:
+    def take(self, event: Any, *counts: int) -> None:
         self._number += 1
         self.here.take(Told("boot", self._number, event, counts))
 

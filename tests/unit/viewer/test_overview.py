@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from support.viewer import module_status
 from vigie.config.desired import merge
+from vigie.contracts.demand import ModuleStatus
 from vigie_viewer import counters
 from vigie_viewer.applying import inverse
 from vigie_viewer.asking import every
@@ -13,7 +15,7 @@ from vigie_viewer.overview import AWAY_S, Overview
 from vigie_viewer.timeline import compare
 
 
-def codes(before, after) -> list[str]:
+def codes(before: Any, after: Any) -> list[str]:
     return [event.code for event in compare(before, after, 1)]
 
 
@@ -55,14 +57,14 @@ def test_a_restart_is_one_event_and_its_counters_do_not_make_a_rate() -> None:
     assert overview.rates.captured == {}
 
 
-def recorded():
+def recorded() -> tuple[Any, ...]:
     now, told = [100.0], []
     overview = Overview(clock=lambda: now[0], wall=lambda: 1_000.0 + now[0])
     overview.tell = lambda text: told.append(json.loads(text))
     return overview, told, now
 
 
-def sync_delays(boot: str, **counts: int):
+def sync_delays(boot: str, **counts: int) -> ModuleStatus:
     bounds = {"a": "0.01", "b": "0.02", "c": "+Inf"}
     name = "vigie_delay_seconds_bucket"
     metrics = {f'{name}{{le="{bounds[key]}",stage="sync"}}': count for key, count in counts.items()}

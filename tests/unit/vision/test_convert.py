@@ -76,7 +76,7 @@ def decoded_fast(packed: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
 @pytest.mark.parametrize("value_range", ["limited", "full"])
 @pytest.mark.parametrize("matrix", ["bt601", "bt709", "bt2020"])
 @pytest.mark.parametrize("layout", ["i420", "i422", "i444", "nv12", "gray"])
-def test_bgr_is_ffmpegs_for_every_layout_matrix_and_range(layout, matrix, value_range) -> None:
+def test_bgr_is_ffmpegs_for_every_layout_matrix_and_range(layout: str, matrix: str, value_range: str) -> None:
     hw = (90, 120)
     pixel_format = PixelFormat(layout, hw, matrix, value_range)
     packed = encoded(photo(hw), pixel_format)
@@ -93,7 +93,7 @@ def test_bgr_is_ffmpegs_for_every_layout_matrix_and_range(layout, matrix, value_
     "hw", [(45, 60), (54, 96), (120, 90), (180, 240)], ids=["half", "odd ratio", "other shape", "up"]
 )
 @pytest.mark.parametrize("layout", ["i420", "nv12", "i422"])
-def test_resizing_before_the_conversion_gives_ffmpegs_picture(layout, hw) -> None:
+def test_resizing_before_the_conversion_gives_ffmpegs_picture(layout: str, hw: tuple[int, int]) -> None:
     pixel_format = PixelFormat(layout, (90, 120), "bt709")
     packed = encoded(photo((90, 120)), pixel_format)
     ours = to_bgr(planes_of(packed, pixel_format), hw).astype(int)
@@ -107,7 +107,7 @@ def test_resizing_before_the_conversion_gives_ffmpegs_picture(layout, hw) -> Non
     ("siting", "expected"), [("left", (16.5, 16.0)), ("centre", (16.5, 16.5)), ("top_left", (16.0, 16.0))]
 )
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
-def test_chroma_lies_where_its_siting_says(siting, expected, scale) -> None:
+def test_chroma_lies_where_its_siting_says(siting: str, expected: tuple[float, float], scale: float) -> None:
     """Samples 6..10 are red: the middle of the red, in luma pixels of the source, is where sample 8 lies."""
     # Sample (8, 8) of the chroma plane belongs to luma 16 and 17; its place is the middle of those, or their first.
     hw = (40, 40)
@@ -123,7 +123,7 @@ def test_chroma_lies_where_its_siting_says(siting, expected, scale) -> None:
 
 @pytest.mark.parametrize("hw", [(1, 1), (1, 2), (2, 1), (3, 5), (17, 33)], ids=str)
 @pytest.mark.parametrize("layout", ["bgr", "gray", "i420", "i422", "i444", "nv12"])
-def test_odd_and_tiny_frames_convert_at_their_size_and_others(layout, hw) -> None:
+def test_odd_and_tiny_frames_convert_at_their_size_and_others(layout: str, hw: tuple[int, int]) -> None:
     pixel_format = PixelFormat(layout, hw, range="full")
     packed = np.full(frame_bytes(pixel_format), 128, np.uint8)
     for size_hw in (None, (4, 6), (1, 1)):
@@ -145,7 +145,7 @@ def test_odd_and_tiny_frames_convert_at_their_size_and_others(layout, hw) -> Non
         ((255, 128, 128), "bt601", "full", (255, 255, 255)),
     ],
 )
-def test_known_colours(yuv, matrix, value_range, bgr) -> None:
+def test_known_colours(yuv: tuple[int, ...], matrix: str, value_range: str, bgr: tuple[int, ...]) -> None:
     pixel_format = PixelFormat("i444", (2, 2), matrix, value_range)
     packed = np.repeat(np.array(yuv, np.uint8), 4)
     assert np.abs(to_bgr(planes_of(packed, pixel_format))[0, 0].astype(int) - bgr).max() <= 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -19,14 +20,14 @@ KINDS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(int64)"
 def main(model: str, port: str, ready: str) -> None:
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
-    def infer(requests):
+    def infer(requests: list[Any]) -> list[Any]:
         answers = []
         for request in requests:
             outputs = session.run(None, dict(request.data.items()))
             answers.append({port.name: output for port, output in zip(session.get_outputs(), outputs, strict=True)})
         return answers
 
-    def tensors(ports):
+    def tensors(ports: list[Any]) -> list[Any]:
         return [Tensor(name=one.name, dtype=KINDS[one.type], shape=tuple(one.shape)) for one in ports]
 
     where = TritonConfig(http_port=int(port), http_address="127.0.0.1", allow_grpc=False, allow_metrics=False)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from vigie_edgehub.mqtt.codec import MalformedPacket, PacketReader, encode
@@ -37,7 +39,7 @@ CONNECT_HEAD = b"\x00\x04MQTT\x04"
         ),
     ],
 )
-def test_bytes_are_those_of_the_standard(packet, wire) -> None:
+def test_bytes_are_those_of_the_standard(packet: Any, wire: bytes) -> None:
     assert encode(packet) == wire
     assert read(wire) == [packet]
 
@@ -80,7 +82,7 @@ def test_bytes_are_those_of_the_standard(packet, wire) -> None:
         (b"\x10\xff\xff\xff\x7f", "at most"),
     ],
 )
-def test_what_is_not_mqtt_is_refused_with_the_reason(wire, reason) -> None:
+def test_what_is_not_mqtt_is_refused_with_the_reason(wire: bytes, reason: str) -> None:
     with pytest.raises(MalformedPacket, match=reason):
         read(wire)
 
@@ -106,7 +108,7 @@ def test_a_length_that_is_refused_is_refused_before_its_bytes_arrive() -> None:
 
 
 @pytest.mark.parametrize("piece", [1, 3, 1_000, 1_000_000])
-def test_an_oversize_publish_is_skipped_and_the_next_packet_is_read(piece) -> None:
+def test_an_oversize_publish_is_skipped_and_the_next_packet_is_read(piece: int) -> None:
     wire = encode(Publish("big", b"x" * 500_000, qos=1, packet_id=9)) + encode(PingReq())
     reader = PacketReader(max_publish_bytes=1_000)
     out, most = [], 0
@@ -151,6 +153,6 @@ def test_the_reader_takes_views_and_keeps_none() -> None:
         Connect("c" * 70_000),
     ],
 )
-def test_what_mqtt_cannot_carry_is_not_encoded(packet) -> None:
+def test_what_mqtt_cannot_carry_is_not_encoded(packet: Connect | PubAck | Publish) -> None:
     with pytest.raises(ValueError, match=r"MQTT|packet id"):
         encode(packet)

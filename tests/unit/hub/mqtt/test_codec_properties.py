@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from typing import Any
 
 from amqtt.adapters import BufferReader
 from amqtt.mqtt import packet_class
@@ -23,7 +24,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @given(st.lists(packets, max_size=6), st.lists(st.integers(0, 10_000), max_size=8))
-def test_packets_survive_the_wire_however_it_is_cut(sent, cuts) -> None:
+def test_packets_survive_the_wire_however_it_is_cut(sent: list[Any], cuts: list[int]) -> None:
     reader = PacketReader()
     received = []
     for piece in pieces(b"".join(map(encode, sent)), cuts):
@@ -35,7 +36,7 @@ def test_packets_survive_the_wire_however_it_is_cut(sent, cuts) -> None:
 
 @settings(max_examples=400)
 @given(st.lists(st.binary(max_size=200), max_size=10))
-def test_arbitrary_bytes_give_packets_or_one_refusal_and_never_more_than_was_fed(chunks) -> None:
+def test_arbitrary_bytes_give_packets_or_one_refusal_and_never_more_than_was_fed(chunks: list[bytes]) -> None:
     reader = PacketReader(max_publish_bytes=256, hard_cap_bytes=4_096)
     fed = 0
     with contextlib.suppress(MalformedPacket):
@@ -48,7 +49,7 @@ def test_arbitrary_bytes_give_packets_or_one_refusal_and_never_more_than_was_fed
 
 
 @given(packets, st.integers(0, 10_000), st.integers(1, 255))
-def test_a_flipped_byte_never_escapes_as_another_exception(packet, place, flip) -> None:
+def test_a_flipped_byte_never_escapes_as_another_exception(packet: Any, place: int, flip: int) -> None:
     wire = bytearray(encode(packet))
     wire[place % len(wire)] ^= flip
     reader = PacketReader()
@@ -58,7 +59,7 @@ def test_a_flipped_byte_never_escapes_as_another_exception(packet, place, flip) 
 
 
 @given(publishes(), st.integers(0, 300))
-def test_what_is_above_the_limit_comes_out_as_oversize_with_the_same_facts(packet, limit) -> None:
+def test_what_is_above_the_limit_comes_out_as_oversize_with_the_same_facts(packet: Any, limit: int) -> None:
     wire = encode(packet)
     reader = PacketReader(max_publish_bytes=limit)
     reader.feed(wire)
@@ -75,7 +76,7 @@ def test_what_is_above_the_limit_comes_out_as_oversize_with_the_same_facts(packe
         )
 
 
-async def by_amqtt(wire: bytes):
+async def by_amqtt(wire: bytes) -> Any:
     reader = BufferReader(wire)
     header = await MQTTFixedHeader.from_stream(reader)
     return await packet_class(header).from_stream(reader, fixed_header=header)
@@ -90,7 +91,7 @@ def _amqtt_can_hold(packet: Connect) -> bool:
 
 
 @given(packets)
-def test_amqtt_reads_what_we_write(packet) -> None:
+def test_amqtt_reads_what_we_write(packet: Any) -> None:
     if isinstance(packet, Connect) and not _amqtt_can_hold(packet):
         return
     theirs = asyncio.run(by_amqtt(encode(packet)))
@@ -123,7 +124,7 @@ def test_amqtt_reads_what_we_write(packet) -> None:
 
 
 @given(packets)
-def test_we_read_what_amqtt_writes(packet) -> None:
+def test_we_read_what_amqtt_writes(packet: Any) -> None:
     if isinstance(packet, Connect) and not _amqtt_can_hold(packet):
         return
     wire = asyncio.run(by_amqtt(encode(packet))).to_bytes()

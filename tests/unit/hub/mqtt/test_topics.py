@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 from azure.iot.device import Message
@@ -59,7 +60,7 @@ HARD = "a/b&c=d?e%f+g h é日\U0001f600 $.ct"
         ("$iothub/methods/res/200/", MethodAnswer(None, 200)),
     ],
 )
-def test_a_published_topic_means_what_edgehub_says(topic, meaning) -> None:
+def test_a_published_topic_means_what_edgehub_says(topic: str, meaning: Any) -> None:
     assert parse_inbound(topic) == meaning
 
 
@@ -80,14 +81,14 @@ def test_a_published_topic_means_what_edgehub_says(topic, meaning) -> None:
         "devices/d/modules/m/messages/events/a=1&a=2",
     ],
 )
-def test_a_topic_without_meaning_is_refused_with_a_reason(topic) -> None:
+def test_a_topic_without_meaning_is_refused_with_a_reason(topic: str) -> None:
     with pytest.raises(TopicRefused) as refusal:
         parse_inbound(topic)
     assert refusal.value.reason
 
 
 @given(st.text(max_size=200), st.sampled_from(["", "devices/d/modules/m/messages/events/", "$iothub/"]))
-def test_any_topic_is_parsed_or_refused(rest, start) -> None:
+def test_any_topic_is_parsed_or_refused(rest: str, start: str) -> None:
     with contextlib.suppress(TopicRefused):
         parse_inbound(start + rest)
 
@@ -150,7 +151,9 @@ values = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 
 
 @given(st.dictionaries(keys, values, max_size=5), values, st.sampled_from([None, "out/1", "o"]))
-def test_what_the_sdk_sends_is_read_and_built_the_same(custom, content_type, output) -> None:
+def test_what_the_sdk_sends_is_read_and_built_the_same(
+    custom: dict[str, str], content_type: str, output: str | None
+) -> None:
     message = Message(
         b"", message_id="m/1", content_type=content_type or None, content_encoding="utf-8", output_name=output
     )
@@ -166,7 +169,9 @@ def test_what_the_sdk_sends_is_read_and_built_the_same(custom, content_type, out
 
 
 @given(st.dictionaries(keys, values, max_size=5), values, st.text("abc /+#%?", min_size=1, max_size=8))
-def test_what_is_delivered_is_read_by_the_sdk_unchanged(custom, message_id, input_name) -> None:
+def test_what_is_delivered_is_read_by_the_sdk_unchanged(
+    custom: dict[str, str], message_id: str, input_name: str
+) -> None:
     topic = input_topic("dev", "mod", input_name, custom, {"messageId": message_id, "connectionModuleId": "sender"})
     assert sdk.is_input_topic(topic, "dev", "mod")
     assert sdk.get_input_name_from_topic(topic) == input_name
@@ -203,7 +208,7 @@ def test_twin_and_method_topics_are_read_by_the_sdk() -> None:
         (sdk.get_c2d_topic_for_subscribe("my dev"), None),
     ],
 )
-def test_a_modules_filter_means_one_of_four_things_or_nothing(topic_filter, meaning) -> None:
+def test_a_modules_filter_means_one_of_four_things_or_nothing(topic_filter: Any, meaning: Subscription | None) -> None:
     assert subscription_of(topic_filter, "my dev", "mod") is meaning
 
 
@@ -217,12 +222,12 @@ def test_a_modules_filter_means_one_of_four_things_or_nothing(topic_filter, mean
         (sdk.get_method_topic_for_subscribe(), Subscription.METHODS),
     ],
 )
-def test_a_devices_filter_means_messages_from_the_cloud(topic_filter, meaning) -> None:
+def test_a_devices_filter_means_messages_from_the_cloud(topic_filter: Any, meaning: Subscription | None) -> None:
     assert subscription_of(topic_filter, "my dev", None) is meaning
 
 
 @given(st.dictionaries(keys, values, max_size=5), values)
-def test_what_the_cloud_sends_to_a_device_is_read_by_the_sdk_unchanged(custom, message_id) -> None:
+def test_what_the_cloud_sends_to_a_device_is_read_by_the_sdk_unchanged(custom: dict[str, str], message_id: str) -> None:
     topic = devicebound_topic("dev", custom, {"messageId": message_id, "to": "/devices/dev/messages/devicebound"})
     assert sdk.is_c2d_topic(topic, "dev")
     received = Message(b"")

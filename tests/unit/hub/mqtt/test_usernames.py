@@ -30,7 +30,9 @@ OLD_TAIL = "api-version=2017-06-30/DeviceClientType=Microsoft.Azure.Devices.Clie
         (f"hub/dev/mod/{OLD_TAIL}", "dev", "mod", "Microsoft.Azure.Devices.Client/1.5.1-preview-003", None),
     ],
 )
-def test_a_user_name_of_the_dialect_is_read(username, device, module, client_type, model_id) -> None:
+def test_a_user_name_of_the_dialect_is_read(
+    username: str, device: str, module: str | None, client_type: str, model_id: str | None
+) -> None:
     name = parse_username(username)
     assert (name.hub, name.device, name.module) == ("hub", device, module)
     assert (name.client_type, name.model_id) == (client_type, model_id)
@@ -64,13 +66,13 @@ def test_a_user_name_of_the_dialect_is_read(username, device, module, client_typ
         "hub/dev/mod/api-version=2017-06-30/DeviceClientType=Microsoft.Azure.Devices.Client",
     ],
 )
-def test_any_other_user_name_is_refused(username) -> None:
+def test_any_other_user_name_is_refused(username: str) -> None:
     with pytest.raises(UsernameRefused) as refusal:
         parse_username(username)
     assert refusal.value.reason
 
 
 @given(st.text(max_size=80))
-def test_any_text_is_read_or_refused(username) -> None:
+def test_any_text_is_read_or_refused(username: str) -> None:
     with contextlib.suppress(UsernameRefused):
         parse_username(username)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -142,7 +143,7 @@ TRUE, FALSE, UNDEFINED = True, False, None
         ("{$body.site.temp} = 50", TRUE),
     ],
 )
-def test_a_body_query_is_true_false_or_undefined(condition, expected) -> None:
+def test_a_body_query_is_true_false_or_undefined(condition: str, expected: Any) -> None:
     if expected == "refused":
         with pytest.raises(RouteRefusedError):
             result(condition)
@@ -168,7 +169,7 @@ def test_a_body_query_is_true_false_or_undefined(condition, expected) -> None:
         ("$body.x = undefined", "takes"),
     ],
 )
-def test_a_body_query_that_the_real_hub_refuses_is_refused(condition, reason) -> None:
+def test_a_body_query_that_the_real_hub_refuses_is_refused(condition: str, reason: str) -> None:
     with pytest.raises(RouteRefusedError, match=reason):
         result(condition)
 
@@ -182,7 +183,7 @@ def test_a_body_query_that_the_real_hub_refuses_is_refused(condition, reason) ->
         ("application/json", "utf-32", "utf-32-le"),
     ],
 )
-def test_a_body_is_read_in_three_encodings(content_type, encoding, codec) -> None:
+def test_a_body_is_read_in_three_encodings(content_type: str, encoding: str, codec: str) -> None:
     body = json.dumps({"né": "été"}, ensure_ascii=False).encode(codec)
     assert result("$body.né = 'été'", message(body, content_type, encoding)) is True
 
@@ -199,14 +200,16 @@ def test_a_body_is_read_in_three_encodings(content_type, encoding, codec) -> Non
         ("application/json", ""),
     ],
 )
-def test_another_content_type_or_encoding_makes_every_path_undefined(content_type, encoding) -> None:
+def test_another_content_type_or_encoding_makes_every_path_undefined(
+    content_type: str | None, encoding: str | None
+) -> None:
     of = message(None, content_type, encoding)
     assert result("$body.site.temp = 50", of) is None
     assert result("$body.site.absent = null", of) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"[1]", b"5", b"null", b"{", b"\xff\xfe", b'{"a":' * 5_000, b"{'a':1}"])
-def test_a_body_that_is_not_a_json_object_makes_every_path_undefined(body) -> None:
+def test_a_body_that_is_not_a_json_object_makes_every_path_undefined(body: bytes) -> None:
     assert result("is_defined($body.a)", message(body)) is False
 
 
@@ -226,7 +229,7 @@ json_values = st.recursive(
 
 
 @given(json_values, st.text(max_size=20))
-def test_any_json_and_any_path_give_a_value_or_nothing(document, path) -> None:
+def test_any_json_and_any_path_give_a_value_or_nothing(document: Any, path: str) -> None:
     steps = parse_body_path(path)
     opened = open_body(json.dumps(document).encode(), "application/json", "utf-8")
     assert opened is None or isinstance(opened, dict)
@@ -236,5 +239,5 @@ def test_any_json_and_any_path_give_a_value_or_nothing(document, path) -> None:
 
 
 @given(st.binary(max_size=100), st.sampled_from(["utf-8", "utf-16", "utf-32"]))
-def test_any_bytes_open_or_do_not_and_never_raise(body, encoding) -> None:
+def test_any_bytes_open_or_do_not_and_never_raise(body: bytes, encoding: str) -> None:
     open_body(body, "application/json", encoding)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from vigie_edgehub.errors import RouteRefusedError
@@ -240,7 +242,7 @@ TRUE, FALSE, UNDEFINED = True, False, None
         ("contains(nothing, 'x')", UNDEFINED),
     ],
 )
-def test_a_condition_is_true_false_or_undefined(condition, expected) -> None:
+def test_a_condition_is_true_false_or_undefined(condition: str, expected: Any) -> None:
     assert result(condition) is expected
 
 
@@ -300,7 +302,7 @@ def test_a_condition_is_true_false_or_undefined(condition, expected) -> None:
         ("is_number(1, 2)", 22, "takes"),
     ],
 )
-def test_what_can_never_be_compared_is_refused_when_compiled(condition, column, reason) -> None:
+def test_what_can_never_be_compared_is_refused_when_compiled(condition: str, column: int, reason: str) -> None:
     with pytest.raises(RouteRefusedError, match=reason) as refusal:
         compile_route(f"FROM /messages WHERE {condition} INTO $upstream")
     assert refusal.value.column == column

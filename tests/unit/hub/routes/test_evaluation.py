@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +20,7 @@ from vigie_edgehub.routes import (
 MESSAGE = RoutedMessage(module_source("cam", "frames"), {"kind": "alert"}, {}, b"")
 
 
-def into(endpoint: str, **options: object):
+def into(endpoint: str, **options: object) -> Any:
     target = "$upstream" if endpoint == "cloud" else f'BrokeredEndpoint("/modules/{endpoint}/inputs/in")'
     where = f"WHERE {options.pop('where')}" if "where" in options else ""
     return compile_route(f"FROM /messages/* {where} INTO {target}", **options)
@@ -82,7 +84,7 @@ def test_endpoints_of_a_table_are_those_with_a_route() -> None:
         max_size=8,
     )
 )
-def test_a_table_decides_as_the_plain_function_does(specifications) -> None:
+def test_a_table_decides_as_the_plain_function_does(specifications: list[tuple[str, int, str]]) -> None:
     routes = [into(name, priority=priority, where=f"kind = {kind}") for name, priority, kind in specifications]
     table = RouteTable(routes)
     expected = evaluate(routes, MESSAGE)

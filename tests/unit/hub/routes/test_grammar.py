@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ IN = 'BrokeredEndpoint("/modules/logic/inputs/in")'
         ("FROM /a-b.c_d+e/x#y INTO $upstream", "/a-b.c_d+e/x#y", None, Upstream()),
     ],
 )
-def test_a_route_is_read(route, source, condition, endpoint) -> None:
+def test_a_route_is_read(route: str, source: str, condition: str | None, endpoint: ModuleInput | Upstream) -> None:
     parsed = parse_route(route)
     assert (parsed.source, parsed.condition_text) == (source, condition)
     assert parsed.trailing is None
@@ -89,7 +91,7 @@ ADAPTER = '"/modules/logic/inputs/in"'
         ("FROM /messages/* INTO $upstream /* all */", 42, "is a comment"),
     ],
 )
-def test_a_bad_route_is_refused_at_the_column_with_what_was_expected(route, column, expected) -> None:
+def test_a_bad_route_is_refused_at_the_column_with_what_was_expected(route: str, column: int, expected: str) -> None:
     with pytest.raises(RouteRefusedError, match=expected) as refusal:
         compile_route(route)
     assert refusal.value.column == column
@@ -97,7 +99,7 @@ def test_a_bad_route_is_refused_at_the_column_with_what_was_expected(route, colu
 
 
 @pytest.mark.parametrize("rest", ["WHERE a = 'b'", "; drop", "'", ")", "INTO $upstream", "\x00"])
-def test_what_stands_behind_the_endpoint_is_kept_aside_as_the_real_hub_ignores_it(rest) -> None:
+def test_what_stands_behind_the_endpoint_is_kept_aside_as_the_real_hub_ignores_it(rest: str) -> None:
     parsed = parse_route(f"FROM /messages INTO $upstream {rest}")
     assert parsed.trailing is not None
     assert parsed.trailing.at == 30
@@ -114,7 +116,7 @@ def test_a_long_and_is_not_a_deep_one() -> None:
     ["(" * 5_000, "NOT " * 5_000, "- " * 5_000, "abs(" * 5_000, "1 + " * 5_000 + "1 = 1", "a || " * 5_000 + "a = 'x'"],
     ids=["parentheses", "not", "minus", "calls", "sums", "concatenations"],
 )
-def test_a_hostile_condition_is_refused_not_a_crash(condition) -> None:
+def test_a_hostile_condition_is_refused_not_a_crash(condition: str) -> None:
     with pytest.raises(RouteRefusedError):
         compile_route(f"FROM /messages WHERE {condition} INTO $upstream")
 
@@ -158,17 +160,17 @@ def read_and_run(route: str) -> None:
 
 @settings(max_examples=400)
 @given(st.text(max_size=300))
-def test_any_text_is_a_route_or_a_refusal(text) -> None:
+def test_any_text_is_a_route_or_a_refusal(text: str) -> None:
     read_and_run(text)
 
 
 @settings(max_examples=600)
 @given(st.lists(words, max_size=25).map(" ".join))
-def test_any_words_of_the_language_are_a_condition_or_a_refusal(condition) -> None:
+def test_any_words_of_the_language_are_a_condition_or_a_refusal(condition: Any) -> None:
     read_and_run(f"FROM /messages WHERE {condition} INTO $upstream")
 
 
 @settings(max_examples=300)
 @given(st.lists(words, max_size=20).map("".join))
-def test_any_words_without_blanks_are_a_route_or_a_refusal(route) -> None:
+def test_any_words_without_blanks_are_a_route_or_a_refusal(route: Any) -> None:
     read_and_run(route)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,14 +23,14 @@ def desired(version: object = "1.1", **members: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.1.0", "1.2", "1.3", "1.3.5.7", 1.1])
-def test_a_schema_version_of_the_first_generation_is_taken(version) -> None:
+def test_a_schema_version_of_the_first_generation_is_taken(version: float | str) -> None:
     assert parse_edgehub_desired(desired(version)).routes[0].text == ROUTE
 
 
 @pytest.mark.parametrize(
     "version", ["0.1", "2.0", "1.4", "1", "", "one", "1.", ".1", "1.1.1.1.1", None, 1, 1.0, True, []]
 )
-def test_another_schema_version_is_refused(version) -> None:
+def test_another_schema_version_is_refused(version: Any) -> None:
     with pytest.raises(HubConfigRefusedError) as refusal:
         parse_edgehub_desired(desired(version))
     assert refusal.value.path == "$.schemaVersion"
@@ -95,7 +96,7 @@ def test_members_of_a_twin_and_unknown_ones_are_ignored() -> None:
         ("storeAndForwardConfiguration", {"storeLimits": 5}, "$.storeAndForwardConfiguration.storeLimits.maxSizeBytes"),
     ],
 )
-def test_a_malformed_member_is_refused_with_its_path(member, value, path) -> None:
+def test_a_malformed_member_is_refused_with_its_path(member: str, value: Any, path: str) -> None:
     with pytest.raises(HubConfigRefusedError) as refusal:
         parse_edgehub_desired(desired(**{member: value}))
     assert refusal.value.path == path
@@ -134,6 +135,6 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["schemaVersion", "routes", "storeAndForwardConfiguration", "x"]), anything))
-def test_any_desired_properties_are_a_configuration_or_a_refusal(properties) -> None:
+def test_any_desired_properties_are_a_configuration_or_a_refusal(properties: dict[str, Any]) -> None:
     with contextlib.suppress(HubConfigRefusedError):
         parse_edgehub_desired(properties)

@@ -58,7 +58,7 @@ def codes(*routes: str, ttl_s: int = 7200, **options: object) -> dict[str, int]:
         ("FROM /messages/* WHERE NOT ($body.x > 5) INTO $upstream", "body-order", 37),
     ],
 )
-def test_what_the_real_hub_accepts_in_silence_is_found_at_its_column(route, code, column) -> None:
+def test_what_the_real_hub_accepts_in_silence_is_found_at_its_column(route: str, code: str, column: int) -> None:
     assert codes(route).get(code) == column
 
 
@@ -76,7 +76,7 @@ def test_what_the_real_hub_accepts_in_silence_is_found_at_its_column(route, code
         "FROM /messages/* WHERE $body.x = null AND NOT (a = 'b' OR c = 'd') INTO $upstream",
     ],
 )
-def test_a_sound_route_has_no_finding(route) -> None:
+def test_a_sound_route_has_no_finding(route: str) -> None:
     assert codes(route) == {}
 
 
@@ -116,6 +116,6 @@ def test_the_manifest_that_ships_has_nothing_to_say() -> None:
 
 
 @given(st.lists(st.sampled_from(["/messages", "/modules", "/camera", "/*", "/outputs", "/x*", "/events"]), max_size=6))
-def test_any_source_is_linted_without_a_crash(items) -> None:
+def test_any_source_is_linted_without_a_crash(items: list[str]) -> None:
     with contextlib.suppress(RouteRefusedError):
         codes(f"FROM /{''.join(items) or 'a'} INTO $upstream".replace("//", "/"))

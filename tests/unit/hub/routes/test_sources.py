@@ -37,7 +37,7 @@ def reaches(source: str, path: str) -> bool:
         "/MESSAGES/Modules/modid1/OUTPUTS/op1",
     ],
 )
-def test_a_message_of_an_output_is_matched_by_its_prefixes(source) -> None:
+def test_a_message_of_an_output_is_matched_by_its_prefixes(source: str) -> None:
     assert reaches(source, module_source("ModId1", "Op1"))
 
 
@@ -59,12 +59,12 @@ def test_a_message_of_an_output_is_matched_by_its_prefixes(source) -> None:
         "/twinChangeNotifications",
     ],
 )
-def test_a_message_of_an_output_is_not_matched_by_anything_else(source) -> None:
+def test_a_message_of_an_output_is_not_matched_by_anything_else(source: str) -> None:
     assert not reaches(source, module_source("ModId1", "Op1"))
 
 
 @pytest.mark.parametrize("source", ["/*", "/messages", "/messages/*"])
-def test_telemetry_of_a_device_is_matched(source) -> None:
+def test_telemetry_of_a_device_is_matched(source: str) -> None:
     assert reaches(source, TELEMETRY_SOURCE)
 
 
@@ -82,12 +82,12 @@ def test_telemetry_of_a_device_is_matched(source) -> None:
         "/messages/modules/ModId1/*",
     ],
 )
-def test_telemetry_of_a_device_is_not_matched(source) -> None:
+def test_telemetry_of_a_device_is_not_matched(source: str) -> None:
     assert not reaches(source, TELEMETRY_SOURCE)
 
 
 @pytest.mark.parametrize("source", ["/*", "/twinChangeNotifications", "/twinChangeNotifications/*"])
-def test_a_twin_change_is_matched(source) -> None:
+def test_a_twin_change_is_matched(source: str) -> None:
     assert reaches(source, TWIN_CHANGE_SOURCE)
 
 
@@ -104,7 +104,7 @@ def test_a_twin_change_is_matched(source) -> None:
         "/messages/modules/ModId1/*",
     ],
 )
-def test_a_twin_change_is_not_matched(source) -> None:
+def test_a_twin_change_is_not_matched(source: str) -> None:
     assert not reaches(source, TWIN_CHANGE_SOURCE)
 
 

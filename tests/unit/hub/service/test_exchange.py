@@ -26,6 +26,6 @@ class Request:
         b"[" * 100_000,
     ],
 )
-async def test_a_body_that_is_no_json_object_is_refused_and_no_fault_of_the_hub(body) -> None:
+async def test_a_body_that_is_no_json_object_is_refused_and_no_fault_of_the_hub(body: bytes) -> None:
     with pytest.raises(HubRefusalError, match="does not decode"):
         await read_object(Request(body))

@@ -17,7 +17,7 @@ SETTINGS = ServiceSettings(
 )
 
 
-def check(header, *, path="/devices/d/modules/m", now=NOW) -> None:
+def check(header: str | None, *, path: str = "/devices/d/modules/m", now: int = NOW) -> None:
     check_authorization(header, path, SETTINGS, 8443, now)
 
 
@@ -33,7 +33,7 @@ def check(header, *, path="/devices/d/modules/m", now=NOW) -> None:
         "https://127.0.0.1/devices/d/modules/m",
     ],
 )
-def test_a_token_for_one_of_the_hubs_names_is_believed(host) -> None:
+def test_a_token_for_one_of_the_hubs_names_is_believed(host: str) -> None:
     check(ConnectionString(host, "iothubowner", KEY).token(NOW + 60))
 
 
@@ -66,7 +66,7 @@ def test_the_token_of_the_azure_package_is_believed() -> None:
         (ConnectionString("127.0.0.1", "iothubowner", KEY).token(NOW + 60).replace("&se=", "&se=1"), "does not match"),
     ],
 )
-def test_any_other_header_is_refused_with_its_reason(header, reason) -> None:
+def test_any_other_header_is_refused_with_its_reason(header: str | None, reason: str) -> None:
     with pytest.raises(UnauthorizedError, match=reason):
         check(header)
 

@@ -1,6 +1,9 @@
 """The subset of the twin query language, and what it says about the rest."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +21,7 @@ TWINS = [
 ]  # fmt: skip
 
 
-def found(where):
+def found(where: str) -> list[str]:
     return [t["moduleId"] for t in parse_query(f"SELECT * FROM devices.modules WHERE {where}").run(TWINS)]
 
 
@@ -50,7 +53,7 @@ def found(where):
         ("1 = 2", []),
     ],
 )
-def test_conditions_select_as_the_language_says(where, expected) -> None:
+def test_conditions_select_as_the_language_says(where: str, expected: Any) -> None:
     assert found(where) == expected
 
 
@@ -84,7 +87,7 @@ def test_count_counts_what_matches() -> None:
         ("x" * 9000, "longer than"),
     ],
 )
-def test_what_is_outside_the_subset_is_refused_with_its_place(text, message) -> None:
+def test_what_is_outside_the_subset_is_refused_with_its_place(text: str, message: str) -> None:
     with pytest.raises(QueryRefusedError, match=message):
         parse_query(text)
 
@@ -96,6 +99,6 @@ _PIECES = st.sampled_from(
 
 
 @given(st.one_of(st.text(max_size=80), st.lists(_PIECES, max_size=20).map(" ".join)))
-def test_any_text_is_parsed_or_refused(text) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(QueryRefusedError):
         parse_query(text).run(TWINS)

@@ -7,6 +7,7 @@ import ssl
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -17,7 +18,7 @@ from vigie_edgehub.errors import HubStartError
 from vigie_edgehub.shell.certificates import Certificates
 
 
-def names(folder) -> list[str]:
+def names(folder: Path) -> list[str]:
     certificate = x509.load_pem_x509_certificate((folder / "server.pem").read_bytes())
     return [
         str(name.value) for name in certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -52,7 +53,7 @@ def test_a_server_certificate_of_another_authority_is_replaced(tmp_path: Path) -
     assert (tmp_path / "a" / "server.pem").read_bytes() != before
 
 
-def expires_in(folder, name, days) -> None:
+def expires_in(folder: Path, name: str, days: float) -> None:
     """Sign ``name``.pem anew, as it is but for its end."""
     key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
     first, *rest = x509.load_pem_x509_certificates((folder / f"{name}.pem").read_bytes())
@@ -66,7 +67,7 @@ def expires_in(folder, name, days) -> None:
 
 @pytest.mark.parametrize(("days", "renewed"), [(29, True), (31, False)])
 @pytest.mark.parametrize("name", ["ca", "server"])
-def test_a_certificate_is_renewed_a_month_before_its_end(tmp_path: Path, name, days, renewed) -> None:
+def test_a_certificate_is_renewed_a_month_before_its_end(tmp_path: Path, name: str, days: int, renewed: bool) -> None:
     Certificates(tmp_path).prepare(["127.1.2.3"])
     expires_in(tmp_path, name, days)
     before = (tmp_path / f"{name}.pem").read_bytes()
@@ -86,7 +87,7 @@ def test_a_damaged_authority_says_what_to_do(tmp_path: Path) -> None:
         Certificates(tmp_path).prepare(["127.1.2.3"])
 
 
-def extension(certificate: x509.Certificate, kind):
+def extension(certificate: x509.Certificate, kind: type[Any]) -> Any:
     return certificate.extensions.get_extension_for_class(kind).value
 
 
@@ -125,7 +126,7 @@ def test_a_certificate_of_an_earlier_version_is_made_anew_by_the_same_authority(
     assert (tmp_path / "ca.pem").read_bytes() == authority
 
 
-def without_authority_key_id(folder) -> None:
+def without_authority_key_id(folder: Path) -> None:
     """Sign the server's certificate once more, as 0.1.0 did."""
     key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +39,7 @@ class Written(asyncio.Transport):
         self.reading, self.unread = True, 0
         self._reader = PacketReader()
 
-    def write(self, data) -> None:
+    def write(self, data: bytes) -> None:
         self._reader.feed(data)
         self.packets += self._reader.packets()
 
@@ -58,7 +60,7 @@ class Written(asyncio.Transport):
 
 
 @pytest.fixture
-async def bench(tmp_path: Path):
+async def bench(tmp_path: Path) -> AsyncIterator[tuple[Any, ...]]:
     clock = Clock()
     store = MessageStore(tmp_path / "messages")
     store.recover()
@@ -66,7 +68,7 @@ async def bench(tmp_path: Path):
     performer = Performer(state, store, DocumentStore(tmp_path), clock)
     broker = Broker(state, performer, Everybody(), clock)
 
-    def link(module: str):
+    def link(module: str) -> tuple[Any, ...]:
         connection, written = broker.new_connection(), Written()
         connection.connection_made(written)
         connection.data_received(encode(Connect(f"{DEVICE}/{module}", "u", b"p")))
@@ -80,7 +82,7 @@ def message(packet_id: int) -> bytes:
     return encode(Publish(f"devices/{DEVICE}/modules/a/messages/events/%24.on=out", b"x", 1, packet_id))
 
 
-async def test_a_flood_of_pingreqs_takes_turns_with_other_links(bench) -> None:
+async def test_a_flood_of_pingreqs_takes_turns_with_other_links(bench: tuple[Any, ...]) -> None:
     link, _ = bench
     rogue, pongs = link("a")
     other, answers = link("b")
@@ -95,7 +97,7 @@ async def test_a_flood_of_pingreqs_takes_turns_with_other_links(bench) -> None:
     assert sum(isinstance(packet, PingResp) for packet in pongs.packets) == 10_000
 
 
-async def test_who_takes_no_answers_gets_no_more_of_them(bench) -> None:
+async def test_who_takes_no_answers_gets_no_more_of_them(bench: tuple[Any, ...]) -> None:
     link, _ = bench
     rogue, pongs = link("a")
     before = len(pongs.packets)
@@ -105,7 +107,7 @@ async def test_who_takes_no_answers_gets_no_more_of_them(bench) -> None:
 
 
 async def test_without_disk_nobody_is_acknowledged_and_with_it_everybody_is(
-    bench, monkeypatch: pytest.MonkeyPatch
+    bench: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link, performer = bench
     sender, seen = link("a")
@@ -120,7 +122,7 @@ async def test_without_disk_nobody_is_acknowledged_and_with_it_everybody_is(
 
 
 async def test_many_messages_in_one_read_are_written_once_and_answered_once(
-    bench, monkeypatch: pytest.MonkeyPatch
+    bench: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link, _ = bench
     sender, seen = link("a")
@@ -135,5 +137,5 @@ async def test_many_messages_in_one_read_are_written_once_and_answered_once(
     assert len([packet for packet in got.packets if isinstance(packet, Publish)]) == 1, "one in flight"
 
 
-def _full(*_) -> None:
+def _full(*_: Any) -> None:
     raise OSError(28, "No space left on device")

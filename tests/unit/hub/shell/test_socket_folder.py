@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,7 @@ with claimed_folder(Path(sys.argv[1])) as folder, socket.socket(socket.AF_UNIX) 
 
 
 @pytest.fixture
-def tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A /tmp of our own, short enough for sockets."""
     with tempfile.TemporaryDirectory(prefix="t") as folder:
         monkeypatch.setenv("TMPDIR", folder)
@@ -37,7 +39,7 @@ def tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def state(tmp_path: Path):
+def state(tmp_path: Path) -> str:
     """A state folder whose path is too long for sockets."""
     folder = tmp_path / ("x" * 100)
     folder.mkdir()
@@ -45,7 +47,7 @@ def state(tmp_path: Path):
 
 
 @pytest.fixture
-def hub(tmp, state):
+def hub(tmp: Path, state: str) -> Iterator[tuple[Any, ...]]:
     command = [sys.executable, "-c", CLAIM, str(state)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process, Path(process.stdout.readline().strip())
@@ -57,7 +59,7 @@ def bind_and_leave(path: Path) -> None:
         left.bind(str(path))
 
 
-def test_a_short_state_folder_keeps_its_sockets_to_itself(tmp) -> None:
+def test_a_short_state_folder_keeps_its_sockets_to_itself(tmp: Path) -> None:
     state = tmp / "s"
     state.mkdir()
     with claimed_folder(state) as folder:
@@ -66,7 +68,9 @@ def test_a_short_state_folder_keeps_its_sockets_to_itself(tmp) -> None:
     assert not folder.exists()
 
 
-def test_what_a_killed_hub_left_goes_and_its_next_start_has_the_same_folder_again(tmp, state, hub) -> None:
+def test_what_a_killed_hub_left_goes_and_its_next_start_has_the_same_folder_again(
+    tmp: Path, state: str, hub: tuple[Any, ...]
+) -> None:
     process, folder = hub
     assert (folder.parent, dead_folders()) == (tmp, [])
     process.send_signal(signal.SIGKILL)
@@ -78,14 +82,14 @@ def test_what_a_killed_hub_left_goes_and_its_next_start_has_the_same_folder_agai
         assert again == folder
 
 
-def test_the_folder_of_a_living_hub_is_left_alone(hub) -> None:
+def test_the_folder_of_a_living_hub_is_left_alone(hub: tuple[Any, ...]) -> None:
     _, folder = hub
     assert remove_dead_folder(folder) is False
     assert remove_dead_folders() == []
     assert (folder / "a.sock").exists()
 
 
-def test_a_socket_that_answers_keeps_its_folder_even_without_a_lock(tmp) -> None:
+def test_a_socket_that_answers_keeps_its_folder_even_without_a_lock(tmp: Path) -> None:
     folder = tmp / f"vigie-{os.getuid()}-0123456789ab"
     folder.mkdir()
     bind_and_leave(folder / "dead.sock")
@@ -99,7 +103,7 @@ def test_a_socket_that_answers_keeps_its_folder_even_without_a_lock(tmp) -> None
 @pytest.mark.parametrize(
     "name", ["vigie-{uid}-0123456789ab", "vigie-{uid}-short", "vigie-{other}-0123456789ab", "vigie"]
 )
-def test_folders_with_files_and_folders_of_other_names_are_left_alone(tmp, name) -> None:
+def test_folders_with_files_and_folders_of_other_names_are_left_alone(tmp: Path, name: str) -> None:
     folder = tmp / name.format(uid=os.getuid(), other=os.getuid() + 1)
     folder.mkdir()
     bind_and_leave(folder / "a.sock")
@@ -109,7 +113,7 @@ def test_folders_with_files_and_folders_of_other_names_are_left_alone(tmp, name)
     assert (folder / "a.sock").exists()
 
 
-def test_a_link_to_a_folder_is_not_followed(tmp) -> None:
+def test_a_link_to_a_folder_is_not_followed(tmp: Path) -> None:
     target = tmp / "elsewhere"
     target.mkdir()
     bind_and_leave(target / "a.sock")
@@ -119,7 +123,7 @@ def test_a_link_to_a_folder_is_not_followed(tmp) -> None:
 
 
 def test_a_second_hub_on_the_folder_of_a_living_one_is_refused_with_its_reason(
-    hub, state, monkeypatch: pytest.MonkeyPatch
+    hub: tuple[Any, ...], state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folders, "_CLAIM_WITHIN_S", 0.0)
     with pytest.raises(HubStartError, match="another hub still serves the sockets in"), claimed_folder(state):
@@ -127,7 +131,7 @@ def test_a_second_hub_on_the_folder_of_a_living_one_is_refused_with_its_reason(
 
 
 def test_a_folder_that_is_removed_while_a_hub_moves_in_is_made_again(
-    tmp, state, monkeypatch: pytest.MonkeyPatch
+    tmp: Path, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, swept = folders._opened, []
 
@@ -145,7 +149,7 @@ def test_a_folder_that_is_removed_while_a_hub_moves_in_is_made_again(
         assert remove_dead_folders() == []
 
 
-def test_a_name_taken_by_a_file_refuses_the_start(tmp, state) -> None:
+def test_a_name_taken_by_a_file_refuses_the_start(tmp: Path, state: str) -> None:
     folders.socket_folder(state).write_text("")
     with pytest.raises(HubStartError, match="cannot be made"), claimed_folder(state):
         pass

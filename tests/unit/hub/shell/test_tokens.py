@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -29,7 +30,7 @@ def check(text: str, *, module: str | None = "mod", grace_s: float = 0) -> float
 
 @pytest.mark.parametrize("key", [KEY, OTHER])
 @pytest.mark.parametrize("host", ["hub", "HUB", "gateway"])
-def test_a_right_token_is_believed_and_tells_its_expiry(key, host) -> None:
+def test_a_right_token_is_believed_and_tells_its_expiry(key: Any, host: str) -> None:
     assert check(token(f"{host}/devices/dev/modules/mod", key=key)) == NOW + 60
 
 
@@ -61,7 +62,7 @@ def test_a_device_has_three_segments() -> None:
     ],
     ids=["empty", "bearer", "bare", "short", "host", "module", "key", "expired", "text", "huge", "sig", "stretched"],
 )
-def test_any_other_token_is_refused_and_the_reason_does_not_hold_it(text) -> None:
+def test_any_other_token_is_refused_and_the_reason_does_not_hold_it(text: Any) -> None:
     with pytest.raises(TokenRefusedError) as refusal:
         check(text)
     signature = text.partition("sig=")[2].partition("&")[0]
@@ -73,7 +74,7 @@ def test_an_expired_token_is_believed_within_the_grace() -> None:
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_believed_or_refused(text) -> None:
+def test_any_text_is_believed_or_refused(text: str) -> None:
     with pytest.raises(TokenRefusedError):
         check(text)
     with pytest.raises(TokenRefusedError):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from support.hub_rules import Rules, Settle, Store, Target, To, deliveries, of_kind, pubacks
 from vigie_edgehub.ports import Misbehaviour
-from vigie_edgehub.state.sessions import StoredSession
+from vigie_edgehub.state.sessions import ClientLink, StoredSession
 
 ONE = {"out": [To("b/in")]}
 
 
-def drain(rules: Rules, now: float, link) -> list[int]:
+def drain(rules: Rules, now: float, link: ClientLink) -> list[int]:
     """Acknowledge whatever is delivered until nothing comes; the sequence numbers in order."""
     seqs: list[int] = []
     pending = deliveries(rules.done)[-1:]

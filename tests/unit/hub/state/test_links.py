@@ -5,17 +5,17 @@ from __future__ import annotations
 from support.hub_rules import INPUTS, Close, Rules, To, deliveries, of_kind, pubacks
 from vigie_edgehub.mqtt.packets import ConnAck
 from vigie_edgehub.ports import Misbehaviour
-from vigie_edgehub.state.effects import Note, SaveSession, Send
+from vigie_edgehub.state.effects import Effect, Note, SaveSession, Send
 from vigie_edgehub.state.sessions import StoredSession
 
 ONE = {"out": [To("b/in")]}
 
 
-def notes(effects) -> list[str]:
+def notes(effects: list[Effect]) -> list[str]:
     return [note.event for note in of_kind(effects, Note)]
 
 
-def connacks(effects) -> list[ConnAck]:
+def connacks(effects: list[Effect]) -> list[ConnAck]:
     return [effect.packet for effect in effects if isinstance(effect, Send) and isinstance(effect.packet, ConnAck)]
 
 

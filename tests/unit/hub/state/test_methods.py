@@ -6,20 +6,24 @@ import pytest
 
 from support.hub_rules import Answer, Rules, To, of_kind, published
 from vigie_edgehub.ports import MethodOutOfBoundsError, MethodResult, MethodTimeoutError, TargetAbsentError
+from vigie_edgehub.state.effects import Effect
 from vigie_edgehub.state.method_limits import check_method
+from vigie_edgehub.state.sessions import ClientLink
 
 METHODS = "$iothub/methods/POST/#"
 ONE = {"out": [To("b/in")]}
 
 
-def invoke(rules: Rules, now: float, rid: str = "r1", module: str = "b", *, response: float = 30, connect: float = 0):
+def invoke(
+    rules: Rules, now: float, rid: str = "r1", module: str = "b", *, response: float = 30, connect: float = 0
+) -> list[Effect]:
     rules.state.methods.invoke(
         now, rid, module, "go now", b'{"a":1}', response_timeout_s=response, connect_timeout_s=connect
     )
     return rules.collect()
 
 
-def listening(rules: Rules, now: float):
+def listening(rules: Rules, now: float) -> ClientLink:
     link = rules.connect(now, "b")
     rules.state.subscribe(now, link, 2, [(METHODS, 1)])
     rules.collect()
@@ -81,7 +85,7 @@ def test_no_answer_in_time_is_a_time_out_and_a_late_answer_means_nothing() -> No
 
 
 @pytest.mark.parametrize(("rid", "status"), [("other", 200), (None, 200), ("r1", None)])
-def test_an_answer_that_is_nobodys_is_ignored(rid, status) -> None:
+def test_an_answer_that_is_nobodys_is_ignored(rid: str | None, status: int | None) -> None:
     rules = Rules(ONE)
     link = listening(rules, 0)
     invoke(rules, 1)
@@ -134,7 +138,7 @@ def test_many_calls_run_at_once_and_only_the_request_id_tells_them_apart() -> No
         "connect 301",
     ],
 )
-def test_a_call_outside_the_limits_is_refused(name, payload, response, connect) -> None:
+def test_a_call_outside_the_limits_is_refused(name: str, payload: bytes, response: int, connect: int) -> None:
     with pytest.raises(MethodOutOfBoundsError):
         check_method(name, payload, response, connect)
 

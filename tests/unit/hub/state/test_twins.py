@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from support.hub_rules import Rules, Store, To, of_kind, published
 from vigie_edgehub.ports import EtagMismatchError, TwinRefusedError, TwinTooLargeError
-from vigie_edgehub.state.effects import Note
+from vigie_edgehub.state.effects import Effect, Note
+from vigie_edgehub.state.sessions import ClientLink
 from vigie_edgehub.state.twin_limits import check_reported, section_bytes
 from vigie_edgehub.state.twin_merge import difference, merge
 from vigie_edgehub.state.twins import HubTwins, client_view, etag_text, service_properties
@@ -26,13 +27,15 @@ DOCUMENTS = st.dictionaries(
 
 
 @given(DOCUMENTS, DOCUMENTS)
-def test_the_difference_of_two_documents_merged_into_the_first_gives_the_second(old, new) -> None:
+def test_the_difference_of_two_documents_merged_into_the_first_gives_the_second(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
     merged = merge(old, difference(old, new))
     assert json.dumps(merged, sort_keys=True) == json.dumps(new, sort_keys=True)
 
 
 @given(DOCUMENTS)
-def test_a_document_differs_from_itself_in_nothing(document) -> None:
+def test_a_document_differs_from_itself_in_nothing(document: dict[str, Any]) -> None:
     assert difference(document, document) == {}
 
 
@@ -47,7 +50,7 @@ def test_a_document_differs_from_itself_in_nothing(document) -> None:
     ],
     ids=["null removes", "null of an absent key", "value for object", "object for value", "array replaces whole"],
 )
-def test_merge(patch, expected) -> None:
+def test_merge(patch: dict[str, Any], expected: dict[str, Any]) -> None:
     assert merge({"a": 1, "b": {"c": 2, "d": 3}}, patch) == expected
 
 
@@ -86,7 +89,7 @@ def nested(levels: int) -> dict:
         "large integer", "small integer", "null in array", "null in object in array", "array", "null",
     ],
 )  # fmt: skip
-def test_a_reported_patch_against_the_rules_is_refused(patch) -> None:
+def test_a_reported_patch_against_the_rules_is_refused(patch: Any) -> None:
     with pytest.raises(TwinRefusedError):
         check_reported(patch)
 
@@ -99,11 +102,11 @@ def test_sizes_are_counted_as_iot_hub_counts() -> None:
     assert section_bytes({"key": "é", "n": 1, "b": True, "l": [1, 2]}) == 3 + 2 + 1 + 8 + 1 + 4 + 1 + 16
 
 
-def write(twins: HubTwins, body: dict, if_match: str | None = None, *, replace: bool = False):
+def write(twins: HubTwins, body: dict, if_match: str | None = None, *, replace: bool = False) -> Any:
     return twins.write(1000.0, "b", body, if_match, replace=replace)
 
 
-def desired(**members) -> dict:
+def desired(**members: Any) -> dict:
     return {"properties": {"desired": members}}
 
 
@@ -175,7 +178,7 @@ def test_a_manifest_replaces_desired_once_and_an_unchanged_one_leaves_the_operat
     assert twins.get("b").desired_version == 4
 
 
-def report(rules: Rules, link, body: bytes, rid: str | None = "r"):
+def report(rules: Rules, link: ClientLink, body: bytes, rid: str | None = "r") -> list[Effect]:
     rules.state.report(1, link, rid, body)
     return rules.collect()
 
@@ -206,7 +209,7 @@ def test_a_report_without_a_request_id_is_applied_in_silence() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"no json", b'{"a":NaN}', b'{"a.b":1}', b"\xff\xfe", b"[" * 5000])
-def test_a_bad_report_is_answered_400_and_changes_nothing(body) -> None:
+def test_a_bad_report_is_answered_400_and_changes_nothing(body: bytes) -> None:
     rules = Rules(ONE)
     b = rules.connect(0, "b")
     effects = report(rules, b, body)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from support.hub_rules import Rules, Settle, To, Upstream, of_kind, pubacks
 from vigie_edgehub.ports import Misbehaviour
+from vigie_edgehub.state.effects import Effect
 
 UP = {"out": [To("$upstream")]}
 
 
-def batches(effects) -> list[list[int]]:
+def batches(effects: list[Effect]) -> list[list[int]]:
     return [effect.seqs for effect in of_kind(effects, Upstream)]
 
 

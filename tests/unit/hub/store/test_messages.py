@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,13 +28,13 @@ def message(number: int, body: bytes | None = None) -> Message:
     )
 
 
-def opened(folder, **options) -> MessageStore:
+def opened(folder: Path, **options: Any) -> MessageStore:
     store = MessageStore(folder, **options)
     store.recovered = store.recover()
     return store
 
 
-def fill(store: MessageStore, count: int, *, endpoints=("b/in",), body: bytes | None = None) -> None:
+def fill(store: MessageStore, count: int, *, endpoints: tuple[str, ...] = ("b/in",), body: bytes | None = None) -> None:
     for number in range(store.next_seq, store.next_seq + count):
         store.put(number, 10, message(number, body), [Target(endpoint, 5, None) for endpoint in endpoints])
     assert store.flush()
@@ -75,7 +76,7 @@ def test_a_settled_message_is_gone_and_its_number_is_not_used_again(tmp_path: Pa
 
 
 @pytest.mark.parametrize("torn_bytes", [1, 4, 9, 30])
-def test_a_torn_tail_is_cut_off_and_never_fatal(tmp_path: Path, torn_bytes) -> None:
+def test_a_torn_tail_is_cut_off_and_never_fatal(tmp_path: Path, torn_bytes: int) -> None:
     store = opened(tmp_path)
     fill(store, 5)
     killed(store)
@@ -112,7 +113,7 @@ def test_a_file_that_is_no_log_is_set_aside(tmp_path: Path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=400))
-def test_no_bytes_on_disk_break_the_reading(content) -> None:
+def test_no_bytes_on_disk_break_the_reading(content: bytes) -> None:
     try:
         found = list(scan(MAGIC + content))
     except ValueError:
@@ -168,5 +169,5 @@ def test_a_full_disk_takes_nothing_and_later_takes_all(tmp_path: Path, monkeypat
     assert [seq for seq, _, _ in opened(tmp_path).recovered] == [1]
 
 
-def _no_space(*_) -> None:
+def _no_space(*_: Any) -> None:
     raise OSError(28, "No space left on device")

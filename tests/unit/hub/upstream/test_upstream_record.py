@@ -1,6 +1,9 @@
 """A recorded message has the shape of IoT Hub's built-in endpoint."""
 
+from __future__ import annotations
+
 import base64
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +17,7 @@ from vigie_edgehub.upstream.record import build_record, endpoint_properties
 JSON_UTF8 = {"content-type": "application/json", "content-encoding": "utf-8"}
 
 
-def record(body, system):
+def record(body: bytes, system: dict[str, str]) -> Any:
     return build_record(
         sequence=7, enqueued_at=1_700_000_000.25, stored_at=1_700_000_000.0, module="sync", output="telemetry",
         body=body, properties={"k": "v"}, system_properties=system,
@@ -56,14 +59,14 @@ def test_json_keeps_its_numbers_digit_by_digit() -> None:
     ],
     ids=["no type", "no encoding", "text", "broken", "empty", "not utf-8", "too deep", "gzip"],
 )
-def test_anything_else_is_base64(system, body) -> None:
+def test_anything_else_is_base64(system: dict[str, Any], body: bytes) -> None:
     made = record(body, system)
     assert made.body_encoding == "base64"
     assert base64.b64decode(msgspec.json.decode(made.body)) == made.body_bytes() == body
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "UTF-32"])
-def test_other_unicode_encodings_of_json_are_read_too(encoding) -> None:
+def test_other_unicode_encodings_of_json_are_read_too(encoding: str) -> None:
     made = record('{"ä":1}'.encode(encoding), {"content-type": "application/json", "content-encoding": encoding})
     assert msgspec.json.decode(made.body) == {"ä": 1}
 
@@ -100,7 +103,7 @@ def test_system_properties_get_their_endpoint_names() -> None:
     body=st.one_of(st.binary(max_size=200), st.text(max_size=60).map(str.encode), st.just(b'{"a":[1,\r\n2]}')),
     encoding=st.sampled_from(["utf-8", "utf-16", "utf-32", "", "latin-1"]),
 )
-def test_every_body_becomes_one_line_that_decodes(body, encoding) -> None:
+def test_every_body_becomes_one_line_that_decodes(body: bytes, encoding: str) -> None:
     line = to_json_line(record(body, {"content-type": "application/json", "content-encoding": encoding}))
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")

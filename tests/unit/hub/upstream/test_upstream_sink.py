@@ -1,5 +1,7 @@
 """The upstream record keeps what it acknowledged, in order, once, within its bounds."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sqlite3
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,14 +22,14 @@ SMALLEST = 1 << 20
 
 
 class Clock:
-    def __init__(self, now=1_700_000_000.0):
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
         self.now = now
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
-def message(n, *, module="sync", body=None, key=None):
+def message(n: int, *, module: str = "sync", body: bytes | None = None, key: str | None = None) -> UpstreamMessage:
     return UpstreamMessage(
         key=key or f"key-{n}",
         source_module=module,
@@ -39,7 +42,7 @@ def message(n, *, module="sync", body=None, key=None):
     )
 
 
-def numbers(reader, **kwargs):
+def numbers(reader: Any, **kwargs: Any) -> list[int]:
     return [int(r.properties["n"]) for r in reader.read(UpstreamFilter(**kwargs))]
 
 
@@ -107,7 +110,7 @@ def test_a_clock_set_30_days_ahead_trims_nothing_and_age_counts_again_when_it_is
     wall, steady = Clock(1e9), Clock(0.0)
     settings = UpstreamSettings(max_age_s=7 * DAY_S)
 
-    def pass_time(seconds) -> None:
+    def pass_time(seconds: float) -> None:
         wall.now += seconds
         steady.now += seconds
 
