@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from support.sync_module import Device
 from support.walks import walks
 from vigie.frames.cursor import CursorWriter
-from vigie_sync.handover import receivers_of
+from vigie_sync import __main__ as sync
+from vigie_sync.handover import Handover, receivers_of
+from vigie_sync.receive import ReceiveStage
 
 GATE = {"points": [[0.25, 0.0], [0.75, 0.0], [0.75, 1.0], [0.25, 1.0]]}
 RULES = {"dock": {"zones": {"gate": GATE}}}
@@ -61,6 +64,10 @@ def keys(messages: list[dict]) -> list[str]:
     return [item["key"] for message in messages for item in message["items"]]
 
 
+def phases(messages: list[dict]) -> set[tuple[str, str]]:
+    return {(one["type"], one["phase"]) for message in messages for one in message["items"]}
+
+
 async def test_what_is_not_confirmed_stays_over_restarts_and_comes_again_as_the_same_message(device: Device) -> None:
     await device.configure(cameras=RULES)
     actions = Confirming(device)
@@ -80,7 +87,44 @@ async def test_what_is_not_confirmed_stays_over_restarts_and_comes_again_as_the_
         return set(keys(actions.came)) >= told
 
     await device.until(all_confirmed)
-    assert [(one["type"], one["phase"]) for one in actions.came[0]["items"]][:1] == [("aggregate", "end")]
+    assert ("aggregate", "end") in phases(actions.came), "what went on ended with the module that stopped"
+    actions.close()
+
+
+async def test_what_goes_on_ends_with_the_module_also_where_the_handover_has_stopped_before(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await device.stop()
+    stopped = threading.Event()
+    run, record_last = Handover.run, ReceiveStage._record_last
+
+    def run_and_tell(self: Handover, stop: threading.Event) -> None:
+        run(self, stop)
+        stopped.set()
+
+    def record_after_it(self: ReceiveStage) -> None:
+        assert stopped.wait(10.0)
+        record_last(self)
+
+    monkeypatch.setattr(Handover, "run", run_and_tell)
+    monkeypatch.setattr(ReceiveStage, "_record_last", record_after_it)
+    await device.start()
+    await device.configure(upstream="events", cameras=RULES)
+    await device.until_processed([device.feed([item]) for item in walks(4, a=across)][-1])  # it stands in the gate
+    await device.stop()
+    monkeypatch.undo()
+    monkeypatch.setenv("VIGIE_EVENT_RECEIVERS", "actions")
+    monkeypatch.setattr(sync, "open_service", device._open_service)
+    await device.start()
+    actions = Confirming(device)
+
+    def ended() -> bool:
+        if actions.came:
+            actions.confirm()
+        return ("zone", "end") in phases(actions.came)
+
+    await device.until(ended)
+    assert ("zone", "end") in phases(device.upstream())
     actions.close()
 
 

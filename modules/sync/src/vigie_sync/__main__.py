@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from vigie.contracts import names
@@ -15,9 +16,9 @@ MEMORY = Path("/dev/shm")  # noqa: S108
 
 
 async def main(env: ModuleEnvironment) -> None:
-    with LedgerThread(env.state, name="sync.ledger", memory=MEMORY, seals=env.seals) as ledger:
+    with LedgerThread(env.state, name="sync.ledger", memory=MEMORY, seals=env.seals) as ledger, ExitStack() as after:
         async with open_service(env, SyncConfig) as service:
-            await run_sync(service, ledger)
+            await run_sync(service, ledger, after)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def receivers_of(environ: Mapping[str, str]) -> list[str]:
 
 
 class Handover:
-    """To one receiver. ``record`` may be called from any thread; ``run`` is the body of its own."""
+    """To one receiver. ``record`` may be called from any thread until ``close``; ``run`` is the body of its own."""
 
     def __init__(
         self,
@@ -115,6 +115,9 @@ class Handover:
                     log.warning("handover_waits", receiver=self.receiver, reason=str(error), more=held)
                 stop.wait(_RETRY_S)
         self._progress.close()
+
+    def close(self) -> None:
+        """After all who record have ended, and they end after ``run``: what goes on ends with the module."""
         self._ledger.close()
 
     def _next(self) -> Batch | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import Any
 
 from vigie.contracts import names
@@ -24,8 +25,8 @@ from vigie_sync.receive import ReceiveStage
 from vigie_sync.timeline import Timeline
 
 
-async def run_sync(service: Service[SyncConfig], ledger: LedgerThread) -> None:
-    """Until cancelled. ``ledger`` is closed by the caller, after the service's threads have stopped."""
+async def run_sync(service: Service[SyncConfig], ledger: LedgerThread, after_threads: ExitStack) -> None:
+    """Until cancelled. The caller closes ``ledger`` and ``after_threads`` once the service's threads have stopped."""
     env = service.env
     detections = service.input(names.DETECTIONS, DetectionsItem)
     telemetry = service.output(names.TELEMETRY, None)
@@ -59,6 +60,7 @@ async def run_sync(service: Service[SyncConfig], ledger: LedgerThread) -> None:
     service.thread("sync.facts", facts.run)
     service.thread("sync.outbox", outbox.run)
     for handover in handovers:
+        after_threads.callback(handover.close)
         service.thread(f"sync.{handover.receiver}", handover.run)
     await service.start()
     await service.twin.run(apply)
