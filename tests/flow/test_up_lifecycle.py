@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support import models
+from support.busy import slowdown
 from support.product import Home, Running
 
 SOURCE = "synthetic://conveyor?seed=5&fps=10&size=160x120"
@@ -32,6 +33,7 @@ SUMMARY_MEMBERS = {
 }
 # What `up` may take to stop, and a margin for a machine that does other things as well.
 STOPS_WITHIN_S = 8.0
+BUSY = 1.5  # times that work takes longer than alone
 
 
 @pytest.fixture
@@ -124,10 +126,16 @@ def test_a_signal_stops_everything_in_time_also_with_a_hung_module(home: Home, m
         run.process.send_signal(how)
         assert run.process.wait(60) == 0, run.tail()
         took = time.monotonic() - asked
-    assert took <= STOPS_WITHIN_S + 2, f"stopping took {took:.1f} s"
-    # On a busy machine the hub may be named beside it.
+    busy = slowdown()
+    # The deadline is by the clock; what follows it is work: ending processes, removing what they left, the summary.
+    assert took <= STOPS_WITHIN_S + 2 * busy, f"stopping took {took:.1f} s, others slow work down {busy:.1f} times"
     killed = re.search(r"vigie: (.*) did not end when asked", run.tail())
-    assert (killed is not None and "inference" in killed[1]) == (how == signal.SIGTERM)
+    if how == signal.SIGINT:
+        # Each has about a second by the clock: where others hold the CPUs, one that is well may be ended too.
+        assert killed is None or busy > BUSY, killed[0]
+    else:
+        assert killed is not None
+        assert "inference" in killed[1]
     nothing_is_left(home, frames, sockets)
 
 
