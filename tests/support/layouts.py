@@ -24,9 +24,10 @@ ROWS = 16
 @dataclass(frozen=True)
 class Layout:
     """``boxes``: cells, cxcywh, xyxy, yxyx, ltwh, cxcywh_share, xyxy_share, yxyx_share. ``columns``: of the table, in
-    order: box, obj, one, classes, logits, points, angle, masks, pair, score, label, batch; joined by ``+``. ``turned``:
-    [1, K, A].
-    ``names``: outputs apart, in the order of the columns. ``labels``: how many names the user passes.
+    order: box, obj, one, classes, logits, softmax, points, angle, masks, pair, score, label, batch; joined by ``+``.
+    ``turned``: [1, K, A]. ``hw``: of the input: in a square one x and y look alike. ``fed``: the user says how pixels
+    are fed, which settles a doubt that others are refused by. ``names``: outputs apart, in the order of the columns.
+    ``labels``: how many names the user passes.
     """
 
     columns: str
@@ -40,10 +41,16 @@ class Layout:
     rank: int = 3
     named: str = "output0"
     task: str = ""
+    hw: tuple[int, int] = HW
+    fed: bool = False
 
     @property
     def id(self) -> str:
-        way = [word for word, on in (("turned", self.turned), ("done", not self.dense), (self.task, self.task)) if on]
+        ways = (
+            ("turned", self.turned), ("done", not self.dense), (self.task, self.task), ("fed", self.fed),
+            ("square", self.hw != HW), (f"{self.classes}c", self.classes != 3),
+        )  # fmt: skip
+        way = [word for word, on in ways if on]
         facts = (f"{self.labels}n", f"r{self.reach:g}", f"k{self.rank}")
         return "-".join((self.columns, self.boxes, *way, *self.names[:1], *facts))
 
@@ -62,7 +69,7 @@ def build(layout: Layout) -> onnx.ModelProto:
         parts.append(g.add("Reshape", drawn, g.constant([1, width, -1], np.int64)))
     rows = g.add("Concat", *parts, axis=2)
     pieces = {name: _piece(g, layout, rows, strides, name) for name in layout.columns.split("+")}
-    count = anchors(HW, strides)
+    count = anchors(layout.hw, strides)
     if layout.names:
         return _apart(g, layout, pieces, count)
     table = g.add("Concat", *pieces.values(), axis=1)
@@ -76,7 +83,7 @@ def build(layout: Layout) -> onnx.ModelProto:
         shape = [1, *shape]
     g.add("Reshape", table, g.constant(shape, np.int64), name=layout.named)
     metadata = {"task": layout.task, "names": str({n: f"n{n}" for n in range(layout.labels)})} if layout.task else None
-    return g.model([image(HW)], [tensor(layout.named, shape)], metadata=metadata)
+    return g.model([image(layout.hw)], [tensor(layout.named, shape)], metadata=metadata)
 
 
 def _apart(g: Graph, layout: Layout, pieces: dict[str, str], count: int) -> onnx.ModelProto:
@@ -92,11 +99,12 @@ def _apart(g: Graph, layout: Layout, pieces: dict[str, str], count: int) -> onnx
             shape = [1, count, _width(layout, kind)][3 - layout.rank :]
             g.add("Reshape", turned, g.constant(shape, np.int64), name=name)
             outputs.append(tensor(name, shape))
-    return g.model([image(HW)], outputs)
+    return g.model([image(layout.hw)], outputs)
 
 
 def _width(layout: Layout, name: str) -> int:
     sizes = {"box": 4, "classes": layout.classes, "logits": layout.classes, "points": 15, "masks": 8, "pair": 2}
+    sizes["softmax"] = layout.classes
     return sizes.get(name, 1)
 
 
@@ -123,6 +131,8 @@ def _piece(g: Graph, layout: Layout, rows: str, strides: Sequence[int], name: st
             return str(g.add("Mul", g.add("Tanh", g.slice(rows, after + 15, after + 16, 1)), g.constant([1.5])))
         case "masks":
             return g.slice(rows, after + 16, after + 24, 1)
+        case "softmax":
+            return str(g.add("Softmax", g.slice(rows, 5, after, 1), axis=1))
         case "pair":
             return str(g.add("Softmax", g.slice(rows, 5, 7, 1), axis=1))
         case "score":
@@ -133,7 +143,7 @@ def _piece(g: Graph, layout: Layout, rows: str, strides: Sequence[int], name: st
 
 def _boxes(g: Graph, layout: Layout, rows: str, strides: Sequence[int]) -> str:
     """(1, 4, A): about each cell, some 4 to 30 pixels large, written as the layout says."""
-    grid, sizes = _grid(HW, tuple(strides))
+    grid, sizes = _grid(layout.hw, tuple(strides))
     moved = g.add("Sigmoid", g.slice(rows, 0, 2, 1))
     if layout.boxes == "cells":
         return str(g.add("Concat", moved, g.add("Tanh", g.slice(rows, 2, 4, 1)), axis=1))
@@ -148,7 +158,7 @@ def _boxes(g: Graph, layout: Layout, rows: str, strides: Sequence[int]) -> str:
         pair = (centre, size) if form == "cxcywh" else (low, high)
     box = g.add("Concat", *pair, axis=1)
     if layout.boxes.endswith("_share"):
-        box = g.add("Div", box, g.constant(np.array([HW[1], HW[0]] * 2).reshape(1, 4, 1)))
+        box = g.add("Div", box, g.constant(np.array([layout.hw[1], layout.hw[0]] * 2).reshape(1, 4, 1)))
     if form == "yxyx":
         box = g.add("Gather", box, g.constant([1, 0, 3, 2], np.int64), axis=1)
     return str(box)
@@ -168,7 +178,7 @@ def truth(layout: Layout, outputs: dict[str, np.ndarray], score_min: float) -> l
         for kind in kinds:
             columns[kind] = table[:, at : at + _width(layout, kind)]
             at += _width(layout, kind)
-    cells = _grid(HW, STRIDES if layout.dense else (16,))
+    cells = _grid(layout.hw, STRIDES if layout.dense else (16,))
     found = []
     for row in range(len(columns["box"])):
         score, label = _score(layout, columns, row)
@@ -182,6 +192,9 @@ def _score(layout: Layout, columns: dict[str, np.ndarray], row: int) -> tuple[fl
         return float(columns["score"][row, 0]), round(float(columns["label"][row, 0]))
     if "pair" in columns:
         return float(columns["pair"][row, 1]), 0
+    if "softmax" in columns:
+        label = int(columns["softmax"][row].argmax())
+        return (float(columns["softmax"][row, label]) if label else 0.0), label
     per_class = columns["classes"][row] if "classes" in columns else 1 / (1 + np.exp(-columns["logits"][row]))
     best = int(per_class.argmax())
     objectness = float(columns["obj"][row, 0]) if "obj" in columns else 1.0
@@ -198,7 +211,8 @@ def _corners(layout: Layout, box: np.ndarray, cells: Any, row: int) -> tuple[flo
     if form == "yxyx":
         a, b, c, d = b, a, d, c
     if layout.boxes.endswith("_share"):
-        a, b, c, d = a * HW[1], b * HW[0], c * HW[1], d * HW[0]
+        height, width = layout.hw
+        a, b, c, d = a * width, b * height, c * width, d * height
     if form == "ltwh":
         return (a, b, a + c, b + d)
     return corners(a, b, c, d) if form == "cxcywh" else (a, b, c, d)

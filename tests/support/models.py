@@ -211,7 +211,8 @@ def detection_output(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
     xy = g.add("Mul", g.add("Sigmoid", g.slice(rows, 0, 2, 1)), g.constant([0.5]))
     wh = g.add("Mul", g.add("Sigmoid", g.slice(rows, 2, 4, 1)), g.constant([0.5]))
     score = g.add("Sigmoid", g.slice(rows, 4, 5, 1))
-    label = g.add("Cast", g.add("ArgMax", g.slice(rows, 4, 8, 1), axis=1), to=TensorProto.FLOAT)
+    label = g.add("Cast", g.add("ArgMax", g.slice(rows, 5, 8, 1), axis=1), to=TensorProto.FLOAT)
+    label = g.add("Add", label, g.constant([1.0]))  # 0 is the background, which is not written
     number = g.constant(np.array([[[0] * 12 + [-1] * 4]]))
     table = g.add("Concat", number, label, score, xy, g.add("Add", xy, wh), axis=1)
     turned = g.add("Transpose", table, perm=[0, 2, 1])

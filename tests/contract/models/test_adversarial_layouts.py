@@ -10,17 +10,18 @@ import pytest
 from contract.models.test_import_of_every_family import assert_same
 from support import models
 from support import reference_decode as slow
-from support.layouts import HW, Layout, build, truth
+from support.layouts import Layout, build, truth
 from vigie.errors import ModelError
 from vigie.models import load_bundle
 from vigie.runtimes import open_engine
 from vigie.vision.decoders import make_decoder
 from vigie_devkit.models import import_model
-from vigie_devkit.models.evidence.spelling import feed_of
+from vigie_devkit.models.evidence.spelling import feed_of, input_fields
 from vigie_devkit.models.fold import feed_original
 from vigie_devkit.models.pictures import scene
 
 FORMATS = ("cxcywh", "xyxy", "yxyx", "ltwh", "cxcywh_share", "xyxy_share", "yxyx_share", "cells")
+SQUARE = (64, 64)
 DONE = ("xyxy", "yxyx", "ltwh", "cxcywh", "xyxy_share", "yxyx_share", "cxcywh_share")
 
 LAYOUTS: list[Layout] = [
@@ -103,6 +104,32 @@ LAYOUTS: list[Layout] = [
     *(Layout("box+logits", boxes=form, dense=False, names=("dets", "labels")) for form in DONE[:-1]),
     # Taken for UltraFace.
     *(Layout("box+pair", boxes=form, names=("boxes", "scores"), labels=1) for form in FORMATS[::3]),
+    # Taken for x, y where y comes first, in a square input.
+    *(
+        Layout(columns, boxes=form, dense=dense, hw=SQUARE, fed=True)
+        for columns in ("box+score+label", "batch+box+score+label", "batch+box+label+score")
+        for form in ("xyxy", "yxyx", "yxyx_share")
+        for dense in (True, False)
+    ),
+    *(
+        Layout("box+score+label", boxes=form, dense=dense, hw=SQUARE, names=names, rank=rank, fed=True)
+        for form in ("xyxy", "yxyx", "xyxy_share", "yxyx_share")
+        for dense in (True, False)
+        for names, rank in (
+            (("boxes", "scores", "class_idx"), 3),
+            (("det_boxes", "det_scores", "det_classes"), 3),
+            (("detected_boxes", "detected_scores", "detected_classes"), 3),
+            (("detection_boxes", "detection_scores", "detection_classes"), 3),
+            (("output_0", "output_1", "output_2"), 2),
+        )
+    ),
+    # Taken for numbers from 1: class 0 is one of them.
+    Layout("batch+label+score+box", boxes="xyxy_share", dense=False, rank=4, fed=True),
+    Layout("box+score+label", boxes="xyxy", dense=False, rank=2, names=("boxes", "scores", "labels"), fed=True),
+    # Taken for YOLOX of one class fewer: nobody has named the classes.
+    *(Layout("box+classes", classes=classes, labels=0, fed=True) for classes in (2, 3, 4)),
+    # Taken for a sigmoid of each class: the first column says that nothing is there.
+    *(Layout("box+softmax", boxes=form, names=("boxes", "scores"), fed=True) for form in ("xyxy", "xyxy_share")),
 ]  # fmt: skip
 
 
@@ -113,9 +140,10 @@ def test_there_are_sixty_of_them() -> None:
 @pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.id for layout in LAYOUTS])
 def test_no_layout_is_misread(tmp_path: Path, layout: Layout) -> None:
     file = models.save(build(layout), tmp_path)
-    labels = [f"n{index}" for index in range(layout.labels)]
+    labels = [f"n{index}" for index in range(layout.labels)] or None
+    told = input_fields("rgb/0..255" if layout.reach > 1 else "rgb/0..1") if layout.fed else None
     try:
-        folder = import_model(file, tmp_path / "out", labels=labels)
+        folder = import_model(file, tmp_path / "out", labels=labels, feed=told)
     except ModelError as error:
         refused = str(error)
     else:
@@ -125,10 +153,12 @@ def test_no_layout_is_misread(tmp_path: Path, layout: Layout) -> None:
         return
     bundle = load_bundle(folder)
     assert bundle.card.task == "detection", "the truth of these layouts is upright boxes"
-    picture = scene(HW, seed=3)
+    picture = scene(layout.hw, seed=3)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    order = "bgr" if bundle.card.decoder.family == "yolox" else "rgb"  # no file shows it; the family's convention
+    order = (
+        "bgr" if bundle.card.decoder.family == "yolox" and not layout.fed else "rgb"
+    )  # no file shows it; the family's convention
     feed = feed_of(f"{order}/{'0..255' if layout.reach > 1 else '0..1'}", bundle.card.input.align)
     tensors = {"images": feed_original(picture, feed, nhwc=False, dtype="float32", batch=True)}
     before = dict(zip(names, session.run(names, tensors), strict=True))

@@ -11,10 +11,13 @@ import onnx
 from numpy.typing import NDArray
 
 from vigie.errors import ModelUnrecognisedError
+from vigie.models.card import Card
 from vigie.models.reference import ReferencePair
 from vigie.runtimes.engines.reference_run import run_reference
 from vigie.vision.decoders import make_decoder
+from vigie.vision.detections import Decoder
 from vigie_devkit.models.evidence.conclusion import Conclusion
+from vigie_devkit.models.evidence.place import FINISHED, exchanged
 from vigie_devkit.models.evidence.trial import judge
 from vigie_devkit.models.fold import INPUT_NAME, feed_original, fold_input
 from vigie_devkit.models.given import read_given
@@ -84,6 +87,7 @@ def import_model(
     answers = [_run_both(prepared, reading, folded, picture) for picture in shown]
     seen = [answer.original for answer in answers if not answer.flat]
     tried, doubt = judge(card, decoder, seen, vouched=reading.vouched or given is not None)
+    doubt = doubt or _misplaced(card, decoder, folded, [one for one in shown if one.min() != one.max()])
     if doubt:
         if not trust:
             raise ModelUnrecognisedError(
@@ -117,6 +121,21 @@ def fold(prepared: Prepared, reading: Recognition) -> Folded:
     cut = keep_outputs(baked, reading.outputs, shapes)
     model = fold_input(cut, reading.feed, nhwc=signature.nhwc, size_hw=signature.input_hw)
     return Folded(model, model.SerializeToString())
+
+
+def _misplaced(card: Card, decoder: Decoder, folded: Folded, pictures: Sequence[NDArray[np.uint8]]) -> str:
+    """Why finished boxes do not lie where the picture matters; empty where they do, or nothing tells."""
+    if card.task != "detection" or card.decoder.family not in FINISHED:
+        return ""
+    names = [output.name for output in card.outputs]
+
+    def run(picture: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        after = run_reference(folded.content, {INPUT_NAME: picture[None]}, name="the folded graph")
+        return [after[name] for name in names]
+
+    params = card.decoder.params
+    shares = params.get("units") == "share" or params.get("layout") in {"tensorflow", "detection_output"}
+    return exchanged(decoder, run, pictures, shares)
 
 
 def _holds_half(prepared: Prepared) -> bool:

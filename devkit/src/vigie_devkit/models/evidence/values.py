@@ -107,11 +107,17 @@ def one_per_cell(boxes: NDArray[Any], input_hw: tuple[int, int]) -> bool:
 
 
 def unlike_boxes(
-    boxes: NDArray[Any], scores: NDArray[Any], labels: NDArray[Any], input_hw: tuple[int, int], written: str
+    boxes: NDArray[Any],
+    scores: NDArray[Any],
+    labels: NDArray[Any],
+    input_hw: tuple[int, int],
+    written: str,
+    *,
+    names: int | None = None,
 ) -> str:
     """Why the values of a run cannot be boxes (N, 4) ``written`` so, their scores and class numbers; empty if they can.
 
-    Rows that score nothing are padding, and say nothing.
+    Rows that score nothing are padding, and say nothing. ``names``: how many classes have one, numbered from 0.
     """
     score, label = scores.reshape(-1), labels.reshape(-1)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) == len(score) == len(label):
@@ -121,6 +127,8 @@ def unlike_boxes(
     seen = score > 0
     if not are_whole(label[seen]):
         return "its classes are not whole numbers"
+    if names is not None and (highest := int(label[seen].max(initial=0))) >= names:
+        return f"class number {highest} occurs, and {names} names number from 0 to {names - 1}"
     found = finished_format(boxes[seen], input_hw)
     if seen.any() and boxes[seen].any() and found != written:
         return f"its boxes are {found or 'neither corners nor centres'}, {written} is expected"

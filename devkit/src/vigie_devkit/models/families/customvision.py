@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from vigie_devkit.models.evidence.spelling import feed_of
-from vigie_devkit.models.evidence.values import are_shares, are_whole
+from vigie_devkit.models.evidence.values import are_shares, are_whole, one_per_cell
 from vigie_devkit.models.recognition import Doubt, Recognition
 from vigie_devkit.models.signature import Signature
 
@@ -28,6 +28,7 @@ def by_names(signature: Signature) -> Iterator[Recognition | Doubt]:
     boxes, scores, classes = found
     if boxes is None or scores is None or classes is None:
         return
+    suppress: dict[str, bool] = {}
     values = [signature.probe.get(name) for name in _PARTS]
     if all(value is not None for value in values):
         box, score, label = (np.asarray(value) for value in values)
@@ -36,13 +37,22 @@ def by_names(signature: Signature) -> Iterator[Recognition | Doubt]:
                 "customvision", "its outputs have Custom Vision's names, but hold no boxes, scores and class ids"
             )
             return
+        highest = int(label.reshape(-1)[score.reshape(-1) > 0].max(initial=0))
+        if signature.label_count is not None and highest >= signature.label_count:
+            yield Doubt(
+                "customvision",
+                f"class number {highest} occurs, and {signature.label_count} names were passed; {_NEEDS_LABELS}",
+            )
+            return
+        if one_per_cell(box.reshape(-1, 4), signature.input_hw):
+            suppress = {"suppress": True}  # the names alone; Custom Vision's own are chosen
     if signature.labels is None:
         yield Doubt("customvision", f"Custom Vision keeps class names in a file of their own; {_NEEDS_LABELS}")
         return
     yield Recognition(
         family="customvision",
         decoder="finished",
-        params={"units": "share"},
+        params={"units": "share", **suppress},
         feed=feed_of("rgb/0..255", "stretch"),
         outputs=(boxes.name, scores.name, classes.name),
         class_count=None,

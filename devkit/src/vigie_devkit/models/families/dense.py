@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from vigie_devkit.models.evidence.spelling import feed_of
 from vigie_devkit.models.evidence.values import are_shares, grid_format
 from vigie_devkit.models.recognition import Doubt, Recognition
@@ -39,6 +41,13 @@ def _reading(signature: Signature, boxes: Port, scores: Port, classes: int) -> I
     form, _, share = (written or "").partition("_")
     if not are_shares(values) or form not in {"xyxy", "cxcywh"}:
         yield Doubt("dense", f"{what}, but {written or 'they do not lie about their cells'}; pass --card")
+        return
+    if classes > 1 and np.allclose(values.sum(axis=1 if fits[scores.shape] else 2), 1.0, atol=1e-3):
+        yield Doubt(
+            "dense",
+            f"{what}, but the scores of each box add up to 1: one of the {classes} columns says that nothing is there, "
+            "which no decoder reads; export the model with its suppression, or pass --card",
+        )
         return
     yield Recognition(
         family="dense",

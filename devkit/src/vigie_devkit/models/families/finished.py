@@ -65,7 +65,9 @@ def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:
     table = rows.reshape(-1, 7)
     for score, label, feeds, who in ((6, 5, (UNIT_RGB,), "YOLOv7"), (5, 6, _NAS, "YOLO-NAS")):
         if are_whole(table[:, label]) and are_shares(table[:, score]) and not are_whole(table[:, score]):
-            doubt = unlike_boxes(table[:, 1:5], table[:, score], table[:, label], signature.input_hw, "xyxy")
+            doubt = unlike_boxes(
+                table[:, 1:5], table[:, score], table[:, label], signature.input_hw, "xyxy", names=signature.label_count
+            )
             if doubt:
                 yield Doubt("finished", f"{what}, but {doubt}; pass --card with decoder finished")
             else:
@@ -85,7 +87,9 @@ def _six_of_each_cell(signature: Signature, output: Port) -> Iterator[Recognitio
     if not one_per_cell(table[:, :4], signature.input_hw):
         return
     what = f"{list(output.shape)}, a box of every cell"
-    if doubt := unlike_boxes(table[:, :4], table[:, 4], table[:, 5], signature.input_hw, "xyxy"):
+    if doubt := unlike_boxes(
+        table[:, :4], table[:, 4], table[:, 5], signature.input_hw, "xyxy", names=signature.label_count
+    ):
         yield Doubt("finished", f"{what}, but {doubt}; pass --card with decoder finished, and suppress: true")
         return
     params = {"box_at": 0, "score_at": 4, "label_at": 5, "suppress": True}
@@ -121,7 +125,9 @@ def _paddle(signature: Signature) -> Iterator[Recognition | Doubt]:
     rows = signature.probe.get(tables[0].name)
     if rows is not None and rows.any():
         kept = rows[rows[:, 0] >= 0]
-        doubt = unlike_boxes(kept[:, 2:], kept[:, 1], kept[:, 0], signature.input_hw, "xyxy")
+        doubt = unlike_boxes(
+            kept[:, 2:], kept[:, 1], kept[:, 0], signature.input_hw, "xyxy", names=signature.label_count
+        )
         if doubt:
             yield Doubt(
                 "finished", f"a Paddle export, but {doubt}; pass --card with decoder finished, and fixed_inputs"
@@ -142,7 +148,9 @@ def _mmdeploy(signature: Signature) -> Iterator[Recognition | Doubt]:
     rows, classes = signature.probe.get(dets.name), signature.probe.get(labels.name)
     if rows is not None and classes is not None and rows.any():
         table = rows.reshape(-1, 5)
-        doubt = unlike_boxes(table[:, :4], table[:, 4], classes, signature.input_hw, "xyxy")
+        doubt = unlike_boxes(
+            table[:, :4], table[:, 4], classes, signature.input_hw, "xyxy", names=signature.label_count
+        )
         if doubt:
             yield Doubt("finished", f"outputs dets, labels look like mmdeploy's, but {doubt}; pass --card")
             return
@@ -156,7 +164,9 @@ def _apart(
     values: list[NDArray[Any] | None] = [signature.probe.get(port.name) for port in ports]
     boxes, scores, labels = (np.empty(0) if value is None else value for value in values)
     if boxes.size:
-        doubt = unlike_boxes(boxes.reshape(-1, boxes.shape[-1]), scores, labels, signature.input_hw, "xyxy")
+        doubt = unlike_boxes(
+            boxes.reshape(-1, boxes.shape[-1]), scores, labels, signature.input_hw, "xyxy", names=signature.label_count
+        )
         if doubt:
             yield Doubt("finished", f"{why}, but {doubt}; pass --card with decoder finished, boxes and units")
             return

@@ -10,8 +10,10 @@ Source: see ``vigie.vision.decoders.ssd``; openvinotoolkit/open_model_zoo model 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vigie_devkit.models.evidence.spelling import feed_of
 from vigie_devkit.models.evidence.values import are_shares, are_whole, finished_format, one_per_cell, unlike_boxes
@@ -80,6 +82,9 @@ def _detection_output(signature: Signature, output: Port) -> Iterator[Recognitio
                 "ssd", "[1,1,N,7] is not image, label, score and corners in 0..1 as DetectionOutput writes; pass --card"
             )
             return
+        if counted := _from_zero(signature, seen[:, 1], seen[:, 2]):
+            yield Doubt("ssd", f"[1,1,N,7] looks like DetectionOutput's, but {counted}")
+            return
     why = "one output [1,1,N,7]"
     yield from _reading(signature, "detection_output", (BYTES_BGR, *_OTHERS_OF_CAFFE), (output,), why)
 
@@ -93,11 +98,29 @@ def _unfit(signature: Signature, boxes: Port, scores: Port, labels: Port, writte
     highest = int(label.reshape(-1)[score.reshape(-1) > 0].max(initial=0))
     if signature.label_count is not None and highest > signature.label_count:
         return f"class number {highest} occurs, and {signature.label_count} labels were passed"
+    if counted := _from_zero(signature, label, score):
+        return counted
     if one_per_cell(box.reshape(-1, 4), signature.input_hw):
         return (
             "there is a box for every cell, so nothing has suppressed them; pass --card with decoder finished, suppress"
         )
     return unlike_boxes(box.reshape(-1, 4), score, label, signature.input_hw, written)
+
+
+def _from_zero(signature: Signature, labels: NDArray[Any], scores: NDArray[Any]) -> str:
+    """What speaks against numbers from 1: a class 0 that is found, and that no name calls the background."""
+    if signature.labels is None or _background_first(signature.labels):
+        return ""
+    if not (labels.reshape(-1)[scores.reshape(-1) > 0] == 0).any():
+        return ""
+    return (
+        "class number 0 occurs, which is the background where numbers start at 1; pass --labels with background as its "
+        "first name if it is, or --card with decoder ssd and first_label: 0 if numbers start there"
+    )
+
+
+def _background_first(labels: Sequence[str]) -> bool:
+    return labels[0].strip("_").lower() in {"background", "bg"}
 
 
 def _named(signature: Signature, name: str, rank: int) -> Port | None:
@@ -126,7 +149,7 @@ def _reading(
     if signature.labels is None:
         yield Doubt("ssd", f"{layout}: {_NEEDS_LABELS}")
         return
-    background = signature.labels[0].strip("_").lower() in {"background", "bg"}
+    background = _background_first(signature.labels)
     yield Recognition(
         family="ssd",
         decoder="ssd",
