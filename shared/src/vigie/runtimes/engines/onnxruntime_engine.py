@@ -16,6 +16,7 @@ from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engines.compiled import compiled_model
 from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.freed_memory import give_back_freed_memory
 from vigie.runtimes.engines.onnxruntime_proof import profile_runs
 from vigie.runtimes.engines.onnxruntime_session import SessionPlan, open_session, plan_session
 from vigie.runtimes.engines.proof_rules import judge
@@ -101,6 +102,7 @@ class OnnxRuntimeEngine:
     def close(self) -> None:
         self._session = None
         self._buffers = threading.local()
+        give_back_freed_memory()
 
     def __enter__(self) -> Self:
         return self
