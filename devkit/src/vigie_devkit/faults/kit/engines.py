@@ -1,4 +1,4 @@
-"""An engine that crashes or hangs in service, and a model that hangs in the CPU engine itself."""
+"""An engine that crashes, hangs or lies in service, and a model that hangs in the CPU engine itself."""
 
 from __future__ import annotations
 
@@ -26,17 +26,19 @@ ENGINE = Setup(
 # something about it changes.
 _CHANGES_WITHIN_S = 240.0
 _MEASURED_WITHIN_S = 1500.0
+# A lie shows at the next canary; by default ten minutes go by between two.
+_CANARY_MINUTES = 0.1
 _PEERS = "Frigate: its watchdog restarts a detector that gives nothing for 10 s; others: the process ends"
 
 
-def serving(command: str) -> Put:
-    """The bad engine serves, then does ``command`` until the end."""
+def serving(command: str, **runtime: float) -> Put:
+    """The bad engine serves, then does ``command`` until the end. ``runtime``: more of the twin's part of that name."""
 
     @contextmanager
     def put(system: System) -> Iterator[None]:
         engine = system.run.home.parent / "engine"
-        wanted = {"require": {"engines": ["bad"]}, "variant": "fp32"}
-        system.patch("inference", {"threads": 1, "runtime": {**wanted, "measure": "auto"}})
+        wanted = {"require": {"engines": ["bad"]}, "variant": "fp32", "measure": "auto", **runtime}
+        system.patch("inference", {"threads": 1, "runtime": wanted})
         _wait_for_engine(system, "bad")
         engine.write_text(command, encoding="ascii")
         try:
@@ -108,7 +110,9 @@ def _model_file_cut(system: System) -> Iterator[None]:
 
 def engine_faults() -> list[Fault]:
     failed = LogLine("inference", "runtime_failed")
-    died, hung = (rises("inference", "vigie_runtime_failures_total", kind=f"engine-{how}") for how in ("died", "hung"))
+    died, hung, lied = (
+        rises("inference", "vigie_runtime_failures_total", kind=f"engine-{how}") for how in ("died", "hung", "lies")
+    )
     return [
         Fault(name="engine-crash", what="the serving engine's process crashes", put=serving("crash"), hold_s=3.0,
               back_within_s=10.0, signs=(failed, died),
@@ -116,6 +120,9 @@ def engine_faults() -> list[Fault]:
         Fault(name="engine-hang", what="the serving engine hangs", put=serving("hang"), hold_s=40.0, back_within_s=10.0,
               signs=(failed, hung), setup=ENGINE,
               peers=_PEERS),
+        Fault(name="engine-lies", what="the serving engine answers another picture, with numbers that look right",
+              put=serving("lie", canary_minutes=_CANARY_MINUTES), hold_s=40.0, back_within_s=10.0,
+              signs=(LogLine("inference", "canary_failed"), lied), setup=ENGINE, peers="none"),
         Fault(name="model-hangs", what="a model loops for ever inside ONNX Runtime's CPU engine", put=_model_hangs,
               hold_s=5.0, back_within_s=60.0,
               signs=(LogLine("inference", "model_hung"), LogLine("inference", "runtime_failed")), peers=_PEERS),
