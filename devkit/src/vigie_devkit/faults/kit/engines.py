@@ -37,9 +37,12 @@ def serving(command: str, **runtime: float) -> Put:
     @contextmanager
     def put(system: System) -> Iterator[None]:
         engine = system.run.home.parent / "engine"
-        wanted = {"require": {"engines": ["bad"]}, "variant": "fp32", "measure": "auto", **runtime}
+        bad = {"engines": ["bad"]}
+        wanted = {"require": bad, "prefer": None, "variant": "fp32", "measure": "auto", **runtime}
         system.patch("inference", {"threads": 1, "runtime": wanted})
         _wait_for_engine(system, "bad")
+        # Required, it would leave the module unready until its breaker closes: right, and not what is tried here.
+        system.patch("inference", {"runtime": {"require": None, "prefer": bad, "measure": "off"}})
         engine.write_text(command, encoding="ascii")
         try:
             yield
