@@ -10,7 +10,7 @@ from vigie.errors import ConfigRefusedError
 from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie.service import Service
-from vigie_inference.config import InferenceConfig
+from vigie_inference.config import InferenceConfig, ModelConfig
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.objective import objective_of
 from vigie_inference.pins import PLACE, deprecated_pins, notes_on_pins
@@ -86,7 +86,7 @@ class ApplyConfig:
         for output in self._ringing:
             output.configure(doorbells=new.doorbells)
         with self._put.lock:
-            wanted = self._updates.committed(new) or which_model(new.model, self._service.env.models)
+            wanted = self._updates.committed(new) or self._which_model(new)
             if wanted is None:
                 self._put.nothing(new, NO_MODEL)
             else:
@@ -101,3 +101,9 @@ class ApplyConfig:
                         self._control.adopt(serving.loaded, new)
             self._updates.configured(new)
         self._seating.configure(new)
+
+    def _which_model(self, new: InferenceConfig) -> ModelConfig | None:
+        shelves = self._service.env.models
+        if new.model is not None and new.model.path is not None:
+            return which_model(new.model, shelves)
+        return self._put.files.read(", ".join(map(str, shelves)), lambda: which_model(new.model, shelves))

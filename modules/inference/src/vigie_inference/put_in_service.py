@@ -6,11 +6,13 @@ import threading
 
 import msgspec
 
+from vigie.errors import ConfigRefusedError
 from vigie.log import get_logger
 from vigie.models.trust import trust_of
 from vigie.runtimes import Candidate
 from vigie_inference.announce import Announcer
 from vigie_inference.config import InferenceConfig, ModelConfig
+from vigie_inference.model_files import ModelFiles
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.runtime_control import RuntimeControl
 from vigie_inference.seats.seat_service import SeatService
@@ -32,6 +34,7 @@ class PutInService:
     ) -> None:
         self._service, self._models, self._announcer, self._control = service, models, announcer, control
         self._trust = trust_of(service.env)
+        self.files = ModelFiles()
         self.lock = threading.RLock()
         self.served: ModelConfig | None = None
 
@@ -44,7 +47,7 @@ class PutInService:
 
     def read(self, wanted: ModelConfig) -> LoadedBundle:
         """Raises: ConfigRefusedError: the bundle, or who signed it, is refused."""
-        return LoadedBundle.load(wanted, self._trust)
+        return self.files.read(str(wanted.path), lambda: LoadedBundle.load(wanted, self._trust))
 
     def open(self, loaded: LoadedBundle, config: InferenceConfig, candidate: Candidate | None = None) -> ServingModel:
         """``loaded`` with ``candidate``, or with the engine that answers first. Raises: ConfigRefusedError."""
@@ -72,7 +75,7 @@ class PutInService:
                     "id": loaded.bundle.card.name,
                     "input_spec": loaded.spec.version,
                     "signature": msgspec.structs.asdict(loaded.signed),
-                    "shelf": shelf(self._service.env.models),
+                    "shelf": self._shelf(),
                 }
             }
         )
@@ -87,6 +90,14 @@ class PutInService:
             candidate=model.engine.candidate.key,
             size_hw=model.spec.size_hw,
         )
+
+    def _shelf(self) -> list[str]:
+        folders = self._service.env.models
+        try:
+            return self.files.read(", ".join(map(str, folders)), lambda: shelf(folders))
+        except ConfigRefusedError as error:
+            log.warning("models_not_listed", reason=error.reason)
+            return []
 
     def nothing(self, config: InferenceConfig, why: str) -> None:
         """Serve nothing; the lock is held."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vigie.errors import ConfigRefusedError
 from vigie_inference.config import ModelConfig
+from vigie_inference.model_files import ModelFiles
 
 # More files than any bundle has; a folder that is something else must not cost a walk over a disk.
 _FILES_MAX = 400
+_QUIET_S = 5.0
 
 Mark = tuple[tuple[str, int, int], ...]
 
@@ -20,6 +23,7 @@ class RefusedModel:
         self._folders: tuple[Path, ...] = ()
         self._refused: Mark = ()
         self._seen: Mark | None = None
+        self._files = ModelFiles(_QUIET_S)
 
     def remember(self, wanted: ModelConfig | None, shelves: Sequence[Path]) -> None:
         """``wanted`` was refused as its files are now."""
@@ -28,7 +32,7 @@ class RefusedModel:
             return
         named = [] if wanted.name is None else [shelf / wanted.name for shelf in shelves]
         self._folders = (Path(wanted.path),) if wanted.path is not None else tuple(named)
-        self._refused, self._seen = mark(self._folders), None
+        self._refused, self._seen = self._mark(), None
 
     def forget(self) -> None:
         """Nothing is refused."""
@@ -38,7 +42,7 @@ class RefusedModel:
         """Whether it should be tried again now."""
         if not self._folders:
             return False
-        now = mark(self._folders)
+        now = self._mark()
         if now == self._refused:
             self._seen = None
             return False
@@ -47,6 +51,13 @@ class RefusedModel:
             return False
         self._refused, self._seen = now, None
         return True
+
+    def _mark(self) -> Mark:
+        where = ", ".join(map(str, self._folders))
+        try:
+            return self._files.read(where, lambda: mark(self._folders))
+        except ConfigRefusedError:
+            return ((where, -1, -1),)  # a mount that hangs: another look once it answers
 
 
 def mark(folders: Sequence[Path]) -> Mark:
