@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,20 @@ def test_a_disk_that_fails_reads_and_does_not_write_until_it_is_well(tmp_path: P
     assert files("write", "/ledger.db", b"new", 0, handle) == 3
     files("release", "/ledger.db", handle)
     assert (tmp_path / "behind" / "ledger.db").read_bytes() == b"new"
+
+
+def test_a_disk_that_hangs_answers_nothing_until_it_is_well(tmp_path: Path) -> None:
+    (tmp_path / "behind").mkdir()
+    (tmp_path / "behind" / "a.jpg").write_bytes(b"picture")
+    files, command = Files(tmp_path / "behind", tmp_path / "command"), tmp_path / "command"
+    handle = files("open", "/a.jpg", os.O_RDONLY)
+    command.write_text("hang", encoding="ascii")
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(files("read", "/a.jpg", 7, 0, handle)))
+    reader.start()
+    reader.join(0.5)
+    assert reader.is_alive()
+    command.unlink()
+    reader.join(60)
+    assert got == [b"picture"]
+    files("release", "/a.jpg", handle)

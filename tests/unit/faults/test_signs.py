@@ -30,6 +30,7 @@ class Flowing:
     deaf: set[str] = field(default_factory=set)
     seed: int = 1
     asked: list[str] = field(default_factory=list)
+    stands: bool = False
     _sent: int = 0
 
     def hub_start(self) -> str:
@@ -40,6 +41,8 @@ class Flowing:
         return module not in self.deaf
 
     def arrived(self, after: int) -> Iterator[tuple[int, str, bytes]]:
+        if self.stands:
+            return
         self._sent += 1
         item = {"trace": f"dock-b-{self._sent}", "captured_ns": time.monotonic_ns()}
         yield self._sent, "sync", json.dumps({"boot": "aa", "sent": self._sent, "items": [item]}).encode()
@@ -113,3 +116,16 @@ def test_modules_that_flow_and_hear_nothing_break_the_promise(monkeypatch: pytes
 @pytest.mark.parametrize("name", ["hub-twins-garbage", "hub-store-cut", "hub-sessions-garbage"])
 def test_after_damage_to_a_hubs_files_every_module_must_answer_again(name: str) -> None:
     assert {sign.module for sign in all_faults()[name].signs if isinstance(sign, AnswersAgain)} == set(FLOW)
+
+
+@pytest.mark.parametrize("stands", [False, True], ids=["flows", "stands-still"])
+def test_flow_that_is_promised_meanwhile_is_looked_for_before_the_fault_ends(stands: bool) -> None:
+    @contextmanager
+    def put(system: Flowing) -> Iterator[None]:
+        system.stands = stands
+        yield
+        system.stands = False
+
+    system = Flowing()
+    result = try_fault(Fault(name="x", what="x", put=put, hold_s=0.5, flows_meanwhile=True), system, Upstream(system))
+    assert result.unmet == (("nothing flowed any more while the fault was in force",) if stands else ())

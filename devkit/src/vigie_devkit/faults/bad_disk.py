@@ -1,7 +1,8 @@
 """A disk that is slow or fails, without a kernel's help: a file system in user space over a plain folder.
 
 ``python -I -m vigie_devkit.faults.bad_disk FOLDER MOUNT COMMAND`` serves until it is unmounted. The file COMMAND says
-what is wrong from the next write on: ``slow MS`` (each write and flush takes so long), ``eio`` (each fails); without
+what is wrong from the next call on: ``slow MS`` (each write and flush takes so long), ``eio`` (each fails), ``hang``
+(nothing is answered, as by a server that went away: who asks waits in the kernel, where no signal ends it); without
 the file all is well. Needs fusepy, libfuse2 and the right to mount.
 """
 
@@ -19,6 +20,8 @@ _TIMES = ("st_atime", "st_ctime", "st_mtime")
 _STAT = (*_TIMES, "st_gid", "st_mode", "st_nlink", "st_size", "st_uid", "st_blocks", "st_ino")
 _SPACE = ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_favail", "f_ffree", "f_files", "f_flag", "f_frsize",
           "f_namemax")  # fmt: skip
+
+_HANG_LOOK_S = 0.1
 
 
 def available() -> bool:
@@ -47,6 +50,8 @@ class Files:
 
     def __call__(self, operation: str, path: str, *arguments: Any) -> Any:
         """Every operation is called through this."""
+        while operation not in {"init", "destroy"} and self._commanded() == "hang":
+            time.sleep(_HANG_LOOK_S)
         method = getattr(self, operation, None)
         if method is None:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
@@ -58,14 +63,17 @@ class Files:
 
     def _disk(self) -> None:
         """Raises: OSError: EIO, if so commanded."""
-        try:
-            takes_s, fails = said(self._command.read_text(encoding="ascii"))
-        except OSError:
-            return
+        takes_s, fails = said(self._commanded())
         if takes_s:
             time.sleep(takes_s)
         if fails:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def _commanded(self) -> str:
+        try:
+            return self._command.read_text(encoding="ascii").strip()
+        except OSError:
+            return ""
 
     def init(self, _path: str) -> None: ...
 

@@ -23,8 +23,8 @@ class Fault:
     ``what``: a phrase for the table. ``back_within_s``: from the fault's end to the first frame that was captured after
     it and has reached upstream. ``signs``: what an operator sees meanwhile or after, all of it. ``new_ledger``: the
     ledger's numbers may begin anew, because what was recorded is in doubt, and an item that was on its way may come
-    again under another message id. ``peers``: what others promise. ``needs``: what a container engine
-    has to be able to do.
+    again under another message id. ``flows_meanwhile``: frames that are captured while the fault is in force reach
+    upstream before it ends. ``peers``: what others promise. ``needs``: what a container engine has to be able to do.
     """
 
     name: str
@@ -35,5 +35,6 @@ class Fault:
     signs: Sequence[Sign] = ()
     setup: Setup = PLAIN
     new_ledger: bool = False
+    flows_meanwhile: bool = False
     peers: str = "none"
     needs: Sequence[Ability] = ()

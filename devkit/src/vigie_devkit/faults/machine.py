@@ -40,7 +40,7 @@ def cannot_do() -> list[str]:
     if not _has_netem():
         sentences.append("this kernel has no netem: a relay stands for a slow and lossy link")
     if not bad_disks_available():
-        sentences.append("no fusepy, libfuse2 or /dev/fuse: no disk that is slow or fails (EIO)")
+        sentences.append("no fusepy, libfuse2 or /dev/fuse: no disk that is slow or fails (EIO), no mount that hangs")
     return sentences
 
 

@@ -14,6 +14,7 @@ from vigie_devkit.faults.kit.floods import flood_faults
 from vigie_devkit.faults.kit.hubs import hub_faults
 from vigie_devkit.faults.kit.limits import limit_faults
 from vigie_devkit.faults.kit.links import link_faults
+from vigie_devkit.faults.kit.mounts import mount_faults
 from vigie_devkit.faults.kit.processes import process_faults
 
 
@@ -30,6 +31,7 @@ def all_faults() -> dict[str, Fault]:
         *clock_faults(),
         *link_faults(),
         *engine_faults(),
+        *mount_faults(),
     ]
     return _grouped(faults)
 

@@ -76,11 +76,16 @@ def try_fault(fault: Fault, system: Watched, upstream: Upstream) -> Result:
     _wait_for_flow(upstream, system)
     before = _counts(upstream.take())
     watch = _Watch(fault.signs, system)
+    flowed = not fault.flows_meanwhile
     with fault.put(system):
+        in_force_ns = time.monotonic_ns()
         until = time.monotonic() + fault.hold_s
         while time.monotonic() < until:
             time.sleep(0.2)
             watch.look()
+        # Of the last quarter: what was on its way when it began says nothing.
+        late_ns = in_force_ns + int(fault.hold_s * 0.75e9)
+        flowed = flowed or upstream.take().newest_captured_ns > late_ns
     give_up_s = max(GIVE_UP_S, fault.back_within_s + 30.0)
     back_s = until_back(upstream, system, time.monotonic_ns(), give_up_s)
     watch.wait(SIGNS_WITHIN_S)
@@ -97,6 +102,8 @@ def try_fault(fault: Fault, system: Watched, upstream: Upstream) -> Result:
         if not is_drained:
             unmet.append(f"what is recorded was not sent within {DRAINED_WITHIN_S:.0f} s")
         unmet += [f"{name} is not ready" for name in _unready(system)]
+    if not flowed:
+        unmet.append("nothing flowed any more while the fault was in force")
     unmet += [f"not seen: {sign.words()}" for sign in watch.missing()]
     return Result(
         fault.name,
