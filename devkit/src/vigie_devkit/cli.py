@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from vigie_devkit.help_text import HelpText
 from vigie_devkit.local.endings import EndedBySignal, ended_by_signals
 from vigie_devkit.local.errors import Exit, LocalError
 
@@ -67,7 +69,6 @@ def parser_for(argv: Sequence[str]) -> argparse.ArgumentParser:
         prog="vigie",
         description="Vigie on this machine: four modules and a local edge hub, no cloud account needed.",
         epilog=f"{EXAMPLES}\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
@@ -78,10 +79,18 @@ def parser_for(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 
 class Parser(argparse.ArgumentParser):
-    """Argparse with sentences: no abbreviated options (a typo must not mean another one), the nearest name offered."""
+    """Argparse with sentences: no abbreviated options (a typo must not mean another one), the nearest name offered.
+
+    Every command's parser is one too: subparsers take the class of the parser that they hang on.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        super().__init__(*args, **{"allow_abbrev": False, "formatter_class": HelpText, **kwargs})
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """As argparse does, behind help that nobody reads to its end too."""
+        let_go_of_a_reader_that_has_gone()
+        super().exit(status, message)
 
     def error(self, message: str) -> NoReturn:
         """One sentence and where to read on, in place of the whole usage."""
@@ -154,6 +163,17 @@ def complain(sentence: str) -> None:
     sys.stderr.write(f"vigie: {sentence}\n")
 
 
+def let_go_of_a_reader_that_has_gone() -> None:
+    """Flush stdout now: what cannot be written must not be tried again, and reported, when the interpreter ends."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def run_handler(args: argparse.Namespace) -> int:
     """Call the command; print what failed as one sentence.
 
@@ -161,7 +181,9 @@ def run_handler(args: argparse.Namespace) -> int:
     """
     try:
         with ended_by_signals():
-            return int(args.handler(args))
+            code = int(args.handler(args))
+        let_go_of_a_reader_that_has_gone()
+        return code
     except LocalError as error:
         complain(str(error))
         return error.exit_code
@@ -170,8 +192,7 @@ def run_handler(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # `vigie logs | head`: the reader has gone, which is no failure. Nothing may be flushed to it at exit.
-        sys.stdout = None
+        let_go_of_a_reader_that_has_gone()  # `vigie logs | head`, which is no failure
         return Exit.OK
     except Exception as error:
         from vigie.errors import (

@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +94,22 @@ def test_a_containers_log_is_read_from_stdin() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["09:00:00.000 info    camera     twin_accepted  n=1", "plain text"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--help", Exit.OK),
+        ("up --help", Exit.OK),
+        ("version --all", Exit.OK),
+        ("doctor --json", Exit.OK),
+        ("manifest lint {}", Exit.USAGE),
+    ],
+)
+def test_a_reader_that_takes_only_the_first_lines_changes_nothing(words: str, code: int, tmp_path: Path) -> None:
+    not_a_manifest = tmp_path / "manifest.json"
+    not_a_manifest.write_text("{")
+    line = f"{sys.executable} -I -m vigie_devkit {words.format(not_a_manifest)} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"{int(code)}\n"
+    assert "roken" not in done.stderr

@@ -27,14 +27,13 @@ def add_parser(subparsers: Any) -> None:
         help="show or verify the record of twin changes and method calls",
         description="The audit logs of modules: every twin version and method call, accepted or refused.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="show|verify", required=True)
-    show = verbs.add_parser("show", help="print the lines", epilog="example: ./vigie audit show camera -n 20")
+    show = verbs.add_parser("show", help="print the lines", epilog="example:\n  ./vigie audit show camera -n 20")
     show.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="the newest N (default 50)")
     show.add_argument("--json", action="store_true", help="the lines as they are")
     show.set_defaults(handler=_show)
-    check = verbs.add_parser("verify", help="find what was done to a log", epilog="example: ./vigie audit verify")
+    check = verbs.add_parser("verify", help="find what was done to a log", epilog="example:\n  ./vigie audit verify")
     check.add_argument(
         "--reported", type=_head, metavar="N:SUM", help="lines and head of the reported property 'audit'"
     )

@@ -31,7 +31,6 @@ def add_parser(subparsers: Any) -> None:
         help="measure the whole product beside the script a user would write",
         description="Run the product and the user's alternatives on this machine. Keep the machine otherwise idle.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="what to measure (default: the five below)")
     parser.add_argument("--quick", action="store_true", help="short windows: does it work?")

@@ -26,10 +26,9 @@ def add_parser(subparsers: Any) -> None:
         help="find ONVIF cameras on the local network",
         description="Ask the local network (WS-Discovery) for ONVIF cameras, and each of them for its streams.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="discover", required=True)
-    discover = verbs.add_parser("discover", help="list them", epilog="example: ./vigie cameras discover --seconds 5")
+    discover = verbs.add_parser("discover", help="list them", epilog="example:\n  ./vigie cameras discover --seconds 5")
     discover.add_argument("--seconds", type=float, default=3.0, metavar="S", help="listen for S seconds (default 3)")
     discover.add_argument(
         "--address", action="append", default=[], metavar="HOST[:PORT]", help="ask this host instead of the network"

@@ -23,7 +23,6 @@ def add_parser(subparsers: Any) -> None:
         help="run ruff and mypy",
         description="Run ruff (rules and format) on everything and mypy, strict, on what ships.",
         epilog="examples:\n  ./vigie check\n  ./vigie check --fix",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--fix", action="store_true", help="fix what ruff can fix safely, and format")
     parser.set_defaults(handler=check)

@@ -37,7 +37,6 @@ def add_parser(subparsers: Any) -> None:
         help="remove state, imported models, the local CA and the environment",
         description="Remove what Vigie made on this machine. Says what first, and asks.",
         epilog="examples:\n  ./vigie clean\n  ./vigie clean --yes --keep-environment",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--keep-environment", action="store_true", help="keep .venv, so that the next start is quick")

@@ -20,7 +20,6 @@ def add_parser(subparsers: Any) -> None:
         help="the hardware, what would run a model on it, and why not the rest",
         description="Look at the hardware and at the runtimes; nothing is measured and nothing is changed.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "bundle", nargs="?", default="conveyor-parts", help="a bundle folder or a name from 'models list'"

@@ -22,7 +22,6 @@ def add_parser(subparsers: Any) -> None:
         help="stop a run, and clean up after one that was killed",
         description="Stop a run as Ctrl-C would; if its `up` was killed, remove what that left behind.",
         epilog="examples:\n  ./vigie down\n  ./vigie down --run local-2\n  ./vigie down --all",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--all", action="store_true", help="every run of this state folder")
     add_run_option(parser)

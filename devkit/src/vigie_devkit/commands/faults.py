@@ -39,7 +39,6 @@ def add_parser(subparsers: Any) -> None:
         description="Run the whole system, put named faults on it, and check what is promised: nothing that was "
         "recorded is lost, nothing comes twice, flow is back in time, and an operator sees it.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--list", action="store_true", help="list the faults and end")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this fault, or all that begin so")

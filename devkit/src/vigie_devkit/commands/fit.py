@@ -25,7 +25,6 @@ def add_parser(subparsers: Any) -> None:
         description="Measure what a frame costs on this machine (decode, preprocess, model on its best engine) and say "
         "what fits, where the bottleneck is, and when the model belongs on another machine.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cameras", type=_cameras, required=True, metavar="N", help="how many are wanted")
     parser.add_argument("--fps", type=_rate, required=True, metavar="F", help="frames per second of each")

@@ -33,7 +33,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="the local edge hub alone, for any IoT Edge modules",
         description="A local IoT Edge hub for any modules that use the Azure IoT SDK (docs/hub.md).",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(
         dest="verb", metavar="run|env|device|status|apply|send|watch|misbehave|lint", required=True
@@ -125,8 +124,7 @@ def _verb(verbs: Any, name: str, text: str, example: str) -> argparse.ArgumentPa
         name,
         help=text,
         description=text[0].upper() + text[1:] + ".",
-        epilog=f"example: {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:\n  {example}",
     )
     return parser
 

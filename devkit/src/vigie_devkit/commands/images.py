@@ -30,7 +30,6 @@ def add_parser(subparsers: Any) -> None:
         help="build, check, push, save and load the container images",
         description="Container images: one per module and hardware key, and the hub's for docker compose.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="build|list|check|push|save|load|write", required=True)
     building = _verb(verbs, "build", build, "build images and print what they weigh")

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "logs",
-        help="show what the modules and the hub said",
+        help="show what the modules and the hub logged",
         description="Show the log of one process (camera, preprocess, inference, sync, hub) or of all of them.",
         epilog="examples:\n  ./vigie logs inference\n  ./vigie logs -f\n  ./vigie logs sync -n 1000 --raw | jq .event\n"
         "  ./vigie logs --compose -f                  of the containers that docker compose started from this checkout",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("module", nargs="?", metavar="MODULE", help="which process (default: all); -: lines from stdin")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is added")

@@ -26,7 +26,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="call a direct method of a module",
         description="A direct method over the local hub's service REST, as cloud tools call it.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("module", help="module id; /NAME is a leaf device")
     parser.add_argument("name", help="method name")

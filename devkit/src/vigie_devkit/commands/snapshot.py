@@ -31,7 +31,6 @@ def add_parser(subparsers: Any) -> None:
         help="a picture of a running camera, with boxes",
         description="Write the next picture of a camera of a running system.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("camera", nargs="?", help="its name (default: the only one)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a .jpg or .png file")

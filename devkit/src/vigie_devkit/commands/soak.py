@@ -28,7 +28,6 @@ def add_parser(subparsers: Any) -> None:
         description="Run the whole system under random faults of './vigie faults', and report the slopes of memory, "
         "threads, handles, disk and rings of every process.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--hours", type=hours, default=2.0, metavar="N", help="how long (default: 2)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="what is drawn by chance (default: 1)")

@@ -22,7 +22,6 @@ def add_parser(subparsers: Any) -> None:
         description="Install what the tests need (first use), then run them; words after `test` go to pytest.",
         epilog="examples:\n  ./vigie test\n  ./vigie test tests/unit/frames -x\n"
         "  VIGIE_TEST_DATA=FOLDER ./vigie test      with the real videos and models",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         prefix_chars="+",  # pytest's own options are not ours to read
         add_help=False,
     )

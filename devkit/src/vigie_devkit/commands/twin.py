@@ -34,14 +34,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="look at a module's twin or change it",
         description="Twins over the local hub's service REST, as cloud tools use it.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="get|set", required=True)
     get = verbs.add_parser(
         "get",
         help="print a twin",
-        epilog="example: ./vigie twin get camera --reported",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  ./vigie twin get camera --reported",
     )
     get.add_argument("module", help="module id; '.' is the device itself, /NAME a leaf device")
     part = get.add_mutually_exclusive_group()
@@ -53,7 +51,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "set",
         help="merge JSON into the desired properties",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     change.add_argument("module", help="module id; '.' is the device itself, /NAME a leaf device")
     change.add_argument("patch", nargs="?", default="-", metavar="JSON|FILE|-", help="a JSON object (default: stdin)")

@@ -16,7 +16,6 @@ def add_parser(subparsers: Any) -> None:
         help="open clips that a device sealed with its key",
         description="Write clips, and the facts beside them, in the clear. Each clip is compared with its sha256.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="copies of clips (.mp4 with its .json)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="the device's keys (default: $VIGIE_AT_REST_KEY)")

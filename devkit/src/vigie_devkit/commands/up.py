@@ -50,7 +50,6 @@ def add_parser(subparsers: Any) -> None:
         help="run the four modules and a local hub on a video, a camera or the synthetic conveyor",
         description="Start the local hub and the four modules, show how they do, stop all of them at the end.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "sources", nargs="*", metavar="SOURCE", help="what to look at (default: the synthetic conveyor)"

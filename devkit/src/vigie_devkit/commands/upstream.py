@@ -34,14 +34,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="what reached the cloud side",
         description="Messages that reached $upstream, in the shape of IoT Hub's built-in endpoint (docs/hub.md).",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="tail|export", required=True)
     tail = verbs.add_parser(
         "tail",
         help="the newest messages",
-        epilog="example: ./vigie upstream tail --follow --last 3",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  ./vigie upstream tail --follow --last 3",
     )
     tail.add_argument("--follow", "-f", action="store_true", help="go on with what arrives, until Ctrl-C")
     tail.add_argument("--last", "-n", type=int, default=10, metavar="N", help="begin N messages back (default 10)")
@@ -49,8 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     export = verbs.add_parser(
         "export",
         help="everything, as JSON Lines",
-        epilog="example: ./vigie upstream export --since 2026-11-20T08:00:00Z --output morning.jsonl",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  ./vigie upstream export --since 2026-11-20T08:00:00Z --output morning.jsonl",
     )
     export.add_argument("--since", metavar="TIME", help="enqueued at or after; ISO 8601, or seconds since the epoch")
     export.add_argument("--until", metavar="TIME", help="enqueued before")

@@ -13,7 +13,6 @@ def add_parser(subparsers: Any) -> None:
         help="print the version",
         description="Print the version of Vigie; with --all of every part of it.",
         epilog="example:\n  ./vigie version --all",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--all", action="store_true", help="every distribution, and what Python runs it")
     parser.set_defaults(handler=show_version)

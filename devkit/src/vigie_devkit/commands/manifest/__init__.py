@@ -23,7 +23,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="render, check and explain the deployment manifest",
         description="Tools around deployment.template.json, the one manifest (docs/manifest.md).",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="|".join(VERBS), required=True)
     for name in VERBS:

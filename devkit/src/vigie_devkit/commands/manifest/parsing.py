@@ -21,8 +21,7 @@ def verb_parser(verbs: Any, name: str, text: str, example: str) -> argparse.Argu
         name,
         help=text,
         description=text[0].upper() + text[1:] + ".",
-        epilog=f"example: {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:\n  {example}",
     )
     return parser
 

@@ -24,7 +24,6 @@ def add_parser(subparsers: Any) -> None:
         help="import, fetch, train, inspect, list, verify and export model bundles",
         description="Model bundles: an ONNX export with everything needed to run and trust it.",
         epilog="examples:\n" + "\n".join(f"  {verb.EXAMPLE}" for verb in verbs),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(handler=lambda _args: _usage(parser))
     parsers = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")

@@ -19,7 +19,6 @@ def add_verb_parser(
         help=text,
         description=f"{text[0].upper()}{text[1:]}.",
         epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verb.set_defaults(handler=handler)
     return verb
