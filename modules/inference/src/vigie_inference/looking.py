@@ -38,7 +38,7 @@ class Looking:
         here = self.at(loaded, config, objective_of(config))
         pin = config.runtime.engine
         if pin is not None and not any(one.engine == pin for one in here.candidates):
-            why = next((f"{one.reason}; {one.remedy}" for one in here.lacking if one.engine == pin), "there is no such")
             known = ", ".join(sorted({one.engine for one in here.candidates}))
+            why = here.why_not(pin)
             raise ConfigRefusedError("$.runtime.engine", f"{pin!r} cannot serve here: {why}; there are: {known}")
         return here

@@ -24,8 +24,11 @@ def which_model(wanted: ModelConfig | None, shelves: Sequence[Path]) -> ModelCon
     if wanted is None:
         folder = _find(SHIPPED, shelves)
         return None if folder is None else ModelConfig(path=str(folder))
-    if (wanted.path is None) == (wanted.name is None):
-        raise ConfigRefusedError("$.model", 'expected either "name" or "path"')
+    if wanted.path is not None and wanted.name is not None:
+        # An edit is merged into what is there: a name beside the path of before.
+        raise ConfigRefusedError("$.model", 'expected "name" or "path", got both; write null for the other one')
+    if wanted.path is None and wanted.name is None:
+        raise ConfigRefusedError("$.model", 'expected "name" or "path", got neither')
     if wanted.name is None:
         return wanted
     folder = _find(wanted.name, shelves)

@@ -25,6 +25,17 @@ class Here:
     lacking: tuple[Rejected, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
 
+    def why_not(self, engine: str) -> str:
+        """Why none of the candidates runs on ``engine``, which may be any text, and what to write or do instead."""
+        for one in self.lacking:
+            if one.engine == engine:
+                return "; ".join(part for part in (one.reason, one.remedy) if part)
+        for one in self.lacking:
+            if one.provider == engine:
+                asked = f'"require": {{"providers": ["{engine}"]}}'
+                return f"it is a provider of {one.engine}, which {asked} asks for, and {one.reason}"
+        return "no engine has this name"
+
     def not_here(self, objective: Objective) -> tuple[Rejection, ...]:
         """What is lacking of all that the objective would take; a whole provider that is out has no variant."""
         require, forbid = objective.require, objective.forbid
