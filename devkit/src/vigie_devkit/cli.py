@@ -182,8 +182,6 @@ def run_handler(args: argparse.Namespace) -> int:
     try:
         with ended_by_signals():
             code = int(args.handler(args))
-        let_go_of_a_reader_that_has_gone()
-        return code
     except LocalError as error:
         complain(str(error))
         return error.exit_code
@@ -209,3 +207,6 @@ def run_handler(args: argparse.Namespace) -> int:
         complain(str(error))
         of_the_model = (BundleError, CardError, ModelFileError, ModelParityError, ModelUnrecognisedError)
         return Exit.MODEL if isinstance(error, of_the_model) else Exit.ENVIRONMENT
+    else:
+        let_go_of_a_reader_that_has_gone()
+        return code

@@ -35,7 +35,8 @@ def test_a_block_that_fits_stays_as_it_is_written() -> None:
 
 
 def test_where_one_line_does_not_fit_every_command_has_its_explanation_below_it() -> None:
-    assert laid_out("examples:\n  ./vigie up      the belt\n  ./vigie down    ends what runs in any other terminal", 40) == [
+    text = "examples:\n  ./vigie up      the belt\n  ./vigie down    ends what runs in any other terminal"
+    assert laid_out(text, 40) == [
         "examples:",
         "  ./vigie up",
         "      the belt",

@@ -8,6 +8,19 @@ from typing import Any
 
 import pytest
 
+from support.broken_devices import (
+    agent_schema,
+    credential_elsewhere,
+    image_other_processor,
+    log_files,
+    log_size,
+    log_unbounded,
+    memory_of_inference,
+    module_stopped,
+    route_short_outage,
+    state_in_a_tmpfs,
+    state_missing,
+)
 from support.broken_modules import (
     agent_version,
     bind_relative,
@@ -259,7 +272,23 @@ BREAKS: list[tuple[Callable[[Draft], None], str, str, str]] = [
     (memory_without_ring, "error", "memory-without-ring", f"{AGENT}.modules.camera.{HOST}.Memory"),
     (memory_of_preprocess, "error", "memory-without-ring", f"{AGENT}.modules.preprocess.{HOST}.Memory"),
     (memory_of_sync, "error", "memory-too-small", f"{AGENT}.modules.sync.{HOST}.Memory"),
+    (memory_of_inference, "error", "memory-too-small", f"{AGENT}.modules.inference.{HOST}.Memory"),
     (disk_for_ever, "warning", "disk-for-ever", f"{HUB}.routes.telemetry"),
+    (route_short_outage, "warning", "route-short-outage", f"{HUB}.routes.telemetry"),
+    (state_missing, "error", "state-missing", f"{AGENT}.modules.sync.{HOST}.Mounts"),
+    (state_in_a_tmpfs, "error", "state-missing", f"{AGENT}.modules.sync.{HOST}.Mounts"),
+    (log_size, "error", "log-size", f"{AGENT}.modules.sync.{HOST}.LogConfig.Config.max-size"),
+    (log_files, "error", "log-size", f"{AGENT}.modules.sync.{HOST}.LogConfig.Config.max-file"),
+    (log_unbounded, "warning", "log-unbounded", f"{AGENT}.modules.sync.{HOST}.LogConfig"),
+    (agent_schema, "error", "agent-schema", f"{AGENT}.schemaVersion"),
+    (module_stopped, "warning", "module-stopped", f"{AGENT}.modules.preprocess.status"),
+    (image_other_processor, "error", "image-other-processor", f"{AGENT}.modules.preprocess.settings.image"),
+    (
+        credential_elsewhere,
+        "error",
+        "credential-elsewhere",
+        f"{AGENT}.runtime.settings.registryCredentials.acme.address",
+    ),
     (disk_need, "hint", "disk-need", f"{HUB}.routes.telemetry"),
 ]
 

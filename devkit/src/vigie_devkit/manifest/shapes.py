@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from vigie.config.schema import explain
+from vigie.config.mistakes import mistakes
 from vigie_devkit.manifest.errors import ManifestError
 
 RestartPolicy = Literal["always", "on-unhealthy", "on-failure", "never"]
@@ -103,9 +103,9 @@ class CreateOptions(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 def check_shape(value: Any, shape: type[Any], path: str) -> None:
-    """Raises: ManifestError: ``value`` is shaped otherwise, with the path of the first place."""
-    try:
-        msgspec.convert(value, shape, strict=True)
-    except msgspec.ValidationError as error:
-        where, reason = explain(error)
-        raise ManifestError(f"{path}{where.removeprefix('$')}", reason, "correct it") from error
+    """Raises: ManifestError: ``value`` is shaped otherwise, with the path of the first place and all that is wrong."""
+    found = mistakes(shape, value)
+    if found:
+        first, *others = found
+        also = "".join(f"; {path}{one.path.removeprefix('$')}: {one.reason}" for one in others)
+        raise ManifestError(f"{path}{first.path.removeprefix('$')}", f"{first.reason}{also}", "correct it")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from vigie_devkit.manifest.errors import ManifestError
-from vigie_devkit.manifest.lint.agent import agent_rules, credential_rules, image_rules
+from vigie_devkit.manifest.lint.agent import agent_rules, credential_rules, image_rules, registry_rules
 from vigie_devkit.manifest.lint.audit import audit_rules
 from vigie_devkit.manifest.lint.create_options import member_rules, piece_rules, port_rules, value_rules
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, take_apart
@@ -17,7 +17,8 @@ from vigie_devkit.manifest.lint.finding import Finding, Severity, error
 from vigie_devkit.manifest.lint.frames import frames_size, frames_volume, writer_memory
 from vigie_devkit.manifest.lint.isolation import isolation_rules, user_rules
 from vigie_devkit.manifest.lint.layers import as_manifest, is_layer
-from vigie_devkit.manifest.lint.own_modules import image_exists, model_path, user_is_set
+from vigie_devkit.manifest.lint.logs import log_rules
+from vigie_devkit.manifest.lint.own_modules import flow_runs, image_exists, model_path, one_processor, user_is_set
 from vigie_devkit.manifest.lint.placeholders import placeholder_rules
 from vigie_devkit.manifest.lint.receivers import receiver_rules
 from vigie_devkit.manifest.lint.routes import endpoint_rules, route_rules, unfilled_routes
@@ -25,7 +26,7 @@ from vigie_devkit.manifest.lint.runtime import runtime_releases
 from vigie_devkit.manifest.lint.schema import published_schema
 from vigie_devkit.manifest.lint.secrets import secret_rules
 from vigie_devkit.manifest.lint.signals import doorbell_rules, signals_volume
-from vigie_devkit.manifest.lint.storage import disk_need
+from vigie_devkit.manifest.lint.storage import disk_need, outage_rules, state_rules
 from vigie_devkit.manifest.lint.twins import twin_limits, twin_owners, twin_schemas
 
 __all__ = ["Assumptions", "Finding", "Severity", "lint"]
@@ -37,6 +38,7 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     runtime_releases,
     image_rules,
     credential_rules,
+    registry_rules,
     piece_rules,
     member_rules,
     value_rules,
@@ -46,6 +48,8 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     unfilled_routes,
     receiver_rules,
     image_exists,
+    one_processor,
+    flow_runs,
     user_is_set,
     model_path,
     twin_limits,
@@ -57,6 +61,9 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     doorbell_rules,
     signals_volume,
     disk_need,
+    outage_rules,
+    state_rules,
+    log_rules,
     secret_rules,
     isolation_rules,
     user_rules,
@@ -65,7 +72,18 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
 
 # What only the whole manifest can answer, the base that a layer lies on included.
 _OF_THE_WHOLE = frozenset(
-    (published_schema, route_rules, endpoint_rules, receiver_rules, frames_size, doorbell_rules, disk_need, audit_rules)
+    (
+        published_schema,
+        route_rules,
+        endpoint_rules,
+        receiver_rules,
+        frames_size,
+        doorbell_rules,
+        disk_need,
+        audit_rules,
+        outage_rules,
+        registry_rules,
+    )
 )
 
 
@@ -80,9 +98,16 @@ def lint(content: Mapping[str, Any], assumed: Assumptions | None = None) -> list
     except ManifestError as refusal:
         first = error("no-manifest", refusal.where, refusal.what, refusal.remedy)
         raw = Deployment(content, "$schema-template" in content, {}, {}, {})
-        return [first, *published_schema(raw, assumed or Assumptions())]
+        others = published_schema(raw, assumed or Assumptions())
+        return [first, *(one for one in others if one.path != first.path)]
     findings = [*deployment.broken]
     for rule in rules:
-        findings += rule(deployment, assumed or Assumptions())
+        findings += _readable(rule(deployment, assumed or Assumptions()), deployment)
     order = list(Severity)
     return sorted(dict.fromkeys(findings), key=lambda found: order.index(found.severity))
+
+
+def _readable(found: Iterator[Finding], deployment: Deployment) -> Iterator[Finding]:
+    """Without what the rules miss in createOptions that could not be read; of their text and pieces all is known."""
+    broken = tuple(f"{one.path.partition('.createOptions')[0]}.createOptions" for one in deployment.broken)
+    return (one for one in found if one.rule.startswith("options-") or not one.path.startswith(broken))

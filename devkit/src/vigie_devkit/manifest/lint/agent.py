@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import AGENT, Assumptions, Deployment
@@ -29,7 +31,20 @@ _RESERVED = frozenset(
 )
 
 
+# Another major version edgeAgent refuses, another minor one it logs. Source: Azure/iotedge, EdgeAgentConnection.cs.
+_SCHEMA = re.compile(r"1(\.\d+){1,3}")
+_NEARLY_THE_SAME = 0.8
+
+
 def agent_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    version = deployment.agent.get("schemaVersion")
+    if version is not None and not _SCHEMA.fullmatch(str(version)):
+        yield error(
+            "agent-schema",
+            f"{AGENT}.schemaVersion",
+            f"is {version!r}: edgeAgent refuses the whole deployment, and the modules of before run on",
+            'write "1.1"',
+        )
     by_lower: dict[str, str] = {}
     for module in deployment.modules.values():
         other = by_lower.setdefault(module.name.lower(), module.name)
@@ -101,4 +116,26 @@ def credential_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding
                 f"{AGENT}.runtime.settings.registryCredentials.{name}.password",
                 "a password stands in the template, which is kept in version control",
                 "write ${CONTAINER_REGISTRY_PASSWORD} and pass it with --env FILE",
+            )
+
+
+def registry_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """Credentials for a registry that no image names, where an image names one that is spelt nearly so."""
+    runtime = deployment.agent.get("runtime")
+    settings = runtime.get("settings", {}) if isinstance(runtime, dict) else {}
+    given = settings.get("registryCredentials") or {}
+    addresses = {name: one.get("address") for name, one in given.items() if isinstance(one, dict)}
+    images = [str(module.settings.get("image", "")) for module in deployment.modules.values()]
+    used = {image.partition("/")[0].lower() for image in images if "/" in image and not PLACEHOLDER.search(image)}
+    for name, address in addresses.items():
+        if not isinstance(address, str) or is_variable(address) or PLACEHOLDER.search(address):
+            continue
+        host = address.lower().removeprefix("https://").partition("/")[0]
+        near = get_close_matches(host, used - {str(one).lower() for one in addresses.values()}, 1, _NEARLY_THE_SAME)
+        if host not in used and near:
+            yield error(
+                "credential-elsewhere",
+                f"{AGENT}.runtime.settings.registryCredentials.{name}.address",
+                f"no image comes from {address!r}; the device asks {near[0]!r} for them without a password",
+                f"write {near[0]!r} if that is the registry, or correct the images",
             )

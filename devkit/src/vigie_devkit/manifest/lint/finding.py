@@ -25,7 +25,8 @@ class Finding(msgspec.Struct, frozen=True):
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.path}: {self.what}; {self.remedy} [{self.rule}]"
+        mark = "" if self.what.endswith("?") else ";"
+        return f"{self.severity}: {self.path}: {self.what}{mark} {self.remedy} [{self.rule}]"
 
 
 def error(rule: str, path: str, what: str, remedy: str) -> Finding:

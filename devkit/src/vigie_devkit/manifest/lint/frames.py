@@ -37,6 +37,7 @@ _WITHOUT = frozenset({names.SYNC, names.ACTIONS, names.EVIDENCE})
 _BASE_MB = {
     names.CAMERA: 90,
     names.PREPROCESS: 100,
+    names.INFERENCE: 120,
     names.SYNC: 100,
     names.VIEWER: 100,
     names.ACTIONS: 80,
@@ -209,9 +210,9 @@ def writer_memory(deployment: Deployment, assumed: Assumptions) -> Iterator[Find
             yield error(
                 "memory-without-ring" if rings else "memory-too-small",
                 f"{module.options_path}.HostConfig.Memory",
-                f"is {_megabytes(limit)} MiB; {module.kind} needs {_megabytes(base)}{what} and its rings "
-                f"{_megabytes(rings)}, whose pages count against the writer",
-                f"write {-(-(base + rings) // (1 << 20)) << 20} or more, or fewer slots",
+                f"is {_megabytes(limit)} MiB; {module.kind} needs {_megabytes(base)}{what}"
+                + (f" and its rings {_megabytes(rings)}, whose pages count against the writer" if rings else ""),
+                f"write {-(-(base + rings) // (1 << 20)) << 20} or more" + (", or fewer slots" if rings else ""),
             )
 
 

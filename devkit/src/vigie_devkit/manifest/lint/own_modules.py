@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -53,6 +54,36 @@ def _platform(module: Module, file: ModuleFile) -> str:
     known = sorted(file.image.tag.platforms, key=len, reverse=True)
     named = _PLATFORM.search(tag)
     return next((key for key in known if tag.endswith(f"-{key}")), named[1] if named else "")
+
+
+def one_processor(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]:
+    """Images for another processor than most are: the device pulls them, and the container never starts."""
+    if assumed.own_modules is None:
+        return
+    files = module_files(assumed.own_modules)
+    named = {one.name: _platform(one, files[one.kind]) for one in deployment.ours if one.kind in files}
+    processors = {name: platform.partition("-")[0] for name, platform in named.items() if platform}
+    usual = Counter(processors.values()).most_common(1)
+    for name, processor in processors.items():
+        if processor != usual[0][0]:
+            yield error(
+                "image-other-processor",
+                f"{deployment.modules[name].path}.settings.image",
+                f"is built for {processor}, the other modules' images for {usual[0][0]}: it never starts beside them",
+                f"write the image for {usual[0][0]}",
+            )
+
+
+def flow_runs(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """A module that every frame passes and that is not to run."""
+    for module in deployment.ours:
+        if module.kind in names.FLOW and module.entry.get("status") == "stopped":
+            yield warning(
+                "module-stopped",
+                f"{module.path}.status",
+                f"{module.kind} is in the way of every frame: while it is stopped nothing is seen",
+                'write "running"',
+            )
 
 
 def user_is_set(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:

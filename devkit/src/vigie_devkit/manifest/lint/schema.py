@@ -10,12 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vigie.config.wording import nearest
 from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment
 from vigie_devkit.manifest.lint.finding import Finding, error
 from vigie_devkit.manifest.placeholders import is_variable
 
 if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
@@ -23,6 +25,7 @@ _TEMPLATES = {"2": "azure-iot-edge-deployment-template-2.0.json"}
 _TEMPLATE = "azure-iot-edge-deployment-template-4.0.json"
 _MANIFEST = "azure-iot-edge-deployment-2.0.json"
 _MOST = 20
+_TYPES = {"integer": "a whole number", "number": "a number", "string": "text", "object": "an object", "array": "a list"}
 _BASE = "https://json.schemastore.org/"
 
 
@@ -37,7 +40,7 @@ def published_schema(deployment: Deployment, _: Assumptions) -> Iterator[Finding
         closest = best_match([found]) or found
         if closest.absolute_path and closest.absolute_path[-1] == "schemaVersion" and closest.instance == "1.0":
             continue  # devices accept it beside "$schema-template" 4.0 too
-        yield error("schema", json_path(list(closest.absolute_path)), _short(closest.message), f"see {name}")
+        yield error("schema", json_path(list(closest.absolute_path)), _short(_sentence(closest)), f"see {name}")
 
 
 def _filled(deployment: Deployment) -> Mapping[str, Any]:
@@ -67,6 +70,17 @@ def validator(name: str) -> Validator:
     ]
     made: Validator = validator_for(loaded[name])(loaded[name], registry=Registry().with_resources(resources))
     return made
+
+
+def _sentence(found: ValidationError) -> str:
+    """What is allowed and what was found, where the schema's own words are a programmer's."""
+    given = json.dumps(found.instance)
+    if found.validator == "enum" and isinstance(found.validator_value, list):
+        allowed = [str(one) for one in found.validator_value]
+        return f"expected one of {', '.join(allowed)}, got {given}{nearest(str(found.instance), allowed)}"
+    if found.validator == "type" and isinstance(found.validator_value, str):
+        return f"expected {_TYPES.get(found.validator_value, found.validator_value)}, got {given}"
+    return str(found.message)
 
 
 def json_path(parts: list[str | int]) -> str:

@@ -1,4 +1,4 @@
-"""The disk that an outage takes: what edgeHub keeps until the cloud is back, at the rate that the cameras give."""
+"""What must survive: the disk that an outage takes at the cameras' rate, how long the hub keeps it, modules' state."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from vigie_edgehub.routes.table import Upstream
 _DEFAULT_BATCH = 50
 _PROPERTIES_BYTES = 600  # ids, content type and the hub's own columns of one stored message
 _FOR_EVER = 0
+_OUTAGE_S = 3600
 
 
 def disk_need(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]:
@@ -52,6 +53,44 @@ def disk_need(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]
                 )
                 continue
             yield _need(path, ttl_s, frames_per_s, per_frame, assumed)
+
+
+def outage_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """What sync sends upstream counts as sent once the hub has it, which must keep it while the cloud is away."""
+    try:
+        config = parse_edgehub_desired(deployment.edge_hub)
+    except HubConfigRefusedError:
+        return  # reported by the rules of routes
+    for module in deployment.of_kind(names.SYNC):
+        source = module_source(module.name, names.TELEMETRY)
+        for route in config.routes:
+            ttl_s = route.ttl_s or config.ttl_s
+            if isinstance(route.endpoint, Upstream) and route.matches_source(source) and 0 <= ttl_s < _OUTAGE_S:
+                yield warning(
+                    "route-short-outage",
+                    f"{EDGE_HUB}.routes.{route.name}",
+                    f"keeps what sync has sent for {ttl_s} s: an outage that is longer loses events",
+                    "set timeToLiveSecs to the longest outage, 86400 for a day",
+                )
+
+
+def state_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
+    """The folder of VIGIE_STATE: ledger, last good twin, audit. It must outlive the container."""
+    for module in deployment.ours:
+        folder = module.environment("VIGIE_STATE", "")
+        host = module.host.host
+        binds = [str(one).split(":")[1] for one in host.get("Binds") or [] if ":" in str(one)]
+        kept = [*(one.get("Target") for one in host.get("Mounts") or [] if one.get("Type") != "tmpfs"), *binds]
+        if not folder or folder in kept:
+            continue
+        read_only = host.get("ReadonlyRootfs") and folder not in (host.get("Tmpfs") or {})
+        what = "it cannot be written" if read_only else "what is recorded there ends with the container"
+        yield error(
+            "state-missing",
+            f"{module.options_path}.HostConfig.Mounts",
+            f"no volume at {folder}, where VIGIE_STATE says that the module keeps its state: {what}",
+            "mount a volume of the module's own there",
+        )
 
 
 def _need(path: str, ttl_s: int, frames_per_s: float, per_frame: float, assumed: Assumptions) -> Finding:

@@ -16,7 +16,12 @@ def add_verb(verbs: Any) -> None:
     verb = add_verb_parser(verbs, "trust", "make keys, and say whose bundles a device takes", EXAMPLE, _trust)
     verb.add_argument("file", type=Path, help="trusted keys; on a device /etc/vigie/trust/models.json")
     # argparse keeps alternatives in one line, however long it gets.
-    verb.usage = "vigie models trust [-h] [--name NAME] [--not-after DAY]\n  [--new-key KEY | --add PUBLIC | --revoke NAME | --require {on,off} |\n   --check BUNDLE]\n  file"
+    verb.usage = (
+        "vigie models trust [-h] [--name NAME] [--not-after DAY]\n"
+        "  [--new-key KEY | --add PUBLIC | --revoke NAME | --require {on,off} |\n"
+        "   --check BUNDLE]\n"
+        "  file"
+    )
     what = verb.add_mutually_exclusive_group()
     what.add_argument("--new-key", type=Path, metavar="KEY", help="make a pair, and trust it under --name")
     what.add_argument("--add", type=Path, metavar="PUBLIC", help="trust a public key (PEM) under --name")
