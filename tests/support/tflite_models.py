@@ -138,14 +138,16 @@ class _Writer:
             one.builtinOptions, one.builtinOptionsType = options, kind
         self.operators.append(one)
 
-    def convolution(self, name: str, source: int, kernel_ohwi: Any, bias: Any, *, int8: bool) -> int:
+    def convolution(
+        self, name: str, source: int, kernel_ohwi: Any, bias: Any, *, int8: bool, weights_only: bool = False
+    ) -> int:
         """A float tensor (1, side, side, out), whatever it was computed in."""
         kinds, built = schema.TensorType, schema.BuiltinOperator
         outs, stride = kernel_ohwi.shape[:2]
         kind = schema.BuiltinOptions.Conv2DOptions
         shape = (1, SIDE // stride, SIDE // stride, outs)
         result = self.tensor(f"{name}/conv", shape, kinds.FLOAT32)
-        if not int8:
+        if not (int8 or weights_only):
             held = self.tensor(f"{name}/w", kernel_ohwi.shape, kinds.FLOAT32, data=kernel_ohwi.astype(np.float32))
             added = self.tensor(f"{name}/b", (outs,), kinds.FLOAT32, data=bias.astype(np.float32))
             self.operator(
@@ -160,6 +162,10 @@ class _Writer:
         scales = np.abs(kernel_ohwi).max(axis=(1, 2, 3)) / 127
         steps = np.rint(kernel_ohwi / scales[:, None, None, None]).astype(np.int8)
         held = self.tensor(f"{name}/w", steps.shape, kinds.INT8, data=steps, scales=scales)
+        if weights_only:
+            added = self.tensor(f"{name}/b", (outs,), kinds.FLOAT32, data=bias.astype(np.float32))
+            self.operator(built.CONV_2D, 5, [source, held, added], [result], _convolution(stride), kind)
+            return result
         summed = np.rint(bias / (scales * _PICTURE_SCALE)).astype(np.int32)
         added = self.tensor(f"{name}/b", (outs,), kinds.INT32, data=summed, scales=scales * _PICTURE_SCALE)
         # No picture in 0..1 can take it further than its positive, or its negative, weights.
@@ -188,10 +194,18 @@ class _Writer:
         return bytes(builder.Output())
 
 
-def as_tflite(weights: Weights, *, channels: str = "rgb", unit_boxes: bool = False, int8: bool = False) -> bytes:
+def as_tflite(
+    weights: Weights,
+    *,
+    channels: str = "rgb",
+    unit_boxes: bool = False,
+    int8: bool = False,
+    weights_only: bool = False,
+) -> bytes:
     """(1, cells, 4 + classes) of a picture in 0..1, as converters leave it: channels last, rows and columns turned.
 
-    ``int8``: the input and both convolutions are in 8 bits, and their answers are dequantized.
+    ``int8``: the input and both convolutions are in 8 bits, and their answers are dequantized. ``weights_only``: the
+    weights are in 8 bits, and everything that is computed is float.
     """
     kinds, built = schema.TensorType, schema.BuiltinOperator
     writer = _Writer()
@@ -204,7 +218,9 @@ def as_tflite(weights: Weights, *, channels: str = "rgb", unit_boxes: bool = Fal
             by = share if name == "boxes" else 1
             turned = kernel.transpose(0, 2, 3, 1) / by  # OHWI
             turned = turned if channels == "rgb" else turned[..., ::-1]
-            drawn = writer.convolution(f"{name}{stride}", source, turned, bias / by, int8=int8)
+            drawn = writer.convolution(
+                f"{name}{stride}", source, turned, bias / by, int8=int8, weights_only=weights_only
+            )
             flat = [1, (SIDE // stride) ** 2, len(kernel)]
             shape = writer.tensor(f"{name}{stride}/shape", (3,), kinds.INT32, data=np.array(flat, np.int32))
             reshaped = writer.tensor(f"{name}{stride}/rows", tuple(flat), kinds.FLOAT32)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support import models
 from support.engines import needs
+from support.tflite_bundles import attached, onnx_bundle
 from vigie.errors import BundleError, EngineError, ModelFileError
 from vigie.models import Bundle, load_bundle
 from vigie.models.reference import read_reference
@@ -19,29 +19,13 @@ from vigie.runtimes.choosing.candidates import candidates
 from vigie.runtimes.engines.opening import open_to_serve
 from vigie.runtimes.hardware import probe
 from vigie_devkit.__main__ import main
-from vigie_devkit.models.importer import import_model
 
 pytestmark = needs("litert")
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    from support import tflite_models as twin
-
-    folder = tmp_path_factory.mktemp("litert")
-    file = models.save(twin.as_onnx(twin.Weights.drawn()), folder, "twin.onnx")
-    labels = folder / "labels.txt"
-    labels.write_text("\n".join(twin.CLASSES))
-    return load_bundle(import_model(file, folder / "twin", family="yolov8", labels=labels, trust=True))
-
-
-def attached(bundle: Bundle, folder: Path, *words: str, **how: object) -> tuple[int, Bundle | None]:
-    from support import tflite_models as twin
-
-    file = folder / "twin.tflite"
-    file.write_bytes(twin.as_tflite(twin.Weights.drawn(), **how))  # type: ignore[arg-type]
-    code = main(["models", "attach", str(bundle.folder), str(file), "--output", str(folder / "out"), *words])
-    return code, load_bundle(folder / "out") if code == 0 else None
+    return onnx_bundle(tmp_path_factory.mktemp("litert"))
 
 
 def candidate(variant: str, threads: int = 1, **options: str) -> Candidate:
@@ -74,11 +58,33 @@ def test_an_integer_file_is_fed_by_its_own_scale_and_proven_as_int8(bundle: Bund
     assert found is not None
     facts = found.card.variants["tflite-int8"]
     assert (facts.precision, facts.format, facts.opset) == ("int8", "tflite", None)
+    assert (facts.form, facts.activations, facts.weights) == ("tflite", "s8", "s8")
+    assert (facts.symmetric, facts.per_channel) == (False, True)  # its input stores 0 as -128
     with open_engine(found, candidate("tflite-int8")) as engine:
         proof = engine.prove()
         assert (proof.verdict, engine.provider) == ("full", "LiteRT:CPU")
         assert proof.integer_kernels
         assert "XNNPACK runs" in proof.reason
+
+
+def test_a_file_whose_weights_alone_are_integers_says_so(bundle: Bundle, tmp_path: Path) -> None:
+    _, found = attached(bundle, tmp_path, weights_only=True)
+    assert found is not None
+    facts = found.card.variants["tflite-int8"]
+    assert (facts.form, facts.activations, facts.weights) == ("tflite", "float", "s8")
+    assert (facts.symmetric, facts.per_channel) == (None, True)
+    with open_engine(found, candidate("tflite-int8")) as engine:
+        proof = engine.prove()
+    assert proof.verdict == "partial"
+    assert proof.reason == "only its weights are in 8 bits: activations are float, and so may be the kernels"
+
+
+def test_a_float_file_is_of_the_form_float(bundle: Bundle, tmp_path: Path) -> None:
+    _, found = attached(bundle, tmp_path)
+    assert found is not None
+    facts = found.card.variants["tflite-fp32"]
+    assert (facts.precision, facts.form, facts.activations, facts.weights) == ("fp32", "float", "float", "float")
+    assert facts.symmetric is facts.per_channel is None
 
 
 def test_without_xnnpack_its_own_kernels_answer_the_same_and_say_so(bundle: Bundle, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from vigie.models.bundle import CARD_FILE, MODEL_BYTES_MAX, TFLITE_IDENTIFIER
 from vigie.models.card import AdaptedOutput, Adapter, CardVariant, Parity, Precision, write_card
 from vigie.runtimes import Candidate, EngineSettings
 from vigie.runtimes.engines.litert_engine import foreign_tensors, number_types, open_litert
+from vigie.runtimes.engines.litert_numbers import NumberTypes
 from vigie.runtimes.engines.tensor_adapter import ForeignTensor
 from vigie.runtimes.parity import Parity as Judged
 from vigie.runtimes.parity import judge
@@ -81,7 +82,8 @@ def attach(
         raise ModelFileError(
             str(file), f"takes {len(inputs)} inputs; a model with one picture as its input is expected"
         )
-    precision = _precision(content, inputs[0])
+    numbers = number_types(content, name=file.name)
+    precision = _precision(numbers)
     variant = name or f"tflite-{precision}"
     if variant in bundle.card.variants:
         raise ModelFileError(str(file), f"the bundle has a variant {variant!r} already; pass another --name")
@@ -99,9 +101,11 @@ def attach(
             sha256=hashlib.sha256(content).hexdigest(),
             format="tflite",
             precision=precision,
-            activations="s8" if precision == "int8" else "float",
-            weights="s8" if precision == "int8" else "float",
-            form="qoperator" if precision == "int8" else "float",
+            activations=numbers.activations,
+            weights=numbers.weights,
+            symmetric=numbers.symmetric,
+            per_channel=numbers.per_channel,
+            form="float" if numbers.activations == numbers.weights == "float" else "tflite",
         )
         staged = Bundle(staging, msgspec.structs.replace(bundle.card, variants={variant: facts}), "")
         trials = [
@@ -147,12 +151,13 @@ def _copy(bundle: Bundle, staging: Path) -> None:
         shutil.copyfile(bundle.folder / name, staging / name)
 
 
-def _precision(content: bytes, source: ForeignTensor) -> Precision:
-    """By what the file computes in: its integer activations, else the type of its weights."""
-    types = number_types(content, name=source.name)
-    if source.scale or types.integer_activations:
+def _precision(numbers: NumberTypes) -> Precision:
+    """By what the file computes in: its quantized activations or weights, else the type of its float weights."""
+    if numbers.activations == "s16":
+        return "a16w8"
+    if numbers.activations != "float" or numbers.weights != "float":
         return "int8"
-    return "fp16" if types.half_weights else "fp32"
+    return "fp16" if numbers.half_weights else "fp32"
 
 
 def _ways(

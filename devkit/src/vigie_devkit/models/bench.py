@@ -11,6 +11,7 @@ from vigie.models import Bundle, load_bundle
 from vigie.runtimes import Candidate
 from vigie.runtimes.choosing.candidates_here import candidates_here
 from vigie.runtimes.choosing.choose import Choice, Rejection, choose
+from vigie.runtimes.choosing.named_delegate import NamedDelegate
 from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.engines.layer_times import LayerTime, advice, layer_times
 from vigie.runtimes.measuring.measure import MeasurePlan, MeasureProgress, measure_all
@@ -55,13 +56,16 @@ def bench_bundle(
     say: Callable[[str], None],
     emulation: bool = False,
     remote: Mapping[str, str] | None = None,
+    delegate: NamedDelegate | None = None,
 ) -> BenchResult:
-    """Measure what ``objective`` allows. Args: remote: options of an inference server, as one more candidate.
+    """Measure what ``objective`` allows.
+
+    Args: remote: options of an inference server, as one more candidate. delegate: of LiteRT, as one more.
 
     Raises: any error of ``load_bundle``.
     """
     bundle = load_bundle(folder)
-    here = candidates_here(bundle, emulation=emulation, remote=remote)
+    here = candidates_here(bundle, emulation=emulation, remote=remote, delegate=delegate)
     asked = [one for one in here.candidates if objective.require.all_of(one) and not objective.forbid.any_of(one)]
     not_here = here.not_here(objective)
     measured = sweep(bundle, asked, processes, say)

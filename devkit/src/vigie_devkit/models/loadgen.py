@@ -24,6 +24,7 @@ from vigie.errors import EngineError, VigieError
 from vigie.models import Bundle
 from vigie.runtimes import Candidate, Engine
 from vigie.runtimes.choosing.candidates_here import candidates_here
+from vigie.runtimes.choosing.named_delegate import NamedDelegate
 from vigie.runtimes.engines.opening import open_to_serve
 from vigie.runtimes.parity import judge
 from vigie.runtimes.reference_frames import reference_frames
@@ -120,10 +121,15 @@ def run_loadgen(
 
 
 def candidate_named(
-    bundle: Bundle, key: str, *, emulation: bool = False, remote: Mapping[str, str] | None = None
+    bundle: Bundle,
+    key: str,
+    *,
+    emulation: bool = False,
+    remote: Mapping[str, str] | None = None,
+    delegate: NamedDelegate | None = None,
 ) -> Candidate:
     """The candidate of this machine that the table of ``models bench`` calls ``key``. Raises: LocalError: none."""
-    here = candidates_here(bundle, emulation=emulation, remote=remote).candidates
+    here = candidates_here(bundle, emulation=emulation, remote=remote, delegate=delegate).candidates
     for one in here:
         # A server's address is part of its key; there is one.
         if key == one.key or (key == one.engine == "kserve"):

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from vigie.config.doorbells import DoorbellConfig
+from vigie.runtimes.choosing.named_delegate import NamedDelegate
 from vigie.runtimes.choosing.objective import Selection
 from vigie_inference.drift.settings import DriftConfig
 from vigie_inference.governor.settings import GovernorConfig
@@ -90,6 +91,32 @@ class RemoteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
 
+class DelegateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A delegate of LiteRT: a vendor's shared library that runs `.tflite` variants on its accelerator."""
+
+    library: Annotated[
+        str,
+        Meta(
+            pattern="^/[^:\\s]+$",
+            max_length=300,
+            description="Its path in the container, in a folder of VIGIE_DELEGATES (/usr/lib, /usr/local/lib, /opt).",
+        ),
+    ]
+    device: Annotated[
+        Literal["NPU", "GPU"], Meta(description="What it drives; the word for it in require, prefer and forbid.")
+    ] = "NPU"
+    options: Annotated[
+        dict[
+            Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)],
+            Annotated[str, Meta(max_length=300)],
+        ],
+        Meta(max_length=16, description="Its own options, as its vendor documents them; given to it unchecked."),
+    ] = {}
+
+    def named(self) -> NamedDelegate:
+        return NamedDelegate(self.library, self.device, self.options)
+
+
 class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the runtime is chosen for, and from what. A change ranks anew what was measured; nothing is reloaded."""
 
@@ -136,6 +163,13 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         Annotated[
             RemoteConfig,
             Meta(description="One more candidate: this model on another machine, measured and compared as the rest."),
+        ]
+        | None
+    ) = None
+    delegate: (
+        Annotated[
+            DelegateConfig,
+            Meta(description="One more candidate for each `.tflite` variant: LiteRT with this delegate."),
         ]
         | None
     ) = None

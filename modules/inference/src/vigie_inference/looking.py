@@ -23,12 +23,13 @@ class Looking:
     def at(self, loaded: LoadedBundle, config: InferenceConfig, objective: Objective) -> Here:
         """The candidates of this machine. A software model serves only who requires it."""
         remote = None if config.runtime.remote is None else config.runtime.remote.options()
-        asked = tuple(sorted((remote or {}).items()))
+        delegate = None if config.runtime.delegate is None else config.runtime.delegate.named()
+        asked = (tuple(sorted((remote or {}).items())), "" if delegate is None else repr(delegate))
         key = (loaded.bundle.digest, config.threads, not objective.require.names_nothing(), asked)
         with self._lock:
             known = self._looked.get(key)
         if known is None:
-            known = candidates_here(loaded.bundle, config.threads, emulation=key[2], remote=remote)
+            known = candidates_here(loaded.bundle, config.threads, emulation=key[2], remote=remote, delegate=delegate)
             with self._lock:
                 self._looked[key] = known
         return known

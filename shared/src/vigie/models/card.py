@@ -123,7 +123,10 @@ class Adapter(_Strict, frozen=True, kw_only=True):
 
 
 class CardVariant(_Strict, frozen=True, kw_only=True):
-    """One model file of the bundle. ``form``: ``float``, or how integers are written (``qdq``, ``qoperator``).
+    """One model file of the bundle.
+
+    ``form``: ``float``, or how integers are written: ``qdq``, ``qoperator``, or ``tflite`` (scale and zero point in
+    each tensor). ``symmetric``: of the activations.
 
     ``format``: of the file; ``opset`` is of ONNX files, ``adapter`` of all others.
 
@@ -134,8 +137,8 @@ class CardVariant(_Strict, frozen=True, kw_only=True):
     file: FileName
     sha256: Sha256
     precision: Precision
-    form: Literal["float", "qdq", "qoperator"] = "float"
-    activations: Literal["float", "u8", "s8", "u16"] = "float"
+    form: Literal["float", "qdq", "qoperator", "tflite"] = "float"
+    activations: Literal["float", "u8", "s8", "u16", "s16"] = "float"
     weights: Literal["float", "s8", "u8"] = "float"
     symmetric: bool | None = None
     per_channel: bool | None = None

@@ -9,6 +9,7 @@ import msgspec
 
 from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
+from vigie.runtimes.choosing.named_delegate import NamedDelegate
 from vigie.runtimes.hardware.libraries import lacking
 from vigie.runtimes.hardware.report import HardwareReport, IntegerSums
 from vigie.runtimes.providers import TABLE, Row
@@ -48,11 +49,12 @@ def candidates(
     installed: Mapping[str, str] | None = None,
     emulation: bool = False,
     platform: str = sys.platform,
+    delegate: NamedDelegate | None = None,
 ) -> tuple[list[Candidate], list[Rejected]]:
     """Engine x device x variant x threads that are worth measuring, and why the others are not.
 
     Args: installed: version by package name; ``None`` = the report's. emulation: offer software models of devices too
-        (placement and parity can be judged on them, speed cannot).
+        (placement and parity can be judged on them, speed cannot). delegate: of LiteRT, as the configuration names it.
     """
     packages = {package.name: package.version for package in report.packages} if installed is None else installed
     found: list[Candidate] = []
@@ -66,6 +68,8 @@ def candidates(
                 rejected.append(Rejected(row.engine, row.id, device, "", reason, "add one: ./vigie models attach"))
                 continue
             why_not = unavailable(row, device, report, packages, emulation=emulation, platform=platform)
+            if not why_not and row.named and (delegate is None or delegate.device != device):
+                why_not = f"no delegate for a {device} is named", "name its library: runtime.delegate in the twin"
             if why_not:
                 rejected.append(Rejected(row.engine, row.id, device, "", *why_not))
                 continue
@@ -73,7 +77,10 @@ def candidates(
             for name, reason in unsuited.items():
                 rejected.append(Rejected(row.engine, row.id, device, name, reason, _prefers(row)))
             for name in suited:
-                found += _expand(row, device, name, card, report)
+                if row.named and delegate is not None:
+                    found.append(Candidate(row.engine, row.id, device, name, 1, delegate.candidate_options()))
+                else:
+                    found += _expand(row, device, name, card, report)
     return found, rejected
 
 

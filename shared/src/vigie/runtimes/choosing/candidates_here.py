@@ -12,6 +12,7 @@ from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.choosing.candidates import Rejected, candidates
 from vigie.runtimes.choosing.choose import Rejection
+from vigie.runtimes.choosing.named_delegate import NamedDelegate
 from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.engines.plugged_in import plugged_in
 from vigie.runtimes.hardware import probe
@@ -54,13 +55,15 @@ def candidates_here(
     *,
     emulation: bool = False,
     remote: Mapping[str, str] | None = None,
+    delegate: NamedDelegate | None = None,
 ) -> Here:
     """Args: threads: only this many on a CPU; None = one and all that the quota allows, and half of many.
     emulation: software models of devices too, which agree and place as the device would and tell nothing of speed.
     remote: options of the engine ``kserve``, if another machine is to be asked too.
+    delegate: of LiteRT, if one is named.
     """
     report = probe()
-    own, lacking = candidates(report, bundle.card, emulation=emulation)
+    own, lacking = candidates(report, bundle.card, emulation=emulation, delegate=delegate)
     if threads is not None:
         own = pinned(own, threads)
     # How many threads another's engine uses is its own affair: one candidate a variant.
@@ -72,7 +75,10 @@ def candidates_here(
     if remote is not None:
         # Which precision runs there is that machine's affair; the first variant says how to decode.
         others.append(Candidate("kserve", "kserve", "remote", next(iter(bundle.card.variants)), 1, dict(remote)))
-    return Here((*own, *others), tuple(lacking), report.fingerprint_facts())
+    facts = report.fingerprint_facts()
+    if delegate is not None:
+        facts["delegate"] = delegate.fingerprint()
+    return Here((*own, *others), tuple(lacking), facts)
 
 
 def pinned(own: list[Candidate], threads: int) -> list[Candidate]:

@@ -57,7 +57,8 @@ def serve(talk: socket.socket, engine: Engine, tensor_hwc: NDArray[np.uint8], ou
 def failed(error: Exception) -> wire.Failed:
     slug = error.slug if isinstance(error, VigieError) else ""
     reason = getattr(error, "reason", None) or f"{type(error).__name__}: {error}"
-    return wire.Failed(slug, str(reason)[:2000])
+    remedy = getattr(error, "remedy", "")
+    return wire.Failed(slug, f"{reason}; {remedy}"[:2000] if remedy else str(reason)[:2000])
 
 
 def main(argument: str) -> int:

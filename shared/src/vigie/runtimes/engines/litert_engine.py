@@ -1,18 +1,25 @@
-"""LiteRT as an engine: .tflite files on the CPU, by XNNPACK's kernels. Source: ai.google.dev/edge/litert (Python)."""
+"""LiteRT as an engine: .tflite files on the CPU by XNNPACK's kernels, or by a vendor's delegate where one is named.
+
+Source: ai.google.dev/edge/litert (Python).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle
-from vigie.models.card import Adapter, Card
+from vigie.models.card import Card, CardVariant
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.litert_delegate import load_delegate
+from vigie.runtimes.engines.litert_graph import Taken, taken_by_delegates
+from vigie.runtimes.engines.litert_numbers import NumberTypes, number_types_of
 from vigie.runtimes.engines.onnxruntime_session import find_row
 from vigie.runtimes.engines.tensor_adapter import ForeignTensor, TensorAdapter
 from vigie.runtimes.proof import Proof
@@ -22,20 +29,35 @@ from vigie.runtimes.signature import check_tensor
 
 ENGINE = "litert"
 _PROVIDER = "LiteRT:CPU"
-_DELEGATE = "DELEGATE"
+_DELEGATE_ROW = "litert-delegate"
 
 
 class LiteRtEngine:
     """See ``vigie.runtimes.Engine``."""
 
-    def __init__(self, interpreter: Any, card: Card, adapter: Adapter, candidate: Candidate, precision: str) -> None:
+    def __init__(
+        self,
+        interpreter: Any,
+        card: Card,
+        variant: CardVariant,
+        candidate: Candidate,
+        *,
+        delegated: Taken | None = None,
+    ) -> None:
+        """Args: variant: with an adapter. delegated: what the candidate's delegate took; ``None``: it names none."""
+        adapter = variant.adapter
+        if variant.format != "tflite" or adapter is None:
+            reason = "is not a .tflite variant with an adapter in the card"
+            raise EngineError(f"{card.name}/{candidate.variant}", reason, "./vigie models attach adds one")
         self._interpreter = interpreter
-        self._precision = precision
+        self._precision = variant.precision
+        self._delegated = delegated
         self._model = f"{card.name}/{candidate.variant}"
         self.candidate = candidate
         self.variant = candidate.variant
         self.threads = candidate.threads
-        self.provider = _PROVIDER
+        library = candidate.options.get("library", "")
+        self.provider = _PROVIDER if delegated is None else f"LiteRT:{Path(library).name}"
         self.input_shape = (1, card.input.height, card.input.width, 3)
         (source,) = interpreter.get_input_details()
         self._source = int(source["index"])
@@ -54,23 +76,38 @@ class LiteRtEngine:
             raise EngineError(self._model, f"the run failed: {first_line(error)}") from error
 
     def placement(self) -> dict[str, int]:
-        kernels = _kernels(self._interpreter)
-        return {self.provider: len(kernels)} if kernels else {}
+        if self._delegated is not None:
+            found = {self.provider: self._delegated.operators, _PROVIDER: len(self._delegated.left)}
+            return {name: count for name, count in found.items() if count}
+        taken = _taken(self._interpreter)
+        return {self.provider: taken.parts + len(taken.left)} if taken.parts or taken.left else {}
 
     def prove(self) -> Proof:
-        kernels = _kernels(self._interpreter)
-        taken = sum(name == _DELEGATE for name in kernels)
-        left = sorted({name for name in kernels if name != _DELEGATE})
+        taken = self._delegated or _taken(self._interpreter)
+        left = ", ".join(sorted(set(taken.left)))[:200]
         integer = _number_types(self._interpreter).integer_activations
         asked, placed = self.candidate.key, self.placement()
-        own = f"; LiteRT's own kernels: {', '.join(left)[:200]}" if left else ""
-        if self.candidate.options.get("xnnpack") != "0" and not taken:
+        if self._delegated is not None:
+            return self._prove_delegate(self._delegated, left, integer)
+        own = f"; LiteRT's own kernels: {left}" if left else ""
+        if self.candidate.options.get("xnnpack") != "0" and not taken.parts:
             reason = "XNNPACK took no part of the graph; LiteRT's own kernels run it"
             return Proof("partial", asked, placed, 1.0, integer, reason, "export it with types that XNNPACK has")
         if self._precision == "int8" and not integer:
-            reason = "int8 was asked for, and no tensor of the file holds 8-bit integers"
+            reason = "only its weights are in 8 bits: activations are float, and so may be the kernels"
             return Proof("partial", asked, placed, 1.0, integer, reason, "export it with full integer quantization")
-        return Proof("full", asked, placed, 1.0, integer, f"XNNPACK runs {taken} parts of the graph{own}", "")
+        return Proof("full", asked, placed, 1.0, integer, f"XNNPACK runs {taken.parts} parts of the graph{own}", "")
+
+    def _prove_delegate(self, taken: Taken, left: str, integer: int) -> Proof:
+        """Of operators: a delegate does not tell its time. What it left, the CPU runs."""
+        name = self.provider.partition(":")[2]
+        asked, placed = self.candidate.key, self.placement()
+        all_of_them = taken.operators + len(taken.left)
+        reason = f"{name} took {taken.operators} of {all_of_them} operators, in {taken.parts} parts"
+        if left:
+            reason, remedy = f"{reason}; left to the CPU: {left}", "compile or export the file for this delegate"
+            return Proof("partial", asked, placed, None, integer, reason, remedy)
+        return Proof("full", asked, placed, None, integer, reason, "")
 
     def close(self) -> None:
         self._interpreter = None
@@ -80,13 +117,6 @@ class LiteRtEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class NumberTypes(msgspec.Struct, frozen=True):
-    """``integer_activations``: tensors in 8 bits that are computed, as full integer quantization leaves them."""
-
-    integer_activations: int
-    half_weights: int
 
 
 def open_litert(bundle: Bundle, candidate: Candidate, settings: EngineSettings) -> LiteRtEngine:
@@ -100,26 +130,42 @@ def open_litert(bundle: Bundle, candidate: Candidate, settings: EngineSettings) 
             model, "is not a .tflite variant with an adapter in the card", "./vigie models attach adds one"
         )
     own_kernels = candidate.options.get("xnnpack") == "0"
-    interpreter = _interpreter(variant.read().graph, candidate.threads, model, own_kernels=own_kernels)
+    wanted = candidate.options if candidate.provider == _DELEGATE_ROW else None
+    interpreter, delegated = _interpreter(
+        variant.read().graph, candidate.threads, model, own_kernels=own_kernels, delegate=wanted
+    )
     inputs = len(interpreter.get_input_details())
     if inputs != 1:
         raise EngineError(model, f"takes {inputs} inputs, one picture is fed")
-    return LiteRtEngine(interpreter, bundle.card, variant.card.adapter, candidate, variant.precision)
+    return LiteRtEngine(interpreter, bundle.card, variant.card, candidate, delegated=delegated)
 
 
 def foreign_tensors(content: bytes, *, name: str) -> tuple[list[ForeignTensor], list[ForeignTensor]]:
     """Inputs and outputs of a .tflite file. Raises: EngineError: LiteRT refuses it. ProviderError: not installed."""
-    interpreter = _interpreter(content, 1, name)
+    interpreter, _ = _interpreter(content, 1, name)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     return [_foreign(one) for one in inputs], [_foreign(one) for one in outputs]
 
 
 def number_types(content: bytes, *, name: str) -> NumberTypes:
     """What a .tflite file computes in. Raises: as ``foreign_tensors``."""
-    return _number_types(_interpreter(content, 1, name))
+    interpreter, _ = _interpreter(content, 1, name)
+    return _number_types(interpreter)
 
 
-def _interpreter(content: bytes, threads: int, model: str, *, own_kernels: bool = False) -> Any:
+def _interpreter(
+    content: bytes,
+    threads: int,
+    model: str,
+    *,
+    own_kernels: bool = False,
+    delegate: Mapping[str, str] | None = None,
+) -> tuple[Any, Taken | None]:
+    """LiteRT's interpreter, ready to run, and what the delegate took of the graph.
+
+    Args: delegate: a candidate's options that name it.
+    Raises: ProviderError: the delegate is refused, or took nothing. EngineError: the file is.
+    """
     try:
         litert = import_litert()
     except ImportError as error:
@@ -127,27 +173,33 @@ def _interpreter(content: bytes, threads: int, model: str, *, own_kernels: bool 
             model, "ai-edge-litert is not installed here", "install ai-edge-litert (vigie[litert])"
         ) from error
     kinds = litert.OpResolverType
+    loaded = [] if delegate is None else [load_delegate(litert, model, delegate)]
+    delegated = None
     try:
         interpreter = litert.Interpreter(
             model_content=content,
             num_threads=threads,
             experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if own_kernels else kinds.AUTO,
+            experimental_delegates=loaded or None,
         )
+        if delegate is not None:
+            delegated = _taken(interpreter)  # before XNNPACK, which comes with the allocation, takes what is left
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise EngineError(model, f"LiteRT refuses it: {first_line(error)}") from error
-    return interpreter
+        with_it = "" if delegate is None else f" with delegate {delegate.get('library')}"
+        raise EngineError(model, f"LiteRT refuses it{with_it}: {first_line(error)}") from error
+    if delegated is not None and not delegated.operators:
+        reason = (
+            f"delegate {(delegate or {}).get('library')}: took no operator of the file; the CPU would run all of it"
+        )
+        raise ProviderError(model, reason, "compile or export the file for this delegate")
+    return interpreter, delegated
 
 
 def _number_types(interpreter: Any) -> NumberTypes:
-    written = {int(tensor) for one in getattr(interpreter, "_get_ops_details", list)() for tensor in one["outputs"]}
-    integer = half = 0
-    for one in interpreter.get_tensor_details():
-        kind = np.dtype(one["dtype"])
-        if kind in (np.int8, np.uint8) and int(one["index"]) in written:
-            integer += 1
-        half += kind == np.float16 and int(one["index"]) not in written
-    return NumberTypes(integer, half)
+    operators: list[dict[str, Any]] = getattr(interpreter, "_get_ops_details", list)()
+    inputs = [int(one["index"]) for one in interpreter.get_input_details()]
+    return number_types_of(interpreter.get_tensor_details(), operators, inputs)
 
 
 def _foreign(detail: dict[str, Any]) -> ForeignTensor:
@@ -161,25 +213,7 @@ def _foreign(detail: dict[str, Any]) -> ForeignTensor:
     )
 
 
-def _kernels(interpreter: Any) -> list[str]:
-    """Operators that are executed; a delegate stands for the part of the graph that it took.
-
-    LiteRT lists the delegates beside the operators that they replaced, so the list is walked from the outputs back: who
-    writes a tensor is the delegate, where there is one. The list is an internal member; without it nothing is told.
-    """
-    details = getattr(interpreter, "_get_ops_details", None)
-    if details is None:
-        return []
-    writers: dict[int, dict[str, Any]] = {}
-    for one in details():
-        for tensor in one["outputs"]:
-            if one["op_name"] == _DELEGATE or int(tensor) not in writers:
-                writers[int(tensor)] = one
-    wanted = [int(one["index"]) for one in interpreter.get_output_details()]
-    executed: dict[int, str] = {}
-    while wanted:
-        writer = writers.get(wanted.pop())
-        if writer is not None and int(writer["index"]) not in executed:
-            executed[int(writer["index"])] = str(writer["op_name"])
-            wanted += [int(tensor) for tensor in writer["inputs"]]
-    return list(executed.values())
+def _taken(interpreter: Any) -> Taken:
+    """LiteRT's list is an internal member; without it nothing is told."""
+    details: list[dict[str, Any]] = getattr(interpreter, "_get_ops_details", list)()
+    return taken_by_delegates(details, [int(one["index"]) for one in interpreter.get_output_details()])

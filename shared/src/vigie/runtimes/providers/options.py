@@ -16,6 +16,8 @@ def check_options(row: Row, options: Mapping[str, str]) -> None:
     Raises: ProviderOptionError: an unknown option, with the nearest known one; a value out of its range or choices.
     """
     for name, value in options.items():
+        if row.own_options and name.startswith(row.own_options):
+            continue
         known = row.options.get(name)
         if known is None:
             raise ProviderOptionError(row.id, name, _unknown(name, row))

@@ -66,6 +66,8 @@ class Row(msgspec.Struct, frozen=True):
     ``cache``: options that keep compiled models in ``{folder}``. ``context``: compiled ahead of time (EPContext).
     ``preload``: libraries of pip's packages, which the loader does not find by itself; in the order of loading.
     ``vulkan``: the device is one of Vulkan's adapters, which say whether it is real.
+    ``named``: there is no candidate until the configuration names its library; ``own_options``: options with this
+    prefix are the library's own, unchecked.
     ``create_options``: what IoT Edge's createOptions must hold beside the image. ``platform``: ``sys.platform``.
     """
 
@@ -96,6 +98,8 @@ class Row(msgspec.Struct, frozen=True):
     context: bool = False
     preload: tuple[str, ...] = ()
     vulkan: bool = False
+    named: bool = False
+    own_options: str = ""
     create_options: Mapping[str, object] = {}
     remarks: str = ""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vigie_devkit.commands.models.arguments import add_verb_parser, count, say
 
 if TYPE_CHECKING:
+    from vigie.runtimes.choosing.named_delegate import NamedDelegate
     from vigie.runtimes.choosing.objective import Objective
 
 EXAMPLE = "./vigie models bench conveyor-parts --objective latency"
@@ -27,6 +29,10 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("--emulation", action="store_true", help="software models of devices too; speed says nothing")
     verb.add_argument("--remote", metavar="URL", help="an inference server that has the model too (docs/runtimes.md)")
     verb.add_argument("--remote-model", metavar="NAME", help="its name on that server (default: the bundle's)")
+    verb.add_argument("--delegate", metavar="FILE", help="a vendor's delegate library for .tflite variants")
+    verb.add_argument(
+        "--delegate-option", metavar="NAME=VALUE", action="append", default=[], help="for --delegate; may be repeated"
+    )
     verb.add_argument(
         "--mlperf",
         choices=("single-stream", "multi-stream", "offline"),
@@ -52,14 +58,24 @@ def _bench(args: argparse.Namespace) -> int:
     remote = None
     if args.remote:
         remote = {"url": args.remote, "model": args.remote_model or load_bundle(folder).card.name}
+    besides = _Besides(remote, _delegate(args))
     if args.mlperf:
-        return _mlperf(args, folder, objective, remote)
-    result = bench_bundle(folder, objective, processes=args.processes, say=say, emulation=args.emulation, remote=remote)
+        return _mlperf(args, folder, objective, besides)
+    result = bench_bundle(
+        folder, objective, processes=args.processes, say=say, emulation=args.emulation, **besides._asdict()
+    )
     print(msgspec.json.encode(result).decode() if args.json else describe(result))
     return 0 if result.chosen is not None else 1
 
 
-def _mlperf(args: argparse.Namespace, folder: Path, objective: Objective, remote: dict[str, str] | None) -> int:
+class _Besides(NamedTuple):
+    """Candidates beside this machine's own."""
+
+    remote: dict[str, str] | None
+    delegate: NamedDelegate | None
+
+
+def _mlperf(args: argparse.Namespace, folder: Path, objective: Objective, besides: _Besides) -> int:
     import msgspec
 
     from vigie.models import load_bundle
@@ -70,16 +86,36 @@ def _mlperf(args: argparse.Namespace, folder: Path, objective: Objective, remote
     if key is None:
         kind = "latency" if args.mlperf == "single-stream" else "throughput"
         wanted = msgspec.structs.replace(objective, kind=kind)
-        found = bench_bundle(folder, wanted, processes=args.processes, say=say, emulation=args.emulation, remote=remote)
+        found = bench_bundle(
+            folder, wanted, processes=args.processes, say=say, emulation=args.emulation, **besides._asdict()
+        )
         if (key := found.chosen) is None:
             say("no candidate may serve; the same command without --mlperf says why")
             return 1
-    candidate = candidate_named(bundle, key, emulation=args.emulation, remote=remote)
+    candidate = candidate_named(bundle, key, emulation=args.emulation, **besides._asdict())
     logs = args.logs or Path("mlperf-logs") / f"{bundle.card.name}-{args.mlperf}"
     say(f"{key}: {args.mlperf} for {args.seconds} s")
     result = run_loadgen(bundle, candidate, args.mlperf, seconds=args.seconds, logs=logs)
     print(msgspec.json.encode(result).decode() if args.json else describe(result))
     return 0
+
+
+def _delegate(args: argparse.Namespace) -> NamedDelegate | None:
+    """Who types the path of a library may load it: its folder is allowed for the engines of this command."""
+    from vigie.runtimes.choosing.named_delegate import NamedDelegate
+    from vigie.runtimes.engines.litert_delegate import VARIABLE
+    from vigie_devkit.local.errors import LocalError
+
+    wrong = [text for text in args.delegate_option if not text.partition("=")[0] or "=" not in text]
+    if wrong or (args.delegate_option and not args.delegate):
+        wanted = f"expected NAME=VALUE, got {wrong[0]!r}" if wrong else "is for --delegate, which names the library"
+        raise LocalError(f"--delegate-option: {wanted}")
+    if not args.delegate:
+        return None
+    library = Path(args.delegate).resolve()
+    os.environ.setdefault(VARIABLE, str(library.parent))
+    options = {name: value for name, _, value in (text.partition("=") for text in args.delegate_option)}
+    return NamedDelegate(str(library), "NPU", options)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
