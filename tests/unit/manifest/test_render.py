@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from vigie.contracts.names import MODULES
+from vigie_devkit.images.catalogue import HARDWARE_KEYS
 from vigie_devkit.manifest.content import create_options, edge_modules
 from vigie_devkit.manifest.dotenv import read_dotenv
 from vigie_devkit.manifest.errors import ManifestError
@@ -25,7 +26,12 @@ TEMPLATE: dict[str, Any] = json.loads((ROOT / "deployment.template.json").read_t
 FILES = module_files(ROOT / "modules")
 HARDWARE = read_hardware(ROOT / "deploy/hardware")
 PLATFORMS = platforms(FILES)
-VALUES = {"CONTAINER_REGISTRY_SERVER": "r.example.com/vigie", "RENDER_GID": "993", "FASTRPC_GID": "995"}
+VALUES = {
+    "CONTAINER_REGISTRY_SERVER": "r.example.com/vigie",
+    "RENDER_GID": "993",
+    "FASTRPC_GID": "995",
+    "APEX_GID": "991",
+}
 
 
 def target(platform: str = "amd64", hardware: str | None = None, tag: str | None = None, **values: str) -> Target:
@@ -63,7 +69,7 @@ def test_every_class_of_hardware_renders_to_a_manifest_without_a_finding(name: s
     options = create_options("inference", edge_modules(manifest)["inference"]["settings"])
     assert options["HostConfig"]["ReadonlyRootfs"] is True
     assert options["User"] == "1253:1250"
-    for key in HARDWARE[name].modules["inference"]["HostConfig"]:
+    for key in HARDWARE[name].modules.get("inference", {}).get("HostConfig", {}):
         assert key in options["HostConfig"]
 
 
@@ -74,10 +80,20 @@ def test_a_class_of_hardware_touches_no_module_that_does_not_use_it() -> None:
     assert edge_modules(plain)["inference"] != edge_modules(gpu)["inference"]
 
 
-def test_each_platform_has_at_most_one_default_class() -> None:
+def test_each_key_of_the_catalogue_has_one_default_class_and_no_class_a_key_that_no_image_has() -> None:
     named = [platform for one in HARDWARE.values() for platform in one.platforms]
     assert len(named) == len(set(named))
-    assert set(named) <= set(PLATFORMS)
+    assert set(named) == set(HARDWARE_KEYS) == set(PLATFORMS)
+
+
+@pytest.mark.parametrize("key", HARDWARE_KEYS)
+def test_each_key_has_a_layer_with_its_own_image_and_what_its_class_adds(key: str) -> None:
+    found = choose_hardware(HARDWARE, key, None)
+    assert found is not None
+    text = json.dumps(layer(render(TEMPLATE, target(key)), ["inference"]))
+    assert f"vigie-inference:0.1.0-{key}" in text
+    for device in found.modules.get("inference", {}).get("HostConfig", {}).get("Devices", []):
+        assert device["PathOnHost"] in text
 
 
 def test_options_in_pieces_are_put_together_again_as_they_were() -> None:
@@ -164,7 +180,7 @@ def test_merging_hardware_joins_lists_and_keeps_what_was_there() -> None:
 
 
 def test_an_unknown_class_of_hardware_names_those_that_are_known() -> None:
-    with pytest.raises(ManifestError, match="'tpu' is unknown; use one of intel-gpu"):
+    with pytest.raises(ManifestError, match="'tpu' is unknown; use one of cpu, edge-tpu, intel-gpu"):
         choose_hardware(HARDWARE, "amd64", "tpu")
 
 
