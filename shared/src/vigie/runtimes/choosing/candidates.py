@@ -142,7 +142,7 @@ def _hardware(row: Row, device: str, report: HardwareReport) -> tuple[str, str] 
     if found is None:
         # A row that takes even a GPU of unknown make takes any.
         wanted = "GPU" if "gpu-other" in ids else " or ".join(dict.fromkeys(_WORDS[id_] for id_ in ids))
-        return f"there is no {wanted}", ""
+        return f"there is no {wanted}" + (": neither /dev/dri nor Vulkan shows one" if row.vulkan else ""), ""
     return None if found.usable else (found.why_not, found.remedy)
 
 
