@@ -38,14 +38,15 @@ def fill(folder: Path, leave: int) -> None:
     with (folder / _FILLER).open("wb", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
             try:
-                while _room(folder) - size >= leave:
+                while room(folder) - size >= leave:
                     file.write(b"\0" * size)
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
 
 
-def _room(folder: Path) -> int:
+def room(folder: Path) -> int:
+    """Bytes that are free there."""
     free = os.statvfs(folder)
     return free.f_bavail * free.f_frsize
 

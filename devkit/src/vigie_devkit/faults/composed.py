@@ -168,6 +168,8 @@ def starting(
         environment = {
             **images.environment(),
             "VIGIE_CAMERA": f"synthetic://conveyor?seed={seed}&fps={FPS}",
+            "VIGIE_CAMERA_FILE": "",  # whatever a developer has set for a composition of their own
+            "VIGIE_MODEL": "",
             "VIGIE_PAGE_PORT": "0",
             "VIGIE_METRICS_PORT": "0",  # any free one
             **dict(setup.environment),
