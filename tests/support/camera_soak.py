@@ -23,7 +23,7 @@ from typing import Any
 from support.camera_module import CameraModule, camera_module
 from support.rtsp import RtspServer, rtsp_server
 from support.web_camera import web_camera
-from vigie_devkit.faults.slopes import Sample, describe, slopes
+from vigie_devkit.faults.slopes import ProcessSample, describe, slopes
 
 BACK_WITHIN_S = 90.0
 SAMPLE_S = 15.0
@@ -127,7 +127,7 @@ async def soak(minutes: float, folder: Path) -> int:
             faults = Faults(module, sources, {"door": door, "gate": gate})
             for name in GOOD:
                 await faults.back(name, "start")
-            samples: list[Sample] = []
+            samples: list[ProcessSample] = []
             began = sampled = time.monotonic()
             while (now := time.monotonic()) - began < minutes * 60:
                 await faults.one()
@@ -138,14 +138,14 @@ async def soak(minutes: float, folder: Path) -> int:
                 if now - sampled >= SAMPLE_S:
                     sampled = now
                     mine, children = held()
-                    samples.append(Sample(now - began, "camera", os.getpid(), mine))
-                    samples.append(Sample(now - began, "children", os.getpid(), {"threads": float(children)}))
+                    samples.append(ProcessSample(now - began, "camera", os.getpid(), mine))
+                    samples.append(ProcessSample(now - began, "children", os.getpid(), {"threads": float(children)}))
                 await asyncio.sleep(random.uniform(0, 3))
     silent.close()
     return report(faults, samples, (time.monotonic() - began) / 60)
 
 
-def report(faults: Faults, samples: list[Sample], minutes: float) -> int:
+def report(faults: Faults, samples: list[ProcessSample], minutes: float) -> int:
     what = ", ".join(f"{kind} {count}" for kind, count in sorted(faults.counts.items()))
     print(f"{minutes:.1f} minutes, {sum(faults.counts.values())} faults: {what}\n")
     found = slopes(samples)

@@ -15,7 +15,7 @@ from vigie.runtimes.choosing.candidates_here import Here
 from vigie.runtimes.choosing.decision_cache import CachedDecision
 from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.engines.opening import is_safe
-from vigie.runtimes.measuring.measurement import Failure, Measured, Trial
+from vigie.runtimes.measuring.measurement import Failure, Measured, ProcessTrial
 from vigie_inference.config import InferenceConfig
 from vigie_inference.control.effects import (
     Decide,
@@ -69,7 +69,7 @@ def a_wish(loaded: LoadedBundle, objective: Objective | None = None, **runtime: 
 
 
 def figures(candidate: Candidate, ms: float) -> Measured:
-    trial = Trial(
+    trial = ProcessTrial(
         load_s=0.1, first_ms=ms, runs=9, p50_ms=ms, p95_ms=ms, p99_ms=ms, per_s=1000 / ms, cpu_ms=ms, pss_mb=9.0
     )
     return Measured(candidate, (trial,) * 3)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from vigie_edgehub.message import Message, Target
 from vigie_edgehub.mqtt.packets import PubAck, Publish
 from vigie_edgehub.state.core import HubState
-from vigie_edgehub.state.effects import Answer, Close, Deliver, Effect, Send, Settle, Store, Upstream
+from vigie_edgehub.state.effects import AnswerCall, Close, Deliver, Effect, Send, SendUpstream, Settle, Store
 from vigie_edgehub.state.sessions import ClientLink
 from vigie_edgehub.state.settings import HubSettings
 
@@ -115,14 +115,14 @@ __all__ = [
     "DAY",
     "DEVICE",
     "INPUTS",
-    "Answer",
+    "AnswerCall",
     "Close",
     "Rules",
+    "SendUpstream",
     "Settle",
     "Store",
     "Target",
     "To",
-    "Upstream",
     "deliveries",
     "of_kind",
     "pubacks",

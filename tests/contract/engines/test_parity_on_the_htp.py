@@ -17,7 +17,7 @@ from support.quantized import conveyor_frames, fitted, with_quantized
 from vigie.models import Bundle, load_bundle
 from vigie.models.reference import read_reference
 from vigie.runtimes import Candidate, EngineSettings, open_engine
-from vigie.runtimes.parity import Parity, judge
+from vigie.runtimes.parity import ParityResult, judge
 from vigie_devkit.models import import_model
 
 EMULATED_TIMEOUT_S = 1500
@@ -48,7 +48,7 @@ def conveyor(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return with_quantized(shipped, folder, ["a16w8"], conveyor_frames(shipped, 4))
 
 
-def judged(bundle: Bundle, candidate: Candidate) -> Parity:
+def judged(bundle: Bundle, candidate: Candidate) -> ParityResult:
     pairs = [(pair.tensor_hwc, pair.outputs) for pair in read_reference(bundle)[:1]]
     with open_engine(bundle, candidate, settings=EngineSettings(strict=True)) as engine:
         return judge(bundle.card, engine.run, pairs)

@@ -20,7 +20,7 @@ from vigie.models import Bundle, load_bundle
 from vigie.models.reference import read_reference
 from vigie.runtimes import Candidate, Engine, EngineSettings, open_engine
 from vigie.runtimes.engines.remote import engine as remote_engine
-from vigie.runtimes.engines.remote.client import NETWORKS_VARIABLE, RemoteError, Target
+from vigie.runtimes.engines.remote.client import NETWORKS_VARIABLE, RemoteError, ServerAddress
 from vigie_devkit.models.importer import import_model
 
 if TYPE_CHECKING:
@@ -144,4 +144,4 @@ def test_the_token_goes_by_tls_only_and_only_to_a_certificate_that_is_trusted(
 @pytest.mark.parametrize("url", ["grpc://10.0.0.7", "grpc://10.0.0.7:8001/v2", "grpcs://me@10.0.0.7:8001"])
 def test_a_url_of_grpc_is_a_host_and_a_port(url: str) -> None:
     with pytest.raises(RemoteError):
-        Target.of(url)
+        ServerAddress.of(url)

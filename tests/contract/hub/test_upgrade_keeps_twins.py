@@ -9,7 +9,7 @@ from typing import Any
 from support.hub import HubProcess
 from support.service_side import served_hub
 from vigie_devkit.manifest.images import module_files
-from vigie_devkit.manifest.render import Target, render
+from vigie_devkit.manifest.render import RenderTarget, render
 
 ROOT = Path(__file__).parents[3]
 CAMERAS = {"dock-1": {"source": "rtsp://operator:${DOCK_1_PASSWORD}@192.0.2.10/stream1"}}
@@ -19,7 +19,7 @@ SETTINGS = {"camera": {"cameras": CAMERAS}, "inference": {"score": 0.4}, "sync":
 def rendered(tag: str) -> dict[str, Any]:
     template = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))
     values = {"CONTAINER_REGISTRY_SERVER": "r.example.com"}
-    return render(template, Target("amd64", module_files(ROOT / "modules"), values, tag=tag))
+    return render(template, RenderTarget("amd64", module_files(ROOT / "modules"), values, tag=tag))
 
 
 def desired(hub: HubProcess, module: str) -> dict[str, Any]:

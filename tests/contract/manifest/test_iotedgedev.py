@@ -20,7 +20,7 @@ from vigie_devkit.local.ownership import claim_home
 from vigie_devkit.local.paths import home_folder
 from vigie_devkit.manifest.hardware import NONE, choose_hardware
 from vigie_devkit.manifest.images import module_files, platforms
-from vigie_devkit.manifest.render import Target, render
+from vigie_devkit.manifest.render import RenderTarget, render
 
 VERSION = "3.3.9"
 ROOT = Path(__file__).parents[3]
@@ -81,7 +81,7 @@ def test_genconfig_makes_the_manifest_that_render_makes(iotedgedev: Path, soluti
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Validation for all createOptions passed" in ended.stdout
     theirs = json.loads((solution / f"config/deployment.{platform}.json").read_text(encoding="utf-8"))
-    target = Target(
+    target = RenderTarget(
         platform, FILES, {"CONTAINER_REGISTRY_SERVER": REGISTRY}, hardware=choose_hardware({}, platform, NONE)
     )
     assert theirs == render(TEMPLATE, target)

@@ -11,7 +11,7 @@ import pytest
 
 from support.file_server import Behaviour, serve
 from vigie.errors import DownloadError, DownloadRefusedError
-from vigie.models.download import Conduct, Wanted, download
+from vigie.models.download import Conduct, ExpectedFile, download
 from vigie_edgehub.shell.certificates import Certificates
 
 CONTENT = random.Random(1).randbytes(700_000)
@@ -22,7 +22,7 @@ def quiet(_line: str) -> None:
 
 
 def get(url: str, folder: Path, content: bytes = CONTENT) -> bytes:
-    wanted = Wanted(url, hashlib.sha256(content).hexdigest(), len(content))
+    wanted = ExpectedFile(url, hashlib.sha256(content).hexdigest(), len(content))
     return download(wanted, folder, Conduct(quiet, pause=lambda _s: None)).read_bytes()
 
 
@@ -152,7 +152,7 @@ def test_a_few_redirects_are_followed_and_endless_ones_are_not(tmp_path: Path, h
 
 def test_a_server_that_stalls_has_broken_off_and_the_next_attempt_goes_on_there(tmp_path: Path) -> None:
     does = Behaviour(CONTENT, stalls=[300_000])
-    wanted = Wanted("", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+    wanted = ExpectedFile("", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
     with serve(does) as url:
         wanted = replace(wanted, url=url)
         conduct = Conduct(quiet, pause=lambda _s: None, silent_s=0.5)

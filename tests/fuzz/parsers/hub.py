@@ -103,7 +103,7 @@ def manifests(_: Path) -> tuple[Mutations, Call]:
     from vigie_devkit.manifest.images import module_files
     from vigie_devkit.manifest.json_text import parse_json
     from vigie_devkit.manifest.lint import lint
-    from vigie_devkit.manifest.render import Target as Platform
+    from vigie_devkit.manifest.render import RenderTarget as Platform
     from vigie_devkit.manifest.render import render
 
     files = module_files(ROOT / "modules")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vigie.audit.chain import Verdict, verify
+from vigie.audit.chain import ChainVerdict, verify
 from vigie.audit.journal import Journal, log_files, read_head
 from vigie.audit.record import AuditEntry, method_entry
 
@@ -27,14 +27,14 @@ def fill(folder: Path, count: int, **limits: int) -> None:
     writer.close()
 
 
-def verdict(folder: Path) -> Verdict:
+def verdict(folder: Path) -> ChainVerdict:
     return verify([(name, (folder / name).read_bytes()) for name in log_files(folder)], read_head(folder))
 
 
 def test_a_restart_goes_on_where_the_log_ended(tmp_path: Path) -> None:
     fill(tmp_path, 3)
     fill(tmp_path, 2)
-    assert verdict(tmp_path) == Verdict(5, 1, read_head(tmp_path), ())  # type: ignore[arg-type]
+    assert verdict(tmp_path) == ChainVerdict(5, 1, read_head(tmp_path), ())  # type: ignore[arg-type]
     assert (tmp_path / "audit-000001.jsonl").stat().st_mode & 0o777 == 0o600
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vigie.audit.chain import Verdict, verify
+from vigie.audit.chain import ChainVerdict, verify
 from vigie.audit.journal import Journal, log_files, read_head
 from vigie.audit.record import AuditEntry, method_entry
 from vigie.audit.upstream import AuditUpstream
@@ -28,7 +28,7 @@ def fill(folder: Path, count: int, seals: Seals, **limits: int) -> None:
     writer.close()
 
 
-def judged(folder: Path, seals: Seals) -> Verdict:
+def judged(folder: Path, seals: Seals) -> ChainVerdict:
     return verify([(name, (folder / name).read_bytes()) for name in log_files(folder)], read_head(folder), seals=seals)
 
 

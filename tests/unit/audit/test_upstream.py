@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.mean_hub import until
-from vigie.audit.chain import BEGIN, Head, Line, read_line
+from vigie.audit.chain import BEGIN, ChainLine, Head, read_line
 from vigie.audit.journal import Journal, log_files, read_head
 from vigie.audit.record import AuditEntry, Change
 from vigie.audit.upstream import SENT_FILE, AuditUpstream, fitting, lines_after
@@ -177,9 +177,9 @@ def test_nothing_is_sent_of_a_module_without_a_log(module: Module) -> None:
     assert module.output.taken == []
 
 
-def line(n: int, name: str = "a", prev: str = BEGIN) -> tuple[Line, bytes]:
+def line(n: int, name: str = "a", prev: str = BEGIN) -> tuple[ChainLine, bytes]:
     sum_ = f"{n:062x}{name * 2}"
-    return Line(n=n, at="", module="m", boot="b", entry=AuditEntry(kind="start"), prev=prev, sum=sum_), b"x" * 10
+    return ChainLine(n=n, at="", module="m", boot="b", entry=AuditEntry(kind="start"), prev=prev, sum=sum_), b"x" * 10
 
 
 @pytest.mark.parametrize(("limit", "numbers"), [(25, [1, 2]), (10, [1]), (1000, [1, 2, 3])])

@@ -10,7 +10,7 @@ import pytest
 from vigie_devkit.faults.account import Account
 from vigie_devkit.faults.page import PROCESSES, made_by, marks, put_into, table
 from vigie_devkit.faults.registry import all_faults
-from vigie_devkit.faults.slopes import WARM_UP_S, Sample, slopes
+from vigie_devkit.faults.slopes import WARM_UP_S, ProcessSample, slopes
 from vigie_devkit.faults.trial import Result
 
 
@@ -54,7 +54,7 @@ def test_what_arrived_is_counted(
     )
 
 
-def series(per_hour: float, *, noise: float = 0.5, restarts: int = 3, name: str = "sync") -> list[Sample]:
+def series(per_hour: float, *, noise: float = 0.5, restarts: int = 3, name: str = "sync") -> list[ProcessSample]:
     """Two hours of samples; a process starts anew with another level each time."""
     dice = random.Random(4)
     samples = []
@@ -62,7 +62,7 @@ def series(per_hour: float, *, noise: float = 0.5, restarts: int = 3, name: str 
         at_s = number * 15.0
         pid = number * restarts // 480
         level = 60.0 + 20.0 * pid + per_hour * (at_s / 3600) + dice.gauss(0, noise)
-        samples.append(Sample(at_s, name, pid, {"memory_mb": level}))
+        samples.append(ProcessSample(at_s, name, pid, {"memory_mb": level}))
     return samples
 
 
@@ -75,7 +75,7 @@ def test_a_leak_is_found_over_restarts_and_the_levels_of_restarts_are_no_leak() 
 
 
 def test_the_first_minutes_of_a_process_are_not_judged() -> None:
-    rising = [Sample(at, "hub", 1, {"threads": at / 10}) for at in range(0, int(WARM_UP_S), 15)]
+    rising = [ProcessSample(at, "hub", 1, {"threads": at / 10}) for at in range(0, int(WARM_UP_S), 15)]
     [found] = slopes(rising)
     assert (found.per_hour, found.grows) == (None, False)
 

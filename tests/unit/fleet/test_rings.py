@@ -23,7 +23,7 @@ from vigie_edgehub.manifest import parse_manifest
 from vigie_edgehub.service.query import parse_query
 from vigie_inference.config import InferenceConfig
 from vigie_inference.update.report import UpdateState
-from vigie_inference.update.wish import Wanted, wanted_of
+from vigie_inference.update.wish import UpdateRequest, request_of
 
 ROOT = Path(__file__).parents[3]
 FLEET = ROOT / "deploy/fleet"
@@ -48,14 +48,14 @@ class Device:
         self.state = UpdateState()
 
     def take(self, desired: dict[str, Any]) -> None:
-        wanted = wanted_of(msgspec.convert(desired, InferenceConfig))
+        wanted = request_of(msgspec.convert(desired, InferenceConfig))
         key = wanted.key if wanted else ""
         if not self.online or key == self._seen:
             return
         self._seen = key
         self.state = self._answer(wanted) if wanted else UpdateState()
 
-    def _answer(self, wanted: Wanted) -> UpdateState:
+    def _answer(self, wanted: UpdateRequest) -> UpdateState:
         release = wanted.release
         self.asked.add(release.version)
         return UpdateState(

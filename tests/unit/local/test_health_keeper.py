@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 from vigie import health_restarts
-from vigie_devkit.local.health_keeper import SILENT_FOR_S, STALLED_FOR_S, Answer, HealthKeeper
+from vigie_devkit.local.health_keeper import SILENT_FOR_S, STALLED_FOR_S, HealthAnswer, HealthKeeper
 from vigie_devkit.local.health_watch import HealthWatch
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.supervisor import Program, Supervisor
 
-WELL = Answer(well=True)
-STALLED = Answer(well=False, reason='{"stalled":{"inference.infer":"no progress for 61.0 s"}}')
-SILENT = Answer(well=False, reason="no answer", silent=True)
+WELL = HealthAnswer(well=True)
+STALLED = HealthAnswer(well=False, reason='{"stalled":{"inference.infer":"no progress for 61.0 s"}}')
+SILENT = HealthAnswer(well=False, reason="no answer", silent=True)
 
 SERVES = """
 import http.server, json, os, pathlib, sys

@@ -23,7 +23,7 @@ from vigie_devkit.manifest.images import module_files
 from vigie_devkit.manifest.lint import Assumptions, lint
 from vigie_devkit.manifest.lint.deployment import take_apart
 from vigie_devkit.manifest.lint.secrets import places
-from vigie_devkit.manifest.render import Target, render
+from vigie_devkit.manifest.render import RenderTarget, render
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / name for name in ("docs/deploy.md", "docs/manifest.md", "docs/troubleshooting.md", "deploy/README.md")]
@@ -155,7 +155,7 @@ def test_a_secret_that_the_page_writes_reaches_the_camera_module() -> None:
     written = re.findall(r"install -m (\d+) -g (\d+) /dev/stdin (\S+)/([A-Z0-9_]+)$", text, re.MULTILINE)
     assert written
     values = {"CONTAINER_REGISTRY_SERVER": "r.example.com"}
-    content = render(TEMPLATE, Target("amd64", module_files(ROOT / "modules"), values))
+    content = render(TEMPLATE, RenderTarget("amd64", module_files(ROOT / "modules"), values))
     camera = take_apart(content).modules["camera"]
     binds = dict(bind.split(":", 1) for bind in camera.host.host["Binds"])
     for mode, group, folder, _ in written:
@@ -194,7 +194,7 @@ def test_desired_properties_that_the_page_sets_are_accepted_by_the_camera() -> N
 def test_a_patch_leaves_a_manifest_without_a_finding(path: Path) -> None:
     patched = merge(TEMPLATE, json.loads(path.read_text(encoding="utf-8")))
     values = {"CONTAINER_REGISTRY_SERVER": "r.example.com", "PROXY": "http://p:3128"}
-    found = lint(render(patched, Target("arm64v8", module_files(ROOT / "modules"), values)))
+    found = lint(render(patched, RenderTarget("arm64v8", module_files(ROOT / "modules"), values)))
     # It opens folders and never says anything to the hub.
     assert [one for one in found if "messages of module 'open-state'" not in one.what] == []
 
@@ -212,7 +212,7 @@ def test_the_audit_of_every_module_goes_upstream_with_its_patch() -> None:
     assert {module.environment("VIGIE_AUDIT_UPSTREAM", "off") for module in modules.values()} == {"on"}
     del patched["modulesContent"]["$edgeHub"]["properties.desired"]["routes"]["auditOfSync"]
     values = {"CONTAINER_REGISTRY_SERVER": "r.example.com"}
-    found = lint(render(patched, Target("arm64v8", module_files(ROOT / "modules"), values)))
+    found = lint(render(patched, RenderTarget("arm64v8", module_files(ROOT / "modules"), values)))
     assert [(one.rule, one.path.rpartition(".modules.")[2]) for one in found] == [
         ("audit-nowhere", "sync.env.VIGIE_AUDIT_UPSTREAM")
     ]
@@ -230,7 +230,9 @@ def test_the_patch_of_the_device_key_gives_it_to_every_module_and_takes_no_folde
 
 def test_the_folder_of_secrets_that_the_page_makes_is_the_one_that_the_camera_gets_read_only() -> None:
     made = re.search(r"install -d \S+ \S+ -g 1250 (/\S+)", (ROOT / "docs/deploy.md").read_text(encoding="utf-8"))
-    rendered = render(TEMPLATE, Target("amd64", module_files(ROOT / "modules"), {"CONTAINER_REGISTRY_SERVER": "r.io"}))
+    rendered = render(
+        TEMPLATE, RenderTarget("amd64", module_files(ROOT / "modules"), {"CONTAINER_REGISTRY_SERVER": "r.io"})
+    )
     mounts = {
         name: [(place.source, place.target, place.read_only) for place in places(module) if "secret" in place.target]
         for name, module in take_apart(rendered).modules.items()

@@ -19,7 +19,7 @@ from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.explain import explain, message_for
 from vigie_devkit.manifest.images import module_files
 from vigie_devkit.manifest.lint import Finding, lint
-from vigie_devkit.manifest.render import Target, render
+from vigie_devkit.manifest.render import RenderTarget, render
 from vigie_edgehub.routes.config import parse_edgehub_desired
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +29,7 @@ TEMPLATE["modulesContent"]["camera"]["properties.desired"]["cameras"] = {
     "dock": {"source": "synthetic://conveyor?fps=5", "slots": 4, "fps": 5}
 }
 FILES = module_files(ROOT / "modules")
-TARGET = Target("amd64", FILES, {"CONTAINER_REGISTRY_SERVER": "r.example.com"})
+TARGET = RenderTarget("amd64", FILES, {"CONTAINER_REGISTRY_SERVER": "r.example.com"})
 STRANGE: list[Any] = [
     None,
     True,

@@ -17,7 +17,7 @@ from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.hardware import NONE, add_hardware, choose_hardware, read_hardware
 from vigie_devkit.manifest.images import module_files, platforms
 from vigie_devkit.manifest.lint import lint
-from vigie_devkit.manifest.render import Target, layer, render, split_options
+from vigie_devkit.manifest.render import RenderTarget, layer, render, split_options
 from vigie_edgehub.manifest import parse_manifest
 from vigie_edgehub.routes import parse_edgehub_desired
 
@@ -34,8 +34,8 @@ VALUES = {
 }
 
 
-def target(platform: str = "amd64", hardware: str | None = None, tag: str | None = None, **values: str) -> Target:
-    return Target(platform, FILES, {**VALUES, **values}, tag, choose_hardware(HARDWARE, platform, hardware))
+def target(platform: str = "amd64", hardware: str | None = None, tag: str | None = None, **values: str) -> RenderTarget:
+    return RenderTarget(platform, FILES, {**VALUES, **values}, tag, choose_hardware(HARDWARE, platform, hardware))
 
 
 def changed(**environment: str) -> dict[str, Any]:
@@ -137,14 +137,16 @@ def test_a_secret_of_a_camera_stays_a_name_even_where_it_has_a_value() -> None:
     ],
     ids=["no value", "no module", "no platform", "no modules", "no manifest"],
 )
-def test_what_cannot_be_rendered_says_where_and_what_to_do(content: dict[str, Any], at: Target, text: str) -> None:
+def test_what_cannot_be_rendered_says_where_and_what_to_do(
+    content: dict[str, Any], at: RenderTarget, text: str
+) -> None:
     with pytest.raises(ManifestError, match=text):
         render(content, at)
 
 
 def test_without_a_registry_the_option_is_named() -> None:
     with pytest.raises(ManifestError, match="pass --registry"):
-        render(TEMPLATE, Target("amd64", FILES, {}))
+        render(TEMPLATE, RenderTarget("amd64", FILES, {}))
 
 
 def test_an_empty_registry_leaves_the_names_of_this_machine() -> None:

@@ -15,7 +15,8 @@ from vigie.errors import CalibrationError
 from vigie.models import Bundle, Card
 from vigie_devkit.models.pictures import scene
 from vigie_devkit.quantize.calibration_checks import check_calibration, without_blank
-from vigie_devkit.quantize.pipeline import Wanted, deal, gather
+from vigie_devkit.quantize.pipeline import deal, gather
+from vigie_devkit.quantize.request import QuantizeRequest
 from vigie_devkit.quantize.samples import Sample, fit
 from vigie_devkit.quantize.sources import read_source
 
@@ -174,6 +175,6 @@ def test_frames_to_judge_on_are_never_those_calibrated_on() -> None:
 def test_a_short_source_is_shared_in_proportion(tmp_path: Path, count: int, calibrated: int, judged: int) -> None:
     for index in range(count):
         cv2.imwrite(str(tmp_path / f"{index:02}.png"), scene((40, 60), seed=index))
-    wanted = Wanted(tmp_path, (str(tmp_path),), tmp_path / "out", ("cpu-x86",), frames=16, judge_frames=32)
+    wanted = QuantizeRequest(tmp_path, (str(tmp_path),), tmp_path / "out", ("cpu-x86",), frames=16, judge_frames=32)
     mine, theirs, _ = gather(wanted, Bundle(tmp_path, CARD, ""))
     assert (len(mine), len(theirs)) == (calibrated, judged)

@@ -21,13 +21,13 @@ from vigie_devkit.quantize.recipes import (
 )
 from vigie_devkit.quantize.speed import Timing
 from vigie_devkit.quantize.variants import Built
-from vigie_devkit.quantize.verdict import Verdict, judge_variant
+from vigie_devkit.quantize.verdict import VariantVerdict, judge_variant
 
 HERE = Machine("a processor", "x86-avx2", "cpu-x86", 2)
 BUILT = Built(U8S8_PAIRED, "int8-u8s8", b"", Score("mAP50", 0.97), None, cpus=U8S8_PAIRED.exact_on)
 
 
-def decide(built: Built, wanted: str, cpu_ms: float, *, reference: float = 0.98) -> Verdict:
+def decide(built: Built, wanted: str, cpu_ms: float, *, reference: float = 0.98) -> VariantVerdict:
     times = {threads: Timing(threads, cpu_ms, cpu_ms) for threads in (1, 2)}
     float_times = {threads: Timing(threads, 20.0, 20.0) for threads in (1, 2)}
     targets = parse_targets(wanted)
@@ -36,7 +36,7 @@ def decide(built: Built, wanted: str, cpu_ms: float, *, reference: float = 0.98)
 
 def test_a_faster_variant_ships_with_its_figures() -> None:
     verdict = decide(BUILT, "cpu-x86", 10.0)
-    assert verdict == Verdict(
+    assert verdict == VariantVerdict(
         ships=True,
         targets=("cpu-x86",),
         reason="mAP50 97.0 (-1.00 points); 2.00x the speed of fp32 with 1 thread, "
@@ -80,7 +80,7 @@ def test_a_difference_within_the_noise_is_not_slower() -> None:
 
 def test_less_accurate_than_allowed_is_refused_however_fast() -> None:
     verdict = decide(replace(BUILT, refusal="mAP50 90.0 against 98.0 of fp32, 0.5 points may be lost"), "all", 1.0)
-    assert verdict == Verdict(
+    assert verdict == VariantVerdict(
         ships=False,
         targets=(),
         reason="less accurate than allowed: mAP50 90.0 against 98.0 of fp32, 0.5 points may be lost",

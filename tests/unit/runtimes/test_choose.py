@@ -13,20 +13,20 @@ from vigie.runtimes.choosing.candidates_here import Here
 from vigie.runtimes.choosing.choose import Rejection, choose
 from vigie.runtimes.choosing.objective import Objective, Selection
 from vigie.runtimes.measuring.measure import without_hope
-from vigie.runtimes.measuring.measurement import Failure, Measured, Trial, figures
-from vigie.runtimes.parity import Parity
+from vigie.runtimes.measuring.measurement import Failure, Measured, ProcessTrial, figures
+from vigie.runtimes.parity import ParityResult
 from vigie.runtimes.proof import Proof
 
 GPU = Candidate("openvino", "openvino", "GPU", "fp16", 1)
 NPU = Candidate("onnxruntime", "qnn-htp", "HTP", "a16w8", 1)
 
 
-def trial(p50_ms: float, **changes: Any) -> Trial:
+def trial(p50_ms: float, **changes: Any) -> ProcessTrial:
     facts: dict[str, Any] = {
         "load_s": 0.5, "first_ms": 9.0, "runs": 50, "p50_ms": p50_ms, "p95_ms": p50_ms * 1.2, "p99_ms": p50_ms * 1.3,
         "per_s": 1000 / p50_ms, "cpu_ms": p50_ms, "pss_mb": 80.0,
     }  # fmt: skip
-    return Trial(**{**facts, **changes})
+    return ProcessTrial(**{**facts, **changes})
 
 
 def measured(candidate: Candidate, *times_ms: float, **changes: Any) -> Measured:
@@ -34,9 +34,9 @@ def measured(candidate: Candidate, *times_ms: float, **changes: Any) -> Measured
     return Measured(candidate, tuple(trial(ms, **changes) for ms in times_ms), **facts)
 
 
-def parity(agreement: float, *, minimum: float = 0.9) -> Parity:
+def parity(agreement: float, *, minimum: float = 0.9) -> ParityResult:
     passed = agreement >= minimum
-    return Parity(passed, "f1", agreement, minimum, 4, True, why="" if passed else f"F1 is {agreement}")
+    return ParityResult(passed, "f1", agreement, minimum, 4, True, why="" if passed else f"F1 is {agreement}")
 
 
 def proof(verdict: Any, remedy: str = "") -> Proof:

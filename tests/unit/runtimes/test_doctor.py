@@ -16,7 +16,7 @@ from vigie.runtimes.choosing.decision_cache import CachedDecision, DecisionCache
 from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.doctor import diagnose, diagnosis_lines
 from vigie.runtimes.hardware import Identity, Installed, probe
-from vigie.runtimes.measuring.measurement import Failure, Measured, Trial
+from vigie.runtimes.measuring.measurement import Failure, Measured, ProcessTrial
 from vigie_devkit import cli
 
 SHIPPED = ROOT / "shared/models/conveyor-parts"
@@ -41,8 +41,8 @@ def test_what_an_earlier_start_measured_here_says_what_would_serve(tmp_path: Pat
     bundle = load_bundle(SHIPPED)
     assert diagnose(bundle, tmp_path).known is None
     # load, first run, runs, p50, p95, p99, per second, CPU, memory
-    quick = Measured(cpu_candidate("fp32", 2), (Trial(0.1, 20, 10, 10, 11, 12, 100, 20, 60),) * 3)
-    slow = Measured(cpu_candidate("fp32", 1), (Trial(0.1, 30, 10, 19, 20, 21, 50, 19, 60),) * 3)
+    quick = Measured(cpu_candidate("fp32", 2), (ProcessTrial(0.1, 20, 10, 10, 11, 12, 100, 20, 60),) * 3)
+    slow = Measured(cpu_candidate("fp32", 1), (ProcessTrial(0.1, 30, 10, 19, 20, 21, 50, 19, 60),) * 3)
     crashed = Measured(cpu_candidate("fp16", 2), failure=Failure("crashed", "ended by SIGSEGV"))
     ground = fingerprint(bundle, probe().fingerprint_facts())
     DecisionCache(tmp_path).save(

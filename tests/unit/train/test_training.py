@@ -23,7 +23,7 @@ from vigie_devkit.train.loop import Progress, Recipe, train  # noqa: E402
 from vigie_devkit.train.loss import Targets, assign, detection_loss, generalised_iou, iou  # noqa: E402
 from vigie_devkit.train.network import Detector, cells, decode_boxes  # noqa: E402
 from vigie_devkit.train.pipeline import train_bundle  # noqa: E402
-from vigie_devkit.train.wanted import wanted_training  # noqa: E402
+from vigie_devkit.train.request import training_request  # noqa: E402
 
 SIZE = (64, 96)
 
@@ -199,14 +199,14 @@ def test_a_folder_of_pictures_becomes_a_bundle(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_handful_of_pictures_is_refused(tmp_path: Path) -> None:
-    wanted = wanted_training(tmp_path / "out", folder=folder_of_squares(tmp_path / "few", 4), size_hw=SIZE)
+    wanted = training_request(tmp_path / "out", folder=folder_of_squares(tmp_path / "few", 4), size_hw=SIZE)
     with pytest.raises(DatasetError, match="has 4 pictures; training needs 10, better hundreds"):
         train_bundle(wanted, lambda _line: None)
 
 
 def test_rendered_pictures_become_a_bundle_with_its_figures(tmp_path: Path) -> None:
     said: list[str] = []
-    folder = train_bundle(wanted_training(tmp_path, pictures=12, epochs=1, size_hw=(96, 128)), said.append)
+    folder = train_bundle(training_request(tmp_path, pictures=12, epochs=1, size_hw=(96, 128)), said.append)
     card = load_bundle(folder).card
     assert (folder.name, card.licence, card.input.align) == ("conveyor-parts", "MIT", "top_left")
     assert "rendered pictures only" in card.limits

@@ -34,7 +34,7 @@ BAR = 0.05
 OBJECTIVES: tuple[Kind, ...] = ("latency", "energy")
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class ChoiceVerdict(msgspec.Struct, frozen=True):
     """``behind``: by how much the chosen one is slower than the sweep's best; ``noise``: half the ratio's spread."""
 
     model: str
@@ -60,7 +60,7 @@ def sweep(bundle: Bundle, candidates: Sequence[Candidate], plan: MeasurePlan) ->
     return held
 
 
-def compare(model: str, kind: Kind, chosen: Candidate, swept: Sequence[Measured]) -> Verdict:
+def compare(model: str, kind: Kind, chosen: Candidate, swept: Sequence[Measured]) -> ChoiceVerdict:
     """The chosen candidate beside the best of the sweep that may serve."""
     fit = [one for one in swept if one.failure is None and one.parity is not None and one.parity.passed and one.trials]
     read = "p50_ms" if kind == "latency" else "cpu_ms"
@@ -72,10 +72,10 @@ def compare(model: str, kind: Kind, chosen: Candidate, swept: Sequence[Measured]
         low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
         spread = (high - low) / 2
     behind = statistics.median(ratios) - 1.0
-    return Verdict(model, kind, chosen.key, best.candidate.key, round(behind, 4), round(spread, 4))
+    return ChoiceVerdict(model, kind, chosen.key, best.candidate.key, round(behind, 4), round(spread, 4))
 
 
-def bench(folder: Path, plan: MeasurePlan) -> tuple[list[Verdict], list[Measured]]:
+def bench(folder: Path, plan: MeasurePlan) -> tuple[list[ChoiceVerdict], list[Measured]]:
     bundle = load_bundle(folder)
     here = candidates_here(bundle)
     measured = measure_all(bundle, here.candidates, plan, before=_shown) or []
@@ -94,7 +94,7 @@ def _shown(progress: MeasureProgress) -> bool:
 
 
 def page(
-    verdicts: Sequence[Verdict], swept: Sequence[tuple[str, Sequence[Measured]]], plan: MeasurePlan, command: str
+    verdicts: Sequence[ChoiceVerdict], swept: Sequence[tuple[str, Sequence[Measured]]], plan: MeasurePlan, command: str
 ) -> str:
     """The Markdown of docs/benchmarks/choice.md."""
     report = probe()
@@ -154,7 +154,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="the page, in place of stdout")
     args = parser.parse_args()
     plan = MeasurePlan(processes=args.processes, nice=0)
-    verdicts: list[Verdict] = []
+    verdicts: list[ChoiceVerdict] = []
     swept: list[tuple[str, list[Measured]]] = []
     with tempfile.TemporaryDirectory(prefix="vigie-choice-") as name:
         folders = [SHIPPED, *args.bundle]

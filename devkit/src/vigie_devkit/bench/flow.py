@@ -22,7 +22,7 @@ from vigie_devkit.bench.light_model import write_light_model
 from vigie_devkit.bench.product import BenchError, installed_launcher
 from vigie_devkit.bench.report import (
     Figure,
-    Row,
+    FigureRow,
     comparison,
     fold,
     machine,
@@ -76,14 +76,14 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else Exit.OK
 
 
-def _base(file: Path | None) -> list[Row] | None:
+def _base(file: Path | None) -> list[FigureRow] | None:
     try:
         return None if file is None else read_rows(file)
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise UsageError(f"{file} is not what './vigie bench --json' prints: {error}") from error
 
 
-def _show(rows: list[Row], base: list[Row] | None, args: argparse.Namespace) -> None:
+def _show(rows: list[FigureRow], base: list[FigureRow] | None, args: argparse.Namespace) -> None:
     if args.output is not None:
         now = datetime.now(UTC).strftime("%Y-%m-%d")
         args.output.write_text(markdown(rows, machine=machine(), date=now, command=_command(args)), encoding="utf-8")

@@ -24,7 +24,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class FigureRow(msgspec.Struct, frozen=True, kw_only=True):
     """The repeats of one figure; ``median`` is compared with the bar."""
 
     case: str
@@ -47,7 +47,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return "MISSED" if above or below else "met"
 
 
-def fold(repeats: Iterable[Sequence[Figure]]) -> list[Row]:
+def fold(repeats: Iterable[Sequence[Figure]]) -> list[FigureRow]:
     """Medians over the repeats of a case, in the order in which the figures first came; the last note stands."""
     gathered: dict[tuple[str, str], list[Figure]] = {}
     for figures in repeats:
@@ -57,7 +57,7 @@ def fold(repeats: Iterable[Sequence[Figure]]) -> list[Row]:
     for (case, name), same in gathered.items():
         values = [figure.value for figure in same]
         rows.append(
-            Row(
+            FigureRow(
                 case=case,
                 name=name,
                 median=statistics.median(values),
@@ -84,7 +84,7 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def markdown(rows: Sequence[Row], *, machine: str, date: str, command: str) -> str:
+def markdown(rows: Sequence[FigureRow], *, machine: str, date: str, command: str) -> str:
     """The page: what was measured where, when and how, then a table."""
     lines = [
         "# The whole product, measured",
@@ -106,20 +106,20 @@ def markdown(rows: Sequence[Row], *, machine: str, date: str, command: str) -> s
     return "\n".join(lines) + "\n"
 
 
-def rows_json(rows: Sequence[Row]) -> str:
+def rows_json(rows: Sequence[FigureRow]) -> str:
     """One line: what ``--json`` prints and ``--compare`` reads."""
     return json.dumps([{**msgspec.to_builtins(row), "verdict": row.verdict} for row in rows])
 
 
-def read_rows(file: Path) -> list[Row]:
+def read_rows(file: Path) -> list[FigureRow]:
     """What an earlier run printed with ``--json``.
 
     Raises: OSError. ValueError: something else.
     """
-    return msgspec.json.decode(file.read_bytes(), type=list[Row])
+    return msgspec.json.decode(file.read_bytes(), type=list[FigureRow])
 
 
-def compared(rows: Sequence[Row], base: Sequence[Row]) -> list[tuple[Row, Row, float]]:
+def compared(rows: Sequence[FigureRow], base: Sequence[FigureRow]) -> list[tuple[FigureRow, FigureRow, float]]:
     """Each figure that both runs have, with its former row and now over then; where that was 0, 1 means the same."""
     former = {(row.case, row.name, row.unit): row for row in base}
     found = []
@@ -130,7 +130,7 @@ def compared(rows: Sequence[Row], base: Sequence[Row]) -> list[tuple[Row, Row, f
     return found
 
 
-def comparison(rows: Sequence[Row], base: Sequence[Row]) -> str:
+def comparison(rows: Sequence[FigureRow], base: Sequence[FigureRow]) -> str:
     """For a terminal: then, now, now over then."""
     return "\n".join(
         f"{row.case:12} {row.name:44} {_number(then.median):>9} -> {_number(row.median):>9} {row.unit:4} {ratio:5.2f}"
@@ -138,19 +138,19 @@ def comparison(rows: Sequence[Row], base: Sequence[Row]) -> str:
     )
 
 
-def plain(rows: Sequence[Row]) -> str:
+def plain(rows: Sequence[FigureRow]) -> str:
     """The same for a terminal."""
     return "\n".join(
         f"{row.case:18} {row.name:44} {_value(row):>26}  {_bar(row):>12} {row.verdict:7} {row.note}" for row in rows
     )
 
 
-def _value(row: Row) -> str:
+def _value(row: FigureRow) -> str:
     spread = f" [{_number(row.lowest)}..{_number(row.highest)}]" if row.repeats > 1 else ""
     return f"{_number(row.median)} {row.unit}{spread}".replace(" [", " [", 1)
 
 
-def _bar(row: Row) -> str:
+def _bar(row: FigureRow) -> str:
     if row.floor is not None:
         return f">= {_number(row.floor)}"
     return "" if row.bar is None else f"<= {_number(row.bar)}"

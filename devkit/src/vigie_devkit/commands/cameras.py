@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vigie_devkit.local.errors import CamerasError, Exit
 
 if TYPE_CHECKING:
-    from vigie_devkit.onvif.discovery import Found
+    from vigie_devkit.onvif.discovery import FoundDevice
     from vigie_devkit.onvif.soap import Login
 
 _EXAMPLES = """examples:
@@ -64,7 +64,7 @@ def _discover(args: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-def _described(device: Found, login: Login | None) -> dict[str, Any]:
+def _described(device: FoundDevice, login: Login | None) -> dict[str, Any]:
     from vigie_devkit.onvif.camera import best, profiles_of
     from vigie_devkit.onvif.soap import OnvifError
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vigie_devkit.faults.slopes import Sample
+from vigie_devkit.faults.slopes import ProcessSample
 from vigie_devkit.faults.system import System
 from vigie_devkit.local.footprint import MEGABYTE, folder_bytes, pss_bytes
 from vigie_devkit.local.programs import HUB
 from vigie_devkit.local.tree import tree
 
 
-def holdings(system: System, at_s: float) -> list[Sample]:
+def holdings(system: System, at_s: float) -> list[ProcessSample]:
     """Of hub, modules and `up`; a process that is just being started anew is left out."""
     samples = []
     pids = {**system.product.pids(), "up": system.product.process.pid}
@@ -26,12 +26,12 @@ def holdings(system: System, at_s: float) -> list[Sample]:
         if name != "up":
             folder = system.run.hub if name == HUB else system.run.module(name)
             values["disk_mb"] = folder_bytes(folder) / MEGABYTE
-        samples.append(Sample(at_s, name, pid, values))
+        samples.append(ProcessSample(at_s, name, pid, values))
     rings = {
         "rings_mb": folder_bytes(system.run.frames) / MEGABYTE,
         "disk_mb": folder_bytes(system.run.logs) / MEGABYTE,
     }
-    samples.append(Sample(at_s, "rings and logs", 0, rings))
+    samples.append(ProcessSample(at_s, "rings and logs", 0, rings))
     return samples
 
 

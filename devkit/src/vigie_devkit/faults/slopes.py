@@ -13,7 +13,7 @@ _SAMPLES_MIN = 6
 
 
 @dataclass(frozen=True)
-class Sample:
+class ProcessSample:
     """``values`` by quantity at ``at_s`` (seconds since the soak began) of process ``pid`` called ``name``."""
 
     at_s: float
@@ -45,7 +45,7 @@ class Slope:
 LIMITS = {"memory_mb": 4.0, "threads": 1.0, "handles": 2.0, "disk_mb": 60.0, "rings_mb": 2.0}
 
 
-def slopes(samples: Iterable[Sample]) -> list[Slope]:
+def slopes(samples: Iterable[ProcessSample]) -> list[Slope]:
     """By name and quantity: the common slope of all incarnations, each with a level of its own."""
     series: dict[tuple[str, str], dict[int, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:

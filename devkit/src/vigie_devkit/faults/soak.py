@@ -16,7 +16,7 @@ from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.holdings import holdings
 from vigie_devkit.faults.registry import all_faults
 from vigie_devkit.faults.scratch import scratch
-from vigie_devkit.faults.slopes import Sample
+from vigie_devkit.faults.slopes import ProcessSample
 from vigie_devkit.faults.system import PLAIN, System, running
 from vigie_devkit.faults.trial import Result, Upstream, try_fault
 from vigie_devkit.local.endings import EndedBySignal
@@ -32,7 +32,7 @@ _LEFT_OUT = ("model-", "freeze-", "end-everything")
 class Soak:
     """``samples`` and ``results`` so far; readable at any time from another thread."""
 
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[ProcessSample] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     seconds: float = 0.0
 

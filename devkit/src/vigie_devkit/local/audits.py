@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from vigie.audit.chain import IN_THE_CLEAR, Head, Line, Verdict, read_line, verify
+from vigie.audit.chain import IN_THE_CLEAR, ChainLine, ChainVerdict, Head, read_line, verify
 from vigie.audit.journal import log_files, read_head, read_log_file
 from vigie.sealing import Seals
 from vigie_devkit.local.errors import NoRunError, UsageError
@@ -31,13 +31,13 @@ def audit_folders(places: list[Path], modules: list[str]) -> dict[str, Path]:
     return {name: folder for name, folder in found.items() if not modules or name in modules}
 
 
-def judged(folder: Path, known: Head | None, seals: Seals = IN_THE_CLEAR) -> Verdict:
+def judged(folder: Path, known: Head | None, seals: Seals = IN_THE_CLEAR) -> ChainVerdict:
     """Everything that is wrong with the log in ``folder``. Raises: SealedError: a line needs another key."""
     files = [(name, read_log_file(folder / name)) for name in log_files(folder)]
     return verify(files, read_head(folder), known=known, seals=seals)
 
 
-def lines_of(folder: Path, seals: Seals = IN_THE_CLEAR) -> Iterator[Line]:
+def lines_of(folder: Path, seals: Seals = IN_THE_CLEAR) -> Iterator[ChainLine]:
     """Lines that can be read, oldest first; what cannot is for ``judged`` to tell. Raises: SealedError."""
     for name in log_files(folder):
         for text in read_log_file(folder / name).split(b"\n"):
@@ -45,7 +45,7 @@ def lines_of(folder: Path, seals: Seals = IN_THE_CLEAR) -> Iterator[Line]:
                 yield read_line(text, seals)
 
 
-def readable(line: Line) -> list[str]:
+def readable(line: ChainLine) -> list[str]:
     """One line of the log in a few lines for people. Control characters stay escaped: a twin wrote some of this."""
     entry = line.entry
     begin = f"{line.at[:23].replace('T', ' ')}  {line.module}  #{line.n}"

@@ -13,7 +13,7 @@ LOOK_GAP_MAX_S = 20.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class HealthAnswer:
     """Of one look: ``well``, or why not; ``silent``: there was no answer at all."""
 
     well: bool
@@ -36,7 +36,7 @@ class HealthKeeper:
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
 
-    def look(self, name: str, pid: int, answer: Answer, now: float) -> str | None:
+    def look(self, name: str, pid: int, answer: HealthAnswer, now: float) -> str | None:
         """The reason to end process ``pid`` of ``name`` now, or None. ``now``: seconds of a monotonic clock.
 
         A process that has never answered is starting: ending and crashing are another's to judge.

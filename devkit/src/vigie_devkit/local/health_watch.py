@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from vigie import health_restarts
 from vigie.log import get_logger
-from vigie_devkit.local.health_keeper import Answer, HealthKeeper
+from vigie_devkit.local.health_keeper import HealthAnswer, HealthKeeper
 from vigie_devkit.local.metrics import ask_health
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.supervisor import Supervisor
@@ -52,7 +52,7 @@ class HealthWatch:
                     if reason is not None:
                         restarts.create_task(self._restart(module, reason), name=f"local.restart.{module}")
 
-    async def _ask(self, module: str, pid: int) -> Answer:
+    async def _ask(self, module: str, pid: int) -> HealthAnswer:
         return await ask_health(self._run.module(module), pid)
 
     async def _restart(self, module: str, reason: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vigie_devkit.local.health_keeper import Answer
+from vigie_devkit.local.health_keeper import HealthAnswer
 
 Labels = tuple[tuple[str, str], ...]
 # Counters, and what a histogram counts.
@@ -51,13 +51,13 @@ async def is_ready(state: Path, pid: int, *, timeout_s: float = 2.0) -> bool:
     return await _get(state, pid, "/readyz", timeout_s) is not None
 
 
-async def ask_health(state: Path, pid: int, *, timeout_s: float = 2.0) -> Answer:
+async def ask_health(state: Path, pid: int, *, timeout_s: float = 2.0) -> HealthAnswer:
     """What /healthz of process ``pid`` says of its progress."""
     answer = await _ask(state, pid, "/healthz", timeout_s)
     if answer is None:
-        return Answer(well=False, reason="no answer", silent=True)
+        return HealthAnswer(well=False, reason="no answer", silent=True)
     status, body = answer
-    return Answer(well=status == 200, reason=body.decode("utf-8", "replace")[:300])
+    return HealthAnswer(well=status == 200, reason=body.decode("utf-8", "replace")[:300])
 
 
 async def _get(state: Path, pid: int, path: str, timeout_s: float) -> bytes | None:

@@ -13,14 +13,14 @@ from vigie_edgehub.mqtt import system_properties as system
 from vigie_edgehub.routes.conditions import compile_value
 from vigie_edgehub.routes.config import HubConfig
 from vigie_edgehub.routes.message import TELEMETRY_SOURCE, TWIN_CHANGE_SOURCE, RoutedMessage, module_source
-from vigie_edgehub.routes.syntax import Call, Chain, Literal, Node, Property, System, Unary
+from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, System, Unary
 from vigie_edgehub.routes.table import DEFAULT_PRIORITY, ModuleInput, Route, evaluate
 from vigie_edgehub.routes.values import Null, Value
 
 _DEVICE = "device"
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class RouteVerdict(msgspec.Struct, frozen=True):
     """One route: whether it takes the message, and why or why not, in one sentence."""
 
     route: str
@@ -40,7 +40,7 @@ class Copy(msgspec.Struct, frozen=True):
 class Explanation(msgspec.Struct, frozen=True):
     source: str
     copies: list[Copy]
-    verdicts: list[Verdict]
+    verdicts: list[RouteVerdict]
     warnings: list[str]
 
 
@@ -100,22 +100,22 @@ def explain(config: HubConfig, modules: Sequence[str], message: RoutedMessage) -
     return Explanation(message.source_path, copies, verdicts, list(_warnings(message, copies, winners, modules)))
 
 
-def _verdict(route: Route, message: RoutedMessage, winners: Mapping[str, Route]) -> Verdict:
+def _verdict(route: Route, message: RoutedMessage, winners: Mapping[str, Route]) -> RouteVerdict:
     if not route.matches_source(message.source_path):
-        return Verdict(route.name, taken=False, why=f"takes messages from {route.parsed.source}")
+        return RouteVerdict(route.name, taken=False, why=f"takes messages from {route.parsed.source}")
     condition = route.parsed.condition
     if condition is not None and not route.matches(message):
         facts = "; ".join(_facts(route.text, condition, message))
-        return Verdict(route.name, taken=False, why=f"WHERE {route.parsed.condition_text} is not true: {facts}")
+        return RouteVerdict(route.name, taken=False, why=f"WHERE {route.parsed.condition_text} is not true: {facts}")
     winner = winners.get(str(route.endpoint))
     if winner is not None and winner is not route:
-        return Verdict(
+        return RouteVerdict(
             route.name, taken=True, why=f"matches, but {route.endpoint} gets one copy only, by route {winner.name!r}"
         )
     why = f"the source {route.parsed.source} matches"
     if condition is not None:
         why += f" and WHERE {route.parsed.condition_text} is true: {'; '.join(_facts(route.text, condition, message))}"
-    return Verdict(route.name, taken=True, why=why)
+    return RouteVerdict(route.name, taken=True, why=why)
 
 
 def _facts(text: str, node: Node, message: RoutedMessage) -> list[str]:
@@ -141,7 +141,7 @@ def _leaves(node: Node) -> Iterator[Property | System]:
     match node:
         case Property() | System():
             yield node
-        case Call(_, arguments):
+        case FunctionCall(_, arguments):
             for argument in arguments:
                 yield from _leaves(argument)
         case Unary(_, operand):

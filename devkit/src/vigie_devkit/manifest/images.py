@@ -22,7 +22,7 @@ class Tag(msgspec.Struct, frozen=True):
     platforms: dict[str, str]
 
 
-class Image(msgspec.Struct, frozen=True):
+class ModuleImage(msgspec.Struct, frozen=True):
     """``repository`` may hold ``${NAME}``."""
 
     repository: str
@@ -32,7 +32,7 @@ class Image(msgspec.Struct, frozen=True):
 class ModuleFile(msgspec.Struct, frozen=True):
     """The members of a `module.json` that say where an image comes from and what it is called."""
 
-    image: Image
+    image: ModuleImage
 
 
 def read_module_file(path: Path) -> ModuleFile:

@@ -21,7 +21,7 @@ USERNAME = "CONTAINER_REGISTRY_USERNAME"
 PASSWORD = "CONTAINER_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
 
 
-class Target(msgspec.Struct, frozen=True):
+class RenderTarget(msgspec.Struct, frozen=True):
     """For what a template is rendered. ``tag`` None: each module's own version."""
 
     platform: str
@@ -31,7 +31,7 @@ class Target(msgspec.Struct, frozen=True):
     hardware: Hardware | None = None
 
 
-def render(template: Mapping[str, Any], target: Target) -> dict[str, Any]:
+def render(template: Mapping[str, Any], target: RenderTarget) -> dict[str, Any]:
     """The deployment manifest, ready for `az iot edge set-modules`.
 
     Raises: ManifestError: a placeholder without a value, an unknown module or platform, createOptions too long.
@@ -94,7 +94,7 @@ def split_options(name: str, options: Mapping[str, Any]) -> dict[str, str]:
     return {f"createOptions{number:02d}" if number else "createOptions": piece for number, piece in enumerate(pieces)}
 
 
-def _image(name: str, path: str, target: Target) -> str:
+def _image(name: str, path: str, target: RenderTarget) -> str:
     module, _, platform = name.removeprefix(MODULES).partition(".")
     if module not in target.files:
         known = ", ".join(target.files)

@@ -21,7 +21,7 @@ _RANGES = (
 _RST = re.compile(r"``([^`]*)``")
 
 
-class Row(msgspec.Struct, frozen=True):
+class PropertyRow(msgspec.Struct, frozen=True):
     """``path`` with ``<name>`` for keys of a mapping and ``[]`` for items of a list."""
 
     path: str
@@ -30,22 +30,24 @@ class Row(msgspec.Struct, frozen=True):
     what: str
 
 
-def field_rows(schema: Mapping[str, Any]) -> Iterator[Row]:
+def field_rows(schema: Mapping[str, Any]) -> Iterator[PropertyRow]:
     """Every property of an object schema, depth first, in the order of the type's fields."""
     definitions = schema.get("$defs", {})
     yield from _rows(_resolved(schema, definitions), definitions, "")
 
 
-def _rows(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) -> Iterator[Row]:
+def _rows(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) -> Iterator[PropertyRow]:
     required = set(schema.get("required", ()))
     for name, given in schema.get("properties", {}).items():
         path = f"{prefix}{name}"
         default = "" if name in required else _default(given)
-        yield Row(path, _kind(given, definitions) + (", required" if name in required else ""), default, _what(given))
+        yield PropertyRow(
+            path, _kind(given, definitions) + (", required" if name in required else ""), default, _what(given)
+        )
         yield from _below(given, definitions, path)
 
 
-def _below(given: Mapping[str, Any], definitions: Mapping[str, Any], path: str) -> Iterator[Row]:
+def _below(given: Mapping[str, Any], definitions: Mapping[str, Any], path: str) -> Iterator[PropertyRow]:
     """Rows of what is inside: an object, the values of a mapping, the items of a list; of each alternative."""
     for one in _alternatives(given, definitions):
         if "properties" in one:

@@ -20,8 +20,7 @@ from vigie.runtimes import Candidate, EngineSettings
 from vigie.runtimes.engines.litert_engine import foreign_tensors, number_types, open_litert
 from vigie.runtimes.engines.litert_numbers import NumberTypes
 from vigie.runtimes.engines.tensor_adapter import ForeignTensor
-from vigie.runtimes.parity import Parity as Judged
-from vigie.runtimes.parity import judge
+from vigie.runtimes.parity import ParityResult, judge
 from vigie.runtimes.reference_frames import reference_frames
 from vigie_devkit.models.writer import put_in_place
 
@@ -38,12 +37,12 @@ _BOX_TASKS = ("detection", "pose", "segmentation")
 _PARITY_MARGIN = 0.1
 
 
-class Trial(msgspec.Struct, frozen=True):
+class FeedTrial(msgspec.Struct, frozen=True):
     """One way to feed and read the file, and how it agreed."""
 
     adapter: Adapter
     range: str
-    judged: Judged
+    judged: ParityResult
 
     @property
     def words(self) -> str:
@@ -58,8 +57,8 @@ class Attached(msgspec.Struct, frozen=True):
 
     folder: Path
     variant: str
-    trial: Trial
-    runner_up: Trial | None
+    trial: FeedTrial
+    runner_up: FeedTrial | None
 
 
 def attach(
@@ -109,7 +108,7 @@ def attach(
         )
         staged = Bundle(staging, msgspec.structs.replace(bundle.card, variants={variant: facts}), "")
         trials = [
-            Trial(adapter, words, _try(staged, adapter, frames))
+            FeedTrial(adapter, words, _try(staged, adapter, frames))
             for words, adapter in _ways(bundle.card, str(file), outputs, channels, range_)
         ]
         best, runner_up = _settle(trials, str(file))
@@ -206,7 +205,7 @@ def _mappings(card: Card, outputs: Sequence[ForeignTensor]) -> Iterator[tuple[Ad
                 yield (first, *mapping[1:])
 
 
-def _try(staged: Bundle, adapter: Adapter, frames: Sequence[tuple[Any, list[Any]]]) -> Judged:
+def _try(staged: Bundle, adapter: Adapter, frames: Sequence[tuple[Any, list[Any]]]) -> ParityResult:
     """Args: staged: with the new variant alone, which has no adapter yet."""
     ((variant, facts),) = staged.card.variants.items()
     tried = {variant: msgspec.structs.replace(facts, adapter=adapter)}
@@ -215,10 +214,10 @@ def _try(staged: Bundle, adapter: Adapter, frames: Sequence[tuple[Any, list[Any]
         return judge(staged.card, engine.run, frames)
 
 
-def _settle(trials: Sequence[Trial], file: str) -> tuple[Trial, Trial | None]:
+def _settle(trials: Sequence[FeedTrial], file: str) -> tuple[FeedTrial, FeedTrial | None]:
     """The one way that agrees. Raises: ModelFileError: none does, or two do."""
 
-    def rank(one: Trial) -> tuple[float, float]:
+    def rank(one: FeedTrial) -> tuple[float, float]:
         return (one.judged.sqnr_db if one.judged.sqnr_db is not None else -999.0, one.judged.agreement)
 
     ordered = sorted(trials, key=rank, reverse=True)

@@ -16,19 +16,19 @@ from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.engines.layer_times import LayerTime, advice, layer_times
 from vigie.runtimes.measuring.measure import MeasurePlan, MeasureProgress, measure_all
 from vigie.runtimes.measuring.measurement import Figures, Measured, figures
-from vigie.runtimes.parity import Parity
+from vigie.runtimes.parity import ParityResult
 from vigie.runtimes.proof import Proof
 from vigie.runtimes.reference_frames import reference_frames
 
 SLOWEST = 8
 
 
-class Line(msgspec.Struct, frozen=True):
+class CandidateLine(msgspec.Struct, frozen=True):
     """One candidate. ``why_not`` is empty for those that may serve; ``figures`` is None for those without."""
 
     candidate: str
     figures: Figures | None
-    parity: Parity | None
+    parity: ParityResult | None
     proof: Proof | None
     why_not: str = ""
     note: str = ""
@@ -41,7 +41,7 @@ class BenchResult(msgspec.Struct, frozen=True):
     objective: str
     chosen: str | None
     reasons: tuple[str, ...]
-    candidates: tuple[Line, ...]
+    candidates: tuple[CandidateLine, ...]
     not_here: tuple[Rejection, ...]
     slowest: tuple[LayerTime, ...]
     advice: tuple[str, ...]
@@ -100,14 +100,16 @@ def sweep(
     return measure_all(bundle, candidates, MeasurePlan(processes=processes, nice=0), before=before) or []
 
 
-def lines(measured: Sequence[Measured], choice: Choice) -> tuple[Line, ...]:
+def lines(measured: Sequence[Measured], choice: Choice) -> tuple[CandidateLine, ...]:
     """Best first, then those that may not serve."""
     by_key = {one.candidate.key: one for one in measured}
     why_not = {one.candidate: one.reason for one in choice.rejected}
     order = [one.candidate.key for one in choice.ranking]
     order += [key for key in by_key if key not in order]
     return tuple(
-        Line(key, figures(by_key[key]), by_key[key].parity, by_key[key].proof, why_not.get(key, ""), by_key[key].note)
+        CandidateLine(
+            key, figures(by_key[key]), by_key[key].parity, by_key[key].proof, why_not.get(key, ""), by_key[key].note
+        )
         for key in order
     )
 
@@ -136,7 +138,7 @@ def describe(result: BenchResult) -> str:
     return "\n".join(text)
 
 
-def _row(line: Line) -> str:
+def _row(line: CandidateLine) -> str:
     found = line.figures
     agrees = f"{line.parity.agreement:6.3f}" if line.parity is not None else "     -"
     ran = line.proof.verdict if line.proof is not None else "-"

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from vigie.errors import BundleError
 from vigie.models import load_bundle
 from vigie.models.archive import unpack_bundle
-from vigie.models.download import Conduct, Wanted, download
+from vigie.models.download import Conduct, ExpectedFile, download
 from vigie.models.link import shown
 from vigie_devkit.models.catalogue import CatalogueModel
 from vigie_devkit.models.evidence.spelling import input_fields
@@ -30,7 +30,7 @@ def fetch_bundle(name: str, entry: CatalogueModel, target: Path, downloads: Path
     Raises: DownloadError, DownloadRefusedError, any error of ``import_model`` and ``load_bundle``.
     """
     say(f"fetching {name} ({entry.size_bytes / 1e6:.1f} MB, licence {entry.licence}) from {shown(entry.url)}")
-    file = download(Wanted(entry.url, entry.sha256, entry.size_bytes), downloads, Conduct(say))
+    file = download(ExpectedFile(entry.url, entry.sha256, entry.size_bytes), downloads, Conduct(say))
     say(f"sha256 {entry.sha256[:12]}.. as the catalogue says")
     with file.open("rb") as content:
         packed = content.read(len(_ZIP)) == _ZIP

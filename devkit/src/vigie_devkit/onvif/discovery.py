@@ -38,7 +38,7 @@ _ASK_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundDevice:
     """One device. ``address``: where it answered from; ``service``: its device service's URL, on that address.
 
     ``name``, ``hardware``: as it says of itself.
@@ -50,13 +50,13 @@ class Found:
     hardware: str
 
 
-def discover(targets: Sequence[tuple[str, int]], seconds: float, interfaces: Iterable[str] = ()) -> list[Found]:
+def discover(targets: Sequence[tuple[str, int]], seconds: float, interfaces: Iterable[str] = ()) -> list[FoundDevice]:
     """Ask for ``seconds``. ``targets``: ``GROUP``, or single hosts. ``interfaces``: this machine's, to ask from.
 
     Raises: OSError: this machine cannot ask at all.
     """
     sockets = _sockets([*interfaces] or [""])
-    found: dict[str, Found] = {}
+    found: dict[str, FoundDevice] = {}
     try:
         deadline, ask_at = time.monotonic() + seconds, 0.0
         while (now := time.monotonic()) < deadline:
@@ -76,7 +76,7 @@ def discover(targets: Sequence[tuple[str, int]], seconds: float, interfaces: Ite
     return sorted(found.values(), key=lambda one: socket.inet_aton(one.address))
 
 
-def read_match(answer: bytes, sender: str) -> Found | None:
+def read_match(answer: bytes, sender: str) -> FoundDevice | None:
     """The device that sent ``answer`` from ``sender``; None: it does not match, or names other hosts than itself.
 
     Anybody on the network may answer. One who names somebody else's address could have us log in there.
@@ -92,7 +92,7 @@ def read_match(answer: bytes, sender: str) -> Found | None:
             split = urlsplit(url)
             if split.scheme in ("http", "https") and split.hostname == sender:
                 scopes = [unquote(scope) for scope in match.said("Scopes").split()]
-                return Found(sender, url, _scope(scopes, "name"), _scope(scopes, "hardware"))
+                return FoundDevice(sender, url, _scope(scopes, "name"), _scope(scopes, "hardware"))
     return None
 
 

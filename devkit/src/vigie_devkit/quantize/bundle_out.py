@@ -27,7 +27,7 @@ from vigie_devkit.quantize.recipes import Recipe
 from vigie_devkit.quantize.report import Report
 from vigie_devkit.quantize.samples import Sample
 from vigie_devkit.quantize.variants import Built
-from vigie_devkit.quantize.verdict import Verdict
+from vigie_devkit.quantize.verdict import VariantVerdict
 from vigie_devkit.quantize.workbench import Workbench, file_run
 
 REFERENCE_FRAMES = 4
@@ -40,7 +40,7 @@ def write_quantized(
     bundle: Bundle,
     *,
     float_name: str,
-    shipped: Sequence[tuple[Built, Verdict]],
+    shipped: Sequence[tuple[Built, VariantVerdict]],
     bench: Workbench,
     report: Report,
 ) -> Path:
@@ -72,7 +72,7 @@ def _card(
     bundle: Bundle,
     *,
     float_name: str,
-    shipped: Sequence[tuple[Built, Verdict]],
+    shipped: Sequence[tuple[Built, VariantVerdict]],
     bench: Workbench,
     report: Report,
 ) -> Card:
@@ -110,7 +110,7 @@ def _card(
 
 
 def _variant(
-    built: Built, verdict: Verdict, bench: Workbench, report: Report, *, file: str, data_sha256: str, here: float
+    built: Built, verdict: VariantVerdict, bench: Workbench, report: Report, *, file: str, data_sha256: str, here: float
 ) -> CardVariant:
     recipe, row = built.recipe, report.variant(built.name)
     evidence = [

@@ -10,7 +10,7 @@ from vigie_devkit.quantize.clipping import Method
 from vigie_devkit.quantize.mix import mix_bytes
 from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.report import Point
-from vigie_devkit.quantize.search import Trial
+from vigie_devkit.quantize.search import MixTrial
 from vigie_devkit.quantize.speed import time_files
 from vigie_devkit.quantize.variants import Built
 from vigie_devkit.quantize.workbench import Workbench
@@ -18,7 +18,7 @@ from vigie_devkit.quantize.workbench import Workbench
 TIMED_MAX = 5
 
 
-def untimed(trials: Sequence[Trial]) -> tuple[Point, ...]:
+def untimed(trials: Sequence[MixTrial]) -> tuple[Point, ...]:
     """In the order of float layers; several mixes of one size stay several points."""
     return tuple(_point(trial) for trial in _ordered(trials))
 
@@ -48,11 +48,11 @@ def timed_curve(bench: Workbench, built: Built, folder: Path, rounds: int) -> tu
     )
 
 
-def _ordered(trials: Sequence[Trial]) -> list[Trial]:
+def _ordered(trials: Sequence[MixTrial]) -> list[MixTrial]:
     return sorted(trials, key=lambda trial: (len(trial.float_layers), -trial.score.headline))
 
 
-def _point(trial: Trial, *, size_bytes: int | None = None, cpu_ms: float | None = None) -> Point:
+def _point(trial: MixTrial, *, size_bytes: int | None = None, cpu_ms: float | None = None) -> Point:
     return Point(
         float_layers=len(trial.float_layers),
         integer_share=trial.integer_share,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,14 @@ from vigie_devkit.quantize.calibration_checks import check_calibration, without_
 from vigie_devkit.quantize.curve import timed_curve
 from vigie_devkit.quantize.dynamic import suited
 from vigie_devkit.quantize.encodings import read_encodings
-from vigie_devkit.quantize.judge import Budget
 from vigie_devkit.quantize.kept_work import KeptWork, work_key
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.machine import Machine, this_machine
 from vigie_devkit.quantize.progress import Steps, bar, say, step_costs
 from vigie_devkit.quantize.recipes import A16W8, RECIPES, U8S8_8BIT, Recipe, Target, recipes_for
 from vigie_devkit.quantize.report import Report
-from vigie_devkit.quantize.reporting import Asked, build_report
+from vigie_devkit.quantize.reporting import build_report
+from vigie_devkit.quantize.request import QuantizeRequest
 from vigie_devkit.quantize.samples import Sample
 from vigie_devkit.quantize.sources import read_source
 from vigie_devkit.quantize.speed import Timing, time_files
@@ -34,29 +34,7 @@ from vigie_devkit.quantize.workbench import Workbench, prepare
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was asked for. ``judge``: other sources to judge on; none: frames of ``calibrate`` that are held back.
-
-    ``kept_work``: a folder for what an interrupted run had built; ``None``: it is lost.
-    ``score_min``: detections above count for agreement; ``None``: the card's. ``rounds``: child processes per file.
-    """
-
-    bundle: Path
-    calibrate: tuple[str, ...]
-    output: Path
-    targets: tuple[Target, ...]
-    judge: tuple[str, ...] = ()
-    budget: Budget = field(default_factory=Budget)
-    frames: int = 64
-    judge_frames: int = 128
-    score_min: float | None = None
-    encodings: Path | None = None
-    rounds: int = 3
-    kept_work: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class QuantizeOutcome:
     """``folder``: the bundle that was written, ``None`` if no variant pays."""
 
     report: Report
@@ -65,37 +43,37 @@ class Outcome:
     built: tuple[Built, ...]
 
 
-def quantize_bundle(wanted: Wanted) -> Outcome:
+def quantize_bundle(request: QuantizeRequest) -> QuantizeOutcome:
     """Run everything.
 
     Raises: CalibrationError: the frames are no good. QuantizationError: the graph cannot be quantized, or encodings do
         not fit it. BundleError and its kin: the bundle, or the folder to write.
     """
-    bundle = load_bundle(wanted.bundle)
+    bundle = load_bundle(request.bundle)
     float_name, network = open_float(bundle)
     machine = this_machine()
-    overrides, recipes, notes = _encodings(wanted, network)
+    overrides, recipes, notes = _encodings(request, network)
     recipes, left_out = suited(recipes, network)
     machine_threads = {1, machine.threads}
     costs = step_costs(
         in_order(recipes),
-        calibration=wanted.frames,
-        judged=wanted.judge_frames,
+        calibration=request.frames,
+        judged=request.judge_frames,
         layers=len(network.layers),
-        files_timed=(1 + len({recipe.name for recipe in recipes})) * wanted.rounds * len(machine_threads),
+        files_timed=(1 + len({recipe.name for recipe in recipes})) * request.rounds * len(machine_threads),
     )
     steps = Steps(costs)
     steps.begin("frames to calibrate and to judge on")
-    calibration, judged, warnings = gather(wanted, bundle)
+    calibration, judged, warnings = gather(request, bundle)
     steps.begin("the float network, which every variant is compared with")
-    score_min = bundle.card.thresholds.score_min if wanted.score_min is None else wanted.score_min
+    score_min = bundle.card.thresholds.score_min if request.score_min is None else request.score_min
     try:
         bench = prepare(
             bundle.card,
             network,
             calibration,
             judged,
-            budget=wanted.budget,
+            budget=request.budget,
             machine=machine,
             score_min=score_min,
             overrides=overrides,
@@ -104,13 +82,13 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
         raise QuantizationError(float_name, f"the float network itself fails: {error}") from error
     if not _sees_anything(bench):
         raise CalibrationError(
-            ", ".join(wanted.calibrate),
+            ", ".join(request.calibrate),
             "the float model finds nothing on any frame, so nothing can be compared; pass frames that show its objects",
         )
     work = None
-    if wanted.kept_work is not None:
-        work = KeptWork(wanted.kept_work, work_key(bench, bundle.digest, score_min))
-    built = _build_all(bench, recipes, wanted.targets, steps, work)
+    if request.kept_work is not None:
+        work = KeptWork(request.kept_work, work_key(bench, bundle.digest, score_min))
+    built = _build_all(bench, recipes, request.targets, steps, work)
     steps.begin("times of all of them on this machine", last=True)
     with tempfile.TemporaryDirectory() as folder:
         files = {float_name: Path(folder) / "float.onnx"}
@@ -118,13 +96,13 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
         for one in built:
             files[one.name] = Path(folder) / f"{one.name}.onnx"
             files[one.name].write_bytes(one.content)
-        times = _times(files, machine, wanted.rounds)
+        times = _times(files, machine, request.rounds)
         sizes = {name: file.stat().st_size for name, file in files.items()}
-        curves = {one.name: timed_curve(bench, one, Path(folder), wanted.rounds) for one in built if one.refusal}
+        curves = {one.name: timed_curve(bench, one, Path(folder), request.rounds) for one in built if one.refusal}
     verdicts = {
         one.name: judge_variant(
             one,
-            wanted.targets,
+            request.targets,
             machine,
             reference=bench.final.reference.headline,
             times={threads: timing[one.name] for threads, timing in times.items()},
@@ -133,7 +111,7 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
         for one in built
     }
     report = build_report(
-        Asked(wanted.calibrate, wanted.judge, wanted.targets),
+        request,
         bundle,
         bench,
         built,
@@ -149,11 +127,11 @@ def quantize_bundle(wanted: Wanted) -> Outcome:
     written = None
     if shipped:
         written = write_quantized(
-            wanted.output, bundle, float_name=float_name, shipped=shipped, bench=bench, report=report
+            request.output, bundle, float_name=float_name, shipped=shipped, bench=bench, report=report
         )
     if work is not None:
         work.forget()
-    return Outcome(report, written, bench, tuple(built))
+    return QuantizeOutcome(report, written, bench, tuple(built))
 
 
 def open_float(bundle: Bundle) -> tuple[str, Network]:
@@ -185,28 +163,28 @@ def read_graph(variant: Variant) -> onnx.ModelProto:
         return onnx.load(str(Path(private) / variant.card.file))
 
 
-def gather(wanted: Wanted, bundle: Bundle) -> tuple[list[Sample], list[Sample], list[str]]:
+def gather(request: QuantizeRequest, bundle: Bundle) -> tuple[list[Sample], list[Sample], list[str]]:
     """Calibration frames, frames to judge on (never the same), warnings. Raises: CalibrationError."""
     calibration: list[Sample] = []
     judged: list[Sample] = []
     warnings: list[str] = []
-    each = _share(wanted.frames, len(wanted.calibrate))
-    held_back = 0 if wanted.judge else _share(wanted.judge_frames, len(wanted.calibrate))
-    with bar("reading frames", len(wanted.calibrate) + len(wanted.judge)) as step:
-        for source in wanted.calibrate:
+    each = _share(request.frames, len(request.calibrate))
+    held_back = 0 if request.judge else _share(request.judge_frames, len(request.calibrate))
+    with bar("reading frames", len(request.calibrate) + len(request.judge)) as step:
+        for source in request.calibrate:
             samples = read_source(source, bundle.card, each + held_back)
             # A short source is shared in proportion: without frames to judge on there is no verdict.
             mine, theirs = deal(samples, -(-len(samples) * each // (each + held_back)))
             calibration += mine
             judged += theirs
             step()
-        for source in wanted.judge:
-            judged += read_source(source, bundle.card, _share(wanted.judge_frames, len(wanted.judge)))
+        for source in request.judge:
+            judged += read_source(source, bundle.card, _share(request.judge_frames, len(request.judge)))
             step()
-    names = ", ".join(wanted.calibrate)
+    names = ", ".join(request.calibrate)
     warnings += check_calibration(names, calibration, bundle.card)
     calibration = without_blank(calibration)
-    if len(judged) < len(wanted.calibrate):
+    if len(judged) < len(request.calibrate):
         raise CalibrationError(names, "leaves no frame to judge on; pass more of them, or others with --judge")
     return calibration, judged, warnings
 
@@ -233,18 +211,18 @@ def _sees_anything(bench: Workbench) -> bool:
 
 
 def _encodings(
-    wanted: Wanted, network: Network
+    request: QuantizeRequest, network: Network
 ) -> tuple[Mapping[str, list[dict[str, Any]]] | None, list[Recipe], list[str]]:
-    recipes = recipes_for(wanted.targets)
-    if wanted.encodings is None:
+    recipes = recipes_for(request.targets)
+    if request.encodings is None:
         return None, recipes, []
-    encodings = read_encodings(wanted.encodings, network)
+    encodings = read_encodings(request.encodings, network)
     # They say how wide everything is: only the recipe of that width can follow them.
     recipe = A16W8 if encodings.activation_bits(network) == 16 else U8S8_8BIT
-    notes = [f"{wanted.encodings.name}: {len(encodings.found)} encodings taken over, recipe {recipe.name}"]
+    notes = [f"{request.encodings.name}: {len(encodings.found)} encodings taken over, recipe {recipe.name}"]
     if encodings.unknown:
         notes.append(
-            f"{wanted.encodings.name}: {len(encodings.unknown)} tensors are not in the graph, such as "
+            f"{request.encodings.name}: {len(encodings.unknown)} tensors are not in the graph, such as "
             f"{encodings.unknown[0]!r}"
         )
     return encodings.overrides(network), [recipe], notes

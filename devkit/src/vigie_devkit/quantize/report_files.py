@@ -9,10 +9,10 @@ import msgspec
 from vigie.errors import BundleError
 from vigie_devkit.quantize.page import write_page
 from vigie_devkit.quantize.pictures import worst_frames
-from vigie_devkit.quantize.pipeline import Outcome
+from vigie_devkit.quantize.pipeline import QuantizeOutcome
 
 
-def write_report(bundle_folder: Path, outcome: Outcome) -> Path:
+def write_report(bundle_folder: Path, outcome: QuantizeOutcome) -> Path:
     """The page's path. A refused run has a report too. Raises: BundleError: the folder cannot be written."""
     folder = bundle_folder.absolute().with_name(f"{bundle_folder.name}.report")
     pictures = worst_frames(outcome.bench, outcome.built)

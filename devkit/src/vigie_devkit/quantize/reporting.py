@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from vigie.models import Bundle
 from vigie_devkit.quantize.curve import untimed
-from vigie_devkit.quantize.recipes import Target
 from vigie_devkit.quantize.report import FloatLayer, LayerError, Point, Report, Times, VariantReport
+from vigie_devkit.quantize.request import QuantizeRequest
 from vigie_devkit.quantize.speed import Timing
 from vigie_devkit.quantize.variants import Built
-from vigie_devkit.quantize.verdict import Verdict
+from vigie_devkit.quantize.verdict import VariantVerdict
 from vigie_devkit.quantize.workbench import Workbench
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the run was asked for, as the report repeats it."""
-
-    calibrate: tuple[str, ...]
-    judge: tuple[str, ...]
-    targets: tuple[Target, ...]
-
-
 def build_report(
-    asked: Asked,
+    request: QuantizeRequest,
     bundle: Bundle,
     bench: Workbench,
     built: Sequence[Built],
-    verdicts: Mapping[str, Verdict],
+    verdicts: Mapping[str, VariantVerdict],
     *,
     float_name: str,
     times: Mapping[int, Mapping[str, Timing]],
@@ -89,13 +79,13 @@ def build_report(
         digest=bundle.digest,
         machine=str(bench.machine),
         date=datetime.now(UTC).date().isoformat(),
-        targets=asked.targets,
+        targets=request.targets,
         budget=f"at most {budget.max_drop:g} points lost"
         if bench.final.labelled
         else f"agreement of at least {budget.min_agreement:g}",
-        calibration=", ".join(asked.calibrate),
+        calibration=", ".join(request.calibrate),
         calibration_frames=len(bench.calibration),
-        judged_on=", ".join(asked.judge) or "frames held back of the same",
+        judged_on=", ".join(request.judge) or "frames held back of the same",
         judged_frames=len(bench.final.samples),
         labelled=bench.final.labelled,
         metric=reference.metric,

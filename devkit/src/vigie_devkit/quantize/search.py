@@ -18,7 +18,7 @@ GIVEN_BACK_MAX = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class MixTrial:
     """One mix that was tried: ``float_layers`` stayed float."""
 
     float_layers: tuple[str, ...]
@@ -28,11 +28,11 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundMix:
     """``best``: the mix to write, ``None`` if no mix kept the budget; ``trials``: the curve, in the order tried."""
 
-    best: Trial | None
-    trials: tuple[Trial, ...]
+    best: MixTrial | None
+    trials: tuple[MixTrial, ...]
 
 
 def search_mix(
@@ -43,7 +43,7 @@ def search_mix(
     budget: Budget,
     *,
     at_least: Sequence[str] = (),
-) -> Found:
+) -> FoundMix:
     """Search along ``ranked`` (most harmful first).
 
     Args: try_mix: the score with these layers float. at_least: layers that stay float whatever the accuracy.
@@ -52,7 +52,7 @@ def search_mix(
     order = [name for name in ranked if name not in set(at_least)]
     failed, passed = _bracket(attempt, order)
     if passed is None:
-        return Found(None, tuple(attempt.trials))
+        return FoundMix(None, tuple(attempt.trials))
     while passed - failed > 1:
         middle = (passed + failed) // 2
         if attempt(order[:middle]).allowed:
@@ -60,7 +60,7 @@ def search_mix(
         else:
             failed = middle
     kept = _give_back(attempt, order[:passed])
-    return Found(attempt(kept), tuple(attempt.trials))
+    return FoundMix(attempt(kept), tuple(attempt.trials))
 
 
 class _Attempts:
@@ -75,16 +75,16 @@ class _Attempts:
         at_least: tuple[str, ...],
     ) -> None:
         self.network, self.at_least = network, at_least
-        self.trials: list[Trial] = []
+        self.trials: list[MixTrial] = []
         self._try_mix, self._reference, self._budget = try_mix, reference, budget
 
-    def __call__(self, layers: Sequence[str]) -> Trial:
+    def __call__(self, layers: Sequence[str]) -> MixTrial:
         kept = tuple(dict.fromkeys([*self.at_least, *layers]))
         known = next((trial for trial in self.trials if set(trial.float_layers) == set(kept)), None)
         if known is not None:
             return known
         score = self._try_mix(kept)
-        trial = Trial(kept, self.network.integer_share(kept), score, self._budget.allows(self._reference, score))
+        trial = MixTrial(kept, self.network.integer_share(kept), score, self._budget.allows(self._reference, score))
         self.trials.append(trial)
         return trial
 

@@ -14,7 +14,7 @@ from vigie_devkit.quantize.mix import mix_bytes
 from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.qdq import file_bytes
 from vigie_devkit.quantize.recipes import Cpu, Recipe
-from vigie_devkit.quantize.search import Found, Trial, search_mix
+from vigie_devkit.quantize.search import FoundMix, MixTrial, search_mix
 from vigie_devkit.quantize.unpaid_layers import unpaid_layers
 from vigie_devkit.quantize.workbench import Workbench, file_run
 
@@ -43,7 +43,7 @@ class Built:
     integer_share: float = 0.0
     method: str = ""
     methods: dict[str, float] | None = None
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[MixTrial, ...] = ()
     cpus: tuple[Cpu, ...] = ()
     refusal: str = ""
 
@@ -139,7 +139,7 @@ def more_float(order: Sequence[str], mix: Sequence[str], last: Sequence[str]) ->
     return (*mix, *rest[: max(2, len(mix) - len(last))])
 
 
-def _no_mix(bench: Workbench, recipe: Recipe, method: Method, methods: dict[str, float], found: Found) -> Built:
+def _no_mix(bench: Workbench, recipe: Recipe, method: Method, methods: dict[str, float], found: FoundMix) -> Built:
     """The best mix that was tried, written so that its size and speed can be told, and refused."""
     reference = bench.tuning.reference
     nearest = min(found.trials, key=lambda trial: bench.tuning_budget.missing(reference, trial.score))

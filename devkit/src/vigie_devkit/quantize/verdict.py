@@ -20,7 +20,7 @@ NOISE = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VariantVerdict:
     """``targets``: what it is offered for; none: refused. ``reason`` says why in one sentence."""
 
     ships: bool
@@ -36,14 +36,14 @@ def judge_variant(
     reference: float,
     times: Mapping[int, Timing],
     float_times: Mapping[int, Timing],
-) -> Verdict:
+) -> VariantVerdict:
     """Decide about one variant.
 
     Args: reference: the float model's score. times, float_times: by number of threads, of this file and of fp32.
     """
     targets = tuple(target for target in built.recipe.targets if target in set(wanted))
     if built.refusal:
-        return Verdict(ships=False, targets=(), reason=f"less accurate than allowed: {built.refusal}")
+        return VariantVerdict(ships=False, targets=(), reason=f"less accurate than allowed: {built.refusal}")
     ratios = {threads: float_times[threads].cpu_ms / times[threads].cpu_ms for threads in times}
     slower = all(ratio < 1.0 - NOISE for ratio in ratios.values())
     worse = built.score.headline < reference
@@ -54,7 +54,7 @@ def judge_variant(
             if built.simulated is None
             else f" ({built.simulated.metric} {built.simulated.headline:.4f} with exact ones)"
         )
-        return Verdict(
+        return VariantVerdict(
             ships=True,
             targets=targets,
             reason=f"{told}; on this CPU ({machine.kind}) its 16-bit sums overflow{exact}, it is for "
@@ -63,12 +63,14 @@ def judge_variant(
     if machine.local in targets and slower and worse:
         targets = tuple(target for target in targets if target != machine.local)
         if not targets:
-            return Verdict(ships=False, targets=(), reason=f"both slower and less accurate than fp32 here: {told}")
+            return VariantVerdict(
+                ships=False, targets=(), reason=f"both slower and less accurate than fp32 here: {told}"
+            )
         told += f"; not offered for {machine.local}: slower and less accurate than fp32"
     elsewhere = [target for target in targets if target != machine.local]
     if elsewhere:
         told += f"; its speed on {', '.join(elsewhere)} was not measured: no such hardware here"
-    return Verdict(ships=True, targets=targets, reason=told)
+    return VariantVerdict(ships=True, targets=targets, reason=told)
 
 
 def _told(built: Built, ratios: Mapping[int, float], reference: float) -> str:

@@ -22,7 +22,7 @@ NAME_FILES = ("annotations.json", "data.yaml", "classes.txt")
 Box = tuple[float, float, float, float]
 
 
-class Row(NamedTuple):
+class MarkedObject(NamedTuple):
     """One object that somebody marked, in the picture's pixels; ``ignore``: neither taught nor counted."""
 
     label: str
@@ -68,7 +68,7 @@ def _coco(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
     return labels, read(), len(rows)
 
 
-def coco_rows(file: Path) -> dict[str, list[Row]]:
+def coco_rows(file: Path) -> dict[str, list[MarkedObject]]:
     """What a COCO file says is in each picture, by its ``file_name``; in the order of ``images``.
 
     Raises: DatasetError: not such a file, an annotation of no size or of an unknown category, a picture listed twice.
@@ -76,7 +76,7 @@ def coco_rows(file: Path) -> dict[str, list[Row]]:
     return _coco_tree(file)[1]
 
 
-def _coco_tree(file: Path) -> tuple[list[str], dict[str, list[Row]]]:
+def _coco_tree(file: Path) -> tuple[list[str], dict[str, list[MarkedObject]]]:
     try:
         tree: dict[str, Any] = json.loads(read_text(file))
         categories = {int(one["id"]): str(one["name"]) for one in tree["categories"]}
@@ -89,7 +89,7 @@ def _coco_tree(file: Path) -> tuple[list[str], dict[str, list[Row]]]:
     labels = [categories[key] for key in sorted(categories)]
     if not labels:
         raise DatasetError(str(file), "names no class")
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[MarkedObject]] = {}
     for picture_id, name in names:
         if name in rows:
             raise DatasetError(str(file), f"lists picture {name} twice")
@@ -97,7 +97,7 @@ def _coco_tree(file: Path) -> tuple[list[str], dict[str, list[Row]]]:
     return labels, rows
 
 
-def _coco_row(row: dict[str, Any], categories: dict[int, str], file: Path, where: str) -> Row:
+def _coco_row(row: dict[str, Any], categories: dict[int, str], file: Path, where: str) -> MarkedObject:
     try:
         x, y, width, height = (float(value) for value in row["bbox"])
         category = int(row["category_id"])
@@ -108,7 +108,7 @@ def _coco_row(row: dict[str, Any], categories: dict[int, str], file: Path, where
     if category not in categories:
         raise DatasetError(str(file), f"{where}: category {category} is not among the categories")
     box = _checked((x, y, x + width, y + height), file, where)
-    return Row(categories[category], box, bool(row.get("iscrowd")))
+    return MarkedObject(categories[category], box, bool(row.get("iscrowd")))
 
 
 def _yolo(folder: Path, names: Path) -> tuple[list[str], Iterator[Picture], int]:
@@ -126,13 +126,13 @@ def _yolo(folder: Path, names: Path) -> tuple[list[str], Iterator[Picture], int]
     return labels, read(), len(pictures)
 
 
-def yolo_rows(file: Path, frame_hw: tuple[int, int], labels: Sequence[str]) -> list[Row]:
+def yolo_rows(file: Path, frame_hw: tuple[int, int], labels: Sequence[str]) -> list[MarkedObject]:
     """What a YOLO file says is in a picture of ``frame_hw``. Raises: DatasetError: with its line."""
     rows = []
     for number, text in enumerate(read_text(file).splitlines(), start=1):
         if text.strip():
             class_id, box = _yolo_row(text, frame_hw, len(labels), file, f"line {number}")
-            rows.append(Row(labels[class_id], box))
+            rows.append(MarkedObject(labels[class_id], box))
     return rows
 
 
@@ -178,7 +178,7 @@ def yolo_labels(file: Path) -> list[str]:
     return [str(name) for name in names]
 
 
-def _picture(frame_bgr: NDArray[np.uint8], rows: Sequence[Row], position: Mapping[str, int]) -> Picture:
+def _picture(frame_bgr: NDArray[np.uint8], rows: Sequence[MarkedObject], position: Mapping[str, int]) -> Picture:
     height, width = frame_bgr.shape[:2]
     # Annotation tools round; what sticks out of the picture cannot be seen.
     boxes = np.array([row.box for row in rows], np.float64).reshape(-1, 4)

@@ -16,8 +16,8 @@ from vigie.synthetic import LABELS
 from vigie_devkit.train.dataset import Dataset, Picture, check_memory, collect
 from vigie_devkit.train.folders import open_folder
 from vigie_devkit.train.rendered import AGAIN_SEED, TRAIN_SEED, VALID_SEED, rendered_pictures, training_pictures
+from vigie_devkit.train.request import VALID_SHARE, TrainingRequest
 from vigie_devkit.train.samples import open_samples
-from vigie_devkit.train.wanted import VALID_SHARE, Wanted
 
 PICTURES_MIN = 10
 
@@ -37,15 +37,15 @@ class _Source(NamedTuple):
     size: int
 
 
-def gather(wanted: Wanted, known: Sequence[str], say: Callable[[str], None]) -> Gathered:
+def gather(request: TrainingRequest, known: Sequence[str], say: Callable[[str], None]) -> Gathered:
     """Everything that the training needs in memory.
 
     ``known``: labels of the detector that it starts from; kept, and first, when it learns from samples.
     Raises: DatasetError: a folder cannot be read, holds too little, or does not fit into memory.
     """
-    if wanted.rendered:
-        return _rendered(wanted, say)
-    sources = _sources(wanted, known, say)
+    if request.rendered:
+        return _rendered(request, say)
+    sources = _sources(request, known, say)
     labels = list(dict.fromkeys(label for source in sources for label in source.labels))
     taught, held_back = [], []
     for source in sources:
@@ -58,34 +58,34 @@ def gather(wanted: Wanted, known: Sequence[str], say: Callable[[str], None]) -> 
         taught.append((islice(pictures, source.size - apart), source.size - apart))
         held_back.append(pictures)
     count = sum(number for _, number in taught)
-    check_memory(", ".join(str(source.where) for source in sources), count, wanted.size_hw)
-    data = collect(chain.from_iterable(pictures for pictures, _ in taught), count, wanted.size_hw)
+    check_memory(", ".join(str(source.where) for source in sources), count, request.size_hw)
+    data = collect(chain.from_iterable(pictures for pictures, _ in taught), count, request.size_hw)
     _say_untaught(data, labels, say)
     return Gathered(labels, data, {"held-back pictures": chain.from_iterable(held_back)})
 
 
-def _rendered(wanted: Wanted, say: Callable[[str], None]) -> Gathered:
-    check_memory("the rendered pictures", wanted.pictures, wanted.size_hw)
-    say(f"rendering {wanted.pictures} pictures")
-    seed = TRAIN_SEED if wanted.start is None else AGAIN_SEED
-    data = collect(training_pictures(seed, wanted.pictures), wanted.pictures, wanted.size_hw)
+def _rendered(request: TrainingRequest, say: Callable[[str], None]) -> Gathered:
+    check_memory("the rendered pictures", request.pictures, request.size_hw)
+    say(f"rendering {request.pictures} pictures")
+    seed = TRAIN_SEED if request.start is None else AGAIN_SEED
+    data = collect(training_pictures(seed, request.pictures), request.pictures, request.size_hw)
     valid: dict[str, Iterator[Picture]] = {
-        split: islice(rendered_pictures(VALID_SEED, hard=split == "hard split"), wanted.valid_pictures)
+        split: islice(rendered_pictures(VALID_SEED, hard=split == "hard split"), request.valid_pictures)
         for split in ("normal scenes", "hard split")
     }
     return Gathered(list(LABELS), data, valid)
 
 
-def _sources(wanted: Wanted, known: Sequence[str], say: Callable[[str], None]) -> list[_Source]:
+def _sources(request: TrainingRequest, known: Sequence[str], say: Callable[[str], None]) -> list[_Source]:
     sources = []
-    if wanted.samples is not None:
-        samples = open_samples(wanted.samples, known)
+    if request.samples is not None:
+        samples = open_samples(request.samples, known)
         if samples.unlabelled:
-            say(f"{samples.unlabelled} pictures of {wanted.samples} have no labels yet and are left out")
-        sources.append(_Source(wanted.samples, samples.labels, samples.pictures(), len(samples.labelled)))
-    if wanted.folder is not None:
-        labels, pictures, count = open_folder(wanted.folder)
-        sources.append(_Source(wanted.folder, labels, pictures, count))
+            say(f"{samples.unlabelled} pictures of {request.samples} have no labels yet and are left out")
+        sources.append(_Source(request.samples, samples.labels, samples.pictures(), len(samples.labelled)))
+    if request.folder is not None:
+        labels, pictures, count = open_folder(request.folder)
+        sources.append(_Source(request.folder, labels, pictures, count))
     return sources
 
 

@@ -29,8 +29,8 @@ from vigie_devkit.train.export import to_onnx
 from vigie_devkit.train.gather import gather
 from vigie_devkit.train.loop import Progress, train
 from vigie_devkit.train.network import Detector
+from vigie_devkit.train.request import TrainingRequest
 from vigie_devkit.train.start import read_start, start_network
-from vigie_devkit.train.wanted import Wanted
 
 # What the card says of a detector that has seen nothing but rendered pictures.
 _RENDERED = {
@@ -55,34 +55,34 @@ class Spent(NamedTuple):
         return Spent(self.minutes - begun.minutes, self.cpu_minutes - begun.cpu_minutes)
 
 
-def train_bundle(wanted: Wanted, say: Callable[[str], None]) -> Path:
+def train_bundle(request: TrainingRequest, say: Callable[[str], None]) -> Path:
     """Train and return the bundle's folder.
 
     Raises: DatasetError: the user's folder cannot be read. ModelError: the trained graph is refused by the importer.
     """
     begun = Spent.until_now()
-    start = None if wanted.start is None else read_start(wanted.start)
-    labels, data, valid = gather(wanted, start.labels if start is not None and wanted.keep_labels else (), say)
-    cut_px = wanted.recipe.cut_px
-    cut = "" if cut_px is None or cut_px >= max(wanted.size_hw) else f"{cut_px} px cuts of "
-    size = f"{wanted.size_hw[1]}x{wanted.size_hw[0]}"
+    start = None if request.start is None else read_start(request.start)
+    labels, data, valid = gather(request, start.labels if start is not None and request.keep_labels else (), say)
+    cut_px = request.recipe.cut_px
+    cut = "" if cut_px is None or cut_px >= max(request.size_hw) else f"{cut_px} px cuts of "
+    size = f"{request.size_hw[1]}x{request.size_hw[0]}"
     begins = "" if start is None else f", from the weights of {start.name}{_kept(start.labels, labels)}"
-    say(f"training on {cut}{len(data)} pictures of {size}, {wanted.recipe.epochs} epochs{begins}")
+    say(f"training on {cut}{len(data)} pictures of {size}, {request.recipe.epochs} epochs{begins}")
     network = None if start is None else start_network(start, labels, data)
 
     def said(progress: Progress) -> None:
         say(_line(progress))
-        if wanted.checkpoints is not None:
-            keep_checkpoint(wanted.checkpoints, progress, wanted.size_hw, labels)
+        if request.checkpoints is not None:
+            keep_checkpoint(request.checkpoints, progress, request.size_hw, labels)
 
-    network = train(data, len(labels), wanted.recipe, said, network)
-    return bundle_network(network, labels, wanted, valid=valid, spent=Spent.until_now().since(begun), say=say)
+    network = train(data, len(labels), request.recipe, said, network)
+    return bundle_network(network, labels, request, valid=valid, spent=Spent.until_now().since(begun), say=say)
 
 
 def bundle_network(
     network: Detector,
     labels: list[str],
-    wanted: Wanted,
+    request: TrainingRequest,
     *,
     valid: dict[str, Iterator[Picture]],
     spent: Spent,
@@ -91,20 +91,20 @@ def bundle_network(
     """Write, import and measure a trained network; the figures go into the card. ``spent``: what training took."""
     firsts = {split: next(pictures) for split, pictures in valid.items()}
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{wanted.name}.onnx"
-        onnx.save(to_onnx(network, wanted.size_hw, labels), file)
+        file = Path(folder) / f"{request.name}.onnx"
+        onnx.save(to_onnx(network, request.size_hw, labels), file)
         bundle_folder = import_model(
             file,
-            wanted.output / wanted.name,
+            request.output / request.name,
             labels=labels,
-            name=wanted.name,
+            name=request.name,
             family="yolox",
             # How it was trained is known; a network of a few epochs need not show it.
             feed=input_fields("bgr/0..255"),
             trust=True,
             pictures=_write_pictures(Path(folder), firsts.values()),
-            licence=wanted.licence,
-            version=wanted.version,
+            licence=request.licence,
+            version=request.version,
         )
     evidence = [
         Evidence(metric=f"training {what}", value=round(value, 2), where=platform.machine(), date=_today())
@@ -114,7 +114,7 @@ def bundle_network(
         measured = evaluate(load_bundle(bundle_folder), chain([firsts[split]], pictures))
         say(f"{split}: mAP50 {measured.map50:.3f}, mAP50-95 {measured.map50_95:.3f} over {measured.objects} objects")
         evidence += _evidence(split, measured)
-    _note(bundle_folder, wanted, evidence)
+    _note(bundle_folder, request, evidence)
     load_bundle(bundle_folder)
     return bundle_folder
 
@@ -149,7 +149,7 @@ def _evidence(split: str, measured: Accuracy) -> list[Evidence]:
     ]
 
 
-def _note(folder: Path, wanted: Wanted, evidence: list[Evidence]) -> None:
+def _note(folder: Path, request: TrainingRequest, evidence: list[Evidence]) -> None:
     """Write the figures into the card of the first variant, and what the model is for."""
     bundle = load_bundle(folder)
     name = bundle.variants[0]
@@ -157,17 +157,17 @@ def _note(folder: Path, wanted: Wanted, evidence: list[Evidence]) -> None:
     card: Card = msgspec.structs.replace(
         bundle.card,
         variants={**bundle.card.variants, name: variant},
-        **(_RENDERED if wanted.rendered else {"description": f"Trained on {_learned_from(wanted)}."}),
+        **(_RENDERED if request.rendered else {"description": f"Trained on {_learned_from(request)}."}),
     )
     (folder / "card.yaml").write_bytes(write_card(card))
 
 
-def _learned_from(wanted: Wanted) -> str:
+def _learned_from(request: TrainingRequest) -> str:
     parts = []
-    if wanted.samples is not None:
-        parts.append(f"labelled samples of {wanted.samples.resolve().name}")
-    if wanted.folder is not None:
-        parts.append(f"the pictures of {wanted.folder.resolve().name}")
+    if request.samples is not None:
+        parts.append(f"labelled samples of {request.samples.resolve().name}")
+    if request.folder is not None:
+        parts.append(f"the pictures of {request.folder.resolve().name}")
     return " and ".join(parts)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vigie.contracts.samples import MANIFEST, Sample
 from vigie.errors import DatasetError
 from vigie_devkit.train.dataset import Picture
-from vigie_devkit.train.folders import NAME_FILES, Row, coco_rows, read_text, yolo_labels, yolo_rows
+from vigie_devkit.train.folders import NAME_FILES, MarkedObject, coco_rows, read_text, yolo_labels, yolo_rows
 
 LABELLED_MIN = 10
 
@@ -29,7 +29,7 @@ class Labelled(NamedTuple):
     """What somebody said is in one picture; no row: nothing is in it."""
 
     sample: Sample
-    rows: list[Row]
+    rows: list[MarkedObject]
 
 
 class Samples(NamedTuple):
@@ -47,7 +47,10 @@ class Samples(NamedTuple):
             frame_bgr = _read(self.folder, one.sample)
             height, width = frame_bgr.shape[:2]
             # What was blurred for privacy is neither object nor background, of whatever class.
-            rows = [*one.rows, *(Row(label, box, ignore=True) for box in one.sample.hidden for label in self.labels)]
+            rows = [
+                *one.rows,
+                *(MarkedObject(label, box, ignore=True) for box in one.sample.hidden for label in self.labels),
+            ]
             boxes = np.array([row.box for row in rows], np.float64).reshape(-1, 4)
             yield Picture(
                 frame_bgr,
@@ -79,7 +82,7 @@ def open_samples(folder: Path, known: Sequence[str] = ()) -> Samples:
         )
     if told:
         labelled = [
-            Labelled(one, [Row(row.label, row.box_xyxy) for row in one.truth])
+            Labelled(one, [MarkedObject(row.label, row.box_xyxy) for row in one.truth])
             for one in samples
             if one.truth is not None
         ]

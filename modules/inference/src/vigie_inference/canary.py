@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vigie.errors import EngineError, EngineLiesError
 from vigie.log import get_logger
 from vigie.metrics import MetricsPart
-from vigie.runtimes.parity import Parity, judge
+from vigie.runtimes.parity import ParityResult, judge
 from vigie.runtimes.reference_frames import reference_frames
 from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
@@ -81,7 +81,7 @@ class Canary:
         self._checks.labels("agrees").inc()
         log.debug("canary_agrees", candidate=model.engine.candidate.key, agreement=found.agreement)
 
-    def _judged(self, model: ServingModel, frames: Frames) -> Parity:
+    def _judged(self, model: ServingModel, frames: Frames) -> ParityResult:
         """As when measured: the frames, and a black and a white picture."""
 
         def run(tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:

@@ -27,7 +27,7 @@ _SUM = ',"sum":"'
 _SUM_BYTES = len(_SUM) + 64 + len('"}')
 
 
-class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ChainLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A line of the log."""
 
     n: Annotated[int, Meta(ge=1)]
@@ -59,7 +59,7 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainVerdict:
     """``first``..``head.n``: the numbers of the lines that are there."""
 
     lines: int
@@ -70,20 +70,20 @@ class Verdict:
 
 def write_line(entry: AuditEntry, before: Head, *, at: str, module: str, boot: str) -> tuple[bytes, Head]:
     """The line after ``before`` (with its line feed), and the head that it makes."""
-    blank = Line(n=before.n + 1, at=at, module=module, boot=boot, entry=entry, prev=before.sum, sum=BEGIN)
+    blank = ChainLine(n=before.n + 1, at=at, module=module, boot=boot, entry=entry, prev=before.sum, sum=BEGIN)
     body = msgspec.json.encode(blank)[:-_SUM_BYTES] + b"}"
     digest = hashlib.sha256(body).hexdigest()
     return body[:-1] + f'{_SUM}{digest}"}}\n'.encode(), Head(blank.n, digest)
 
 
-def read_line(text: bytes, seals: Seals = IN_THE_CLEAR) -> Line:
+def read_line(text: bytes, seals: Seals = IN_THE_CLEAR) -> ChainLine:
     """A line without its line feed, sealed or not.
 
     Raises: ValueError: it is not one, or its sum is of other text. SealedError: its key is not among ``seals``.
     """
     text = opened(text, seals)
     try:
-        line = msgspec.json.decode(text, type=Line)
+        line = msgspec.json.decode(text, type=ChainLine)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"is not a line of an audit log ({error})") from error
     body = text[:-_SUM_BYTES] + b"}"
@@ -94,7 +94,7 @@ def read_line(text: bytes, seals: Seals = IN_THE_CLEAR) -> Line:
 
 def verify(
     files: Sequence[tuple[str, bytes]], head: Head | None, *, known: Head | None = None, seals: Seals = IN_THE_CLEAR
-) -> Verdict:
+) -> ChainVerdict:
     """Everything that is wrong with a log.
 
     Args: files: name and content, oldest first. head: of the head file; None: missing or unreadable. known: a line that
@@ -138,10 +138,10 @@ def verify(
     breaks.extend(_end(last, head, where, sums))
     if known is not None and sums.get(known.n, known.sum if known.n < first else "") != known.sum:
         breaks.append(Break("", 0, f"line {known.n} is not the one that was reported ({known.sum[:12]}..)"))
-    return Verdict(count, first, last, tuple(breaks))
+    return ChainVerdict(count, first, last, tuple(breaks))
 
 
-def _not_following(last: Head, line: Line, name: str, number: int) -> list[Break]:
+def _not_following(last: Head, line: ChainLine, name: str, number: int) -> list[Break]:
     if line.n == last.n + 1 and line.prev == last.sum:
         return []
     if line.n == last.n + 1:

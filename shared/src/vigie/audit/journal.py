@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from vigie.audit.chain import BEGIN, IN_THE_CLEAR, Head, Line, read_line, write_line
+from vigie.audit.chain import BEGIN, IN_THE_CLEAR, ChainLine, Head, read_line, write_line
 from vigie.audit.record import AuditEntry
 from vigie.audit.sealed import stored
 from vigie.errors import SealedError
@@ -212,7 +212,7 @@ def write_head(folder: Path, head: Head, name: str = HEAD_FILE) -> None:
         os.close(number)
 
 
-def _go_on(found: Line | None, stored: Head | None, *, empty: bool) -> tuple[Head, str]:
+def _go_on(found: ChainLine | None, stored: Head | None, *, empty: bool) -> tuple[Head, str]:
     """Where the next line follows on, and what is to be said about it."""
     last = Head() if found is None else Head(found.n, found.sum)
     if stored is None:
@@ -225,7 +225,7 @@ def _go_on(found: Line | None, stored: Head | None, *, empty: bool) -> tuple[Hea
     return last, ""
 
 
-def _last_line(content: bytes, seals: Seals) -> tuple[int, Line | None]:
+def _last_line(content: bytes, seals: Seals) -> tuple[int, ChainLine | None]:
     """Where the last whole line ends, and that line; None if no line can be read."""
     end = content.rfind(b"\n") + 1
     begin = content.rfind(b"\n", 0, max(0, end - 1)) + 1

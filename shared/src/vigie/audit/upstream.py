@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from vigie.audit.chain import BEGIN, IN_THE_CLEAR, Head, Line, read_line
+from vigie.audit.chain import BEGIN, IN_THE_CLEAR, ChainLine, Head, read_line
 from vigie.audit.journal import FOLDER, log_files, read_head, read_log_file, write_head
 from vigie.audit.sealed import opened
 from vigie.config.environment import ModuleEnvironment
@@ -102,7 +102,7 @@ class AuditUpstream:
         return {"specversion": "1.0", "id": message_id, "source": self._source, "type": kind}
 
 
-def lines_after(files: Sequence[bytes], sent: Head, seals: Seals = IN_THE_CLEAR) -> list[tuple[Line, bytes]]:
+def lines_after(files: Sequence[bytes], sent: Head, seals: Seals = IN_THE_CLEAR) -> list[tuple[ChainLine, bytes]]:
     """Whole lines behind ``sent``, as they were written; all there are, if ``sent`` is of another log."""
     lines = [
         found
@@ -118,7 +118,7 @@ def lines_after(files: Sequence[bytes], sent: Head, seals: Seals = IN_THE_CLEAR)
 
 
 def fitting(
-    lines: Sequence[tuple[Line, bytes]], size: Callable[[list[bytes]], int], limit: int
+    lines: Sequence[tuple[ChainLine, bytes]], size: Callable[[list[bytes]], int], limit: int
 ) -> tuple[list[bytes], Head]:
     """The first of ``lines`` that fit one message together, and the last of them; one that fits none is told of."""
     items: list[bytes] = []
@@ -135,7 +135,7 @@ def fitting(
     return items, last
 
 
-def _line(text: bytes, seals: Seals) -> tuple[Line, bytes] | None:
+def _line(text: bytes, seals: Seals) -> tuple[ChainLine, bytes] | None:
     """A line and its text; None: somebody changed it, and whoever verifies the log is told. Raises: SealedError."""
     try:
         clear = opened(text, seals)

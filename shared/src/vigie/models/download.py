@@ -28,7 +28,7 @@ _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExpectedFile:
     """What to get. The hash alone decides whether it came; size bounds what is ever written.
 
     ``query``: a secret that is appended to the URL (a shared access signature) and shown nowhere; ``authorization``:
@@ -67,7 +67,7 @@ class Conduct:
     piece_bytes: int = PIECE_BYTES
 
 
-def download(wanted: Wanted, folder: Path, conduct: Conduct) -> Path:
+def download(wanted: ExpectedFile, folder: Path, conduct: Conduct) -> Path:
     """The verified file in ``folder``, named by its hash; ``folder`` also keeps what came of an interrupted download.
 
     Raises: DownloadError: broken off or away; calling again goes on. DownloadRefusedError: other bytes than wanted, an
@@ -87,7 +87,7 @@ def download(wanted: Wanted, folder: Path, conduct: Conduct) -> Path:
     return done
 
 
-def _complete(wanted: Wanted, part: Path, conduct: Conduct) -> None:
+def _complete(wanted: ExpectedFile, part: Path, conduct: Conduct) -> None:
     for last_try in (False, True):
         whole = _grow(wanted, part, conduct)
         if _sha256(part) == wanted.sha256:
@@ -103,7 +103,7 @@ def _complete(wanted: Wanted, part: Path, conduct: Conduct) -> None:
     )
 
 
-def _grow(wanted: Wanted, part: Path, conduct: Conduct) -> bool:
+def _grow(wanted: ExpectedFile, part: Path, conduct: Conduct) -> bool:
     """Ask until all bytes are there; true if they came in one piece."""
     failures = 0
     for _ in range(ATTEMPTS_MAX):
@@ -126,7 +126,7 @@ def _grow(wanted: Wanted, part: Path, conduct: Conduct) -> bool:
     raise DownloadError(shown(wanted.url), f"interrupted {ATTEMPTS_MAX} times")
 
 
-def _attempt(wanted: Wanted, part: Path, conduct: Conduct) -> None:
+def _attempt(wanted: ExpectedFile, part: Path, conduct: Conduct) -> None:
     """Ask for what is missing and append it. Raises: _StartAgainError, DownloadError, DownloadRefusedError."""
     have = part.stat().st_size
     if have > wanted.size_bytes:
@@ -174,7 +174,7 @@ def _remember(part: Path, response: HTTPResponse) -> None:
     _validator_file(part).write_text(json.dumps(validator), encoding="utf-8")
 
 
-def _start_of(response: HTTPResponse, wanted: Wanted, have: int) -> int:
+def _start_of(response: HTTPResponse, wanted: ExpectedFile, have: int) -> int:
     """At which byte the answer begins. Raises: _StartAgainError, DownloadRefusedError: it cannot become the file."""
     url = shown(wanted.url)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -195,11 +195,11 @@ def _start_of(response: HTTPResponse, wanted: Wanted, have: int) -> int:
     return 0
 
 
-def _other_size(said: str, wanted: Wanted) -> str:
+def _other_size(said: str, wanted: ExpectedFile) -> str:
     return f"has {said} bytes, {wanted.size_bytes} were expected; it is another file"
 
 
-def _append(response: HTTPResponse, wanted: Wanted, part: Path, start: int, conduct: Conduct) -> None:
+def _append(response: HTTPResponse, wanted: ExpectedFile, part: Path, start: int, conduct: Conduct) -> None:
     with part.open("r+b") as file:
         file.truncate(start)
         file.seek(start)
@@ -223,7 +223,7 @@ def _append(response: HTTPResponse, wanted: Wanted, part: Path, start: int, cond
         )
 
 
-def _answered(wanted: Wanted, error: HTTPError, have: int) -> Exception:
+def _answered(wanted: ExpectedFile, error: HTTPError, have: int) -> Exception:
     url = shown(wanted.url)
     if error.code == 416 and have:
         total = error.headers.get("Content-Range", "").rpartition("/")[2]
@@ -237,7 +237,7 @@ def _answered(wanted: Wanted, error: HTTPError, have: int) -> Exception:
     return DownloadRefusedError(url, f"the server answers {error.code}; correct the URL")
 
 
-def _broken(wanted: Wanted, error: Exception, have: int) -> Exception:
+def _broken(wanted: ExpectedFile, error: Exception, have: int) -> Exception:
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, ssl.SSLCertVerificationError):
         return DownloadRefusedError(
@@ -261,7 +261,7 @@ def _validator_file(part: Path) -> Path:
 
 
 @contextmanager
-def _locked(folder: Path, wanted: Wanted) -> Iterator[Path]:
+def _locked(folder: Path, wanted: ExpectedFile) -> Iterator[Path]:
     """The file that grows, for this process alone."""
     part = folder / f"{wanted.sha256}.part"
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o664)
@@ -280,7 +280,7 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def copy_in(wanted: Wanted, file: Path, folder: Path) -> Path:
+def copy_in(wanted: ExpectedFile, file: Path, folder: Path) -> Path:
     """``file``, copied into ``folder`` under its hash, whole and of the right hash: ``wanted.url`` is not asked.
 
     Raises: DownloadRefusedError: other bytes than wanted, not a plain file, or a folder that cannot be written.

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from vigie.errors import DownloadError, DownloadRefusedError
-from vigie.models.download import Conduct, Wanted, download
+from vigie.models.download import Conduct, ExpectedFile, download
 from vigie.models.link import check_link, open_link
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -68,7 +68,7 @@ class Manifest(
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class OciReference:
     """``oci://host/repository[:tag]``."""
 
     host: str
@@ -82,19 +82,19 @@ class Reference:
         return f"{scheme}://{self.host}/v2/{self.repository}"
 
 
-def read_reference(text: str) -> Reference:
+def read_reference(text: str) -> OciReference:
     """Raises: DownloadRefusedError: not such an address."""
     match = _REFERENCE.fullmatch(text)
     if match is None:
         raise DownloadRefusedError(text[:200], "expected oci://host/repository or oci://host/repository:tag")
-    return Reference(match["host"], match["repository"], match["tag"] or "")
+    return OciReference(match["host"], match["repository"], match["tag"] or "")
 
 
 @dataclass(slots=True)
 class Registry:
     """One repository. ``credentials``: ``user:password``, or empty; asked for a token where the registry wants one."""
 
-    reference: Reference
+    reference: OciReference
     credentials: str = field(default="", repr=False)
     _authorization: str = field(default="", repr=False)
 
@@ -173,7 +173,7 @@ def pull(
             (target / name).write_bytes(b"")
             continue
         sha256 = layer.digest.removeprefix("sha256:")
-        wanted = Wanted(f"{base}/blobs/{layer.digest}", sha256, layer.size, authorization=registry.authorization)
+        wanted = ExpectedFile(f"{base}/blobs/{layer.digest}", sha256, layer.size, authorization=registry.authorization)
         download(wanted, downloads, conduct).rename(target / name)
 
 

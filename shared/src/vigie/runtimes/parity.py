@@ -27,7 +27,7 @@ Outputs = list[NDArray[Any]]
 AGREEMENT_MIN = 0.9
 
 
-class Parity(msgspec.Struct, frozen=True):
+class ParityResult(msgspec.Struct, frozen=True):
     """``agreement`` is what is judged: F1 of a detector, top-1 of a classifier, 0..1 over all ``frames``.
 
     ``sqnr_db`` and ``cosine`` of the worst output explain, they do not judge. ``why`` is empty if passed.
@@ -54,7 +54,7 @@ def judge(
     frames: Sequence[tuple[NDArray[np.uint8], Outputs]],
     *,
     minimum: float | None = None,
-) -> Parity:
+) -> ParityResult:
     """Run the engine on each reference frame and on two without content.
 
     Args: frames: input (H, W, 3) uint8 and the reference's outputs. minimum: of the agreement; None = the default.
@@ -67,14 +67,14 @@ def judge(
     finite = all(np.isfinite(output).all() for outputs in (*own, *empty) for output in outputs if _is_float(output))
     if not frames:
         why = "" if finite else "its outputs hold NaN or infinity"
-        return Parity(finite, "none", 1.0 if finite else 0.0, wanted, 0, finite, why=why)
+        return ParityResult(finite, "none", 1.0 if finite else 0.0, wanted, 0, finite, why=why)
     sqnr_db, cosine = _tensors([outputs for _, outputs in frames], own)
     references = [outputs for _, outputs in frames]
     figures = _top1(references, own) if card.task == "classification" else _detections(card, references, own)
     agreement = figures["agreement"] if finite else 0.0
     passed = finite and agreement >= wanted
     why = "" if passed else _why(card, figures, wanted, sqnr_db, finite=finite)
-    return Parity(
+    return ParityResult(
         passed,
         "top1" if card.task == "classification" else "f1",
         round(agreement, 4),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vigie_edgehub.routes import (
     DEFAULT_PRIORITY,
-    Delivery,
+    Destination,
     ModuleInput,
     RoutedMessage,
     RouteTable,
@@ -29,19 +29,19 @@ def into(endpoint: str, **options: object) -> Any:
 def test_an_endpoint_gets_one_copy_with_the_lowest_priority_number_and_that_routes_ttl() -> None:
     routes = [into("a", priority=5, ttl_s=50), into("a", priority=2, ttl_s=20), into("a"), into("b", priority=7)]
     assert evaluate(routes, MESSAGE) == [
-        Delivery(ModuleInput("a", "in"), 2, 20),
-        Delivery(ModuleInput("b", "in"), 7, 0),
+        Destination(ModuleInput("a", "in"), 2, 20),
+        Destination(ModuleInput("b", "in"), 7, 0),
     ]
 
 
 def test_a_route_whose_condition_is_false_lends_no_priority() -> None:
     routes = [into("a", priority=0, where="kind = 'calm'"), into("a", priority=9, ttl_s=3, where="kind = 'alert'")]
-    assert evaluate(routes, MESSAGE) == [Delivery(ModuleInput("a", "in"), 9, 3)]
+    assert evaluate(routes, MESSAGE) == [Destination(ModuleInput("a", "in"), 9, 3)]
 
 
 def test_of_equal_priorities_the_first_route_counts() -> None:
     assert evaluate([into("a", ttl_s=1), into("a", ttl_s=2)], MESSAGE) == [
-        Delivery(ModuleInput("a", "in"), DEFAULT_PRIORITY, 1)
+        Destination(ModuleInput("a", "in"), DEFAULT_PRIORITY, 1)
     ]
 
 

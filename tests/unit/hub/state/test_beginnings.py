@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from support.hub_rules import Answer, Close, Rules, Settle, Store, To, Upstream, deliveries, of_kind, pubacks
+from support.hub_rules import AnswerCall, Close, Rules, SendUpstream, Settle, Store, To, deliveries, of_kind, pubacks
 from vigie_edgehub.message import Message, message_bytes
 from vigie_edgehub.mqtt.packets import Publish
 from vigie_edgehub.ports import MethodResult, Misbehaviour
@@ -49,8 +49,8 @@ def test_the_bounds_are_those_of_edgehub_and_of_one_small_machine() -> None:
         Close(1),
         Store(1, 1, message(), []),
         Settle(1, "b/in"),
-        Upstream([1]),
-        Answer("r", MethodResult(200, b"null")),
+        SendUpstream([1]),
+        AnswerCall("r", MethodResult(200, b"null")),
         Note("debug", "event", {}),
         SaveSession("dev/a"),
         SaveTwin("a"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.hub_rules import Answer, Rules, To, of_kind, published
+from support.hub_rules import AnswerCall, Rules, To, of_kind, published
 from vigie_edgehub.ports import MethodOutOfBoundsError, MethodResult, MethodTimeoutError, TargetAbsentError
 from vigie_edgehub.state.effects import Effect
 from vigie_edgehub.state.method_limits import check_method
@@ -37,7 +37,7 @@ def test_a_call_reaches_the_module_and_its_answer_the_caller() -> None:
     assert request.topic == "$iothub/methods/POST/go%20now/?$rid=r1"
     assert request.payload == b'{"a":1}'
     rules.state.method_answered(link, "r1", 400, b'{"no":true}')
-    assert of_kind(rules.collect(), Answer) == [Answer("r1", MethodResult(400, b'{"no":true}'))]
+    assert of_kind(rules.collect(), AnswerCall) == [AnswerCall("r1", MethodResult(400, b'{"no":true}'))]
 
 
 def test_an_empty_answer_is_null() -> None:
@@ -45,13 +45,13 @@ def test_an_empty_answer_is_null() -> None:
     link = listening(rules, 0)
     invoke(rules, 1)
     rules.state.method_answered(link, "r1", 200, b"")
-    assert of_kind(rules.collect(), Answer) == [Answer("r1", MethodResult(200, b"null"))]
+    assert of_kind(rules.collect(), AnswerCall) == [AnswerCall("r1", MethodResult(200, b"null"))]
 
 
 def test_a_module_that_is_away_is_absent_at_once_when_nobody_wants_to_wait() -> None:
     rules = Rules(ONE)
     invoke(rules, 1)
-    answer = of_kind(rules.tick(1), Answer)[0]
+    answer = of_kind(rules.tick(1), AnswerCall)[0]
     assert isinstance(answer.outcome, TargetAbsentError)
 
 
@@ -59,8 +59,8 @@ def test_a_connected_module_without_the_subscription_is_absent() -> None:
     rules = Rules(ONE)
     rules.connect(0, "b")
     invoke(rules, 1, connect=2)
-    assert of_kind(rules.tick(2.9), Answer) == []
-    assert isinstance(of_kind(rules.tick(3), Answer)[0].outcome, TargetAbsentError)
+    assert of_kind(rules.tick(2.9), AnswerCall) == []
+    assert isinstance(of_kind(rules.tick(3), AnswerCall)[0].outcome, TargetAbsentError)
 
 
 def test_a_late_subscriber_within_the_connect_time_out_gets_the_call() -> None:
@@ -70,17 +70,17 @@ def test_a_late_subscriber_within_the_connect_time_out_gets_the_call() -> None:
     assert published(rules.done) == []
     rules.state.subscribe(4, link, 2, [(METHODS, 1)])
     assert len(published(rules.collect())) == 1
-    assert of_kind(rules.tick(7), Answer) == [], "it is not absent any more"
+    assert of_kind(rules.tick(7), AnswerCall) == [], "it is not absent any more"
 
 
 def test_no_answer_in_time_is_a_time_out_and_a_late_answer_means_nothing() -> None:
     rules = Rules(ONE)
     link = listening(rules, 0)
     invoke(rules, 1, response=5)
-    assert of_kind(rules.tick(5.9), Answer) == []
-    assert isinstance(of_kind(rules.tick(6), Answer)[0].outcome, MethodTimeoutError)
+    assert of_kind(rules.tick(5.9), AnswerCall) == []
+    assert isinstance(of_kind(rules.tick(6), AnswerCall)[0].outcome, MethodTimeoutError)
     rules.state.method_answered(link, "r1", 200, b"1")
-    assert of_kind(rules.collect(), Answer) == []
+    assert of_kind(rules.collect(), AnswerCall) == []
     assert rules.state.counters.methods_unmatched == 1
 
 
@@ -90,7 +90,7 @@ def test_an_answer_that_is_nobodys_is_ignored(rid: str | None, status: int | Non
     link = listening(rules, 0)
     invoke(rules, 1)
     rules.state.method_answered(link, rid, status, b"1")
-    assert of_kind(rules.collect(), Answer) == []
+    assert of_kind(rules.collect(), AnswerCall) == []
 
 
 def test_another_module_cannot_answer_for_the_one_that_was_called() -> None:
@@ -99,7 +99,7 @@ def test_another_module_cannot_answer_for_the_one_that_was_called() -> None:
     other = rules.connect(0, "a")
     invoke(rules, 1)
     rules.state.method_answered(other, "r1", 200, b"1")
-    assert of_kind(rules.collect(), Answer) == []
+    assert of_kind(rules.collect(), AnswerCall) == []
 
 
 def test_many_calls_run_at_once_and_only_the_request_id_tells_them_apart() -> None:
@@ -109,7 +109,7 @@ def test_many_calls_run_at_once_and_only_the_request_id_tells_them_apart() -> No
         invoke(rules, 1, f"r{number}")
     for number in (3, 0, 4, 1, 2):
         rules.state.method_answered(link, f"r{number}", 200, str(number).encode())
-    answers = of_kind(rules.collect(), Answer)
+    answers = of_kind(rules.collect(), AnswerCall)
     assert [(answer.call, answer.outcome.payload) for answer in answers] == [
         (f"r{number}", str(number).encode()) for number in (3, 0, 4, 1, 2)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.hub_rules import Rules, Settle, To, Upstream, of_kind, pubacks
+from support.hub_rules import Rules, SendUpstream, Settle, To, of_kind, pubacks
 from vigie_edgehub.ports import Misbehaviour
 from vigie_edgehub.state.effects import Effect
 
@@ -10,7 +10,7 @@ UP = {"out": [To("$upstream")]}
 
 
 def batches(effects: list[Effect]) -> list[list[int]]:
-    return [effect.seqs for effect in of_kind(effects, Upstream)]
+    return [effect.seqs for effect in of_kind(effects, SendUpstream)]
 
 
 def test_one_batch_is_with_the_sink_at_a_time_and_the_next_holds_what_came_meanwhile() -> None:

@@ -10,7 +10,7 @@ from vigie.errors import ConfigRefusedError
 from vigie_inference.config import InferenceConfig, ModelConfig, RuntimeConfig
 from vigie_inference.seats.who_serves import check_seats, own_config, seated
 from vigie_inference.update.release import Release, key_of
-from vigie_inference.update.wish import wanted_of
+from vigie_inference.update.wish import request_of
 
 
 def _release(**facts: Any) -> Release:
@@ -20,7 +20,7 @@ def _release(**facts: Any) -> Release:
 def test_a_release_without_cameras_takes_the_main_models_place_and_the_others_have_seats() -> None:
     config = InferenceConfig(models={"gate": _release(cameras=["gate"]), "parts": _release()})
     check_seats(config)
-    wanted = wanted_of(config)
+    wanted = request_of(config)
     assert wanted is not None
     assert wanted.name == "parts"
     assert list(seated(config)) == ["gate"]
@@ -51,7 +51,7 @@ def test_a_seat_sees_its_own_release_and_nothing_of_what_is_the_main_models() ->
         runtime=RuntimeConfig(variant="int8", objective="latency"),
     )  # fmt: skip
     own = own_config(config, "gate")
-    wanted = wanted_of(own)
+    wanted = request_of(own)
     assert wanted is not None
     assert wanted.name == "gate"
     assert (own.model, own.score, own.iou, own.classes, own.runtime.variant) == (None, None, None, None, None)

@@ -1,7 +1,7 @@
 """edgeHub's routes: parsed, compiled, evaluated and linted. Pure: no I/O, no clock."""
 
 from vigie_edgehub.routes.config import HubConfig, parse_edgehub_desired
-from vigie_edgehub.routes.lint import Finding, Severity, lint_config
+from vigie_edgehub.routes.lint import RouteFinding, Severity, lint_config
 from vigie_edgehub.routes.message import (
     TELEMETRY_SOURCE,
     TWIN_CHANGE_SOURCE,
@@ -10,7 +10,7 @@ from vigie_edgehub.routes.message import (
 )
 from vigie_edgehub.routes.table import (
     DEFAULT_PRIORITY,
-    Delivery,
+    Destination,
     Endpoint,
     ModuleInput,
     Route,
@@ -24,12 +24,12 @@ __all__ = [
     "DEFAULT_PRIORITY",
     "TELEMETRY_SOURCE",
     "TWIN_CHANGE_SOURCE",
-    "Delivery",
+    "Destination",
     "Endpoint",
-    "Finding",
     "HubConfig",
     "ModuleInput",
     "Route",
+    "RouteFinding",
     "RouteTable",
     "RoutedMessage",
     "Severity",

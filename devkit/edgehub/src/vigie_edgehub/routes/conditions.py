@@ -17,7 +17,7 @@ from vigie_edgehub.routes.body import find, parse_body_path
 from vigie_edgehub.routes.functions import FUNCTIONS, Type, defined, describe
 from vigie_edgehub.routes.message import RoutedMessage
 from vigie_edgehub.routes.refusal import RouteRefusedError, refuse
-from vigie_edgehub.routes.syntax import Call, Chain, Literal, Node, Property, System, Unary
+from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, System, Unary
 from vigie_edgehub.routes.tokens import Kind, Token
 from vigie_edgehub.routes.values import Null, Value, all_of, any_of, comparison
 
@@ -67,7 +67,7 @@ class _Compiler:
                 return Expression(Type.STRING, lambda message: message.app_by_lower.get(name))
             case System():
                 return self._system(node)
-            case Call(function, arguments):
+            case FunctionCall(function, arguments):
                 return self._call(function, tuple(self.compile(argument) for argument in arguments))
             case Unary(operator, operand):
                 return self._unary(operator, self.compile(operand))

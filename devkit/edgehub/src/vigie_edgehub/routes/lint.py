@@ -20,14 +20,14 @@ from vigie_edgehub.routes.tokens import Kind
 
 
 class Severity(StrEnum):
-    """``error``: the route never does what it says. ``warning``: it does more or less. ``hint``: know this."""
+    """``error``: it never does what it says. ``warning``: it does more or less. ``hint``: know this."""
 
     ERROR = "error"
     WARNING = "warning"
     HINT = "hint"
 
 
-class Finding(msgspec.Struct, frozen=True):
+class RouteFinding(msgspec.Struct, frozen=True):
     """``route`` is its name ("" for the whole configuration), ``column`` counts from 1 (0: no place)."""
 
     code: str
@@ -45,21 +45,21 @@ class Finding(msgspec.Struct, frozen=True):
 
 def lint_config(
     config: HubConfig, modules: Collection[str], *, outputs: Mapping[str, Collection[str]] | None = None
-) -> list[Finding]:
+) -> list[RouteFinding]:
     """Everything worth saying about ``config``, route by route in their order.
 
     Args: modules: ids of the manifest. outputs: what modules are known to send on, where it is known.
     """
-    findings: list[Finding] = []
+    findings: list[RouteFinding] = []
     for route in config.routes:
         for rule in _RULES:
             findings += rule(route, modules)
         for place, code, severity, message, remedy in condition_findings(route.parsed.condition):
-            findings.append(Finding(code, Severity(severity), route.name, place + 1, message, remedy))
+            findings.append(RouteFinding(code, Severity(severity), route.name, place + 1, message, remedy))
     findings += _unrouted(config, modules, outputs or {})
     if config.ttl_s == 0:
         findings.append(
-            Finding(
+            RouteFinding(
                 "expires-at-once",
                 Severity.ERROR,
                 "",
@@ -71,7 +71,7 @@ def lint_config(
     return findings
 
 
-def _text_after_into(route: Route, _: Collection[str]) -> Iterator[Finding]:
+def _text_after_into(route: Route, _: Collection[str]) -> Iterator[RouteFinding]:
     trailing = route.parsed.trailing
     if trailing is None:
         return
@@ -86,7 +86,7 @@ def _text_after_into(route: Route, _: Collection[str]) -> Iterator[Finding]:
     )
 
 
-def _star_inside_source(route: Route, _: Collection[str]) -> Iterator[Finding]:
+def _star_inside_source(route: Route, _: Collection[str]) -> Iterator[RouteFinding]:
     source = route.parsed.source_tokens
     for token in source[:-1]:
         if token.kind is Kind.STAR:
@@ -112,7 +112,7 @@ def _star_inside_source(route: Route, _: Collection[str]) -> Iterator[Finding]:
             )
 
 
-def _comment_in_source(route: Route, _: Collection[str]) -> Iterator[Finding]:
+def _comment_in_source(route: Route, _: Collection[str]) -> Iterator[RouteFinding]:
     source = route.parsed.source_tokens
     for comment in route.parsed.comments:
         if comment.at in {source[-1].end, *(token.end for token in source)} and comment.at > source[0].at:
@@ -130,7 +130,7 @@ def _source_items(route: Route) -> list[str]:
     return [item for item in route.parsed.source.rstrip("*").strip("/").split("/") if item]
 
 
-def _source_that_matches_nothing(route: Route, modules: Collection[str]) -> Iterator[Finding]:
+def _source_that_matches_nothing(route: Route, modules: Collection[str]) -> Iterator[RouteFinding]:
     items = _source_items(route)
     lower = [item.lower() for item in items]
     if "*" in route.parsed.source.rstrip("*") or not items:
@@ -154,7 +154,7 @@ def _source_that_matches_nothing(route: Route, modules: Collection[str]) -> Iter
         yield _finding(code, Severity.ERROR, route, route.parsed.source_tokens[0].at, reason, remedy)
 
 
-def _target(route: Route, modules: Collection[str]) -> Iterator[Finding]:
+def _target(route: Route, modules: Collection[str]) -> Iterator[RouteFinding]:
     if not isinstance(route.endpoint, ModuleInput):
         return
     at = route.parsed.address.token.at
@@ -181,7 +181,7 @@ def _target(route: Route, modules: Collection[str]) -> Iterator[Finding]:
         )
 
 
-def _loop(route: Route, _: Collection[str]) -> Iterator[Finding]:
+def _loop(route: Route, _: Collection[str]) -> Iterator[RouteFinding]:
     endpoint = route.endpoint
     if isinstance(endpoint, ModuleInput) and route.matches_source(module_source(endpoint.module)):
         yield _finding(
@@ -194,7 +194,7 @@ def _loop(route: Route, _: Collection[str]) -> Iterator[Finding]:
         )
 
 
-def _twin_changes_too(route: Route, _: Collection[str]) -> Iterator[Finding]:
+def _twin_changes_too(route: Route, _: Collection[str]) -> Iterator[RouteFinding]:
     if route.prefix == "/":
         yield _finding(
             "twin-changes-too",
@@ -206,7 +206,9 @@ def _twin_changes_too(route: Route, _: Collection[str]) -> Iterator[Finding]:
         )
 
 
-def _unrouted(config: HubConfig, modules: Collection[str], outputs: Mapping[str, Collection[str]]) -> Iterator[Finding]:
+def _unrouted(
+    config: HubConfig, modules: Collection[str], outputs: Mapping[str, Collection[str]]
+) -> Iterator[RouteFinding]:
     for module in sorted(modules):
         known = outputs.get(module)
         if known is not None:
@@ -218,14 +220,14 @@ def _unrouted(config: HubConfig, modules: Collection[str], outputs: Mapping[str,
             yield _dead(f"module {module!r}")
 
 
-def _dead(what: str, *, some: bool = False) -> Finding:
+def _dead(what: str, *, some: bool = False) -> RouteFinding:
     """``some``: the one route there is has a condition, so the messages that do not meet it are lost."""
     which = (
         "no route takes those messages of {} that the one route's condition leaves out"
         if some
         else ("no route takes messages of {}")
     )
-    return Finding(
+    return RouteFinding(
         "dead-output",
         Severity.HINT,
         "",
@@ -251,15 +253,15 @@ def _did_you_mean(name: str, modules: Collection[str]) -> str:
 
 def _finding(  # noqa: PLR0917 - the fields of a finding, in their order
     code: str, severity: Severity, route: Route, at: int, message: str, remedy: str
-) -> Finding:
-    return Finding(code, severity, route.name, at + 1, message, remedy)
+) -> RouteFinding:
+    return RouteFinding(code, severity, route.name, at + 1, message, remedy)
 
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-_RULES: tuple[Callable[[Route, Collection[str]], Iterator[Finding]], ...] = (
+_RULES: tuple[Callable[[Route, Collection[str]], Iterator[RouteFinding]], ...] = (
     _text_after_into,
     _star_inside_source,
     _comment_in_source,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from vigie_edgehub.routes.syntax import Call, Chain, Literal, Node, Property, System, Unary
+from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, System, Unary
 from vigie_edgehub.routes.tokens import Kind, Token
 
 Place: TypeAlias = tuple[int, str, str, str, str]
@@ -52,7 +52,7 @@ def _walk(node: Node) -> Iterator[Place]:
             yield from _property(token.text, token.at)
         case System():
             yield from _system(node)
-        case Call(function, arguments):
+        case FunctionCall(function, arguments):
             yield from _call(function, arguments)
         case Unary(_, operand):
             yield from _walk(operand)

@@ -14,8 +14,8 @@ from vigie_edgehub.routes.refusal import RouteRefusedError, refuse
 from vigie_edgehub.routes.syntax import (
     PRECEDENCE,
     Address,
-    Call,
     Chain,
+    FunctionCall,
     Literal,
     Node,
     ParsedRoute,
@@ -156,7 +156,7 @@ class _Parser:
             return self._call(token) if self._token.kind is Kind.OPEN else Property(token)
         raise self._unexpected("a property, a $name, a literal, a function or '('")
 
-    def _call(self, function: Token) -> Call:
+    def _call(self, function: Token) -> FunctionCall:
         self._take()
         arguments: list[Node] = []
         if self._token.kind is not Kind.CLOSE:
@@ -165,7 +165,7 @@ class _Parser:
                 self._take()
                 arguments.append(self._expression(0))
         self._expect(Kind.CLOSE, f"',' or the ')' of {function.text}(...)")
-        return Call(function, tuple(arguments))
+        return FunctionCall(function, tuple(arguments))
 
     def _at(self, *kinds: Kind) -> bool:
         return self._token.kind in kinds

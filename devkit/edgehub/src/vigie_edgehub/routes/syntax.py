@@ -31,7 +31,7 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     function: Token
     arguments: tuple[Node, ...]
 
@@ -50,7 +50,7 @@ class Chain:
     rest: tuple[tuple[Token, Node], ...]
 
 
-Node: TypeAlias = Literal | Property | System | Call | Unary | Chain
+Node: TypeAlias = Literal | Property | System | FunctionCall | Unary | Chain
 
 
 @dataclass(frozen=True, slots=True)

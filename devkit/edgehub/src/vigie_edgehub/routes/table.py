@@ -42,7 +42,7 @@ class ModuleInput(msgspec.Struct, frozen=True):
 Endpoint: TypeAlias = Upstream | ModuleInput
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Destination(msgspec.Struct, frozen=True):
     """One copy of a message. ``ttl_s`` 0: the hub's global time to live at the moment of storing."""
 
     endpoint: Endpoint
@@ -87,7 +87,7 @@ def compile_route(text: str, *, name: str = "", priority: int = DEFAULT_PRIORITY
     )
 
 
-def evaluate(routes: Iterable[Route], message: RoutedMessage) -> list[Delivery]:
+def evaluate(routes: Iterable[Route], message: RoutedMessage) -> list[Destination]:
     """Every endpoint at most once, with the best (lowest) priority among its matching routes and that route's TTL."""
     best: dict[Endpoint, Route] = {}
     for route in routes:
@@ -103,7 +103,7 @@ class RouteTable:
         self.routes = tuple(routes)
         self._by_source: dict[str, tuple[Route, ...]] = {}
 
-    def evaluate(self, message: RoutedMessage) -> list[Delivery]:
+    def evaluate(self, message: RoutedMessage) -> list[Destination]:
         """As the function `evaluate`."""
         candidates = self._candidates(message.source_path)
         best: dict[Endpoint, Route] = {}
@@ -137,5 +137,5 @@ def _keep_best(best: dict[Endpoint, Route], route: Route) -> None:
         best[route.endpoint] = route
 
 
-def _deliveries(best: dict[Endpoint, Route]) -> list[Delivery]:
-    return [Delivery(endpoint, route.priority, route.ttl_s) for endpoint, route in best.items()]
+def _deliveries(best: dict[Endpoint, Route]) -> list[Destination]:
+    return [Destination(endpoint, route.priority, route.ttl_s) for endpoint, route in best.items()]

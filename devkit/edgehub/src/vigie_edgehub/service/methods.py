@@ -18,7 +18,7 @@ class ServiceMethodBody(msgspec.Struct, frozen=True, rename="camel"):
     connect_timeout_in_seconds: float | None = None
 
 
-class MethodAnswer(msgspec.Struct, frozen=True):
+class ServiceMethodReply(msgspec.Struct, frozen=True):
     status: int
     payload: msgspec.Raw
 
@@ -40,4 +40,4 @@ async def invoke(request: web.Request) -> web.Response:
         30.0 if call.response_timeout_in_seconds is None else call.response_timeout_in_seconds,
         0.0 if call.connect_timeout_in_seconds is None else call.connect_timeout_in_seconds,
     )
-    return answer(MethodAnswer(result.status, msgspec.Raw(result.payload or b"null")))
+    return answer(ServiceMethodReply(result.status, msgspec.Raw(result.payload or b"null")))

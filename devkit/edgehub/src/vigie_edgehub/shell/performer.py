@@ -17,16 +17,16 @@ from vigie_edgehub.shell.clock import Clock
 from vigie_edgehub.shell.connection import Connection
 from vigie_edgehub.state.core import HubState
 from vigie_edgehub.state.effects import (
-    Answer,
+    AnswerCall,
     Close,
     Deliver,
     Note,
     SaveSession,
     SaveTwin,
     Send,
+    SendUpstream,
     Settle,
     Store,
-    Upstream,
 )
 from vigie_edgehub.store.documents import DocumentStore
 from vigie_edgehub.store.messages import MessageStore
@@ -74,8 +74,8 @@ class Performer:
             Settle: self._settle,
             SaveSession: self._note_session,
             SaveTwin: self._save_twin,
-            Upstream: lambda effect: self.on_upstream(effect.seqs),
-            Answer: self._answer,
+            SendUpstream: lambda effect: self.on_upstream(effect.seqs),
+            AnswerCall: self._answer,
             Close: self._close,
             Note: self._note,
         }
@@ -160,7 +160,7 @@ class Performer:
                 connection.flush()
             connection.close(abrupt=effect.abrupt)
 
-    def _answer(self, effect: Answer) -> None:
+    def _answer(self, effect: AnswerCall) -> None:
         future = self.answers.pop(effect.call, None)
         if future is None or future.done():
             return

@@ -8,11 +8,12 @@ from vigie_edgehub.message import UPSTREAM, Message, Target, endpoint_owner, is_
 from vigie_edgehub.mqtt.packets import Publish, SubAck, UnsubAck
 from vigie_edgehub.mqtt.topics import desired_patch_topic
 from vigie_edgehub.ports import JsonObject, Misbehaviour
+from vigie_edgehub.routing import Routing
 from vigie_edgehub.state.counters import Counters
 from vigie_edgehub.state.delivery import Delivery
 from vigie_edgehub.state.effects import Effect, Note, SaveSession, SaveTwin, Send, Settle
 from vigie_edgehub.state.faults import Faults
-from vigie_edgehub.state.intake import Intake, RouteTable
+from vigie_edgehub.state.intake import Intake
 from vigie_edgehub.state.json_bytes import encode_json
 from vigie_edgehub.state.links import Links
 from vigie_edgehub.state.methods import HubMethods
@@ -34,7 +35,7 @@ class HubState:
     def __init__(
         self,
         device_id: str,
-        routes: RouteTable,
+        routes: Routing,
         settings: HubSettings,
         *,
         next_seq: int = 1,
@@ -206,7 +207,7 @@ class HubState:
                 self.counters.dropped_queue_removed += self.delivery.remove(endpoint)
         self.twins.by_owner.pop(owner, None)
 
-    def set_routes(self, now: float, routes: RouteTable, *, max_stored_bytes: int | None = None) -> None:
+    def set_routes(self, now: float, routes: Routing, *, max_stored_bytes: int | None = None) -> None:
         """From now on. An endpoint that no route names any more loses its queue."""
         self.intake.max_stored_bytes = max_stored_bytes or self.settings.max_stored_bytes
         self.intake.routes = routes

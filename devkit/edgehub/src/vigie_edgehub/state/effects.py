@@ -51,13 +51,13 @@ class Settle(msgspec.Struct, frozen=True, gc=False):
     endpoint: str
 
 
-class Upstream(msgspec.Struct, frozen=True, gc=False):
+class SendUpstream(msgspec.Struct, frozen=True, gc=False):
     """Hand these stored messages to the sink, then tell the rules how it went."""
 
     seqs: list[int]
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class AnswerCall(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one direct method call."""
 
     call: str
@@ -80,4 +80,4 @@ class Note(msgspec.Struct, frozen=True, gc=False):
     fields: dict[str, Any]
 
 
-Effect: TypeAlias = Send | Deliver | Close | Store | Settle | Upstream | Answer | SaveSession | SaveTwin | Note
+Effect: TypeAlias = Send | Deliver | Close | Store | Settle | SendUpstream | AnswerCall | SaveSession | SaveTwin | Note

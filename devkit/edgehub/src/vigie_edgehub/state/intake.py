@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 from vigie_edgehub.message import MAX_MESSAGE_BYTES, Message, Target, message_bytes, properties_bytes
 from vigie_edgehub.mqtt.packets import PubAck
 from vigie_edgehub.mqtt.system_properties import CONNECTION_DEVICE_ID
+from vigie_edgehub.routing import Routing
 from vigie_edgehub.state.counters import Counters
 from vigie_edgehub.state.effects import Effect, Note, Send, Store
 from vigie_edgehub.state.faults import Faults
@@ -17,33 +17,13 @@ from vigie_edgehub.state.settings import HubSettings
 from vigie_edgehub.state.timers import Timers
 
 
-class Match(Protocol):
-    """One endpoint that a message goes to."""
-
-    @property
-    def endpoint(self) -> str: ...
-    @property
-    def priority(self) -> int: ...
-    @property
-    def ttl_s(self) -> float | None: ...
-
-
-class RouteTable(Protocol):
-    """The routes in force, compiled. Pure: the same message goes the same ways."""
-
-    @property
-    def endpoints(self) -> frozenset[str]: ...
-
-    def match(self, message: Message) -> Sequence[Match]: ...
-
-
 class Intake:
     """The only place where a message gets its sequence number. ``pump`` is told which endpoints got one."""
 
     def __init__(
         self,
         *,
-        routes: RouteTable,
+        routes: Routing,
         next_seq: int,
         queues: Queues,
         sessions: Sessions,

@@ -14,12 +14,12 @@ from vigie_edgehub.ports import (
     MethodTimeoutError,
     TargetAbsentError,
 )
-from vigie_edgehub.state.effects import Answer, Effect, Send
+from vigie_edgehub.state.effects import AnswerCall, Effect, Send
 from vigie_edgehub.state.sessions import ClientLink, MqttSession, Sessions
 from vigie_edgehub.state.timers import Timers
 
 
-class Call:
+class PendingCall:
     """One invocation. ``rid`` names it on the wire and to its caller."""
 
     __slots__ = ("absent_at", "name", "owner", "payload", "response_timeout_s", "rid", "sent_to")
@@ -41,7 +41,7 @@ class HubMethods:
         self._sessions = sessions
         self._timers = timers
         self._out = out
-        self._calls: dict[str, Call] = {}
+        self._calls: dict[str, PendingCall] = {}
 
     @property
     def pending(self) -> int:
@@ -58,7 +58,7 @@ class HubMethods:
         response_timeout_s: float,
         connect_timeout_s: float,
     ) -> None:
-        call = Call(rid, owner, name, payload, response_timeout_s)
+        call = PendingCall(rid, owner, name, payload, response_timeout_s)
         self._calls[rid] = call
         session = self._sessions.of(owner)
         link = self._ready(session, now)
@@ -86,7 +86,7 @@ class HubMethods:
         if call is None or call.sent_to is None or call.owner != link.session.owner:
             return False
         del self._calls[call.rid]
-        self._out.append(Answer(call.rid, _outcome(call, status, payload or b"null")))
+        self._out.append(AnswerCall(call.rid, _outcome(call, status, payload or b"null")))
         return True
 
     def forget(self, rid: str) -> None:
@@ -98,28 +98,28 @@ class HubMethods:
             return None
         return None if session.methods_held_until > now else session.link
 
-    def _send(self, now: float, call: Call, link: ClientLink) -> None:
+    def _send(self, now: float, call: PendingCall, link: ClientLink) -> None:
         call.sent_to = link.id
         packet_id = link.session.next_packet_id(link.deliveries)
         topic = method_request_topic(call.name, call.rid)
         self._out.append(Send(link.id, Publish(topic, call.payload, 1, packet_id)))
         self._timers.at(now + call.response_timeout_s, lambda _: self._overdue(call))
 
-    def _absent(self, call: Call) -> None:
+    def _absent(self, call: PendingCall) -> None:
         if self._calls.get(call.rid) is call and call.sent_to is None:
             del self._calls[call.rid]
             self._out.append(
-                Answer(call.rid, TargetAbsentError(f"{spoken(call.owner)} is not connected or takes no methods"))
+                AnswerCall(call.rid, TargetAbsentError(f"{spoken(call.owner)} is not connected or takes no methods"))
             )
 
-    def _overdue(self, call: Call) -> None:
+    def _overdue(self, call: PendingCall) -> None:
         if self._calls.get(call.rid) is call:
             del self._calls[call.rid]
             text = f"{spoken(call.owner)} did not answer {call.name!r} within {call.response_timeout_s:g} s"
-            self._out.append(Answer(call.rid, MethodTimeoutError(text)))
+            self._out.append(AnswerCall(call.rid, MethodTimeoutError(text)))
 
 
-def _outcome(call: Call, status: int, payload: bytes) -> MethodResult | HubRefusalError:
+def _outcome(call: PendingCall, status: int, payload: bytes) -> MethodResult | HubRefusalError:
     """What is no JSON would break the answer that it is put into."""
     try:
         msgspec.json.decode(payload)

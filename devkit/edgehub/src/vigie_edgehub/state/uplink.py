@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vigie_edgehub.message import UPSTREAM
-from vigie_edgehub.state.effects import Effect, Settle, Upstream
+from vigie_edgehub.state.effects import Effect, SendUpstream, Settle
 from vigie_edgehub.state.faults import Faults
 from vigie_edgehub.state.queues import Copy, Queues
 from vigie_edgehub.state.settings import HubSettings
@@ -52,10 +52,10 @@ class Uplink:
                 self._batch.append(copy)
         if self._batch:
             self._not_before = now + delay_s
-            self._out.append(Upstream([copy.held.seq for copy in self._batch]))
+            self._out.append(SendUpstream([copy.held.seq for copy in self._batch]))
 
     def stored(self, now: float, *, ok: bool) -> None:
-        """The sink's answer to the last `Upstream`."""
+        """The sink's answer to the last `SendUpstream`."""
         batch, self._batch = self._batch, []
         if ok:
             self._retry_s = self._settings.upstream_retry_s

@@ -39,12 +39,12 @@ def run(args: argparse.Namespace) -> int:
     from vigie_devkit.manifest.dotenv import read_dotenv
     from vigie_devkit.manifest.hardware import choose_hardware, read_hardware
     from vigie_devkit.manifest.images import REGISTRY, module_files
-    from vigie_devkit.manifest.render import PASSWORD, Target, layer, render
+    from vigie_devkit.manifest.render import PASSWORD, RenderTarget, layer, render
 
     values = {**os.environ, **(read_dotenv(args.env) if args.env else {})}
     if args.registry is not None:
         values[REGISTRY] = args.registry
-    target = Target(
+    target = RenderTarget(
         platform=args.platform,
         files=module_files(MODULES),
         values=values,

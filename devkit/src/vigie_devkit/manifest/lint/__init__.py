@@ -13,7 +13,7 @@ from vigie_devkit.manifest.lint.agent import agent_rules, credential_rules, imag
 from vigie_devkit.manifest.lint.audit import audit_rules
 from vigie_devkit.manifest.lint.create_options import member_rules, piece_rules, port_rules, value_rules
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, take_apart
-from vigie_devkit.manifest.lint.finding import Finding, Severity, error
+from vigie_devkit.manifest.lint.finding import Finding, error
 from vigie_devkit.manifest.lint.frames import frames_size, frames_volume, writer_memory
 from vigie_devkit.manifest.lint.isolation import isolation_rules, user_rules
 from vigie_devkit.manifest.lint.layers import as_manifest, is_layer
@@ -28,6 +28,7 @@ from vigie_devkit.manifest.lint.secrets import secret_rules
 from vigie_devkit.manifest.lint.signals import doorbell_rules, signals_volume
 from vigie_devkit.manifest.lint.storage import disk_need, outage_rules, state_rules
 from vigie_devkit.manifest.lint.twins import twin_limits, twin_owners, twin_schemas
+from vigie_edgehub.routes.lint import Severity
 
 __all__ = ["Assumptions", "Finding", "Severity", "lint"]
 

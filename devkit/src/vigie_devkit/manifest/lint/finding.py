@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
-
-class Severity(StrEnum):
-    """``error``: it never does what it says. ``warning``: it does more or less. ``hint``: know this."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    HINT = "hint"
+from vigie_edgehub.routes.lint import Severity
 
 
 class Finding(msgspec.Struct, frozen=True):

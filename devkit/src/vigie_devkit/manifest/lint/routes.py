@@ -9,7 +9,7 @@ from typing import Any
 from vigie.contracts import names
 from vigie_devkit.manifest.content import modules_content
 from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deployment
-from vigie_devkit.manifest.lint.finding import Finding, Severity, error, hint, warning
+from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
 from vigie_devkit.manifest.lint.receivers import has_receivers
 from vigie_devkit.manifest.placeholders import is_variable
 from vigie_edgehub.lint import lint_manifest
@@ -68,7 +68,7 @@ def route_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
             continue  # what an unfilled route takes is not known
         path = f"{EDGE_HUB}.routes.{found.route}" if found.route else EDGE_HUB
         place = f"column {found.column}: " if found.column else ""
-        yield Finding(f"route-{found.code}", Severity(found.severity.value), path, place + found.message, found.remedy)
+        yield Finding(f"route-{found.code}", found.severity, path, place + found.message, found.remedy)
 
 
 def _variables(edge_hub: Mapping[str, Any]) -> list[str]:

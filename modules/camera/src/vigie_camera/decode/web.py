@@ -31,7 +31,7 @@ _STATUS: Final[dict[int, tuple[Cause, str]]] = {
 }
 
 
-class Answer:
+class WebResponse:
     """An answer with status 200; reads its body. ``url`` is where it came from, redirects followed."""
 
     def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, url: str) -> None:
@@ -64,7 +64,7 @@ class WebClient:
         self._user, self._password = unquote(split.username or ""), unquote(split.password or "")
         self.url = split._replace(netloc=split.netloc.rpartition("@")[2]).geturl()
 
-    def get(self, url: str | None = None) -> Answer:
+    def get(self, url: str | None = None) -> WebResponse:
         """Ask ``url`` (else the camera's own) and follow where it leads.
 
         Raises: DecodeError: no answer, one that is an error, or a place that the policy refuses.
@@ -76,7 +76,7 @@ class WebClient:
             if response.status == 200:
                 if connection.sock is not None:
                     connection.sock.settimeout(self._options.read_timeout_s)
-                return Answer(connection, response, url)
+                return WebResponse(connection, response, url)
             connection.close()
             if response.status == 401 and authorization is None and self._user and _place(split) == self._home:
                 authorization = self._authorization(url, response)

@@ -20,7 +20,7 @@ from vigie_camera.decode.backend import (
     VideoOptions,
 )
 from vigie_camera.decode.multipart import PART_BYTES_MAX, MultipartError, Parts, boundary_of
-from vigie_camera.decode.web import Answer, WebClient
+from vigie_camera.decode.web import WebClient, WebResponse
 from vigie_camera.source_policy import SourcePolicy
 
 _HOPELESS: Final = 25
@@ -90,7 +90,7 @@ class _Jpegs:
 class MjpegVideo(_Jpegs):
     """See ``Video``."""
 
-    def __init__(self, answer: Answer, pictures: PictureDecoder) -> None:
+    def __init__(self, answer: WebResponse, pictures: PictureDecoder) -> None:
         """Takes over ``answer``."""
         super().__init__(pictures, 1 / 25)
         self._answer = answer
@@ -136,7 +136,7 @@ class SnapshotVideo(_Jpegs):
         """Nothing stays open between two questions."""
 
 
-def _whole(answer: Answer) -> bytes:
+def _whole(answer: WebResponse) -> bytes:
     data = bytearray()
     while more := answer.read(1 << 20):
         data += more

@@ -19,7 +19,7 @@ _ANSWER_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AzureResponse:
     """``headers``: by lower-case names. ``code``: Azure's word for an error."""
 
     status: int
@@ -55,7 +55,7 @@ class BlobClient:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-    ) -> Answer:
+    ) -> AzureResponse:
         """One request. Raises: TimeoutError, aiohttp.ClientError, OSError: there was no answer."""
         url = self.address(blob)
         if query:
@@ -75,9 +75,9 @@ class BlobClient:
         ):  # fmt: skip
             content = await answer.content.read(_ANSWER_BYTES)
         found = {name.lower(): value for name, value in answer.headers.items()}
-        return Answer(answer.status, found, content, code_of(found, content.decode("utf-8", "replace")))
+        return AzureResponse(answer.status, found, content, code_of(found, content.decode("utf-8", "replace")))
 
-    def refusal(self, answer: Answer) -> Exception:
+    def refusal(self, answer: AzureResponse) -> Exception:
         """The error to raise for an answer that is not a success."""
         return refusal(
             answer.status, answer.headers, answer.body.decode("utf-8", "replace"),

@@ -10,7 +10,7 @@ import hashlib
 
 from vigie_evidence.azure.answers import Code
 from vigie_evidence.azure.block_list import Blocks, block_list, block_name, read_block_list
-from vigie_evidence.azure.requests import Answer, BlobClient
+from vigie_evidence.azure.requests import AzureResponse, BlobClient
 from vigie_evidence.target import ContentRefusedError, Taken, TargetAwayError, Upload
 
 _CREATED = 201
@@ -82,7 +82,7 @@ class BlobUpload:
             return Blocks({}, committed=False)
         raise self._client.refusal(answer)
 
-    async def _there_already(self, answer: Answer) -> Taken:
+    async def _there_already(self, answer: AzureResponse) -> Taken:
         if answer.status == 409 and answer.code == Code.EXISTS:
             return await self._compared()
         raise self._client.refusal(answer)

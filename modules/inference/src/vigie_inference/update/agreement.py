@@ -72,7 +72,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TrialVerdict:
     """``passed`` None: not enough was seen yet; ``reason`` says of what."""
 
     passed: bool | None
@@ -124,27 +124,27 @@ def judge(
     new_ms: float | None,
     *,
     truth: str = "the serving model",
-) -> Verdict:
+) -> TrialVerdict:
     """Whether the trial is passed. ``serving_ms``, ``new_ms``: medians of a run, on the same frames.
 
     ``truth``: what to call the model that the other one is compared with.
     """
     if tally.frames < rollout.frames or tally.objects < rollout.objects:
-        return Verdict(
+        return TrialVerdict(
             None, f"{tally.frames} of {rollout.frames} frames and {tally.objects} of {rollout.objects} objects compared"
         )
     agreement = tally.agreement
     if agreement is not None and agreement < rollout.agreement_min:
-        return Verdict(
+        return TrialVerdict(
             False,
             f"agrees with {truth} to {agreement:.3f}, at least {rollout.agreement_min:g} is asked for "
             f"({tally.flipped} with another label, {tally.missing} missing, {tally.new} new)",
         )
     if serving_ms and new_ms and new_ms > rollout.slower_max * serving_ms:
-        return Verdict(
+        return TrialVerdict(
             False,
             f"takes {new_ms:.1f} ms per run, {truth} {serving_ms:.1f} ms; "
             f"at most {rollout.slower_max:g} times as long is allowed",
         )
     seen = "neither model saw anything" if agreement is None else f"agreement {agreement:.3f}"
-    return Verdict(True, f"{seen} over {tally.frames} frames")
+    return TrialVerdict(True, f"{seen} over {tally.frames} frames")

@@ -21,7 +21,7 @@ from vigie_inference.update.agreement import judge
 from vigie_inference.update.release import Rollout
 from vigie_inference.update.report import UpdateReport
 from vigie_inference.update.trial import Trial, TrialRun
-from vigie_inference.update.wish import RefusedError, Wanted
+from vigie_inference.update.wish import RefusedError, UpdateRequest
 
 _WARM_FRAMES = 3
 
@@ -33,7 +33,7 @@ class Errand:
     ``config``: the one in force. ``promoted``: whether the operator has promoted this very request.
     """
 
-    wanted: Wanted
+    wanted: UpdateRequest
     go_on: Callable[[], None]
     wait: Callable[[], None]
     config: Callable[[], InferenceConfig]

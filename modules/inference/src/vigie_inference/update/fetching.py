@@ -16,7 +16,7 @@ from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.record import Held
 from vigie_inference.update.report import UpdateReport
 from vigie_inference.update.store import Store
-from vigie_inference.update.wish import RefusedError, Wanted
+from vigie_inference.update.wish import RefusedError, UpdateRequest
 
 RETRY_FIRST_S, RETRY_MAX_S = 2.0, 300.0
 # A newer request waits this long for a server that has stalled: less than who fetches by hand is patient.
@@ -39,7 +39,7 @@ class Fetching:
         self._store, self._report, self._secrets, self._rules = store, report, secrets, rules
         self._rate = Rate()
 
-    def held(self, wanted: Wanted, go_on: Callable[[], None]) -> Held:
+    def held(self, wanted: UpdateRequest, go_on: Callable[[], None]) -> Held:
         """The bundle. ``go_on`` is called often and raises to end it.
 
         Raises: RefusedError: it can never serve; what ``go_on`` raises.
@@ -66,7 +66,7 @@ class Fetching:
             _pause(wait_s, go_on)
             wait_s = min(RETRY_MAX_S, wait_s * 2)
 
-    def _once(self, wanted: Wanted, go_on: Callable[[], None]) -> Held:
+    def _once(self, wanted: UpdateRequest, go_on: Callable[[], None]) -> Held:
         """Raises: DownloadError, OSError: later perhaps; other VigieErrors: never; _QuietHoursError."""
 
         def progressed(_: str) -> None:
@@ -104,7 +104,7 @@ class Fetching:
         # With a clock that cannot be right there are no hours.
         return plausible(wall_s) and is_quiet(self._rules().quiet_hours, datetime.fromtimestamp(wall_s, UTC))
 
-    def _await_end_of_quiet(self, wanted: Wanted, go_on: Callable[[], None]) -> None:
+    def _await_end_of_quiet(self, wanted: UpdateRequest, go_on: Callable[[], None]) -> None:
         if wanted.release.source.startswith("file:") or not self._is_quiet():
             return
         hours = self._rules().quiet_hours
@@ -114,7 +114,7 @@ class Fetching:
             _pause(_LOOK_S, go_on)
         self._report.of("downloading", wanted, "")
 
-    def _secret(self, wanted: Wanted) -> str:
+    def _secret(self, wanted: UpdateRequest) -> str:
         """Raises: DownloadError: it is not there yet; RefusedError: it is not for this host."""
         name = wanted.release.secret
         if name is None:

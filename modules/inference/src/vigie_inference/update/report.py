@@ -14,7 +14,7 @@ from vigie_inference.seats.seat_service import SeatService
 from vigie_inference.telling import Telling
 from vigie_inference.update.agreement import Tally
 from vigie_inference.update.record import Held, Record
-from vigie_inference.update.wish import Wanted
+from vigie_inference.update.wish import UpdateRequest
 
 log = get_logger("inference")
 
@@ -125,7 +125,7 @@ class UpdateReport:
             self._endings.labels(phase).inc()
         log.info("model_update", phase=phase, model=state.name, version=state.version, reason=state.reason)
 
-    def of(self, phase: str, wanted: Wanted, reason: str) -> None:
+    def of(self, phase: str, wanted: UpdateRequest, reason: str) -> None:
         """``wanted`` is in ``phase`` now."""
         release, before = wanted.release, self._state.phase
         ended = {"probation", "committed", "rejected", "rolled_back"}

@@ -18,7 +18,7 @@ from vigie.errors import BundleError, BundlePathError
 from vigie.log import get_logger
 from vigie.models import Bundle, load_bundle
 from vigie.models.archive import unpack_bundle
-from vigie.models.download import Conduct, Wanted, copy_in, download
+from vigie.models.download import Conduct, ExpectedFile, copy_in, download
 from vigie.models.oci import Registry, pull, read_reference
 from vigie_inference.update.record import Held, Record, folders_in_use
 from vigie_inference.update.release import Release
@@ -100,7 +100,7 @@ class Store:
             registry = Registry(read_reference(release.source), secret)
             pull(registry, release.sha256, limit_bytes=release.size, downloads=folder, target=files, conduct=conduct)
             return files
-        wanted = Wanted(release.source, release.sha256, release.size, query=secret.removeprefix("?"))
+        wanted = ExpectedFile(release.source, release.sha256, release.size, query=secret.removeprefix("?"))
         if release.source.startswith("file:"):
             return copy_in(wanted, self._on_a_shelf(release.source), folder)
         return download(wanted, folder, conduct)

@@ -46,7 +46,7 @@ from vigie_inference.update.same_version import why_another
 from vigie_inference.update.store import Store
 from vigie_inference.update.trial import TrialRun
 from vigie_inference.update.watching import NotCompared, Watching
-from vigie_inference.update.wish import RefusedError, SupersededError, Wanted, wanted_of
+from vigie_inference.update.wish import RefusedError, SupersededError, UpdateRequest, request_of
 
 log = get_logger("inference")
 
@@ -92,7 +92,7 @@ class Updates:
 
     def committed(self, config: InferenceConfig) -> ModelConfig | None:
         """The bundle of the last committed release; None: none was asked for, or none was committed yet."""
-        while wanted_of(config) is not None and (held := self._record.serving) is not None:
+        while request_of(config) is not None and (held := self._record.serving) is not None:
             wanted = self._model_config(held, config)
             if wanted == self._put.served:
                 return wanted
@@ -119,14 +119,14 @@ class Updates:
         """Commit what is on trial or waits. Raises: MethodRefusedError: nothing does."""
         if self.report.state.phase not in {"shadowing", "waiting"}:
             raise MethodRefusedError(409, "no model is on trial or waits for promotion")
-        wanted = None if self._config is None else wanted_of(self._config)
+        wanted = None if self._config is None else request_of(self._config)
         self._promoted = "" if wanted is None else wanted.key
         self._wake.set()
         return self.report.state
 
     def take_back(self) -> UpdateState:
         """Let the former model serve again. Raises: MethodRefusedError: no release serves."""
-        if self._record.serving is None or self._config is None or wanted_of(self._config) is None:
+        if self._record.serving is None or self._config is None or request_of(self._config) is None:
             raise MethodRefusedError(409, f"no release serves; {self._base.in_words} does")
         self._taken_back = True
         self._wake.set()
@@ -139,7 +139,7 @@ class Updates:
             self._wake.clear()
             if self._config is None:
                 continue
-            wanted = wanted_of(self._config)
+            wanted = request_of(self._config)
             try:
                 self._attend_or_refuse(wanted, stop)
             except SupersededError:
@@ -152,7 +152,7 @@ class Updates:
 
     # The thread of updates.
 
-    def _attend_or_refuse(self, wanted: Wanted | None, stop: threading.Event) -> None:
+    def _attend_or_refuse(self, wanted: UpdateRequest | None, stop: threading.Event) -> None:
         """Raises: SupersededError; OSError: the record cannot be written."""
         try:
             self._attend(wanted, stop)
@@ -174,7 +174,7 @@ class Updates:
         self.report.stands(after)
         return after
 
-    def _attend(self, wanted: Wanted | None, stop: threading.Event) -> None:
+    def _attend(self, wanted: UpdateRequest | None, stop: threading.Event) -> None:
         if self._taken_back:
             self._taken_back = False
             self._roll_back("taken back by method rollback_model")
@@ -192,7 +192,7 @@ class Updates:
             if (told.phase, told.reason, told.rollout) != (ended.phase, ended.reason, wanted.release.rollout.id):
                 self.report.of(ended.phase, wanted, ended.reason)
 
-    def _serves(self, wanted: Wanted, serving: Held) -> None:
+    def _serves(self, wanted: UpdateRequest, serving: Held) -> None:
         """What was asked for serves already: the same files under another request, or on probation."""
         if serving.key != wanted.key:
             self._save(msgspec.structs.replace(self._record, serving=msgspec.structs.replace(serving, key=wanted.key)))
@@ -203,7 +203,7 @@ class Updates:
         if probation is not None:
             self._watch(probation, wanted)
 
-    def _watch(self, probation: Probation, wanted: Wanted) -> None:
+    def _watch(self, probation: Probation, wanted: UpdateRequest) -> None:
         watched = self._watching.look(probation, wanted.release.rollout, self._open_former)
         if watched.failure:
             self._roll_back(watched.failure)
@@ -221,16 +221,16 @@ class Updates:
         if wanted is None:
             return NotCompared("there is none")
         loaded = self._put.read(wanted)
-        asked = wanted_of(config)
+        asked = request_of(config)
         if asked is not None and (why := why_in_turns(asked.release.rollout, loaded.bundle, memory_left_mb())):
             return NotCompared(f"two do not fit: {why}")
         fitting = Filter(config, loaded)
         return self._put.open(loaded, config), fitting
 
-    def _bring(self, wanted: Wanted, stop: threading.Event) -> None:
+    def _bring(self, wanted: UpdateRequest, stop: threading.Event) -> None:
         def go_on() -> None:
             self._alive.beat()
-            current = None if self._config is None else wanted_of(self._config)
+            current = None if self._config is None else request_of(self._config)
             if stop.is_set() or current != wanted:
                 raise SupersededError
 
@@ -269,7 +269,7 @@ class Updates:
         """Whether something serves whose answers a release on trial can be compared with."""
         return self._models.serving is not None or self._base.compared()
 
-    def _why_in_turns(self, held: Held, wanted: Wanted) -> str:
+    def _why_in_turns(self, held: Held, wanted: UpdateRequest) -> str:
         """Empty: both may be open at a time. Raises: RefusedError: it is damaged, or another one of its version."""
         try:
             bundle = self._store.load(held)
@@ -280,14 +280,14 @@ class Updates:
             raise RefusedError(another)
         return why_in_turns(wanted.release.rollout, bundle, memory_left_mb())
 
-    def _exchange(self, held: Held, wanted: Wanted, why: str) -> None:
+    def _exchange(self, held: Held, wanted: UpdateRequest, why: str) -> None:
         """Commit ``held`` without two models in memory. Raises: RefusedError; SupersededError."""
         rollout = wanted.release.rollout
         self.report.of("warming", wanted, f"in turns with what serves: {why}; judged on its reference frames only")
         self._bringing.end_trial()
         with self._put.lock:
             config = self._in_force()
-            if wanted_of(config) != wanted:
+            if request_of(config) != wanted:
                 raise SupersededError
             before = self._record
             probation = Probation(rollout.probation_s, rollout.failures_max) if rollout.probation_s else None
@@ -318,7 +318,7 @@ class Updates:
             raise SupersededError
         return self._config
 
-    def _make_room(self, wanted: Wanted) -> None:
+    def _make_room(self, wanted: UpdateRequest) -> None:
         """Raises: RefusedError: there is too little for it, even without the releases that nothing goes back to."""
         limit, needed, record = self._rules().disk_bytes, 2 * wanted.release.size, self._record
         while (taken := self._store.bytes_of(record)) + needed > limit:
@@ -333,12 +333,12 @@ class Updates:
             self._save(record)
             self._store.tidy(record)
 
-    def _commit(self, model: ServingModel, held: Held, wanted: Wanted) -> None:
+    def _commit(self, model: ServingModel, held: Held, wanted: UpdateRequest) -> None:
         """Serve ``model``, and after a restart too. Raises: RefusedError; SupersededError."""
         rollout = wanted.release.rollout
         with self._put.lock:
             config = self._config
-            if config is None or wanted_of(config) != wanted:
+            if config is None or request_of(config) != wanted:
                 raise SupersededError
             before = self._record
             probation = Probation(rollout.probation_s, rollout.failures_max) if rollout.probation_s else None
@@ -396,5 +396,5 @@ class Updates:
         return ModelConfig(path=str(self._store.folder(held)), variant=variant)
 
 
-def _same(held: Held, wanted: Wanted) -> bool:
+def _same(held: Held, wanted: UpdateRequest) -> bool:
     return (held.name, held.sha256) == (wanted.name, wanted.release.sha256)

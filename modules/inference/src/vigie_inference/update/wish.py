@@ -9,7 +9,7 @@ from vigie_inference.update.release import Release, key_of
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UpdateRequest:
     """One request of the twin."""
 
     name: str
@@ -25,9 +25,9 @@ class RefusedError(Exception):
     """The request cannot become right by waiting; the text says why."""
 
 
-def wanted_of(config: InferenceConfig) -> Wanted | None:
+def request_of(config: InferenceConfig) -> UpdateRequest | None:
     """What is to serve in the main seat; None: the model of desired property ``model``."""
     for name, release in (config.models or {}).items():
         if release.cameras is None and not release.beside:
-            return Wanted(name, release, key_of(name, release))
+            return UpdateRequest(name, release, key_of(name, release))
     return None

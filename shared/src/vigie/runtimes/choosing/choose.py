@@ -9,7 +9,7 @@ import msgspec
 
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.choosing.objective import Objective
-from vigie.runtimes.measuring.measurement import Figures, Measured, Trial, figures
+from vigie.runtimes.measuring.measurement import Figures, Measured, ProcessTrial, figures
 
 # Closer than this is a tie whatever the noise: nobody notices it, and it turns with the next measurement.
 TIE_SHARE = 0.03
@@ -17,7 +17,7 @@ TIE_SHARE = 0.03
 NOISE_SHARE_MAX = 0.10
 
 
-Reading = Callable[[Candidate, Trial], float]
+Reading = Callable[[Candidate, ProcessTrial], float]
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -192,7 +192,7 @@ def _reading(objective: Objective, *, metered: bool) -> tuple[Reading, str]:
     return (lambda _, trial: trial.cpu_ms), "CPU ms per inference (an estimate of energy)"
 
 
-def _spread_ms(candidate: Candidate, trial: Trial) -> float:
+def _spread_ms(candidate: Candidate, trial: ProcessTrial) -> float:
     if candidate.device != "CPU":
         return 1e3 / trial.per_s
     return max(trial.cpu_ms / (candidate.threads * candidate.runs), trial.undisturbed_ms / candidate.runs)

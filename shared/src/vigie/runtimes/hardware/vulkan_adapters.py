@@ -20,7 +20,7 @@ _PROPERTIES_BYTES = 4096  # VkPhysicalDeviceProperties has 824
 _HIDE_SOFTWARE = "*lvp*,*swiftshader*"
 
 
-class Adapter(msgspec.Struct, frozen=True):
+class VulkanAdapter(msgspec.Struct, frozen=True):
     """``kind``: ``discrete``, ``integrated``, ``virtual``, ``cpu`` (a software driver) or ``other``."""
 
     name: str
@@ -52,7 +52,7 @@ class _InstanceInfo(ctypes.Structure):
     )
 
 
-def adapters() -> tuple[Adapter, ...]:
+def adapters() -> tuple[VulkanAdapter, ...]:
     """What Vulkan lists, in its order; nothing where there is no loader or no driver."""
     try:
         vulkan = ctypes.CDLL("libvulkan.so.1")
@@ -74,7 +74,7 @@ def adapters() -> tuple[Adapter, ...]:
         vulkan.vkDestroyInstance(instance, None)
 
 
-def use_real_ones_only() -> tuple[Adapter, ...]:
+def use_real_ones_only() -> tuple[VulkanAdapter, ...]:
     """Hide software drivers from whoever opens Vulkan in this process later, if there is a real GPU beside them.
 
     WebGPU refuses some adapters (an old driver); it would take the software driver in its place without saying so.
@@ -87,9 +87,9 @@ def use_real_ones_only() -> tuple[Adapter, ...]:
     return real or found
 
 
-def _adapter(vulkan: ctypes.CDLL, handle: int) -> Adapter:
+def _adapter(vulkan: ctypes.CDLL, handle: int) -> VulkanAdapter:
     properties = ctypes.create_string_buffer(_PROPERTIES_BYTES)
     vulkan.vkGetPhysicalDeviceProperties(ctypes.c_void_p(handle), properties)
     (kind,) = struct.unpack_from("=i", properties.raw, 16)
     name = properties.raw[_NAME_AT : _NAME_AT + _NAME_BYTES].split(b"\0", 1)[0].decode("utf-8", "replace")
-    return Adapter(name, _TYPES[kind] if 0 <= kind < len(_TYPES) else "other")
+    return VulkanAdapter(name, _TYPES[kind] if 0 <= kind < len(_TYPES) else "other")

@@ -23,8 +23,8 @@ from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engines.isolated_engine import end_in_words, python_module
 from vigie.runtimes.measuring.footprint import resident_mb, starved_seconds
-from vigie.runtimes.measuring.measure_child import Answer, Request
-from vigie.runtimes.measuring.measurement import Failure, Measured, Trial
+from vigie.runtimes.measuring.measure_child import MeasureAnswer, MeasureRequest
+from vigie.runtimes.measuring.measurement import Failure, Measured, ProcessTrial
 
 # A candidate this many times slower, and dearer, than the best of its first round is not measured again.
 HOPELESS = 2.0
@@ -117,7 +117,7 @@ def measure_once(bundle: Bundle, one: Measured, plan: MeasurePlan, *, stop: Call
     candidate, first = one.candidate, one.parity is None
     facts = bundle.card.variants.get(candidate.variant)
     answer = run_child(
-        Request(
+        MeasureRequest(
             lifeline=-1,
             answer=-1,
             folder=str(bundle.folder),
@@ -137,13 +137,13 @@ def measure_once(bundle: Bundle, one: Measured, plan: MeasurePlan, *, stop: Call
     )
     if isinstance(answer, Failure):
         return msgspec.structs.replace(one, failure=answer)
-    trials: tuple[Trial, ...] = one.trials if answer.trial is None else (*one.trials, answer.trial)
+    trials: tuple[ProcessTrial, ...] = one.trials if answer.trial is None else (*one.trials, answer.trial)
     if not first:
         return msgspec.structs.replace(one, trials=trials)
     return msgspec.structs.replace(one, trials=trials, parity=answer.parity, proof=answer.proof)
 
 
-def run_child(request: Request, plan: MeasurePlan, stop: Callable[[], bool]) -> Answer | Failure:
+def run_child(request: MeasureRequest, plan: MeasurePlan, stop: Callable[[], bool]) -> MeasureAnswer | Failure:
     """Start the process, wait for its answer within the limits; however it ends, it is gone afterwards."""
     with contextlib.ExitStack() as held:
         lifeline, ours = os.pipe()
@@ -174,7 +174,7 @@ def run_child(request: Request, plan: MeasurePlan, stop: Callable[[], bool]) -> 
 
 def _await(
     process: subprocess.Popen[bytes], answer: int, said: int, plan: MeasurePlan, stop: Callable[[], bool]
-) -> Answer | Failure:
+) -> MeasureAnswer | Failure:
     begun = time.monotonic()
     came = b""
     while True:
@@ -206,9 +206,9 @@ def _await(
     return _understood(process, came, said)
 
 
-def _understood(process: subprocess.Popen[bytes], came: bytes, said: int) -> Answer | Failure:
+def _understood(process: subprocess.Popen[bytes], came: bytes, said: int) -> MeasureAnswer | Failure:
     try:
-        answer = msgspec.json.decode(came, type=Answer)
+        answer = msgspec.json.decode(came, type=MeasureAnswer)
     except msgspec.MsgspecError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(1.0)

@@ -28,15 +28,15 @@ from vigie.runtimes.hardware import probe
 from vigie.runtimes.hardware.energy import open_meter
 from vigie.runtimes.lifeline import end_with_parent, yield_to_others
 from vigie.runtimes.measuring.footprint import cpu_seconds, pss_mb
-from vigie.runtimes.measuring.measurement import Trial
-from vigie.runtimes.parity import Parity, judge
+from vigie.runtimes.measuring.measurement import ProcessTrial
+from vigie.runtimes.parity import ParityResult, judge
 from vigie.runtimes.proof import Proof
 from vigie.runtimes.reference_frames import reference_frames
 
 _WARM_RUNS = 3
 
 
-class Request(msgspec.Struct, frozen=True):
+class MeasureRequest(msgspec.Struct, frozen=True):
     """``judge``: parity and proof too. Timing ends after ``runs`` or, from ``runs_min`` on, ``seconds``."""
 
     lifeline: int
@@ -54,17 +54,17 @@ class Request(msgspec.Struct, frozen=True):
     cache: str | None = None
 
 
-class Answer(msgspec.Struct, frozen=True):
+class MeasureAnswer(msgspec.Struct, frozen=True):
     """What the process found; ``refusal`` is set in place of all else."""
 
-    trial: Trial | None = None
-    parity: Parity | None = None
+    trial: ProcessTrial | None = None
+    parity: ParityResult | None = None
     proof: Proof | None = None
     refusal: str = ""
     slug: str = ""
 
 
-def measure(request: Request) -> Answer:
+def measure(request: MeasureRequest) -> MeasureAnswer:
     """Load, judge, time. Raises: VigieError: the engine refuses or fails."""
     bundle = load_bundle(Path(request.folder), digest=request.digest)
     frames = reference_frames(bundle)
@@ -78,12 +78,14 @@ def measure(request: Request) -> Answer:
         first_ms = _timed_ms(engine.run, tensors[0])
         parity = judge(bundle.card, engine.run, frames, minimum=request.parity_min) if request.judge else None
         if parity is not None and not parity.passed:
-            return Answer(parity=parity)
+            return MeasureAnswer(parity=parity)
         trial = _trial(engine, tensors, request, loaded=(load_s, first_ms))
-        return Answer(trial, parity, engine.prove() if request.judge else None)
+        return MeasureAnswer(trial, parity, engine.prove() if request.judge else None)
 
 
-def _trial(engine: Engine, tensors: list[NDArray[np.uint8]], request: Request, *, loaded: tuple[float, float]) -> Trial:
+def _trial(
+    engine: Engine, tensors: list[NDArray[np.uint8]], request: MeasureRequest, *, loaded: tuple[float, float]
+) -> ProcessTrial:
     """``loaded``: seconds of loading and milliseconds of the first run, for the record."""
     meter = open_meter(probe())
     pids = [os.getpid(), *([engine.pid] if isinstance(engine, IsolatedEngine) else [])]
@@ -98,7 +100,7 @@ def _trial(engine: Engine, tensors: list[NDArray[np.uint8]], request: Request, *
     joules_ended = meter.joules() if meter is not None else None
     used = None if joules_begun is None or joules_ended is None else (joules_ended - joules_begun) / len(times)
     p10, p50, p95, p99 = (float(value) for value in np.percentile(times, (10, 50, 95, 99)))
-    return Trial(
+    return ProcessTrial(
         load_s=round(loaded[0], 4),
         first_ms=round(loaded[1], 3),
         runs=len(times),
@@ -117,7 +119,7 @@ def _trial(engine: Engine, tensors: list[NDArray[np.uint8]], request: Request, *
 class Runner:
     """One of the threads that run at a time, as the module's workers do."""
 
-    def __init__(self, engine: Engine, tensors: list[NDArray[np.uint8]], request: Request) -> None:
+    def __init__(self, engine: Engine, tensors: list[NDArray[np.uint8]], request: MeasureRequest) -> None:
         self._engine, self._tensors, self._request = engine, tensors, request
 
     def warm(self) -> None:
@@ -147,15 +149,15 @@ def _noise(bundle: Bundle) -> NDArray[np.uint8]:
 
 
 def main(argument: str) -> int:
-    request = msgspec.json.decode(argument, type=Request)
+    request = msgspec.json.decode(argument, type=MeasureRequest)
     end_with_parent(request.lifeline)
     yield_to_others(request.nice)
     try:
         answer = measure(request)
     except VigieError as error:
-        answer = Answer(refusal=str(error)[:2000], slug=error.slug)
+        answer = MeasureAnswer(refusal=str(error)[:2000], slug=error.slug)
     except ImportError as error:
-        answer = Answer(refusal=f"a library is missing: {error}", slug=ProviderError.slug)
+        answer = MeasureAnswer(refusal=f"a library is missing: {error}", slug=ProviderError.slug)
     with os.fdopen(request.answer, "wb") as out:
         out.write(msgspec.json.encode(answer))
     sys.stdout.flush()

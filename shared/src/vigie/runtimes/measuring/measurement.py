@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.parity import Parity
+from vigie.runtimes.parity import ParityResult
 from vigie.runtimes.proof import Proof
 
 Trouble = Literal["refused", "crashed", "hung", "memory", "ended_the_module"]
@@ -22,7 +22,7 @@ class Failure(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-class Trial(msgspec.Struct, frozen=True):
+class ProcessTrial(msgspec.Struct, frozen=True):
     """One fresh process: loaded, warmed up, ``runs`` timed. Times in ms of one run, ``cpu_ms`` over all its threads.
 
     ``per_s``: runs a second of all that run at a time. ``p10_ms``: a tenth of the runs were this quick or quicker.
@@ -53,8 +53,8 @@ class Measured(msgspec.Struct, frozen=True):
     """``parity`` and ``proof`` are of the first process. ``note``: why it was measured less often than others."""
 
     candidate: Candidate
-    trials: tuple[Trial, ...] = ()
-    parity: Parity | None = None
+    trials: tuple[ProcessTrial, ...] = ()
+    parity: ParityResult | None = None
     proof: Proof | None = None
     failure: Failure | None = None
     note: str = ""

@@ -89,12 +89,13 @@ def _run(args: argparse.Namespace) -> int:
     from vigie_devkit.models.shelf import find_on_shelf, shelf_folder
     from vigie_devkit.quantize.judge import Budget
     from vigie_devkit.quantize.outcome_lines import outcome_lines
-    from vigie_devkit.quantize.pipeline import Wanted, quantize_bundle
+    from vigie_devkit.quantize.pipeline import quantize_bundle
     from vigie_devkit.quantize.report_files import write_report
+    from vigie_devkit.quantize.request import QuantizeRequest
 
     folder = find_on_shelf(args.bundle)
     output = args.output or shelf_folder() / load_bundle(folder).card.name
-    wanted = Wanted(
+    request = QuantizeRequest(
         bundle=folder,
         calibrate=tuple(args.calibrate),
         judge=tuple(args.judge),
@@ -108,7 +109,7 @@ def _run(args: argparse.Namespace) -> int:
         rounds=args.rounds,
         kept_work=claim_part(home_folder(), "quantizing"),
     )
-    outcome = quantize_bundle(wanted)
+    outcome = quantize_bundle(request)
     page = write_report(output, outcome)
     print("\n".join(outcome_lines(outcome.report)))
     print(f"  report     {page}")

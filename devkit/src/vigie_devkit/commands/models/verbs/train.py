@@ -76,10 +76,10 @@ def _train(args: argparse.Namespace) -> int:
 
     require_torch(args.threads)
     from vigie_devkit.train.pipeline import train_bundle
-    from vigie_devkit.train.wanted import RENDERED_NAME, wanted_training
+    from vigie_devkit.train.request import RENDERED_NAME, training_request
 
     start = args.start or (RENDERED_NAME if own else FROM_NOTHING)
-    wanted = wanted_training(
+    request = training_request(
         args.output or shelf_folder(),
         name=args.name,
         folder=args.data,
@@ -94,7 +94,7 @@ def _train(args: argparse.Namespace) -> int:
         checkpoints=args.checkpoints,
         version=args.bundle_version,
     )
-    folder = train_bundle(wanted, say)
+    folder = train_bundle(request, say)
     print(summary(folder))
     print(f"  next       ./vigie up --model {folder}")
     return 0

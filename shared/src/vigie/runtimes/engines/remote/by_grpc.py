@@ -9,10 +9,10 @@ from typing import Any
 import grpc
 from numpy.typing import NDArray
 
-from vigie.runtimes.engines.remote.client import Access, RemoteError, Target, addresses_of
+from vigie.runtimes.engines.remote.client import Access, RemoteError, ServerAddress, addresses_of
 from vigie.runtimes.engines.remote.grpc_messages import SERVICE, message
 from vigie.runtimes.engines.remote.messages import ModelFacts, ServerFacts, TensorFacts, read_parts
-from vigie.runtimes.engines.remote.transport import Asked
+from vigie.runtimes.engines.remote.transport import RemoteModel
 
 _WORDS_MAX = 200
 
@@ -20,7 +20,9 @@ _WORDS_MAX = 200
 class ByGrpc:
     """See ``Transport``. ``limit``: bytes of an answer."""
 
-    def __init__(self, target: Target, access: Access, asked: Asked, limit: int, *, timeout_s: float) -> None:
+    def __init__(
+        self, target: ServerAddress, access: Access, asked: RemoteModel, limit: int, *, timeout_s: float
+    ) -> None:
         """Raises: RemoteError: the address is not allowed, or the CA's file cannot be read."""
         self._where = f"{target.host}:{target.port}"
         self._timeout_s = timeout_s
@@ -88,7 +90,7 @@ class ByGrpc:
         return f"it answered {code.name.lower()}: {details or 'no words'}"
 
 
-def _channel(target: Target, access: Access, limit: int) -> Any:
+def _channel(target: ServerAddress, access: Access, limit: int) -> Any:
     """To the address that was judged, not to a second answer of the name server; no proxy, no retries."""
     where = f"{target.host}:{target.port}"
     try:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from vigie.runtimes.engines.remote.client import Client, RemoteError
 from vigie.runtimes.engines.remote.messages import BINARY, ModelFacts, ServerFacts, read_answer, request_head
-from vigie.runtimes.engines.remote.transport import Asked
+from vigie.runtimes.engines.remote.transport import RemoteModel
 
 
 class ByHttp:
     """See ``Transport``. ``limit``: bytes of an answer."""
 
-    def __init__(self, client: Client, asked: Asked, limit: int) -> None:
+    def __init__(self, client: Client, asked: RemoteModel, limit: int) -> None:
         self._client = client
         self._asked = asked
         self._limit = limit

@@ -33,7 +33,7 @@ class RemoteError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ServerAddress:
     """Where a server is. ``path``: before ``/v2``, without a slash at its end; empty for gRPC."""
 
     tls: bool
@@ -43,7 +43,7 @@ class Target:
     grpc: bool = False
 
     @classmethod
-    def of(cls, url: str) -> Target:
+    def of(cls, url: str) -> ServerAddress:
         """Raises: RemoteError: neither ``http(s)://host[:port][/path]`` nor ``grpc(s)://host:port``."""
         try:
             parts = urlsplit(url)
@@ -78,7 +78,7 @@ class Access:
     ca_file: str = ""
 
     @classmethod
-    def of_device(cls, target: Target, token: str, ca: str) -> Access:
+    def of_device(cls, target: ServerAddress, token: str, ca: str) -> Access:
         """Args: token, ca: names of secrets, empty for none; both lie in the secrets folder.
 
         Raises: RemoteError: a token for a connection without TLS. SecretMissingError, SecretRefusedError.
@@ -101,7 +101,7 @@ class Access:
 class Client:
     """Used by one thread. Every error is a RemoteError that names the host."""
 
-    def __init__(self, target: Target, access: Access, *, timeout_s: float) -> None:
+    def __init__(self, target: ServerAddress, access: Access, *, timeout_s: float) -> None:
         self._target = target
         self._access = access
         self._timeout_s = timeout_s
@@ -190,7 +190,7 @@ class Client:
         return context.wrap_socket(plain, server_hostname=self._target.host)
 
 
-def addresses_of(target: Target, policy: NetworkPolicy) -> Sequence[AddressInfo]:
+def addresses_of(target: ServerAddress, policy: NetworkPolicy) -> Sequence[AddressInfo]:
     """Of the host, as the name server tells them now; none is connected to before all were judged.
 
     Raises: RemoteError: one of them is not allowed. OSError: the name is not known.

@@ -19,9 +19,9 @@ from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engines.engine import EngineSettings
 from vigie.runtimes.engines.remote.by_http import ByHttp
-from vigie.runtimes.engines.remote.client import Access, Client, RemoteError, Target
+from vigie.runtimes.engines.remote.client import Access, Client, RemoteError, ServerAddress
 from vigie.runtimes.engines.remote.messages import ServerFacts, signature_of
-from vigie.runtimes.engines.remote.transport import Asked, Transport
+from vigie.runtimes.engines.remote.transport import RemoteModel, Transport
 from vigie.runtimes.parity import judge
 from vigie.runtimes.proof import Proof
 from vigie.runtimes.reference_frames import reference_frames
@@ -103,9 +103,9 @@ def open_kserve(bundle: Bundle, candidate: Candidate, settings: EngineSettings) 
 
 
 def _connected(options: dict[str, str], card: Card) -> Transport:
-    target = Target.of(options["url"])
+    target = ServerAddress.of(options["url"])
     access = Access.of_device(target, options.get("token", ""), options.get("ca", ""))
-    asked = Asked(options["model"], options.get("version", ""), card)
+    asked = RemoteModel(options["model"], options.get("version", ""), card)
     limit = _HEAD_BYTES_MAX + sum(_bytes_of(output.shape) for output in card.outputs)
     if not target.grpc:
         return ByHttp(Client(target, access, timeout_s=_TIMEOUT_S), asked, limit)

@@ -10,7 +10,7 @@ from vigie.models.card import Card
 from vigie.runtimes.engines.remote.messages import ModelFacts, ServerFacts
 
 
-class Asked(NamedTuple):
+class RemoteModel(NamedTuple):
     """The model on that server, which must be the card's; ``version`` empty: the server's own choice."""
 
     model: str

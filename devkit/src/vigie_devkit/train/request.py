@@ -28,7 +28,7 @@ AGAIN_AVERAGE_DECAY: Final = 0.995
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TrainingRequest:
     """What to train: on the pictures of ``folder``, of ``samples`` (what devices chose), of both; neither: rendered.
 
     ``start``: the bundle whose weights it begins with; ``keep_labels``: it also goes on to know all of its classes when
@@ -55,7 +55,7 @@ class Wanted:
         return self.folder is None and self.samples is None
 
 
-def wanted_training(
+def training_request(
     output: Path,
     *,
     name: str | None = None,
@@ -70,13 +70,15 @@ def wanted_training(
     licence: str | None = None,
     checkpoints: Path | None = None,
     version: str = "1",
-) -> Wanted:
+) -> TrainingRequest:
     """What a person asked for, the rest as the shipped detector was trained; a folder's pictures uncut.
 
     A licence is only known of what is rendered here.
     """
     own = folder or samples
-    default = Wanted(name=RENDERED_NAME, output=output, recipe=RENDERED_RECIPE if own is None else FOLDER_RECIPE)
+    default = TrainingRequest(
+        name=RENDERED_NAME, output=output, recipe=RENDERED_RECIPE if own is None else FOLDER_RECIPE
+    )
     recipe = default.recipe
     if start is not None:
         recipe = replace(
@@ -87,7 +89,7 @@ def wanted_training(
             average_decay=AGAIN_AVERAGE_DECAY,
             frozen=AGAIN_FROZEN if own is None else (),
         )
-    return Wanted(
+    return TrainingRequest(
         name=name or (RENDERED_NAME if own is None else bundle_name(Path(f"{own.resolve().name}.folder"))),
         output=output,
         folder=folder,
