@@ -275,3 +275,9 @@ def test_changes_name_each_leaf_that_differs_in_order() -> None:
     ]
     assert changes(after, after) == []
     assert ("$.linger_ms", None, 1.0) in changes(None, after)
+
+
+def test_a_version_of_the_twin_is_never_changed_in_place() -> None:
+    desired = Desired(1, {"a": 1})
+    with pytest.raises(AttributeError):
+        desired.version = 2  # type: ignore[misc]

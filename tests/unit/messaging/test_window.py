@@ -160,3 +160,11 @@ def test_more_than_a_thousand_are_never_in_flight_and_one_always_may_join() -> N
     assert window.room_for_newest() == 1
     window.add(flight(2, items=5))
     assert window.room_for_newest() == 1
+
+
+def test_a_flight_is_itself_and_not_another_that_looks_the_same() -> None:
+    window, one, same = Window(3, 3.0), flight(1), flight(1)
+    window.add(one)
+    window.add(same)
+    window.remove(same)
+    assert window.flights[0] is one
