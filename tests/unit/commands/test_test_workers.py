@@ -4,14 +4,16 @@ import pytest
 
 from vigie_devkit.commands.test import workers
 
+SIDE_BY_SIDE = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+
 
 @pytest.mark.parametrize(
     ("words", "added"),
     [
-        pytest.param([], ["-n", "4", "--dist", "loadfile"], id="whole suite"),
-        pytest.param(["tests/unit"], ["-n", "4", "--dist", "loadfile"], id="folder"),
-        pytest.param(["-x", "-q"], ["-n", "4", "--dist", "loadfile"], id="options only"),
-        pytest.param(["-k", "ring"], ["-n", "4", "--dist", "loadfile"], id="selection by name"),
+        pytest.param([], SIDE_BY_SIDE, id="whole suite"),
+        pytest.param(["tests/unit"], SIDE_BY_SIDE, id="folder"),
+        pytest.param(["-x", "-q"], SIDE_BY_SIDE, id="options only"),
+        pytest.param(["-k", "ring"], SIDE_BY_SIDE, id="selection by name"),
         pytest.param(["tests/unit/commands/test_test_workers.py"], [], id="one file"),
         pytest.param(["tests/unit/commands/test_test_workers.py::test_x"], [], id="one test"),
         pytest.param(["-m", "docker", "tests/images"], [], id="marked"),
