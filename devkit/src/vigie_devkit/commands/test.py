@@ -60,8 +60,8 @@ def workers(words: Sequence[str], cores: int) -> list[str]:
     ]
     if named and not any(path.is_dir() for path in named):
         return []
-    # xdist would begin with the files of the most tests: those of one test and many minutes would run last, with nothing
-    # left to run beside them. In the order of names flow comes before unit, whose small files fill the end.
+    # xdist would begin with the files of the most tests: those of one test and many minutes would run last, with
+    # nothing left to run beside them. In the order of names flow comes before unit, whose small files fill the end.
     return ["-n", str(WORKERS_PER_CORE * cores), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
