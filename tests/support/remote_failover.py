@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +12,24 @@ import pytest
 
 from support.inference import apart_from_tracks, inference, picture
 from support.modules import until
+from vigie.errors import ProviderError
+from vigie.models import Bundle
+from vigie.runtimes import Candidate, Engine, EngineSettings, open_engine
 from vigie.runtimes.measuring import measure
 from vigie_inference import measuring
+
+START_LIMIT_S = 300
+
+
+def opened_when_it_serves(bundle: Bundle, url: str, process: subprocess.Popen[bytes]) -> Engine:
+    """The bundle's model ``tiny`` on that server: starting takes seconds, on a busy machine a minute."""
+    candidate = Candidate("kserve", "kserve", "remote", "fp32", 1, {"url": url, "model": "tiny"})
+    deadline = time.monotonic() + START_LIMIT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(ProviderError):
+            return open_engine(bundle, candidate, settings=EngineSettings())
+        time.sleep(0.2)
+    pytest.fail(f"it does not serve (its process: {process.poll()})")
 
 
 async def server_ends_under_way(

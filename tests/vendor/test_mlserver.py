@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +12,15 @@ import pytest
 
 from support import models
 from support.engines import needs
-from support.remote_failover import server_ends_under_way
+from support.remote_failover import opened_when_it_serves, server_ends_under_way
 from support.vendor_env import vendor_python
-from vigie.errors import ProviderError
 from vigie.models import Bundle, load_bundle
 from vigie.models.reference import read_reference
-from vigie.runtimes import Candidate, Engine, EngineSettings, open_engine
 from vigie.runtimes.engines.remote.client import NETWORKS_VARIABLE
 from vigie_devkit.models.importer import import_model
 
 HERE = Path(__file__).parent
 HW = (64, 96)
-START_LIMIT_S = 300
 pytestmark = [needs("grpc"), pytest.mark.timeout(1800)]  # its environment is 450 MB on first use
 
 
@@ -58,23 +53,12 @@ def mlserver(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         process.wait(60)
 
 
-def opened(bundle: Bundle, url: str, process: subprocess.Popen) -> Engine:
-    """Once it serves: starting takes seconds, on a busy machine a minute."""
-    candidate = Candidate("kserve", "kserve", "remote", "fp32", 1, {"url": url, "model": "tiny"})
-    deadline = time.monotonic() + START_LIMIT_S
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(ProviderError):
-            return open_engine(bundle, candidate, settings=EngineSettings())
-        time.sleep(0.2)
-    pytest.fail(f"it does not serve (its process: {process.poll()})")
-
-
 async def test_mlserver_answers_as_the_bundle_does_and_its_end_costs_no_frame(
     bundle: Bundle, mlserver: tuple[str, subprocess.Popen], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, process = mlserver
     reference = read_reference(bundle)[0]
-    with opened(bundle, url, process) as engine:
+    with opened_when_it_serves(bundle, url, process) as engine:
         for own, wanted in zip(engine.run(reference.tensor_hwc), reference.outputs, strict=True):
             np.testing.assert_allclose(own, wanted, atol=1e-3)
         proof = engine.prove()
