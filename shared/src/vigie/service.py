@@ -133,9 +133,18 @@ class Service(Generic[C]):
         self.method("get_status", StatusRequest, self._status)
 
     def input(
-        self, name: str, item_type: type[T], *, capacity: int = 64, schema: Schema | None = None
+        self,
+        name: str,
+        item_type: type[T],
+        *,
+        capacity: int = 64,
+        schema: Schema | None = None,
+        order_of: Callable[[T], str | None] | None = None,
     ) -> InputQueue[T]:
-        """Declare an input before ``start``. ``schema`` is known for the items of ``vigie.contracts``."""
+        """Declare an input before ``start``. ``schema`` is known for the items of ``vigie.contracts``.
+
+        ``order_of``: see ``InputQueue``.
+        """
         if self._credits_out is None:
             self._credits_out = self._make_output(OutputSettings(names.CREDIT, CREDIT), None)
         env = self.env
@@ -147,7 +156,7 @@ class Service(Generic[C]):
         progress = InputProgress(self._signal_folders, env.module_id, name, self._credits_out, bell.wake_sender)
         queue: InputQueue[T] = InputQueue(
             name, item_type, schema or schema_of(item_type), capacity=capacity, acknowledge=progress,
-            metrics=self.metrics, bell=bell,
+            metrics=self.metrics, bell=bell, order_of=order_of,
         )  # fmt: skip
         self._progress.append(progress)
         self._inputs[name] = queue

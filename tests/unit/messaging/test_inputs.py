@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -26,15 +28,21 @@ class Progress:
 
 
 class Input:
-    def __init__(self, capacity: int = 64) -> None:
+    def __init__(self, capacity: int = 64, order_of: Callable[[InputSpec], str | None] | None = None) -> None:
         self.progress = Progress()
         self.metrics = Metrics()
         self.queue = InputQueue(
-            "specs", InputSpec, INPUT_SPEC, capacity=capacity, acknowledge=self.progress, metrics=self.metrics
+            "specs",
+            InputSpec,
+            INPUT_SPEC,
+            capacity=capacity,
+            acknowledge=self.progress,
+            metrics=self.metrics,
+            order_of=order_of,
         )
 
-    def put(self, body: bytes, **properties: str) -> None:
-        self.queue.put(RawMessage("specs", body, properties, 0))
+    def put(self, body: bytes, *, lane: Lane = Lane.ROUTE, **properties: str) -> None:
+        self.queue.put(RawMessage("specs", body, properties, 0, lane))
 
     def count(self, name: str) -> float:
         return sum(value for key, value in self.metrics.values().items() if key.startswith(name))
@@ -114,3 +122,41 @@ def test_a_repeated_message_asks_for_credit_again_but_is_not_given_again() -> No
     assert made.queue.get(0.0) is None
     assert made.progress.calls[-1] == ("inference", "0a", 0, True)
     assert made.count("vigie_messages_duplicate_total") == 1
+
+
+def of_cameras(sent: int, *cameras: str) -> bytes:
+    """A message with an item of each camera, the first on its lane."""
+    items = [InputSpec(camera, (4, 4), "stretch") for camera in cameras]
+    return msgspec.json.encode(Envelope("vigie.inputspec/1", "preprocess", "0a", sent, items, after=0))
+
+
+def came(made: Input) -> list[tuple[int, list[str]]]:
+    """Number and cameras of each message, acknowledged as it comes."""
+    found = []
+    while (message := made.queue.get(0.1)) is not None:
+        found.append((message.envelope.sent, [item.version for item in message.items]))
+        message.done()
+    return found
+
+
+def test_what_a_sender_gave_up_on_one_lane_is_dropped_when_newer_of_its_camera_came_by_the_other() -> None:
+    made = Input(order_of=lambda item: item.version)
+    made.put(of_cameras(7, "dock"), lane=Lane.DOORBELL)
+    made.put(of_cameras(8, "dock"), lane=Lane.DOORBELL)
+    made.put(of_cameras(5, "dock"))
+    made.put(of_cameras(6, "yard", "dock"))
+    made.put(of_cameras(9, "dock"))
+    assert came(made) == [(7, ["dock"]), (8, ["dock"]), (6, ["yard"]), (9, ["dock"])]
+    assert sorted(sent for _, _, sent, _ in made.progress.calls) == [5, 6, 7, 8, 9], "its sender is told of all"
+    assert made.count("vigie_messages_duplicate_total") == 2
+
+
+def test_late_items_without_an_order_are_passed_on() -> None:
+    made = Input(order_of=lambda item: None if item.version == "trial" else item.version)
+    made.put(of_cameras(7, "dock", "trial"), lane=Lane.DOORBELL)
+    made.put(of_cameras(5, "trial", "dock"))
+    assert came(made) == [(7, ["dock", "trial"]), (5, ["trial"])]
+    unordered = Input()
+    unordered.put(of_cameras(7, "dock"), lane=Lane.DOORBELL)
+    unordered.put(of_cameras(5, "dock"))
+    assert came(unordered) == [(7, ["dock"]), (5, ["dock"])]

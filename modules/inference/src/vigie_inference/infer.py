@@ -315,5 +315,10 @@ class InferStage:
         )
 
 
+def order_of(item: TensorItem) -> str | None:
+    """What of a sender comes in one order. None: a trial's, and what is kept: sent until it is taken, so never late."""
+    return None if item.trial or item.keep else _lane(item)
+
+
 def _lane(item: TensorItem) -> str:
     return lane_of(item.camera, item.named if item.beside else "")

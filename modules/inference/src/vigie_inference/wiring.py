@@ -20,7 +20,7 @@ from vigie_inference.apply import ApplyConfig
 from vigie_inference.config import InferenceConfig
 from vigie_inference.drift.drift import Drift
 from vigie_inference.governor.governor import Governor
-from vigie_inference.infer import InferStage
+from vigie_inference.infer import InferStage, order_of
 from vigie_inference.methods import offer_methods
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
@@ -49,7 +49,7 @@ async def run_inference(
 
     ``machine``: where /sys and /proc of the machine lie.
     """
-    tensors = service.input(names.TENSORS, TensorItem)
+    tensors = service.input(names.TENSORS, TensorItem, order_of=order_of)
     detections = service.output(
         names.DETECTIONS,
         (names.SYNC, names.DETECTIONS),

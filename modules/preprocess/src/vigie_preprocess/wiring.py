@@ -15,7 +15,7 @@ from vigie_preprocess.methods import offer_methods
 
 async def run_preprocess(service: Service[PreprocessConfig]) -> None:
     """Until cancelled."""
-    frames = service.input(names.FRAMES, FrameItem)
+    frames = service.input(names.FRAMES, FrameItem, order_of=lambda frame: None if frame.keep else frame.camera)
     specs = service.input(names.INPUT_SPEC, InputSpec)
     tensors = service.output(names.TENSORS, (names.INFERENCE, names.TENSORS), item_type=TensorItem, doorbell=True)
     stage = FitStage(service, frames, specs, tensors)

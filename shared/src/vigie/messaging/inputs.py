@@ -18,6 +18,7 @@ from vigie.drop_reason import DropReason
 from vigie.errors import MessageRefusedError
 from vigie.log import OncePer, get_logger
 from vigie.messaging.bell_input import LEASE, BellInput
+from vigie.messaging.camera_order import CameraOrder
 from vigie.messaging.reorder import Lane, Reorder
 from vigie.messaging.session import RawMessage
 from vigie.metrics import Metrics
@@ -86,8 +87,13 @@ class InputQueue(Generic[T]):
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
         bell: BellInput | None = None,
+        order_of: Callable[[T], str | None] | None = None,
     ) -> None:
-        """``schema``: what is read, in this version and the one before it. ``bell``: claims also come by doorbell."""
+        """``schema``: what is read, in this version and the one before it. ``bell``: claims also come by doorbell.
+
+        ``order_of``: what of a sender comes in one order (a camera, usually); what comes too late for it is dropped.
+        None: it is passed on whenever it comes.
+        """
         self.name = name
         self._schema = schema
         self._wire_schema = str(schema)
@@ -101,6 +107,8 @@ class InputQueue(Generic[T]):
         self._condition = threading.Condition()
         self._raw: deque[RawMessage] = deque()
         self._order: Reorder[Received[T]] = Reorder(REORDER_WAIT_S)
+        self._order_of = order_of
+        self._cameras = CameraOrder()
         self._told = (0, 0)
         self._quiet = OncePer()
 
@@ -135,10 +143,10 @@ class InputQueue(Generic[T]):
                 self._decode(raw, now)
             received = self._order.pop(now)
             self._count()
-            if received is not None:
+            if received is not None and self._in_order(received):
                 self._metrics.received(self.name)
                 return received
-            if raw is not None:
+            if raw is not None or received is not None:
                 continue
             if now >= deadline:
                 return None
@@ -175,6 +183,24 @@ class InputQueue(Generic[T]):
             )
             if not is_new and credit_wanted:
                 self._acknowledge.processed(envelope.module, envelope.boot, 0, credit_wanted=True)
+
+    def _in_order(self, received: Received[T]) -> bool:
+        """Take out what comes too late; False: nothing is left, and the sender has been told."""
+        if self._order_of is None:
+            return True
+        envelope = received.envelope
+        stream, kept = (envelope.module, envelope.boot), []
+        for item in envelope.items:
+            camera = self._order_of(item)
+            if camera is None or not self._cameras.comes_too_late(stream, camera, envelope.sent):
+                kept.append(item)
+        if len(kept) == len(envelope.items):
+            return True
+        self._metrics.duplicate(self.name)
+        envelope.items[:] = kept
+        if not kept:
+            received.done()
+        return bool(kept)
 
     def _reject(self, raw: RawMessage, where: str, reason: str, *, credit_wanted: bool) -> None:
         self._metrics.rejected(self.name)
