@@ -31,7 +31,9 @@ def decide(built: Built, wanted: str, cpu_ms: float, *, reference: float = 0.98)
     times = {threads: Timing(threads, cpu_ms, cpu_ms) for threads in (1, 2)}
     float_times = {threads: Timing(threads, 20.0, 20.0) for threads in (1, 2)}
     targets = parse_targets(wanted)
-    return judge_variant(built, targets, HERE, reference=reference, times=times, float_times=float_times)
+    figures = {"mAP50-95, normal": 0.8, "mAP50-95, hard": 0.6}
+    float_score = Score("mAP50", reference, figures)
+    return judge_variant(built, targets, HERE, reference=float_score, times=times, float_times=float_times)
 
 
 def test_a_faster_variant_ships_with_its_figures() -> None:
@@ -41,6 +43,14 @@ def test_a_faster_variant_ships_with_its_figures() -> None:
         targets=("cpu-x86",),
         reason="mAP50 97.0 (-1.00 points); 2.00x the speed of fp32 with 1 thread, "
         "2.00x the speed of fp32 with 2 threads",
+    )
+
+
+def test_what_one_source_loses_most_is_told_beside_the_mean_of_all() -> None:
+    figures = {"mAP50-95, normal": 0.7961, "mAP50-95, hard": 0.601}
+    built = replace(BUILT, score=Score("mAP50", 0.981, figures, tuple(figures)))
+    assert decide(built, "cpu-x86", 10.0).reason.startswith(
+        "mAP50 98.1 (+0.10 points), at worst -0.39 (mAP50-95, normal); 2.00x"
     )
 
 

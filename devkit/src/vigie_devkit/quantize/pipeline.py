@@ -104,7 +104,7 @@ def quantize_bundle(request: QuantizeRequest) -> QuantizeOutcome:
             one,
             request.targets,
             machine,
-            reference=bench.final.reference.headline,
+            reference=bench.final.reference,
             times={threads: timing[one.name] for threads, timing in times.items()},
             float_times={threads: timing[float_name] for threads, timing in times.items()},
         )

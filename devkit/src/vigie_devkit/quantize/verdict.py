@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vigie.plurals import counted
+from vigie_devkit.quantize.judge import Budget, Score
 from vigie_devkit.quantize.machine import Machine
 from vigie_devkit.quantize.recipes import Target
 from vigie_devkit.quantize.speed import Timing
@@ -33,7 +34,7 @@ def judge_variant(
     wanted: Sequence[Target],
     machine: Machine,
     *,
-    reference: float,
+    reference: Score,
     times: Mapping[int, Timing],
     float_times: Mapping[int, Timing],
 ) -> VariantVerdict:
@@ -46,7 +47,7 @@ def judge_variant(
         return VariantVerdict(ships=False, targets=(), reason=f"less accurate than allowed: {built.refusal}")
     ratios = {threads: float_times[threads].cpu_ms / times[threads].cpu_ms for threads in times}
     slower = all(ratio < 1.0 - NOISE for ratio in ratios.values())
-    worse = built.score.headline < reference
+    worse = built.score.headline < reference.headline
     told = _told(built, ratios, reference)
     if built.cpus and machine.kind not in built.cpus:
         exact = (
@@ -73,11 +74,15 @@ def judge_variant(
     return VariantVerdict(ships=True, targets=targets, reason=told)
 
 
-def _told(built: Built, ratios: Mapping[int, float], reference: float) -> str:
+def _told(built: Built, ratios: Mapping[int, float], reference: Score) -> str:
     speeds = ", ".join(
         f"{ratio:.2f}x the speed of fp32 with {counted(threads, 'thread')}" for threads, ratio in ratios.items()
     )
     score = built.score
     if not score.labelled:
         return f"{score.metric} {score.headline:.3f}; {speeds}"
-    return f"{score.metric} {100 * score.headline:.1f} ({100 * (score.headline - reference):+.2f} points); {speeds}"
+    told = f"{score.metric} {100 * score.headline:.1f} ({100 * (score.headline - reference.headline):+.2f} points)"
+    if score.asked:  # the mean of all frames hides what one source loses
+        measure, lost = Budget.most_lost(reference, score)
+        told += f", at worst {-100 * lost:+.2f} ({measure})"
+    return f"{told}; {speeds}"
