@@ -162,18 +162,31 @@ def test_sdk_clients_find_the_hub_again_after_kill_9_and_nothing_acknowledged_is
         wait_until(lambda: set(acknowledged) <= set(inbox.bodies), 30, "every acknowledged message arrives")
 
 
-def test_a_torn_tail_of_the_log_is_said_and_the_hub_starts(tmp_path: Path) -> None:
+def test_a_torn_tail_costs_the_newest_message_and_the_hub_starts(tmp_path: Path) -> None:
     with running_hub(tmp_path, manifest(OUT)) as hub:
         with wire(hub, "a") as a:
             a.output("out", b"whole")
+            a.output("out", b"torn")
         hub.kill9()
-        log = max((hub.state / "messages").glob("*.log"))
-        with log.open("ab") as file:
-            file.write(b"\x40\x00\x00\x00half a record")
+        with (hub.state / "messages" / "messages.sqlite-wal").open("r+b") as file:
+            file.truncate(file.seek(0, 2) - 100)
         hub.start()
-        assert hub.events("store_tail_truncated")
         with wire(hub, "b", listen=True) as b:
             assert b.message().payload == b"whole"
+
+
+def test_a_damaged_store_is_set_aside_and_the_hub_starts(tmp_path: Path) -> None:
+    with running_hub(tmp_path, manifest(OUT)) as hub:
+        with wire(hub, "a") as a:
+            a.output("out", b"lost")
+        hub.kill9()
+        for path in (hub.state / "messages").iterdir():
+            path.write_bytes(b"garbage" * 1000)
+        hub.start()
+        assert hub.events("store_unreadable")
+        with wire(hub, "a") as a, wire(hub, "b", listen=True) as b:
+            a.output("out", b"new")
+            assert b.message().payload == b"new"
 
 
 def test_messages_for_a_module_whose_link_breaks_before_its_acknowledgement_come_again(tmp_path: Path) -> None:

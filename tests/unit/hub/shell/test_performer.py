@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -106,36 +105,26 @@ async def test_who_takes_no_answers_gets_no_more_of_them(bench: tuple[Any, ...])
     assert len(pongs.packets) == before
 
 
-async def test_without_disk_nobody_is_acknowledged_and_with_it_everybody_is(
-    bench: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_disk_nobody_is_acknowledged_and_with_it_everybody_is(bench: tuple[Any, ...]) -> None:
     link, performer = bench
     sender, seen = link("a")
-    real = os.pwrite
-    monkeypatch.setattr(os, "pwrite", _full)
+    performer._store._db.execute("PRAGMA query_only=ON")
     sender.data_received(message(1))
     sender.data_received(message(2))
     assert not [packet for packet in seen.packets if isinstance(packet, PubAck)]
-    monkeypatch.setattr(os, "pwrite", real)
+    performer._store._db.execute("PRAGMA query_only=OFF")
     performer._retry_store()
     assert [packet.packet_id for packet in seen.packets if isinstance(packet, PubAck)] == [1, 2]
 
 
-async def test_many_messages_in_one_read_are_written_once_and_answered_once(
-    bench: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    link, _ = bench
+async def test_many_messages_in_one_read_are_written_once_and_answered_once(bench: tuple[Any, ...]) -> None:
+    link, performer = bench
     sender, seen = link("a")
     receiver, got = link("b")
     receiver.data_received(encode(Subscribe(1, ((INPUTS.format("b"), 1),))))
     writes = []
-    real = os.pwrite
-    monkeypatch.setattr(os, "pwrite", lambda *arguments: writes.append(1) or real(*arguments))
+    performer._store._db.set_trace_callback(lambda statement: writes.append(1) if statement == "COMMIT" else None)
     sender.data_received(b"".join(message(number) for number in range(1, 11)))
     assert len([packet for packet in seen.packets if isinstance(packet, PubAck)]) == 10
     assert len(writes) == 1
     assert len([packet for packet in got.packets if isinstance(packet, Publish)]) == 1, "one in flight"
-
-
-def _full(*_: Any) -> None:
-    raise OSError(28, "No space left on device")

@@ -23,7 +23,7 @@ log = get_logger("hub")
 
 
 def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Replace a file of the hub: survives a kill at any moment; not a power loss (docs/decisions/0004)."""
+    """Replace a file of the hub: survives a kill at any moment; not a power loss (ADR-0067)."""
     write_atomically(path, content, mode=mode, durable=False)
 
 

@@ -1,138 +1,152 @@
-"""Accepted messages on disk, in log segments; recent ones also in memory (ADR-0004)."""
+"""Accepted messages on disk, a row each in SQLite; recent ones also in memory (ADR-0067)."""
 
 from __future__ import annotations
 
-import contextlib
-import os
+import sqlite3
 from pathlib import Path
+from zlib import crc32
+
+import msgspec
 
 from vigie.log import get_logger
 from vigie_edgehub.message import Message, Target
-from vigie_edgehub.store.records import MAGIC, Put, decode_put, encode_put, encode_settled, scan
+
+FILE_NAME = "messages.sqlite"
+_SHRINK_BYTES = 16 << 20
+_TABLE = """
+CREATE TABLE IF NOT EXISTS messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, size INTEGER, targets BLOB, checksum INTEGER, message BLOB
+)"""
+_UNREADABLE = (sqlite3.Error, msgspec.MsgspecError, ValueError, TypeError)  # what damaged bytes come out as
+_OF_THE_DISK = frozenset({
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+})  # fmt: skip
+_encode = msgspec.msgpack.Encoder().encode
+_decode_message = msgspec.msgpack.Decoder(Message).decode
+_decode_targets = msgspec.msgpack.Decoder(list[Target]).decode
 
 log = get_logger("hub")
-
-
-class StoredMessage:
-    """Where a message lies and who still needs it."""
-
-    __slots__ = ("length", "offset", "segment", "size", "targets")
-
-    def __init__(self, segment: int, offset: int, length: int, size: int, targets: list[Target]) -> None:
-        self.segment = segment
-        self.offset = offset
-        self.length = length
-        self.size = size
-        self.targets = targets
 
 
 class MessageStore:
     """Append, settle, read back. One thread.
 
-    ``put`` and ``settle`` only buffer; after ``flush`` what was buffered is in the operating system's
-    hands and survives a kill of this process. A power cut may take the last seconds (no fsync: the
-    modules' own ledgers, not the hub, are what must not lose); the checksum then ends the log cleanly.
+    ``put`` and ``settle`` only buffer; after ``flush`` what was buffered is in the operating system's hands and
+    survives a kill of this process. A power cut may take the last seconds, never the file: the disk is waited for at
+    checkpoints only (the modules' own ledgers, not the hub, are what must not lose).
     """
 
-    def __init__(self, folder: Path, *, segment_bytes: int = 16 << 20, cache_bytes: int = 32 << 20) -> None:
-        """Args: segment_bytes: size at which a new file begins. cache_bytes: bodies kept in memory."""
-        self._folder = folder
-        self._segment_bytes = segment_bytes
+    def __init__(self, folder: Path, *, cache_bytes: int = 32 << 20) -> None:
+        """Args: cache_bytes: bodies kept in memory. Raises: OSError: the file cannot be opened or made."""
+        self._file = folder / FILE_NAME
         self._cache_bytes = cache_bytes
-        self._entries: dict[int, StoredMessage] = {}
-        self._live: dict[int, int] = {}  # segment -> messages that somebody still needs
-        self._sizes: dict[int, int] = {}  # segment -> bytes written
-        self._live_bytes = 0
+        self._targets: dict[int, list[Target]] = {}
         self._cache: dict[int, Message] = {}
         self._cached_bytes = 0
-        self._buffer: list[bytes] = []
-        self._buffered_bytes = 0
-        self._file = -1
-        self._segment = 0
-        self._readers: dict[int, int] = {}
+        self._puts: list[tuple[int, int, bytes, int, bytes]] = []
+        self._fewer: list[tuple[bytes, int]] = []  # targets left, seq
+        self._gone: list[tuple[int]] = []
+        self._grown_bytes = 0  # written since the file was last cut to what it holds
         self.next_seq = 1
         folder.mkdir(parents=True, exist_ok=True)
+        self._db = _opened(self._file)
+        if former := sorted(folder.glob("*.log")):
+            log.warning(
+                "former_store_ignored", files=[str(path) for path in former], reason="kept by an earlier version"
+            )
 
     @property
     def disk_bytes(self) -> int:
-        return sum(self._sizes.values())
+        files = (self._file, self._file.with_name(f"{FILE_NAME}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
 
     @property
     def dirty(self) -> bool:
-        return bool(self._buffer)
+        return bool(self._puts or self._fewer or self._gone)
 
     def recover(self) -> list[tuple[int, int, list[Target]]]:
-        """Read every segment; (seq, size, targets) of what is still needed, in the order of acceptance.
+        """(seq, size, targets) of what is still needed, in the order of acceptance.
 
-        A torn tail is cut off; an unreadable segment is set aside as ``*.damaged`` and said.
+        A damaged file is set aside as ``*.damaged`` and logged; what can still be read of it goes into a new one.
+        Raises: OSError: the file cannot be read, or no new one can be written.
         """
-        for number in sorted(self._numbers()):
-            self._recover_segment(number)
-            self._segment = number
-        self._roll()
-        self._drop_dead()
-        return [(seq, entry.size, list(entry.targets)) for seq, entry in sorted(self._entries.items())]
+        try:
+            found = list(self._db.execute("SELECT seq, size, targets FROM messages ORDER BY seq"))
+            last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
+            waiting = [(seq, size, _decode_targets(targets)) for seq, size, targets in found]
+        except _UNREADABLE as error:
+            if _is_of_the_disk(error):
+                raise OSError(f"{self._file}: {error}; free the disk or fix its permissions") from error
+            waiting, last = self._salvage(error)
+        self._targets = {seq: list(targets) for seq, _, targets in waiting}
+        self.next_seq = max([last[0] if last else 0, *self._targets]) + 1
+        return waiting
 
     def put(self, seq: int, size: int, message: Message, targets: list[Target]) -> None:
         """Args: size: as `message_bytes` counts."""
-        if self._sizes[self._segment] + self._buffered_bytes >= self._segment_bytes and self.flush():
-            self._begin_segment()
-        framed = encode_put(Put(seq, size, targets, message))
-        entry = StoredMessage(
-            self._segment, self._sizes[self._segment] + self._buffered_bytes, len(framed), size, list(targets)
-        )
-        self._entries[seq] = entry
-        self._live[self._segment] += 1
-        self._live_bytes += entry.length
-        self._write(framed)
+        encoded = _encode(message)
+        self._targets[seq] = list(targets)
+        self._puts.append((seq, size, _encode(targets), crc32(encoded), encoded))
         self._remember(seq, message)
 
     def settle(self, seq: int, endpoint: str) -> None:
-        entry = self._entries.get(seq)
-        if entry is None:
+        targets = self._targets.get(seq)
+        if targets is None:
             return
-        entry.targets = [target for target in entry.targets if target.endpoint != endpoint]
-        self._write(encode_settled(seq, endpoint))
-        if not entry.targets:
-            self._forget(seq, entry)
+        left = [target for target in targets if target.endpoint != endpoint]
+        if left:
+            self._targets[seq] = left
+            self._fewer.append((_encode(left), seq))
+        else:
+            del self._targets[seq]
+            self._uncache(seq)
+            self._gone.append((seq,))
 
     def message(self, seq: int) -> Message:
         """From memory, or from disk. Raises: KeyError: settled; OSError, ValueError: the disk lost it."""
         cached = self._cache.get(seq)
         if cached is not None:
             return cached
-        entry = self._entries[seq]
-        if self._buffer and entry.segment == self._segment and not self.flush():
-            raise OSError("the log cannot be written, so it cannot be read back")
-        return decode_put(os.pread(self._reader(entry.segment), entry.length, entry.offset)).message
+        if seq not in self._targets:
+            raise KeyError(seq)
+        for waiting, _, _, _, encoded in self._puts:
+            if waiting == seq:
+                return _decode_message(encoded)
+        try:
+            row = self._db.execute("SELECT checksum, message FROM messages WHERE seq = ?", (seq,)).fetchone()
+        except sqlite3.Error as error:
+            raise OSError(f"{self._file}: {error}") from error
+        if row is None or not isinstance(row[1], bytes) or crc32(row[1]) != row[0]:
+            raise ValueError("the message does not match its checksum")
+        return _decode_message(row[1])
 
     def flush(self) -> bool:
         """Hand the buffer to the operating system. False: it took nothing (disk full); try again later."""
-        if not self._buffer:
+        if not self.dirty:
             return True
-        size = self._sizes[self._segment]
-        pending = memoryview(b"".join(self._buffer))
-        written = 0
         try:
-            while written < len(pending):
-                written += os.pwrite(self._file, pending[written:], size + written)
-        except OSError as error:
-            log.error("store_write_failed", folder=str(self._folder), reason=str(error), bytes=len(pending))  # noqa: TRY400 - the reason says it all
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", self._puts)
+            self._db.executemany("UPDATE messages SET targets = ? WHERE seq = ?", self._fewer)
+            self._db.executemany("DELETE FROM messages WHERE seq = ?", self._gone)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            size = sum(len(put[-1]) for put in self._puts)
+            log.error("store_write_failed", file=str(self._file), reason=str(error), bytes=size)  # noqa: TRY400 - the reason says it all
             return False
-        self._sizes[self._segment] = size + written
-        self._buffer.clear()
-        self._buffered_bytes = 0
+        self._grown_bytes += sum(len(put[-1]) for put in self._puts)
+        for buffered in (self._puts, self._fewer, self._gone):
+            buffered.clear()
+        if not self._targets and self._grown_bytes > _SHRINK_BYTES:
+            self._shrink()
         return True
 
     def close(self) -> None:
         self.flush()
-        for descriptor in (*self._readers.values(), self._file):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._readers.clear()
-        self._file = -1
-
-    # --- memory ---
+        self._db.close()
 
     def _remember(self, seq: int, message: Message) -> None:
         self._cache[seq] = message
@@ -146,132 +160,73 @@ class MessageStore:
         if message is not None:
             self._cached_bytes -= len(message.body)
 
-    def _forget(self, seq: int, entry: StoredMessage) -> None:
-        del self._entries[seq]
-        self._uncache(seq)
-        self._live[entry.segment] -= 1
-        self._live_bytes -= entry.length
-        if not self._live[entry.segment] and entry.segment != self._segment:
-            self._drop_dead()
-
-    # --- segments ---
-
-    def _write(self, framed: bytes) -> None:
-        self._buffer.append(framed)
-        self._buffered_bytes += len(framed)
-
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number:08d}.log"
-
-    def _numbers(self) -> list[int]:
-        return [int(path.stem) for path in self._folder.glob("*.log") if path.stem.isdigit()]
-
-    def _begin_segment(self) -> None:
+    def _shrink(self) -> None:
+        """Give the disk back what a backlog took."""
+        self._grown_bytes = 0
         try:
-            self._roll()
-        except OSError as error:  # a full disk: the present file grows on, if it can
-            log.error("store_segment_not_begun", reason=str(error))  # noqa: TRY400 - the reason says it all
-            return
-        self._compact()
+            self._db.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
+        except sqlite3.Error as error:  # the room is used again anyhow
+            log.warning("store_not_shrunk", file=str(self._file), reason=str(error))
 
-    def _roll(self) -> None:
-        number = self._segment + 1
-        flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC
-        fresh = os.open(self._path(number), flags, 0o600)
+    def _salvage(self, error: Exception) -> tuple[list[tuple[int, int, list[Target]]], tuple[int] | None]:
+        """Keep every row that still reads, up to where the file breaks off."""
+        rows: list[tuple[int, int, bytes, int, bytes]] = []
         try:
-            os.pwrite(fresh, MAGIC, 0)
-        except OSError:
-            os.close(fresh)
-            raise
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = fresh
-        self._segment = number
-        self._sizes[number] = len(MAGIC)
-        self._live[number] = 0
-
-    def _drop_dead(self) -> None:
-        """Delete from the oldest on only: a newer segment holds what was settled of older ones."""
-        for oldest in sorted(self._sizes):
-            if oldest == self._segment or self._live[oldest]:
-                return
-            reader = self._readers.pop(oldest, None)
-            if reader is not None:
-                os.close(reader)
-            with contextlib.suppress(OSError):  # it is empty of meaning; the next start tries again
-                self._path(oldest).unlink(missing_ok=True)
-            del self._sizes[oldest], self._live[oldest]
-
-    def _compact(self) -> None:
-        """Copy what little still lives in the oldest segment to the newest, so that the oldest can go."""
-        while len(self._sizes) > 2 and self.disk_bytes > 2 * self._live_bytes + 2 * self._segment_bytes:
-            oldest = min(self._sizes)
-            for seq, entry in [pair for pair in self._entries.items() if pair[1].segment == oldest]:
-                self._move(seq, entry)
-            if not self.flush() or self._live[oldest]:
-                return
-            self._drop_dead()
-
-    def _move(self, seq: int, entry: StoredMessage) -> None:
+            for row in self._db.execute("SELECT * FROM messages ORDER BY seq"):
+                _decode_targets(row[2])
+                rows.append(row)
+        except _UNREADABLE:
+            pass
+        self._db.close()
+        _set_aside(self._file, error)
+        self._db = _opened(self._file)
         try:
-            message = self.message(seq)
-        except (OSError, ValueError) as error:
-            log.error("store_message_unreadable", seq=seq, reason=str(error))  # noqa: TRY400 - the reason says it all
-            return
-        framed = encode_put(Put(seq, entry.size, entry.targets, message))
-        self._live[entry.segment] -= 1
-        self._live[self._segment] += 1
-        self._live_bytes += len(framed) - entry.length
-        entry.offset = self._sizes[self._segment] + self._buffered_bytes
-        entry.segment, entry.length = self._segment, len(framed)
-        self._write(framed)
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as full:
+            raise OSError(f"{self._file}: {full}") from full
+        log.warning("store_salvaged", file=str(self._file), messages=len(rows))
+        waiting = [(seq, size, _decode_targets(targets)) for seq, size, targets, _, _ in rows]
+        return waiting, (rows[-1][0],) if rows else None
 
-    def _reader(self, number: int) -> int:
-        reader = self._readers.get(number)
-        if reader is None:
-            reader = self._readers[number] = os.open(self._path(number), os.O_RDONLY | os.O_CLOEXEC)
-        return reader
 
-    # --- recovery ---
+def _is_of_the_disk(error: Exception) -> bool:
+    """Nothing is wrong with the file itself, so it is not set aside."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK
 
-    def _recover_segment(self, number: int) -> None:
-        path = self._path(number)
-        content = path.read_bytes()
-        good = min(len(MAGIC), len(content))
-        self._live[number] = 0
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """Raises: OSError."""
+    try:
         try:
-            for found in scan(content):
-                good = found.offset + found.length
-                if isinstance(found.record, Put):
-                    self._recover_put(number, found.offset, found.length, found.record)
-                else:
-                    self._recover_settled(found.record.seq, found.record.endpoint)
-                self.next_seq = max(self.next_seq, found.record.seq + 1)
-        except ValueError as error:
-            log.error("store_segment_unreadable", file=str(path), reason=str(error))  # noqa: TRY400 - the reason says it all
-            path.rename(path.with_suffix(".damaged"))
-            del self._live[number]
-            return
-        if good < len(content):
-            log.warning("store_tail_truncated", file=str(path), bytes=len(content) - good)
-            os.truncate(path, good)
-        self._sizes[number] = good
+            return _prepared(file)
+        except _UNREADABLE as error:
+            if _is_of_the_disk(error):
+                raise
+            _set_aside(file, error)
+            return _prepared(file)
+    except sqlite3.Error as error:
+        raise OSError(f"{file}: {error}; free the disk or fix its permissions") from error
 
-    def _recover_put(self, number: int, offset: int, length: int, put: Put) -> None:
-        moved = self._entries.get(put.seq)
-        if moved is not None:
-            self._live[moved.segment] -= 1
-            self._live_bytes -= moved.length
-        self._entries[put.seq] = StoredMessage(number, offset, length, put.size, list(put.targets))
-        self._live[number] += 1
-        self._live_bytes += length
 
-    def _recover_settled(self, seq: int, endpoint: str) -> None:
-        entry = self._entries.get(seq)
-        if entry is None:
-            return
-        entry.targets = [target for target in entry.targets if target.endpoint != endpoint]
-        if not entry.targets:
-            del self._entries[seq]
-            self._live[entry.segment] -= 1
-            self._live_bytes -= entry.length
+def _prepared(file: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(file, isolation_level=None)
+    try:
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")  # one process: no shared memory beside the file
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("PRAGMA journal_size_limit=16777216")
+        db.execute(_TABLE)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _set_aside(file: Path, error: Exception) -> None:
+    log.error("store_unreadable", file=str(file), reason=str(error))
+    for path in (file, file.with_name(f"{FILE_NAME}-wal")):
+        if path.exists():
+            path.replace(path.with_name(f"{path.name}.damaged"))

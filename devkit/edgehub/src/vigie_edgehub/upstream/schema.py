@@ -95,7 +95,7 @@ def _prepare(db: sqlite3.Connection, file: Path, *, power_safe: bool) -> None:
     db.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
     db.execute("PRAGMA journal_size_limit=16777216")
     db.executescript("BEGIN IMMEDIATE;" + _TABLES + f"PRAGMA user_version={FORMAT}; COMMIT;")
-    db.execute("PRAGMA incremental_vacuum")
+    db.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
 
 
 def _format_of(db: sqlite3.Connection) -> int:

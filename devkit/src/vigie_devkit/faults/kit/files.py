@@ -89,7 +89,7 @@ def file_faults() -> list[Fault]:
               LogLine("sync", "audit_recovered")),
         fault("hub-twins-garbage", "the hub's twins are cut in half", damaging("hub", "hub/twins/*.json", "cut"),
               *heard, peers=_PEERS),
-        fault("hub-store-cut", "the hub's message store is cut in half", damaging("hub", "hub/messages/*.log", "cut"),
+        fault("hub-store-cut", "the hub's message store is cut in half", damaging("hub", "hub/messages/*", "cut"),
               *heard, peers=_PEERS),
         fault("hub-sessions-garbage", "the hub's sessions are garbage", damaging("hub", "hub/*session*", "garbage"),
               *heard, peers=_PEERS),
