@@ -11,8 +11,8 @@ import pytest
 from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie_devkit.bench.beside import Loop, figures, user_loops
 from vigie_devkit.bench.light_model import write_light_model
-from vigie_devkit.bench.product import BenchError
 from vigie_devkit.bench.window import Window
+from vigie_devkit.local.product import ProductError
 
 LOOPS = {
     "plain loop, 1 thread": Loop(70.0, 14.0),
@@ -52,7 +52,7 @@ def test_each_of_the_user_s_loops_gives_frames_of_a_video_that_is_shorter_than_t
 
 
 def test_a_loop_that_cannot_read_its_video_is_an_error_and_no_figure(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="did not run"):
+    with pytest.raises(ProductError, match="did not run"):
         user_loops(tmp_path / "none.mp4", write_light_model(tmp_path / "light.onnx"), 0.1)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from vigie.contracts.detections import DetectionsItem, StageTimings
-from vigie_devkit.bench.cpu import Used
 from vigie_devkit.bench.window import (
     Window,
     beyond_ms,
@@ -17,6 +16,7 @@ from vigie_devkit.bench.window import (
     source_seconds,
     stages_ms,
 )
+from vigie_devkit.local.cpu import Used
 
 
 def _item(captured_ns: int, received_ms: float | None = 20.0) -> DetectionsItem:

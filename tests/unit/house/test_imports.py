@@ -88,6 +88,12 @@ def test_the_rooms_of_the_runtimes_build_on_one_another_in_one_direction() -> No
         assert offenders(SHARED / "runtimes" / room, above) == []
 
 
+def test_nothing_builds_on_the_benchmarks() -> None:
+    devkit = ROOT / "devkit/src/vigie_devkit"
+    inside = (str((devkit / "bench").relative_to(ROOT)), "devkit/src/vigie_devkit/commands/bench.py")
+    assert [line for line in offenders(devkit, ("vigie_devkit.bench",)) if not line.startswith(inside)] == []
+
+
 def test_there_is_no_cycle_of_imports() -> None:
     roots = [SHARED.parent, HUB, ROOT / "devkit/src", *(ROOT / f"modules/{module}/src" for module in MODULES)]
     files = {module_name(path, root): path for root in roots for path in sources(root)}

@@ -33,7 +33,7 @@ sys.exit(run_handler(argparse.Namespace(handler=handler)))
 STARTER = """
 import os, subprocess, sys, time
 from pathlib import Path
-from vigie_devkit.bench.product import start_up
+from vigie_devkit.local.product import start_up
 program = "import signal\\nfrom vigie_devkit.local.endings import end_with_starter\\n" \\
           "if end_with_starter():\\n    print('ready', flush=True)\\n    signal.pause()"
 started = start_up([sys.executable, "-c", program], Path(sys.argv[1]), {}, stdout=subprocess.PIPE, stderr=sys.stderr)

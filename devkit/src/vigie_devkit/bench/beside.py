@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vigie.contracts.detections import DetectionsItem
-from vigie_devkit.bench.product import BenchError, up
 from vigie_devkit.bench.report import Figure, quantile
 from vigie_devkit.bench.window import Window, delays_ms, inside, stages_ms, watch
+from vigie_devkit.local.product import ProductError, up
 
 PLAIN_BAR, POOLED_BAR = 1.4, 0.95
 SHARE_BAR_PERCENT = 5.0
@@ -56,7 +56,7 @@ def _run(video: Path, model: Path, seconds: float, threads: int, workers: int) -
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + _LOOP_MARGIN_S, check=True)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise BenchError(f"the plain loop did not run: {error}\n{_text(error.stderr)}") from error
+        raise ProductError(f"the plain loop did not run: {error}\n{_text(error.stderr)}") from error
     return Loop(**json.loads(done.stdout))
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from vigie_devkit.bench.cpu import read_process
 from vigie_devkit.bench.hub import local_hub
 from vigie_devkit.bench.hub_client import make_counter
-from vigie_devkit.bench.product import BenchError
+from vigie_devkit.local.cpu import read_process
+from vigie_devkit.local.product import ProductError
 
 HOPS = 3
 _SIZE_BYTES = 400  # about one reference
@@ -39,7 +39,7 @@ class Hop(msgspec.Struct, frozen=True):
 def measure_hop(rate: float, seconds: float) -> Hop:
     """Send ``rate`` messages a second and count for ``seconds``.
 
-    Raises: BenchError: a client did not start. ProcessLookupError: one ended early.
+    Raises: ProductError: a client did not start. ProcessLookupError: one ended early.
     """
     with tempfile.TemporaryDirectory(prefix="vigie-floor-") as made, ExitStack() as stack:
         folder = Path(made)
@@ -63,7 +63,7 @@ def measure_hop(rate: float, seconds: float) -> Hop:
             clients[role] = subprocess.Popen(command, stdout=subprocess.PIPE if role == "receive" else None)
             stack.callback(_end, clients[role])
             if (out := clients[role].stdout) is not None and out.readline() != b"ready\n":
-                raise BenchError("the bare receiver did not start")
+                raise ProductError("the bare receiver did not start")
         pids = (clients["send"].pid, clients["receive"].pid, server.pid)
         time.sleep(_WARM_UP_S)
         before, begun = [read_process(pid).total_s for pid in pids], time.monotonic()

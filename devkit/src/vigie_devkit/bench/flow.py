@@ -19,7 +19,6 @@ import msgspec
 
 from vigie_devkit.bench.flow_cases import USUAL, Setting, cases
 from vigie_devkit.bench.light_model import write_light_model
-from vigie_devkit.bench.product import BenchError, installed_launcher
 from vigie_devkit.bench.report import (
     Figure,
     FigureRow,
@@ -32,6 +31,7 @@ from vigie_devkit.bench.report import (
     rows_json,
 )  # fmt: skip
 from vigie_devkit.local.errors import Exit, UsageError
+from vigie_devkit.local.product import ProductError, installed_launcher
 
 _SECONDS, _QUICK_SECONDS = 20.0, 8.0
 
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
                 sys.stderr.write(f"bench: {name} {repeat + 1}, load {os.getloadavg()[0]:.1f}\n")
                 try:
                     gathered.append(known[name]())
-                except (BenchError, ValueError, OSError) as error:
+                except (ProductError, ValueError, OSError) as error:
                     failed = True
                     sys.stderr.write(f"bench: {name} did not run: {error}\n")
     _show(fold(gathered), base, args)

@@ -26,11 +26,11 @@ from vigie_devkit.bench.beside import MEASURED_WITHIN_S, beside
 from vigie_devkit.bench.floor import HOPS, measure_hop
 from vigie_devkit.bench.offline import boot_offline
 from vigie_devkit.bench.pixels import BAR_MS, make_video, pixel_cost
-from vigie_devkit.bench.product import BenchError, Product, module_programs, up
 from vigie_devkit.bench.report import Figure, quantile
 from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, inside, stages_ms, watch
 from vigie_devkit.local.frame_folders import temporary_frames
 from vigie_devkit.local.paths import CHECKOUT, frames_root
+from vigie_devkit.local.product import Product, ProductError, module_programs, up
 from vigie_devkit.local.programs import HUB
 
 SHIPPED = CHECKOUT / "shared/models/conveyor-parts"
@@ -67,7 +67,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     def a_video(self) -> Path:
         """The given one, or one of FFmpeg's test pictures.
 
-        Raises: BenchError: no video was given and ffmpeg is missing.
+        Raises: ProductError: no video was given and ffmpeg is missing.
         """
         return self.video or _made(self.made / "video.mp4", "640x360")
 
@@ -84,7 +84,7 @@ def _made(path: Path, size: str) -> Path:
     try:
         return path if path.exists() else make_video(path, size)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise BenchError(f"no video to measure with: pass --video FILE, or install ffmpeg ({error})") from error
+        raise ProductError(f"no video to measure with: pass --video FILE, or install ffmpeg ({error})") from error
 
 
 def beside_user(setting: Setting, cameras: int) -> list[Figure]:
@@ -203,7 +203,7 @@ def _flows_again(product: Product, killed_ns: int) -> bool:
 def _back_s(commits: Sequence[tuple[int, int]], killed_ns: int) -> float:
     back_ns = min((committed for captured, committed in commits if captured > killed_ns), default=None)
     if back_ns is None:
-        raise BenchError("no frame captured after the kill was ever committed")
+        raise ProductError("no frame captured after the kill was ever committed")
     return (back_ns - killed_ns) / 1e9
 
 

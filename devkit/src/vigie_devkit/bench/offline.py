@@ -11,10 +11,10 @@ from contextlib import ExitStack
 import msgspec
 
 from vigie.contracts.names import CAMERA, INFERENCE
-from vigie_devkit.bench.product import BenchError
 from vigie_devkit.local.frame_folders import temporary_frames
 from vigie_devkit.local.metrics import Tally, fetch_metrics
 from vigie_devkit.local.paths import RunPaths, frames_root
+from vigie_devkit.local.product import ProductError
 from vigie_devkit.local.programs import python
 
 _LOOK_EVERY_S = 0.02
@@ -32,7 +32,7 @@ class Booted(msgspec.Struct, frozen=True):
 def boot_offline(environments: Mapping[str, Mapping[str, str]], run: RunPaths) -> Booted:
     """Start all modules at once and watch them until the camera captures and the model serves; then end them.
 
-    Raises: BenchError: they never do.
+    Raises: ProductError: they never do.
     """
     with ExitStack() as stack:
         frames = str(stack.enter_context(temporary_frames("offline", frames_root())))
@@ -81,4 +81,4 @@ async def _watch(pids: Mapping[str, int], run: RunPaths, begun: float) -> Booted
         if capturing_s is not None and serving_s is not None and len(answered) == len(pids):
             return Booted(capturing_s, serving_s, max(answered.values()))
         await asyncio.sleep(_LOOK_EVERY_S)
-    raise BenchError(f"offline, the modules were not usable within {_WITHIN_S:.0f} s; logs in {run.logs}")
+    raise ProductError(f"offline, the modules were not usable within {_WITHIN_S:.0f} s; logs in {run.logs}")

@@ -10,11 +10,11 @@ import msgspec
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.names import CAMERA, INFERENCE
 from vigie.thread_names import ENGINE
-from vigie_devkit.bench.cpu import Used, used
-from vigie_devkit.bench.product import Product
 from vigie_devkit.bench.report import quantile
 from vigie_devkit.local import summary
+from vigie_devkit.local.cpu import Used, used
 from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.product import Product
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 def watch(product: Product, seconds: float) -> Window:
     """Let the product run for ``seconds`` and tell what happened. It is looked at twice only.
 
-    Raises: BenchError, ValueError: something ended or was restarted meanwhile.
+    Raises: ProductError, ValueError: something ended or was restarted meanwhile.
     """
     before, cpu_before, begun_ns = product.look(), product.cpu(), time.monotonic_ns()
     time.sleep(seconds)

@@ -102,7 +102,7 @@ class KillReport:
 
 
 def kill_at_random(seed: int, kills: int, tell: Callable[[str], None]) -> KillReport:
-    """All of the plan, then time to come back. Raises: BenchError: the system does not start (root is needed)."""
+    """All of the plan, then time to come back. Raises: ProductError: the system does not start (root is needed)."""
     with scratch() as folder, running(folder, SMALL_DISKS, seed) as system:
         return _carry_out(plan(seed, kills), seed, system, tell)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from vigie_devkit.bench.product import BenchError
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.growth import Reading
 from vigie_devkit.faults.handles import handle_kinds, thread_names
@@ -15,6 +14,7 @@ from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import System, running
 from vigie_devkit.faults.trial import Result, Upstream, try_fault
 from vigie_devkit.local.footprint import MEGABYTE, pss_bytes
+from vigie_devkit.local.product import ProductError
 from vigie_devkit.local.tree import tree
 
 # Between two repetitions; what a process holds at its lowest meanwhile is what it keeps.
@@ -33,7 +33,7 @@ class Repeated:
 def repeat(faults: Sequence[Fault], times: int, seed: int, tell: Callable[[str], None]) -> Iterator[Repeated]:
     """Each fault ``times`` times, on a system of its own: what one leaves must not pass for another's.
 
-    Raises: BenchError: the system does not start.
+    Raises: ProductError: the system does not start.
     """
     for fault in faults:
         with scratch() as folder, running(folder, fault.setup, seed) as system:
@@ -65,7 +65,7 @@ def settled(system: System) -> list[Reading]:
     lowest: dict[tuple[str, int], Reading] = {}
     deadline = time.monotonic() + _SETTLES_S
     while time.monotonic() < deadline:
-        with suppress(BenchError):
+        with suppress(ProductError):
             for reading in _look(system):
                 best = lowest.get((reading.name, reading.pid))
                 if best is None or _held(reading) < _held(best):

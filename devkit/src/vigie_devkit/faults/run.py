@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from vigie_devkit.bench.product import BenchError
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import Setup, running
 from vigie_devkit.faults.trial import Result, Upstream, try_fault
 from vigie_devkit.faults.watched import Watched
+from vigie_devkit.local.product import ProductError
 
 # A system that has been through so many faults is replaced, so that one's aftermath is not another's finding.
 FAULTS_PER_SYSTEM = 12
@@ -41,7 +41,7 @@ def _with_one_system(
     with scratch() as folder, ExitStack() as stack:
         try:
             system = stack.enter_context(start(folder, setup, seed))
-        except BenchError as error:
+        except ProductError as error:
             fault = waiting.pop(0)
             yield Result(fault.name, unmet=(f"the system did not start: {str(error)[:400]}",))
             return

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from vigie_devkit.bench.product import BenchError
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.holdings import holdings
 from vigie_devkit.faults.registry import all_faults
@@ -20,6 +19,7 @@ from vigie_devkit.faults.slopes import ProcessSample
 from vigie_devkit.faults.system import PLAIN, System, running
 from vigie_devkit.faults.trial import Result, Upstream, try_fault
 from vigie_devkit.local.endings import EndedBySignal
+from vigie_devkit.local.product import ProductError
 
 SAMPLE_EVERY_S = 15.0
 # Quiet time between two faults: what leaks only while nothing is wrong must show as well.
@@ -52,7 +52,7 @@ def soak(hours: float, seed: int, tell: Callable[[str], None], faults: Sequence[
     """Random ones of ``faults`` (None: all that are ``drawn``) until ``hours`` are over.
 
     SIGINT, SIGTERM or SIGHUP asks for the report earlier, a second one for the end at once.
-    Raises: BenchError: it does not start.
+    Raises: ProductError: it does not start.
     """
     done = Soak()
     dice = random.Random(seed)  # noqa: S311 - the same faults for the same seed
@@ -115,7 +115,7 @@ def _sampled(system: System, done: Soak, stop: threading.Event) -> Iterator[None
     def sample() -> None:
         while not ended.wait(SAMPLE_EVERY_S) and not stop.is_set():
             # A process may end between two looks: the next look sees what is there then.
-            with suppress(OSError, BenchError, IndexError):
+            with suppress(OSError, ProductError, IndexError):
                 done.samples += holdings(system, time.monotonic() - begun)
 
     thread = threading.Thread(target=sample, name="soak.samples", daemon=True)

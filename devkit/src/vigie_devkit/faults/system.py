@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from vigie.errors import HubAnswerError, HubAwayError
-from vigie_devkit.bench.product import BenchError, Product, installed_launcher, start_up
 from vigie_devkit.faults import bad_disk
 from vigie_devkit.faults.bad_link import BadLink, bad_link
 from vigie_devkit.faults.web_camera import WebCamera, web_camera
@@ -24,6 +23,7 @@ from vigie_devkit.local.address import MQTT_PORT, choose_address
 from vigie_devkit.local.metrics import is_ready
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.product import Product, ProductError, installed_launcher, start_up
 from vigie_devkit.local.programs import GATEWAY, HUB
 from vigie_devkit.local.tree import tree
 from vigie_edgehub.upstream import UpstreamReader, record_file
@@ -35,7 +35,7 @@ FPS = 8
 _ANSWERS_WITHIN_S = 5.0
 
 
-class FaultError(BenchError):
+class FaultError(ProductError):
     """The system did not do what a fault's trial needs, before or after the fault."""
 
 

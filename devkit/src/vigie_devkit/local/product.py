@@ -19,7 +19,7 @@ import msgspec
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.envelope import Envelope
 from vigie.contracts.names import FLOW, SYNC
-from vigie_devkit.bench.cpu import ProcessTime, read_process
+from vigie_devkit.local.cpu import ProcessTime, read_process
 from vigie_devkit.local.endings import ENDS_WITH
 from vigie_devkit.local.metrics import Tally, fetch_metrics
 from vigie_devkit.local.paths import RunPaths
@@ -33,7 +33,7 @@ _RUN = "bench"
 _decode = msgspec.json.Decoder(Envelope[DetectionsItem]).decode
 
 
-class BenchError(Exception):
+class ProductError(Exception):
     """The product did not do what is to be measured."""
 
 
@@ -73,13 +73,13 @@ class Product:
         return ServiceClient.open(self.run.hub)
 
     def wait_until(self, condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
-        """Raises: BenchError: not within ``within_s``, or `up` ended."""
+        """Raises: ProductError: not within ``within_s``, or `up` ended."""
         deadline = time.monotonic() + within_s
         while not condition():
             if self.process.poll() is not None:
-                raise BenchError(f"up ended with {self.process.returncode} before: {what}\n{self.tail()}")
+                raise ProductError(f"up ended with {self.process.returncode} before: {what}\n{self.tail()}")
             if time.monotonic() > deadline:
-                raise BenchError(f"not within {within_s:.0f} s: {what}\n{self.tail()}")
+                raise ProductError(f"not within {within_s:.0f} s: {what}\n{self.tail()}")
             time.sleep(0.1)
 
     def wait_for_flow(self, items: int = 1) -> None:
@@ -108,7 +108,7 @@ class Product:
     def stop(self) -> dict[str, Any]:
         """End `up` and return its summary.
 
-        Raises: BenchError: it does not end, or without a summary.
+        Raises: ProductError: it does not end, or without a summary.
         """
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -119,11 +119,11 @@ class Product:
         try:
             out, _ = self.process.communicate(timeout=within_s)
         except subprocess.TimeoutExpired:
-            raise BenchError(f"up did not end within {within_s:.0f} s\n{self.tail()}") from None
+            raise ProductError(f"up did not end within {within_s:.0f} s\n{self.tail()}") from None
         try:
             summary: dict[str, Any] = json.loads(out)
         except ValueError as error:
-            raise BenchError(f"up ended with {self.process.returncode} and no summary\n{self.tail()}") from error
+            raise ProductError(f"up ended with {self.process.returncode} and no summary\n{self.tail()}") from error
         return summary
 
     def items(self) -> Iterator[DetectionsItem]:

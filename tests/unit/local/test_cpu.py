@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vigie.thread_names import show_thread_name, threads_started_as
-from vigie_devkit.bench.cpu import ProcessTime, ThreadTime, parse_schedstat, parse_stat, read_process, used
+from vigie_devkit.local.cpu import ProcessTime, ThreadTime, parse_schedstat, parse_stat, read_process, used
 
 STAT = "4711 ({name}) S 1 4711 4711 0 -1 4194560 9 0 0 0 250 50 7 8 20 0 3 0 123456 1 2 3"
 
