@@ -11,6 +11,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from vigie_devkit import bootstrap
@@ -31,6 +32,7 @@ ENGINES: dict[str, tuple[tuple[str, ...], tuple[int, int]]] = {
 # What stands in place of the pinned onnxruntime: beside it in one environment each would hide the other.
 APART = frozenset({"webgpu", "onnxruntime-oldest", "onnxruntime-newest"})
 ENGINE_LOCK = "tests/engines-{}.lock"
+_NEEDS = re.compile(r"""\bneeds\(["']([a-z-]+)["']\)""")
 
 
 def engines_environment(venv: Path, name: str = "") -> Path:
@@ -44,13 +46,20 @@ def engines_python(venv: Path, name: str = "") -> Path:
     return python if python.exists() else venv / "bin/python"
 
 
-def install_engines(venv: Path) -> dict[str, str]:
-    """Install the engines that tests run; what is missing afterwards by name, with the reason. Never fails.
+def engines_for(tests: Iterable[Path]) -> list[str]:
+    """The engines that tests in these files and folders say they need: ``needs("qnn")`` of ``support.engines``."""
+    files = [file for path in tests for file in ([path] if path.is_file() else path.rglob("test_*.py"))]
+    named = {name for file in files for name in _NEEDS.findall(file.read_text(encoding="utf-8"))}
+    return [name for name in ENGINES if name in named]
+
+
+def install_engines(venv: Path, names: Iterable[str] = ENGINES) -> dict[str, str]:
+    """Install the engines ``names``; what is missing afterwards by name, with the reason. Never fails.
 
     An engine without a wheel for this machine is not tried; one that pip could not get is tried again next time.
     """
     missing: dict[str, str] = {}
-    for name in ENGINES:
+    for name in names:
         environment = engines_environment(venv, name)
         lock = bootstrap.CHECKOUT / ENGINE_LOCK.format(name)
         if not lock.exists():

@@ -218,6 +218,21 @@ def test_engines_are_a_layer_of_their_own_that_never_stops_the_tests(
     assert str(checkout.path) in seen.stdout, "it sees what the product's environment has"
 
 
+@pytest.mark.parametrize(
+    ("tests", "needed"),
+    [
+        ("tests/unit/sync/test_ledger.py", []),
+        ("tests/unit/hub", []),
+        ("tests/unit/runtimes", []),
+        ("tests/unit/inference", ["openvino"]),
+        ("tests/contract/engines/test_engine_families.py", ["openvino", "qnn"]),
+        ("tests", list(engines.ENGINES)),
+    ],
+)
+def test_only_the_engines_that_the_chosen_tests_need_are_installed(tests: str, needed: list[str]) -> None:
+    assert engines.engines_for([Path(__file__).parents[3] / tests]) == needed
+
+
 def test_an_engine_that_stands_in_place_of_onnxruntime_has_an_environment_of_its_own(tmp_path: Path) -> None:
     venv = tmp_path / ".venv"
     assert engines.engines_environment(venv, "qnn") == engines.engines_environment(venv) == tmp_path / ".venv-engines"

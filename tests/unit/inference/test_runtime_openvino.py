@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 
 from support import models
+from support.engines import needs
 from support.inference import inference, picture
 from vigie.runtimes.measuring import measure
 from vigie_devkit.models.importer import import_model
 from vigie_inference import measuring
 
-pytestmark = [
-    pytest.mark.timeout(500),
-    pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed"),
-]
+pytestmark = [pytest.mark.timeout(500), needs("openvino")]
 HW = (64, 96)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from vigie_devkit import bootstrap, engines
@@ -37,8 +38,9 @@ def test(args: argparse.Namespace) -> int:
         return Exit.OK
     test_python()
     venv = bootstrap.environment_folder()
-    engines.install_engines(venv)
-    python = str(engines.engines_python(venv))
+    needed = engines.engines_for(named(words) or [CHECKOUT / "tests"])
+    engines.install_engines(venv, needed)
+    python = str(engines.engines_python(venv) if needed else venv / "bin/python")
     os.chdir(CHECKOUT)
     words += workers(words, os.cpu_count() or 1)
     os.execv(python, [python, "-P", "-m", "pytest", *words])  # noqa: S606  becomes it: no shell wanted
@@ -55,14 +57,18 @@ def workers(words: Sequence[str], cores: int) -> list[str]:
     mine = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "--capture=no", "-m", "--collect-only", "--co")
     if any(word in mine or word.startswith(("-n", "--numprocesses=", "--dist=", "-m")) for word in words):
         return []
-    named = [
-        path for path in (CHECKOUT / word.partition("::")[0] for word in words if word[:1] != "-") if path.exists()
-    ]
-    if named and not any(path.is_dir() for path in named):
+    chosen = named(words)
+    if chosen and not any(path.is_dir() for path in chosen):
         return []
     # xdist would begin with the files of the most tests: those of one test and many minutes would run last, with
     # nothing left to run beside them. In the order of names flow comes before unit, whose small files fill the end.
     return ["-n", str(WORKERS_PER_CORE * cores), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
+def named(words: Sequence[str]) -> list[Path]:
+    """The files and folders of tests among the caller's words; none: all tests."""
+    paths = (CHECKOUT / word.partition("::")[0] for word in words if word[:1] != "-")
+    return [path for path in paths if path.exists()]
 
 
 def test_python() -> str:
