@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,9 +18,12 @@ Mark = tuple[tuple[str, int, int], ...]
 
 
 class RefusedModel:
-    """``look`` now and then; true once when the files have changed and then stayed so for one look: a copy is done."""
+    """From any thread. ``look`` now and then; true once when the files have changed and then stayed so for one look: a
+    copy is done.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._folders: tuple[Path, ...] = ()
         self._refused: Mark = ()
         self._seen: Mark | None = None
@@ -31,26 +35,29 @@ class RefusedModel:
             self.forget()
             return
         named = [] if wanted.name is None else [shelf / wanted.name for shelf in shelves]
-        self._folders = (Path(wanted.path),) if wanted.path is not None else tuple(named)
-        self._refused, self._seen = self._mark(), None
+        with self._lock:
+            self._folders = (Path(wanted.path),) if wanted.path is not None else tuple(named)
+            self._refused, self._seen = self._mark(), None
 
     def forget(self) -> None:
         """Nothing is refused."""
-        self._folders = ()
+        with self._lock:
+            self._folders = ()
 
     def look(self) -> bool:
         """Whether it should be tried again now."""
-        if not self._folders:
-            return False
-        now = self._mark()
-        if now == self._refused:
-            self._seen = None
-            return False
-        if now != self._seen:
-            self._seen = now
-            return False
-        self._refused, self._seen = now, None
-        return True
+        with self._lock:
+            if not self._folders:
+                return False
+            now = self._mark()
+            if now == self._refused:
+                self._seen = None
+                return False
+            if now != self._seen:
+                self._seen = now
+                return False
+            self._refused, self._seen = now, None
+            return True
 
     def _mark(self) -> Mark:
         where = ", ".join(map(str, self._folders))

@@ -98,11 +98,12 @@ class UpdateState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class UpdateReport:
-    """Told from the thread of updates; tells only what has changed."""
+    """Told from the thread of updates, and by who applies the twin; tells only what has changed."""
 
     def __init__(self, service: SeatService, telling: Telling) -> None:
         self._service, self._telling = service, telling
-        self._lock = threading.Lock()
+        # Held while something is told too: what is told last must be what is so.
+        self._lock = threading.RLock()
         self._state = UpdateState()
         self._told: UpdateState | None = None
         self._phase = service.metrics.gauge(
@@ -152,10 +153,11 @@ class UpdateReport:
             if state == self._told:
                 return
             self._told = state
-        self._phase.clear()
-        if state.phase != "idle":
-            self._phase.labels(state.phase, state.name, state.version).set(1)
-        self._service.twin.report_whole("update_state", msgspec.to_builtins(state) if state != UpdateState() else None)
+            self._phase.clear()
+            if state.phase != "idle":
+                self._phase.labels(state.phase, state.name, state.version).set(1)
+            told = msgspec.to_builtins(state) if state != UpdateState() else None
+            self._service.twin.report_whole("update_state", told)
 
     def tried(self, tally: Tally, serving_ms: float | None, new_ms: float | None, reason: str) -> None:
         agreement = tally.agreement

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -103,7 +103,7 @@ class TrialRun:
         """Counts so far, median of the serving and of the new model's runs in milliseconds, and why it cannot go on."""
         with self._lock:
             return (
-                self._tally,
+                replace(self._tally, examples=list(self._tally.examples)),  # others go on counting
                 statistics.median(self._serving_ms) if self._serving_ms else None,
                 statistics.median(self._new_ms) if self._new_ms else None,
                 self._failure,

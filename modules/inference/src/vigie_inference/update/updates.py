@@ -7,6 +7,7 @@ superseded by a newer twin; what cannot become right by waiting is refused and r
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import msgspec
 
@@ -28,18 +29,16 @@ from vigie_inference.update.bringing import Bringing, Errand
 from vigie_inference.update.download_rules import DownloadRules
 from vigie_inference.update.fetching import Fetching
 from vigie_inference.update.in_turns import exchange, why_in_turns
+from vigie_inference.update.on_record import OnRecord
 from vigie_inference.update.record import (
     Held,
     Probation,
-    Record,
     committed,
     ending_of,
     on_the_device,
     passed,
     refused,
     rolled_back,
-    started,
-    without_oldest,
 )
 from vigie_inference.update.report import UpdateReport, UpdateState
 from vigie_inference.update.same_version import why_another
@@ -78,6 +77,7 @@ class Updates:
         self._base = base
         self._store = Store(service.env.state / "models", service.env.models)
         self.report = UpdateReport(service, telling)
+        self._record = OnRecord(self._store, self.report)
         self._fetching = Fetching(self._store, self.report, SecretStore(service.env.secrets), self._rules)
         self._bringing = Bringing(put, control, self.report, announcer=announcer, trial=trial)
         self._watching = Watching(load, self.report, announcer=announcer, trial=trial)
@@ -86,13 +86,12 @@ class Updates:
         self._config: InferenceConfig | None = None
         self._promoted = ""
         self._taken_back = False
-        self._record = self._start()
 
     # By who applies the twin, with the lock of ``PutInService`` held.
 
     def committed(self, config: InferenceConfig) -> ModelConfig | None:
         """The bundle of the last committed release; None: none was asked for, or none was committed yet."""
-        while request_of(config) is not None and (held := self._record.serving) is not None:
+        while request_of(config) is not None and (held := self._record.now.serving) is not None:
             wanted = self._model_config(held, config)
             if wanted == self._put.served:
                 return wanted
@@ -100,7 +99,8 @@ class Updates:
                 self._store.load(held)
             except VigieError as error:
                 log.warning("committed_model_damaged", model=held.name, version=held.version, reason=str(error))
-                self._save(rolled_back(self._record, f"its files are damaged: {error}"))
+                reason = f"its files are damaged: {error}"
+                self._record.change(partial(rolled_back, reason=reason))
                 continue
             return wanted
         return None
@@ -126,7 +126,7 @@ class Updates:
 
     def take_back(self) -> UpdateState:
         """Let the former model serve again. Raises: MethodRefusedError: no release serves."""
-        if self._record.serving is None or self._config is None or request_of(self._config) is None:
+        if self._record.now.serving is None or self._config is None or request_of(self._config) is None:
             raise MethodRefusedError(409, f"no release serves; {self._base.in_words} does")
         self._taken_back = True
         self._wake.set()
@@ -158,21 +158,9 @@ class Updates:
             self._attend(wanted, stop)
         except RefusedError as error:
             if wanted is not None:
-                self._save(refused(self._record, wanted.key, wanted.release.version, str(error)))
-                self._store.tidy(self._record)
-
-    def _start(self) -> Record:
-        record = self._store.read()
-        after = started(record)
-        try:
-            if after != record:
-                self._store.write(after)
-            self._store.tidy(after)
-        except OSError as error:
-            # Starts are then not counted; what is committed serves all the same.
-            log.warning("update_not_recorded", folder=str(self._store.root), reason=str(error))
-        self.report.stands(after)
-        return after
+                reason, version = str(error), wanted.release.version
+                self._record.change(lambda record: refused(record, wanted.key, version, reason))
+                self._record.tidy()
 
     def _attend(self, wanted: UpdateRequest | None, stop: threading.Event) -> None:
         if self._taken_back:
@@ -182,7 +170,7 @@ class Updates:
             if self.report.state.phase != "idle":
                 self.report.moved("idle", name="", version="", sha256="", rollout="", reason="", trial=None)
             return
-        serving, ended = self._record.serving, ending_of(self._record, wanted.key)
+        serving, ended = self._record.now.serving, ending_of(self._record.now, wanted.key)
         if ended is None and serving is not None and _same(serving, wanted):
             self._serves(wanted, serving)
         elif ended is None:
@@ -195,8 +183,11 @@ class Updates:
     def _serves(self, wanted: UpdateRequest, serving: Held) -> None:
         """What was asked for serves already: the same files under another request, or on probation."""
         if serving.key != wanted.key:
-            self._save(msgspec.structs.replace(self._record, serving=msgspec.structs.replace(serving, key=wanted.key)))
-        probation = self._record.probation
+            same = msgspec.structs.replace(serving, key=wanted.key)
+            self._record.change(
+                lambda record: msgspec.structs.replace(record, serving=same) if record.serving == serving else record
+            )
+        probation = self._record.now.probation
         phase = "committed" if probation is None else "probation"
         if self.report.state.phase != phase or self.report.state.rollout != wanted.release.rollout.id:
             self.report.of(phase, wanted, "")
@@ -209,15 +200,18 @@ class Updates:
             self._roll_back(watched.failure)
         elif watched.served_s >= probation.lasts_s:
             self._watching.end()
-            self._save(passed(self._record))
+            self._record.change(passed)
             self.report.of("committed", wanted, "")
         elif watched.served_s - probation.served_s >= _SAVE_PROBATION_S:
-            self._save(msgspec.structs.replace(self._record, probation=self._watching.saved(probation)))
+            saved = self._watching.saved(probation)
+            self._record.change(
+                lambda record: msgspec.structs.replace(record, probation=saved) if record.probation else record
+            )
 
     def _open_former(self) -> tuple[ServingModel, Filter] | NotCompared:
         """What a roll-back would go to, open; or why it is not to be. Raises: VigieError."""
         config = self._in_force()
-        wanted = self._goes_back_to(self._record.former, config)
+        wanted = self._goes_back_to(self._record.now.former, config)
         if wanted is None:
             return NotCompared("there is none")
         loaded = self._put.read(wanted)
@@ -235,9 +229,9 @@ class Updates:
                 raise SupersededError
 
         errand = Errand(wanted, go_on, self._moment, self._in_force, lambda: self._promoted == wanted.key)
-        known = on_the_device(self._record, wanted.name, wanted.release.sha256)
+        known = on_the_device(self._record.now, wanted.name, wanted.release.sha256)
         if known is None:
-            self._make_room(wanted)
+            self._record.make_room(2 * wanted.release.size, self._rules().disk_bytes)
         held = known or self._fetching.held(wanted, go_on)
         self._watching.end()
         if why := self._why_in_turns(held, wanted):
@@ -276,7 +270,7 @@ class Updates:
         except VigieError as error:
             raise RefusedError(str(error)) from error
         serving = self._models.serving
-        if another := why_another(bundle, held, self._record, None if serving is None else serving.bundle):
+        if another := why_another(bundle, held, self._record.now, None if serving is None else serving.bundle):
             raise RefusedError(another)
         return why_in_turns(wanted.release.rollout, bundle, memory_left_mb())
 
@@ -289,24 +283,24 @@ class Updates:
             config = self._in_force()
             if request_of(config) != wanted:
                 raise SupersededError
-            before = self._record
+            before = self._record.now
             probation = Probation(rollout.probation_s, rollout.failures_max) if rollout.probation_s else None
             try:
                 done = exchange(
                     self._models, self._put, self._control, self._put.read(self._model_config(held, config)),
                     config=config, rollout=rollout,
-                    before_it_serves=lambda: self._save(committed(before, held, probation, self._rules().keep)),
+                    before_it_serves=lambda: self._record.set(committed(before, held, probation, self._rules().keep)),
                 )  # fmt: skip
             except VigieError as error:
-                self._save(before)
+                self._record.set(before)
                 raise RefusedError(str(error)) from error
             except BaseException:
-                self._save(before)
+                self._record.set(before)
                 raise
         self._watching.begin()
         reason = f"{done.found}; in turns, because {why}: nothing answered for {done.gap_s:.1f} s"
         self.report.of("committed" if probation is None else "probation", wanted, reason)
-        self._store.tidy(self._record)
+        self._record.tidy()
 
     def _moment(self) -> None:
         self._wake.wait(LOOK_S)
@@ -318,21 +312,6 @@ class Updates:
             raise SupersededError
         return self._config
 
-    def _make_room(self, wanted: UpdateRequest) -> None:
-        """Raises: RefusedError: there is too little for it, even without the releases that nothing goes back to."""
-        limit, needed, record = self._rules().disk_bytes, 2 * wanted.release.size, self._record
-        while (taken := self._store.bytes_of(record)) + needed > limit:
-            fewer = without_oldest(record)
-            if fewer is None:
-                raise RefusedError(
-                    f"needs {needed} bytes of disk until it is unpacked, and {taken} are of what serves and served "
-                    f"before; $.downloads.disk_bytes allows {limit}"
-                )
-            record = fewer
-        if record != self._record:
-            self._save(record)
-            self._store.tidy(record)
-
     def _commit(self, model: ServingModel, held: Held, wanted: UpdateRequest) -> None:
         """Serve ``model``, and after a restart too. Raises: RefusedError; SupersededError."""
         rollout = wanted.release.rollout
@@ -340,33 +319,33 @@ class Updates:
             config = self._config
             if config is None or request_of(config) != wanted:
                 raise SupersededError
-            before = self._record
+            before = self._record.now
             probation = Probation(rollout.probation_s, rollout.failures_max) if rollout.probation_s else None
             self._watching.begin()
-            self._save(committed(before, held, probation, self._rules().keep))
+            self._record.set(committed(before, held, probation, self._rules().keep))
             try:
                 self._put.place(model, config)
             except ConfigRefusedError as error:
-                self._save(before)
+                self._record.set(before)
                 raise RefusedError(str(error)) from error
             except BaseException:
-                self._save(before)  # the next start must not serve what never did
+                self._record.set(before)  # the next start must not serve what never did
                 raise
         self.report.of("committed" if probation is None else "probation", wanted, "")
-        self._store.tidy(self._record)
+        self._record.tidy()
 
     def _roll_back(self, reason: str) -> None:
         with self._put.lock:
             config = self._config
             if config is None:
                 return
-            blamed = self._record.serving
-            after = rolled_back(self._record, reason)
+            blamed = self._record.now.serving
+            after = rolled_back(self._record.now, reason)
             wanted = self._goes_back_to(after.serving, config)
             if wanted is None and self._base.may_be_empty:
                 self._put.nothing(config, reason)
                 self._watching.end()
-                self._save(after)
+                self._record.set(after)
                 return
             if wanted is None:
                 log.warning("model_not_rolled_back", reason="there is no model that could serve instead")
@@ -377,13 +356,8 @@ class Updates:
                 log.warning("model_not_rolled_back", reason=str(error))
                 return
             self._watching.end()
-            self._save(after)
+            self._record.set(after)
         log.warning("model_rolled_back", model="" if blamed is None else blamed.name, reason=reason)
-
-    def _save(self, record: Record) -> None:
-        self._store.write(record)
-        self._record = record
-        self.report.stands(record)
 
     def _goes_back_to(self, held: Held | None, config: InferenceConfig) -> ModelConfig | None:
         """``held``, or where no release served, the model of desired property ``model``."""
