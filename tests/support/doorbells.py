@@ -32,11 +32,24 @@ class JudgingHub(MemoryHub):
         super().__init__(routes)
         self.where: Callable[[dict[str, object], dict[str, str]], bool] = lambda _body, _properties: True
         self.seen: list[tuple[dict[str, object], dict[str, str]]] = []
+        self._held: list[tuple[str, str | None, UpstreamMessage]] | None = None
 
     def store(self, module_id: str, output: str | None, message: UpstreamMessage) -> None:
         body = msgspec.json.decode(message.body)
         self.seen.append((body, dict(message.properties)))
-        if self.where(body, dict(message.properties)):
+        if self._held is not None and body["sent"]:
+            self._held.append((module_id, output, message))
+        elif self.where(body, dict(message.properties)):
+            super().store(module_id, output, message)
+
+    def hold_claims(self) -> None:
+        """Leases pass, claims are acknowledged and stay here."""
+        self._held = []
+
+    def release_claims(self) -> None:
+        """Deliver what was held, in its order, and hold nothing more."""
+        held, self._held = self._held or [], None
+        for module_id, output, message in held:
             super().store(module_id, output, message)
 
     def claims(self) -> int:

@@ -75,6 +75,36 @@ async def test_what_a_full_doorbell_did_not_take_goes_before_anything_newer(pair
     assert 'vigie_messages_lost_total{input="i"}' not in pair.consumer.metrics.values()
 
 
+async def test_what_was_given_up_on_the_route_and_comes_late_is_not_overtaken_by_the_doorbell(pair: Pair) -> None:
+    """Seen under load: behind a slow link, newer frames came by doorbell before older ones by the route."""
+    hub, output = pair.hub, pair.output
+    bell = output.bell
+    assert bell is not None
+    output._window.timeout_s = 0.2
+    hub.hold_claims()
+    number = 0
+    deadline = time.monotonic() + LONG_S
+    while not bell.rings("x", time.monotonic()) or output._window.overdue_at() is None:
+        assert time.monotonic() < deadline
+        if not output.outstanding:
+            pair.offer(number, keep=False)
+            number += 1
+        await asyncio.sleep(0.02)
+    await until(lambda: not output.outstanding)  # given up: the hub has it still
+    for _ in range(5):
+        pair.offer(number)
+        number += 1
+        await asyncio.sleep(0.02)
+    assert (pair.rung(), pair.got) == (0.0, [])
+    hub.release_claims()
+    await until(lambda: len(pair.got) == number)
+    assert pair.got == [f"x{index}" for index in range(number)]
+    await until(lambda: not output.outstanding)
+    rung = pair.rung()
+    pair.offer(number)
+    await until(lambda: pair.rung() > rung)  # and the doorbell is open again
+
+
 async def test_two_consumers_of_one_output_each_get_everything_by_the_route_however_slow_one_is(tmp_path: Path) -> None:
     """A doorbell reaches one consumer. Seen: what the full socket of the second one refused was lost to it."""
     hub = JudgingHub(SHARED)

@@ -39,6 +39,9 @@ _LOOKS_PER_MESSAGE = 8
 _QUIET_AFTER_S = 0.5
 # What a batch takes where it is quick; a slow stage's first result does not wait for its last.
 _TOGETHER_S = 0.005
+# What was given up on the route is waited for this long before its key goes by doorbell, and not at once again.
+_LATE_S = 10.0
+_LATE_AGAIN_S = 60.0
 
 _encoder = msgspec.json.Encoder()
 
@@ -84,6 +87,8 @@ class Output(Ringing[T]):
         self._kicked = False
         self._ring_again: deque[Flight] = deque()
         self._route_last = 0
+        # Per key, the highest number given up on the route, lost or only late, and until when it is waited for.
+        self._given_up: dict[str, tuple[int, float]] = {}
         self._room_waiters = 0
         self._oldest_at = 0.0
         self._moved_at = time.monotonic()
@@ -305,18 +310,27 @@ class Output(Ringing[T]):
             position = max(self._progress.position(self._boot) or 0, self._credit)
             moved = 0 if self.bell is None else self.bell.position(self._boot)
             if window.confirm(position, now, moved):
+                self._settle(position)
                 self._moved(now)
                 if self.bell is not None:
                     self.bell.leases.hurry(now)
             route_again, route_lost = window.expire(now)
             self._again.extend(route_again)
             again, lost = again + route_again, lost + route_lost
+            for flight in route_lost:
+                for key in flight.cameras:
+                    _, until = self._given_up.get(key, (0, -_LATE_AGAIN_S))
+                    self._given_up[key] = (flight.sent, until if now < until + _LATE_AGAIN_S else now + _LATE_S)
         if self.settings.sampled:
             return
         for flight in lost:
             self._count(flight, DropReason.UNCONFIRMED)
         if (again or lost) and self._quiet.ready("overdue") is not None:
             log.warning("messages_unconfirmed", output=self.name, again=len(again), given_up=len(lost))
+
+    def _settle(self, position: int) -> None:
+        """The route brings everything in order: what is before ``position`` has come, or never will."""
+        self._given_up = {key: late for key, late in self._given_up.items() if late[0] > position}
 
     def _outstanding(self, key: str | None) -> int:
         windows = [self._window] if self.bell is None else [self._window, self.bell.window]

@@ -44,6 +44,7 @@ class Ringing(ABC, Generic[T]):
     _metrics: Metrics
     _pending: Pending[T]
     _window: Window
+    _given_up: dict[str, tuple[int, float]]
     _again: deque[Flight]
     _urgent: deque[Waiting[T]]
     _ring_again: deque[Flight]
@@ -77,7 +78,7 @@ class Ringing(ABC, Generic[T]):
         self._ring_refused(now)
         self._ring_pending(now)
         if self._ring_again or (
-            len(self._pending) and any(bell.rings(key, now) for key in self._pending.waiting_keys())
+            len(self._pending) and any(self._rings(bell, key, now) for key in self._pending.waiting_keys())
         ):
             return TOLD_POLL_S if self._is_told(bell) else SLOW_POLL_S
         return 0.2 if bell.window.flights else None
@@ -107,7 +108,7 @@ class Ringing(ABC, Generic[T]):
         self._ring_pending(now)
         by_bell = by_route = False
         for key in self._pending.waiting_keys():
-            if bell.rings(key, now):
+            if self._rings(bell, key, now):
                 by_bell = True
             else:
                 by_route = True
@@ -132,7 +133,15 @@ class Ringing(ABC, Generic[T]):
     def _goes_by_route(self, key: str, now: float) -> bool:
         """One key's items never overtake each other: the way changes only when nothing of it is on the other one."""
         bell = self.bell
-        return bell is None or not (bell.rings(key, now) or bell.window.holds(key))
+        return bell is None or not (self._rings(bell, key, now) or bell.window.holds(key))
+
+    def _rings(self, bell: BellOutput, key: str, now: float) -> bool:
+        """Whether ``key`` goes by doorbell. What was given up on the route may still come, and must not come after what
+        is newer: its key stays there until something later is processed, but not for ever, since a condition in the
+        route may let nothing of it pass.
+        """
+        late = self._given_up.get(key)
+        return bell.rings(key, now) and (late is None or now >= late[1])
 
     def _ring_pending(self, now: float) -> None:
         bell = self.bell
@@ -145,7 +154,7 @@ class Ringing(ABC, Generic[T]):
             limit = min(self._limit, DATAGRAM_BODY_MAX)
             room = bell.window.room_for_newest()
             taken, too_large = self._pending.take(
-                limit, encoder.encode, room, lambda key: not self._window.holds(key) and bell.rings(key, now)
+                limit, encoder.encode, room, lambda key: not self._window.holds(key) and self._rings(bell, key, now)
             )
             for waiting in too_large:
                 if len(waiting.encoded) + 1 > self._limit:
