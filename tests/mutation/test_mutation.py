@@ -31,6 +31,7 @@ SEED = os.environ.get("VIGIE_MUTATION_SEED", "19")
 CHOSEN = [name for name in AREAS if name in os.environ.get("VIGIE_MUTATION", ",".join(AREAS)).split(",")]
 FOUND_MIN = 0.85
 AT_A_TIME = 2
+FIELDS = ("path", "line", "column", "operator", "occurrence")
 
 
 def cosmic_ray(verb: str, asked: Sequence[Any]) -> list[dict[str, Any]]:
@@ -45,22 +46,37 @@ def cosmic_ray(verb: str, asked: Sequence[Any]) -> list[dict[str, Any]]:
 
 def sample() -> dict[Place, str]:
     """The sampled places of the chosen areas with the changed sources."""
-    chosen = []
+    mutants: dict[Place, str] = {}
     for name in CHOSEN:
-        places = [place_of(found) for found in cosmic_ray("list", AREAS[name].files())]
-        chosen += sampled(places, AREAS[name].mutants, f"{SEED} {name}")
-    asked = [
-        {name: getattr(place, name) for name in ("path", "line", "column", "operator", "occurrence")}
-        for place in chosen
-    ]
-    return {place_of(one): one["source"] for one in cosmic_ray("apply", asked)}
+        left = [place_of(found) for found in cosmic_ray("list", AREAS[name].files())]
+        count, draw = AREAS[name].mutants, f"{SEED} {name}"
+        while count and left:
+            drawn = sampled(left, count, draw)
+            asked = [{name: getattr(place, name) for name in FIELDS} for place in drawn]
+            sources = {place_of(one): one["source"] for one in cosmic_ray("apply", asked)}
+            # Some are not Python (the bare `*` of a signature counts as a product): others are drawn in their place.
+            fit = {place: source for place, source in sources.items() if compiles(source)}
+            mutants |= fit
+            sites = {place.site for place in drawn}
+            left = [place for place in left if place.site not in sites]
+            count, draw = count - len(fit), f"{draw} again"
+    return mutants
+
+
+def compiles(source: str) -> bool:
+    try:
+        compile(source, "mutant", "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def tried(mutants: dict[Place, str], folder: Path) -> dict[Place, Verdict]:
     """Every mutant's verdict, two at a time in copies of their own."""
     first, paths = Copy(folder / "first"), {place.path for place in mutants}
-    took_s = {test: first.took_s(test) for test in sorted({test for path in paths for test in narrow_tests(path)})}
-    limits = {path: PATIENCE * sum(took_s[test] for test in narrow_tests(path)) for path in paths}
+    tests = {path: narrow_tests(path) for path in paths}  # once: the checkout may change while its copies are tried
+    took_s = {test: first.took_s(test) for test in sorted({test for path in paths for test in tests[path]})}
+    limits = {path: PATIENCE * sum(took_s[test] for test in tests[path]) for path in paths}
     copies = queue.SimpleQueue[Copy]()
     copies.put(first)
     for number in range(1, AT_A_TIME):
@@ -71,7 +87,7 @@ def tried(mutants: dict[Place, str], folder: Path) -> dict[Place, Verdict]:
     def one(place: Place) -> Verdict:
         copy = copies.get()
         try:
-            verdict = copy.trial(place.path, mutants[place], max(PATIENCE_MIN_S, limits[place.path]))
+            verdict = copy.trial(place.path, mutants[place], tests[place.path], max(PATIENCE_MIN_S, limits[place.path]))
         finally:
             copies.put(copy)
         line = {

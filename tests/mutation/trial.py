@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from mutation.areas import ROOT, narrow_tests
+from mutation.areas import ROOT
 
 SOURCES = [
     *("shared/src", "devkit/edgehub/src", "devkit/src"),
@@ -57,8 +57,11 @@ class Copy:
             raise RuntimeError(f"without a mutant {verdict.found_by} fails")
         return verdict.took_s
 
-    def trial(self, path: str, mutant: str, limit_s: float) -> Verdict:
-        """Put ``mutant`` in the place of the source ``path`` and run its narrow tests; the source is put back."""
+    def trial(self, path: str, mutant: str, tests: Sequence[str], limit_s: float) -> Verdict:
+        """Put ``mutant`` in the place of the source ``path`` and run ``tests``; the source is put back.
+
+        Raises: RuntimeError: they could not be run.
+        """
         place = self.folder / path
         before = place.read_bytes()
         # Compiled code is told from its source by size and second, and a mutant often has both.
@@ -66,7 +69,7 @@ class Copy:
             compiled.unlink()
         place.write_text(mutant, encoding="utf-8")
         try:
-            return self._run(narrow_tests(path), limit_s=limit_s, keep_compiled=False)
+            return self._run(tests, limit_s=limit_s, keep_compiled=False)
         finally:
             place.write_bytes(before)
 
@@ -90,10 +93,10 @@ class Copy:
         told = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", text, re.MULTILINE)
         if ended in {TESTS_FAILED, INTERRUPTED} and told:
             return Verdict(told[0], took_s)
-        # Neither passed nor failed: a mutant can end the interpreter; without one the run is worth nothing.
-        if keep_compiled:
+        # A signal is the mutant's work. Anything else (no such file, nothing collected) is ours and says nothing of it.
+        if ended >= 0 or keep_compiled:
             raise RuntimeError(f"pytest ended with {ended}:\n{text[-2000:]}")
-        return Verdict(f"pytest ended with {ended}", took_s)
+        return Verdict(f"signal {-ended}", took_s)
 
 
 # Most of a short run goes into starting Python and importing what the tests stand on: one server has done so, and each
