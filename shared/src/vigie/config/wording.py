@@ -39,6 +39,7 @@ PATTERNS = {
     "^[0-9a-f]{64}$": "64 lower-case hexadecimal digits",
     "^([01][0-9]|2[0-3]):[0-5][0-9]$": "a time of day such as 22:30",
     "^[A-Za-z0-9_+/-]+$": "letters, digits, '_', '+', '/' and '-'",
+    r"^/[^:\s]+$": "an absolute path without ':' and blanks",
     r"^(https?|grpcs?)://[^@?#\s]+$": "http(s)://host[:port][/path] or grpc(s)://host:port, no user, no query",
 }
 _SHOWN_MAX = 60
