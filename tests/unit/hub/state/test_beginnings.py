@@ -107,3 +107,23 @@ def test_a_desired_change_asks_for_an_acknowledgement() -> None:
     rules.state.push_desired("b", {"a": 1})
     [push] = [one.packet for one in of_kind(rules.collect(), Send) if isinstance(one.packet, Publish)]
     assert (push.qos, push.packet_id) == (1, 1)
+
+
+def test_a_full_store_is_told_once_when_it_begins() -> None:
+    rules = Rules(ONE_ROUTE, max_stored_messages=1)
+    a = rules.connect(0, "a")
+    for number in range(1, 4):
+        rules.send(1, a, packet_id=number)
+    told = [note for note in of_kind(rules.done, Note) if note.event == "store_full"]
+    assert [note.fields["stored_messages"] for note in told] == [1]
+
+
+def test_a_link_that_was_dropped_gets_nothing_more_and_what_it_sends_comes_again() -> None:
+    rules = Rules(ONE_ROUTE)
+    a, b = rules.connect(0, "a"), rules.connect(0, "b")
+    rules.state.links.drop(b)
+    rules.state.links.drop(a)
+    assert of_kind(rules.collect(), Close) == [Close(b.id, abrupt=True), Close(a.id, abrupt=True)]
+    assert rules.send(1, a) == []
+    other = rules.connect(2, "c")
+    assert deliveries(rules.send(2, other)) == []

@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from support.hub_rules import AnswerCall, Rules, To, of_kind, published
-from vigie_edgehub.ports import MethodOutOfBoundsError, MethodResult, MethodTimeoutError, TargetAbsentError
+from vigie_edgehub.ports import (
+    MethodAnswerError,
+    MethodOutOfBoundsError,
+    MethodResult,
+    MethodTimeoutError,
+    TargetAbsentError,
+)
 from vigie_edgehub.state.effects import Effect
 from vigie_edgehub.state.method_limits import check_method
-from vigie_edgehub.state.sessions import ClientLink
+from vigie_edgehub.state.sessions import ClientLink, StoredSession
 
 METHODS = "$iothub/methods/POST/#"
 ONE = {"out": [To("b/in")]}
@@ -145,3 +151,21 @@ def test_a_call_outside_the_limits_is_refused(name: str, payload: bytes, respons
 
 def test_a_call_at_the_limits_is_allowed() -> None:
     check_method("n" * 100, b"x" * 131_072, 300, 300)
+    check_method("n", b"", 5, 0)
+
+
+def test_an_answer_that_is_nested_too_deep_is_told_as_not_valid_json() -> None:
+    rules = Rules(ONE)
+    link = listening(rules, 0)
+    invoke(rules, 1)
+    rules.state.method_answered(link, "r1", 200, b"[" * 100_000 + b"]" * 100_000)
+    [answer] = of_kind(rules.collect(), AnswerCall)
+    assert isinstance(answer.outcome, MethodAnswerError)
+
+
+def test_a_call_to_a_resumed_session_goes_the_moment_that_its_hold_is_over() -> None:
+    rules = Rules(ONE, state={"sessions": [StoredSession("dev/b", "b", {METHODS: 1})]}, hold_grace_s=1.5)
+    rules.connect(0, "b", inputs=False)
+    assert published(invoke(rules, 0.5, connect=5)) == []
+    assert published(rules.tick(1.4)) == []
+    assert len(published(rules.tick(1.5))) == 1
