@@ -162,7 +162,7 @@ def _image_stage(image: Image) -> str:
             "WORKDIR /var/lib/vigie",
             "EXPOSE 8883 443" if image.name == HUB else "EXPOSE 9600",
             "STOPSIGNAL SIGTERM",
-            f"HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD {_exec(image.health)}",
+            f"HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD {_exec(image.health)}",
             f"ENTRYPOINT {_exec(image.entry)}",
         ]
     )
