@@ -37,6 +37,9 @@ RETIRED: tuple[tuple[str, str, str], ...] = (
     ("out of the question", r"\bout of the question\b", "not possible here"),
     ("several are several", r"\bseveral are several\b", "rewrite"),
 )
+_CONTINUES = re.compile(
+    r"(?:of|that|which|becomes|and|or|for|in|with|as|from|by|to|into|on|subtracted|divided)\b", re.IGNORECASE
+)
 PATTERNS = [(name, re.compile(pattern, re.IGNORECASE), use) for name, pattern, use in RETIRED]
 
 
@@ -63,6 +66,22 @@ def read_sources() -> Iterator[tuple[str, str]]:
             tree = ast.parse(file.read_text(encoding="utf-8"))
             for line, text in _strings(tree):
                 yield f"{file.relative_to(ROOT)}:{line}", text
+
+
+def read_helps() -> Iterator[tuple[str, str]]:
+    """Place and text of every ``help=`` of a command line, values as ``{}``."""
+    for folder in ("shared/src", "devkit/src", "devkit/edgehub/src"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.keyword) and node.arg == "help":
+                    parts = node.value.values if isinstance(node.value, ast.JoinedStr) else [node.value]
+                    text = "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in parts)
+                    yield f"{file.relative_to(ROOT)}:{node.value.lineno}", text
+
+
+def continues_the_option(text: str) -> bool:
+    """Whether a help text reads as the rest of its option's name: '--threads: that compute'."""
+    return _CONTINUES.match(text) is not None
 
 
 def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -73,7 +73,7 @@ def test_a_list_of_several_narrows_and_is_no_pin() -> None:
         (
             {"runtime": {"variant": "fp16", "forbid": {"variants": ["fp16"]}}},
             "$.runtime.forbid.variants",
-            "forbids all that is required: fp16",
+            "forbids everything that is required: fp16",
         ),
     ],
 )

@@ -148,7 +148,7 @@ def main() -> int:
     """Print a line for each figure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--items", type=int, default=1_000_000)
-    parser.add_argument("--folder", type=Path, help="on the disk to be measured; default: the current folder")
+    parser.add_argument("--folder", type=Path, help="a folder on the disk to measure; default: the current one")
     parser.add_argument("--part", choices=["fill", "start", "drain", "capped", "durability"], help=argparse.SUPPRESS)
     parser.add_argument("--most", type=int, default=1000, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -181,8 +181,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--clip", type=Path, help="a video file, with --model")
     parser.add_argument("--model", default="shared/models/conveyor-parts", help="bundle (default: what ships) or .onnx")
-    parser.add_argument("--seconds", type=float, default=180.0, help="of the scene's time (default 180)")
-    parser.add_argument("--fps", type=float, default=30.0, help="of the synthetic belt (default 30)")
+    parser.add_argument("--seconds", type=float, default=180.0, help="seconds of the scene (default 180)")
+    parser.add_argument("--fps", type=float, default=30.0, help="frames per second of the synthetic belt (default 30)")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.clip is not None:

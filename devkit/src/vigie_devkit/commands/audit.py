@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
     )
     check.set_defaults(handler=_verify)
     for verb in (show, check):
-        verb.add_argument("modules", nargs="*", metavar="MODULE", help="which modules (default: all)")
+        verb.add_argument("modules", nargs="*", metavar="MODULE", help="modules to show (default: all)")
         verb.add_argument(
             "--key", type=Path, metavar="FILE", help="the device's keys, for sealed lines (default: $VIGIE_AT_REST_KEY)"
         )

@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--fps", type=_rate, required=True, metavar="F", help="frames per second of each")
     parser.add_argument("--model", default="conveyor-parts", help="a bundle folder or a name from 'models list'")
     parser.add_argument(
-        "--size", type=_size, default=(1080, 1920), metavar="WxH", help="of a frame (default 1920x1080)"
+        "--size", type=_size, default=(1080, 1920), metavar="WxH", help="size of a frame (default 1920x1080)"
     )
     parser.add_argument("--clip", type=Path, metavar="FILE", help="a recording of the camera, instead of a drawn scene")
     parser.add_argument("--costs", type=Path, metavar="FILE", help="costs that --save wrote, instead of measuring")

@@ -144,7 +144,7 @@ def _add_misbehave(verbs: Any) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed and traffic meet the same faults")
     parser.add_argument("--drop", nargs="*", metavar="MODULE", help="close connections now (no name: all)")
-    parser.add_argument("--abrupt", action="store_true", help="with --drop: without draining, as a crash would")
+    parser.add_argument("--abrupt", action="store_true", help="close without draining, as a crash would; needs --drop")
     parser.add_argument("--restart", action="store_true", help="drain all, close the MQTT port for a moment")
     parser.add_argument("--reset", action="store_true", help="end every misbehaviour first")
     parser.set_defaults(handler=_misbehave)

@@ -44,7 +44,11 @@ def add_parser(subparsers: Any) -> None:
         help="let pip in the build stage ask an index; by default this machine's pip brings the wheels",
     )
     building.add_argument(
-        "--build-arg", action="append", default=[], metavar="NAME=VALUE", help="with --in-build: PIP_INDEX_URL=..., ..."
+        "--build-arg",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a build argument such as PIP_INDEX_URL=...; needs --in-build",
     )
     building.add_argument("--network", metavar="NAME", help="network of the build stage (default: none is needed)")
     _verb(verbs, "list", show, "which images there are, and what those on the engine weigh")

@@ -24,12 +24,14 @@ def add_parser(subparsers: Any) -> None:
         epilog="examples:\n  ./vigie logs inference\n  ./vigie logs -f\n  ./vigie logs sync -n 1000 --raw | jq .event\n"
         "  ./vigie logs --compose -f                  of the containers that docker compose started from this checkout",
     )
-    parser.add_argument("module", nargs="?", metavar="MODULE", help="which process (default: all); -: lines from stdin")
+    parser.add_argument("module", nargs="?", metavar="MODULE", help="a process (default: all); -: lines from stdin")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is added")
     parser.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="how many lines of each (default 50)")
     parser.add_argument("--raw", action="store_true", help="the lines as they are, JSON")
     parser.add_argument(
-        "--compose", action="store_true", help="of docker compose's containers (default where nothing has run yet)"
+        "--compose",
+        action="store_true",
+        help="show the logs of docker compose's containers (default where nothing has run yet)",
     )
     add_run_option(parser)
     parser.set_defaults(handler=logs)

@@ -41,8 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="the newest messages",
         epilog="example:\n  ./vigie upstream tail --follow --last 3",
     )
-    tail.add_argument("--follow", "-f", action="store_true", help="go on with what arrives, until Ctrl-C")
-    tail.add_argument("--last", "-n", type=int, default=10, metavar="N", help="begin N messages back (default 10)")
+    tail.add_argument("--follow", "-f", action="store_true", help="continue with new messages until Ctrl-C")
+    tail.add_argument("--last", "-n", type=int, default=10, metavar="N", help="start N messages back (default 10)")
     tail.add_argument("--json", action="store_true", help="whole messages as JSON Lines")
     export = verbs.add_parser(
         "export",
@@ -52,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     export.add_argument("--since", metavar="TIME", help="enqueued at or after; ISO 8601, or seconds since the epoch")
     export.add_argument("--until", metavar="TIME", help="enqueued before")
     export.add_argument("--after", type=int, default=0, metavar="N", help="sequence number above N")
-    export.add_argument("--output", metavar="FILE", type=Path, help="into a file (default: stdout)")
+    export.add_argument("--output", metavar="FILE", type=Path, help="file to write (default: stdout)")
     for verb in (tail, export):
         verb.add_argument("--module", metavar="NAME", help="only messages of this module")
         add_hub_options(verb)

@@ -171,7 +171,7 @@ def known_runs() -> list[RunPaths]:
 
 def add_run_option(parser: argparse.ArgumentParser) -> None:
     """``--run NAME``, the same for every command that looks at a run."""
-    parser.add_argument("--run", metavar="NAME", help="which run (default: the one that runs, else the latest)")
+    parser.add_argument("--run", metavar="NAME", help="name of the run (default: the one that runs, else the latest)")
 
 
 def find_run(args: argparse.Namespace) -> RunPaths:

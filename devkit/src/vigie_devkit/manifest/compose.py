@@ -94,7 +94,9 @@ def compose_document(content: Mapping[str, Any], files: Mapping[str, ModuleFile]
     networks: dict[str, Any] = {OUTSIDE: {}}
     for name, module in edge_modules(content).items():
         if name not in files:
-            raise ManifestError(f"module {name}", "has no module.json", "compose knows the modules of this checkout")
+            raise ManifestError(
+                f"module {name}", "has no module.json", "compose knows only the modules of this checkout"
+            )
         options = host_options(name, module)
         services[name] = _service(name, module, options, files[name])
         for mount in options.mounts:

@@ -135,6 +135,6 @@ def _stream(token: str, namespace: str, media: str, login: Login | None) -> str:
     uri = ask(media, asked, login).said("Uri")
     split = urlsplit(uri)
     if split.scheme not in ("rtsp", "rtsps") or not split.hostname:
-        raise OnvifError("gives no rtsp address")
+        raise OnvifError("did not give an rtsp address")
     # Some answer with the password in it.
     return urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path, split.query, ""))

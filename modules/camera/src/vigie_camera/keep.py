@@ -172,7 +172,9 @@ class Keeper:
         if capture.clips is None:
             raise MethodRefusedError(409, f"keeps no packets; set $.cameras.{item.camera}.clips (not with masks)")
         if not self._clips.acquire(blocking=False):
-            raise MethodRefusedError(409, f"{_CLIPS_AT_A_TIME} clips are being made already")
+            raise MethodRefusedError(
+                409, f"{_CLIPS_AT_A_TIME} clips are already being recorded; call again when one is done"
+            )
         try:
             answer = capture.clips.request(item.before_s, item.after_s)
         except BaseException:

@@ -27,7 +27,7 @@ def objective_of(config: InferenceConfig) -> Objective:
         required, forbidden = getattr(require, field), getattr(forbid, field)
         if required and forbidden and set(required) <= set(forbidden):
             raise ConfigRefusedError(
-                f"$.runtime.forbid.{field}", f"forbids all that is required: {', '.join(required)}"
+                f"$.runtime.forbid.{field}", f"forbids everything that is required: {', '.join(required)}"
             )
     return Objective(
         kind="energy" if runtime.objective == "power_critical" else runtime.objective,

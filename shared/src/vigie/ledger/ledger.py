@@ -290,7 +290,7 @@ class Ledger:
             return
         known = self._db.execute("SELECT max(sent) FROM batches").fetchone()[0] or 0
         if total == str(checksum(f"{ledger} {sent}")) and ledger == self.id and int(sent) > known:
-            raise LedgerDamagedError(f"batch {sent} was made and is not in the ledger")
+            raise LedgerDamagedError(f"batch {sent} was built but is not in the ledger")
 
     def _take(
         self, most_items: int, room_bytes: int, head_bytes: int, packing: Packing

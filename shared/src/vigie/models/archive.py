@@ -67,7 +67,7 @@ def _check(entries: list[zipfile.ZipInfo], limit: int, name: str) -> None:
             raise BundlePathError(name, f"names {entry.filename} twice")
         seen.add(str(path).casefold())
         if entry.flag_bits & _ENCRYPTED:
-            raise BundleError(name, f"{entry.filename} is encrypted; a bundle is not")
+            raise BundleError(name, f"{entry.filename} is encrypted; pack the bundle without a password")
         if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             raise BundleError(name, f"{entry.filename} is packed by another method than deflate; pack it again")
     total = sum(entry.file_size for entry in entries)

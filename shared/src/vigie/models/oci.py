@@ -138,10 +138,10 @@ class Registry:
         except HTTPError as error:
             raise _answered(realm, error) from error
         except (URLError, HTTPException, TimeoutError, ConnectionError, ValueError) as error:
-            raise DownloadError(realm, f"gives no token ({error or type(error).__name__})") from error
+            raise DownloadError(realm, f"did not give a token ({error or type(error).__name__})") from error
         found = token.get("token") or token.get("access_token") if isinstance(token, dict) else None
         if not isinstance(found, str):
-            raise DownloadRefusedError(realm, "gives no token")
+            raise DownloadRefusedError(realm, "did not give a token")
         return f"Bearer {found}"
 
 

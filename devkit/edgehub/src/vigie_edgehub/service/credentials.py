@@ -60,7 +60,9 @@ def check_authorization(header: str | None, path: str, settings: ServiceSettings
     Raises: UnauthorizedError: absent, unreadable, expired, another policy or resource, or a wrong signature.
     """
     if not (header or "").isascii():
-        raise UnauthorizedError("the Authorization header holds characters that no shared access signature has")
+        raise UnauthorizedError(
+            "the Authorization header contains characters that a shared access signature cannot have"
+        )
     scheme, _, fields = (header or "").strip().partition(" ")
     if scheme.lower() != "sharedaccesssignature":
         raise UnauthorizedError("no shared access signature in the Authorization header")

@@ -24,9 +24,11 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("manifest", nargs="?", type=Path, default=TEMPLATE, help="default: deployment.template.json")
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--json", action="store_true", help="a list of findings, for programs")
-    parser.add_argument("--frame", metavar="WxH", default="1920x1080", help="of cameras whose size is not known")
-    parser.add_argument("--input", metavar="WxH", default="640x640", help="of the model")
-    parser.add_argument("--fps", type=float, default=30.0, help="of cameras whose rate is not known")
+    parser.add_argument(
+        "--frame", metavar="WxH", default="1920x1080", help="size of frames of cameras whose size is not known"
+    )
+    parser.add_argument("--input", metavar="WxH", default="640x640", help="size of the model's input")
+    parser.add_argument("--fps", type=float, default=30.0, help="frames per second of cameras whose rate is not known")
     parser.add_argument(
         "--twin",
         action="append",

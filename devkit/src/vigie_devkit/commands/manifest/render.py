@@ -25,7 +25,9 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument("--registry", metavar="R", help="CONTAINER_REGISTRY_SERVER; '' for images of this machine")
     parser.add_argument("--tag", metavar="T", help="version of all images; default: each module.json's")
     parser.add_argument("--env", type=Path, metavar="FILE", help="NAME=value lines, before the environment")
-    parser.add_argument("--hardware", metavar="CLASS", help="of deploy/hardware, or none; default: the platform's")
+    parser.add_argument(
+        "--hardware", metavar="CLASS", help="a class of deploy/hardware, or none; default: the platform's"
+    )
     parser.add_argument(
         "--patch", nargs="+", type=Path, default=[], metavar="FILE", help="merged in first: deploy/patches"
     )

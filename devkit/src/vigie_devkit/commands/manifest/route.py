@@ -26,7 +26,7 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument(
         "--system", nargs="+", default=[], metavar="K=V", help="system properties, e.g. contentType=text/plain"
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
     parser.set_defaults(handler=run)
 
 

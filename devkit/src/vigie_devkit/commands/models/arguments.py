@@ -28,7 +28,7 @@ def add_recognition_options(parser: argparse.ArgumentParser) -> None:
     """What helps to recognise a file, the same for ``import`` and ``inspect``."""
     parser.add_argument("--labels", type=Path, help="class names: a text or YAML file, or 'coco80'")
     parser.add_argument("--family", help="where recognition needs to be told")
-    parser.add_argument("--size", type=size_hw, metavar="HxW", help="for models whose input is open")
+    parser.add_argument("--size", type=size_hw, metavar="HxW", help="size of the input, for models that leave it open")
 
 
 def size_hw(text: str) -> tuple[int, int]:
@@ -66,7 +66,7 @@ def add_version_option(verb: argparse.ArgumentParser) -> None:
         type=bundle_name,
         default="1",
         metavar="V",
-        help="of the bundle (default: 1); other weights under the same name need another one: devices refuse them else",
+        help="version of the bundle (default: 1); devices refuse other weights under the same name and version",
     )
 
 

@@ -96,7 +96,7 @@ class Keeper:
             _copy(written, fd, length)
         except (Mp4Error, OSError) as error:
             codec = self._stream.codec_context.name
-            self._answer(Clipped(recording.number, reason=f"{codec} does not go into an MP4 file ({error})"))
+            self._answer(Clipped(recording.number, reason=f"an MP4 file cannot hold {codec} ({error})"))
             return
         finally:
             os.close(fd)

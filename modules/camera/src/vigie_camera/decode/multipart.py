@@ -20,7 +20,7 @@ def boundary_of(content_type: str) -> bytes:
     """Raises: MultipartError: it names none."""
     match = _BOUNDARY.search(content_type)
     if match is None:
-        raise MultipartError("the stream does not say what separates its pictures")
+        raise MultipartError("the stream does not declare the boundary between its pictures")
     # Some cameras write the two dashes of the separator into the name, some do not.
     return b"--" + match[1].strip().lstrip("-").encode("latin-1")
 

@@ -16,7 +16,7 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("bundle", help="a bundle folder or a name from 'list'")
     verb.add_argument("file", type=Path, help="the .tflite file")
     verb.add_argument("--output", type=Path, required=True, help="the new bundle's folder")
-    verb.add_argument("--name", type=bundle_name, help="of the variant (default: tflite- and its precision)")
+    verb.add_argument("--name", type=bundle_name, help="name of the variant (default: tflite- and its precision)")
     verb.add_argument(
         "--channels", choices=("rgb", "bgr"), default="", help="order of colours, where the trial finds two"
     )
@@ -25,7 +25,7 @@ def add_verb(verbs: Any) -> None:
         dest="range_",
         choices=("0..1", "-1..1", "0..255", "imagenet"),
         default="",
-        help="of the picture that it takes, where the trial finds two",
+        help="range of the pixels it takes, where the trial finds two",
     )
 
 

@@ -31,16 +31,26 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("--remote-model", metavar="NAME", help="its name on that server (default: the bundle's)")
     verb.add_argument("--delegate", metavar="FILE", help="a vendor's delegate library for .tflite variants")
     verb.add_argument(
-        "--delegate-option", metavar="NAME=VALUE", action="append", default=[], help="for --delegate; may be repeated"
+        "--delegate-option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an option of --delegate; may be repeated",
     )
     verb.add_argument(
         "--mlperf",
         choices=("single-stream", "multi-stream", "offline"),
         help="one candidate under MLPerf's LoadGen, which keeps its own logs",
     )
-    verb.add_argument("--candidate", metavar="KEY", help="for --mlperf, as the table names it (default: the best)")
-    verb.add_argument("--seconds", type=count, default=60, metavar="N", help="for --mlperf (60; MLPerf's rule: 600)")
-    verb.add_argument("--logs", type=Path, metavar="FOLDER", help="for --mlperf: where LoadGen's logs go (mlperf-logs)")
+    verb.add_argument(
+        "--candidate", metavar="KEY", help="what --mlperf asks, as the table names it (default: the best)"
+    )
+    verb.add_argument(
+        "--seconds", type=count, default=60, metavar="N", help="length of --mlperf (default: 60; MLPerf's rule: 600)"
+    )
+    verb.add_argument(
+        "--logs", type=Path, metavar="FOLDER", help="folder of LoadGen's logs with --mlperf (default: mlperf-logs)"
+    )
     verb.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 

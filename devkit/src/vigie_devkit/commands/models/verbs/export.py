@@ -20,7 +20,7 @@ def add_verb(verbs: Any) -> None:
         "--output", type=Path, help="the archive (default: NAME-VERSION.zip here), or the repository (default: models)"
     )
     verb.add_argument("--for", dest="server", choices=("triton", "ovms"), help="a model repository in place of a zip")
-    verb.add_argument("--variant", help="with --for and --encodings: which variant (default: the first that fits)")
+    verb.add_argument("--variant", help="the variant that --for and --encodings take (default: the first that fits)")
     verb.add_argument(
         "--encodings",
         type=Path,

@@ -13,7 +13,7 @@ EXAMPLE = "./vigie models fetch best --catalogue models.yaml"
 
 def add_verb(verbs: Any) -> None:
     verb = add_verb_parser(verbs, "fetch", "download a model of a catalogue", EXAMPLE, _fetch)
-    verb.add_argument("name", help="of the model in the catalogue")
+    verb.add_argument("name", help="name of the model in the catalogue")
     verb.add_argument("--catalogue", type=Path, help="a YAML file of URL, sha256, size and licence (docs/models.md)")
     verb.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
 

@@ -22,16 +22,16 @@ def add_verb(verbs: Any) -> None:
     verb = add_verb_parser(verbs, "import", "turn an ONNX export into a bundle", EXAMPLE, _import)
     verb.add_argument("model", type=Path, help="an .onnx file, or the .zip that Azure Custom Vision or AutoML exports")
     verb.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
-    verb.add_argument("--name", help="of the bundle (default: the file's)")
+    verb.add_argument("--name", help="name of the bundle (default: the file's)")
     add_version_option(verb)
     verb.add_argument(
         "--picture",
         type=Path,
         action="append",
         default=[],
-        help="becomes a reference frame: something the model should see; may be given several times",
+        help="a picture of something the model should see, kept as a reference frame; may be repeated",
     )
-    verb.add_argument("--licence", default="unknown", help="of the weights, for the card")
+    verb.add_argument("--licence", default="unknown", help="licence of the weights, for the card")
     verb.add_argument("--card", type=Path, help="a YAML file that says how to read it, in place of recognition")
     verb.add_argument(
         "--input",
@@ -52,8 +52,12 @@ def add_verb(verbs: Any) -> None:
         metavar="FOLDER",
         help="write pictures with what the model finds in them (default folder: beside the bundle)",
     )
-    verb.add_argument("--mean", type=float, nargs=3, metavar="M", help="subtracted per channel, in 0..255")
-    verb.add_argument("--std", type=float, nargs=3, metavar="S", help="divided by per channel, in 0..255")
+    verb.add_argument(
+        "--mean", type=float, nargs=3, metavar="M", help="mean of each channel that is subtracted, in 0..255"
+    )
+    verb.add_argument(
+        "--std", type=float, nargs=3, metavar="S", help="deviation of each channel that is divided by, in 0..255"
+    )
     add_recognition_options(verb)
 
 

@@ -14,7 +14,7 @@ EXAMPLE = "./vigie models publish conveyor-parts https://ACCOUNT.blob.core.windo
 def add_verb(verbs: Any) -> None:
     verb = add_verb_parser(verbs, "publish", "upload a bundle to Azure Blob Storage, as one zip", EXAMPLE, _publish)
     verb.add_argument("bundle", help="a bundle folder or a name from 'list'")
-    verb.add_argument("url", help="of the blob to write: https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.zip")
+    verb.add_argument("url", help="URL of the blob to write: https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.zip")
     verb.add_argument(
         "--sas", type=Path, required=True, metavar="FILE", help="a file with a shared access signature that may create"
     )

@@ -35,21 +35,25 @@ def add_verb(verbs: Any) -> None:
         type=_targets,
         default=("cpu-x86",),
         metavar="TARGETS",
-        help="of cpu-x86,cpu-arm,openvino,tensorrt,qnn-htp,gpu, or all (default: cpu-x86)",
+        help="targets, of cpu-x86,cpu-arm,openvino,tensorrt,qnn-htp,gpu, or all (default: cpu-x86)",
     )
     verb.add_argument(
         "--max-drop",
         type=_points,
         default=0.5,
         metavar="POINTS",
-        help="of mAP50 and mAP50-95, or of top-1, on the frames of each source (default: 0.5)",
+        help="points of mAP50 and mAP50-95, or of top-1, that may be lost on each source (default: 0.5)",
     )
     verb.add_argument(
-        "--min-agreement", type=_share, default=0.95, metavar="F1", help="with fp32 without labels (default: 0.95)"
+        "--min-agreement",
+        type=_share,
+        default=0.95,
+        metavar="F1",
+        help="agreement with fp32 where there are no labels (default: 0.95)",
     )
     verb.add_argument("--score", type=_share, metavar="S", help="detections above count (default: the card's)")
-    verb.add_argument("--frames", type=count, default=64, metavar="N", help="to calibrate on (default: 64)")
-    verb.add_argument("--judge-frames", type=count, default=128, metavar="N", help="to judge on (default: 128)")
+    verb.add_argument("--frames", type=count, default=64, metavar="N", help="frames to calibrate on (default: 64)")
+    verb.add_argument("--judge-frames", type=count, default=128, metavar="N", help="frames to judge on (default: 128)")
     verb.add_argument("--rounds", type=count, default=3, metavar="N", help="timing processes per file (default: 3)")
     verb.add_argument("--encodings", type=Path, metavar="FILE", help="scales and offsets that another tool found")
     verb.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")

@@ -30,12 +30,12 @@ def add_verb(verbs: Any) -> None:
         help="a bundle of this command, or its name, whose weights to start from, or 'none' "
         "(default: conveyor-parts for your own pictures, none for rendered ones)",
     )
-    verb.add_argument("--name", type=bundle_name, help="of the bundle (default: the folder's, or conveyor-parts)")
+    verb.add_argument("--name", type=bundle_name, help="name of the bundle (default: the folder's, or conveyor-parts)")
     add_version_option(verb)
     verb.add_argument("--output", type=Path, help="where the bundle's folder is made (default: in the state folder)")
     verb.add_argument("--epochs", type=count, metavar="N", help="how often every picture is seen")
     verb.add_argument("--pictures", type=count, metavar="N", help="how many are rendered")
-    verb.add_argument("--size", type=_trained_size, metavar="HxW", help="of the input, multiples of 32")
+    verb.add_argument("--size", type=_trained_size, metavar="HxW", help="size of the input, in multiples of 32")
     verb.add_argument(
         "--cut",
         type=_cut_side,
@@ -48,8 +48,10 @@ def add_verb(verbs: Any) -> None:
         metavar="FOLDER",
         help="write the network after every epoch there, as epoch-NNN.onnx",
     )
-    verb.add_argument("--threads", type=count, metavar="N", help="that compute (default: PyTorch's choice)")
-    verb.add_argument("--licence", help="of the weights, for the card (default: MIT if rendered, else unknown)")
+    verb.add_argument(
+        "--threads", type=count, metavar="N", help="threads of the CPU to use (default: PyTorch's choice)"
+    )
+    verb.add_argument("--licence", help="licence of the weights, for the card (default: MIT if rendered, else unknown)")
 
 
 def _trained_size(text: str) -> tuple[int, int]:
