@@ -63,11 +63,6 @@ class NetworkSource:
     rest: str
     secrets: tuple[str, ...]
 
-    @property
-    def has_password(self) -> bool:
-        """Whether anything secret is sent to the camera."""
-        return bool(self.secrets)
-
     def address(self, host: str) -> str:
         """The URL with ``host`` (a name or an address) in the place of its own."""
         shown = f"[{host}]" if ":" in host else host

@@ -16,9 +16,6 @@ Json = Any  # JSON of strangers (twins, manifests): its shape is theirs, not our
 JsonObject = dict[str, Json]
 
 
-# --- what Control may raise -----------------------------------------------------------------
-
-
 class HubRefusalError(Exception):
     """The hub says no. ``http_status`` and ``error_code`` are those of the IoT Hub REST."""
 
@@ -106,9 +103,6 @@ class MethodAnswerError(HubRefusalError):
     error_code = 502000
 
 
-# --- values ------------------------------------------------------------------------------------
-
-
 class MethodResult(msgspec.Struct, frozen=True):
     """``payload`` is the module's JSON, byte for byte (``b"null"`` when it sent none)."""
 
@@ -188,9 +182,6 @@ class UpstreamMessage(msgspec.Struct, frozen=True, kw_only=True):
     system_properties: dict[str, str]
     application_properties: dict[str, str]
     stored_at: float
-
-
-# --- what the hub needs ------------------------------------------------------------------------
 
 
 class UpstreamSink(Protocol):

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import onnx
-from onnx import numpy_helper
 
 # Where nearly all the arithmetic of a vision network is, and where int8 kernels exist.
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -92,9 +91,6 @@ class Network:
         done = sum(layer.multiply_adds for layer in self.layers if layer.name not in kept)
         return done / total if total else 0.0
 
-    def weight_count(self) -> int:
-        return sum(math.prod(tensor.dims) for tensor in self.weights.values())
-
     def _multiply_adds(self, node: onnx.NodeProto) -> int:
         weight = next((self.weights[name] for name in node.input[:2] if name in self.weights), None)
         out = self.shapes.get(node.output[0], ())
@@ -126,10 +122,6 @@ class Network:
 def attribute(node: onnx.NodeProto, name: str, default: int) -> int:
     """An integer attribute of a node."""
     return next((int(item.i) for item in node.attribute if item.name == name), default)
-
-
-def float_weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
-    return [tensor for tensor in model.graph.initializer if numpy_helper.to_array(tensor).dtype.kind == "f"]
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:

@@ -80,8 +80,6 @@ class Broker:
             PubRel: lambda _now, connection, packet: self._say(connection, PubComp(packet.packet_id)),
         }
 
-    # --- connections ---
-
     def new_connection(self) -> Connection:
         return Connection(self, next(self._ids))
 
@@ -153,8 +151,6 @@ class Broker:
     def _still_silent(self, connection: Connection) -> None:
         if connection.id in self.connections and connection.link is None:
             connection.close()
-
-    # --- packets ---
 
     def _packet(self, now: float, connection: Connection, packet: Packet | Oversize) -> None:
         if connection.link is None:

@@ -80,8 +80,6 @@ class Control:
         self._methods = MethodCalls(state, performer, clock, state_folder)
         self._deployments = DeploymentDesk(documents, self._apply, lambda: self.get_twin(None))
 
-    # --- identities ---
-
     @property
     def device_id(self) -> str:
         return self._state.sessions.device_id
@@ -171,8 +169,6 @@ class Control:
         self._performer.run()
         self._on_modules()
 
-    # --- twins ---
-
     def get_twin(self, module: str | None) -> JsonObject:
         """The service view, with $metadata and $version. Raises: ModuleUnknownError."""
         self._known(module)
@@ -199,8 +195,6 @@ class Control:
         if module is None and "tags" in body:
             self._deployments.look_again()
         return self.get_twin(module)
-
-    # --- the manifest ---
 
     @property
     def deployments(self) -> DeploymentDesk:
@@ -278,8 +272,6 @@ class Control:
         self._state.report_own(self._clock.now(), EDGE_HUB, {"clients": clients})
         self._performer.run()
 
-    # --- methods ---
-
     async def invoke_method(
         self,
         module: str,
@@ -290,8 +282,6 @@ class Control:
     ) -> MethodResult:
         self._known(module)
         return await self._methods.invoke(module, name, payload_json, response_timeout_s, connect_timeout_s)
-
-    # --- messages by hand ---
 
     def send_message(
         self,
@@ -336,8 +326,6 @@ class Control:
         finally:
             watchers.remove(take)
 
-    # --- faults and figures ---
-
     def misbehave(self, settings: Misbehaviour) -> None:
         self._state.misbehave(self._clock.now(), settings)
         self._performer.run()
@@ -356,8 +344,6 @@ class Control:
 
     def stats(self) -> JsonObject:
         return figures(self._state, disk_bytes=self._store.disk_bytes)
-
-    # --- helpers ---
 
     def _configuration_states(self) -> JsonObject:
         seen = self._deployments.in_force

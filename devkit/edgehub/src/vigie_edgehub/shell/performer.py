@@ -102,8 +102,6 @@ class Performer:
             self._settle_timer = self._loop.call_later(_SETTLE_FLUSH_S, self._flush_settled)
         self._arm()
 
-    # --- to clients ---
-
     def _send(self, effect: Send) -> None:
         data = encode(effect.packet)
         if type(effect.packet) is PubAck:
@@ -178,8 +176,6 @@ class Performer:
         more = {"held_back": held_back} if held_back else {}
         getattr(log, effect.level)(effect.event, **effect.fields, **more)
 
-    # --- to disk ---
-
     def _put(self, effect: Store) -> None:
         self._stored = True
         self._store.put(effect.seq, effect.size, effect.message, effect.targets)
@@ -215,8 +211,6 @@ class Performer:
             self._documents.save_twin(self._state.twins.get(effect.module))
         except OSError as error:
             log.error("twin_not_saved", module=effect.module, reason=str(error))  # noqa: TRY400 - as above
-
-    # --- time ---
 
     def _arm(self) -> None:
         next_at = self._state.next_at

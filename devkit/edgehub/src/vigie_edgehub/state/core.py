@@ -82,8 +82,6 @@ class HubState:
         )
         self.twin_requests = TwinRequests(self.twins, self.timers, settings, self.counters, self._out)
 
-    # --- for the shell ---
-
     def take_effects(self) -> list[Effect]:
         effects = self._out[:]
         self._out.clear()
@@ -112,8 +110,6 @@ class HubState:
     def pump_all(self, now: float) -> None:
         for endpoint in list(self.queues.by_endpoint):
             self._pump(now, endpoint)
-
-    # --- a client's packets ---
 
     def subscribe(self, now: float, link: ClientLink, packet_id: int, filters: Sequence[tuple[str, int]]) -> None:
         session = link.session
@@ -171,8 +167,6 @@ class HubState:
         if status is None or not self.methods.answered(link, rid, status, body):
             self.counters.methods_unmatched += 1
 
-    # --- the operator ---
-
     def push_desired(self, owner: str, patch: JsonObject) -> None:
         """Tell the client, if it is there and asked to be told; never queued (5.1)."""
         session = self.sessions.of(owner)
@@ -225,8 +219,6 @@ class HubState:
     def upstream_stored(self, now: float, *, ok: bool) -> None:
         self.uplink.stored(now, ok=ok)
         self.intake.made_room(now)
-
-    # --- helpers ---
 
     def _routed(self, endpoint: str) -> bool:
         """What waits for the cloud is kept even when no route leads there any more: it was promised to go.

@@ -30,11 +30,6 @@ def installed_backend() -> BackendName:
     return name
 
 
-def describe_backend(name: BackendName) -> str:
-    """For reported state: back end and the version of its package."""
-    return f"{name} {_version(name) or 'missing'}"
-
-
 def load_backend(name: str) -> Backend:
     """The back end itself; loads its library. Only in a decoder's process."""
     if name == "opencv":

@@ -23,11 +23,6 @@ class Upright:
         self._key: tuple[object, ...] | None = None
         self._interlaced = False
 
-    @property
-    def filtering(self) -> bool:
-        """Whether frames go through filters, which may hold one back."""
-        return self._graph is not None
-
     def feed(self, frame: VideoFrame, sar: Fraction | None) -> Iterator[VideoFrame]:
         """What comes out for ``frame``: a deinterlacer wants to see the next one first."""
         # Once interlaced, a stream stays in the filter, which leaves its progressive frames as they are.

@@ -122,11 +122,6 @@ class Breaker:
         with self._lock:
             return dict(self._troubles)
 
-    def next_retry_s(self, now_s: float) -> float | None:
-        """Seconds until the first open breaker closes; None if none is open."""
-        waits = [one.retry_at_s - now_s for one in self.troubles().values() if one.retry_at_s > now_s]
-        return min(waits, default=None)
-
     def _load(self) -> _File:
         try:
             file = msgspec.json.decode(self.path.read_bytes(), type=_File)
