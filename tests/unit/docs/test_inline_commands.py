@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.docs_commands import ROOT, pages
+from support.docs_commands import ROOT, all_commands, pages
+from vigie.contracts.names import MODULES
 from vigie_devkit import cli
 from vigie_devkit.local.errors import Exit
 
@@ -94,3 +96,22 @@ def test_commands_are_read_from_code_within_a_line_only() -> None:
         "`./vigie up`, `vigie twin get camera`\n```sh\n./vigie no\n```\n| `upstream tail` | `./vigie hub run\\|lint` |"
     )
     assert [" ".join(one) for one in commands_in_text(page)] == ["up", "twin get camera", "hub run", "hub lint"]
+
+
+def methods_of(module: str) -> set[str]:
+    """Direct methods of a module, as its generated model lists them (a test keeps that equal to the code)."""
+    model = json.loads((ROOT / f"docs/dtdl/{module}.json").read_text(encoding="utf-8"))
+    interfaces = model if isinstance(model, list) else [model]
+    return {one["name"] for face in interfaces for one in face.get("contents", []) if one.get("@type") == "Command"}
+
+
+def test_a_direct_method_that_a_page_or_help_calls_exists() -> None:
+    called = [tuple(shlex.split(one.text)[2:4]) for one in all_commands() if one.text.startswith("./vigie method ")]
+    called += [tuple(words[1:3]) for page in pages() if page.is_file()
+               for words in commands_in_text(page.read_text(encoding="utf-8")) if words[0] == "method"]  # fmt: skip
+    for command in cli.COMMANDS:
+        called += [tuple(line.split()[2:4]) for _, line in examples(command, cli.parser_for([command]))
+                   if line.startswith("./vigie method ")]  # fmt: skip
+    ours = {(module, name) for module, name in (one for one in called if len(one) == 2) if module in MODULES}
+    assert {("camera", "snapshot"), ("sync", "get_backlog"), ("inference", "get_status")} <= ours
+    assert {(module, name) for module, name in ours if name not in methods_of(module)} == set()

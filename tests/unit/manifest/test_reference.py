@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,8 @@ def test_every_module_has_its_methods_on_the_page() -> None:
         methods = registered_methods(module)
         assert methods
         assert all(f"- `{name}`:" in page for name, _, _ in methods)
+        sources = "".join(one.read_text() for one in (DOCS.parent / f"modules/{module}/src").rglob("*.py"))
+        assert {name for name, _, _ in methods} == set(re.findall(r'\.method\(\s*"(\w+)"', sources)) | {"get_status"}
 
 
 def test_rows_name_paths_ranges_and_defaults() -> None:

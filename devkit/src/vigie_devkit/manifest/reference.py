@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator, Mapping
-from inspect import getdoc, signature
+from inspect import getdoc, isroutine, signature
 from typing import Any, get_type_hints
 
 import msgspec
@@ -26,6 +26,7 @@ from vigie.contracts.inputspec import InputSpec
 from vigie.contracts.keep import KeepItem
 from vigie.contracts.tensors import TensorItem
 from vigie.contracts.told import Told
+from vigie.status_reply import StatusRequest
 from vigie_devkit.local.paths import CHECKOUT
 from vigie_devkit.manifest.dtdl import interface
 from vigie_devkit.manifest.errors import ManifestError
@@ -47,6 +48,8 @@ MESSAGES: tuple[tuple[Schema, Any, str], ...] = (
     (envelope.KEEP, KeepItem, "sync `keep` to camera `keep`: pictures and clips of events, samples"),
     (envelope.TOLD, Told, "sync `timeline` to viewer `events`, while somebody looks"),
 )
+# What registers methods beside `offer_methods`: file and function, or a class that does when it is made.
+_FURTHER = {"inference": (("update.methods", "offer_update_methods"), ("update.tryout", "Tryout"))}
 _HEAD = """\
 # Twin, method and message reference
 
@@ -157,10 +160,16 @@ def _rows(kind: Any) -> list[Any]:
 
 def registered_methods(module: str) -> list[tuple[str, Any, Any]]:
     """Name, request type and reply type of each direct method, as the module registers them when it starts."""
-    offer = importlib.import_module(f"vigie_{module}.methods").offer_methods
     recorder = _Recorder()
-    offer(recorder, *(_Anything() for _ in list(signature(offer).parameters)[1:]))
-    return [(name, request, get_type_hints(handler).get("return")) for name, request, handler in recorder.found]
+    for file, function in (("methods", "offer_methods"), *_FURTHER.get(module, ())):
+        offer = getattr(importlib.import_module(f"vigie_{module}.{file}"), function)
+        offer(recorder, **{name: _Anything() for name in list(signature(offer).parameters)[1:]})
+    recorder.method("get_status", StatusRequest, None)
+    return [(name, request, _reply_of(handler)) for name, request, handler in recorder.found]
+
+
+def _reply_of(handler: Any) -> Any:
+    return get_type_hints(handler).get("return") if isroutine(handler) else None
 
 
 class _Recorder:
