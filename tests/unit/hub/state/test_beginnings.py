@@ -15,6 +15,7 @@ from vigie_edgehub.state.counters import Counters
 from vigie_edgehub.state.effects import Deliver, Note, SaveSession, SaveTwin, Send
 from vigie_edgehub.state.sessions import Parked, StoredSession
 from vigie_edgehub.state.settings import HubSettings
+from vigie_edgehub.state.timers import Timers
 
 ONE_ROUTE: dict[str | None, list[To]] = {"out": [To("b/in")]}
 
@@ -127,3 +128,14 @@ def test_a_link_that_was_dropped_gets_nothing_more_and_what_it_sends_comes_again
     assert rules.send(1, a) == []
     other = rules.connect(2, "c")
     assert deliveries(rules.send(2, other)) == []
+
+
+def test_the_earliest_of_all_timers_is_next_whatever_the_order_in_which_they_were_set() -> None:
+    timers = Timers()
+    fired: list[float] = []
+    assert timers.next_at is None
+    for when in (5.0, 1.0, 3.0):
+        timers.at(when, fired.append)
+    assert timers.next_at == 1.0
+    timers.run(3.0)
+    assert (fired, timers.next_at) == ([3.0, 3.0], 5.0)

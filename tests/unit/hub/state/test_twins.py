@@ -227,6 +227,7 @@ def test_a_flood_of_gets_is_answered_200_and_slowed_down() -> None:
     assert len(published(rules.tick(101))) == 10
     late = published(rules.tick(102))
     assert {packet.topic.split("/")[3] for packet in late} == {"200"}
+    assert rules.state.counters.twin_gets_delayed == 20
 
 
 def test_a_desired_change_is_pushed_only_to_a_connected_module_that_asked_for_it() -> None:
@@ -251,3 +252,11 @@ def test_properties_that_are_not_an_object_are_refused_and_missing_ones_are_not(
         write(twins, {"properties": properties})
     assert write(twins, {"properties": None, "tags": {"site": "north"}}) is None
     assert twins.get("b").tags == {"site": "north"}
+
+
+def test_a_difference_is_the_smallest_patch_and_tells_true_from_one_at_any_depth() -> None:
+    old = {"a": {"b": 1, "c": {"d": 1, "e": 2}}, "f": 3, "g": 4}
+    new = {"a": {"b": 1, "c": {"d": True, "e": 2}}, "f": {"h": 1}}
+    assert difference(old, new) == {"a": {"c": {"d": True}}, "f": {"h": 1}, "g": None}
+    assert difference({"a": [{"b": 1}]}, {"a": [{"b": True}]}) == {"a": [{"b": True}]}
+    assert difference({"a": [{"b": 1, "c": 2}]}, {"a": [{"c": 2, "b": 1}]}) == {}

@@ -59,6 +59,7 @@ def test_time_to_live_ends_messages_for_upstream_too() -> None:
     effects = rules.collect()
     assert batches(effects) == []
     assert of_kind(effects, Settle) == [Settle(1, "$upstream")]
+    assert rules.state.queues.by_endpoint["$upstream"].expired == 1
 
 
 def test_slow_delivery_makes_upstream_slow_too() -> None:
