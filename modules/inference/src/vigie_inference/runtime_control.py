@@ -114,7 +114,8 @@ class RuntimeControl:
             self._load.attention.wait(LOOK_S)
             self._load.attention.clear()
             self._take()
-            self._feed(Tick())
+            if not stop.is_set():  # what the end gave up is not begun again
+                self._feed(Tick())
         self._performer.breaker.settled()
 
     def _is_settled(self, shown: _Shown) -> bool:
