@@ -20,6 +20,7 @@ from vigie.audit.auditor import Auditor
 from vigie.audit.journal import FOLDER, Journal
 from vigie.audit.record import AuditEntry
 from vigie.audit.upstream import AuditUpstream
+from vigie.background_task import background_task
 from vigie.config.doorbells import DoorbellConfig
 from vigie.config.environment import ModuleEnvironment
 from vigie.config.lastgood import LastGood
@@ -385,22 +386,10 @@ async def open_service(
     try:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(serve_endpoints(env.http, service.metrics, service.health, env.state))
-            background = asyncio.create_task(service.background(), name="service.background")
-            background.add_done_callback(lambda task: _end(service, task))
-            stack.push_async_callback(_cancel, background)
+            await stack.enter_async_context(background_task(service.background(), "service.background", service.fail))
             stack.push_async_callback(service.stop)
             yield service
     except asyncio.CancelledError:
         if service.failure is not None:
             raise service.failure from service.failure.__cause__  # which tells a failure from a bad configuration
         raise
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
-
-
-def _end(service: Service[Any], task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        service.fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
