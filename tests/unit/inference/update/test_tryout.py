@@ -91,7 +91,7 @@ async def test_it_ends_by_itself_and_says_why(bench: Bench, bundle: Path) -> Non
     ("payload", "status", "says"),
     [
         ({"name": "nobody"}, 400, "there is no bundle 'nobody'"),
-        ({"name": "a", "path": "/b"}, 400, "either"),
+        ({"name": "a", "path": "/b"}, 400, "got both"),
         ({"path": "/nowhere"}, 400, "/nowhere"),
         ({"path": "/nowhere", "share": 0}, 400, "share"),
     ],
