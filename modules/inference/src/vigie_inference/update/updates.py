@@ -213,7 +213,7 @@ class Updates:
         config = self._in_force()
         wanted = self._goes_back_to(self._record.now.former, config)
         if wanted is None:
-            return NotCompared("there is none")
+            return NotCompared("this device holds no former release")
         loaded = self._put.read(wanted)
         asked = request_of(config)
         if asked is not None and (why := why_in_turns(asked.release.rollout, loaded.bundle, memory_left_mb())):
