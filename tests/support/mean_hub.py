@@ -82,6 +82,7 @@ class MeanHub:
         self.drop_on_twin_get = 0  # so many twin requests are answered by closing the connection
         self.answer_twin = True
         self.acknowledge = True
+        self.confirm_subscriptions = True
         self.acknowledge_s = 0.0  # so late comes every acknowledgement
         self.refuse_with: int | None = None  # CONNACK code
         self.methods: dict[str, tuple[int, object]] = {}
@@ -206,7 +207,8 @@ class MeanHub:
         match packet:
             case Subscribe(packet_id, filters):
                 session.subscriptions += [name for name, _ in filters]
-                self._write(connection, SubAck(packet_id, (1,) * len(filters)))
+                if self.confirm_subscriptions:
+                    self._write(connection, SubAck(packet_id, (1,) * len(filters)))
             case Unsubscribe(packet_id, _):
                 self._write(connection, UnsubAck(packet_id))
             case PingReq():

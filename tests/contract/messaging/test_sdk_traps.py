@@ -7,9 +7,12 @@ import contextlib
 import ctypes
 import socket
 import ssl
+import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 import paho.mqtt.client as paho
@@ -22,6 +25,7 @@ from vigie.contracts.envelope import INPUT_SPEC, Envelope
 from vigie.contracts.inputspec import InputSpec
 from vigie.errors import HubCallHungError, PermanentError, TransientError
 from vigie.messaging.link import HubLink
+from vigie.messaging.subscriptions import subscribe_again
 from vigie.service import open_service
 
 SPEC = InputSpec("v1", (4, 4), "stretch")
@@ -269,6 +273,36 @@ async def test_acknowledgements_slower_than_the_first_limit_do_not_send_the_same
         # The pace is known now: the next is sent once.
         await asyncio.to_thread(upstream.send, b"{}", {}, "m2")
     assert sum(output == "telemetry" for _, output, _ in hub.published) == 3
+
+
+async def test_a_confirmation_that_a_dropped_connection_took_along_holds_no_thread(
+    hub: MeanHub, tmp_path: Path
+) -> None:
+    async with module(tmp_path) as service:
+        flow = Flow(service)
+        await service.start()
+        flow.offer(2)
+        await until(lambda: flow.complete)
+        asked = len(hub.sessions["a"].subscriptions)
+        hub.confirm_subscriptions = False
+        hub.reset_connections()
+        await until(lambda: len(hub.sessions["a"].subscriptions) > asked)
+        hub.confirm_subscriptions = True
+        asked = len(hub.sessions["a"].subscriptions)
+        hub.reset_connections()
+        # The SDK asks again for what it lost after half a minute; the next connection asks at once.
+        await until(lambda: len(hub.sessions["a"].subscriptions) > asked)
+        flow.offer(2)
+        await until(lambda: flow.complete)
+        await until(lambda: not any(_is_within(frame, subscribe_again) for frame in sys._current_frames().values()), 3)
+
+
+def _is_within(frame: FrameType | None, function: Callable[..., object]) -> bool:
+    while frame is not None:
+        if frame.f_code is function.__code__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 async def test_past_the_bound_of_hung_calls_the_module_ends_with_the_reason(hub: MeanHub, tmp_path: Path) -> None:
