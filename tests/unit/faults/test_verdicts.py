@@ -74,6 +74,32 @@ def test_a_leak_is_found_over_restarts_and_the_levels_of_restarts_are_no_leak() 
     assert not flat.grows
 
 
+def lives(minutes: float, count: int, per_hour: float, seed: int) -> list[ProcessSample]:
+    """Many short lives; in each a thread more or less comes at random and stays for minutes."""
+    dice = random.Random(seed)
+    samples = []
+    for pid in range(count):
+        begun_s, more = pid * minutes * 60, 0
+        for number in range(int(minutes * 4)):
+            if number % 20 == 0:
+                more = dice.choice([0, 0, 1, 3])
+            level = 25 + more + int(per_hour * number * 15 / 3600)
+            samples.append(ProcessSample(begun_s + number * 15.0, "sync", pid, {"threads": level}))
+    return samples
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_steps_that_come_and_go_in_short_lives_are_not_growth(seed: int) -> None:
+    [found] = slopes(lives(15, 8, 0.0, seed))
+    assert not found.grows
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_leak_among_steps_that_come_and_go_is_found(seed: int) -> None:
+    [found] = slopes(lives(60, 2, 12.0, seed))
+    assert found.grows
+
+
 def test_the_first_minutes_of_a_process_are_not_judged() -> None:
     rising = [ProcessSample(at, "hub", 1, {"threads": at / 10}) for at in range(0, int(WARM_UP_S), 15)]
     [found] = slopes(rising)

@@ -1,4 +1,9 @@
-"""Does it grow? Slopes of what a process holds, over all its incarnations. Pure: samples in, verdicts out."""
+"""Does it grow? Slopes of what a process holds, over all its incarnations. Pure: samples in, verdicts out.
+
+The slope is the common one of all incarnations by least squares; its error is the cluster-robust one, with blocks of
+time as clusters. Source: Liang and Zeger, Longitudinal data analysis using generalized linear models, Biometrika 73(1),
+1986.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,9 @@ from dataclasses import dataclass
 # In its first minutes a process fills its libraries, caches and pools: not a leak.
 WARM_UP_S = 180.0
 _SAMPLES_MIN = 6
+# Samples near each other say the same thing (a thread more stays for minutes): only blocks this far apart count as
+# observations of their own.
+BLOCK_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -68,13 +76,21 @@ def _slope(name: str, quantity: str, incarnations: list[list[tuple[float, float]
     if count < _SAMPLES_MIN or not spread:
         return Slope(name, quantity, first, last, None, 0.0, count, limit)
     slope = covered / spread
-    residual = 0.0
-    for one in warm:
-        at_mean, value_mean = (sum(column) / len(one) for column in zip(*one, strict=True))
-        residual += sum((value - value_mean - slope * (at - at_mean)) ** 2 for at, value in one)
-    freedom = max(1, count - len(warm) - 1)
-    error = math.sqrt(residual / freedom / spread)
+    scores = [score for one in warm for score in _block_scores(one, slope)]
+    if len(scores) < 2:
+        return Slope(name, quantity, first, last, None, 0.0, count, limit)
+    error = math.sqrt(sum(score**2 for score in scores) * len(scores) / (len(scores) - 1)) / spread
     return Slope(name, quantity, first, last, slope * 3600, error * 3600, count, limit)
+
+
+def _block_scores(incarnation: list[tuple[float, float]], slope: float) -> list[float]:
+    """Per block: the sum of the residuals, each times its distance from the middle of the time."""
+    at_mean, value_mean = (sum(column) / len(incarnation) for column in zip(*incarnation, strict=True))
+    blocks: dict[int, float] = defaultdict(float)
+    for at, value in incarnation:
+        block = int((at - incarnation[0][0]) / BLOCK_S)
+        blocks[block] += (at - at_mean) * (value - value_mean - slope * (at - at_mean))
+    return list(blocks.values())
 
 
 def describe(found: Iterable[Slope]) -> str:
