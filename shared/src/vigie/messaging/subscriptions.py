@@ -16,7 +16,6 @@ from azure.iot.device import IoTHubModuleClient
 
 from vigie.errors import HubUnavailableError
 
-
 # Under the deadline of a call of the client (calls.CALL_DEADLINE_S): the thread comes back by itself.
 CONFIRMED_WITHIN_S = 3.5
 
