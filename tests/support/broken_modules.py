@@ -167,6 +167,47 @@ def port_of_the_hub(d: Draft) -> None:
     d.host("sync")["PortBindings"] = {"9600/tcp": [{"HostPort": "443"}]}
 
 
+def port_without_protocol(d: Draft) -> None:
+    d.host("sync")["PortBindings"] = {"9600": [{"HostIp": "127.0.0.1", "HostPort": "9600"}]}
+
+
+def port_out_of_range(d: Draft) -> None:
+    d.host("sync")["PortBindings"] = {"96000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "9600"}]}
+
+
+def port_as_a_word(d: Draft) -> None:
+    d.host("sync")["PortBindings"] = {"9600/tcp": [{"HostIp": "127.0.0.1", "HostPort": "metrics"}]}
+
+
+def port_of_a_name(d: Draft) -> None:
+    d.host("sync")["PortBindings"] = {"9600/tcp": [{"HostIp": "localhost", "HostPort": "9600"}]}
+
+
+def page_on_every_address(d: Draft) -> None:
+    del d.host("viewer")["PortBindings"]["8710/tcp"][0]["HostIp"]
+
+
+def pids_few(d: Draft) -> None:
+    d.host("camera")["PidsLimit"] = 4
+
+
+def pids_text(d: Draft) -> None:
+    d.host("sync")["PidsLimit"] = "256"
+
+
+def pids_absent(d: Draft) -> None:
+    del d.host("sync")["PidsLimit"]
+
+
+def version_before(d: Draft) -> None:
+    d.settings("sync")["image"] = "r.example.com/vigie-sync:0.0.9-amd64"
+
+
+def version_long_before(d: Draft) -> None:
+    d.rendered()
+    d.settings("sync")["image"] = "r.example.com/vigie-sync:2.0.0-amd64"
+
+
 def route_syntax(d: Draft) -> None:
     d.route("detections", "FORM /messages/* INTO $upstream")
 

@@ -11,15 +11,23 @@ from typing import Any
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.lint.agent import agent_rules, credential_rules, image_rules, registry_rules
 from vigie_devkit.manifest.lint.audit import audit_rules
-from vigie_devkit.manifest.lint.create_options import member_rules, piece_rules, port_rules, value_rules
+from vigie_devkit.manifest.lint.create_options import member_rules, piece_rules, value_rules
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, take_apart
 from vigie_devkit.manifest.lint.finding import Finding, error
 from vigie_devkit.manifest.lint.frames import frames_size, frames_volume, writer_memory
 from vigie_devkit.manifest.lint.isolation import isolation_rules, user_rules
 from vigie_devkit.manifest.lint.layers import as_manifest, is_layer
 from vigie_devkit.manifest.lint.logs import log_rules
-from vigie_devkit.manifest.lint.own_modules import flow_runs, image_exists, model_path, one_processor, user_is_set
+from vigie_devkit.manifest.lint.own_modules import (
+    flow_runs,
+    image_exists,
+    model_path,
+    one_processor,
+    one_version,
+    user_is_set,
+)
 from vigie_devkit.manifest.lint.placeholders import placeholder_rules
+from vigie_devkit.manifest.lint.ports import page_rules, port_rules
 from vigie_devkit.manifest.lint.receivers import receiver_rules
 from vigie_devkit.manifest.lint.routes import endpoint_rules, route_rules, unfilled_routes
 from vigie_devkit.manifest.lint.runtime import runtime_releases
@@ -44,12 +52,14 @@ _RULES: tuple[Callable[[Deployment, Assumptions], Iterator[Finding]], ...] = (
     member_rules,
     value_rules,
     port_rules,
+    page_rules,
     route_rules,
     endpoint_rules,
     unfilled_routes,
     receiver_rules,
     image_exists,
     one_processor,
+    one_version,
     flow_runs,
     user_is_set,
     model_path,

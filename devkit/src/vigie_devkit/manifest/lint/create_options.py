@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from vigie_devkit.manifest.content import create_options
-from vigie_devkit.manifest.errors import ManifestError
+from vigie.contracts import names
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.docker_api import CONTAINER, HOST
 from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
@@ -17,6 +16,16 @@ from vigie_devkit.manifest.render import PIECE_CHARACTERS, PIECES
 
 _PIECE = re.compile(r"createOptions(\d*)")
 _SMALLEST_MEMORY = 6 << 20
+# Threads and processes of each module with one camera on two cores; more cores and cameras take more.
+_THREADS = {
+    names.CAMERA: 30,
+    names.PREPROCESS: 23,
+    names.INFERENCE: 34,
+    names.SYNC: 27,
+    names.VIEWER: 25,
+    names.ACTIONS: 20,
+    names.EVIDENCE: 21,
+}
 
 
 def piece_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
@@ -95,6 +104,7 @@ def value_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
         host, path = module.host.host, _host(module)
         yield from _capabilities(host.get("DeviceRequests"), f"{path}.DeviceRequests")
         yield from _memory(module, host.get("Memory"), f"{path}.Memory")
+        yield from _pids(module, host.get("PidsLimit"), f"{path}.PidsLimit")
         for index, group in enumerate(host.get("GroupAdd") or []):
             if not str(group).isdigit() and not PLACEHOLDER.fullmatch(str(group)):
                 yield warning(
@@ -128,39 +138,6 @@ def value_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
                 )
 
 
-def port_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
-    """Two containers on one port of the device: the second never starts."""
-    taken = dict.fromkeys(_ports_of_the_hub(deployment), "edgeHub")
-    for module in deployment.modules.values():
-        for port, bindings in (module.host.host.get("PortBindings") or {}).items():
-            for binding in bindings or []:
-                key = f"{binding.get('HostPort')}/{port.partition('/')[2] or 'tcp'}"
-                if key in taken:
-                    yield error(
-                        "options-port-taken",
-                        f"{_host(module)}.PortBindings.{port}",
-                        f"port {key} of the device belongs to {taken[key]!r}: this container never starts",
-                        "publish another port",
-                    )
-                taken.setdefault(key, module.name)
-
-
-def _ports_of_the_hub(deployment: Deployment) -> list[str]:
-    """What edgeHub publishes by this manifest: nothing where it says nothing (in nested edge another port)."""
-    system = deployment.agent.get("systemModules")
-    hub = system.get("edgeHub") if isinstance(system, dict) else None
-    settings = hub.get("settings") if isinstance(hub, dict) else None
-    try:
-        options = create_options("edgeHub", settings if isinstance(settings, dict) else {})
-    except ManifestError:
-        return []
-    bindings = (options.get("HostConfig") or {}).get("PortBindings") or {}
-    found = []
-    for port, each in bindings.items():
-        found += [f"{one.get('HostPort')}/{port.partition('/')[2] or 'tcp'}" for one in each or []]
-    return found
-
-
 def _capabilities(requests: Any, path: str) -> Iterator[Finding]:
     for index, request in enumerate(requests if isinstance(requests, list) else []):
         wanted = request.get("Capabilities") if isinstance(request, dict) else None
@@ -192,6 +169,28 @@ def _memory(module: Module, memory: Any, path: str) -> Iterator[Finding]:
     elif memory < _SMALLEST_MEMORY:
         yield error(
             "memory-not-bytes", path, f"is {memory} bytes; Docker refuses less than 6 MiB", "write bytes, not megabytes"
+        )
+
+
+def _pids(module: Module, limit: Any, path: str) -> Iterator[Finding]:
+    """Docker: 0, -1 and none are no limit. A thread counts as a process does."""
+    least = _THREADS.get(module.kind, 0)
+    if limit is None or limit in (0, -1):
+        if module.kind:
+            yield hint(
+                "pids-no-limit",
+                path,
+                "is missing: threads that leak, or a program that starts others, take the whole device",
+                "write 256; deployment.template.json has one for each module",
+            )
+    elif isinstance(limit, bool) or not isinstance(limit, int):
+        yield error("pids-limit", path, f"is {limit!r}; Docker takes a whole number", "write 256")
+    elif limit < least:
+        yield error(
+            "pids-limit",
+            path,
+            f"is {limit}; {module.kind} runs {least} threads and processes with one camera, and ends without them",
+            "write 256, or 1024 for camera and inference",
         )
 
 

@@ -10,11 +10,12 @@ from pathlib import PurePosixPath
 from vigie.contracts import names
 from vigie_devkit.manifest.images import ModuleFile, module_files
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
-from vigie_devkit.manifest.lint.finding import Finding, error, warning
+from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
 from vigie_devkit.manifest.placeholders import MODULES, PLACEHOLDER
 
 _LAPTOP = re.compile(r"(?:/home/|/Users/|/root/|/tmp/|/private/|/mnt/[a-z]/|[A-Za-z]:[\\\\/]|~|\.)")
 _MODELS = PurePosixPath("/models")
+_RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?![\d.])")
 # A tag's end that names hardware; any other word there may be a team's own.
 _PLATFORM = re.compile(
     r"-((?:amd64|arm64v8|arm32v7)-(?:cuda|tensorrt|jetson|openvino|qnn|webgpu|litert|grpc|gpu|npu|nvidia|intel|rocm|migraphx|"
@@ -72,6 +73,47 @@ def one_processor(deployment: Deployment, assumed: Assumptions) -> Iterator[Find
                 f"is built for {processor}, the other modules' images for {usual[0][0]}: it never starts beside them",
                 f"write the image for {usual[0][0]}",
             )
+
+
+def one_version(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]:
+    """Modules of another version than most: each reads its own messages and those of the version before."""
+    found = {one.name: version for one in deployment.ours if (version := _version(one, assumed))}
+    usual = max(Counter(found.values()).items(), key=lambda each: (each[1], each[0]), default=((), 0))[0]
+    for name, version in found.items():
+        path = f"{deployment.modules[name].path}.settings.image"
+        what = f"is {_dotted(version)}, the other modules are {_dotted(usual)}"
+        if version == usual:
+            continue
+        if version[0] == usual[0] and abs(version[1] - usual[1]) <= 1:
+            yield hint(
+                "image-other-version",
+                path,
+                f"{what}: they understand each other while they are one release apart",
+                f"go to {_dotted(max(version, usual))} with all of them in the end",
+            )
+        else:
+            yield warning(
+                "image-other-version",
+                path,
+                f"{what}: a module reads its own messages and those of the release before, and no others",
+                f"write an image of {_dotted(usual)}",
+            )
+
+
+def _version(module: Module, assumed: Assumptions) -> tuple[int, ...]:
+    """Of the image, as three numbers; empty: a tag that is not a version, or a digest."""
+    image = str(module.settings.get("image", ""))
+    if PLACEHOLDER.fullmatch(image):
+        file = module_files(assumed.own_modules).get(module.kind) if assumed.own_modules else None
+        tag = file.image.tag.version if file else ""
+    else:
+        tag = image.partition("@")[0].rpartition(":")[2]
+    match = _RELEASE.match(tag)
+    return tuple(map(int, match.groups())) if match else ()
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def flow_runs(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
