@@ -116,6 +116,7 @@ _TYPES = {
     "positive_number": "a number above 0",
     "positive_count": "a whole number, at least 1",
     "count": "a whole number",
+    "hours": "a number of hours above 0",
     "share": "a number from 0 to 1",
 }
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,50 @@ def test_a_containers_log_is_read_from_stdin() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["09:00:00.000 info    camera     twin_accepted  n=1", "plain text"]
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from parsers(inner)
+
+
+TYPED = {
+    f"{parser.prog} {action.option_strings[0]}": (parser, action)
+    for command in cli.COMMANDS
+    for parser in parsers(cli.parser_for([command]))
+    for action in parser._actions
+    if action.option_strings and action.type not in (None, Path)
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_a_value_of_the_wrong_kind_is_told_what_the_option_takes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser, action = TYPED[name]
+    values = ["!x!"] * (action.nargs if isinstance(action.nargs, int) else 1)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args([action.option_strings[-1], *values])
+    told = capsys.readouterr().err
+    assert ended.value.code == Exit.USAGE
+    assert re.search(r"\bexpected \w|; targets are ", told), told
+    assert "!x!" in told
+    assert not re.search(r"another value|invalid \w+ value|[a-z]_[a-z]", told), told
+
+
+def test_a_wrong_number_and_an_empty_source_of_up_are_told_what_is_allowed() -> None:
+    done = vigie("up", "--seconds", "abc")
+    assert (done.returncode, done.stdout) == (Exit.USAGE, "")
+    assert done.stderr == "vigie: --seconds: expected a number above 0, got 'abc'; see: ./vigie up --help\n"
+    done = vigie("up", "--seconds", "0")
+    assert done.stderr == "vigie: --seconds: expected more than 0, got 0; see: ./vigie up --help\n"
+    for words in (("",), ("  ",), ("synthetic://conveyor", "")):
+        done = vigie("up", *words)
+        assert (done.returncode, done.stdout) == (Exit.USAGE, "")
+        assert done.stderr == (
+            "vigie: a SOURCE is empty; name a file, an rtsp:// URL or synthetic://conveyor, or leave it out\n"
+        )
 
 
 @pytest.mark.parametrize(
