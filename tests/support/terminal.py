@@ -53,7 +53,12 @@ def in_terminal(
             process.wait(10)
 
 
+def plain_lines(shown: str) -> list[str]:
+    """What was shown, without colours and without empty lines."""
+    return [line for line in _ESCAPE.sub("", shown).replace("\r", "\n").split("\n") if line]
+
+
 def too_wide(shown: str, columns: int) -> list[str]:
-    """Lines of the live status that a terminal of that width would break."""
-    lines = _ESCAPE.sub("", shown).replace("\r", "\n").split("\n")
-    return [line for line in lines if line.startswith("  ") and len(line) > columns]
+    """Rows of the live status and of the summary that a terminal of that width would break; not sentences, not JSON."""
+    rows = [line for line in plain_lines(shown) if not line.startswith(("vigie:", "{"))]
+    return [line for line in rows if len(line) > columns]

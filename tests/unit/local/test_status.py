@@ -12,9 +12,9 @@ import termios
 import pytest
 
 from support.exposition import delays, sample
+from vigie.terminal import columns_of
 from vigie_camera.cause import Cause
 from vigie_devkit.local.camera_cells import span
-from vigie_devkit.local.colours import columns_of
 from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.reasons import FAILURES, failure, left_out
 from vigie_devkit.local.status import Status, delay_cells, hub_cells

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vigie.terminal import show_text
 from vigie_devkit.local.paths import add_run_option, find_run
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def _show(args: argparse.Namespace) -> int:
     found = (line for folder in _folders(args).values() for line in lines_of(folder, seals))
     lines = sorted(found, key=lambda one: one.at)
     for line in lines[-args.lines :] if args.lines > 0 else []:
-        print(msgspec.json.encode(line).decode() if args.json else "\n".join(readable(line)))
+        if args.json:
+            print(msgspec.json.encode(line).decode())
+        else:
+            show_text("\n".join(readable(line)))
     return 0
 
 

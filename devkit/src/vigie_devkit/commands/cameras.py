@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vigie.terminal import show_text
 from vigie_devkit.local.errors import CamerasError, Exit
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def _discover(args: argparse.Namespace) -> int:
         raise CamerasError(f"cannot ask from here ({error.strerror}); see --interface", Exit.ENVIRONMENT) from error
     for device in found:
         described = _described(device, login)
-        print(json.dumps(described) if args.json else _text(described))
+        if args.json:
+            print(json.dumps(described))
+        else:
+            show_text(_text(described))
     if not found and not args.json:
         print(
             "no ONVIF camera answered; multicast reaches this network segment only (and leaves no bridged container): "

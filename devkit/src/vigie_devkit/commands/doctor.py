@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 EXAMPLES = """examples:
@@ -31,14 +30,14 @@ def add_parser(subparsers: Any) -> None:
 def doctor(args: argparse.Namespace) -> int:
     from vigie.models import load_bundle
     from vigie.private_files import keep_files_private
-    from vigie.runtimes.doctor import diagnose, diagnosis_text
+    from vigie.runtimes.doctor import diagnose, show_diagnosis
     from vigie_devkit.local.ownership import claim_part
     from vigie_devkit.local.paths import home_folder
     from vigie_devkit.models.shelf import find_on_shelf
 
     keep_files_private()
     bundle = load_bundle(find_on_shelf(args.bundle))
-    sys.stdout.write(diagnosis_text(diagnose(bundle, claim_part(home_folder(), "runtimes")), as_json=args.json))
+    show_diagnosis(diagnose(bundle, claim_part(home_folder(), "runtimes")), as_json=args.json)
     if not args.json:
         print(f"\nmeasure them: ./vigie models bench {args.bundle}")
     return 0

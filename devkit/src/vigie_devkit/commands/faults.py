@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vigie.terminal import show_text
 from vigie_devkit.local.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _tell(line: str) -> None:
 
 def _list(known: Mapping[str, Fault]) -> int:
     for fault in known.values():
-        print(f"{fault.name:<26} {fault.what}")
+        show_text(f"{fault.name:<26}  {fault.what}")
     return Exit.OK
 
 

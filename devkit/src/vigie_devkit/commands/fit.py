@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vigie.terminal import show_text
+
 EXAMPLES = """examples:
   ./vigie fit --cameras 8 --fps 15                              with the detector that ships, measured now
   ./vigie fit --cameras 8 --fps 15 --model yolox_nano --save costs.json
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(msgspec.json.encode({"costs": costs, "fit": found}).decode())
     else:
-        print("\n".join(fit_lines(costs, found, cameras=args.cameras, fps=args.fps)))
+        show_text("\n".join(fit_lines(costs, found, cameras=args.cameras, fps=args.fps)))
     return int(not found.fits)
 
 

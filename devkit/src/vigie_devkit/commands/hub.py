@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.hub_messages import add_send, add_watch
 from vigie_devkit.local.errors import Exit, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, claim_lone_hub_state, hub_state
@@ -337,7 +338,7 @@ def _lint(args: argparse.Namespace) -> int:
 
     findings = lint_manifest(read_json_object(str(args.manifest)))
     for finding in findings:
-        print(f"{finding.severity}: {finding}")
+        show_text(f"{finding.severity}: {finding}")
     if not findings:
         print(f"{args.manifest}: no findings")
     bad = {"error", "warning"} if args.strict else {"error"}

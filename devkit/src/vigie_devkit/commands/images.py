@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vigie.terminal import show_text
 from vigie_devkit.local.errors import Exit
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def show(args: argparse.Namespace) -> int:
                 print(f"{reference:<44} {'-':>6} {'-':>12}  not on this engine")
                 continue
             parts = ", ".join(f"{name} {weight / MB:.1f}" for name, weight in size.parts)
-            print(f"{reference:<44} {size.total / MB:>6.0f} {size.beyond_base / MB:>12.1f}  {parts}")
+            show_text(f"{reference:<44} {size.total / MB:>6.0f} {size.beyond_base / MB:>12.1f}  {parts}")
     return Exit.OK
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vigie.terminal import show_text
 from vigie_devkit.local.errors import UsageError
 from vigie_devkit.local.paths import CHECKOUT, DEFAULT_RUN, RunPaths, claim_run, frames_root
 
@@ -215,7 +216,7 @@ def run_it(
     if args.json:
         sys.stdout.write(json.dumps(outcome.summary.as_json(), separators=(",", ":")) + "\n")
     elif outcome.summary.frames_captured:
-        sys.stdout.write(describe(outcome.summary) + "\n")
+        show_text(describe(outcome.summary))
         status.note("\n".join(next_steps(run.name)))
     return outcome.exit_code
 

@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from vigie.plurals import counted
+from vigie.terminal import columns_of
 from vigie_devkit.local.errors import Exit, LocalError, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, hub_state
 
 if TYPE_CHECKING:
     from vigie_edgehub.upstream import UpstreamRecord
 
+_BODY, _BODY_LEAST = 120, 60  # characters of a body that are shown beside the rest
+_INDENT = " " * 10
+
 _EXAMPLES = """examples:
-  ./vigie upstream tail                                the last 10 messages, one line each
+  ./vigie upstream tail                                the last 10 messages, each shortened
   ./vigie upstream tail --follow --json                everything new, as JSON Lines, until Ctrl-C
   ./vigie upstream export --output events.jsonl        everything recorded, as JSON Lines
   ./vigie upstream export --module sync --since 2026-11-20T08:00:00Z | jq .body
@@ -79,7 +83,8 @@ def _tail(records: Iterable[UpstreamRecord], *, as_json: bool) -> int:
     from vigie_edgehub.upstream import to_json_line
 
     for record in records:
-        sys.stdout.write(to_json_line(record).decode() if as_json else f"{_one_line(record)}\n")
+        width = columns_of(sys.stdout) if sys.stdout.isatty() else None
+        sys.stdout.write(to_json_line(record).decode() if as_json else "\n".join(_lines(record, width)) + "\n")
         sys.stdout.flush()
     return Exit.OK
 
@@ -116,11 +121,22 @@ def _write(out: BinaryIO, lines: Iterable[bytes]) -> int:
     return count
 
 
-def _one_line(record: UpstreamRecord) -> str:
-    width = 120
+def _lines(record: UpstreamRecord, width: int | None) -> list[str]:
+    """Who sent it when, and how the body begins; ``width``: of the terminal, None for a pipe, which gets one line.
+
+    A body that would have little room beside the rest begins in the line below.
+    """
+    head = f"{record.sequence_number:>8}  {record.enqueued_time}  {_sender(record)}/{record.output or '-'}"
     body = bytes(record.body).decode()
-    short = body if len(body) <= width else f"{body[: width - 2]}.."
-    return f"{record.sequence_number:>8}  {record.enqueued_time}  {_sender(record)}/{record.output or '-'}  {short}"
+    if width is None:
+        return [f"{head}  {_begin(body, _BODY)}"]
+    if width >= len(head) + 2 + min(len(body), _BODY_LEAST):
+        return [f"{head}  {_begin(body, min(_BODY, width - len(head) - 2))}"]
+    return [head, f"{_INDENT}{_begin(body, width - len(_INDENT))}"]
+
+
+def _begin(body: str, room: int) -> str:
+    return body if len(body) <= room else f"{body[: room - 2]}.."
 
 
 def _time(text: str | None, option: str) -> float | None:

@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import IO, Any, TextIO
 
+from vigie.terminal import columns_of, is_terminal
 from vigie_devkit.images.errors import ContainerEngineError, EngineCommandError
-from vigie_devkit.local.colours import columns_of, is_terminal
 from vigie_devkit.local.paths import CHECKOUT
 
 START = "VIGIE_ENGINE_START"

@@ -12,9 +12,10 @@ from typing import TextIO
 
 from vigie.contracts import names
 from vigie.plurals import counted
+from vigie.terminal import columns_of, is_terminal
 from vigie_devkit.local import summary
 from vigie_devkit.local.camera_cells import CameraCells
-from vigie_devkit.local.colours import BOLD, DIM, YELLOW, columns_of, is_terminal, painted, takes_more, wants_colour
+from vigie_devkit.local.colours import BOLD, DIM, YELLOW, painted, takes_more, wants_colour
 from vigie_devkit.local.metrics import Tally
 from vigie_devkit.local.rates import Rates
 from vigie_devkit.local.reasons import left_out

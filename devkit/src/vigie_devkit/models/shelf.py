@@ -10,7 +10,7 @@ from vigie.errors import BundleError
 from vigie.models import Bundle, load_bundle
 from vigie.models.bundle import CARD_FILE, read_contained, read_verified
 from vigie.models.signed import SIGNATURE_BYTES_MAX, SIGNATURE_FILE
-from vigie.models.store import BundleStore
+from vigie.models.store import BundleStore, Shelved
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import bundle_shelves, home_folder
 from vigie_devkit.models.labels import choose_labels, read_labels
@@ -46,21 +46,21 @@ def find_on_shelf(wanted: str) -> Path:
     )
 
 
-def listing() -> list[str]:
-    """One line a bundle."""
-    lines = []
-    for store in shelves():
-        for shelved in store.list():
-            if shelved.card is None:
-                lines.append(f"{shelved.folder.name:24} refused: {shelved.refusal}")
-                continue
-            card = shelved.card
-            lines.append(
-                f"{shelved.folder.name:24} {card.task:14} {card.decoder.family:10} "
-                f"{card.input.height}x{card.input.width} {len(card.labels):4} classes  "
-                f"{', '.join(card.variants)}  {shelved.folder}"
-            )
-    return lines
+def listing(width: int | None = None) -> list[str]:
+    """One line per bundle; two for each where one row would be wider than ``width`` characters."""
+    rows = [_row(shelved) for store in shelves() for shelved in store.list()]
+    if width is None or all(len(f"{what}  {where}") <= width for what, where in rows):
+        return [f"{what}  {where}" for what, where in rows]
+    return [line for what, where in rows for line in (what, f"    {where}")]
+
+
+def _row(shelved: Shelved) -> tuple[str, str]:
+    card = shelved.card
+    if card is None:
+        return f"{shelved.folder.name:24}", f"refused: {shelved.refusal}"
+    size = f"{card.input.height}x{card.input.width}"
+    what = f"{shelved.folder.name:24} {card.task:14} {card.decoder.family:10} {size} {len(card.labels):4} classes"
+    return what, f"{', '.join(card.variants)}  {shelved.folder}"
 
 
 def summary(folder: Path) -> str:

@@ -21,6 +21,7 @@ from vigie.runtimes.choosing.candidates import Rejected, candidates
 from vigie.runtimes.choosing.known_choice import Known, known_choice
 from vigie.runtimes.hardware import HardwareReport, probe
 from vigie.runtimes.hardware.text import report_lines
+from vigie.terminal import show_text
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VigieError as error:
         sys.stderr.write(f"{error}\n")
         return 3
-    sys.stdout.write(diagnosis_text(diagnosis, as_json=args.json))
+    show_diagnosis(diagnosis, as_json=args.json)
     return 0
 
 
@@ -121,11 +122,12 @@ def _module_folder(environ: Mapping[str, str]) -> Path | None:
     return Path(folder) if folder else None
 
 
-def diagnosis_text(diagnosis: Diagnosis, *, as_json: bool) -> str:
-    """All of it, with a line feed at the end."""
+def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
+    """All of it on stdout, in lines that fit a terminal or as one JSON object."""
     if as_json:
-        return msgspec.json.format(msgspec.json.encode(diagnosis)).decode() + "\n"
-    return "\n".join(diagnosis_lines(diagnosis)) + "\n"
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(diagnosis)).decode() + "\n")
+    else:
+        show_text("\n".join(diagnosis_lines(diagnosis)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.manifest.parsing import MODULES, TEMPLATE, read_json, verb_parser
 from vigie_devkit.local.errors import Exit, UsageError
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         print(msgspec.json.format(msgspec.json.encode(findings)).decode())
     else:
         for found in findings:
-            print(found)
+            show_text(str(found))
         if not findings:
             print(f"{args.manifest}: 0 findings")
     bad = {"error", "warning"} if args.strict else {"error"}

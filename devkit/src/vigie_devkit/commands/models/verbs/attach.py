@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import add_verb_parser, bundle_name
 
 EXAMPLE = "./vigie models attach bundles/best best_int8.tflite --output bundles/best-arm"
@@ -38,7 +39,7 @@ def _attach(args: argparse.Namespace) -> int:
     done = attach(bundle, args.file, args.output, name=args.name or "", channels=args.channels, range_=args.range_)
     print(done.folder)
     print(f"  variant    {done.variant}")
-    print(f"  concluded  {done.trial.words}, on the bundle's reference frames")
+    show_text(f"  concluded  {done.trial.words}, on the bundle's reference frames")
     if done.runner_up is not None:
         print(f"  next best  {done.runner_up.words}")
     return 0

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import add_verb_parser, count, say
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ def _bench(args: argparse.Namespace) -> int:
     result = bench_bundle(
         folder, objective, processes=args.processes, say=say, emulation=args.emulation, **besides._asdict()
     )
-    print(msgspec.json.encode(result).decode() if args.json else describe(result))
+    if args.json:
+        print(msgspec.json.encode(result).decode())
+    else:
+        show_text(describe(result))
     return 0 if result.chosen is not None else 1
 
 
@@ -106,7 +110,10 @@ def _mlperf(args: argparse.Namespace, folder: Path, objective: Objective, beside
     logs = args.logs or Path("mlperf-logs") / f"{bundle.card.name}-{args.mlperf}"
     say(f"{key}: {args.mlperf} for {args.seconds} s")
     result = run_loadgen(bundle, candidate, args.mlperf, seconds=args.seconds, logs=logs)
-    print(msgspec.json.encode(result).decode() if args.json else describe(result))
+    if args.json:
+        print(msgspec.json.encode(result).decode())
+    else:
+        show_text(describe(result))
     return 0
 
 

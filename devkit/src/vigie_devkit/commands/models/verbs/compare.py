@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vigie.plurals import counted
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import add_verb_parser, count
 
 EXAMPLE = "./vigie models compare best@fp32 best@int8-u8s8 --on belt.mp4"
@@ -82,14 +83,16 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(facts))
         return 0
-    print(f"{compared.names[0]} and {compared.names[1]} on {counted(total.frames, 'frame')} of {args.on}")
+    show_text(f"{compared.names[0]} and {compared.names[1]} on {counted(total.frames, 'frame')} of {args.on}")
     print(f"  agreement  F1 {total.f1:.3f}: {total.matched} of {total.first} and {total.second} match")
-    print(f"  boxes      mean IoU {total.mean_iou:.3f}, scores differ by {total.mean_score_difference:.3f} on average")
+    show_text(
+        f"  boxes      mean IoU {total.mean_iou:.3f}, scores differ by {total.mean_score_difference:.3f} on average"
+    )
     print(f"  differ     {total.missing} missing, {total.new} new, {total.flips} under another class")
     for frame in worst:
-        print(f"    {frame.sample.name}: {_differences(frame, compared.labels)}")
+        show_text(f"    {frame.sample.name}: {_differences(frame, compared.labels)}")
     if args.output is not None:
-        print(f"  pictures   {len(worst)} with differences, {len(alike)} without, in {args.output}")
+        show_text(f"  pictures   {len(worst)} with differences, {len(alike)} without, in {args.output}")
     return 0
 
 

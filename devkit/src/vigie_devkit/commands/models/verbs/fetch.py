@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import add_verb_parser, say
 
 EXAMPLE = "./vigie models fetch best --catalogue models.yaml"
@@ -28,6 +29,6 @@ def _fetch(args: argparse.Namespace) -> int:
     entry = find_entry(args.name, args.catalogue or SHIPPED)
     target = args.output or shelf_folder() / args.name
     folder = fetch_bundle(args.name, entry, target, claim_part(home_folder(), "downloads"), say)
-    print(summary(folder))
+    show_text(summary(folder))
     print(f"  next       ./vigie up --model {folder}")
     return 0

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import (
     add_recognition_options,
     add_verb_parser,
@@ -89,7 +90,7 @@ def _import(args: argparse.Namespace) -> int:
             trust=args.trust,
             version=args.bundle_version,
         )
-    print(summary(folder))
+    show_text(summary(folder))
     if args.show is not None:
         from vigie_devkit.models.show import show_bundle
 

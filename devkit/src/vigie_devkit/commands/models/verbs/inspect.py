@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import add_recognition_options, add_verb_parser
 
 EXAMPLE = "./vigie models inspect best.onnx"
@@ -22,7 +23,7 @@ def _inspect(args: argparse.Namespace) -> int:
 
     path = Path(args.model)
     if path.suffix == ".onnx":
-        print(describe_file(path, labels=args.labels, family=args.family, size_hw=args.size))
+        show_text(describe_file(path, labels=args.labels, family=args.family, size_hw=args.size))
     else:
-        print(summary(find_on_shelf(args.model)))
+        show_text(summary(find_on_shelf(args.model)))
     return 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
+from vigie.terminal import columns_of, show_text
 from vigie_devkit.commands.models.arguments import add_verb_parser
 
 EXAMPLE = "./vigie models list"
@@ -17,6 +19,6 @@ def add_verb(verbs: Any) -> None:
 def _list(_args: argparse.Namespace) -> int:
     from vigie_devkit.models.shelf import listing
 
-    lines = listing()
-    print("\n".join(lines) if lines else "no bundles yet; make one: ./vigie models import FILE.onnx")
+    lines = listing(columns_of(sys.stdout) if sys.stdout.isatty() else None)
+    show_text("\n".join(lines) if lines else "no bundles yet; make one: ./vigie models import FILE.onnx")
     return 0

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import add_verb_parser, count
 
 EXAMPLE = "./vigie models quantize bundles/best --calibrate belt.mp4 --for cpu-x86,openvino"
@@ -115,7 +116,7 @@ def _run(args: argparse.Namespace) -> int:
     )
     outcome = quantize_bundle(request)
     page = write_report(output, outcome)
-    print("\n".join(outcome_lines(outcome.report)))
+    show_text("\n".join(outcome_lines(outcome.report)))
     print(f"  report     {page}")
     if outcome.folder is None:
         print("  nothing was written: no variant pays here; fp32 stays the one to use")

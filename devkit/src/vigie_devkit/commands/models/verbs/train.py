@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import add_verb_parser, add_version_option, bundle_name, count, say, size_hw
 
 EXAMPLE = "./vigie models train --data my-parts --name my-parts --epochs 60"
@@ -97,6 +98,6 @@ def _train(args: argparse.Namespace) -> int:
         version=args.bundle_version,
     )
     folder = train_bundle(request, say)
-    print(summary(folder))
+    show_text(summary(folder))
     print(f"  next       ./vigie up --model {folder}")
     return 0

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import add_verb_parser
 
 EXAMPLE = "./vigie models trust models.json --add release.pub.pem --name acme-release"
@@ -52,7 +53,7 @@ def _trust(args: argparse.Namespace) -> int:
         trusting.require(file, signature=args.require == "on")
     elif args.check:
         return _check(file, args.check)
-    print("\n".join(trusting.lines(trusting.opened_trust(file))))
+    show_text("\n".join(trusting.lines(trusting.opened_trust(file))))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import add_verb_parser
 
 EXAMPLE = "./vigie models verify bundles/best"
@@ -20,5 +21,5 @@ def _verify(args: argparse.Namespace) -> int:
     from vigie_devkit.models.verify import verify_bundle
 
     for line in verify_bundle(find_on_shelf(args.bundle)):
-        print(line)
+        show_text(line)
     return 0
