@@ -6,17 +6,20 @@ import fcntl
 import io
 import os
 import pty
+import re
 import struct
 import termios
 
 import pytest
 
 from support.exposition import delays, sample
+from vigie.drop_reason import DropReason
+from vigie.ledger.bounds import Drop
 from vigie.terminal import columns_of
 from vigie_camera.cause import Cause
 from vigie_devkit.local.camera_cells import span
 from vigie_devkit.local.metrics import Tally
-from vigie_devkit.local.reasons import FAILURES, failure, left_out
+from vigie_devkit.local.reasons import FAILURES, REASONS, failure, left_out
 from vigie_devkit.local.status import Status, delay_cells, hub_cells
 
 LABELS = ["cameras", "stages", "delay", "model", "seen now", "left out", "upstream", "hub"]
@@ -146,6 +149,12 @@ def test_an_age_is_told_in_its_largest_unit(seconds: float, shown: str) -> None:
 def test_every_cause_of_a_failed_camera_has_words() -> None:
     assert {*Cause, "other"} == set(FAILURES)
     assert failure("some_new_cause") == "some new cause"
+
+
+def test_every_reason_for_a_frame_left_out_has_words_that_fit_one_and_many() -> None:
+    assert {one.value for kind in (Drop, DropReason) for one in kind} == set(REASONS)
+    assert [words for words in REASONS.values() if re.search(r"\b(they|their|them)\b", words)] == []
+    assert [words for words in REASONS.values() if "_" in words] == []
 
 
 def test_the_hub_row_tells_who_has_no_link() -> None:
