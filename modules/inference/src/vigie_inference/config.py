@@ -123,9 +123,9 @@ class RuntimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     objective: Annotated[
         AskedFor,
         Meta(
-            description="auto: latency while frames come singly, throughput while they queue; latency: least time of a "
-            "run; throughput: most frames per second, several at a time; energy: least joules; power_critical: least "
-            "joules, and no more frames than `governor.rate_min`."
+            description="auto: throughput while frames queue and for a minute after, else latency; latency: least time "
+            "of a run; throughput: most frames per second, several at a time; energy: least joules; power_critical: "
+            "least joules, and no more frames than `governor.rate_min`."
         ),
     ] = "auto"
     accuracy_floor: (

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass, replace
 
 from vigie.errors import EngineError
 from vigie_inference.serving import ServingModel
@@ -16,6 +17,17 @@ WINDOW_S = 5.0
 QUEUE_SHARE, SINGLE_SHARE = 0.5, 0.1
 # Few frames prove little; a camera that starts sends some at once.
 _FRAMES_MIN = 20
+# Where frames have queued, they may again with the next burst: each change of the engine costs its warm-up and a moment
+# of every camera, so the way back waits for so long a calm.
+CALM_S = 60.0
+
+
+@dataclass(frozen=True)
+class Queue:
+    """``queueing``: whether frames wait for each other. ``queued_s``: when most last did, monotonic; None: not yet."""
+
+    queueing: bool = True
+    queued_s: float | None = None
 
 
 class Load:
@@ -27,7 +39,7 @@ class Load:
         self.failures: queue.SimpleQueue[tuple[ServingModel, EngineError]] = queue.SimpleQueue()
         self.attention = threading.Event()
         self._arrivals: deque[tuple[float, int, int]] = deque(maxlen=2000)
-        self._queueing = True
+        self._queue = Queue()
         self._at_a_time = 1
         # Frames that no engine answered, since the start; counted by several threads, read by any.
         self.unanswered = 0
@@ -47,12 +59,15 @@ class Load:
             self._arrivals.append((time.monotonic(), frames, others))
 
     def queueing(self) -> bool:
-        """Whether frames wait for each other; stays as it was between the two bounds, and while hardly any come."""
+        """Whether frames wait for each other; stays as it was between the two bounds, and while hardly any come.
+
+        Those that have once queued count as queueing until they have come singly for ``CALM_S``.
+        """
         now_s = time.monotonic()
         with self._lock:
             recent = [(frames, others) for at, frames, others in self._arrivals if now_s - at < WINDOW_S]
-            self._queueing = queue_state(sum(f for f, _ in recent), sum(o for _, o in recent), before=self._queueing)
-            return self._queueing
+            self._queue = queue_state(sum(f for f, _ in recent), sum(o for _, o in recent), self._queue, now_s)
+            return self._queue.queueing
 
     def ran(self, took_s: float) -> None:
         with self._lock:
@@ -81,9 +96,12 @@ class Load:
             return min(1.0, took_s / WINDOW_S / self._at_a_time)
 
 
-def queue_state(frames: int, waited: int, *, before: bool) -> bool:
-    """Whether frames queue, of so many that came and so many that found others there; with hysteresis."""
+def queue_state(frames: int, waited: int, before: Queue, now_s: float) -> Queue:
+    """Whether frames queue, of so many that came lately and so many that found others there; with hysteresis."""
     if frames < _FRAMES_MIN:
         return before
     share = waited / frames
-    return share > QUEUE_SHARE or (before and share > SINGLE_SHARE)
+    if share > QUEUE_SHARE:
+        return Queue(True, now_s)
+    calm = before.queued_s is None or now_s - before.queued_s >= CALM_S
+    return replace(before, queueing=before.queueing and not (share <= SINGLE_SHARE and calm))
