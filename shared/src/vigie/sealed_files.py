@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from vigie.sealing import ID_BYTES, MAGIC, OVERHEAD_BYTES, BrokenSealError, Seals, is_sealed
+from vigie.sealing import OVERHEAD_BYTES, BrokenSealError, Seals, is_sealed
 
 FILE_MAGIC: Final = b"\x00VSF"
 RECORD_BYTES: Final = 1 << 20
@@ -101,16 +101,27 @@ def sealed_bytes(size: int) -> int:
     return len(FILE_MAGIC) + size + records * (_LENGTH.size + OVERHEAD_BYTES)
 
 
-def check_file(path: Path, seals: Seals) -> bool:
-    """Whether the file is sealed. Raises: SealedError: its key is not here. OSError."""
+def is_sealed_file(path: Path) -> bool:
+    """Raises: OSError."""
     with path.open("rb") as file:
-        begin = file.read(len(FILE_MAGIC) + _LENGTH.size + len(MAGIC) + ID_BYTES)
-    if not begin.startswith(FILE_MAGIC):
-        return False
-    record = begin[len(FILE_MAGIC) + _LENGTH.size :]
-    if is_sealed(record) and len(record) == len(MAGIC) + ID_BYTES:
-        seals.check(record[len(MAGIC) :])
-    return True
+        return file.read(len(FILE_MAGIC)) == FILE_MAGIC
+
+
+def check_key(path: Path, about: str, seals: Seals) -> None:
+    """Raises: SealedError: the file is sealed, and its key is not here. OSError.
+
+    Looks at the first record only, and says nothing of damage.
+    """
+    with path.open("rb") as file:
+        if file.read(len(FILE_MAGIC)) != FILE_MAGIC:
+            return
+        head = file.read(_LENGTH.size)
+        record = (
+            file.read(min(_LENGTH.unpack(head)[0], RECORD_BYTES + OVERHEAD_BYTES)) if len(head) == _LENGTH.size else b""
+        )
+        more = bool(file.read(1))
+    if is_sealed(record) and len(record) >= OVERHEAD_BYTES and not seals.knows(record):
+        seals.open(record, _place(about, 0, last=not more))
 
 
 def _record(chunk: bytes, about: str, number: int, seals: Seals, *, last: bool) -> bytes:

@@ -12,7 +12,7 @@ from support.evidence_module import Evidence, chosen
 from vigie.contracts.evidence import About, EvidenceFacts
 from vigie.contracts.samples import Sample
 from vigie.errors import SealedError
-from vigie.sealing import Key, Seals
+from vigie.sealing import MAGIC, Key, Seals
 from vigie_evidence.content import DamagedError
 from vigie_evidence.manifests import Manifests
 from vigie_evidence.spool import Item, Spool
@@ -71,6 +71,17 @@ def test_without_its_key_the_spool_is_refused_and_stays_as_it_is(tmp_path: Path,
     with pytest.raises(SealedError, match=KEY.name):
         Spool(tmp_path, seals)
     assert stored(tmp_path) == before
+
+
+@pytest.mark.parametrize("end", [".item", ".data"])
+def test_a_flipped_bit_in_the_name_of_the_key_keeps_the_spool_open(tmp_path: Path, end: str) -> None:
+    filled(tmp_path)
+    for name in [name for name in stored(tmp_path) if name.endswith(end)]:
+        raw = bytearray((tmp_path / name).read_bytes())
+        raw[raw.index(MAGIC) + len(MAGIC)] ^= 1
+        (tmp_path / name).write_bytes(raw)
+    spool = Spool(tmp_path, SEALS)
+    assert [b"".join(spool.content(one).pieces()) for one in spool.all()] == [CONTENT, CONTENT]
 
 
 def test_what_came_before_there_was_a_key_is_read_as_it_is(tmp_path: Path) -> None:

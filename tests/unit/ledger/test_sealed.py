@@ -18,7 +18,7 @@ from vigie.ledger.packing import Packing
 from vigie.ledger.priorities import Priority
 from vigie.ledger.rows import ITEMS, LedgerDamagedError, LedgerEntry, row_of
 from vigie.ledger.salvage import salvage
-from vigie.sealing import Key, Seals
+from vigie.sealing import MAGIC, Key, Seals
 
 OLD, NEW = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 NO_LIMIT = 1 << 40
@@ -154,4 +154,20 @@ def test_a_sealed_camera_is_erased_by_time_as_a_clear_one(path: str) -> None:
     verify.verify(ledger._db)
     assert drain(ledger) == [4, 5]
     assert all(one.bytes == 0 for one in ledger.backlog().waiting.values())
+    ledger.close()
+
+
+def test_in_a_large_ledger_a_flipped_bit_in_the_name_of_a_key_is_damage_and_asks_for_no_key(path: str) -> None:
+    ledger = Ledger(path, seals=Seals((NEW,)))
+    ledger.record(entries(1, 2), NO_LIMIT)
+    ledger.close()
+    db = sqlite3.connect(path)
+    number, body = db.execute("SELECT id, body FROM items ORDER BY id LIMIT 1").fetchone()
+    flipped = body[: len(MAGIC)] + bytes([body[len(MAGIC)] ^ 4]) + body[len(MAGIC) + 1 :]
+    db.execute("UPDATE items SET body = ? WHERE id = ?", (flipped, number))
+    db.commit()
+    db.close()
+    ledger = Ledger(path, seals=Seals((NEW,)), verify_at_once_bytes=0)
+    with pytest.raises(LedgerDamagedError, match="not what was written"):
+        drain(ledger)
     ledger.close()

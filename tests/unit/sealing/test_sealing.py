@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vigie.errors import ConfigRefusedError, SealedError
-from vigie.sealing import OVERHEAD_BYTES, BrokenSealError, Key, Seals, is_sealed, key_of, read_seals
+from vigie.sealing import ID_BYTES, MAGIC, OVERHEAD_BYTES, BrokenSealError, Key, Seals, is_sealed, key_of, read_seals
 
 OLD, NEW = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 
@@ -99,3 +99,15 @@ def test_a_file_that_is_missing_a_link_or_a_pipe_is_refused(tmp_path: Path) -> N
 def test_no_text_shows_a_key() -> None:
     assert NEW.secret.hex() not in repr(NEW)
     assert "x01" not in repr(NEW)
+
+
+@pytest.mark.parametrize("bit", range(8 * ID_BYTES))
+def test_a_flipped_bit_in_the_name_of_the_key_asks_for_no_other_key(bit: int) -> None:
+    key, other = Key(bytes(range(32))), Key(bytes(range(1, 33)))
+    stored = bytearray(Seals((key,)).close(b"an item", "place"))
+    stored[len(MAGIC) + bit // 8] ^= 1 << bit % 8
+    assert Seals((other, key)).open(bytes(stored), "place") == b"an item"
+    with pytest.raises(SealedError):
+        Seals((other,)).open(bytes(stored), "place")
+    with pytest.raises(SealedError):
+        Seals((other, key)).open(bytes(stored), "another place")

@@ -24,8 +24,8 @@ from vigie.contracts.evidence import EvidenceFacts
 from vigie.errors import SealedError
 from vigie.log import get_logger
 from vigie.private_files import file_mode
-from vigie.sealed_files import check_file, sealed_bytes, sealed_chunks, whole_records
-from vigie.sealing import ID_BYTES, MAGIC, OVERHEAD_BYTES, BrokenSealError, Seals, is_sealed
+from vigie.sealed_files import check_key, is_sealed_file, sealed_bytes, sealed_chunks, whole_records
+from vigie.sealing import OVERHEAD_BYTES, BrokenSealError, Seals, is_sealed
 from vigie_evidence.content import Content, about_content, check
 
 log = get_logger("evidence.spool")
@@ -221,11 +221,16 @@ class Spool:
 
     def _check_keys(self, path: Path) -> None:
         """Raises: SealedError: it, or its content, needs a key that is not here."""
-        stored, data = path.read_bytes(), self._data(path.name.removesuffix(_ITEM))
-        if is_sealed(stored) and len(stored) >= OVERHEAD_BYTES:
-            self._seals.check(stored[len(MAGIC) : len(MAGIC) + ID_BYTES])
+        stem = path.name.removesuffix(_ITEM)
+        stored, data = path.read_bytes(), self._data(stem)
+        if is_sealed(stored) and len(stored) < OVERHEAD_BYTES:
+            return
+        try:
+            facts = msgspec.json.decode(self._seals.open(stored, _about_item(stem)), type=Item).facts
+        except (ValueError, msgspec.MsgspecError, BrokenSealError):
+            return  # damaged: set aside when it is loaded
         if data.exists():
-            check_file(data, self._seals)
+            check_key(data, about_content(facts), self._seals)
 
     def _load(self, path: Path) -> None:
         stem = path.name.removesuffix(_ITEM)
@@ -245,7 +250,7 @@ class Spool:
             size = 0
         else:
             expected = item.facts.bytes
-            if size and check_file(data, self._seals):
+            if size and is_sealed_file(data):
                 expected = sealed_bytes(item.facts.bytes)
             if size != expected:
                 self._set_aside(path, item.facts.camera, f"{size} bytes of content lie there, expected {expected}")
