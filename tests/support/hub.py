@@ -94,6 +94,10 @@ class HubProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def kill9(self) -> None:
         assert self._process is not None
         self._process.kill()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,8 @@ import pytest
 
 import vigie.container_health as module_check
 import vigie_edgehub.container_health as hub_check
+from support.hub import manifest, running_hub
+from support.mean_hub import wait_until
 from vigie.endpoints import serve_endpoints
 from vigie.health import Health
 from vigie.metrics import Metrics
@@ -51,9 +55,45 @@ def test_a_file_that_is_none_is_no_traceback(tmp_path: Path, content: str) -> No
     assert (checked.returncode, checked.stderr) == (1, "")
 
 
-def test_the_hub_is_healthy_while_its_port_is_open(tmp_path: Path) -> None:
+def test_a_port_that_is_open_and_never_answers_is_no_healthy_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_check, "TIMEOUT_S", 0.2)  # the wait is not what is tested
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        (tmp_path / "hub.json").write_text(json.dumps({"mqtt_port": listening.getsockname()[1]}))
-        assert hub_check.main(str(tmp_path)) == 0
+        told = {"listen": "127.0.0.1", "mqtt_port": listening.getsockname()[1], "pid": os.getpid()}
+        (tmp_path / "hub.json").write_text(json.dumps(told))
+        # It never answered well: a start takes its time, and nobody is ended.
+        assert hub_check.main(str(tmp_path), end_after_s=0.0, kill_after_s=0.0) == 1
     assert hub_check.main(str(tmp_path)) == 1
     assert hub_check.main(str(tmp_path / "nowhere")) == 1
+
+
+def test_a_hub_that_answered_and_hangs_is_ended(tmp_path: Path) -> None:
+    with running_hub(tmp_path, manifest({})) as hub:
+        state = str(hub.state)
+        assert hub_check.main(state, end_after_s=0.0) == 0
+        os.kill(hub.pid, signal.SIGSTOP)
+        assert hub_check.main(state, end_after_s=30.0) == 1
+        assert hub.running
+        assert hub_check.main(state, end_after_s=1.0) == 1
+        wait_until(lambda: not hub.running)
+
+
+@pytest.mark.parametrize(
+    ("bad_s", "ended", "expected"),
+    [(None, 0, 0), (59.0, 0, 0), (60.0, 0, signal.SIGTERM), (75.0, signal.SIGTERM, 0), (90.0, 15, signal.SIGKILL)],
+)
+def test_a_hub_is_asked_to_end_after_a_minute_and_killed_half_a_minute_later(
+    bad_s: float | None, ended: int, expected: int
+) -> None:
+    row = {"at": 1000.0, "bad_since": None if bad_s is None else 1000.0 - bad_s, "ended": ended}
+    assert hub_check.due(row, 60.0, 90.0) == expected
+
+
+def test_the_row_of_bad_answers_of_a_hub_begins_anew_with_each_start_and_after_a_sleep() -> None:
+    good = hub_check.row_after({}, "7 100", 0.0, well=True)
+    bad = hub_check.row_after(hub_check.row_after(good, "7 100", 5.0, well=False), "7 100", 10.0, well=False)
+    assert (bad["bad_since"], bad["answered"]) == (5.0, True)
+    assert hub_check.row_after(bad, "7 100", 12.0, well=True)["bad_since"] is None
+    assert hub_check.row_after(bad, "7 999", 12.0, well=False)["bad_since"] is None
+    assert hub_check.row_after(bad, "7 100", 4000.0, well=False)["bad_since"] == 4000.0

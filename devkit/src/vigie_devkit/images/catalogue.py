@@ -118,6 +118,7 @@ class Image:
 
 _PYTHON = ("/opt/vigie/env/bin/python", "-I", "-B")
 _MODULE_HEALTH = (*_PYTHON, "-S", "/opt/vigie/app/vigie/container_health.py")
+HUB_HEALTH = (*_PYTHON, "-S", "/opt/vigie/app/vigie_edgehub/container_health.py", "/var/lib/vigie/hub")
 
 _TITLES = {
     "camera": "opens cameras, stamps frames, hands them to preprocess",
@@ -163,7 +164,7 @@ def _hub(key: str) -> Image:
         extras=(),
         folders=("shared", "devkit/edgehub", "devkit"),
         entry=(*_PYTHON, "-m", "vigie_devkit.local.container"),
-        health=(*_PYTHON, "-S", "/opt/vigie/app/vigie_edgehub/container_health.py", "/var/lib/vigie/hub"),
+        health=HUB_HEALTH,
         home="devkit",
     )
 

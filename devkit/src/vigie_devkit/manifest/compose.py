@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from vigie.contracts.names import ACTIONS, CAMERA, EVIDENCE, SYNC
-from vigie_devkit.images.catalogue import GROUP, HUB, USERS
+from vigie_devkit.images.catalogue import GROUP, HUB, HUB_HEALTH, USERS
 from vigie_devkit.local.container import (
     CAMERA_SECRETS,
     CAMERAS,
@@ -139,10 +139,13 @@ def _hub(files: Mapping[str, ModuleFile]) -> dict[str, Any]:
             _volume("hub", HOME),
             _volume(SECRETS, CAMERA_SECRETS),
         ],
+        # Not process 1, which nothing in its container can end.
+        "init": True,
+        # The image's own check, oftener: the modules wait for it.
         "healthcheck": {
-            "test": ["CMD", "python", "-c", "import socket; socket.create_connection(('127.0.0.1', 8883), 2)"],
+            "test": ["CMD", *HUB_HEALTH],
             "interval": "5s",
-            "timeout": "5s",
+            "timeout": "10s",
             "retries": 24,
         },
         "restart": "always",

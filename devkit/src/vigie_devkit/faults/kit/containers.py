@@ -14,6 +14,7 @@ from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.signs import AnswersAgain, LogLine, rises
 from vigie_devkit.faults.system import FaultError
 from vigie_devkit.faults.watched import FLOW
+from vigie_devkit.local.container import HOME
 
 PutOnContainers = Callable[[ComposedSystem], AbstractContextManager[None]]
 
@@ -23,6 +24,8 @@ _PAUSE_S = 12.0
 _RECORDED_FOR_S = 10.0
 # Three checks 30 s apart, each with an answer that does not come, and 8 s to end; the check before may be 30 s away.
 _HANG_ENDED_WITHIN_S = 180.0
+# A minute without an answer, checks 5 s apart that wait 3 s, the stop, a container's start and the modules' links.
+_HUNG_HUB_ENDED_WITHIN_S = 120.0
 _RESTARTS = "edgeAgent restarts what ended after 10 s, doubling to 5 min; Frigate leaves it to Docker"
 _UNHEALTHY = "edgeAgent and Docker: only marked as unhealthy; Frigate's watchdog restarts a detector after 10 s"
 
@@ -91,6 +94,14 @@ def hanging(service: str) -> PutOnContainers:
 
 
 @contextmanager
+def _hanging_hub(system: ComposedSystem) -> Iterator[None]:
+    """SIGSTOP of the hub for good, while the init of its container lives on."""
+    stop = "import json, os, signal, sys; os.kill(json.load(open(sys.argv[1]))['pid'], signal.SIGSTOP)"
+    system.compose.engine.ask("exec", system.compose.container(HUB), "python", "-c", stop, f"{HOME}/hub/hub.json")
+    yield
+
+
+@contextmanager
 def _down_and_up(system: ComposedSystem) -> Iterator[None]:
     """With something in sync's ledger that is not sent: it has lost the hub when everything is taken down."""
     [network] = [one for one in system.networks("sync") if one.endswith("_edge-sync")]
@@ -135,6 +146,9 @@ def container_faults() -> list[Fault]:
         Fault(name="hang-inference", what="inference stands still for good (SIGSTOP)",
               put=hanging("inference"), back_within_s=_HANG_ENDED_WITHIN_S, needs=processes, peers=_UNHEALTHY,
               signs=(rises("inference", "vigie_health_restarts"), LogLine("inference", "module_was_restarted"))),
+        Fault(name="hang-hub", what="the hub stands still for good (SIGSTOP)",
+              put=_hanging_hub, back_within_s=_HUNG_HUB_ENDED_WITHIN_S, peers=_UNHEALTHY,
+              signs=(EngineReports(HUB, "die"), *heard)),
         Fault(name="down-up", what="sync loses its network, then `docker compose down` and `up`",
               put=_down_and_up, back_within_s=90.0, needs=(Ability.NETWORKS,), signs=(LedgerIsKept(), *heard)),
     ]  # fmt: skip
