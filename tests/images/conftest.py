@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.containers import Compose, compose_programs, composed
+from support.containers import ROOT, Compose, compose_programs, composed
 from vigie_devkit.images.build import BuildOptions, build
 from vigie_devkit.images.catalogue import HUB, MODULES, Image, host_key, image_for
+from vigie_devkit.images.dockerfile import default_base
 from vigie_devkit.images.engine import ContainerEngine, open_engine
 from vigie_devkit.images.errors import ContainerEngineError
 from vigie_devkit.images.names import reference
@@ -80,3 +82,16 @@ def flow(
     project = f"vigie-{TAG}-" + Path(str(request.path)).stem.replace("_", "-")
     with composed(engine, compose_words, project, flow_environment) as compose:
         yield compose
+
+
+@pytest.fixture(scope="session")
+def arm_engine(engine: ContainerEngine) -> ContainerEngine:
+    """An engine with the base image; without a registry, a stand-in is made."""
+    base = default_base(image_for("sync", "arm64v8"))
+    if engine.image(base) is None:
+        made = subprocess.run(
+            [ROOT / ".ci/arm64-base"], env=engine.environment, capture_output=True, text=True, check=False
+        )
+        if made.returncode != 0:
+            pytest.skip(f"needs the base image {base}, or root on Debian to make it: {made.stderr.strip()[-200:]}")
+    return engine

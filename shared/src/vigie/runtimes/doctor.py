@@ -19,6 +19,7 @@ from vigie.plurals import counted
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.choosing.candidates import Rejected, candidates
 from vigie.runtimes.choosing.known_choice import Known, known_choice
+from vigie.runtimes.choosing.purpose import Purpose, purposes
 from vigie.runtimes.hardware import HardwareReport, probe
 from vigie.runtimes.hardware.text import report_lines
 from vigie.terminal import show_text
@@ -28,6 +29,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     """``tried``: the candidates that would be measured, by key. ``model``: empty if no bundle was named.
 
     ``known``: what an earlier start measured on this same ground, and what follows from it; None if nothing was.
+    ``image``: what the image that this runs in was made for; empty outside inference's images.
     """
 
     hardware: HardwareReport
@@ -35,6 +37,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     tried: tuple[Candidate, ...]
     rejected: tuple[Rejected, ...]
     known: Known | None = None
+    image: tuple[Purpose, ...] = ()
 
 
 def diagnose(
@@ -46,15 +49,16 @@ def diagnose(
     """
     found = probe(ask=True) if report is None else report
     if bundle is None:
-        return Diagnosis(found, "", (), ())
+        return Diagnosis(found, "", (), (), image=purposes(found))
     tried, rejected = candidates(found, bundle.card)
     known = None if measurements is None else known_choice(bundle, found, measurements)
-    return Diagnosis(found, bundle.card.name, tuple(tried), tuple(rejected), known)
+    return Diagnosis(found, bundle.card.name, tuple(tried), tuple(rejected), known, purposes(found))
 
 
 def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
-    """The report, then what would be tried, then what would not and how to change that."""
+    """The report and the image, then what would be tried, then what would not and how to change that."""
     yield from report_lines(diagnosis.hardware)
+    yield from _image_lines(diagnosis)
     if not diagnosis.model:
         return
     yield from _known_lines(diagnosis)
@@ -67,23 +71,39 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"  {candidate.key:{width}}  {engine}"
     if not diagnosis.tried:
         yield "  nothing"
-    mendable = [one for one in diagnosis.rejected if one.remedy]
-    if mendable:
+    to_change = [one for one in diagnosis.rejected if one.remedy]
+    if to_change:
         yield ""
         yield "not measured, and what would change that:"
-        width = max(len(one.key) for one in mendable)
-        for one in mendable:
+        width = max(len(one.key) for one in to_change)
+        for one in to_change:
             yield f"  {one.key:{width}}  {one.reason}"
             yield f"  {'':{width}}  -> {one.remedy}"
     rest: dict[str, list[str]] = {}
     for one in diagnosis.rejected:
-        if one not in mendable:
+        if one not in to_change:
             rest.setdefault(one.reason, []).append(one.key)
     if rest:
         yield ""
         yield "not possible here:"
         for reason, keys in rest.items():
             yield f"  {reason}: {', '.join(keys)}"
+
+
+def _image_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    image = diagnosis.hardware.image
+    if image is None:
+        return
+    yield ""
+    yield f"this is the image {image.name} {image.version} for {image.key}, made for:"
+    width = max((len(purpose.what) for purpose in diagnosis.image), default=0)
+    for purpose in diagnosis.image:
+        state = f"not here: {purpose.why_not}" if purpose.why_not else "can be used here"
+        yield f"  {purpose.what:{width}}  {purpose.title}: {state}"
+        if purpose.remedy:
+            yield f"  {'':{width}}  -> {purpose.remedy}"
+    if not diagnosis.image:
+        yield "  work without a model"
 
 
 def _known_lines(diagnosis: Diagnosis) -> Iterator[str]:

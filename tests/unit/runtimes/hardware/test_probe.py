@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from support.hardware_trees import INTEL, JETSON, QUALCOMM, RASPBERRY, lay_out
-from vigie.runtimes.hardware import HardwareReport, Identity, probe
-from vigie.runtimes.hardware.ask import ask_runtimes
+from vigie.runtimes.hardware import HardwareReport, Identity, Installed, probe
+from vigie.runtimes.hardware.ask import ask_runtimes, parts
 from vigie.runtimes.hardware.text import report_lines
 
 ROOT_USER = Identity(0, frozenset({0}))
@@ -178,7 +178,62 @@ def test_the_runtimes_are_asked_in_a_child_process() -> None:
 
 
 def test_runtimes_that_hang_or_crash_cost_only_their_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ask_runtimes(timeout_s=0.01).failed == {"runtimes": "gave no answer in 0.01 s: a driver hangs"}
+    here = (Installed("onnxruntime", "1"), Installed("ai-edge-litert", "2"))
+    late = "gave no answer in 0.01 s: a driver hangs"
+    assert ask_runtimes(here, timeout_s=0.01).failed == {"onnxruntime": late, "litert": late}
     monkeypatch.setenv("PYTHONHOME", "/nowhere")  # the child does not even start
-    failed = ask_runtimes().failed["runtimes"]
-    assert failed.startswith("ended with code 1: ")
+    failed = ask_runtimes(here).failed
+    assert failed.keys() == {"onnxruntime", "litert"}
+    assert failed["litert"].startswith("ended with code 1: ")
+
+
+def test_a_runtime_that_ends_by_a_signal_is_named_and_the_others_still_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert/__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    asked = ask_runtimes((Installed("onnxruntime", "1"), Installed("ai-edge-litert", "2")))
+    assert asked.failed == {"litert": "ended by SIGSEGV"}
+    assert "CPUExecutionProvider" in [device.provider for device in asked.devices]
+
+
+def test_only_what_is_installed_is_asked_and_plugins_come_after_their_runtime() -> None:
+    assert parts(()) == []
+    here = (Installed("onnxruntime-qnn", "2"), Installed("openvino", "2026"), Installed("onnxruntime", "1"))
+    assert parts(here) == ["onnxruntime", "openvino", "QNNExecutionProvider"]
+
+
+def test_a_processor_of_another_architecture_in_the_kernels_file_is_called_emulated(tmp_path: Path) -> None:
+    cpu = probed(tmp_path / "arm", INTEL, "aarch64").cpu
+    assert (cpu.model, cpu.emulated_on) == ("aarch64, emulated", "Intel(R) Core(TM) Ultra 7 155H")
+    assert (cpu.flags, cpu.integers, cpu.vendor) == ((), "none", "")
+    assert cpu.sums == "arm64"
+    report = probed(tmp_path / "x86", RASPBERRY, "x86_64")
+    assert report.cpu.model == "x86_64, emulated"
+    text = "\n".join(report_lines(report))
+    assert "x86_64, emulated, 4 cores, 4 logical; the processor is Cortex-A76: speed says nothing" in text
+    assert "8-bit dot product" not in text
+    assert probed(tmp_path / "own", INTEL, "x86_64").cpu.emulated_on == ""
+
+
+@pytest.mark.parametrize(
+    ("bill", "expected"),
+    [
+        (
+            '{"metadata": {"component": {"name": "vigie-inference", "version": "0.1.0-rc-1-arm64v8-qnn"}}}',
+            "arm64v8-qnn",
+        ),
+        ('{"metadata": {"component": {"name": "vigie-sync", "version": "0.1.0-amd64"}}}', "amd64"),
+        ('{"metadata": {"component": {"name": "vigie-sync", "version": "0.1.0"}}}', None),
+        ('{"metadata": {}}', None),
+        ("{", None),
+    ],
+    ids=["with-engine", "plain", "another-bill", "empty", "torn"],
+)
+def test_the_image_is_read_from_its_bill_of_materials(tmp_path: Path, bill: str, expected: str | None) -> None:
+    image = probed(tmp_path, INTEL | {"opt/vigie/sbom.cdx.json": bill}, "x86_64").image
+    assert (image.key if image else None) == expected
+    if expected == "arm64v8-qnn":
+        assert image is not None
+        assert (image.name, image.version) == ("vigie-inference", "0.1.0-rc-1")

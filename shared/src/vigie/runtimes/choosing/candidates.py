@@ -102,7 +102,7 @@ def unavailable(
         if not emulation:
             reason = f"{machine} has no {device}; the package emulates it, for tests only"
             return reason, "run it on a device that has one"
-        return _software(row, installed, {}, emulated=True)
+        return _software(row, installed, report, emulated=True)
     if machine not in {_MACHINES.get(name, name) for name in need.machines}:
         return f"it needs {' or '.join(need.machines)}, this is {machine}", ""
     lacks = _hardware(row, device, report)
@@ -111,23 +111,43 @@ def unavailable(
         if not emulation:
             return f"there is no GPU, only {software.name}, for tests", "run it on a device that has one"
         lacks = None
-    return lacks or _software(row, installed, report.libraries, emulated=False)
+    return lacks or _software(row, installed, report, emulated=False)
 
 
 def _software(
-    row: Row, installed: Mapping[str, str], libraries: dict[str, str], *, emulated: bool
+    row: Row, installed: Mapping[str, str], report: HardwareReport, *, emulated: bool
 ) -> tuple[str, str] | None:
     if not any(package.name in installed for package in row.packages):
-        first = row.packages[0]
-        extra = f" (vigie[{first.extra}])" if first.extra else ""
-        where = f", from {first.where}" if first.where else ""
-        instead = " in place of onnxruntime" if row.way == "built-in" and first.name != "onnxruntime" else ""
-        return f"{first.name} is not installed", f"install {first.name}{extra}{where}{instead}"
-    missing = [] if emulated else lacking(row.libraries, libraries)
+        return f"{row.packages[0].name} is not installed", _how_to_get(row, report)
+    missing = [] if emulated else lacking(row.libraries, report.libraries)
     if missing:
         names = ", ".join(group.replace("|", " or ") for group in missing)
         return f"no {names}", "put it into the image, or let the container runtime mount it (docs/hardware.md)"
+    # Only a report whose runtimes were asked knows; the module finds out by measuring.
+    failed = {} if report.asked is None else report.asked.failed
+    for name in (row.engine, *((row.ep,) if row.way == "plugin" else ())):
+        if name in failed:
+            return f"{name} does not load: {failed[name]}", _emulator(report)
     return None
+
+
+def _how_to_get(row: Row, report: HardwareReport) -> str:
+    first = row.packages[0]
+    if report.image is not None:  # nothing can be installed into an image that runs
+        architecture = report.image.key.partition("-")[0]
+        keys = [key for key in row.images if key.partition("-")[0] == architecture]
+        named = " or ".join(keys)
+        return f"use the image for {named}" if keys else f"build an image of your own with {first.name}"
+    extra = f" (vigie[{first.extra}])" if first.extra else ""
+    where = f", from {first.where}" if first.where else ""
+    instead = " in place of onnxruntime" if row.way == "built-in" and first.name != "onnxruntime" else ""
+    return f"install {first.name}{extra}{where}{instead}"
+
+
+def _emulator(report: HardwareReport) -> str:
+    if not report.cpu.emulated_on or report.cpu.machine not in {"aarch64", "arm64"}:
+        return ""
+    return "the emulator shows it the host's processor: bind an ARM /proc/cpuinfo (docs/images.md)"
 
 
 def _hardware(row: Row, device: str, report: HardwareReport) -> tuple[str, str] | None:

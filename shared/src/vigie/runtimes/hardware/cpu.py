@@ -34,14 +34,15 @@ def read_cpu(tree: Tree, machine: str) -> Cpu:
     """The CPU, with what of it this process may use."""
     processors = _processors(tree.text("proc/cpuinfo"))
     first = processors[0] if processors else {}
-    words = set(first.get("flags", first.get("Features", "")).split())
+    foreign = _foreign(first, machine)
+    words = set() if foreign else set(first.get("flags", first.get("Features", "")).split())
     known = _ARM if "Features" in first else _X86
     quota = cpu_quota(tree.root)
     affinity = _affinity(tree.text("proc/self/status")) or len(processors) or 1
     return Cpu(
         machine=machine,
-        vendor=first.get("vendor_id", "") or _IMPLEMENTERS.get(first.get("CPU implementer", ""), ""),
-        model=_model(processors),
+        vendor="" if foreign else first.get("vendor_id", "") or _IMPLEMENTERS.get(first.get("CPU implementer", ""), ""),
+        model=f"{machine}, emulated" if foreign else _model(processors),
         flags=tuple(flag for flag in known if flag in words),
         integers=next((flag for flag in _INTEGERS if flag in words), "none"),
         cores=_physical(processors),
@@ -51,6 +52,7 @@ def read_cpu(tree: Tree, machine: str) -> Cpu:
         threads=thread_count(affinity, quota),
         microcode=first.get("microcode", ""),
         governor=tree.text("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        emulated_on=_model(processors) if foreign else "",
     )
 
 
@@ -84,6 +86,12 @@ def _processors(cpuinfo: str) -> list[dict[str, str]]:
         if "processor" in facts:
             found.append(facts)
     return found
+
+
+def _foreign(facts: dict[str, str], machine: str) -> bool:
+    """Whether the kernel describes a processor that ``machine`` is not: an emulator passes the host's file on."""
+    arm = machine in {"aarch64", "arm64"}
+    return ("flags" in facts and arm) or ("Features" in facts and machine in {"x86_64", "AMD64"})
 
 
 def _model(processors: list[dict[str, str]]) -> str:

@@ -10,6 +10,7 @@ from vigie.runtimes.hardware.accelerators import find_devices
 from vigie.runtimes.hardware.ask import ask_runtimes
 from vigie.runtimes.hardware.cpu import read_cpu, read_memory
 from vigie.runtimes.hardware.libraries import find_libraries
+from vigie.runtimes.hardware.own_image import read_own_image
 from vigie.runtimes.hardware.packages import installed_packages
 from vigie.runtimes.hardware.report import HardwareReport, Installed, RuntimeAnswers
 from vigie.runtimes.hardware.sensors import find_energy_sensors, find_thermal_sensors, in_container, power_mode
@@ -28,13 +29,14 @@ def probe(
 
     Args: root: where /proc, /sys, /dev and /usr lie. machine: ``x86_64``, ``aarch64``; ``None`` = this one's.
         identity: who would open the devices; ``None`` = this process. packages: runtimes; ``None`` = those here.
-        ask: also let the runtimes say what they see, in a child process that may take seconds.
+        ask: also let the runtimes say what they see, each in a child process that may take seconds.
     """
     tree = Tree(root, identity or Identity.of_this_process())
     live = root == root.parent
     site = sysconfig.get_path("purelib").lstrip("/") if live else ""
     libraries = find_libraries(tree, packages=site)
-    asked: RuntimeAnswers | None = ask_runtimes() if ask else None
+    here = installed_packages() if packages is None else packages
+    asked: RuntimeAnswers | None = ask_runtimes(here) if ask else None
     return HardwareReport(
         board=_board(tree),
         kernel=tree.text("proc/sys/kernel/osrelease"),
@@ -48,8 +50,9 @@ def probe(
         thermal=find_thermal_sensors(tree),
         libraries=libraries,
         power_mode=power_mode(tree),
-        packages=installed_packages() if packages is None else packages,
+        packages=here,
         asked=asked,
+        image=read_own_image(tree),
     )
 
 

@@ -14,6 +14,8 @@ class Cpu(msgspec.Struct, frozen=True):
 
     ``cores``: physical; ``logical``: what the kernel lists; ``affinity``: what this process may use;
     ``quota``: CPUs that the cgroup allows, ``None`` if unlimited; ``threads``: what follows from both.
+    ``emulated_on``: the processor that the kernel shows where it is of another architecture than ``machine``: then
+    programs run under an emulator, flags are not known and speed says nothing. Empty otherwise.
     """
 
     machine: str
@@ -28,6 +30,7 @@ class Cpu(msgspec.Struct, frozen=True):
     threads: int
     microcode: str
     governor: str
+    emulated_on: str = ""
 
     @property
     def sums(self) -> IntegerSums:
@@ -91,14 +94,25 @@ class EpDevice(msgspec.Struct, frozen=True):
 
 
 class RuntimeAnswers(msgspec.Struct, frozen=True):
-    """The runtimes' own answers. ``failed``: runtime or plugin -> the first line of why it gave none."""
+    """The runtimes' own answers. ``failed``: runtime or plugin provider -> why it gave none, in one line."""
 
     devices: tuple[EpDevice, ...] = ()
     failed: dict[str, str] = {}
 
 
+class OwnImage(msgspec.Struct, frozen=True):
+    """The image of Vigie that this is: ``name`` (``vigie-inference``), release, hardware key (``arm64v8-qnn``)."""
+
+    name: str
+    version: str
+    key: str
+
+
 class HardwareReport(msgspec.Struct, frozen=True):
-    """All of it. ``board``: the maker's name for the machine. ``libraries``: those found, of the ones that matter."""
+    """All of it. ``board``: the maker's name for the machine. ``libraries``: those found, of the ones that matter.
+
+    ``image``: ``None`` outside Vigie's images.
+    """
 
     board: str
     kernel: str
@@ -114,6 +128,7 @@ class HardwareReport(msgspec.Struct, frozen=True):
     power_mode: str
     packages: tuple[Installed, ...] = ()
     asked: RuntimeAnswers | None = None
+    image: OwnImage | None = None
 
     def device(self, *ids: str) -> Device | None:
         """The first usable device of these classes; if none is usable, the first that is present."""
@@ -139,5 +154,7 @@ class HardwareReport(msgspec.Struct, frozen=True):
             usable = "usable" if device.usable else "unusable"
             known = ",".join(f"{key}={device.facts[key]}" for key in sorted(device.facts))
             facts[f"device.{number}"] = f"{device.id} {device.name} {device.driver} {device.node} {usable} {known}"
+        if self.cpu.emulated_on:
+            facts["cpu.emulated_on"] = self.cpu.emulated_on
         facts |= {f"package.{package.name}": package.version for package in self.packages}
         return facts

@@ -35,10 +35,13 @@ def report_lines(report: HardwareReport) -> Iterator[str]:
 def _cpu_lines(report: HardwareReport) -> Iterator[str]:
     cpu = report.cpu
     flags = " ".join(cpu.flags) or "no vector unit that matters"
+    if cpu.emulated_on:
+        flags = f"the processor is {cpu.emulated_on}: speed says nothing"
     yield _line("cpu", f"{cpu.model}, {cpu.cores} cores, {cpu.logical} logical; {flags}")
     quota = "no quota" if cpu.quota is None else f"quota of {cpu.quota:g} CPUs"
     yield _line("", f"{cpu.threads} threads to use: affinity {cpu.affinity}, {quota}")
-    yield _line("", _INTEGERS.get(cpu.integers, f"8-bit dot product ({cpu.integers})"))
+    if not cpu.emulated_on:
+        yield _line("", _INTEGERS.get(cpu.integers, f"8-bit dot product ({cpu.integers})"))
 
 
 def _device_lines(devices: Sequence[Device]) -> Iterator[str]:

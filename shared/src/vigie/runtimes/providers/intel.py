@@ -48,6 +48,7 @@ ROWS = (
         ep="OpenVINO",
         way="direct",
         packages=(Package("openvino", extra="openvino"),),
+        images=("amd64-openvino",),
         devices={
             "CPU": DeviceNeed(),
             "GPU": DeviceNeed(ids=("gpu-intel",), machines=("x86_64",)),

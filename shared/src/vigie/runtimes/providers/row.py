@@ -68,6 +68,7 @@ class Row(msgspec.Struct, frozen=True):
     ``vulkan``: the device is one of Vulkan's adapters, which say whether it is real.
     ``named``: there is no candidate until the configuration names its library; ``own_options``: options with this
     prefix are the library's own, unchecked.
+    ``images``: hardware keys of Vigie's images that hold it; empty: none of its own (``cpu`` is in all of them).
     ``create_options``: what IoT Edge's createOptions must hold beside the image. ``platform``: ``sys.platform``.
     """
 
@@ -100,6 +101,7 @@ class Row(msgspec.Struct, frozen=True):
     vulkan: bool = False
     named: bool = False
     own_options: str = ""
+    images: tuple[str, ...] = ()
     create_options: Mapping[str, object] = {}
     remarks: str = ""
 
