@@ -111,7 +111,9 @@ def test_a_cpu_without_vnni_is_also_measured_with_weights_that_do_not_saturate(t
 
 
 def test_a_qualcomm_board_offers_its_htp_and_gpu(tmp_path: Path) -> None:
-    hardware = report(tmp_path, QUALCOMM | {"usr/lib/libcdsprpc.so": ""}, "aarch64")
+    hardware = report(
+        tmp_path, QUALCOMM | {"usr/lib/libcdsprpc.so": "", "usr/lib/aarch64-linux-gnu/libatomic.so.1": ""}, "aarch64"
+    )
     found, rejected = candidates(
         hardware, card("fp32", "int8-u8s8", "a16w8"), installed=BASE | {"onnxruntime-qnn": "2.7.0"}
     )

@@ -59,9 +59,18 @@ def test_on_its_hardware_an_image_can_do_what_it_is_for(tmp_path: Path) -> None:
     board = JETSON | {f"usr/lib/aarch64-linux-gnu/{name}": "" for name in names}
     (cuda,) = purposes(in_image(tmp_path / "jetson", board, "arm64v8-jetson", "onnxruntime-gpu"))
     assert (cuda.what, cuda.why_not, cuda.remedy) == ("cuda:GPU", "", "")
-    board = QUALCOMM | {"usr/lib/libcdsprpc.so": ""}
+    board = QUALCOMM | {"usr/lib/libcdsprpc.so": "", "usr/lib/aarch64-linux-gnu/libatomic.so.1": ""}
     found = purposes(in_image(tmp_path / "qcom", board, "arm64v8-qnn", "onnxruntime", "onnxruntime-qnn"))
     assert [(one.what, one.why_not) for one in found] == [("qnn-htp:HTP", ""), ("qnn-gpu:GPU", "")]
+
+
+def test_qnn_without_the_compilers_atomics_says_which_library_its_image_lacks(tmp_path: Path) -> None:
+    board = QUALCOMM | {"usr/lib/libcdsprpc.so": ""}
+    found = purposes(in_image(tmp_path, board, "arm64v8-qnn", "onnxruntime", "onnxruntime-qnn"))
+    assert [(one.what, one.why_not) for one in found] == [
+        ("qnn-htp:HTP", "no libatomic.so.1"),
+        ("qnn-gpu:GPU", "no libatomic.so.1"),
+    ]
 
 
 def test_on_other_hardware_it_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
@@ -104,7 +113,7 @@ def test_a_runtime_that_does_not_load_offers_nothing(tmp_path: Path) -> None:
 
 
 def test_a_plugin_that_does_not_load_takes_only_its_own_candidates(tmp_path: Path) -> None:
-    board = QUALCOMM | {"usr/lib/libcdsprpc.so": ""}
+    board = QUALCOMM | {"usr/lib/libcdsprpc.so": "", "usr/lib/aarch64-linux-gnu/libatomic.so.1": ""}
     report = in_image(tmp_path, board, "arm64v8-qnn", "onnxruntime", "onnxruntime-qnn")
     seen = (EpDevice("onnxruntime", "CPUExecutionProvider", "", ""),)
     asked = RuntimeAnswers(seen, {"QNNExecutionProvider": "libQnnHtp.so: cannot open"})

@@ -207,7 +207,7 @@ IMAGES: tuple[Image, ...] = (
     _accelerated("amd64-cuda", "cuda", _CUDA, replaces=True),
     _accelerated("amd64-tensorrt", "cuda", _CUDA, replaces=True, vendor=_TENSORRT),
     _accelerated("arm64v8-jetson", "cuda", _CUDA, replaces=True),
-    _accelerated("arm64v8-qnn", "qnn", _QNN, extra="qnn"),
+    _accelerated("arm64v8-qnn", "qnn", _QNN, extra="qnn", debian=("libatomic1",)),
     *(_hub(key) for key in ARCHITECTURES),
 )
 

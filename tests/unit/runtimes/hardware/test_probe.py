@@ -72,8 +72,10 @@ def test_a_qualcomm_board(tmp_path: Path) -> None:
     assert htp.facts == {"soc_id": "498", "machine": "QCS6490", "family": "Snapdragon"}
     assert (htp.usable, htp.why_not) == (False, "no libcdsprpc.so")
     assert (gpu.id, gpu.usable) == ("gpu-qualcomm", True)
-    with_library = lay_out(tmp_path, {"usr/lib/libcdsprpc.so.1": ""})
-    assert probe(with_library, machine="aarch64", identity=ROOT_USER, packages=()).devices[0].usable
+    numbered = probed(tmp_path, {"usr/lib/libcdsprpc.so.1": ""}, "aarch64").devices[0]
+    assert numbered.why_not == "libcdsprpc.so.1 is there, but not by the name libcdsprpc.so"
+    assert numbered.remedy == "bind it as libcdsprpc.so (createOptions: Binds)"
+    assert probed(tmp_path, {"usr/lib/libcdsprpc.so": ""}, "aarch64").devices[0].usable
 
 
 def test_a_raspberry_pi_in_a_container_of_cgroup_v1(tmp_path: Path) -> None:

@@ -102,9 +102,12 @@ def _qualcomm(tree: Tree, libraries: dict[str, str]) -> Iterator[Device]:
         return
     facts = {name: value for name, value in soc.items() if value}
     node = nodes[0] if nodes else "dev/fastrpc-cdsp"
-    missing = _missing(
-        libraries, "libcdsprpc.so|libcdsprpc.so.1", "the vendor's libcdsprpc, mounted into the container"
-    )
+    missing = _missing(libraries, "libcdsprpc.so", "the vendor's libcdsprpc, mounted into the container")
+    if missing[0] and "libcdsprpc.so.1" in libraries:  # QNN's stubs load it by its name without a number
+        missing = (
+            "libcdsprpc.so.1 is there, but not by the name libcdsprpc.so",
+            "bind it as libcdsprpc.so (createOptions: Binds)",
+        )
     if not list(tree.glob("dev/dma_heap/system")):
         missing = (
             missing if missing[0] else ("no /dev/dma_heap/system", "pass /dev/dma_heap/system (createOptions: Devices)")

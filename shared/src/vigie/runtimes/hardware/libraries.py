@@ -43,6 +43,7 @@ WANTED = (
     "libze_intel_vpu.so.1",
     "libcdsprpc.so",
     "libcdsprpc.so.1",
+    "libatomic.so.1",
     "libmigraphx_c.so.3",
     "libmigraphx_c.so",
     "libxrt_coreutil.so.2",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from vigie.runtimes.providers.row import DeviceNeed, Option, Package, Row, choice, integer, switch
 
 _PACKAGES = (Package("onnxruntime-qnn", extra="qnn"),)
+# Read from the ARM64 wheel's libraries (DT_NEEDED): the stubs load libcdsprpc by this very name, and libQnnSystem the
+# compiler's libatomic, which Debian's small base lacks.
+_SYSTEM = "libatomic.so.1"
 _MODES = (
     "burst",
     "balanced",
@@ -23,7 +26,7 @@ _NODES = {
             {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"}
             for path in ("/dev/fastrpc-cdsp", "/dev/dma_heap/system", "/dev/kgsl-3d0")
         ],
-        "Binds": ["/usr/lib/libcdsprpc.so.1:/usr/lib/libcdsprpc.so.1:ro"],
+        "Binds": ["/usr/lib/libcdsprpc.so:/usr/lib/libcdsprpc.so:ro"],
     }
 }
 _SHARED = {
@@ -48,9 +51,10 @@ ROWS = (
         packages=_PACKAGES,
         images=("arm64v8-qnn",),
         devices={"HTP": DeviceNeed(ids=("dsp-qualcomm",), machines=("aarch64",), emulated_on=("x86_64",))},
-        libraries=("libcdsprpc.so|libcdsprpc.so.1",),
+        libraries=("libcdsprpc.so", _SYSTEM),
         from_plugin={"backend_path": "get_qnn_htp_path"},
-        # ONNX Runtime's discovery on Linux knows no Hexagon: the plugin then shows the CPU, and backend_path decides.
+        # ONNX Runtime's discovery on Linux knows no Hexagon. On ARM64 the plugin shows an NPU where there is a node
+        # /dev/fastrpc-cdsp*, on x86-64 the CPU; backend_path decides.
         device_type={"HTP": "NPU|CPU"},
         precisions=("a16w8", "int8", "fp16"),
         unsuited={"fp32": "the HTP computes in integers or fp16"},
@@ -89,6 +93,7 @@ ROWS = (
         packages=_PACKAGES,
         images=("arm64v8-qnn",),
         devices={"GPU": DeviceNeed(ids=("gpu-qualcomm",), machines=("aarch64",))},
+        libraries=(_SYSTEM,),
         from_plugin={"backend_path": "get_qnn_gpu_path"},
         device_type={"GPU": "GPU|CPU"},
         precisions=("fp16", "fp32"),
