@@ -1,6 +1,6 @@
 """Programs for ARM64 under QEMU's user emulation.
 
-QEMU 7.2 passes the host's /proc/cpuinfo on, which describes an x86-64 processor. ONNX Runtime from 1.28 on (pytorch's
+QEMU 7.2 passes the host's /proc/cpuinfo on, which describes an x86-64 processor. ONNX Runtime above 1.27 (pytorch's
 cpuinfo in it) then counts no L2 cache while /sys shows one for each core, and writes through a null pointer when its
 library is loaded (pytorch/cpuinfo pull request 398). An ARM file bound over it is what a real ARM machine shows.
 """

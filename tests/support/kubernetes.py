@@ -52,9 +52,13 @@ class ContainerPort(Strict):
     container_port: Port
 
 
+# Kubernetes takes any name that a domain qualifies; these are what a node really has.
+ResourceName = Annotated[str, Meta(pattern="^(cpu|memory|ephemeral-storage|nvidia[.]com/gpu)$")]
+
+
 class Resources(Strict):
-    requests: dict[str, Quantity]
-    limits: dict[str, Quantity]
+    requests: dict[ResourceName, Quantity]
+    limits: dict[ResourceName, Quantity]
 
 
 class Capabilities(Strict):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +73,46 @@ def test_a_mistake_in_a_manifest_is_found(old: str, new: str, said: str) -> None
     assert old in text
     with pytest.raises(msgspec.ValidationError, match=said):
         objects(text.replace(old, new))
+
+
+def places(node: object, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of each key below ``node``."""
+    steps = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, below in steps:
+        if isinstance(node, dict):
+            yield (*at, key)
+        yield from places(below, (*at, key))
+
+
+def changed(node: Any, place: tuple[Any, ...], change: Callable[[dict[str, Any], str], None]) -> Any:
+    copy = deepcopy(node)
+    holder = copy
+    for key in place[:-1]:
+        holder = holder[key]
+    change(holder, place[-1])
+    return copy
+
+
+def misspell(holder: dict[str, Any], key: str) -> None:
+    holder[f"{key}X"] = holder.pop(key)
+
+
+def of_another_type(holder: dict[str, Any], key: str) -> None:
+    holder[key] = [[1]]
+
+
+@EACH
+@pytest.mark.parametrize("change", [misspell, of_another_type], ids=["misspelt", "of another type"])
+def test_each_field_is_checked(file: Path, change: Callable[[dict[str, Any], str], None]) -> None:
+    missed = []
+    for one in yaml.safe_load_all(file.read_text()):
+        for place in places(one):
+            of_a_label = place[-2:-1] in {("labels",), ("matchLabels",), ("selector",)} and place[-1] != "matchLabels"
+            if place == ("kind",) or (change is misspell and of_a_label):  # a label may have any name
+                continue
+            try:
+                msgspec.convert(changed(one, place, change), KINDS[one["kind"]])
+                missed.append(place)
+            except msgspec.ValidationError:
+                continue
+    assert missed == []
