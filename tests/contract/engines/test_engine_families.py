@@ -140,7 +140,7 @@ def test_openvino_runs_int8_in_integers(bundle: Bundle, reference: ReferencePair
 
 @needs("openvino")
 def test_a_device_that_openvino_does_not_see_is_an_error_and_never_the_cpu(bundle: Bundle) -> None:
-    with pytest.raises(ProviderError, match=r"OpenVINO sees no NPU here \(it sees: CPU.*\); see: ./vigie doctor"):
+    with pytest.raises(ProviderError, match=r"OpenVINO sees no NPU here \(it sees: CPU.*\); see: ./vigie doctor, or "):
         open_engine(bundle, Candidate("openvino", "openvino", "NPU", "fp32", 1))
     with pytest.raises(ProviderError, match=r"openvino has no device 'AUTO'; it has CPU, GPU, NPU"):
         open_engine(bundle, Candidate("openvino", "openvino", "AUTO", "fp32", 1))

@@ -288,7 +288,8 @@ def test_a_requirement_that_nothing_here_has_sends_to_the_doctor_and_a_long_stor
     wanted = Objective(require=Selection(providers=("qnn-htp",)))
     assert choose([], wanted).unmet == (
         f"required {wanted.require.in_words()}, and it cannot serve: "
-        "no candidate has it; see './vigie doctor' for what this machine offers"
+        "no candidate has it; see: ./vigie doctor, or in a container: "
+        "python -m vigie.runtimes.doctor"
     )
     story = measured(NPU, failure=Failure("refused", "x" * 900))
     before = f"required {wanted.require.in_words()}, and it cannot serve: "

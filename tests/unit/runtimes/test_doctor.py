@@ -17,6 +17,7 @@ from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.doctor import diagnose, diagnosis_lines
 from vigie.runtimes.hardware import Identity, Installed, probe
 from vigie.runtimes.measuring.measurement import Failure, Measured, ProcessTrial
+from vigie.runtimes.remedy import SEE_DOCTOR
 from vigie_devkit import cli
 
 SHIPPED = ROOT / "shared/models/conveyor-parts"
@@ -70,6 +71,14 @@ def test_a_bundle_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixtur
     assert "is neither a bundle folder nor one of these names" in capsys.readouterr().err
     assert doctor.main([str(tmp_path / "none")]) == 3
     assert "is not a folder here" in capsys.readouterr().err
+
+
+def test_whoever_is_sent_to_the_doctor_is_told_how_to_reach_it_on_a_device_too() -> None:
+    """A device has no ./vigie: what a module reports there must not name it alone."""
+    sources = [path for folder in ("shared/src", "modules") for path in (ROOT / folder).rglob("*.py")]
+    naming = {path.name for path in sources if "vigie doctor" in path.read_text(encoding="utf-8")}
+    assert naming == {"doctor.py", "remedy.py"}
+    assert "python -m vigie.runtimes.doctor" in SEE_DOCTOR
 
 
 def test_inside_a_container_it_needs_no_dev_kit(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.engines.opening import is_safe
 from vigie.runtimes.measuring.measure import MeasurePlan, measure_all
+from vigie.runtimes.remedy import SEE_DOCTOR
 
 # Enough to tell candidates apart that differ by more than a tenth; the module takes its time for the rest.
 _PLAN = MeasurePlan(processes=3, nice=0)
@@ -68,7 +69,7 @@ def pick(
         lacking = (
             "; ".join(f"{one.candidate}: {one.reason}" for one in here.not_here(objective)) or "nothing here has it"
         )
-        raise ProviderError(name, f"required {objective.require.in_words()}: {lacking[:400]}", "see './vigie doctor'")
+        raise ProviderError(name, f"required {objective.require.in_words()}: {lacking[:400]}", SEE_DOCTOR)
     if entry is None and measure:
         found = measure_all(bundle, allowed, _PLAN, before=lambda _now: True)
         if found is not None:

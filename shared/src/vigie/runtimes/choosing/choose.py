@@ -10,6 +10,7 @@ import msgspec
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.measuring.measurement import Figures, Measured, ProcessTrial, figures
+from vigie.runtimes.remedy import SEE_DOCTOR
 
 # Closer than this is a tie whatever the noise: nobody notices it, and it turns with the next measurement.
 TIE_SHARE = 0.03
@@ -221,5 +222,5 @@ def _unmet(objective: Objective, near: Sequence[Rejection]) -> str:
     why = "; ".join(
         dict.fromkeys(f"{one.candidate}: {one.reason}" + (f" ({one.remedy})" if one.remedy else "") for one in near)
     )
-    told = why[:600] or "no candidate has it; see './vigie doctor' for what this machine offers"
+    told = why[:600] or f"no candidate has it; {SEE_DOCTOR}"
     return f"required {objective.require.in_words()}, and it cannot serve: {told}"

@@ -17,6 +17,7 @@ from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engines.engine import EngineSettings
 from vigie.runtimes.hardware.vulkan_adapters import use_real_ones_only
 from vigie.runtimes.providers import TABLE, Row, check_options
+from vigie.runtimes.remedy import SEE_DOCTOR
 from vigie.runtimes.runtime_libraries import first_line, load_from_packages, plugin_devices, unloadable
 
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
@@ -130,7 +131,7 @@ def open_session(runtime: ModuleType, plan: SessionPlan, *, profile: Path | None
     session.vigie_keeps = kept  # ONNX Runtime reads external data where they are, and does not own them
     first = session.get_providers()[0]
     if first != plan.row.ep:
-        raise ProviderError(plan.model, f"{plan.row.ep} was asked for, {first} would run", "see: ./vigie doctor")
+        raise ProviderError(plan.model, f"{plan.row.ep} was asked for, {first} would run", SEE_DOCTOR)
     return session
 
 
@@ -205,7 +206,7 @@ def _find_devices(runtime: ModuleType, model: str, row: Row, device: str) -> tup
     matching = [item for kind in wanted.split("|") for item in found if str(item.device.type).endswith(f".{kind}")]
     if not matching:
         seen = ", ".join(str(item.device.type).rpartition(".")[2] for item in found) or "none"
-        raise ProviderError(model, f"{row.ep} sees no {wanted} here (it sees: {seen})", "see: ./vigie doctor")
+        raise ProviderError(model, f"{row.ep} sees no {wanted} here (it sees: {seen})", SEE_DOCTOR)
     return (matching[0],)
 
 

@@ -16,11 +16,9 @@ from vigie.runtimes.engines.onnxruntime_session import find_row
 from vigie.runtimes.engines.openvino_proof import executed_layers, judge_layers
 from vigie.runtimes.proof import Proof
 from vigie.runtimes.providers import Row, check_options
+from vigie.runtimes.remedy import SEE_DOCTOR
 from vigie.runtimes.runtime_libraries import import_openvino
 from vigie.runtimes.signature import Port, check_signature, check_tensor
-
-# AUTO, HETERO and MULTI start or end on the CPU without saying so; a device has a number at most.
-_NO_REMEDY = "see: ./vigie doctor"
 
 
 class OpenVinoEngine:
@@ -97,9 +95,10 @@ def open_openvino(bundle: Bundle, candidate: Candidate, settings: EngineSettings
     except ImportError as error:
         raise ProviderError(model, "openvino is not installed here", "install openvino (vigie[openvino])") from error
     core = openvino.Core()
+    # AUTO, HETERO and MULTI start or end on the CPU without saying so; a device has a number at most.
     if not any(name == candidate.device or name.startswith(f"{candidate.device}.") for name in core.available_devices):
         seen = ", ".join(core.available_devices) or "none"
-        raise ProviderError(model, f"OpenVINO sees no {candidate.device} here (it sees: {seen})", _NO_REMEDY)
+        raise ProviderError(model, f"OpenVINO sees no {candidate.device} here (it sees: {seen})", SEE_DOCTOR)
     content = variant.read()
     if content.external:
         raise EngineError(

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from vigie.runtimes.proof import Proof
+from vigie.runtimes.remedy import SEE_DOCTOR
 
 # No work of their own: constants, ends of the graph, and views.
 _NO_WORK = {"Const", "Input", "Output", "Parameter", "Result"}
@@ -59,9 +60,7 @@ def judge_layers(
     replace = msgspec.structs.replace
     if not all(name == device or name.startswith(f"{device}.") for name in ran_on) or not ran_on:
         where = ", ".join(ran_on) or "nowhere"
-        return replace(
-            proof, verdict="none", reason=f"{device} was asked for, it runs on {where}", remedy="see ./vigie doctor"
-        )
+        return replace(proof, verdict="none", reason=f"{device} was asked for, it runs on {where}", remedy=SEE_DOCTOR)
     if not layers:
         return replace(proof, reason=f"{proof.reason}; this device does not tell its layers")
     numbers = ", ".join(f"{count} in {name}" for name, count in proof.precisions.items())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from vigie.runtimes.engines.onnxruntime_proof import Profile
 from vigie.runtimes.proof import Proof, Verdict
+from vigie.runtimes.remedy import SEE_DOCTOR
 
 CPU = "CPUExecutionProvider"
 # QNN leaves one Q or DQ at each edge of the graph to the CPU by default: well below this.
@@ -41,7 +42,7 @@ def _verdict(
 ) -> tuple[Verdict, str, str]:
     ran = set(assigned) or set(profile.time_us if profile else ())
     if provider not in ran:
-        return "none", f"no node ran on {provider}", "see ./vigie doctor for what it lacks, or use another variant"
+        return "none", f"no node ran on {provider}", f"use another variant; {SEE_DOCTOR}"
     if provider != CPU:
         left = _left_to_cpu(assigned, profile, emulated=emulated)
         if left:
