@@ -144,3 +144,30 @@ def test_desired_properties_of_a_device_are_counted_as_if_the_manifest_set_them(
     found = lint(TEMPLATE, Assumptions(twins={"camera": {"cameras": cameras}}))
     assert {one.rule for one in found} >= {"frames-too-small", "disk-need"}
     assert "twin-of-the-operator" not in {one.rule for one in found}
+
+
+def test_numbers_without_end_are_findings_and_no_crash() -> None:
+    digits = "9" * 5000
+    draft = Draft()
+    draft.host("sync")["PortBindings"] = {f"{digits}/tcp": [{"HostIp": "127.0.0.1", "HostPort": digits}]}
+    draft.settings("sync")["image"] = f"r.example.com/vigie-sync:{digits}.0.0-amd64"
+    assert [one.rule for one in found_in(draft)][-2:] == ["options-port-form"] * 2
+
+
+@pytest.mark.parametrize(
+    ("binding", "page", "found"),
+    [
+        ({"HostPort": "8710"}, {}, True),
+        ({"HostIp": "0.0.0.0", "HostPort": "443"}, {}, True),
+        ({"HostIp": "192.168.10.4", "HostPort": "8710"}, {}, False),
+        ({"HostPort": "8710"}, {"VIGIE_PAGE_TLS": "/run/secrets/page.pem,/run/secrets/page.key"}, False),
+        ({"HostPort": "8710"}, {"VIGIE_PAGE": "0.0.0.0:9000"}, False),
+    ],
+    ids=["no address", "every address", "one network", "encrypted", "another port"],
+)
+def test_the_page_is_for_one_network_or_encrypted(binding: dict[str, str], page: dict[str, str], found: bool) -> None:
+    draft = Draft()
+    draft.host("viewer")["PortBindings"] = {"8710/tcp": [binding]}
+    draft.modules["viewer"]["env"] |= {name: {"value": value} for name, value in page.items()}
+    rules = [one.rule for one in found_in(draft)]
+    assert ("page-on-every-address" in rules) is found

@@ -15,7 +15,7 @@ from vigie_devkit.manifest.placeholders import MODULES, PLACEHOLDER
 
 _LAPTOP = re.compile(r"(?:/home/|/Users/|/root/|/tmp/|/private/|/mnt/[a-z]/|[A-Za-z]:[\\\\/]|~|\.)")
 _MODELS = PurePosixPath("/models")
-_RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?![\d.])")
+_RELEASE = re.compile(r"v?([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})(?![0-9.])")
 # A tag's end that names hardware; any other word there may be a team's own.
 _PLATFORM = re.compile(
     r"-((?:amd64|arm64v8|arm32v7)-(?:cuda|tensorrt|jetson|openvino|qnn|webgpu|litert|grpc|gpu|npu|nvidia|intel|rocm|migraphx|"

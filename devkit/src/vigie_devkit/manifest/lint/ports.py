@@ -14,8 +14,8 @@ from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
 
-_PORT = re.compile(r"(\d+)(?:/(tcp|udp|sctp)?)?", re.IGNORECASE)
-_HOST_PORT = re.compile(r"(\d+)(?:-(\d+))?(?:/(?:tcp|udp|sctp))?", re.IGNORECASE)
+_PORT = re.compile(r"([0-9]{1,5})(?:/(tcp|udp|sctp)?)?", re.IGNORECASE)
+_HOST_PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(?:tcp|udp|sctp))?", re.IGNORECASE)
 _EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is looked for, not listened on
 _PAGE = "8710"  # where the page is without VIGIE_PAGE
 
