@@ -21,6 +21,7 @@ from onnx import numpy_helper
 
 from vigie.errors import QuantizationError
 from vigie.models import Bundle
+from vigie_devkit.quantize.pixel_blocks import BLOCK_NODE
 
 VERSION = "0.6.1"
 _BITS = {"int8": 8, "uint8": 8, "int16": 16, "uint16": 16}
@@ -36,20 +37,33 @@ class Written:
 
 
 def write_encodings(bundle: Bundle, variant_name: str | None, file: Path) -> Written:
-    """Write the encodings of a variant; None: the first whose integers are written as QDQ.
+    """Write the encodings of a variant; None: the first that is QDQ over the float graph's own filters.
 
-    Raises: BundleError: no such variant. QuantizationError: it has no QDQ pairs, or the file is there already.
+    Raises: BundleError: no such variant. QuantizationError: it has no QDQ pairs, its first filters are other ones than
+        the float graph's, or the file is there already.
     """
     card = bundle.card
+    graphs = {
+        name: onnx.load_model_from_string(bundle.variant(name).read().graph)
+        for name, one in card.variants.items()
+        if one.form == "qdq" and variant_name in {None, name}
+    }
     qdq = [name for name, one in card.variants.items() if one.form == "qdq"]
-    name = variant_name or next(iter(qdq), next(iter(card.variants)))
-    variant = bundle.variant(name)
+    name = variant_name or next((name for name in qdq if not _in_blocks(graphs[name])), next(iter(card.variants)))
+    bundle.variant(name)
     if name not in qdq:
         known = ", ".join(qdq) or "none"
         raise QuantizationError(name, f"has no QDQ pairs, so no scales to write; variants that have: {known}")
+    if _in_blocks(graphs[name]):
+        others = ", ".join(other for other in qdq if other != name) or "none"
+        raise QuantizationError(
+            name,
+            "its first layers read blocks of pixels, so its weights' scales do not fit the float graph's filters; "
+            f"other variants: {others}",
+        )
     if file.exists():
         raise QuantizationError(str(file), "already exists; remove it, or name another file")
-    written = encodings_of(onnx.load_model_from_string(variant.read().graph))
+    written = encodings_of(graphs[name])
     file.write_text(json.dumps(written.tree, indent=1) + "\n", encoding="utf-8")
     return written
 
@@ -77,6 +91,10 @@ def encodings_of(model: onnx.ModelProto) -> Written:
         "quantizer_args": {},
     }
     return Written(tree, tuple(left_out))
+
+
+def _in_blocks(model: onnx.ModelProto) -> bool:
+    return any(node.name == BLOCK_NODE for node in model.graph.node)
 
 
 def _pair(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> tuple[str, bool]:

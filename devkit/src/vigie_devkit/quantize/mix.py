@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vigie_devkit.quantize.clipping import Method
+from vigie_devkit.quantize.pixel_blocks import BLOCK_NODE, in_blocks
 from vigie_devkit.quantize.pixels import fold_pixels
 from vigie_devkit.quantize.qdq import file_bytes, write_qdq
 from vigie_devkit.quantize.recipes import Recipe
@@ -12,7 +13,13 @@ from vigie_devkit.quantize.workbench import Workbench
 
 
 def mix_bytes(bench: Workbench, recipe: Recipe, method: Method, mix: Sequence[str]) -> bytes:
-    """The ONNX file in which the layers ``mix`` are float and all others integers."""
-    model = write_qdq(bench.network, recipe, bench.ranges(method), bench.kept(mix), overrides=bench.overrides)
+    """The ONNX file in which the layers ``mix`` are float and all others integers.
+
+    Scales of another tool are of the filters as they are, so those stay; signed activations are no bytes of a picture.
+    """
+    kept = bench.kept(mix)
+    plain = bench.overrides is not None or recipe.activations != "u8"
+    network = bench.network if plain else in_blocks(bench.network, kept)
+    model = write_qdq(network, recipe, bench.ranges(method), {*kept, BLOCK_NODE}, overrides=bench.overrides)
     fold_pixels(model)
     return file_bytes(model)
