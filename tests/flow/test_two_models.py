@@ -16,6 +16,7 @@ from support.checkout import ROOT
 from support.file_server import Behaviour, serve
 from support.product import Home, Running
 from support.releases import archive
+from vigie.models import load_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -50,9 +51,10 @@ def _ways(items: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
 @pytest.mark.timeout(1500)
 def test_each_camera_has_its_model_and_one_frame_has_two_and_a_kill_changes_nothing(tmp_path: Path) -> None:
     second, third = (archive(SHIPPED, tmp_path / one, one) for one in ("2", "3"))
+    shipped = f"conveyor-parts-{load_bundle(SHIPPED).card.version}"
     home = Home(tmp_path / "home")
     wanted = {
-        ("conveyor", "conveyor-parts-1", ""), ("conveyor", "conveyor-parts-3", "again"),
+        ("conveyor", shipped, ""), ("conveyor", "conveyor-parts-3", "again"),
         ("conveyor-2", "conveyor-parts-2", ""), ("conveyor-2", "conveyor-parts-3", "again"),
     }  # fmt: skip
     with (
