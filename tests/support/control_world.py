@@ -17,30 +17,7 @@ from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.engines.opening import is_safe
 from vigie.runtimes.measuring.measurement import Failure, Measured, ProcessTrial
 from vigie_inference.config import InferenceConfig
-from vigie_inference.control.effects import (
-    Decide,
-    Effect,
-    ForgetMeasurements,
-    Forgive,
-    LookAt,
-    MeasureAll,
-    OpenEngine,
-    Prepare,
-    TellReady,
-    TryAgain,
-    WriteFailure,
-)
-from vigie_inference.control.events import (
-    AllMeasured,
-    EngineFailed,
-    EngineOpened,
-    Event,
-    LookedAt,
-    Opening,
-    Prepared,
-    Reconsider,
-    TriedAgain,
-)
+from vigie_inference.control import effects, events
 from vigie_inference.control.rules import step
 from vigie_inference.control.state import Control, InForce, Sight, Wish
 from vigie_inference.serving import LoadedBundle, ServingModel
@@ -52,7 +29,7 @@ NPU = Candidate("onnxruntime", "qnn-htp", "HTP", "a16w8", 1)
 ALL = (CPU, CPU_2, GPU, NPU)
 HERE = Here(ALL)
 
-Step = Callable[[Control, Event, Sight], tuple[Control, list[Effect]]]
+Step = Callable[[Control, events.Event, Sight], tuple[Control, list[effects.Effect]]]
 
 
 def a_bundle() -> LoadedBundle:
@@ -96,8 +73,8 @@ class World:
         self.troubles: dict[str, Trouble] = {}
         self.measured: dict[str, Measured] = {}
         self.on_disk = False
-        self.under_way: list[MeasureAll | TryAgain | Prepare] = []
-        self.told: list[Effect] = []
+        self.under_way: list[effects.MeasureAll | effects.TryAgain | effects.Prepare] = []
+        self.told: list[effects.Effect] = []
         self.ready = ""
         self.prepares = False
         self.queueing = self.saving = False
@@ -111,11 +88,11 @@ class World:
             self.now_s, self.now_s, self.in_force, self.queueing, self.saving, hung=False, troubles=dict(self.troubles)
         )
 
-    def feed(self, event: Event) -> None:
+    def feed(self, event: events.Event) -> None:
         todo = deque([event])
         while todo:
-            self.state, effects = self.rules(self.state, todo.popleft(), self.sight())
-            for effect in effects:
+            self.state, then = self.rules(self.state, todo.popleft(), self.sight())
+            for effect in then:
                 self.told.append(effect)
                 answer = self.perform(effect)
                 if answer is not None:
@@ -124,67 +101,67 @@ class World:
     def fail(self, kind: str = "engine-hung") -> None:
         """The serving engine fails on a frame."""
         assert self.in_force is not None
-        self.feed(EngineFailed(self.in_force.model, self.in_force.candidate, "it hung", kind))
+        self.feed(events.EngineFailed(self.in_force.model, self.in_force.candidate, "it hung", kind))
 
     def finish(self) -> None:
         """What is under way ends; work for a wish that is gone was given up."""
         effect = self.under_way.pop()
         match effect:
-            case MeasureAll(wish, candidates, _):
+            case effects.MeasureAll(wish, candidates, _):
                 decision = None
                 if wish is self.state.wish:
                     self.measured |= {one.key: self._measure(one) for one in candidates}
                     self.on_disk = True
                     decision = CachedDecision("here", "model", "now", tuple(self.measured.values()))
-                self.feed(AllMeasured(wish, candidates, decision))
-            case TryAgain(wish, candidate):
+                self.feed(events.AllMeasured(wish, candidates, decision))
+            case effects.TryAgain(wish, candidate):
                 found = self._measure(candidate)
                 if wish is self.state.wish and found.failure is not None:
                     self.measured[candidate.key] = found
-                self.feed(TriedAgain(wish, candidate, found))
-            case Prepare():
-                self.feed(Prepared())
+                self.feed(events.TriedAgain(wish, candidate, found))
+            case effects.Prepare():
+                self.feed(events.Prepared())
 
-    def perform(self, effect: Effect) -> Event | None:
+    def perform(self, effect: effects.Effect) -> events.Event | None:
         match effect:
-            case LookAt(wish):
+            case effects.LookAt(wish):
                 known = tuple(self.measured.values())
                 decision = CachedDecision("here", "model", "now", known) if self.on_disk else None
-                return LookedAt(wish, HERE, "here", decision)
-            case MeasureAll() | TryAgain():
+                return events.LookedAt(wish, HERE, "here", decision)
+            case effects.MeasureAll() | effects.TryAgain():
                 self.under_way.append(effect)
-            case Prepare() if self.prepares:
+            case effects.Prepare() if self.prepares:
                 self.under_way.append(effect)
-            case Prepare():
-                return Prepared()
-            case OpenEngine():
+            case effects.Prepare():
+                return events.Prepared()
+            case effects.OpenEngine():
                 return self._open(effect)
-            case Decide():
-                return Reconsider()
+            case effects.Decide():
+                return events.Reconsider()
             case _:
                 self._note(effect)
         return None
 
-    def _note(self, effect: Effect) -> None:
+    def _note(self, effect: effects.Effect) -> None:
         match effect:
-            case WriteFailure(candidate, reason, kind):
+            case effects.WriteFailure(candidate, reason, kind):
                 before = self.troubles.get(candidate.key)
                 failures = 1 if before is None else before.failures + 1
                 self.troubles[candidate.key] = Trouble(failures, reason, self.now_s + pause_s(failures), kind)
-            case Forgive(key):
+            case effects.Forgive(key):
                 self.troubles.pop(key, None)
-            case ForgetMeasurements():
+            case effects.ForgetMeasurements():
                 self.measured, self.on_disk = {}, False
-            case TellReady(why):
+            case effects.TellReady(why):
                 self.ready = why
 
     def _measure(self, candidate: Candidate) -> Measured:
         return no_figures(candidate) if candidate.key in self.broken else figures(candidate, self.ms[candidate.key])
 
-    def _open(self, effect: OpenEngine) -> EngineOpened:
+    def _open(self, effect: effects.OpenEngine) -> events.EngineOpened:
         if self.in_force is None or self.in_force.loaded is not effect.wish.loaded:
-            return EngineOpened(effect.wish, effect.candidate, Opening.LOST)
+            return events.EngineOpened(effect.wish, effect.candidate, events.Opening.LOST)
         if effect.candidate.key in self.broken:
-            return EngineOpened(effect.wish, effect.candidate, Opening.REFUSED, "no driver", "provider")
+            return events.EngineOpened(effect.wish, effect.candidate, events.Opening.REFUSED, "no driver", "provider")
         self.in_force = InForce(a_model(), self.loaded, effect.candidate, not is_safe(effect.candidate))
-        return EngineOpened(effect.wish, effect.candidate, Opening.SERVES)
+        return events.EngineOpened(effect.wish, effect.candidate, events.Opening.SERVES)

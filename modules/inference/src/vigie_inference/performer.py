@@ -13,35 +13,7 @@ from vigie.runtimes.choosing.decision_cache import DecisionCache
 from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.measuring.measure import MeasureProgress
 from vigie_inference.canary import Canary
-from vigie_inference.control.effects import (
-    CheckAnswers,
-    Decide,
-    Effect,
-    ForgetMeasurements,
-    Forgive,
-    Log,
-    LookAt,
-    MeasureAll,
-    OpenEngine,
-    Prepare,
-    Survived,
-    TellDecision,
-    TellMeasuring,
-    TellNothing,
-    TellReady,
-    TellServing,
-    TellTrouble,
-    TryAgain,
-    WriteFailure,
-)
-from vigie_inference.control.events import (
-    AllMeasured,
-    Event,
-    LookedAt,
-    Prepared,
-    Reconsider,
-    TriedAgain,
-)
+from vigie_inference.control import effects, events
 from vigie_inference.control.state import Control, InForce, Sight, Wish
 from vigie_inference.engines import Engines
 from vigie_inference.load import Load
@@ -99,39 +71,39 @@ class Performer:
         )
 
     def perform(  # noqa: PLR0911 - one answer per effect
-        self, effect: Effect, state: Control, given_up: GivenUp
-    ) -> Event | None:
+        self, effect: effects.Effect, state: Control, given_up: GivenUp
+    ) -> events.Event | None:
         """Returns: the answer of an effect that has one."""
         match effect:
-            case LookAt(wish):
+            case effects.LookAt(wish):
                 return self._look(wish)
-            case MeasureAll():
+            case effects.MeasureAll():
                 return self._measure(effect, given_up)
-            case OpenEngine(wish, candidate, known):
+            case effects.OpenEngine(wish, candidate, known):
                 return self._switching.open(wish, candidate, known)
-            case TryAgain(wish, candidate):
+            case effects.TryAgain(wish, candidate):
                 bundle = wish.loaded.bundle
-                return TriedAgain(
+                return events.TriedAgain(
                     wish, candidate, self._measuring.works_again(bundle, candidate, lambda: given_up(wish))
                 )
-            case Prepare():
+            case effects.Prepare():
                 self.preparing.attend(lambda: given_up(state.wish))
-                return Prepared()
-            case Decide():
-                return Reconsider()
+                return events.Prepared()
+            case effects.Decide():
+                return events.Reconsider()
             case _:
                 self._write(effect)
                 self._tell(effect, state)
                 return None
 
-    def _look(self, wish: Wish) -> LookedAt:
+    def _look(self, wish: Wish) -> events.LookedAt:
         here = self.looking.at(wish.loaded, wish.config, wish.objective)
         mark = fingerprint(wish.loaded.bundle, here.facts)
         entry = self.cache.load(mark)
         # What is not complete lies on the disk all the same: measuring goes on from there.
-        return LookedAt(wish, here, mark, entry if entry is not None and entry.complete else None)
+        return events.LookedAt(wish, here, mark, entry if entry is not None and entry.complete else None)
 
-    def _measure(self, effect: MeasureAll, given_up: GivenUp) -> AllMeasured:
+    def _measure(self, effect: effects.MeasureAll, given_up: GivenUp) -> events.AllMeasured:
         wish = effect.wish
 
         def progressed(now: MeasureProgress) -> None:
@@ -145,40 +117,40 @@ class Performer:
             progress=progressed,
             stop=lambda: given_up(wish),
         )
-        return AllMeasured(wish, effect.candidates, decision)
+        return events.AllMeasured(wish, effect.candidates, decision)
 
-    def _write(self, effect: Effect) -> None:
+    def _write(self, effect: effects.Effect) -> None:
         match effect:
-            case WriteFailure(candidate, reason, kind):
+            case effects.WriteFailure(candidate, reason, kind):
                 self._switching.failed(candidate, reason, kind)
-            case Forgive(key):
+            case effects.Forgive(key):
                 self.breaker.forgive(key)
-            case Survived():
+            case effects.Survived():
                 self.breaker.settled()
-            case ForgetMeasurements(mark):
+            case effects.ForgetMeasurements(mark):
                 self.cache.forget(mark)
-            case CheckAnswers(minutes):
+            case effects.CheckAnswers(minutes):
                 self._canary.look(minutes)
 
-    def _tell(self, effect: Effect, state: Control) -> None:
+    def _tell(self, effect: effects.Effect, state: Control) -> None:
         health = self._service.health
         match effect:
-            case TellReady(""):
+            case effects.TellReady(""):
                 health.ready("inference.runtime")
-            case TellReady(why):
+            case effects.TellReady(why):
                 health.not_ready("inference.runtime", why)
-            case TellNothing():
+            case effects.Tell.NOTHING:
                 self.report.nothing()
-            case TellMeasuring() if state.wish is not None:
+            case effects.Tell.MEASURING if state.wish is not None:
                 self.report.update(phase="measuring", objective=state.wish.objective.kind, serving=self._serving(state))
-            case TellTrouble():
+            case effects.Tell.TROUBLE:
                 self.report.update(serving=self._serving(state), breaker=opened(self.breaker.troubles(), time.time()))
-            case TellServing():
+            case effects.Tell.SERVING:
                 if (serving := self._models.serving) is not None:
                     self.report.serves(serving, state.known.get(serving.engine.candidate.key))
-            case TellDecision() if state.wish is not None:
+            case effects.Tell.DECISION if state.wish is not None:
                 self._tell_decision(state.wish, state)
-            case Log(event, fields):
+            case effects.Log(event, fields):
                 log.info(event, **fields)
 
     def _tell_decision(self, wish: Wish, state: Control) -> None:

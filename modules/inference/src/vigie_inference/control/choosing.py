@@ -7,20 +7,11 @@ from dataclasses import replace
 from vigie.runtimes import Candidate
 from vigie.runtimes.choosing.choose import Rejection, choose
 from vigie.runtimes.engines.opening import is_safe
+from vigie_inference.control import effects, events
 from vigie_inference.control.candidates import always_isolated, for_load, isolates, may_save
-from vigie_inference.control.effects import (
-    Effect,
-    OpenEngine,
-    Survived,
-    TellDecision,
-    TellReady,
-    TellServing,
-    WriteFailure,
-)
-from vigie_inference.control.events import EngineOpened, Opening
 from vigie_inference.control.state import Control, Sight, Wish, Work
 
-Step = tuple[Control, list[Effect]]
+Step = tuple[Control, list[effects.Effect]]
 
 BEING_MEASURED = "it is being measured"
 NOTHING_CAN = "nothing of it can serve"
@@ -55,26 +46,26 @@ def decide(state: Control, wish: Wish, sight: Sight) -> Step:
     return _open_next(state, wish, sight)
 
 
-def opened(state: Control, wish: Wish, event: EngineOpened, sight: Sight) -> Step:
+def opened(state: Control, wish: Wish, event: events.EngineOpened, sight: Sight) -> Step:
     """What ``decide`` asked for was done, or could not be."""
-    if event.opening is Opening.SERVES:
+    if event.opening is events.Opening.SERVES:
         dangerous = not is_safe(event.candidate)
         state = replace(state, since_s=sight.monotonic_s, on_probation=dangerous)
-        settled, effects = _settle(state, wish, sight, event.candidate)
-        return settled, [*([] if dangerous else [Survived()]), *effects]
-    if event.opening is Opening.LOST:
-        after, effects = _open_next(state, wish, sight)
-        return after, [Survived(), *effects]
-    after, effects = _open_next(state, wish, sight)
-    return after, [WriteFailure(event.candidate, event.reason, event.kind), *effects]
+        settled, then = _settle(state, wish, sight, event.candidate)
+        return settled, [*([] if dangerous else [effects.Survived()]), *then]
+    if event.opening is events.Opening.LOST:
+        after, then = _open_next(state, wish, sight)
+        return after, [effects.Survived(), *then]
+    after, then = _open_next(state, wish, sight)
+    return after, [effects.WriteFailure(event.candidate, event.reason, event.kind), *then]
 
 
-def readiness(state: Control, wish: Wish, sight: Sight, why: str) -> TellReady:
+def readiness(state: Control, wish: Wish, sight: Sight, why: str) -> effects.TellReady:
     """Not ready while something else than what is required answers."""
     require, sound = wish.objective.require, state.sound(sight)
     if require.names_nothing() or (sound is not None and require.all_of(sound.candidate)):
-        return TellReady()
-    return TellReady(why)
+        return effects.TellReady()
+    return effects.TellReady(why)
 
 
 def required(wish: Wish, why: str) -> str:
@@ -98,9 +89,9 @@ def _open_next(state: Control, wish: Wish, sight: Sight) -> Step:
     state = replace(state, left=tuple(left))
     as_wanted = in_force.isolated == isolates(candidate, always=always_isolated(wish.config), hung=sight.hung)
     if in_force.candidate == candidate and as_wanted and in_force.model is not state.blamed:
-        settled, effects = _settle(state, wish, sight, candidate)
-        return settled, [TellServing(), *effects]
-    opening = OpenEngine(wish, candidate, state.known.get(candidate.key))
+        settled, then = _settle(state, wish, sight, candidate)
+        return settled, [effects.Tell.SERVING, *then]
+    opening = effects.OpenEngine(wish, candidate, state.known.get(candidate.key))
     return replace(state, work=Work.OPENING), [opening]
 
 
@@ -115,4 +106,4 @@ def _settle(state: Control, wish: Wish, sight: Sight, serves: Candidate | None =
         degraded=bool(order) and chosen != order[0],
     )
     why = state.choice.unmet or required(wish, NOTHING_CAN)
-    return state, [readiness(state, wish, sight, why), TellDecision()]
+    return state, [readiness(state, wish, sight, why), effects.Tell.DECISION]

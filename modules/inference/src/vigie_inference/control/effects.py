@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from vigie.runtimes import Candidate
@@ -93,29 +94,16 @@ class TellReady:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TellNothing:
-    """No model, no runtime."""
+class Tell(Enum):
+    """What operators are told: ``NOTHING``: no model, no runtime. ``MEASURING`` begins. ``TROUBLE``: what serves and
+    whose breakers are open. ``SERVING``: what serves is what was chosen. ``DECISION``: the whole of it.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class TellMeasuring:
-    """It begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class TellTrouble:
-    """What serves and whose breakers are open."""
-
-
-@dataclass(frozen=True, slots=True)
-class TellServing:
-    """What serves is what was chosen."""
-
-
-@dataclass(frozen=True, slots=True)
-class TellDecision:
-    """The whole of it."""
+    NOTHING = "nothing"
+    MEASURING = "measuring"
+    TROUBLE = "trouble"
+    SERVING = "serving"
+    DECISION = "decision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +125,6 @@ Effect = (
     | ForgetMeasurements
     | CheckAnswers
     | TellReady
-    | TellNothing
-    | TellMeasuring
-    | TellTrouble
-    | TellServing
-    | TellDecision
+    | Tell
     | Log
 )

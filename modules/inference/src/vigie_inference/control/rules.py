@@ -7,70 +7,38 @@ from dataclasses import replace
 
 from vigie.runtimes.choosing.breaker import FORGIVEN_AFTER_S
 from vigie.runtimes.measuring.measurement import Measured
+from vigie_inference.control import effects, events
 from vigie_inference.control.candidates import to_measure
 from vigie_inference.control.choosing import BEING_MEASURED, Step, decide, opened, readiness, required
-from vigie_inference.control.effects import (
-    CheckAnswers,
-    Decide,
-    Effect,
-    ForgetMeasurements,
-    Forgive,
-    Log,
-    LookAt,
-    MeasureAll,
-    OpenEngine,
-    Prepare,
-    Survived,
-    TellMeasuring,
-    TellNothing,
-    TellReady,
-    TellTrouble,
-    TryAgain,
-    WriteFailure,
-)
-from vigie_inference.control.events import (
-    AllMeasured,
-    EngineFailed,
-    EngineOpened,
-    Event,
-    LookedAt,
-    MeasureAgain,
-    Prepared,
-    Reconsider,
-    Tick,
-    TriedAgain,
-    WishChanged,
-    WorkBroke,
-)
 from vigie_inference.control.state import NOWHERE, Control, Sight, Wish, Work
 
 # An engine that ends the module does so in its first runs, if at all.
 PROBATION_S = 10.0
 
 
-def step(state: Control, event: Event, sight: Sight) -> Step:  # noqa: PLR0911 - one line per event
+def step(state: Control, event: events.Event, sight: Sight) -> Step:  # noqa: PLR0911 - one line per event
     """The state after ``event``, and the effects to perform, in order, each answered before the next event is taken.
 
     At most one effect of a step answers, and it is the last.
     """
     match event:
-        case WishChanged(wish):
+        case events.WishChanged(wish):
             return _wish_changed(state, wish)
-        case MeasureAgain():
+        case events.MeasureAgain():
             return _measure_again(state)
-        case EngineFailed():
+        case events.EngineFailed():
             return _engine_failed(state, event)
-        case Tick():
+        case events.Tick():
             return _tick(state, sight)
-        case Reconsider():
+        case events.Reconsider():
             return _reconsider(state, sight)
-        case Prepared():
+        case events.Prepared():
             return _go_on(replace(state, aside=False))
-        case WorkBroke():
+        case events.WorkBroke():
             return _broke(state, event)
-        case TriedAgain():
+        case events.TriedAgain():
             return _tried_again(state, event)
-        case LookedAt() | AllMeasured() | EngineOpened():
+        case events.LookedAt() | events.AllMeasured() | events.EngineOpened():
             return _answered(replace(state, work=Work.NOTHING), event, sight)
 
 
@@ -78,38 +46,38 @@ def _wish_changed(state: Control, wish: Wish | None) -> Step:
     had = state.wish
     state = replace(state, wish=wish, settled=wish is None)
     if wish is None:
-        return state, [] if had is None else [TellReady(), TellNothing()]
+        return state, [] if had is None else [effects.TellReady(), effects.Tell.NOTHING]
     return _go_on(state)
 
 
 def _measure_again(state: Control) -> Step:
     if state.wish is None or not state.settled:
         return state, []
-    after, effects = _go_on(replace(state, wish=replace(state.wish), settled=False))
-    return after, [ForgetMeasurements(state.fingerprint), *effects]
+    after, then = _go_on(replace(state, wish=replace(state.wish), settled=False))
+    return after, [effects.ForgetMeasurements(state.fingerprint), *then]
 
 
 def _go_on(state: Control) -> Step:
     """Begin with the wish, unless nothing is left to do for it or something else is still being done."""
     if state.wish is None or state.settled or state.work is not Work.NOTHING or state.aside:
         return state, []
-    return replace(state, work=Work.LOOKING, here=NOWHERE), [LookAt(state.wish)]
+    return replace(state, work=Work.LOOKING, here=NOWHERE), [effects.LookAt(state.wish)]
 
 
-def _answered(state: Control, event: LookedAt | AllMeasured | EngineOpened, sight: Sight) -> Step:
+def _answered(state: Control, event: events.LookedAt | events.AllMeasured | events.EngineOpened, sight: Sight) -> Step:
     wish = state.wish
     if wish is not event.wish or wish is None:
         return _go_on(state)
     match event:
-        case LookedAt():
+        case events.LookedAt():
             return _looked(state, wish, event, sight)
-        case AllMeasured():
+        case events.AllMeasured():
             return _measured(state, wish, event, sight)
-        case EngineOpened():
+        case events.EngineOpened():
             return opened(state, wish, event, sight)
 
 
-def _looked(state: Control, wish: Wish, event: LookedAt, sight: Sight) -> Step:
+def _looked(state: Control, wish: Wish, event: events.LookedAt, sight: Sight) -> Step:
     decision = event.decision
     known: Mapping[str, Measured] = {}
     if decision is not None:
@@ -127,37 +95,37 @@ def _looked(state: Control, wish: Wish, event: LookedAt, sight: Sight) -> Step:
         return decide(state, wish, sight)
     return replace(state, work=Work.MEASURING), [
         readiness(state, wish, sight, required(wish, BEING_MEASURED)),
-        TellMeasuring(),
-        Log("runtime_measuring", {"candidates": [one.key for one in todo]}),
-        MeasureAll(wish, tuple(todo), event.fingerprint),
+        effects.Tell.MEASURING,
+        effects.Log("runtime_measuring", {"candidates": [one.key for one in todo]}),
+        effects.MeasureAll(wish, tuple(todo), event.fingerprint),
     ]
 
 
-def _measured(state: Control, wish: Wish, event: AllMeasured, sight: Sight) -> Step:
+def _measured(state: Control, wish: Wish, event: events.AllMeasured, sight: Sight) -> Step:
     decision = event.decision
     if decision is None:
         return state, []  # the end is near; else the next tick begins again
     known = {one.candidate.key: one for one in decision.measured}
     state = replace(state, known=known, cached=False, measured_at=decision.measured_at)
-    failures: list[Effect] = []
+    failures: list[effects.Effect] = []
     for one in event.candidates:
         failure = known[one.key].failure
         if failure is not None and failure.trouble != "refused":
-            failures.append(WriteFailure(one, failure.reason, failure.trouble))
+            failures.append(effects.WriteFailure(one, failure.reason, failure.trouble))
     if failures:
-        return state, [*failures, Decide()]
+        return state, [*failures, effects.Decide()]
     return decide(state, wish, sight)
 
 
-def _engine_failed(state: Control, event: EngineFailed) -> Step:
+def _engine_failed(state: Control, event: events.EngineFailed) -> Step:
     """The frame itself was answered where another engine stood by."""
     if event.model is state.blamed:
         return state, []
     state = replace(state, blamed=event.model, on_probation=False)
-    written = WriteFailure(event.candidate, event.reason, event.kind)
+    written = effects.WriteFailure(event.candidate, event.reason, event.kind)
     if state.wish is None or not state.settled or state.work is not Work.NOTHING:
-        return state, [written, TellTrouble()]
-    return state, [written, Decide()]
+        return state, [written, effects.Tell.TROUBLE]
+    return state, [written, effects.Decide()]
 
 
 def _reconsider(state: Control, sight: Sight) -> Step:
@@ -171,40 +139,40 @@ def _reconsider(state: Control, sight: Sight) -> Step:
 def _tick(state: Control, sight: Sight) -> Step:
     wish = state.wish
     if wish is None or not state.settled:
-        after, effects = _go_on(state)
-        return _prepare(after, effects)
-    state, effects = _look_after(state, sight)
-    effects.append(CheckAnswers(wish.config.runtime.canary_minutes))
+        after, then = _go_on(state)
+        return _prepare(after, then)
+    state, then = _look_after(state, sight)
+    then.append(effects.CheckAnswers(wish.config.runtime.canary_minutes))
     if wish.objective.kind == "auto" and sight.queueing != state.queueing:
-        return state, [*effects, Log("runtime_follows_load", {"queueing": sight.queueing}), Decide()]
+        return state, [*then, effects.Log("runtime_follows_load", {"queueing": sight.queueing}), effects.Decide()]
     if sight.saving != state.saving:
-        return state, [*effects, Log("runtime_follows_machine", {"saving": sight.saving}), Decide()]
+        return state, [*then, effects.Log("runtime_follows_machine", {"saving": sight.saving}), effects.Decide()]
     state, more = _try_again(state, wish, sight)
-    return _prepare(state, [*effects, *more])
+    return _prepare(state, [*then, *more])
 
 
-def _prepare(state: Control, effects: list[Effect]) -> Step:
+def _prepare(state: Control, then: list[effects.Effect]) -> Step:
     """With nothing else to do, what does not serve yet is measured."""
-    if not state.settled or state.aside or (effects and isinstance(effects[-1], Decide)):
-        return state, effects
-    return replace(state, aside=True), [*effects, Prepare()]
+    if not state.settled or state.aside or (then and isinstance(then[-1], effects.Decide)):
+        return state, then
+    return replace(state, aside=True), [*then, effects.Prepare()]
 
 
-def _look_after(state: Control, sight: Sight) -> tuple[Control, list[Effect]]:
+def _look_after(state: Control, sight: Sight) -> tuple[Control, list[effects.Effect]]:
     """The serving engine has lived through its first seconds, or for so long that its past is forgiven."""
-    sound, effects = state.sound(sight), list[Effect]()
+    sound, then = state.sound(sight), list[effects.Effect]()
     if sound is None:
-        return state, effects
+        return state, then
     served_s = sight.monotonic_s - state.since_s
     if state.on_probation and served_s > PROBATION_S:
         state = replace(state, on_probation=False)
-        effects.append(Survived())
+        then.append(effects.Survived())
     if served_s > FORGIVEN_AFTER_S and sound.candidate.key in sight.troubles:
-        effects.append(Forgive(sound.candidate.key))
-    return state, effects
+        then.append(effects.Forgive(sound.candidate.key))
+    return state, then
 
 
-def _try_again(state: Control, wish: Wish, sight: Sight) -> tuple[Control, list[Effect]]:
+def _try_again(state: Control, wish: Wish, sight: Sight) -> tuple[Control, list[effects.Effect]]:
     """A candidate that failed long enough ago gets another chance, the serving one apart."""
     if sight.in_force is None:
         return state, []
@@ -216,31 +184,34 @@ def _try_again(state: Control, wish: Wish, sight: Sight) -> tuple[Control, list[
             continue
         if key in ranked:
             if not sound or in_force not in ranked or ranked.index(key) < ranked.index(in_force):
-                return state, [Log("runtime_retried", {"candidate": key, "failures": trouble.failures}), Decide()]
+                return state, [
+                    effects.Log("runtime_retried", {"candidate": key, "failures": trouble.failures}),
+                    effects.Decide(),
+                ]
         elif wish.measures:
-            again = TryAgain(wish, allowed[key])
-            return replace(state, aside=True), [Log("runtime_retried", {"candidate": key}), again]
+            again = effects.TryAgain(wish, allowed[key])
+            return replace(state, aside=True), [effects.Log("runtime_retried", {"candidate": key}), again]
     return state, []
 
 
-def _broke(state: Control, event: WorkBroke) -> Step:
+def _broke(state: Control, event: events.WorkBroke) -> Step:
     """As good as done: trying it once more at once would break once more."""
-    if isinstance(event.effect, TryAgain | Prepare):
+    if isinstance(event.effect, effects.TryAgain | effects.Prepare):
         return _go_on(replace(state, aside=False))
-    if isinstance(event.effect, LookAt | MeasureAll | OpenEngine):
+    if isinstance(event.effect, effects.LookAt | effects.MeasureAll | effects.OpenEngine):
         state = replace(state, work=Work.NOTHING)
     if state.work is Work.NOTHING and state.wish is event.wish:
         state = replace(state, settled=True)
     return _go_on(state)
 
 
-def _tried_again(state: Control, event: TriedAgain) -> Step:
+def _tried_again(state: Control, event: events.TriedAgain) -> Step:
     state = replace(state, aside=False)
     if state.wish is not event.wish:
         return _go_on(state)
     failure = event.found.failure
     if failure is None:
-        after, effects = _go_on(replace(state, settled=False))
-        return after, [Forgive(event.candidate.key), ForgetMeasurements(state.fingerprint), *effects]
+        after, then = _go_on(replace(state, settled=False))
+        return after, [effects.Forgive(event.candidate.key), effects.ForgetMeasurements(state.fingerprint), *then]
     state = replace(state, known={**state.known, event.candidate.key: event.found})
-    return state, [WriteFailure(event.candidate, failure.reason, failure.trouble), Decide()]
+    return state, [effects.WriteFailure(event.candidate, failure.reason, failure.trouble), effects.Decide()]
