@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.hub_messages import add_send, add_watch
+from vigie_devkit.commands.hub_messages import add_send, add_watch, send, watch
 from vigie_devkit.local.errors import Exit, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, claim_lone_hub_state, hub_state
+from vigie_devkit.verb import add_verb_parser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         dest="verb", metavar="run|env|device|status|apply|send|watch|misbehave|lint", required=True
     )
 
-    start = _verb(verbs, "run", "run the hub until Ctrl-C", "./vigie hub run --manifest deployment.json --state ./hub")
+    start = add_verb_parser(
+        verbs, "run", "run the hub until Ctrl-C", "./vigie hub run --manifest deployment.json --state ./hub", _run_hub
+    )
     start.add_argument("--manifest", required=True, type=Path, metavar="FILE", help="deployment manifest or template")
     start.add_argument(
         "--state", type=Path, metavar="DIR", help="where it keeps everything (default: one stated place)"
@@ -71,10 +74,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NAME=VALUE",
         help="change a time-out or bound, e.g. ack_timeout_s=2 or upstream.max_bytes=50000000 (docs/hub.md)",
     )
-    start.set_defaults(handler=_run_hub)
 
-    env = _verb(
-        verbs, "env", "the environment with which a process boots as a module", "./vigie hub env camera --dotenv > .env"
+    env = add_verb_parser(
+        verbs,
+        "env",
+        "the environment with which a process boots as a module",
+        "./vigie hub env camera --dotenv > .env",
+        _show_environment,
     )
     env.add_argument("module", help="module id")
     form = env.add_mutually_exclusive_group()
@@ -86,53 +92,53 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="EdgeHubConnectionString and CA file instead, for a process that cannot reach the workload socket",
     )
-    env.set_defaults(handler=_show_environment, form="shell")
+    env.set_defaults(form="shell")
     add_hub_options(env)
 
-    device = _verb(
-        verbs, "device", "the connection string of a leaf device, registered if it is not", "./vigie hub device pump-7"
+    device = add_verb_parser(
+        verbs,
+        "device",
+        "the connection string of a leaf device, registered if it is not",
+        "./vigie hub device pump-7",
+        _show_device,
     )
     device.add_argument("device", help="device id")
-    device.set_defaults(handler=_show_device)
     add_hub_options(device)
 
-    status = _verb(verbs, "status", "what the running hub does", "./vigie hub status --json")
+    status = add_verb_parser(verbs, "status", "what the running hub does", "./vigie hub status --json", _show_status)
     status.add_argument("--json", action="store_true", help="everything, as JSON")
-    status.set_defaults(handler=_show_status)
     add_hub_options(status)
 
-    apply = _verb(verbs, "apply", "apply a changed manifest to the running hub", "./vigie hub apply deployment.json")
+    apply = add_verb_parser(
+        verbs, "apply", "apply a changed manifest to the running hub", "./vigie hub apply deployment.json", _apply
+    )
     apply.add_argument("manifest", type=Path, metavar="FILE", help="deployment manifest or template")
-    apply.set_defaults(handler=_apply)
     add_hub_options(apply)
 
     example = """./vigie hub send filter temperature '{"celsius": 81}' --property level=high"""
-    add_send(_verb(verbs, "send", "send one message by hand", example))
+    add_send(add_verb_parser(verbs, "send", "send one message by hand", example, send))
     add_watch(
-        _verb(verbs, "watch", "show what modules send, one JSON object per line", "./vigie hub watch filter alerts")
+        add_verb_parser(
+            verbs, "watch", "show what modules send, one JSON object per line", "./vigie hub watch filter alerts", watch
+        )
     )
 
     _add_misbehave(verbs)
 
-    lint = _verb(verbs, "lint", "check a manifest's routes", "./vigie hub lint deployment.template.json")
+    lint = add_verb_parser(
+        verbs, "lint", "check a manifest's routes", "./vigie hub lint deployment.template.json", _lint
+    )
     lint.add_argument("manifest", type=Path, metavar="FILE", help="deployment manifest or template")
     lint.add_argument("--strict", action="store_true", help="warnings count as errors")
-    lint.set_defaults(handler=_lint)
-
-
-def _verb(verbs: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=text,
-        description=text[0].upper() + text[1:] + ".",
-        epilog=f"example:\n  {example}",
-    )
-    return parser
 
 
 def _add_misbehave(verbs: Any) -> None:
-    parser = _verb(
-        verbs, "misbehave", "faults on command", "./vigie hub misbehave --delivery-delay 10 --jitter 0.5 --seed 7"
+    parser = add_verb_parser(
+        verbs,
+        "misbehave",
+        "faults on command",
+        "./vigie hub misbehave --delivery-delay 10 --jitter 0.5 --seed 7",
+        _misbehave,
     )
     parser.add_argument("--upstream", choices=("online", "offline"), help="whether $upstream can be reached")
     parser.add_argument("--ack-delay", type=float, metavar="MS", help="hold acknowledgements to senders back")
@@ -148,7 +154,6 @@ def _add_misbehave(verbs: Any) -> None:
     parser.add_argument("--abrupt", action="store_true", help="close without draining, as a crash would; needs --drop")
     parser.add_argument("--restart", action="store_true", help="drain all, close the MQTT port for a moment")
     parser.add_argument("--reset", action="store_true", help="end every misbehaviour first")
-    parser.set_defaults(handler=_misbehave)
     add_hub_options(parser)
 
 

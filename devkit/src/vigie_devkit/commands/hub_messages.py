@@ -31,7 +31,6 @@ def add_send(parser: argparse.ArgumentParser) -> None:
         "--content-type", default="application/json", metavar="TYPE", help="default: %(default)s; empty for none"
     )
     parser.add_argument("--content-encoding", default="utf-8", metavar="NAME", help="default: %(default)s")
-    parser.set_defaults(handler=_send)
     add_hub_options(parser)
 
 
@@ -39,11 +38,10 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("module", nargs="?", help="only messages of this module")
     parser.add_argument("output", nargs="?", help="only messages of this output")
     parser.add_argument("--count", type=int, metavar="N", help="end after N messages")
-    parser.set_defaults(handler=_watch)
     add_hub_options(parser)
 
 
-def _send(args: argparse.Namespace) -> int:
+def send(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
     from vigie_edgehub.service.client import ServiceClient
 
@@ -96,7 +94,7 @@ def _send_to_device(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _watch(args: argparse.Namespace) -> int:
+def watch(args: argparse.Namespace) -> int:
     from vigie.errors import HubAnswerError
     from vigie_edgehub.service.client import ServiceClient
     from vigie_edgehub.upstream.record import to_json_line

@@ -7,18 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.commands.manifest.parsing import MODULES, TEMPLATE, read_json, verb_parser
+from vigie_devkit.commands.manifest.parsing import MODULES, TEMPLATE, read_json
 from vigie_devkit.local.errors import Exit
 from vigie_devkit.local.paths import CHECKOUT
+from vigie_devkit.verb import add_verb_parser
 
 
 def add_verb(verbs: Any) -> None:
-    parser = verb_parser(
-        verbs, "compose", "generate compose.yaml from the manifest", "./vigie manifest compose --check"
+    parser = add_verb_parser(
+        verbs, "compose", "generate compose.yaml from the manifest", "./vigie manifest compose --check", run
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: compose.yaml beside the template")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is not what it would be")
-    parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:

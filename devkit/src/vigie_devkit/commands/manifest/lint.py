@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.manifest.parsing import MODULES, TEMPLATE, read_json, verb_parser
+from vigie_devkit.commands.manifest.parsing import MODULES, TEMPLATE, read_json
 from vigie_devkit.local.errors import Exit, UsageError
+from vigie_devkit.verb import add_verb_parser
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def add_verb(verbs: Any) -> None:
-    parser = verb_parser(
+    parser = add_verb_parser(
         verbs,
         "lint",
         "find what the cloud accepts and the device refuses, ignores or never gets",
         "./vigie manifest lint deployment.json --disk 8g --frame 1280x720 --json",
+        run,
     )
     parser.add_argument("manifest", nargs="?", type=Path, default=TEMPLATE, help="default: deployment.template.json")
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
@@ -38,7 +40,6 @@ def add_verb(verbs: Any) -> None:
         help="desired properties that a device has, as 'az iot hub module-twin show' prints them; may be repeated",
     )
     parser.add_argument("--disk", metavar="SIZE", help="what the device's disk has for messages that wait, such as 8g")
-    parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,8 +1,7 @@
-"""What the verbs share: their parser, and the template that they work on."""
+"""What the verbs share: the template that they work on, and how it is read."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,6 @@ from vigie_devkit.manifest.json_text import parse_json
 TEMPLATE = CHECKOUT / "deployment.template.json"
 MODULES = CHECKOUT / "modules"
 HARDWARE = CHECKOUT / "deploy/hardware"
-
-
-def verb_parser(verbs: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
-    """A verb whose help ends with one example."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=text,
-        description=text[0].upper() + text[1:] + ".",
-        epilog=f"example:\n  {example}",
-    )
-    return parser
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,21 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.commands.manifest.parsing import verb_parser
 from vigie_devkit.local.errors import Exit
 from vigie_devkit.local.paths import CHECKOUT
+from vigie_devkit.verb import add_verb_parser
 
 
 def add_verb(verbs: Any) -> None:
-    parser = verb_parser(
+    parser = add_verb_parser(
         verbs,
         "reference",
         "generate docs/reference.md, docs/metrics.md, the JSON Schemas in docs/schemas and the models in docs/dtdl",
         "./vigie manifest reference --check",
+        run,
     )
     parser.add_argument("--docs", type=Path, metavar="DIR", default=CHECKOUT / "docs", help="default: docs")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is not what it would be")
-    parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,16 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.commands.manifest.parsing import HARDWARE, MODULES, TEMPLATE, read_json, verb_parser
+from vigie_devkit.commands.manifest.parsing import HARDWARE, MODULES, TEMPLATE, read_json
 from vigie_devkit.local.errors import Exit
+from vigie_devkit.verb import add_verb_parser
 
 
 def add_verb(verbs: Any) -> None:
-    parser = verb_parser(
+    parser = add_verb_parser(
         verbs,
         "render",
         "fill the template's placeholders for one platform; createOptions in pieces of 512 characters",
         "./vigie manifest render --platform arm64v8 --registry r.example.com/vigie --tag 1.2.3 -o deployment.json",
+        run,
     )
     parser.add_argument("template", nargs="?", type=Path, default=TEMPLATE, help="default: deployment.template.json")
     parser.add_argument("-P", "--platform", required=True, metavar="KEY", help="key of the modules' module.json")
@@ -33,7 +35,6 @@ def add_verb(verbs: Any) -> None:
     )
     parser.add_argument("--layer", nargs="+", metavar="MODULE", help="a layered deployment of these modules only")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
-    parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.commands.manifest.parsing import TEMPLATE, read_json, verb_parser
+from vigie_devkit.commands.manifest.parsing import TEMPLATE, read_json
 from vigie_devkit.local.errors import Exit, UsageError
+from vigie_devkit.verb import add_verb_parser
 
 
 def add_verb(verbs: Any) -> None:
-    parser = verb_parser(
+    parser = add_verb_parser(
         verbs,
         "route",
         "say where a message goes, and why",
         "./vigie manifest route sync/telemetry --body '{\"items\": []}' --props level=alert",
+        run,
     )
     parser.add_argument("source", help="MODULE/OUTPUT, MODULE, or a source path such as /twinChangeNotifications")
     parser.add_argument("--manifest", type=Path, default=TEMPLATE, metavar="FILE", help="default: the template")
@@ -27,7 +29,6 @@ def add_verb(verbs: Any) -> None:
         "--system", nargs="+", default=[], metavar="K=V", help="system properties, e.g. contentType=text/plain"
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
-    parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,27 +1,12 @@
-"""What verbs of ``vigie models`` share: how a verb is added, how its arguments are read, where progress is printed."""
+"""What verbs of ``vigie models`` share: how their arguments are read, where progress is printed."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-
-def add_verb_parser(
-    verbs: Any, name: str, text: str, example: str, handler: Callable[[argparse.Namespace], int]
-) -> argparse.ArgumentParser:
-    """A verb with ``text`` as its help and description; ``handler`` returns the exit code."""
-    verb: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
-        epilog=f"example:\n  {example}",
-    )
-    verb.set_defaults(handler=handler)
-    return verb
 
 
 def add_recognition_options(parser: argparse.ArgumentParser) -> None:

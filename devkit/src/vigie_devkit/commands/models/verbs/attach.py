@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import add_verb_parser, bundle_name
+from vigie_devkit.commands.models.arguments import bundle_name
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models attach bundles/best best_int8.tflite --output bundles/best-arm"
 

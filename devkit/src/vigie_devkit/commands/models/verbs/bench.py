@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import add_verb_parser, count, say
+from vigie_devkit.commands.models.arguments import count, say
+from vigie_devkit.verb import add_verb_parser
 
 if TYPE_CHECKING:
     from vigie.runtimes.choosing.named_delegate import NamedDelegate

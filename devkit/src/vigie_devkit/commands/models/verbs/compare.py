@@ -9,7 +9,8 @@ from typing import Any
 
 from vigie.plurals import counted
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import add_verb_parser, count
+from vigie_devkit.commands.models.arguments import count
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models compare best@fp32 best@int8-u8s8 --on belt.mp4"
 PICTURES_MAX = 8

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.commands.models.arguments import add_verb_parser
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models export bundles/best --output best.zip"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import add_verb_parser, say
+from vigie_devkit.commands.models.arguments import say
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models fetch best --catalogue models.yaml"
 

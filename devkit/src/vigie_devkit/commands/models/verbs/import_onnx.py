@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import (
-    add_recognition_options,
-    add_verb_parser,
-    add_version_option,
-    input_fields,
-)
+from vigie_devkit.commands.models.arguments import add_recognition_options, add_version_option, input_fields
+from vigie_devkit.verb import add_verb_parser
 
 # As in models/evidence/spelling.py, which loads onnx: help must not.
 RANGES = "0..255, 0..1, -1..1, imagenet, caffe"

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from vigie.terminal import columns_of, show_text
-from vigie_devkit.commands.models.arguments import add_verb_parser
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models list"
 

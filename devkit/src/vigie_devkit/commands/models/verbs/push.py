@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vigie_devkit.commands.models.arguments import add_verb_parser
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models push conveyor-parts oci://registry.example.com/models/parts:2 --credentials FILE"
 

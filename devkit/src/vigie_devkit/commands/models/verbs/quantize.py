@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import add_verb_parser, count
+from vigie_devkit.commands.models.arguments import count
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models quantize bundles/best --calibrate belt.mp4 --for cpu-x86,openvino"
 

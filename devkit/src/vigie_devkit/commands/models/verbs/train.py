@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import add_verb_parser, add_version_option, bundle_name, count, say, size_hw
+from vigie_devkit.commands.models.arguments import add_version_option, bundle_name, count, say, size_hw
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models train --data my-parts --name my-parts --epochs 60"
 FROM_NOTHING = "none"

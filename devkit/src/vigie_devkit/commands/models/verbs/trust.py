@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import add_verb_parser
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models trust models.json --add release.pub.pem --name acme-release"
 

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import add_verb_parser
+from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models verify bundles/best"
 
