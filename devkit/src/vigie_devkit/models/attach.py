@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from vigie.errors import BundleError, ModelFileError
-from vigie.models import Bundle, Card, load_bundle
+from vigie.errors import ModelFileError
+from vigie.models import Bundle, Card
 from vigie.models.bundle import CARD_FILE, MODEL_BYTES_MAX, TFLITE_IDENTIFIER
 from vigie.models.card import AdaptedOutput, Adapter, CardVariant, Parity, Precision, write_card
 from vigie.runtimes import Candidate, EngineSettings
@@ -22,7 +21,7 @@ from vigie.runtimes.engines.litert_numbers import NumberTypes
 from vigie.runtimes.engines.tensor_adapter import ForeignTensor
 from vigie.runtimes.parity import ParityResult, judge
 from vigie.runtimes.reference_frames import reference_frames
-from vigie_devkit.models.writer import put_in_place
+from vigie_devkit.models.writer import staged
 
 RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "0..1": ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
@@ -86,13 +85,7 @@ def attach(
     variant = name or f"tflite-{precision}"
     if variant in bundle.card.variants:
         raise ModelFileError(str(file), f"the bundle has a variant {variant!r} already; pass another --name")
-    target = output.absolute()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
-    try:
+    with staged(output) as staging:
         _copy(bundle, staging)
         (staging / f"{variant}.tflite").write_bytes(content)
         facts = CardVariant(
@@ -106,9 +99,9 @@ def attach(
             per_channel=numbers.per_channel,
             form="float" if numbers.activations == numbers.weights == "float" else "tflite",
         )
-        staged = Bundle(staging, msgspec.structs.replace(bundle.card, variants={variant: facts}), "")
+        alone = Bundle(staging, msgspec.structs.replace(bundle.card, variants={variant: facts}), "")
         trials = [
-            FeedTrial(adapter, words, _try(staged, adapter, frames))
+            FeedTrial(adapter, words, _try(alone, adapter, frames))
             for words, adapter in _ways(bundle.card, str(file), outputs, channels, range_)
         ]
         best, runner_up = _settle(trials, str(file))
@@ -121,14 +114,7 @@ def attach(
         settled = msgspec.structs.replace(facts, adapter=best.adapter, parity=parity)
         card = msgspec.structs.replace(bundle.card, variants={**bundle.card.variants, variant: settled})
         (staging / CARD_FILE).write_bytes(write_card(card))
-        staging.chmod(0o755)
-        load_bundle(staging)
-        put_in_place(staging, target)
-    except OSError as error:
-        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return Attached(target, variant, best, runner_up)
+    return Attached(output.absolute(), variant, best, runner_up)
 
 
 def _read(file: Path) -> bytes:

@@ -7,7 +7,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,13 +133,7 @@ def write_bundle(folder: Path, card: Card, folded: Folded, pairs: Sequence[Refer
     Raises: BundleError: the folder cannot be written, or holds something that is no bundle.
     """
     variant, facts = next(iter(card.variants.items()))
-    target = folder.absolute()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
-    try:
+    with staged(folder) as staging:
         (staging / facts.file).write_bytes(folded.content)
         reference = Reference(
             file=REFERENCE_FILE,
@@ -148,14 +143,29 @@ def write_bundle(folder: Path, card: Card, folded: Folded, pairs: Sequence[Refer
             score_min=card.thresholds.score_min,
         )
         (staging / CARD_FILE).write_bytes(write_card(msgspec.structs.replace(card, reference=reference)))
+    return folder.absolute()
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A folder beside ``folder`` to write a bundle into; at the end it is loaded once as a device would, and renamed.
+
+    Raises: BundleError: it cannot be written, does not load, or ``folder`` holds something else.
+    """
+    target = folder.absolute()
+    staging = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        yield staging
         staging.chmod(0o755)
         load_bundle(staging)
         put_in_place(staging, target)
     except OSError as error:
         raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return target
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def put_in_place(staging: Path, target: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,15 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.errors import BundleError
-from vigie.models import Bundle, Card, load_bundle
+from vigie.models import Bundle, Card
 from vigie.models.bundle import CARD_FILE
 from vigie.models.card import Calibration, CardVariant, Evidence, Parity, Reference, write_card
 from vigie.models.reference import ReferencePair, write_reference
 from vigie.plurals import counted
 from vigie.runtimes.engines.reference_run import run_reference
 from vigie_devkit.accuracy.parity_score import parity_score
-from vigie_devkit.models.writer import REFERENCE_FILE, put_in_place
+from vigie_devkit.models.writer import REFERENCE_FILE, staged
 from vigie_devkit.quantize.qdq import opset
 from vigie_devkit.quantize.recipes import Recipe
 from vigie_devkit.quantize.report import Report
@@ -48,23 +45,10 @@ def write_quantized(
 
     Raises: BundleError: not writable.
     """
-    target = folder.absolute()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
-    try:
+    with staged(folder) as staging:
         card = _card(staging, bundle, float_name=float_name, shipped=shipped, bench=bench, report=report)
         (staging / CARD_FILE).write_bytes(write_card(card))
-        staging.chmod(0o755)
-        load_bundle(staging)
-        put_in_place(staging, target)
-    except OSError as error:
-        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return target
+    return folder.absolute()
 
 
 def _card(
