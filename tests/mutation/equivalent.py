@@ -30,9 +30,4 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "rows = outputs[0][0]",
         "rows = outputs[0][ -1]",
     ): "the card's shape has been checked: the batch is 1, the first is the last",
-    (
-        f"{_VISION}/decoders/semantic.py",
-        "return np.asarray(1.0 / (1.0 + np.exp(-np.clip(values, -60.0, 60.0))), np.float32)",
-        "return np.asarray(1.0 / (1.0 + np.exp(-np.clip(values, - 59.0, 60.0))), np.float32)",
-    ): "a share of 2e-26 instead of 9e-27, which no threshold and no sum in float32 can tell apart",
 }

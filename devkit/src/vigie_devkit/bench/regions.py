@@ -23,7 +23,8 @@ from vigie.synthetic.layout import Style
 from vigie.synthetic.shot import Shot
 from vigie.vision.boxes import iou_matrix
 from vigie.vision.decoders import make_decoder
-from vigie.vision.detections import Decoder, Detections
+from vigie.vision.decoding import Decoder
+from vigie.vision.detections import Detections
 from vigie.vision.in_frame import to_frame
 from vigie.vision.letterbox import letterbox_into
 from vigie.vision.merging import merge_views

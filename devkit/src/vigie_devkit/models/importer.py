@@ -15,7 +15,7 @@ from vigie.models.card import Card
 from vigie.models.reference import ReferencePair
 from vigie.runtimes.engines.reference_run import run_reference
 from vigie.vision.decoders import make_decoder
-from vigie.vision.detections import Decoder
+from vigie.vision.decoding import Decoder
 from vigie_devkit.models.evidence.conclusion import Conclusion
 from vigie_devkit.models.evidence.place import FINISHED, exchanged
 from vigie_devkit.models.evidence.trial import judge

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from vigie.errors import ModelParityError
 from vigie.models.card import Card
-from vigie.vision.detections import Decoder, Detections
+from vigie.vision.decoding import Decoder
+from vigie.vision.detections import Detections
 from vigie.vision.matching import count_matched
 
 # No suppression: which of two equals falls is chance, and the next box depends on it.

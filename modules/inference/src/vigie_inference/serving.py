@@ -17,7 +17,8 @@ from vigie.models.trust import TrustPolicy, judge
 from vigie.runtimes import Engine
 from vigie.runtimes.engines.isolated_engine import IsolatedEngine
 from vigie.vision.decoders import make_decoder
-from vigie.vision.detections import Decoder, Detections
+from vigie.vision.decoding import Decoder
+from vigie.vision.detections import Detections
 from vigie.vision.tracking import WEAK_SCORE
 from vigie_inference.config import InferenceConfig, ModelConfig, TrackingConfig
 from vigie_inference.looks import SEEN_IN_VIEWS

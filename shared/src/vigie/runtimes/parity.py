@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from vigie.models.card import Card
 from vigie.vision.decoders import make_decoder
-from vigie.vision.detections import Decoder, Detections
+from vigie.vision.decoding import Decoder
+from vigie.vision.detections import Detections
 from vigie.vision.likeness import likeness_matrix
 
 Outputs = list[NDArray[Any]]

@@ -1,14 +1,16 @@
-"""What a decoder is built from, and the one shape check at its edge."""
+"""What every decoder is: built from facts of a card, with one shape check at its edge."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from vigie.errors import DecodeError
+from vigie.vision.detections import Detections
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,43 @@ class DecoderFacts:
                 f"this family needs outputs {wanted} for input {self.input_hw[0]}x{self.input_hw[1]} and "
                 f"{self.class_count} labels, the card has {had or 'none'}"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What of an answer is kept: scores of ``score_min`` or above; overlaps up to ``iou_max`` (see ``nms``);
+    ``classes``: class ids, ``None`` = all.
+    """
+
+    score_min: float
+    iou_max: float
+    classes: Collection[int] | None
+
+
+class Decoder(ABC):
+    """Turns the raw outputs of one model into detections; holds its grids, keeps no outputs, never changes them."""
+
+    _facts: DecoderFacts
+
+    def __call__(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        *,
+        score_min: float,
+        iou_max: float,
+        classes: Collection[int] | None = None,
+    ) -> Detections:
+        """Decode the outputs of one run, in the order of the graph.
+
+        Args: as in ``Cut``; families whose graph already suppresses ignore ``iou_max``.
+        Raises: DecodeError: an output has another shape than the card promises.
+        """
+        self._facts.expect(outputs)
+        return self.decode(outputs, Cut(score_min, iou_max, classes))
+
+    @abstractmethod
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
+        """The family's own part: ``outputs`` have the shapes of the facts."""
 
 
 def _show(shape: tuple[int | None, ...]) -> str:

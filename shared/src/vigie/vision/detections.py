@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,44 +48,13 @@ class Detections:
 
     def at(self, index: NDArray[Any]) -> Detections:
         """Those that an index or mask (N,) names."""
-        points = None if self.keypoints is None else self.keypoints[index]
-        masks = None if self.masks is None else self.masks[index]
-        oriented = None if self.oriented is None else self.oriented[index]
-        vectors = None if self.embeddings is None else self.embeddings[index]
-        class_masks = None if self.class_masks is None else self.class_masks[index]
-        return Detections(
-            self.boxes_xyxy[index],
-            self.scores[index],
-            self.class_ids[index],
-            points,
-            masks,
-            oriented,
-            vectors,
-            class_masks,
-        )
+        parts = (self.keypoints, self.masks, self.oriented, self.embeddings, self.class_masks)
+        beside: list[Any] = [None if part is None else part[index] for part in parts]
+        return Detections(self.boxes_xyxy[index], self.scores[index], self.class_ids[index], *beside)
 
     @classmethod
     def none(cls) -> Detections:
         return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))
-
-
-class Decoder(Protocol):
-    """Turns the raw outputs of one model into detections; holds its grids, keeps no outputs, never changes them."""
-
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        """Decode the outputs of one run, in the order of the graph.
-
-        Args: score_min: scores equal to it or above are kept. iou_max: see ``nms``; families whose graph
-            already suppresses ignore it. classes: class ids to keep, ``None`` = all.
-        Raises: DecodeError: an output has another shape than the card promises.
-        """
 
 
 def select(
@@ -185,6 +154,31 @@ def strided_grid(input_hw: tuple[int, int], strides: Sequence[int]) -> tuple[NDA
         corners.append(np.stack((x.ravel(), y.ravel()), axis=1))
         sizes.append(np.full((rows * columns, 1), stride))
     return np.concatenate(corners).astype(np.float32), np.concatenate(sizes).astype(np.float32)
+
+
+def finished_rows(
+    table: NDArray[Any], score_min: float, class_count: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Rows (N, K) of box, score, class and more that a graph has chosen already, and their class ids.
+
+    Rows that the graph pads with have score 0 (or class -1); a ``score_min`` of 0 must not bring them back.
+    """
+    rows = table[(table[:, 4] >= score_min) & (table[:, 4] > 0)].astype(np.float32, copy=False)
+    class_ids, known = sound_classes(rows[:, 5], class_count)
+    return rows[known], class_ids[known]
+
+
+def sigmoid(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Logits to scores, each of its own."""
+    with np.errstate(over="ignore"):  # exp(88) and beyond is a score of 0
+        return np.asarray(1.0 / (1.0 + np.exp(-values.astype(np.float32, copy=False))), np.float32)
+
+
+def softmax(logits: NDArray[Any]) -> NDArray[np.float32]:
+    """Logits to scores that add up to 1 over the last axis."""
+    powers = np.exp(logits.astype(np.float32, copy=False) - logits.max(axis=-1, keepdims=True))
+    powers /= powers.sum(axis=-1, keepdims=True)
+    return np.asarray(powers, np.float32)
 
 
 def sound_classes(raw: NDArray[Any], class_count: int, first: int = 0) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from vigie.vision.boxes import iou_matrix
 from vigie.vision.decoders import decoder_of
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections
+from vigie.vision.decoding import Decoder, DecoderFacts
+from vigie.vision.detections import Detections
 from vigie.vision.letterbox import letterbox_into
 from vigie.vision.transform import plan_transform
 from vigie_devkit.models.evidence.photographs import PHOTOGRAPHS, Box, View, class_ids_of, views

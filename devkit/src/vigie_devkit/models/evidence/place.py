@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import iou_matrix
-from vigie.vision.detections import Decoder, Detections
+from vigie.vision.decoding import Decoder
+from vigie.vision.detections import Detections
 
 Run = Callable[[NDArray[np.uint8]], Sequence[NDArray[Any]]]
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.models.card import Card
-from vigie.vision.detections import Decoder, Detections
+from vigie.vision.decoding import Decoder
+from vigie.vision.detections import Detections
 from vigie_devkit.models.evidence.conclusion import Conclusion
 
 _KEEP_ALL = 1.0

@@ -1,7 +1,7 @@
 """Decoders: one file per model family, found by its name.
 
 A family file holds ``Params`` (a frozen struct: what ``card.decoder.params`` may say) and
-``make(params, facts) -> Decoder``. Adding a family is adding the file.
+``Family(params, facts)``, a ``Decoder``. Adding a family is adding the file.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import msgspec
 
 from vigie.errors import CardError
 from vigie.models.card import Card, card_error
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder
+from vigie.vision.decoding import Decoder, DecoderFacts
 
 __all__ = ["decoder_families", "decoder_of", "make_decoder"]
 
@@ -52,7 +51,7 @@ def decoder_of(family: str, params: Mapping[str, Any], facts: DecoderFacts) -> D
     except msgspec.ValidationError as error:
         raise card_error(facts.model, error, under="$.decoder.params") from error
     try:
-        decoder: Decoder = module.make(own, facts)
+        decoder: Decoder = module.Family(own, facts)
     except ValueError as error:
         raise CardError(facts.model, "$.decoder", str(error)) from error
     return decoder

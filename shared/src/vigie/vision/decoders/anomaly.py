@@ -12,7 +12,7 @@ Source: open-edge-platform/anomalib 2.7, post_processing/post_processor.py; 1.x,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.class_masks import GRID, class_mask_of
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections
 
 Part = Literal["score", "label", "map", "mask"]
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -36,7 +36,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     span: _Positive = 1.0
 
 
-class Anomaly:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -54,24 +54,16 @@ class Anomaly:
         height, width = facts.input_hw
         self._scale = np.array([width, height, width, height], np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,  # noqa: ARG002  # there is one
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         seen = dict(zip(self._params.parts, outputs, strict=True))
         raw = float(seen["score"].reshape(-1)[0]) if "score" in seen else float(seen["map"].max())
         score = float(np.clip((raw - self._params.threshold) / self._params.span + 0.5, 0.0, 1.0))
         # Scores that the graph has brought to 0..1 keep their digits.
         score = raw if (self._params.threshold, self._params.span) == (0.5, 1.0) and 0 <= raw <= 1 else score
         normal = "label" in seen and not bool(seen["label"].reshape(-1)[0])
-        if not np.isfinite(raw) or score < score_min or (normal and score_min > 0):
+        if not np.isfinite(raw) or score < cut.score_min or (normal and cut.score_min > 0):
             return Detections.none()
-        if classes is not None and 0 not in classes:
+        if cut.classes is not None and 0 not in cut.classes:
             return Detections.none()
         box, mask = self._place(seen)
         return Detections(
@@ -91,7 +83,3 @@ class Anomaly:
         if inside is None or not inside.any():
             return np.array([0, 0, 1, 1], np.float32), np.zeros((GRID, GRID), np.bool_)
         return class_mask_of(inside)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Anomaly(params, facts)

@@ -7,15 +7,15 @@ Source: torchvision.models classification recipes; ultralytics/ultralytics, nn/m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, select, softmax
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,7 +25,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     top: int = 1
 
 
-class Classifier:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -35,25 +35,12 @@ class Classifier:
         height, width = facts.input_hw
         self._box = np.array([[0, 0, width, height]], np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,  # noqa: ARG002  # nothing overlaps
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         scores = outputs[0].reshape(-1).astype(np.float32)
         if self._params.softmax:
-            scores = np.exp(scores - scores.max())
-            scores /= scores.sum()
+            scores = softmax(scores)
         # The best of all classes first, then the filter: an unwanted class must not let the next one win.
         best = np.argsort(-scores, kind="stable")[: self._params.top]
-        best = best[scores[best] >= score_min]
+        best = best[scores[best] >= cut.score_min]
         boxes = np.repeat(self._box, len(best), axis=0)
-        return select(boxes, scores[best], best.astype(np.int32), iou_max=None, classes=classes)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Classifier(params, facts)
+        return select(boxes, scores[best], best.astype(np.int32), iou_max=None, classes=cut.classes)

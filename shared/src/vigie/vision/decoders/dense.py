@@ -8,7 +8,7 @@ ppdet/modeling/heads/ppyoloe_head.py ``post_process``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, pick_columns, select
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, pick_columns, select
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,7 +31,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     turned: bool = False
 
 
-class Dense:
+class Family(Decoder):
     """See the module. Outputs in the order boxes, scores."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -41,23 +41,11 @@ class Dense:
         height, width = facts.input_hw
         self._scale = np.array([width, height, width, height] if params.units == "share" else [1] * 4, np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         per_class = outputs[1][0] if self._params.turned else outputs[1][0].T
-        index, scores, class_ids = pick_columns(per_class, score_min)
+        index, scores, class_ids = pick_columns(per_class, cut.score_min)
         if index.size == 0:
             return Detections.none()
         boxes = outputs[0][0, index].astype(np.float32) * self._scale
         boxes = xywh_to_xyxy(boxes) if self._params.boxes == "cxcywh" else boxes
-        return select(boxes, scores, class_ids, iou_max=iou_max, classes=classes)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Dense(params, facts)
+        return select(boxes, scores, class_ids, iou_max=cut.iou_max, classes=cut.classes)

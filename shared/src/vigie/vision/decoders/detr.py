@@ -14,7 +14,7 @@ huggingface/transformers, models/detr/image_processing_detr.py ``post_process_ob
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select, sound_classes
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, select, sigmoid, softmax, sound_classes
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +34,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     softmax: bool = False
 
 
-class Detr:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -48,52 +48,37 @@ class Detr:
         height, width = facts.input_hw
         self._size_xywh = np.array([width, height, width, height], np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,  # noqa: ARG002  # queries compete in the network, there is nothing to suppress
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         if self._params.layout == "labels_boxes_scores":
             labels, boxes, scores = (output[0] for output in outputs)
-            strong = scores >= score_min
+            strong = scores >= cut.score_min
             class_ids, known = sound_classes(labels[strong], self._facts.class_count, self._params.first_label)
             corners = boxes[strong][known].astype(np.float32)
             return select(
-                corners, scores[strong][known].astype(np.float32), class_ids[known], iou_max=None, classes=classes
+                corners, scores[strong][known].astype(np.float32), class_ids[known], iou_max=None, classes=cut.classes
             )
         if self._params.layout == "ultralytics":
             boxes, per_class = outputs[0][0, :, :4], outputs[0][0, :, 4:]
             best = per_class.argmax(axis=1)
-            query = np.flatnonzero(per_class[np.arange(len(best)), best] >= score_min)
+            query = np.flatnonzero(per_class[np.arange(len(best)), best] >= cut.score_min)
             seen = best[query]
         else:
             boxes = outputs[0][0]
-            per_class, query, seen = self._from_logits(outputs[1][0, :, self._params.first_label :], score_min)
+            per_class, query, seen = self._from_logits(outputs[1][0, :, self._params.first_label :], cut.score_min)
         corners = xywh_to_xyxy(boxes[query].astype(np.float32) * self._size_xywh)
         scores = per_class[query, seen].astype(np.float32)
-        return select(corners, scores, seen.astype(np.int32), iou_max=None, classes=classes)
+        return select(corners, scores, seen.astype(np.int32), iou_max=None, classes=cut.classes)
 
     def _from_logits(
         self, logits: NDArray[Any], score_min: float
     ) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]:
         """Scores (Q, C), and query and class of those that are strong enough."""
-        values = logits.astype(np.float32)
         if self._params.softmax:
-            powers = np.exp(values - values.max(axis=1, keepdims=True))
-            per_class = (powers / powers.sum(axis=1, keepdims=True))[:, :-1]
+            per_class = softmax(logits)[:, :-1]
             best = per_class.argmax(axis=1)
             query = np.flatnonzero(per_class[np.arange(len(best)), best] >= score_min)
             return per_class, query, best[query]
-        with np.errstate(over="ignore"):  # exp(88) and beyond is a score of 0
-            per_class = np.asarray(1.0 / (1.0 + np.exp(-values)), np.float32)
+        per_class = sigmoid(logits)
         # One query may answer for several classes, as in the reference post-processing.
         query, seen = np.nonzero(per_class >= score_min)
         return per_class, query, seen
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Detr(params, facts)

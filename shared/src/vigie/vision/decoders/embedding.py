@@ -7,15 +7,15 @@ Source: the convention of ArcFace and of torchreid, which compare by the cosine 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections
 
 # 4 kB as float16, 5.5 kB in a message: what a frame of the largest common networks costs upstream.
 LENGTH_MAX = 2048
@@ -25,10 +25,10 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Nothing to choose."""
 
 
-class Embedding:
+class Family(Decoder):
     """See the module."""
 
-    def __init__(self, facts: DecoderFacts) -> None:
+    def __init__(self, params: Params, facts: DecoderFacts) -> None:  # noqa: ARG002  # every family takes them
         self._facts = facts
         shape = facts.output_shapes[0] if len(facts.output_shapes) == 1 else ()
         facts.require((1, None, *([1] * max(0, len(shape) - 2))))
@@ -39,19 +39,12 @@ class Embedding:
         height, width = facts.input_hw
         self._box = np.array([[0, 0, width, height]], np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,  # noqa: ARG002  # there is one
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         vector = outputs[0].reshape(1, -1).astype(np.float32)
         length = float(np.linalg.norm(vector.astype(np.float64)))
         # A vector without a direction says nothing, and neither does one with a hole.
-        sound = np.isfinite(length) and length > 0 and score_min <= 1.0 and (classes is None or 0 in classes)
+        asked = cut.score_min <= 1.0 and (cut.classes is None or 0 in cut.classes)
+        sound = np.isfinite(length) and length > 0 and asked
         rows = 1 if sound else 0
         unit = vector / np.float32(length) if sound else vector
         return Detections(
@@ -60,7 +53,3 @@ class Embedding:
             np.zeros(rows, np.int32),
             embeddings=np.ascontiguousarray(unit[:rows], np.float32),
         )
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:  # noqa: ARG001  # every family takes them
-    return Embedding(facts)

@@ -7,43 +7,27 @@ Source: ultralytics/ultralytics, ultralytics/nn/modules/head.py ``v10Detect`` / 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select, sound_classes
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, finished_rows, select
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Nothing to say: the graph does it all."""
 
 
-class End2End:
+class Family(Decoder):
     """See the module."""
 
-    def __init__(self, facts: DecoderFacts) -> None:
+    def __init__(self, params: Params, facts: DecoderFacts) -> None:  # noqa: ARG002  # every family takes them
         self._facts = facts
         facts.require((1, None, 6))
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,  # noqa: ARG002  # suppression is in the graph
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
-        rows = outputs[0][0]
-        # Rows that the graph pads with have score 0 (or class -1); score_min 0 must not bring them back.
-        rows = rows[(rows[:, 4] >= score_min) & (rows[:, 4] > 0)].astype(np.float32, copy=False)
-        class_ids, known = sound_classes(rows[:, 5], self._facts.class_count)
-        return select(rows[known, :4], rows[known, 4], class_ids[known], iou_max=None, classes=classes)
-
-
-def make(_params: Params, facts: DecoderFacts) -> Decoder:
-    return End2End(facts)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
+        rows, class_ids = finished_rows(outputs[0][0], cut.score_min, self._facts.class_count)
+        return select(rows[:, :4], rows[:, 4], class_ids, iou_max=None, classes=cut.classes)

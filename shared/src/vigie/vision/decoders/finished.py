@@ -10,7 +10,7 @@ Source: see the families in ``vigie_devkit.models.families`` that name this deco
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select, sound_classes
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, select, sound_classes
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     suppress: bool = False
 
 
-class Finished:
+class Family(Decoder):
     """See the module. Outputs in the order table or boxes, scores, labels; those that are columns are left out."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -61,31 +61,19 @@ class Finished:
         height, width = facts.input_hw
         self._scale = np.array([width, height, width, height] if params.units == "share" else [1] * 4, np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         params = self._params
         table = outputs[0].reshape(-1, outputs[0].shape[-1])
         beside = iter(outputs[1:])
         scores = (table[:, params.score_at] if params.score_at >= 0 else next(beside).reshape(-1)).astype(np.float32)
         labels = table[:, params.label_at] if params.label_at >= 0 else next(beside).reshape(-1)
         # Rows that the graph pads with have score 0 (or below); score_min 0 must not bring them back.
-        strong = np.flatnonzero((scores >= score_min) & (scores > 0))
+        strong = np.flatnonzero((scores >= cut.score_min) & (scores > 0))
         class_ids, known = sound_classes(labels[strong], self._facts.class_count, params.first_label)
         strong = strong[known]
         boxes = table[strong, params.box_at : params.box_at + 4].astype(np.float32)
         if params.boxes == "yxyx":
             boxes = boxes[:, [1, 0, 3, 2]]
         boxes = (xywh_to_xyxy(boxes) if params.boxes == "cxcywh" else boxes) * self._scale
-        overlap = iou_max if params.suppress else None
-        return select(boxes, scores[strong], class_ids[known], iou_max=overlap, classes=classes)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Finished(params, facts)
+        overlap = cut.iou_max if params.suppress else None
+        return select(boxes, scores[strong], class_ids[known], iou_max=overlap, classes=cut.classes)

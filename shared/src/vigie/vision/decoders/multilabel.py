@@ -7,15 +7,15 @@ Source: torch.nn.MultiLabelSoftMarginLoss and BCEWithLogitsLoss, which such netw
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, select, sigmoid
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,7 +24,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sigmoid: bool = False
 
 
-class MultiLabel:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -34,23 +34,10 @@ class MultiLabel:
         height, width = facts.input_hw
         self._box = np.array([[0, 0, width, height]], np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,  # noqa: ARG002  # every box is the picture, and none falls for that
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         scores = outputs[0].reshape(-1).astype(np.float32)
         if self._sigmoid:
-            with np.errstate(over="ignore"):  # exp(88) and beyond is a share of 0
-                scores = np.asarray(1.0 / (1.0 + np.exp(-scores)), np.float32)
-        seen = np.flatnonzero(scores >= score_min)
+            scores = sigmoid(scores)
+        seen = np.flatnonzero(scores >= cut.score_min)
         boxes = np.repeat(self._box, len(seen), axis=0)
-        return select(boxes, scores[seen], seen.astype(np.int32), iou_max=None, classes=classes)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return MultiLabel(params, facts)
+        return select(boxes, scores[seen], seen.astype(np.int32), iou_max=None, classes=cut.classes)

@@ -12,15 +12,15 @@ PaddlePaddle/PaddleDetection, ppdet/modeling/heads/pico_head.py and deploy/third
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, pick_columns, select, strided_grid
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, pick_columns, select, strided_grid
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,7 +31,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offset: float = 0.0
 
 
-class NanoDet:
+class Family(Decoder):
     """See the module; holds its (A, 2) anchors in pixels."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -48,21 +48,13 @@ class NanoDet:
         else:
             facts.require((1, len(cells), facts.class_count + 4 * params.bins))
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         if self._levels:
             per_class = np.concatenate([output[0] for output in outputs[: self._levels]])
             table = np.concatenate([output[0] for output in outputs[self._levels :]])
         else:
             per_class, table = outputs[0][0][:, : self._classes], outputs[0][0][:, self._classes :]
-        index, scores, class_ids = pick_columns(per_class.T, score_min)
+        index, scores, class_ids = pick_columns(per_class.T, cut.score_min)
         if index.size == 0:
             return Detections.none()
         bins = table[index].astype(np.float32).reshape(-1, 4, self._bins)
@@ -71,8 +63,4 @@ class NanoDet:
         sides = (bins @ self._steps) / bins.sum(axis=2) * self._strides[index]
         anchors = self._anchors[index]
         boxes = np.concatenate((anchors - sides[:, :2], anchors + sides[:, 2:]), axis=1)
-        return select(boxes, scores, class_ids, iou_max=iou_max, classes=classes)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return NanoDet(params, facts)
+        return select(boxes, scores, class_ids, iou_max=cut.iou_max, classes=cut.classes)

@@ -8,22 +8,15 @@ Source: ultralytics/ultralytics, ultralytics/nn/modules/head.py ``OBB``, ``OBB26
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import (
-    CANDIDATES_MAX,
-    DETECTIONS_MAX,
-    Decoder,
-    Detections,
-    pick_columns,
-    sound_classes,
-)
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import CANDIDATES_MAX, DETECTIONS_MAX, Detections, finished_rows, pick_columns
 from vigie.vision.oriented import hull_xyxy, oriented_nms
 
 
@@ -33,7 +26,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layout: Literal["raw", "finished"] = "raw"
 
 
-class OrientedBoxes:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -43,33 +36,22 @@ class OrientedBoxes:
         else:
             facts.require((1, None, 7))
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         if self._raw:
             columns, last = outputs[0][0], 4 + self._facts.class_count
-            index, scores, class_ids = pick_columns(columns[4:last], score_min)
+            index, scores, class_ids = pick_columns(columns[4:last], cut.score_min)
             boxes = columns[:, index][[0, 1, 2, 3, last]].T.astype(np.float32)
         else:
-            rows = outputs[0][0]
-            # Rows that the graph pads with have score 0; score_min 0 must not bring them back.
-            rows = rows[(rows[:, 4] >= score_min) & (rows[:, 4] > 0)].astype(np.float32, copy=False)
-            class_ids, known = sound_classes(rows[:, 5], self._facts.class_count)
-            rows, class_ids = rows[known], class_ids[known]
+            rows, class_ids = finished_rows(outputs[0][0], cut.score_min, self._facts.class_count)
             boxes, scores = rows[:, [0, 1, 2, 3, 6]], rows[:, 4]
         fit = np.isfinite(boxes).all(axis=1)
-        if classes is not None:
-            fit &= np.isin(class_ids, np.fromiter(classes, np.int32))
+        if cut.classes is not None:
+            fit &= np.isin(class_ids, np.fromiter(cut.classes, np.int32))
         kept = np.flatnonzero(fit)
         kept = kept[np.argsort(-scores[kept], kind="stable")[: CANDIDATES_MAX if self._raw else DETECTIONS_MAX]]
         if self._raw:
-            kept = kept[oriented_nms(boxes[kept], scores[kept], class_ids[kept], iou_max=iou_max, limit=DETECTIONS_MAX)]
+            picked = boxes[kept], scores[kept], class_ids[kept]
+            kept = kept[oriented_nms(*picked, iou_max=cut.iou_max, limit=DETECTIONS_MAX)]
         found = np.ascontiguousarray(boxes[kept], np.float32)
         return Detections(
             hull_xyxy(found),
@@ -77,7 +59,3 @@ class OrientedBoxes:
             np.ascontiguousarray(class_ids[kept], np.int32),
             oriented=found,
         )
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return OrientedBoxes(params, facts)

@@ -9,7 +9,7 @@ Source: ultralytics/ultralytics, ultralytics/nn/modules/head.py ``Pose`` and mod
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, pick_columns, select, sound_classes
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, finished_rows, pick_columns, select
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +29,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layout: Literal["raw", "finished"] = "raw"
 
 
-class Pose:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -40,27 +40,16 @@ class Pose:
         else:
             facts.require((1, None, 6 + extra))
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         if self._params.layout == "raw":
             columns, first = outputs[0][0], 4 + self._facts.class_count
-            index, scores, class_ids = pick_columns(columns[4:first], score_min)
+            index, scores, class_ids = pick_columns(columns[4:first], cut.score_min)
             boxes = xywh_to_xyxy(columns[:4, index].T.astype(np.float32))
             points = self._points(columns[first:, index].T)
-            return select(boxes, scores, class_ids, iou_max=iou_max, classes=classes, keypoints=points)
-        rows = outputs[0][0]
-        # Rows that the graph pads with have score 0; score_min 0 must not bring them back.
-        rows = rows[(rows[:, 4] >= score_min) & (rows[:, 4] > 0)].astype(np.float32, copy=False)
-        class_ids, known = sound_classes(rows[:, 5], self._facts.class_count)
-        rows, points = rows[known], self._points(rows[known, 6:])
-        return select(rows[:, :4], rows[:, 4], class_ids[known], iou_max=None, classes=classes, keypoints=points)
+            return select(boxes, scores, class_ids, iou_max=cut.iou_max, classes=cut.classes, keypoints=points)
+        rows, class_ids = finished_rows(outputs[0][0], cut.score_min, self._facts.class_count)
+        points = self._points(rows[:, 6:])
+        return select(rows[:, :4], rows[:, 4], class_ids, iou_max=None, classes=cut.classes, keypoints=points)
 
     def _points(self, flat: NDArray[Any]) -> NDArray[np.float32]:
         """(N, K, 3); points of two numbers are taken for sure."""
@@ -68,7 +57,3 @@ class Pose:
         if self._params.dims == 3:
             return points
         return np.concatenate((points, np.ones((*points.shape[:2], 1), np.float32)), axis=2)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Pose(params, facts)

@@ -10,7 +10,7 @@ data/config.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, pick_columns, select, strided_grid, with_scores
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, pick_columns, select, softmax, strided_grid, with_scores
 
 # Sides in pixels of the priors of each stride.
 _SIDES = {8: (16.0, 32.0), 16: (64.0, 128.0), 32: (256.0, 512.0)}
@@ -44,7 +44,7 @@ def priors_xywh(input_hw: tuple[int, int]) -> NDArray[np.float32]:
     return np.concatenate(levels).astype(np.float32)
 
 
-class RetinaFace:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -54,20 +54,9 @@ class RetinaFace:
         wanted = [(1, rows, 1 + facts.class_count), (1, rows, 4), (1, rows, 2 * _POINTS)]
         facts.require(*wanted[: max(2, len(facts.output_shapes))])
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
-        table = outputs[0][0].astype(np.float32, copy=False)
-        if self._softmax:
-            table = np.exp(table - table.max(axis=1, keepdims=True))
-            table /= table.sum(axis=1, keepdims=True)
-        index, scores, class_ids = pick_columns(table[:, 1:].T, score_min)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
+        table = softmax(outputs[0][0]) if self._softmax else outputs[0][0].astype(np.float32, copy=False)
+        index, scores, class_ids = pick_columns(table[:, 1:].T, cut.score_min)
         if index.size == 0:
             return Detections.none()
         priors = self._priors[index]
@@ -79,8 +68,4 @@ class RetinaFace:
         if len(outputs) > 2:
             moved = outputs[2][0, index].reshape(-1, _POINTS, 2).astype(np.float32) * _CENTRE
             points = with_scores(priors[:, None, :2] + moved * priors[:, None, 2:], scores)
-        return select(boxes, scores, class_ids, iou_max=iou_max, classes=classes, keypoints=points)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return RetinaFace(params, facts)
+        return select(boxes, scores, class_ids, iou_max=cut.iou_max, classes=cut.classes, keypoints=points)

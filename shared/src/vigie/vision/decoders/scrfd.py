@@ -11,15 +11,15 @@ Source: deepinsight/insightface, python-package/insightface/model_zoo/scrfd.py `
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select, strided_grid, with_scores
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, select, strided_grid, with_scores
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +29,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_cell: int = 2
 
 
-class Scrfd:
+class Family(Decoder):
     """See the module; holds its (A, 2) anchors in pixels."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -43,17 +43,9 @@ class Scrfd:
         batch = facts.output_shapes and len(facts.output_shapes[0]) == 3
         facts.require(*((1, *shape) if batch else shape for shape in wanted))
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         scores = np.concatenate([output.reshape(-1) for output in outputs[: self._levels]]).astype(np.float32)
-        index = np.flatnonzero(scores >= score_min)
+        index = np.flatnonzero(scores >= cut.score_min)
         if index.size == 0:
             return Detections.none()
         sides = np.concatenate([output.reshape(-1, 4) for output in outputs[self._levels : 2 * self._levels]])
@@ -66,8 +58,4 @@ class Scrfd:
             points = with_scores(anchors[:, None] + moved, scores[index])
         boxes = np.concatenate((anchors - sides[:, :2], anchors + sides[:, 2:]), axis=1)
         class_ids = np.zeros(len(index), np.int32)
-        return select(boxes, scores[index], class_ids, iou_max=iou_max, classes=classes, keypoints=points)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Scrfd(params, facts)
+        return select(boxes, scores[index], class_ids, iou_max=cut.iou_max, classes=cut.classes, keypoints=points)

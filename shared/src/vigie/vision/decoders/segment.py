@@ -9,7 +9,7 @@ Source: ultralytics/ultralytics, ultralytics/nn/modules/head.py ``Segment`` and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import clip_xyxy, xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, chosen_rows, pick_columns, sound_classes
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, chosen_rows, finished_rows, pick_columns
 from vigie.vision.masks import sample_masks
 
 
@@ -28,7 +28,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layout: Literal["raw", "finished"] = "raw"
 
 
-class Segment:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -39,33 +39,21 @@ class Segment:
         else:
             facts.require((1, None, 6 + kinds), (1, kinds, None, None))
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         if self._raw:
             columns, first = outputs[0][0], 4 + self._facts.class_count
-            index, scores, class_ids = pick_columns(columns[4:first], score_min)
+            index, scores, class_ids = pick_columns(columns[4:first], cut.score_min)
             boxes = xywh_to_xyxy(columns[:4, index].T.astype(np.float32))
             coefficients = columns[first:, index].T.astype(np.float32)
         else:
-            rows = outputs[0][0]
-            # Rows that the graph pads with have score 0; score_min 0 must not bring them back.
-            rows = rows[(rows[:, 4] >= score_min) & (rows[:, 4] > 0)].astype(np.float32, copy=False)
-            class_ids, known = sound_classes(rows[:, 5], self._facts.class_count)
-            rows, class_ids = rows[known], class_ids[known]
+            rows, class_ids = finished_rows(outputs[0][0], cut.score_min, self._facts.class_count)
             boxes, scores, coefficients = rows[:, :4], rows[:, 4], rows[:, 6:]
         kept = chosen_rows(
             boxes,
             scores,
             class_ids,
-            iou_max=iou_max if self._raw else None,
-            classes=classes,
+            iou_max=cut.iou_max if self._raw else None,
+            classes=cut.classes,
             sound=np.isfinite(coefficients).all(axis=1),
         )
         # Masks only of what is told: they cost more than everything before. Boxes end where the prototypes do.
@@ -78,7 +66,3 @@ class Segment:
             np.ascontiguousarray(class_ids[kept], np.int32),
             masks=masks,
         )
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Segment(params, facts)

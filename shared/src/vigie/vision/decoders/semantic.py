@@ -12,7 +12,7 @@ Source: torchvision, references/segmentation/train.py; huggingface/transformers,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.class_masks import class_mask_of
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import DETECTIONS_MAX, Decoder, Detections
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import DETECTIONS_MAX, Detections, sigmoid
 
 # Numbers that are looked at, of all classes together; of larger maps every second row and column, or third: a map of
 # 21 classes and 520x520 costs 15 ms so, and the grid of a class mask is coarser than what is left.
@@ -38,7 +38,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     area_min: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0005
 
 
-class Semantic:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -53,25 +53,17 @@ class Semantic:
         height, width = facts.input_hw
         self._scale = np.array([width, height, width, height], np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,  # noqa: ARG002  # class masks never share a place
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         class_map, sure = self._read(outputs[0])
         known = class_map >= 0
         cells = np.bincount(class_map[known], minlength=self._facts.class_count)
         sums = np.bincount(class_map[known], weights=sure[known], minlength=self._facts.class_count)
         scores = np.clip(sums / np.maximum(cells, 1), 0.0, 1.0)
-        told = (cells > 0) & (cells >= self._params.area_min * class_map.size) & (scores >= score_min)
+        told = (cells > 0) & (cells >= self._params.area_min * class_map.size) & (scores >= cut.score_min)
         if self._params.background is not None:
             told[self._params.background : self._params.background + 1] = False
-        if classes is not None:
-            told &= np.isin(np.arange(len(told)), list(classes))
+        if cut.classes is not None:
+            told &= np.isin(np.arange(len(told)), list(cut.classes))
         class_ids = np.flatnonzero(told)
         class_ids = class_ids[np.argsort(-scores[class_ids], kind="stable")[:DETECTIONS_MAX]]
         if not len(class_ids):
@@ -98,7 +90,7 @@ class Semantic:
         values = _thinned(table, len(table)).astype(np.float32, copy=False)
         logits = self._params.values == "logits"
         if len(values) == 1:
-            sure = _sigmoid(values[0]) if logits else values[0]
+            sure = sigmoid(values[0]) if logits else values[0]
             return np.where(sure > 0.5, 0, -1), sure
         class_map = values.argmax(axis=0)
         best = values.max(axis=0)
@@ -115,11 +107,3 @@ def _thinned(values: NDArray[Any], kinds: int) -> NDArray[Any]:
     while kinds * (values.shape[-2] // step) * (values.shape[-1] // step) > _LOOKED_AT:
         step += 1
     return values[..., step // 2 :: step, step // 2 :: step] if step > 1 else values
-
-
-def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(values, -60.0, 60.0))), np.float32)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Semantic(params, facts)

@@ -14,15 +14,15 @@ pytorch/vision torchvision/models/detection/ssd.py ``postprocess_detections``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select, sound_classes
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, select, sound_classes
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +32,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_label: int = 0
 
 
-class Ssd:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -46,21 +46,13 @@ class Ssd:
         height, width = facts.input_hw
         self._size_xyxy = np.array([width, height, width, height], np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,  # noqa: ARG002  # suppression is in the graph
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         boxes, raw_classes, scores = self._read(outputs)
         # Rows that the graph pads with have score 0; score_min 0 must not bring them back.
-        strong = (scores >= score_min) & (scores > 0)
+        strong = (scores >= cut.score_min) & (scores > 0)
         boxes, raw_classes, scores = boxes[strong], raw_classes[strong], scores[strong]
         class_ids, known = sound_classes(raw_classes, self._facts.class_count, self._params.first_label)
-        return select(boxes[known], scores[known], class_ids[known], iou_max=None, classes=classes)
+        return select(boxes[known], scores[known], class_ids[known], iou_max=None, classes=cut.classes)
 
     def _read(self, outputs: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float32]]:
         if self._params.layout == "detection_output":
@@ -73,7 +65,3 @@ class Ssd:
             return boxes[:, [1, 0, 3, 2]].astype(np.float32) * self._size_xyxy, classes, scores.astype(np.float32)
         boxes, classes, scores = outputs
         return boxes.astype(np.float32), classes, scores.astype(np.float32)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Ssd(params, facts)

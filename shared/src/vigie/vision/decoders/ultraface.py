@@ -9,7 +9,7 @@ vision/ssd/config/fd_config.py ``define_img_size`` and vision/utils/box_utils.py
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, pick_columns, select
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, pick_columns, select, softmax
 
 _SIDES = {8: (10.0, 16.0, 24.0), 16: (32.0, 48.0), 32: (64.0, 96.0), 64: (128.0, 192.0, 256.0)}
 _CENTRE, _SIZE = 0.1, 0.2
@@ -53,7 +53,7 @@ def priors_xywh(input_hw: tuple[int, int]) -> NDArray[np.float32]:
     return np.asarray(np.clip(np.concatenate(levels), 0.0, 1.0), np.float32)
 
 
-class UltraFace:
+class Family(Decoder):
     """See the module. Outputs in the order scores, boxes."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -64,20 +64,9 @@ class UltraFace:
         height, width = facts.input_hw
         self._size_xyxy = np.array([width, height, width, height], np.float32)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
-        table = outputs[0][0]
-        if self._softmax:
-            table = np.exp(table.astype(np.float32) - table.max(axis=1, keepdims=True))
-            table /= table.sum(axis=1, keepdims=True)
-        index, scores, class_ids = pick_columns(table[:, 1:].T, score_min)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
+        table = softmax(outputs[0][0]) if self._softmax else outputs[0][0]
+        index, scores, class_ids = pick_columns(table[:, 1:].T, cut.score_min)
         if index.size == 0:
             return Detections.none()
         boxes = outputs[1][0, index].astype(np.float32)
@@ -86,12 +75,8 @@ class UltraFace:
             with np.errstate(over="ignore"):  # an infinite side is dropped by select()
                 size = np.exp(boxes[:, 2:] * _SIZE) * priors[:, 2:]
             boxes = xywh_to_xyxy(np.concatenate((boxes[:, :2] * _CENTRE * priors[:, 2:] + priors[:, :2], size), axis=1))
-        return select(boxes * self._size_xyxy, scores, class_ids, iou_max=iou_max, classes=classes)
+        return select(boxes * self._size_xyxy, scores, class_ids, iou_max=cut.iou_max, classes=cut.classes)
 
 
 def _cells(input_hw: tuple[int, int], stride: int) -> tuple[int, int]:
     return -(-input_hw[0] // stride), -(-input_hw[1] // stride)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return UltraFace(params, facts)

@@ -9,7 +9,7 @@ Source: Redmon and Farhadi, YOLO9000, 2017, section 2; anchors: Custom Vision's 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, select, sigmoid, softmax
 
 _CUSTOM_VISION = ((0.573, 0.677), (1.87, 2.06), (3.34, 5.47), (7.88, 3.53), (9.77, 9.17))
 
@@ -30,7 +30,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stride: int = 32
 
 
-class Yolov2:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -41,35 +41,16 @@ class Yolov2:
         y, x = np.mgrid[0:rows, 0:columns]
         self._cells = np.stack((x, y), axis=2).astype(np.float32)[None]  # (1, rows, columns, 2)
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         _, channels, rows, columns = outputs[0].shape
         count = len(self._anchors)
         grid = outputs[0][0].reshape(count, channels // count, rows, columns).transpose(0, 2, 3, 1).astype(np.float32)
-        logits = grid[..., 5:] - grid[..., 5:].max(axis=3, keepdims=True)
-        per_class = np.exp(logits)
-        per_class *= _sigmoid(grid[..., 4:5]) / per_class.sum(axis=3, keepdims=True)
+        per_class = softmax(grid[..., 5:]) * sigmoid(grid[..., 4:5])
         best = per_class.argmax(axis=3)
         scores = np.take_along_axis(per_class, best[..., None], axis=3)[..., 0]
-        at = np.nonzero(scores >= score_min)
-        centre = (_sigmoid(grid[..., :2]) + self._cells)[at]
+        at = np.nonzero(scores >= cut.score_min)
+        centre = (sigmoid(grid[..., :2]) + self._cells)[at]
         with np.errstate(over="ignore"):  # an infinite side is dropped by select()
             size = np.exp(grid[..., 2:4][at]) * self._anchors[at[0]]
         boxes = xywh_to_xyxy(np.concatenate((centre, size), axis=1) * np.float32(self._params.stride))
-        return select(boxes, scores[at], best[at].astype(np.int32), iou_max=iou_max, classes=classes)
-
-
-def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # exp(88) and beyond is a share of 0
-        return np.asarray(1.0 / (1.0 + np.exp(-values)), np.float32)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Yolov2(params, facts)
+        return select(boxes, scores[at], best[at].astype(np.int32), iou_max=cut.iou_max, classes=cut.classes)

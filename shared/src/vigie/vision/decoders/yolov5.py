@@ -9,7 +9,7 @@ deepcam-cn/yolov5-face, models/yolo.py and detect_face.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, pick_rows, select, with_scores
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, pick_rows, select, with_scores
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,7 +28,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     points: bool = False
 
 
-class Yolov5:
+class Family(Decoder):
     """See the module."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -36,17 +36,9 @@ class Yolov5:
         self._points = params.points
         facts.require((1, None, params.class_at + facts.class_count))
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         rows = outputs[0][0]
-        index, scores, class_ids = pick_rows(rows, score_min, self._class_at)
+        index, scores, class_ids = pick_rows(rows, cut.score_min, self._class_at)
         if index.size == 0:
             return Detections.none()
         boxes = xywh_to_xyxy(rows[index, :4].astype(np.float32))
@@ -54,8 +46,4 @@ class Yolov5:
         if self._points:
             places = rows[index, 5 : self._class_at].astype(np.float32).reshape(len(index), -1, 2)
             points = with_scores(places, scores)
-        return select(boxes, scores, class_ids, iou_max=iou_max, classes=classes, keypoints=points)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Yolov5(params, facts)
+        return select(boxes, scores, class_ids, iou_max=cut.iou_max, classes=cut.classes, keypoints=points)

@@ -8,7 +8,7 @@ Source: Megvii-BaseDetection/YOLOX, yolox/utils/demo_utils.py ``demo_postprocess
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, pick_rows, select, strided_grid
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, pick_rows, select, strided_grid
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strides: tuple[int, ...] = (8, 16, 32)
 
 
-class Yolox:
+class Family(Decoder):
     """See the module; holds its (A, 2) grid."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -36,17 +36,9 @@ class Yolox:
         self._cells, self._strides = strided_grid(facts.input_hw, params.strides)
         facts.require((1, len(self._cells), 5 + facts.class_count))
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         rows = outputs[0][0]
-        index, scores, class_ids = pick_rows(rows, score_min)
+        index, scores, class_ids = pick_rows(rows, cut.score_min)
         if index.size == 0:
             return Detections.none()
         boxes = rows[index, :4].astype(np.float32)
@@ -56,8 +48,4 @@ class Yolox:
             with np.errstate(over="ignore"):  # an infinite side is dropped by select()
                 np.exp(boxes[:, 2:], out=boxes[:, 2:])
             boxes *= strides
-        return select(xywh_to_xyxy(boxes), scores, class_ids, iou_max=iou_max, classes=classes)
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return Yolox(params, facts)
+        return select(xywh_to_xyxy(boxes), scores, class_ids, iou_max=cut.iou_max, classes=cut.classes)

@@ -10,7 +10,7 @@ Source: opencv/opencv, modules/objdetect/src/face_detect.cpp ``FaceDetectorYNImp
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import xywh_to_xyxy
-from vigie.vision.decoding import DecoderFacts
-from vigie.vision.detections import Decoder, Detections, select, strided_grid, with_scores
+from vigie.vision.decoding import Cut, Decoder, DecoderFacts
+from vigie.vision.detections import Detections, select, strided_grid, with_scores
 
 _POINTS = 5
 
@@ -30,7 +30,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strides: tuple[int, ...] = (8, 16, 32)
 
 
-class YuNet:
+class Family(Decoder):
     """See the module; holds its (A, 2) grid and where each level begins in it."""
 
     def __init__(self, params: Params, facts: DecoderFacts) -> None:
@@ -42,22 +42,14 @@ class YuNet:
         widths = (1, 1, 4, 2 * _POINTS) if self._points else (1, 1, 4)
         facts.require(*((1, count, width) for width in widths for count in counts))
 
-    def __call__(
-        self,
-        outputs: Sequence[NDArray[Any]],
-        *,
-        score_min: float,
-        iou_max: float,
-        classes: Collection[int] | None = None,
-    ) -> Detections:
-        self._facts.expect(outputs)
+    def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         face, objectness, boxes, *landmarks = (
             np.concatenate([output[0] for output in outputs[at : at + self._levels]])
             for at in range(0, len(outputs), self._levels)
         )
         product = np.clip(face[:, 0], 0.0, 1.0) * np.clip(objectness[:, 0], 0.0, 1.0)
         scores = np.sqrt(product.astype(np.float32, copy=False))
-        index = np.flatnonzero(scores >= score_min)
+        index = np.flatnonzero(scores >= cut.score_min)
         if index.size == 0:
             return Detections.none()
         picked = boxes[index].astype(np.float32)
@@ -72,9 +64,5 @@ class YuNet:
             points = with_scores(places, scores[index])
         class_ids = np.zeros(len(index), np.int32)
         return select(
-            xywh_to_xyxy(picked), scores[index], class_ids, iou_max=iou_max, classes=classes, keypoints=points
+            xywh_to_xyxy(picked), scores[index], class_ids, iou_max=cut.iou_max, classes=cut.classes, keypoints=points
         )
-
-
-def make(params: Params, facts: DecoderFacts) -> Decoder:
-    return YuNet(params, facts)
