@@ -1,4 +1,4 @@
-"""A subset of IoT Hub's query language over twins: parsed once, evaluated on plain JSON. Pure.
+"""A subset of IoT Hub's query language over twins: parsed once, evaluated on plain JSON. Pure. Decision 0086.
 
     query     := SELECT [ TOP n ] ( * | item {, item} ) FROM ( devices | devices.modules ) [ WHERE or ]
     item      := ( path | COUNT() ) [ AS name ]
@@ -15,7 +15,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -34,11 +34,17 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_SOURCES: dict[str, Literal["devices", "devices.modules"]] = {
+    "devices": "devices",
+    "devices.modules": "devices.modules",
+}
+_CONSTANTS = {"true": True, "false": False, "null": None}
 _MAX_TEXT = 8192
 _MAX_DEPTH = 50
 _MAX_TOP = 1_000_000
 _MISSING = object()  # "undefined" of the language: no comparison with it holds
 
+T = TypeVar("T")
 Value = Callable[[JsonObject], Any]
 Condition = Callable[[JsonObject], bool]
 
@@ -104,12 +110,8 @@ class _Parser:
         columns = () if self._take("*") else self._columns()
         self._expect("FROM")
         token = self._advance()
-        source: Literal["devices", "devices.modules"]
-        if token.text.lower() == "devices":
-            source = "devices"
-        elif token.text.lower() == "devices.modules":
-            source = "devices.modules"
-        else:
+        source = _SOURCES.get(token.text.lower())
+        if source is None:
             raise _expected(token, "devices or devices.modules")
         matches = self._or() if self._take("WHERE") else _everything
         if self._peek().kind != "end":
@@ -117,7 +119,7 @@ class _Parser:
         return Query(source, columns, matches, top)
 
     def _top(self) -> int | None:
-        following = self._tokens[min(self._next + 1, len(self._tokens) - 1)]
+        following = self._peek(1)
         if self._peek().text.upper() != "TOP" or following.kind != "number":
             return None
         self._next += 2
@@ -126,9 +128,7 @@ class _Parser:
         return int(following.text)
 
     def _columns(self) -> tuple[Column, ...]:
-        columns = [self._column()]
-        while self._take(","):
-            columns.append(self._column())
+        columns = self._joined(",", self._column)
         counting = sum(column.path is None for column in columns)
         if counting and len(columns) > 1:
             raise QueryRefusedError("COUNT() stands alone here; GROUP BY is not emulated")
@@ -148,16 +148,14 @@ class _Parser:
         return Column(name, path)
 
     def _or(self) -> Condition:
-        parts = [self._and()]
-        while self._take("OR"):
-            parts.append(self._and())
-        return parts[0] if len(parts) == 1 else lambda twin: any(part(twin) for part in parts)
+        parts = self._joined("OR", lambda: self._joined("AND", self._not))
+        return lambda twin: any(all(part(twin) for part in both) for both in parts)
 
-    def _and(self) -> Condition:
-        parts = [self._not()]
-        while self._take("AND"):
-            parts.append(self._not())
-        return parts[0] if len(parts) == 1 else lambda twin: all(part(twin) for part in parts)
+    def _joined(self, word: str, part: Callable[[], T]) -> list[T]:
+        parts = [part()]
+        while self._take(word):
+            parts.append(part())
+        return parts
 
     def _not(self) -> Condition:
         self._depth += 1
@@ -199,9 +197,7 @@ class _Parser:
 
     def _one_of(self, left: Value, *, negated: bool) -> Condition:
         self._expect("[")
-        choices = [self._operand()]
-        while self._take(","):
-            choices.append(self._operand())
+        choices = self._joined(",", self._operand)
         self._expect("]")
         return lambda twin: any(_compare("=", left(twin), c(twin)) for c in choices) is not negated
 
@@ -215,9 +211,8 @@ class _Parser:
             return lambda _: number
         if token.kind != "word":
             raise _expected(token, "a path or a value")
-        constants = {"true": True, "false": False, "null": None}
-        if token.text.lower() in constants:
-            constant = constants[token.text.lower()]
+        if token.text.lower() in _CONSTANTS:
+            constant = _CONSTANTS[token.text.lower()]
             return lambda _: constant
         path = tuple(token.text.split("."))
         return lambda twin: _look_up(twin, path)
@@ -229,14 +224,13 @@ class _Parser:
         return tuple(token.text.split("."))
 
     def _calls(self, name: str) -> bool:
-        following = self._tokens[min(self._next + 1, len(self._tokens) - 1)]
-        if self._peek().text.upper() == name and following.text == "(":
+        if self._peek().text.upper() == name and self._peek(1).text == "(":
             self._next += 2
             return True
         return False
 
-    def _peek(self) -> _Token:
-        return self._tokens[self._next]
+    def _peek(self, further: int = 0) -> _Token:
+        return self._tokens[min(self._next + further, len(self._tokens) - 1)]
 
     def _advance(self, wanted: str = "more") -> _Token:
         token = self._peek()
@@ -294,17 +288,7 @@ def _compare(sign: str, left: Any, right: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "bool"
-        case int() | float():
-            return "number"
-        case str():
-            return "text"
-        case _:
-            return "tree"
+    return {type(None): "null", bool: "bool", int: "number", float: "number", str: "text"}.get(type(value), "tree")
 
 
 def _starts_with(whole: Any, start: Any) -> bool:
