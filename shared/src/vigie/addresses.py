@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from vigie.errors import ConfigRefusedError
 
@@ -36,15 +36,18 @@ class NetworkPolicy:
     names: frozenset[str]
     variable: str
 
+    never: ClassVar[str] = "a peer of this device"
+    allowed: ClassVar[str] = "among the hosts that this device allows"
+
     def refuses_address(self, host: str, address: Address) -> str | None:
         """Why ``host``, which is at ``address``, is not connected to; None: it may be."""
         address = unwrapped(address)
         if is_never_a_peer(address):
-            return f"{address} is never a peer of this device"
+            return f"{address} is never {self.never}"
         if host.lower() in self.names or any(address in network for network in self.networks):
             return None
         return (
-            f"{address} is not among the hosts that this device allows ({self.describe()}); "
+            f"{address} is not {self.allowed} ({self.describe()}); "
             f"the device's owner adds it to {self.variable}"
         )
 
@@ -56,8 +59,13 @@ class NetworkPolicy:
             return None
         return self.refuses_address(host, address)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Networks and names, as whoever reads the variable takes them."""
+        return (*map(str, self.networks), *sorted(self.names))
+
     def describe(self) -> str:
-        return ", ".join([*map(str, self.networks), *sorted(self.names)]) or "none"
+        return ", ".join(self.words) or "none"
 
 
 def network_policy(words: Iterable[str], variable: str) -> NetworkPolicy:
