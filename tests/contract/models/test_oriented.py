@@ -19,7 +19,7 @@ from vigie.models import load_bundle
 from vigie.models.reference import read_reference
 from vigie.runtimes.parity import judge
 from vigie.vision.detections import Detections
-from vigie.vision.in_frame import detections_in_frame
+from vigie.vision.in_frame import as_messages, to_frame
 from vigie.vision.matching import count_matched
 from vigie.vision.merging import merge_views
 from vigie.vision.oriented import corners_of, hull_xyxy, oriented_nms, oriented_overlap, oriented_to_frame
@@ -72,7 +72,7 @@ def test_a_stretched_frame_keeps_the_middle_the_direction_and_the_lengths_of_the
 def test_an_angle_in_a_message_lies_between_0_and_180(degrees: float) -> None:
     turned = boxes((10, 10, 8, 2, degrees))
     found = Detections(hull_xyxy(turned), np.ones(1, np.float32), np.zeros(1, np.int32), oriented=turned)
-    (one,) = detections_in_frame(found, FrameTransform(1.0, 1.0, 0.0, 0.0), (20, 20), ["bolt"])
+    (one,) = as_messages(to_frame(found, FrameTransform(1.0, 1.0, 0.0, 0.0), (20, 20)), ["bolt"])
     assert one.oriented is not None
     assert 0 <= one.oriented.angle_degrees < 180
     assert math.sin(math.radians(2 * (one.oriented.angle_degrees - degrees))) == pytest.approx(0, abs=1e-3)

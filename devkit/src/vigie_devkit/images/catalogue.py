@@ -6,7 +6,7 @@ The Dockerfiles (`dockerfile.py`), the locks and `module.json` follow this table
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -223,12 +223,6 @@ def image_for(name: str, key: str) -> Image:
     if not of_module:
         raise NoSuchImageError(f"module '{name}'", (*MODULES, HUB))
     return of_module.get(key) or of_module[key.partition("-")[0]]
-
-
-def images_for(names: Iterable[str], keys: Iterable[str]) -> list[Image]:
-    """The images of these modules for these keys, each once, in the flow's order."""
-    wanted = {image_for(name, key) for name in names for key in keys}
-    return [image for image in IMAGES if image in wanted]
 
 
 def version() -> str:

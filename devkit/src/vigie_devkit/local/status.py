@@ -24,8 +24,6 @@ LINE_EVERY_S = 5.0
 MIN_WIDTH = 40
 LABEL_WIDTH = 8
 SEEN_MAX = 8
-# Less than one in twenty frames is not what is seen now.
-RARE = 0.05
 
 
 class Status:

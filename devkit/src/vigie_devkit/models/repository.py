@@ -14,7 +14,6 @@ from vigie.errors import ModelFileError
 from vigie.models import Bundle
 
 Server = Literal["triton", "ovms"]
-SERVERS: tuple[Server, ...] = ("triton", "ovms")
 
 
 def write_repository(bundle: Bundle, variant_name: str | None, server: Server, folder: Path) -> Path:

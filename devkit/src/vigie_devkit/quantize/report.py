@@ -88,7 +88,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[LayerError, ...]
     variants: tuple[VariantReport, ...]
     left_out: tuple[str, ...] = ()
-    written_to: str = ""
 
     def variant(self, name: str) -> VariantReport:
         return next(one for one in self.variants if one.name == name)

@@ -147,23 +147,6 @@ INCOMING: Final = (
 )
 """Being called upon."""
 
-ONE_BY_ONE: Final = (
-    "clone",
-    "clone3",
-    "kill",
-    "tgkill",
-    "prctl",
-    "prlimit64",
-    "setrlimit",
-    "open",
-    "openat",
-    "openat2",
-    "socket",
-    "socketpair",
-    "ioctl",
-)
-"""Named in conditions."""
-
 NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from vigie.synthetic.canvas import Floats, triangle_wave
 from vigie.synthetic.randomness import Dice
 
-PERIOD_PX: Final = 48  # every regular pattern repeats in a divisor of this, so that the strip closes
-
 
 def belt_strip(dice: Dice, length_px: int, height_px: int, scale: float) -> NDArray[np.uint8]:
     """(height, length, 3) uint8 BGR whose right edge continues at its left one. ``scale``: 1 at 480 rows."""

@@ -18,13 +18,6 @@ from vigie.vision.oriented import oriented_to_frame
 from vigie.vision.transform import boxes_to_frame, boxes_to_tensor, points_to_frame
 
 
-def detections_in_frame(
-    found: Detections, transform: FrameTransform, frame_hw: tuple[int, int], labels: Sequence[str]
-) -> list[Detection]:
-    """Best score first. Boxes and key points to a hundredth of a pixel, scores to four digits."""
-    return as_messages(to_frame(found, transform, frame_hw), labels)
-
-
 def to_frame(
     found: Detections,
     transform: FrameTransform,
@@ -53,7 +46,9 @@ def to_frame(
 
 
 def as_messages(found: Detections, labels: Sequence[str]) -> list[Detection]:
-    """Detections in pixels of the frame, in their order, rounded as ``detections_in_frame`` has it."""
+    """Detections in pixels of the frame, in their order: boxes and key points to a hundredth of a pixel, scores to four
+    digits.
+    """
     # In double precision, so that 286.57 is written as that and not with twelve digits more.
     boxes = found.boxes_xyxy.astype(np.float64).round(2).tolist()
     points: list[list[list[float]]] = [[] for _ in boxes]

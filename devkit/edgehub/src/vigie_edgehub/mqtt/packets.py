@@ -16,7 +16,6 @@ SERVER_UNAVAILABLE = 3
 """CONNACK: the one refusal after which the SDK keeps trying (docs/edgehub-facts.md, Refusals and retries)."""
 NOT_AUTHORIZED = 5
 """CONNACK: the SDK gives up for good."""
-SUBSCRIBE_REFUSED = 0x80
 """SUBACK: this filter was not granted."""
 
 
@@ -97,7 +96,7 @@ class Subscribe(msgspec.Struct, frozen=True, gc=False):
 
 
 class SubAck(msgspec.Struct, frozen=True, gc=False):
-    """``return_codes``: granted QoS or `SUBSCRIBE_REFUSED`, one per filter, in order."""
+    """``return_codes``: granted QoS or 0x80 (refused), one per filter, in order."""
 
     packet_id: int
     return_codes: tuple[int, ...]

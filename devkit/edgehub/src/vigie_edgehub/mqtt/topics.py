@@ -152,19 +152,6 @@ def _short(topic: str) -> str:
     return repr(topic if len(topic) <= 120 else topic[:117] + "...")
 
 
-def telemetry_topic(
-    device: str, module: str | None, app_properties: Mapping[str, str], system_properties: Mapping[str, str]
-) -> str:
-    """What the SDK publishes to: system properties in the order given, then custom ones sorted by key.
-
-    Args: system_properties: by the hub's names; ones that no sender can set are left out.
-    """
-    base = f"devices/{device}/" + (f"modules/{module}/" if module is not None else "")
-    bag = {_WIRE_OF[name]: value for name, value in system_properties.items() if name in _WIRE_OF}
-    bag.update(sorted(app_properties.items()))
-    return f"{base}messages/events/{_encode(bag)}"
-
-
 _WIRE_OF = {name: wire for wire, name in FROM_WIRE.items()}
 
 

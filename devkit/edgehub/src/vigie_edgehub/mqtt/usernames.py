@@ -30,7 +30,6 @@ class Username(msgspec.Struct, frozen=True):
     api_version: str
     client_type: str = ""
     model_id: str | None = None
-    auth_chain: str | None = None
 
     @property
     def client_id(self) -> str:
@@ -70,5 +69,4 @@ def parse_username(username: str) -> Username:
         api_version=bag["api-version"],
         client_type=bag.get("DeviceClientType", ""),
         model_id=bag.get("model-id", "").strip() or None,
-        auth_chain=bag.get("auth-chain", "").strip() or None,
     )

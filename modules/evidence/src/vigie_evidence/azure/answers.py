@@ -22,7 +22,6 @@ class Code(StrEnum):
     EXISTS = "BlobAlreadyExists"
     BAD_MD5 = "Md5Mismatch"
     BLOCKS_GONE = "InvalidBlockList"
-    CONTAINER_MISSING = "ContainerNotFound"
 
 
 # The request itself is wrong, and will be the next time too.
