@@ -74,6 +74,73 @@ def test_boxes_over_the_edge_and_empty_ones_are_drawn_as_far_as_they_go(box: tup
     draw_detections(grey(), [Detection("Ölkanne 油", 0, 0.5, box, mask=mask)])  # type: ignore[arg-type]
 
 
+def test_the_surest_lies_on_top_in_whatever_order_they_come() -> None:
+    palette, frame = Palette(), grey()
+    sure, unsure = Detection("nut", 0, 0.9, BOX), Detection("bolt", 1, 0.4, BOX)
+    for order in ([sure, unsure], [unsure, sure]):
+        draw_detections(frame, order, palette=palette, labels=False)
+        assert tuple(frame[50, 80]) == palette.bgr("nut")
+
+
+@pytest.mark.parametrize(("width", "coloured", "edged"), [(300, 1, 4), (719, 1, 4), (721, 3, 2), (2400, 7, 2)])
+def test_lines_grow_with_the_picture_and_have_a_dark_edge(width: int, coloured: int, edged: int) -> None:
+    frame = grey((200, width))
+    draw_detections(frame, [Detection("nut", 0, 0.9, BOX)], labels=False)
+    across = [tuple(pixel) for pixel in frame[30:70, 80]]
+    assert across.count(Palette().bgr("nut")) == coloured
+    assert across.count((20, 18, 11)) == edged
+
+
+def test_a_mask_lets_the_picture_through() -> None:
+    frame = grey()
+    draw_detections(frame, [Detection("nut", 0, 0.9, BOX, mask=Mask((2, 2), (0, 4)))], labels=False)
+    assert frame[70, 80].tolist() == [int(90 * 0.6 + part * 0.4) for part in Palette().bgr("nut")]
+
+
+def test_a_mask_over_the_upper_left_corner_is_cut_and_not_moved() -> None:
+    cells = np.zeros((2, 2), np.bool_)
+    cells[1, 1] = True
+    frame = grey()
+    box = (-40.0, -20.0, 40.0, 20.0)
+    draw_detections(frame, [Detection("nut", 0, 0.9, box, mask=Mask((2, 2), to_runs(cells)))], labels=False)
+    assert (frame[10, 20] != 90).any()
+    assert (frame[30, 60] == 90).all()
+
+
+@pytest.mark.parametrize(
+    ("count", "unsure", "drawn"),
+    [(17, None, True), (17, 13, False), (16, None, False)],
+    ids=["both-ends-seen", "an-unsure-end", "another-skeleton"],
+)
+def test_a_bone_joins_two_points_that_are_seen(count: int, unsure: int | None, drawn: bool) -> None:
+    points = [(20.0, 20.0, 0.5)] * count  # as sure as is enough
+    points[13], points[15] = (200.0, 100.0, 0.5), (280.0, 100.0, 0.5)
+    if unsure is not None:
+        points[unsure] = (*points[unsure][:2], 0.49)
+    frame = grey()
+    draw_detections(frame, [Detection("person", 0, 0.9, BOX, keypoints=tuple(points))], labels=False)
+    assert (tuple(frame[100, 240]) == Palette().bgr("person")) is drawn
+    assert (frame[100, 280] != 90).any(), "the point itself"
+
+
+@pytest.mark.parametrize(
+    ("box", "at"),
+    [
+        ((40.0, 50.0, 120.0, 90.0), (45, 42)),
+        ((40.0, 3.0, 120.0, 90.0), (15, 42)),
+        ((290.0, 50.0, 299.0, 90.0), (45, 254)),
+    ],
+    ids=["above", "inside-where-there-is-no-room-above", "moved-in-from-the-right"],
+)
+def test_a_caption_lies_where_it_can_be_read(box: tuple[float, float, float, float], at: tuple[int, int]) -> None:
+    frame = grey()
+    draw_detections(frame, [Detection("nut", 0, 0.9, box)])
+    assert tuple(frame[at]) == Palette().bgr("nut")
+    row, column = at
+    written = (frame[max(0, row - 14) : row + 14, column : column + 34] == (20, 18, 11)).all(axis=2)
+    assert written.sum() > 10, "letters"
+
+
 def test_labels_are_told_apart_by_colour_and_keep_theirs() -> None:
     palette = Palette()
     labels = [f"class {number}" for number in range(len(HUES))]
