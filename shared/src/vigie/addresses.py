@@ -46,10 +46,7 @@ class NetworkPolicy:
             return f"{address} is never {self.never}"
         if host.lower() in self.names or any(address in network for network in self.networks):
             return None
-        return (
-            f"{address} is not {self.allowed} ({self.describe()}); "
-            f"the device's owner adds it to {self.variable}"
-        )
+        return f"{address} is not {self.allowed} ({self.describe()}); the device's owner adds it to {self.variable}"
 
     def refuses_host(self, host: str) -> str | None:
         """As `refuses_address` for a host that is an address; a name is looked up only when it is connected to."""

@@ -33,7 +33,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def serve_endpoints(
-    address: tuple[str, int], metrics: Metrics, health: Health, state: Path
+    address: tuple[str, int], metrics: Metrics, health: Health, state: Path, *, again_s: float = WRITE_AGAIN_S
 ) -> AsyncIterator[Endpoint]:
     """Serve until left; port 0 takes a free one. ``state/http.json`` names it and is removed on leaving.
 
@@ -75,7 +75,7 @@ async def serve_endpoints(
             reason = f"{state} cannot be written: {error.strerror or error}; nothing new is kept there"
             health.note("state", reason)
             log.warning("state_not_written", file=str(path), reason=reason, port=endpoint.port)
-            later = asyncio.create_task(_write_later(path, endpoint, health), name="endpoints.write")
+            later = asyncio.create_task(_write_later(path, endpoint, health, again_s), name="endpoints.write")
         yield endpoint
     finally:
         if later is not None:
@@ -85,10 +85,10 @@ async def serve_endpoints(
         await runner.cleanup()
 
 
-async def _write_later(path: Path, endpoint: Endpoint, health: Health) -> None:
+async def _write_later(path: Path, endpoint: Endpoint, health: Health, again_s: float) -> None:
     """Until the folder takes it: who looks for the module finds it by this file."""
     while True:
-        await asyncio.sleep(WRITE_AGAIN_S)
+        await asyncio.sleep(again_s)
         with suppress(OSError):
             await asyncio.to_thread(write_atomically, path, msgspec.json.encode(endpoint))
             health.note("state", "")

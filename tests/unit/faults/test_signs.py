@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from vigie_devkit.faults import trial
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.registry import all_faults
 from vigie_devkit.faults.signs import AnswersAgain
@@ -100,10 +99,9 @@ def test_an_answer_counts_that_came_through_one_hub_that_is_new(starts: list[str
     assert sign.seen(system, sign.begin(system)) is seen
 
 
-def test_modules_that_flow_and_hear_nothing_break_the_promise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "SIGNS_WITHIN_S", 0.5)
+def test_modules_that_flow_and_hear_nothing_break_the_promise() -> None:
     system = Flowing()
-    result = try_fault(hub_fault({"preprocess", "inference"}), system, Upstream(system))
+    result = try_fault(hub_fault({"preprocess", "inference"}), system, Upstream(system), signs_within_s=0.5)
     assert result.back_s is not None
     assert result.unmet == tuple(
         f"not seen: {name} answers direct methods again" for name in ("preprocess", "inference")

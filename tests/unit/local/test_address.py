@@ -15,21 +15,19 @@ def test_each_run_has_a_loopback_address_of_its_own_and_keeps_it() -> None:
     assert ipaddress.ip_address(first) in ipaddress.ip_network("127.64.0.0/10")
 
 
-def test_a_busy_address_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_address_is_passed_over() -> None:
     wanted = next(address.candidates("run"))
     with socket.socket() as other:
         other.bind((wanted, 0))
         other.listen()
-        monkeypatch.setattr(address, "MQTT_PORT", other.getsockname()[1])
-        assert address.choose_address("run") == list(address.candidates("run"))[1]
+        assert address.choose_address("run", other.getsockname()[1]) == list(address.candidates("run"))[1]
 
 
-def test_a_listener_on_every_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listener_on_every_address_is_one_sentence() -> None:
     with socket.socket() as other:
         other.bind(("0.0.0.0", 0))
         other.listen()
         port = other.getsockname()[1]
-        monkeypatch.setattr(address, "MQTT_PORT", port)
         with pytest.raises(HubFailedError, match=f"port {port} is busy on every loopback address tried") as caught:
-            address.choose_address("run")
+            address.choose_address("run", port)
     assert caught.value.exit_code == 3

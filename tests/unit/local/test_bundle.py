@@ -10,21 +10,17 @@ from vigie_devkit.local import bundle
 from vigie_devkit.local.errors import NoModelError
 
 
-def test_the_bundle_that_ships_serves_when_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "CHECKOUT", tmp_path)
+def test_the_bundle_that_ships_serves_when_none_is_named(tmp_path: Path) -> None:
     shipped = tmp_path / "shared/models/conveyor-parts"
     shipped.mkdir(parents=True)
     (shipped / "card.yaml").write_text("schema: vigie.card/1\n")
     (tmp_path / "shared/models/zebra").mkdir()
-    assert bundle.find_bundle(None) == shipped
+    assert bundle.find_bundle(None, [tmp_path / "own", tmp_path / "shared/models"]) == shipped
 
 
-def test_none_that_ships_is_one_sentence_that_says_what_to_pass(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bundle, "CHECKOUT", tmp_path)
+def test_none_that_ships_is_one_sentence_that_says_what_to_pass(tmp_path: Path) -> None:
     with pytest.raises(NoModelError, match=r"no detector ships yet; pass one: \./vigie up --model FILE\.onnx"):
-        bundle.find_bundle(None)
+        bundle.find_bundle(None, [tmp_path / "own", tmp_path / "shared/models"])
 
 
 def test_a_card_names_its_bundle(tmp_path: Path) -> None:
@@ -39,13 +35,12 @@ def test_what_is_no_model_is_one_sentence(tmp_path: Path, name: str, said: str) 
         bundle.find_bundle(str(tmp_path / name))
 
 
-def test_a_name_works_where_a_folder_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_works_where_a_folder_does(tmp_path: Path) -> None:
     own, shipped = tmp_path / "own", tmp_path / "shipped"
-    monkeypatch.setattr(bundle, "bundle_shelves", lambda: (own, shipped))
     for folder in (own / "cups", shipped / "cups", shipped / "bolts"):
         folder.mkdir(parents=True)
         (folder / "card.yaml").write_text("schema: vigie.card/1\n")
-    assert bundle.find_bundle("cups") == own / "cups"
-    assert bundle.find_bundle("bolts") == shipped / "bolts"
+    assert bundle.find_bundle("cups", (own, shipped)) == own / "cups"
+    assert bundle.find_bundle("bolts", (own, shipped)) == shipped / "bolts"
     with pytest.raises(NoModelError, match="did you mean 'bolts'"):
-        bundle.find_bundle("bolt")
+        bundle.find_bundle("bolt", (own, shipped))

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from vigie_devkit.local import twins
 from vigie_devkit.local.errors import HubFailedError
 from vigie_devkit.local.twins import TwinClient
 
 
-async def test_a_run_that_cannot_stop_its_cameras_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twins, "REMOVE_AGAIN_AFTER_S", 0.0)
+async def test_a_run_that_cannot_stop_its_cameras_says_why(tmp_path: Path) -> None:
     with pytest.raises(HubFailedError, match=r"cameras could not be stopped.*no hub runs|cameras could not be stopped"):
-        await TwinClient(tmp_path).remove_cameras(["dock"])
+        await TwinClient(tmp_path, again_after_s=0.0).remove_cameras(["dock"])

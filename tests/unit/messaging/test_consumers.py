@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
-
 from vigie.contracts.envelope import INPUT_SPEC
 from vigie.contracts.inputspec import InputSpec
 from vigie.frames import CursorWriter
 from vigie.health import Health
-from vigie.messaging import consumers
 from vigie.messaging.consumers import Consumers
 from vigie.messaging.output import Output
 from vigie.messaging.output_settings import OutputSettings
@@ -23,16 +20,13 @@ BOOT = "0b"
 WAITING = 'vigie_output_without_progress_seconds{consumer="sync/detections",output="specs"}'
 
 
-def test_a_consumer_without_progress_is_told_of_until_it_moves_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(consumers, "TOLD_AFTER_S", 0.2)
+def test_a_consumer_without_progress_is_told_of_until_it_moves_again(tmp_path: Path) -> None:
     metrics, health, outbox = Metrics(), Health(), SendQueue()
     output: Output[InputSpec] = Output(
         OutputSettings("specs", INPUT_SPEC), module_id="a", boot=BOOT, condition=outbox.condition, metrics=metrics,
         progress=open_progress((tmp_path,), "a", ("sync", "detections")),
     )  # fmt: skip
-    watch = Consumers({("sync", "detections"): output}, metrics, health)
+    watch = Consumers({("sync", "detections"): output}, metrics, health, told_after_s=0.2)
     cursor = CursorWriter.open(tmp_path, sender="a", output="detections", consumer="sync")
 
     def look_after(seconds: float) -> None:

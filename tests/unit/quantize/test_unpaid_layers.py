@@ -14,13 +14,13 @@ from support import models
 from support.trained import face_detector, face_picture
 from vigie.models import load_bundle
 from vigie_devkit.models import import_model
-from vigie_devkit.quantize import unpaid_layers as unpaid
 from vigie_devkit.quantize.judge import Budget
 from vigie_devkit.quantize.layers import Network
 from vigie_devkit.quantize.machine import Machine
 from vigie_devkit.quantize.recipes import S8S8, U8S8_PAIRED
 from vigie_devkit.quantize.samples import fit
 from vigie_devkit.quantize.speed import Timing
+from vigie_devkit.quantize.unpaid_layers import unpaid_layers
 from vigie_devkit.quantize.workbench import Workbench, prepare
 
 
@@ -55,16 +55,14 @@ def timed(integer_ms: float, float_ms: float) -> Callable[..., dict[str, Timing]
     ids=["pays", "noise", "costs"],
 )
 def test_thin_layers_stay_float_where_it_is_measurably_faster(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, integer_ms: float, float_ms: float, kept: int
+    bench: Workbench, integer_ms: float, float_ms: float, kept: int
 ) -> None:
-    monkeypatch.setattr(unpaid, "time_files", timed(integer_ms, float_ms))
-    found = unpaid.unpaid_layers(bench, U8S8_PAIRED, "minmax")
+    found = unpaid_layers(bench, U8S8_PAIRED, "minmax", timed(integer_ms, float_ms))
     assert len(found) == kept
     assert all(bench.network.layer(name).channels_in <= 3 for name in found)
 
 
-def test_a_recipe_for_other_machines_is_not_timed_here(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpaid, "time_files", timed(10.0, 1.0))
-    assert unpaid.unpaid_layers(bench, S8S8, "minmax") == ()
+def test_a_recipe_for_other_machines_is_not_timed_here(bench: Workbench) -> None:
+    assert unpaid_layers(bench, S8S8, "minmax", timed(10.0, 1.0)) == ()
     arm = replace(bench, machine=Machine("a processor", "arm64", "cpu-arm", 1))
-    assert unpaid.unpaid_layers(arm, U8S8_PAIRED, "minmax") == ()
+    assert unpaid_layers(arm, U8S8_PAIRED, "minmax", timed(10.0, 1.0)) == ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _ctypes
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def test_a_library_of_a_package_is_loaded_and_stays(tmp_path: Path, monkeypatch:
     folder.mkdir(parents=True)
     for name in ("libcudart.so.13", "libcublas.so.13"):
         shutil.copy(A_LIBRARY, folder / name)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.syspath_prepend(tmp_path)
     loaded = load_from_packages(TABLE["cuda"].preload)
     assert [Path(path).name for path in loaded] == ["libcudart.so.13", "libcublas.so.13"]
     assert all(path in mapped() for path in loaded)
@@ -40,7 +39,7 @@ def test_a_library_that_does_not_load_is_an_error_that_names_it(
     file = tmp_path / "nvidia/cudnn/lib/libcudnn.so.9"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"not a library")
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(OSError, match=r"libcudnn\.so\.9"):
         load_from_packages(TABLE["tensorrt"].preload)
 

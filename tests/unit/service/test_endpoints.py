@@ -9,9 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from vigie import container_health, endpoints
+from vigie import container_health
 from vigie.endpoints import serve_endpoints
 from vigie.health import Health
 from vigie.metrics import Metrics
@@ -55,13 +53,10 @@ def test_a_malformed_request_is_answered_and_leaves_no_line_in_the_log(tmp_path:
     assert "hunter2" not in done.stderr
 
 
-async def test_a_folder_that_can_be_written_again_gets_the_file_by_which_the_module_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(endpoints, "WRITE_AGAIN_S", 0.02)
+async def test_a_folder_that_can_be_written_again_gets_the_file_by_which_the_module_is_found(tmp_path: Path) -> None:
     state, health = tmp_path / "state", Health()
     state.write_text("no folder")
-    async with serve_endpoints(("127.0.0.1", 0), Metrics(), health, state) as endpoint:
+    async with serve_endpoints(("127.0.0.1", 0), Metrics(), health, state, again_s=0.02) as endpoint:
         assert "cannot be written" in health.notes()["state"]
         state.unlink()
         async with asyncio.timeout(20):

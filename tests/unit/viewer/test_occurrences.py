@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-import pytest
 
 from support.viewer import detections_of, frame_item
 from vigie.contracts.detections import Detection
@@ -54,9 +53,9 @@ def line(second: float, track: str = "t-1") -> LineEvent:
 
 
 class Page:
-    def __init__(self) -> None:
+    def __init__(self, pictures_bytes_max: int = occurrences.PICTURES_BYTES_MAX) -> None:
         self.album = Album()
-        self.here = Occurrences(self.album)
+        self.here = Occurrences(self.album, pictures_bytes_max)
         self.texts: list[dict] = []
         self.here.tell = lambda text: self.texts.append(json.loads(text))
         self._number = 0
@@ -146,7 +145,7 @@ def test_what_is_forgotten_leaves_the_list_its_picture_and_every_page() -> None:
     assert page.texts[-1] == {"kind": "told", "items": [], "all": True}
 
 
-def test_objects_do_not_push_out_what_is_rare(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_objects_do_not_push_out_what_is_rare() -> None:
     page = Page()
     page.take(line(0.5, "t-0"))
     for number in range(3 * occurrences.OBJECTS_MAX):
@@ -155,9 +154,8 @@ def test_objects_do_not_push_out_what_is_rare(monkeypatch: pytest.MonkeyPatch) -
     assert (kinds.count("line"), kinds.count("object")) == (1, occurrences.OBJECTS_MAX)
 
 
-def test_pictures_take_no_more_memory_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(occurrences, "PICTURES_BYTES_MAX", 1000)
-    page = Page()
+def test_pictures_take_no_more_memory_than_they_may() -> None:
+    page = Page(pictures_bytes_max=1000)
     for number in range(10):
         page.here.see(picture(number, f"t-{number}", jpeg=bytes(300)))
         page.take(line(number, f"t-{number}"))

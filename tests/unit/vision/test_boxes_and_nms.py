@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import reference_decode as slow
-from vigie.vision import nms as nms_file
 from vigie.vision.boxes import area_xyxy, clip_xyxy, iou_matrix, xywh_to_xyxy, xyxy_to_xywh
 from vigie.vision.detections import Detections
 from vigie.vision.matching import count_matched
@@ -64,11 +63,10 @@ def test_suppression_keeps_what_the_loop_keeps(count: int, seed: int, iou_max: f
 
 
 @pytest.mark.parametrize("block", [1, 7, 128, 1000])
-def test_the_size_of_a_block_changes_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_block_changes_nothing(block: int) -> None:
     boxes, scores, classes = random_boxes(500, 6, spread=300.0)
     expected = nms(boxes, scores, classes, iou_max=0.45, limit=90).tolist()
-    monkeypatch.setattr(nms_file, "_BLOCK", block)
-    assert nms(boxes, scores, classes, iou_max=0.45, limit=90).tolist() == expected
+    assert nms(boxes, scores, classes, iou_max=0.45, limit=90, block_size=block).tolist() == expected
 
 
 def test_a_crowd_of_thousands_keeps_what_the_loop_keeps() -> None:

@@ -70,7 +70,7 @@ def _envelope(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def try_fault(fault: Fault, system: Watched, upstream: Upstream) -> Result:
+def try_fault(fault: Fault, system: Watched, upstream: Upstream, *, signs_within_s: float = SIGNS_WITHIN_S) -> Result:
     """Raises: FaultError: the system does not flow before the fault, so nothing can be said of it."""
     begun = time.monotonic()
     _wait_for_flow(upstream, system)
@@ -88,7 +88,7 @@ def try_fault(fault: Fault, system: Watched, upstream: Upstream) -> Result:
         flowed = flowed or upstream.take().newest_captured_ns > late_ns
     give_up_s = max(GIVE_UP_S, fault.back_within_s + 30.0)
     back_s = until_back(upstream, system, time.monotonic_ns(), give_up_s)
-    watch.wait(SIGNS_WITHIN_S)
+    watch.wait(signs_within_s)
     is_drained = back_s is not None and drained(system)
     counts = {what: count - before[what] for what, count in _counts(upstream.take()).items()}
     # A ledger in doubt is begun anew: what was on its way may come again, under another message id and its own trace.

@@ -13,17 +13,17 @@ PAGE_PORT = 8710
 PAGE_HOST = "127.0.0.1"
 
 
-def choose_address(key: str) -> str:
-    """A loopback address on which 8883 is free; the same one for the same ``key`` whenever it is.
+def choose_address(key: str, port: int = MQTT_PORT) -> str:
+    """A loopback address on which ``port`` is free; the same one for the same ``key`` whenever it is.
 
     Raises: HubFailedError: none of many is free.
     """
     for address in candidates(key):
-        if is_free(address, MQTT_PORT):
+        if is_free(address, port):
             return address
     raise HubFailedError(
-        f"port {MQTT_PORT} is busy on every loopback address tried (first {next(candidates(key))}); "
-        f"something listens on all addresses: stop it (ss -ltnp 'sport = :{MQTT_PORT}')"
+        f"port {port} is busy on every loopback address tried (first {next(candidates(key))}); "
+        f"something listens on all addresses: stop it (ss -ltnp 'sport = :{port}')"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -15,14 +16,16 @@ from vigie_devkit.local.paths import CHECKOUT, bundle_shelves, home_folder
 CARD = "card.yaml"
 
 
-def find_bundle(wanted: str | None) -> Path:
+def find_bundle(wanted: str | None, shelves: Sequence[Path] = ()) -> Path:
     """The bundle folder to serve.
 
-    Args: wanted: an ``.onnx`` file, a bundle folder or its card, None for the one that ships.
+    Args: wanted: an ``.onnx`` file, a bundle folder or its card, None for the one that ships. shelves: folders of
+        bundles, that of those that ship last; default: this machine's.
     Raises: NoModelError: none of these.
     """
+    shelves = shelves or bundle_shelves()
     if wanted is None:
-        shipped = sorted(card.parent for card in (CHECKOUT / "shared/models").glob(f"*/{CARD}"))
+        shipped = sorted(card.parent for card in shelves[-1].glob(f"*/{CARD}"))
         if not shipped:
             raise NoModelError(
                 "no detector ships yet; pass one: ./vigie up --model FILE.onnx (any YOLOX export will do)"
@@ -36,13 +39,12 @@ def find_bundle(wanted: str | None) -> Path:
             raise NoModelError(f"{wanted} is a folder without {CARD}: pass a bundle folder or an .onnx file")
         return path
     if not path.is_file():
-        return on_shelf(wanted)
+        return on_shelf(wanted, shelves)
     return import_once(path)
 
 
-def on_shelf(name: str) -> Path:
+def on_shelf(name: str, shelves: Sequence[Path]) -> Path:
     """The bundle of that name, this machine's own before those that ship. Raises: NoModelError, with the names."""
-    shelves = bundle_shelves()
     for shelf in shelves:
         if "/" not in name and (shelf / name / CARD).is_file():
             return shelf / name

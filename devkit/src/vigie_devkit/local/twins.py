@@ -19,8 +19,8 @@ REMOVE_AGAIN_AFTER_S = 0.25
 class TwinClient:
     """TwinClient of the run's hub, by its service REST. Each call opens its own connection: calls are rare."""
 
-    def __init__(self, hub: Path) -> None:
-        self._hub = hub
+    def __init__(self, hub: Path, again_after_s: float = REMOVE_AGAIN_AFTER_S) -> None:
+        self._hub, self._again_after_s = hub, again_after_s
 
     async def of(self, modules: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """``desired`` and ``reported`` by module; a module whose twin cannot be had just now is left out."""
@@ -34,7 +34,7 @@ class TwinClient:
         reason: Exception | None = None
         for attempt in range(REMOVE_ATTEMPTS):
             if attempt:
-                await asyncio.sleep(REMOVE_AGAIN_AFTER_S)  # the hub may just be restarting
+                await asyncio.sleep(self._again_after_s)  # the hub may just be restarting
             try:
                 await asyncio.to_thread(self._remove_cameras, cameras)
             except (HubAwayError, HubAnswerError) as error:

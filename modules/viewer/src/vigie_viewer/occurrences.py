@@ -47,7 +47,8 @@ class _Entry:
 class Occurrences:
     """Lives on the event loop. ``tell`` sends JSON text to every open page."""
 
-    def __init__(self, album: Album) -> None:
+    def __init__(self, album: Album, pictures_bytes_max: int = PICTURES_BYTES_MAX) -> None:
+        self._pictures_bytes_max = pictures_bytes_max
         self.tell: Callable[[str], None] = lambda _text: None
         self._album = album
         self._objects: OrderedDict[str, _Entry] = OrderedDict()
@@ -149,7 +150,7 @@ class Occurrences:
         entry.shown, entry.picture = replace(snapshot, jpeg=b""), str(self._picture_number)
         self._pictures[entry.picture] = snapshot.jpeg
         self._pictures_bytes += len(snapshot.jpeg)
-        while self._pictures_bytes > PICTURES_BYTES_MAX:
+        while self._pictures_bytes > self._pictures_bytes_max:
             self._pictures_bytes -= len(self._pictures.popitem(last=False)[1])
 
     def _drop_picture(self, entry: _Entry) -> None:

@@ -22,8 +22,15 @@ TOLD_AFTER_S = 15.0
 class Consumers:
     """``watch`` is a task for the life of the service."""
 
-    def __init__(self, outputs: Mapping[tuple[str, str], Output[Any]], metrics: Metrics, health: Health) -> None:
+    def __init__(
+        self,
+        outputs: Mapping[tuple[str, str], Output[Any]],
+        metrics: Metrics,
+        health: Health,
+        told_after_s: float = TOLD_AFTER_S,
+    ) -> None:
         """``outputs``: by consumer (module, input); read anew at each look."""
+        self._told_after_s = told_after_s
         self._outputs, self._health = outputs, health
         self._waiting = metrics.without_progress
         self._told: set[tuple[str, str]] = set()
@@ -39,7 +46,7 @@ class Consumers:
             name = "/".join(consumer)
             waited_s = output.without_progress_s()
             self._waiting.labels(output.name, name).set(round(waited_s, 1))
-            if waited_s < TOLD_AFTER_S:
+            if waited_s < self._told_after_s:
                 if consumer in self._told:
                     self._told.discard(consumer)
                     self._health.note(f"consumer.{name}", "")

@@ -17,6 +17,7 @@ def nms(
     *,
     iou_max: float,
     limit: int = 300,
+    block_size: int = _BLOCK,
 ) -> NDArray[np.intp]:
     """Indices of the boxes to keep, best score first, at most ``limit``.
 
@@ -24,7 +25,7 @@ def nms(
     equal scores keep their input order. Classes are compared, not shifted apart by an offset, so that large
     coordinates lose no float32 precision.
 
-    Args: boxes_xyxy: (N, 4) float32. scores: (N,) float32, finite. class_ids: (N,) int32.
+    Args: boxes_xyxy: (N, 4) float32. scores: (N,) float32, finite. class_ids: (N,) int32. block_size: costs time only.
     Returns: (K,) indices into the inputs.
     Source: the greedy rule of torchvision.ops.batched_nms.
     """
@@ -37,8 +38,8 @@ def nms(
     sides = np.ascontiguousarray(boxes_xyxy[order].T, np.float32)
     classes = class_ids[order]
     kept: list[int] = []
-    for start in range(0, count, _BLOCK):
-        block = np.arange(start, min(start + _BLOCK, count))
+    for start in range(0, count, block_size):
+        block = np.arange(start, min(start + block_size, count))
         if kept:
             block = block[~_falls(sides, classes, kept, block, iou_max).any(axis=0)]
         kept += _walk(block, _falls(sides, classes, block, block, iou_max))

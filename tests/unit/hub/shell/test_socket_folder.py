@@ -123,10 +123,9 @@ def test_a_link_to_a_folder_is_not_followed(tmp: Path) -> None:
 
 
 def test_a_second_hub_on_the_folder_of_a_living_one_is_refused_with_its_reason(
-    hub: tuple[Any, ...], state: str, monkeypatch: pytest.MonkeyPatch
+    hub: tuple[Any, ...], state: str
 ) -> None:
-    monkeypatch.setattr(folders, "_CLAIM_WITHIN_S", 0.0)
-    with pytest.raises(HubStartError, match="another hub still serves the sockets in"), claimed_folder(state):
+    with pytest.raises(HubStartError, match="another hub still serves the sockets in"), claimed_folder(state, 0.0):
         pass
 
 

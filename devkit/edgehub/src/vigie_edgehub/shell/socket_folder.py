@@ -41,14 +41,14 @@ def socket_folder(state: Path) -> Path:
 
 
 @contextmanager
-def claimed_folder(state: Path) -> Iterator[Path]:
+def claimed_folder(state: Path, within_s: float = _CLAIM_WITHIN_S) -> Iterator[Path]:
     """`socket_folder` of ``state``, made, private and ours while entered; removed at the end if it is empty.
 
     Raises: HubStartError: it belongs to somebody else, or to a hub that lives.
     """
     folder = socket_folder(state)
     try:
-        descriptor = _claim(folder, shared=folder.parent != state)
+        descriptor = _claim(folder, within_s, shared=folder.parent != state)
     except BlockingIOError as error:
         raise HubStartError(
             f"another hub still serves the sockets in {folder}, though its state folder is gone; "
@@ -95,12 +95,12 @@ def _folders() -> list[Path]:
     return sorted(path for path in Path(tempfile.gettempdir()).glob("vigie-*") if name.fullmatch(path.name))
 
 
-def _claim(folder: Path, *, shared: bool) -> int:
+def _claim(folder: Path, within_s: float, *, shared: bool) -> int:
     """Args: shared: others can see it, sweeps too, so it is locked.
 
     Raises: HubStartError, OSError.
     """
-    deadline = time.monotonic() + _CLAIM_WITHIN_S
+    deadline = time.monotonic() + within_s
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
