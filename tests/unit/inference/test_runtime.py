@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from support import models
 from support.bad_engines import MARKER, variable
@@ -78,6 +79,17 @@ async def test_the_first_frame_is_answered_while_the_candidates_are_still_measur
         assert {"cpu/fp32/1t", "slow:other/fp32/1t"} <= set(candidates_of(state, "measured"))
         assert state["energy"] == "unavailable"
         assert all("joules" not in one for one in state["measured"])
+
+
+async def test_a_measurement_that_the_end_gives_up_is_not_begun_again(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIGIE_ENGINES", variable("slow"))
+    with capture_logs() as entries:
+        async with inference(tmp_path) as bench:
+            await bench.serve(bundle)
+            await until(lambda: bench.runtime().get("progress"))
+    assert [one["event"] for one in entries].count("runtime_measuring") == 1
 
 
 @pytest.mark.parametrize(
