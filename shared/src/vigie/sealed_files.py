@@ -6,6 +6,7 @@ last one is bound to being the last, so that a file that was cut off does not op
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -82,6 +83,23 @@ def opened_part(file: BinaryIO, about: str, seals: Seals, *, size: int, at: int,
     if len(part) != length:
         raise BrokenSealError(f"a file ends after {at + len(part)} bytes")
     return part
+
+
+class Checksum:
+    """Length and SHA-256 of the content that went through ``of``, whatever lies on the disk."""
+
+    def __init__(self) -> None:
+        self.length, self._digest = 0, hashlib.sha256()
+
+    def of(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._digest.update(piece)
+            self.length += len(piece)
+            yield piece
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
 
 
 def whole_records(pieces: Iterable[bytes]) -> Iterator[bytes]:

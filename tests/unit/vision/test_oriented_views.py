@@ -41,6 +41,13 @@ def test_crossed_strips_have_one_upright_box_and_stay_two() -> None:
     assert len(merge_views(views, [LEFT, RIGHT], merge="nmm", iou_max=0.5)) == 2
 
 
+def test_a_part_of_a_strip_that_another_view_shows_whole_is_not_told_beside_it() -> None:
+    part, whole = seen((102, 50, 36, 8, 0, 0.9)), seen((130, 50, 92, 8, 0, 0.6))
+    found = merge_views([part, whole], [LEFT, RIGHT], merge="nmm", iou_max=0.8)
+    assert found.oriented is not None
+    assert found.oriented.tolist() == [pytest.approx([130, 50, 92, 8, 0])]
+
+
 def test_parts_that_no_view_shows_whole_become_one_box_along_the_surest_part() -> None:
     parts = [seen((70, 50, 100, 10, 0, 0.9)), seen((130, 50, 100, 10, 0, 0.6))]
     found = merge_views(parts, [LEFT, RIGHT], merge="nmm", iou_max=0.3)

@@ -9,10 +9,11 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from vigie.closable import Closable
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate, cpu_candidate
 from vigie.runtimes.engines.engine import EngineSettings, open_engine
@@ -21,7 +22,7 @@ from vigie.runtimes.proof import Proof
 COMMAND = "VIGIE_FAULTS_ENGINE"
 
 
-class BadEngine:
+class BadEngine(Closable):
     """Right until the command says otherwise."""
 
     def __init__(self, bundle: Bundle, candidate: Candidate, _settings: EngineSettings) -> None:
@@ -56,9 +57,3 @@ class BadEngine:
 
     def close(self) -> None:
         self._engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from vigie.config.atomic import sync_folder
 from vigie.contracts.clips import CLIP_SUFFIX, FACTS_SUFFIX, ClipFacts
 from vigie.errors import MethodRefusedError
 from vigie.log import get_logger
-from vigie.sealed_files import RECORD_BYTES, sealed_chunks
+from vigie.sealed_files import RECORD_BYTES, Checksum, sealed_chunks
 from vigie.sealing import Seals
 from vigie_camera.clip_desk import Taken
 from vigie_camera.config import ClipStore
@@ -59,14 +58,14 @@ class Clips:
             with self._lock:
                 self._make_room(facts.length, time.time())
                 path = self._free(name)
-                digest = hashlib.sha256()
-                content = _chunks(taken.fd, facts.length, digest.update)
+                checksum = Checksum()
+                content = checksum.of(_chunks(taken.fd, facts.length))
                 _put(path, sealed_chunks(content, about_clip(path.name), self._seals))
                 done = ClipFacts(
                     file=path.name,
                     camera=camera,
                     bytes=facts.length,
-                    sha256=digest.hexdigest(),
+                    sha256=checksum.sha256,
                     started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                     seconds=round(facts.seconds, 3),
                     before_s=round(facts.before_s, 3),
@@ -123,14 +122,13 @@ class Clips:
         return path
 
 
-def _chunks(memory_fd: int, length: int, seen: Callable[[bytes], object]) -> Iterator[bytes]:
-    """``length`` bytes, each shown to ``seen`` on its way: what is hashed is what is written. Raises: OSError."""
+def _chunks(memory_fd: int, length: int) -> Iterator[bytes]:
+    """``length`` bytes. Raises: OSError."""
     at = 0
     while at < length:
         chunk = os.pread(memory_fd, min(RECORD_BYTES, length - at), at)
         if not chunk:
             raise OSError(None, "the decoder took its memory back")
-        seen(chunk)
         yield chunk
         at += len(chunk)
 

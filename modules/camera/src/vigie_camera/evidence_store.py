@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from vigie.chosen_files import about_chosen, about_chosen_facts
 from vigie.config.atomic import sync_folder
 from vigie.contracts.evidence import FACTS_SUFFIX, EvidenceFacts
 from vigie.log import get_logger
-from vigie.sealed_files import sealed_chunks, whole_records
+from vigie.sealed_files import Checksum, sealed_chunks, whole_records
 from vigie.sealing import Seals
 from vigie_camera.config import EvidenceStore
 
@@ -51,20 +50,13 @@ class EvidenceFolder:
             if path.with_name(f"{name}{FACTS_SUFFIX}").exists():
                 return None
             part = path.with_name(path.name + _PART)
-            digest, length = hashlib.sha256(), 0
-
-            def seen() -> Iterator[bytes]:
-                # Hash and length are of the content, whatever lies on the disk.
-                nonlocal length
-                for piece in pieces:
-                    digest.update(piece)
-                    length += len(piece)
-                    yield piece
-
+            checksum = Checksum()
             try:
                 with part.open("wb") as file:
                     os.fchmod(file.fileno(), _MODE)
-                    for piece in sealed_chunks(whole_records(seen()), about_chosen(path.name), self._seals):
+                    for piece in sealed_chunks(
+                        whole_records(checksum.of(pieces)), about_chosen(path.name), self._seals
+                    ):
                         file.write(piece)
                     file.flush()
                     os.fsync(file.fileno())
@@ -73,8 +65,8 @@ class EvidenceFolder:
                 part.replace(path)
                 done = msgspec.convert(
                     {
-                        "schema": "vigie.evidence/1", "name": name, "file": path.name, "bytes": length,
-                        "sha256": digest.hexdigest(), **facts,
+                        "schema": "vigie.evidence/1", "name": name, "file": path.name, "bytes": checksum.length,
+                        "sha256": checksum.sha256, **facts,
                     },
                     EvidenceFacts,
                 )  # fmt: skip

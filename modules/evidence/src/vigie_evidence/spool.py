@@ -8,11 +8,10 @@ Nothing is ever changed in place, and removing needs no room: a full disk can be
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from vigie.contracts.evidence import EvidenceFacts
 from vigie.errors import SealedError
 from vigie.log import get_logger
 from vigie.private_files import file_mode
-from vigie.sealed_files import check_key, is_sealed_file, sealed_bytes, sealed_chunks, whole_records
+from vigie.sealed_files import Checksum, check_key, is_sealed_file, sealed_bytes, sealed_chunks, whole_records
 from vigie.sealing import OVERHEAD_BYTES, BrokenSealError, Seals, is_sealed
 from vigie_evidence.content import Content, about_content, check
 
@@ -271,25 +270,17 @@ def _about_item(stem: str) -> str:
 
 
 def _copy(path: Path, pieces: Iterable[bytes], facts: EvidenceFacts, seals: Seals) -> None:
-    digest, length = hashlib.sha256(), 0
+    checksum = Checksum()
     part = path.with_name(path.name + _PART)
-
-    def seen() -> Iterator[bytes]:
-        # Hash and length are of the content, whatever lies on the disk.
-        nonlocal length
-        for piece in pieces:
-            digest.update(piece)
-            length += len(piece)
-            yield piece
 
     try:
         with part.open("wb") as file:
             os.fchmod(file.fileno(), file_mode())
-            for piece in sealed_chunks(whole_records(seen()), about_content(facts), seals):
+            for piece in sealed_chunks(whole_records(checksum.of(pieces)), about_content(facts), seals):
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        check(facts, length, digest.hexdigest())
+        check(facts, checksum.length, checksum.sha256)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.errors import ConfigRefusedError, EngineError, ModelHungError, VigieError
 from vigie.log import get_logger
 from vigie.runtimes import Candidate, Engine, EngineSettings
@@ -59,7 +60,7 @@ class RunWatch:
         return next((under_way[number] for number, age in self._ages.items() if age > limit_ticks), None)
 
 
-class WatchedEngine:
+class WatchedEngine(Closable):
     """See ``Engine``: one in this process whose runs the watch sees."""
 
     def __init__(self, engine: Engine, digest: str, model: str, watch: RunWatch) -> None:
@@ -82,12 +83,6 @@ class WatchedEngine:
 
     def close(self) -> None:
         self._engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Engines:

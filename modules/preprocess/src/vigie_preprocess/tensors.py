@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
 
+from vigie.closable import Closable
 from vigie.contracts.pixels import RingReference
 from vigie.frames import RingWriter, remove_dead_rings
 
@@ -18,7 +18,7 @@ TRIAL_TILES_PREFIX = "trial-tiles-"
 NAMED_PREFIX = "model-"
 
 
-class TensorRing:
+class TensorRing(Closable):
     """Opens the ring for a spec on first use and moves to another file when size or slot count change.
 
     The former ring stays open until the next change, so tensors on their way to inference remain readable.
@@ -74,14 +74,8 @@ class TensorRing:
                 ring.close()
         self._former = self._serving = self._key = self._former_key = None
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class TensorRings:
+class TensorRings(Closable):
     """A ring for each model and number of tensors that a frame may have, and the same for a model on trial."""
 
     def __init__(self, folder: Path) -> None:
@@ -139,9 +133,3 @@ class TensorRings:
         for ring in self._rings.values():
             ring.close()
         self._rings.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

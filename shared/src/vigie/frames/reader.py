@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.contracts.pixels import RingReference
 from vigie.drop_reason import DropReason
 from vigie.errors import FrameGoneError, PixelFormatError, RingRefusedError
@@ -24,7 +25,7 @@ _DTYPES = {name: np.dtype(name) for name in ("uint8", "int8", "uint16", "int16",
 _SWEEP_S = 1.0
 
 
-class RingPool:
+class RingPool(Closable):
     """Every ring that references of this process named, mapped read-only on first use. Safe from several threads."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,12 +59,6 @@ class RingPool:
                 ring.close()
             self._rings.clear()
             self._leases.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def acquire(self, reference: RingReference) -> NDArray[Any]:
         """Lock and check; see ``lease``, which unlocks by itself."""

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.contracts.pixels import PixelFormat, RingReference
 from vigie.errors import FrameTooLargeError, PixelFormatError, RingBusyError, RingNoSpaceError, RingRefusedError
 from vigie.frames.layout import PLAIN_VERSION, RING_SUFFIX, VERSION, RingGeometry, check_ring_name
@@ -30,7 +31,7 @@ STALL_S = 5.0
 _LOOK_S = 1.0
 
 
-class RingWriter:
+class RingWriter(Closable):
     """A ring open for writing. Used from one thread; several slots may be open at once.
 
     Whoever opens the same name with the same geometry after a crash goes on in the same file: sequences continue,
@@ -154,12 +155,6 @@ class RingWriter:
             self._ring.close()
             os.close(self._writer_fd)
             self._writer_fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def begin(self) -> tuple[RingMapping, int, int] | None:
         """Lock the oldest free slot and mark it as being written: (ring, slot, odd sequence). For ``SlotLease``."""

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from vigie.closable import Closable
 from vigie.errors import LedgerRefusedError, LedgerUnavailableError, SealedError
 from vigie.ledger.batch import Batch
 from vigie.ledger.bounds import Dropped, LedgerRules
@@ -54,7 +55,7 @@ _WORLD = (
 )
 
 
-class LedgerThread:
+class LedgerThread(Closable):
     """Blocks its callers, from any thread, until SQLite has answered.
 
     Every method raises LedgerUnavailableError (disk full, not writable, in use: try again; nothing that was recorded is
@@ -141,12 +142,6 @@ class LedgerThread:
         with contextlib.suppress(RuntimeError, TimeoutError):  # closed already; or hanging
             self._thread.submit(self._close).result(_CLOSE_S)
         self._thread.shutdown(wait=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _call(self, work: Callable[[Ledger], T]) -> T:
         try:

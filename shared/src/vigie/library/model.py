@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.errors import BundleError, ModelFileError, VigieError
 from vigie.library.found import Found, in_frame
 from vigie.library.serve import RuntimeFacts, default_cache, pick
@@ -68,7 +69,7 @@ def open_model(
     return Model(bundle, candidate, why=why, measured_at=measured_at, runs=runs)
 
 
-class Model:
+class Model(Closable):
     """A loaded model. Threads may call it at the same time: ``runs`` of them infer, the others wait their turn."""
 
     def __init__(
@@ -181,12 +182,6 @@ class Model:
         """Free the engines; the model must not be called again."""
         while self._engines:
             self._engines.pop().close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _next(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
         return islice(frames, 2 * len(self._engines))

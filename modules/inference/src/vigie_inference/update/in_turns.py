@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.contracts.detections import Detection
 from vigie.drop_reason import DropReason
 from vigie.errors import FrameGoneError, VigieError
@@ -46,7 +47,7 @@ class Exchanged:
     found: str
 
 
-class EmptiedEngine:
+class EmptiedEngine(Closable):
     """See ``Engine``: one whose memory went to the model that replaced it; frames still fitted for it are dropped."""
 
     def __init__(self, engine: Engine) -> None:
@@ -64,12 +65,6 @@ class EmptiedEngine:
 
     def close(self) -> None:
         """There is nothing left to free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def why_in_turns(rollout: Rollout, bundle: Bundle, left_mb: float | None) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.errors import EngineDiedError, EngineError, EngineHungError, ImageShapeError, ProviderError
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate
@@ -29,7 +30,7 @@ _END_S = 1.0
 _LAST_LINES = 8
 
 
-class IsolatedEngine:
+class IsolatedEngine(Closable):
     """See ``vigie.runtimes.Engine``; used by one thread at a time. After an error that says so its process is gone."""
 
     def __init__(self, bundle: Bundle, candidate: Candidate, settings: EngineSettings, *, nice: int) -> None:
@@ -141,12 +142,6 @@ class IsolatedEngine:
                 os.close(number)
         self._lifeline = self._outputs_fd = -1
         self._map = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _proved(self) -> wire.Proved:
         answer = self._ask(wire.PROVE, "the proof", LOAD_LIMIT_S)

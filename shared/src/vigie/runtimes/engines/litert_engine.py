@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card, CardVariant
@@ -32,7 +33,7 @@ _PROVIDER = "LiteRT:CPU"
 _DELEGATE_ROW = "litert-delegate"
 
 
-class LiteRtEngine:
+class LiteRtEngine(Closable):
     """See ``vigie.runtimes.Engine``."""
 
     def __init__(
@@ -111,12 +112,6 @@ class LiteRtEngine:
 
     def close(self) -> None:
         self._interpreter = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def open_litert(bundle: Bundle, candidate: Candidate, settings: EngineSettings) -> LiteRtEngine:

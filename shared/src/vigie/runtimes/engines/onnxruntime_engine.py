@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from types import ModuleType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card
@@ -44,7 +45,7 @@ class _Buffers:
                 self.binding.bind_ortvalue_output(output.name, self._values[-1])
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(Closable):
     """See ``vigie.runtimes.Engine``."""
 
     def __init__(self, session: Any, runtime: ModuleType, card: Card, plan: SessionPlan) -> None:
@@ -103,12 +104,6 @@ class OnnxRuntimeEngine:
         self._session = None
         self._buffers = threading.local()
         give_back_freed_memory()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def open_onnxruntime(bundle: Bundle, candidate: Candidate, settings: EngineSettings) -> OnnxRuntimeEngine:

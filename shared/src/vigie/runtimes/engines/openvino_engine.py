@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card
@@ -21,7 +22,7 @@ from vigie.runtimes.runtime_libraries import import_openvino
 from vigie.runtimes.signature import Port, check_signature, check_tensor
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(Closable):
     """See ``vigie.runtimes.Engine``."""
 
     def __init__(self, compiled: Any, openvino: Any, card: Card, candidate: Candidate, precision: str) -> None:
@@ -76,12 +77,6 @@ class OpenVinoEngine:
     def close(self) -> None:
         self._request = self._compiled = None
         self._tensors = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def open_openvino(bundle: Bundle, candidate: Candidate, settings: EngineSettings) -> OpenVinoEngine:

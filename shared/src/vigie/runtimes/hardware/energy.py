@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, Self
 
+from vigie.closable import Closable
 from vigie.runtimes.hardware.report import HardwareReport, Sensor
 
 # A counter that wraps twice between two looks loses a turn: 65 kJ are 5 minutes at 200 W.
@@ -56,7 +57,7 @@ def open_meter(report: HardwareReport, root: Path = Path("/")) -> EnergyMeter | 
 Counter = tuple[Callable[[], int | None], int]  # microjoules, and after how many it begins anew (0: never)
 
 
-class CounterMeter:
+class CounterMeter(Closable):
     """Sums counters of microjoules that begin anew at their range."""
 
     def __init__(self, domain: str, counters: list[Counter]) -> None:
@@ -77,14 +78,8 @@ class CounterMeter:
     def close(self) -> None:
         """Nothing is held."""
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class PowerMeter:
+class PowerMeter(Closable):
     """Integrates watts (trapezoids) on a thread of its own, since such sensors keep no sum."""
 
     def __init__(
@@ -123,12 +118,6 @@ class PowerMeter:
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _rapl_counter(path: Path) -> Counter:

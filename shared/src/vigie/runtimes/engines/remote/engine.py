@@ -8,11 +8,12 @@ Its options: ``url``, ``model``, and if need be ``version``, ``token`` and ``ca`
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.errors import EngineError, ProviderError, SecretMissingError, SecretRefusedError
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card
@@ -35,7 +36,7 @@ _HEAD_BYTES_MAX = 64 << 10
 _OPEN_OUTPUT_BYTES = 16 << 20  # where the picture decides how many rows come
 
 
-class KServeEngine:
+class KServeEngine(Closable):
     """See ``vigie.runtimes.Engine``."""
 
     def __init__(self, transport: Transport, card: Card, candidate: Candidate, server: ServerFacts) -> None:
@@ -68,12 +69,6 @@ class KServeEngine:
 
     def close(self) -> None:
         self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def open_kserve(bundle: Bundle, candidate: Candidate, settings: EngineSettings) -> KServeEngine:
