@@ -12,6 +12,7 @@ from vigie.vision.boxes import area_xyxy, clip_xyxy, iou_matrix, xywh_to_xyxy, x
 from vigie.vision.detections import Detections
 from vigie.vision.matching import count_matched
 from vigie.vision.nms import nms
+from vigie.vision.oriented import oriented_nms
 
 
 def random_boxes(count: int, seed: int, spread: float = 400.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -67,6 +68,15 @@ def test_the_size_of_a_block_changes_nothing(block: int) -> None:
     boxes, scores, classes = random_boxes(500, 6, spread=300.0)
     expected = nms(boxes, scores, classes, iou_max=0.45, limit=90).tolist()
     assert nms(boxes, scores, classes, iou_max=0.45, limit=90, block_size=block).tolist() == expected
+
+
+def test_at_most_300_are_kept_unless_told_otherwise() -> None:
+    corners = np.stack(np.meshgrid(np.arange(20), np.arange(20)), axis=2).reshape(-1, 2).astype(np.float32) * 10
+    boxes = np.concatenate((corners, corners + 5), axis=1)
+    turned = np.concatenate((corners, np.full((400, 2), 5), np.zeros((400, 1))), axis=1).astype(np.float32)
+    scores, classes = np.linspace(1, 0.1, 400, dtype=np.float32), np.zeros(400, np.int32)
+    assert nms(boxes, scores, classes, iou_max=0.5).tolist() == list(range(300))
+    assert oriented_nms(turned, scores, classes, iou_max=0.5).tolist() == list(range(300))
 
 
 def test_a_crowd_of_thousands_keeps_what_the_loop_keeps() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -159,4 +160,6 @@ def test_the_page_has_the_same_colours_and_bones() -> None:
     hues = re.search(r"HUES = \[([^\]]+)\]", script)
     assert hues is not None
     assert tuple(int(hue) for hue in hues[1].split(",")) == HUES
-    assert len(COCO_BONES) == 19
+    bones = re.search(r"BONES = (\[\[.+\]\]);", script)
+    assert bones is not None
+    assert [tuple(pair) for pair in json.loads(bones[1])] == list(COCO_BONES)
