@@ -69,7 +69,8 @@ def _section(row: Row) -> Iterator[str]:
     for precision, reason in row.unsuited.items():
         yield f"- not for {precision}: {reason}"
     for objective, options in row.performance.items():
-        yield f"- {objective}: {', '.join(f'`{name}={value}`' for name, value in options.items())}"
+        given = options | row.hints.get(objective, {})
+        yield f"- {objective}: {', '.join(f'`{name}={value}`' for name, value in given.items())}"
     for precision, options in row.by_precision.items():
         yield f"- {precision}: {', '.join(f'`{name}={value}`' for name, value in options.items())}"
     if row.create_options:

@@ -22,6 +22,8 @@ from vigie.errors import EngineError, ProviderError, ProviderOptionError
 from vigie.models import Bundle, load_bundle
 from vigie.models.reference import ReferencePair, read_reference
 from vigie.runtimes import Candidate, Engine, EngineSettings, Proof, open_engine
+from vigie.runtimes.engines.onnxruntime_session import open_session, plan_session
+from vigie.runtimes.runtime_libraries import import_onnxruntime
 
 # An emulated run takes 5 to 15 s on one idle core of 2026, several times that on a busy machine.
 EMULATED_TIMEOUT_S = 1500
@@ -240,6 +242,19 @@ def test_by_default_the_edges_stay_on_the_cpu_and_strictly_nothing_does(bundle: 
         assert engine.placement()["CPUExecutionProvider"] == 1
     with open_engine(bundle, htp("int8-u8s8"), settings=EngineSettings(strict=True)) as engine:
         assert list(engine.placement()) == ["QNNExecutionProvider"]
+
+
+@needs("qnn")
+def test_the_objective_energy_gives_the_open_session_its_hint_and_a_refused_hint_is_an_error(bundle: Bundle) -> None:
+    candidate, settings = htp("int8-u8s8"), EngineSettings(objective="energy")
+    runtime = import_onnxruntime()
+    plan = plan_session(runtime, bundle, candidate, settings)
+    assert plan.options["htp_performance_mode"] == "balanced"
+    assert plan.row.hints["energy"] == {"ep.dynamic.workload_type": "Efficient"}
+    open_session(runtime, plan)
+    broken = msgspec.structs.replace(plan.row, hints={"energy": {"ep.dynamic.workload_type": "Lazy"}})
+    with pytest.raises(EngineError, match=r"QNNExecutionProvider refuses \{'ep.dynamic.workload_type': 'Lazy'\}"):
+        open_session(runtime, msgspec.structs.replace(plan, row=broken))
 
 
 @needs("qnn")

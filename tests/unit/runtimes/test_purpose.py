@@ -112,6 +112,21 @@ def test_a_runtime_that_does_not_load_offers_nothing(tmp_path: Path) -> None:
     assert "bind an ARM /proc/cpuinfo" in cpu.remedy  # INTEL's processor under an ARM image
 
 
+def test_a_runtime_that_does_not_load_is_no_reason_to_look_for_another_device(tmp_path: Path) -> None:
+    report = in_image(tmp_path, RASPBERRY, "arm64v8-litert", "onnxruntime", "ai-edge-litert")
+    asked = RuntimeAnswers(failed={"litert": "ended by SIGILL"})
+    litert = purposes(msgspec.structs.replace(report, asked=asked))[0]
+    assert (litert.why_not, litert.remedy) == ("litert does not load: ended by SIGILL", "")
+
+
+def test_a_runtime_that_was_only_late_is_offered_all_the_same(tmp_path: Path) -> None:
+    report = in_image(tmp_path, RASPBERRY, "arm64v8-litert", "onnxruntime", "ai-edge-litert")
+    late = RuntimeAnswers(failed={"litert": "no answer", "onnxruntime": "no answer"}, late=("litert", "onnxruntime"))
+    report = msgspec.structs.replace(report, asked=late)
+    assert purposes(report)[0].why_not == ""
+    assert candidates(report, load_bundle(SHIPPED).card)[0], "a busy machine takes no candidate away"
+
+
 def test_a_plugin_that_does_not_load_takes_only_its_own_candidates(tmp_path: Path) -> None:
     board = QUALCOMM | {"usr/lib/libcdsprpc.so": "", "usr/lib/aarch64-linux-gnu/libatomic.so.1": ""}
     report = in_image(tmp_path, board, "arm64v8-qnn", "onnxruntime", "onnxruntime-qnn")

@@ -124,10 +124,10 @@ def _software(
         names = ", ".join(group.replace("|", " or ") for group in missing)
         return f"no {names}", "put it into the image, or let the container runtime mount it (docs/hardware.md)"
     # Only a report whose runtimes were asked knows; the module finds out by measuring.
-    failed = {} if report.asked is None else report.asked.failed
-    for name in (row.engine, *((row.ep,) if row.way == "plugin" else ())):
-        if name in failed:
-            return f"{name} does not load: {failed[name]}", _emulator(report)
+    for name in (row.engine, row.ep):
+        broken = None if report.asked is None else report.asked.broken(name)
+        if broken is not None:
+            return f"{name} does not load: {broken}", _emulator(report)
     return None
 
 

@@ -43,4 +43,7 @@ def _purpose(row: Row, device: str, report: HardwareReport) -> Purpose:
     why_not, remedy = unavailable(row, device, report, installed, platform=sys.platform) or ("", "")
     if not why_not and row.named:
         why_not, remedy = _NO_DELEGATE
-    return Purpose(f"{row.id}:{device}", row.title, why_not, remedy or (_NO_DEVICE if why_not else ""))
+    need = row.devices[device]
+    if not remedy and need.ids and report.device(*need.ids) is None:
+        remedy = _NO_DEVICE
+    return Purpose(f"{row.id}:{device}", row.title, why_not, remedy)

@@ -132,7 +132,18 @@ def open_session(runtime: ModuleType, plan: SessionPlan, *, profile: Path | None
     first = session.get_providers()[0]
     if first != plan.row.ep:
         raise ProviderError(plan.model, f"{plan.row.ep} was asked for, {first} would run", SEE_DOCTOR)
+    _give_hints(session, plan)
     return session
+
+
+def _give_hints(session: Any, plan: SessionPlan) -> None:
+    hints = plan.row.hints.get(plan.settings.objective, {})
+    if not hints:
+        return
+    try:
+        session.set_ep_dynamic_options(hints)
+    except Exception as error:  # ONNX Runtime's own classes share no base
+        raise EngineError(plan.model, f"{plan.row.ep} refuses {hints}: {first_line(error)}") from error
 
 
 def model_content(plan: SessionPlan, options: Any) -> tuple[bytes | str, dict[str, bytes]]:

@@ -28,13 +28,15 @@ def ask_runtimes(packages: Sequence[Installed], timeout_s: float = TIMEOUT_S) ->
     """The devices that the runtimes of ``packages`` list; never raises, what failed is in the answer."""
     devices: list[EpDevice] = []
     failed: dict[str, str] = {}
+    late: list[str] = []
     for name in parts(packages):
         if "onnxruntime" in failed and name not in _ASKED:
             continue  # a plugin of a runtime that does not load
         found = _ask(name, timeout_s)
         devices += found.devices
         failed |= found.failed
-    return RuntimeAnswers(tuple(devices), failed)
+        late += found.late
+    return RuntimeAnswers(tuple(devices), failed, tuple(late))
 
 
 def parts(packages: Sequence[Installed]) -> list[str]:
@@ -50,7 +52,8 @@ def _ask(name: str, timeout_s: float) -> RuntimeAnswers:
     try:
         ran = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
-        return RuntimeAnswers(failed={name: f"gave no answer in {timeout_s:g} s: a driver hangs"})
+        reason = f"gave no answer in {timeout_s:g} s: a driver hangs, or the machine is busy"
+        return RuntimeAnswers(failed={name: reason}, late=(name,))
     try:
         # Drivers print to stdout as they like; the answer is the last line.
         return msgspec.json.decode(ran.stdout.splitlines()[-1], type=RuntimeAnswers)

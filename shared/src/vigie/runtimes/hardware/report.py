@@ -94,10 +94,18 @@ class EpDevice(msgspec.Struct, frozen=True):
 
 
 class RuntimeAnswers(msgspec.Struct, frozen=True):
-    """The runtimes' own answers. ``failed``: runtime or plugin provider -> why it gave none, in one line."""
+    """The runtimes' own answers. ``failed``: runtime or plugin provider -> why it gave none, in one line.
+
+    ``late``: those of ``failed`` that gave none in time, which a busy machine explains as well as a driver that hangs.
+    """
 
     devices: tuple[EpDevice, ...] = ()
     failed: dict[str, str] = {}
+    late: tuple[str, ...] = ()
+
+    def broken(self, name: str) -> str | None:
+        """Why this runtime or plugin does not load here; ``None`` if it does, or was not asked, or was only late."""
+        return None if name in self.late else self.failed.get(name)
 
 
 class OwnImage(msgspec.Struct, frozen=True):

@@ -79,6 +79,7 @@ ROWS = (
             "throughput": {"htp_performance_mode": "sustained_high_performance"},
             "energy": {"htp_performance_mode": "balanced"},
         },
+        hints={"energy": {"ep.dynamic.workload_type": "Efficient"}},
         context=True,
         create_options=_NODES,
         remarks="static shapes only; on x86-64 (glibc 2.35) the package compiles ahead of time, and emulates slowly",

@@ -60,7 +60,8 @@ class Row(msgspec.Struct, frozen=True):
     files that it reads.
     ``also``: providers that take what this one leaves. ``fixed``: options always set; ``from_plugin``: options whose
     value is what a function of the plugin module returns; ``by_precision``: what a variant of it needs;
-    ``performance``: by objective. ``device_option`` takes the device's name, ``threads_option`` the candidate's threads
+    ``performance``: by objective; ``hints``: the same, given to the open session (``ep.dynamic``).
+    ``device_option`` takes the device's name, ``threads_option`` the candidate's threads
     (on the CPU, where the provider has threads of its own). ``device_type``: what ONNX Runtime calls the device, if it
     differs (``NPU|CPU``: the first it sees). ``own_optimiser``: graphs come as they are.
     ``cache``: options that keep compiled models in ``{folder}``. ``context``: compiled ahead of time (EPContext).
@@ -95,6 +96,7 @@ class Row(msgspec.Struct, frozen=True):
     device_type: dict[str, str] = {}
     own_optimiser: bool = False
     performance: dict[Objective, dict[str, str]] = {}
+    hints: dict[Objective, dict[str, str]] = {}
     cache: dict[str, str] = {}
     context: bool = False
     preload: tuple[str, ...] = ()
