@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from vigie.terminal import let_go
 from vigie_devkit.help_text import HelpText
 from vigie_devkit.local.endings import EndedBySignal, ended_by_signals
 from vigie_devkit.local.errors import Exit, LocalError
@@ -170,9 +170,7 @@ def let_go_of_a_reader_that_has_gone() -> None:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        let_go(sys.stdout)
 
 
 def run_handler(args: argparse.Namespace) -> int:

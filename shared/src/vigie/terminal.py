@@ -34,15 +34,26 @@ def show_text(text: str, stream: TextIO | None = None) -> None:
     """Write ``text`` and a line feed (to stdout by default).
 
     What is wider than the terminal goes on in the next line, below its own column. A file or a pipe gets one line per
-    record, as given: the next program reads lines.
+    record, as given: the next program reads lines. One that has gone (``| head``) changes nothing for the caller, whose
+    verdict is still to come.
     """
     target = sys.stdout if stream is None else stream
     lines = text.split("\n")
     if target.isatty():
         width = columns_of(target)
         lines = [part for line in lines for part in fitted(line, width)]
-    target.write("\n".join(lines) + "\n")
-    target.flush()
+    try:
+        target.write("\n".join(lines) + "\n")
+        target.flush()
+    except BrokenPipeError:
+        let_go(target)
+
+
+def let_go(stream: TextIO) -> None:
+    """Whoever read ``stream`` has gone: all else that is written to it goes nowhere, now and when the program ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def fitted(line: str, width: int) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.manifest_draft import Draft
 from vigie_devkit import cli
 from vigie_devkit.local.errors import Exit, SourceError
 
@@ -149,13 +150,17 @@ def test_a_wrong_number_and_an_empty_source_of_up_are_told_what_is_allowed() -> 
         ("up --help", Exit.OK),
         ("version --all", Exit.OK),
         ("doctor --json", Exit.OK),
-        ("manifest lint {}", Exit.USAGE),
+        ("doctor", Exit.OK),
+        ("manifest lint {}/manifest.json", Exit.USAGE),
+        ("manifest lint {}/mistakes.json", 1),
     ],
 )
 def test_a_reader_that_takes_only_the_first_lines_changes_nothing(words: str, code: int, tmp_path: Path) -> None:
-    not_a_manifest = tmp_path / "manifest.json"
-    not_a_manifest.write_text("{")
-    line = f"{sys.executable} -I -m vigie_devkit {words.format(not_a_manifest)} | true; echo ${{PIPESTATUS[0]}}"
+    (tmp_path / "manifest.json").write_text("{")
+    draft = Draft()
+    draft.host("sync")["Memory"] = "512m"
+    (tmp_path / "mistakes.json").write_text(json.dumps(draft.content))
+    line = f"{sys.executable} -I -m vigie_devkit {words.format(tmp_path)} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == f"{int(code)}\n"
     assert "roken" not in done.stderr
