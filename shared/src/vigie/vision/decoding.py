@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vigie.errors import DecodeError
@@ -23,6 +24,16 @@ class DecoderFacts:
     input_hw: tuple[int, int]
     class_count: int
     output_shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def whole_xyxy(self) -> NDArray[np.float32]:
+        """(4,): the box of the whole tensor."""
+        return np.array([0, 0, *self.input_hw[::-1]], np.float32)
+
+    @property
+    def sides_whwh(self) -> NDArray[np.float32]:
+        """(4,): what makes pixels of shares of the tensor's sides."""
+        return np.array(self.input_hw[::-1] * 2, np.float32)
 
     def expect(self, outputs: Sequence[NDArray[Any]]) -> None:
         """Refuse outputs of another shape than the card's; costs a tuple comparison a run.

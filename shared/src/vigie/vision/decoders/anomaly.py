@@ -51,8 +51,7 @@ class Family(Decoder):
                 raise ValueError(f"its {part} has the shape {list(shape)}")
         if facts.class_count != 1:
             raise ValueError(f"an anomaly model has one label, the card has {facts.class_count}")
-        height, width = facts.input_hw
-        self._scale = np.array([width, height, width, height], np.float32)
+        self._scale = facts.sides_whwh
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         seen = dict(zip(self._params.parts, outputs, strict=True))

@@ -32,8 +32,7 @@ class Family(Decoder):
         self._facts, self._params = facts, params
         shape = facts.output_shapes[0] if len(facts.output_shapes) == 1 else ()
         facts.require((1, facts.class_count, *([1] * max(0, len(shape) - 2))))
-        height, width = facts.input_hw
-        self._box = np.array([[0, 0, width, height]], np.float32)
+        self._box = facts.whole_xyxy[None]
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         scores = outputs[0].reshape(-1).astype(np.float32)

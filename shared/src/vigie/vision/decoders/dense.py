@@ -38,8 +38,7 @@ class Family(Decoder):
         self._facts, self._params = facts, params
         scores = (1, facts.class_count, None) if params.turned else (1, None, facts.class_count)
         facts.require((1, None, 4), scores)
-        height, width = facts.input_hw
-        self._scale = np.array([width, height, width, height] if params.units == "share" else [1] * 4, np.float32)
+        self._scale = facts.sides_whwh if params.units == "share" else np.ones(4, np.float32)
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         per_class = outputs[1][0] if self._params.turned else outputs[1][0].T

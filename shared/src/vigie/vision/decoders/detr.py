@@ -45,8 +45,7 @@ class Family(Decoder):
             facts.require((1, None, 4 + facts.class_count))
         else:
             facts.require((1, None, 4), (1, None, params.first_label + facts.class_count + int(params.softmax)))
-        height, width = facts.input_hw
-        self._size_xywh = np.array([width, height, width, height], np.float32)
+        self._size_xywh = facts.sides_whwh
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         if self._params.layout == "labels_boxes_scores":

@@ -36,8 +36,7 @@ class Family(Decoder):
             raise ValueError(f"an embedding has 2 to {LENGTH_MAX} numbers, the card has {shape[1]}")
         if facts.class_count != 1:
             raise ValueError(f"an embedding has one label, the card has {facts.class_count}")
-        height, width = facts.input_hw
-        self._box = np.array([[0, 0, width, height]], np.float32)
+        self._box = facts.whole_xyxy[None]
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         vector = outputs[0].reshape(1, -1).astype(np.float32)

@@ -58,8 +58,7 @@ class Family(Decoder):
         columns = tables[0][-1]
         if columns <= used:
             raise ValueError(f"the table has {columns} columns, column {used} is asked for")
-        height, width = facts.input_hw
-        self._scale = np.array([width, height, width, height] if params.units == "share" else [1] * 4, np.float32)
+        self._scale = facts.sides_whwh if params.units == "share" else np.ones(4, np.float32)
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         params = self._params

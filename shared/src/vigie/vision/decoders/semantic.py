@@ -50,8 +50,7 @@ class Family(Decoder):
             facts.require((1, None, None, facts.class_count))
         else:
             facts.require((1, facts.class_count, None, None))
-        height, width = facts.input_hw
-        self._scale = np.array([width, height, width, height], np.float32)
+        self._scale = facts.sides_whwh
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         class_map, sure = self._read(outputs[0])

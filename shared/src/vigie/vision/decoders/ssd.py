@@ -43,8 +43,7 @@ class Family(Decoder):
             facts.require((1, None, 4), (1, None), (1, None))
         else:
             facts.require((None, 4), (None,), (None,))
-        height, width = facts.input_hw
-        self._size_xyxy = np.array([width, height, width, height], np.float32)
+        self._size_xyxy = facts.sides_whwh
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         boxes, raw_classes, scores = self._read(outputs)

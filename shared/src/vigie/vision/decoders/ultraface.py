@@ -61,8 +61,7 @@ class Family(Decoder):
         self._priors = priors_xywh(facts.input_hw) if params.priors else None
         rows = len(self._priors) if self._priors is not None else None
         facts.require((1, rows, 1 + facts.class_count), (1, rows, 4))
-        height, width = facts.input_hw
-        self._size_xyxy = np.array([width, height, width, height], np.float32)
+        self._size_xyxy = facts.sides_whwh
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         table = softmax(outputs[0][0]) if self._softmax else outputs[0][0]
