@@ -143,14 +143,14 @@ def install_distributions(folders: list[Path]) -> None:
     set_age(OUT)
 
 
-def complete_sbom(source: Path, base: str) -> None:
+def complete_sbom(source: Path, base: str, given: Path = HERE, out: Path = OUT) -> None:
     """What only this stage knows: the base that was given, and the sha256 of each wheel that was installed.
 
     Packages that were not installed (a decoder that was not chosen) are left out.
     """
     bom = json.loads(source.read_text(encoding="utf-8"))
     wheels = {}
-    for file in sorted((HERE / "wheels").glob("*.whl")):
+    for file in sorted((given / "wheels").glob("*.whl")):
         name = re.sub(r"[-_.]+", "-", file.name.partition("-")[0]).lower()
         wheels[name] = hashlib.sha256(file.read_bytes()).hexdigest()
     kept = []
@@ -165,7 +165,7 @@ def complete_sbom(source: Path, base: str) -> None:
         kept.append(component)
     bom["components"] = kept
     bom["dependencies"][0]["dependsOn"] = [component["bom-ref"] for component in kept]
-    target = OUT / "app" / "opt" / "vigie" / "sbom.cdx.json"
+    target = out / "app" / "opt" / "vigie" / "sbom.cdx.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(bom, indent=1) + "\n", encoding="utf-8")
 

@@ -61,6 +61,7 @@ async def test_clients_whose_network_thread_died_leave_no_threads_and_no_descrip
             if number == 1:  # the first replacement also opens what stays open
                 await until(lambda: client_threads() <= before + ONE_CLIENT, 60.0)
                 level = handles()
+            # One write fails as at a peer that went; from outside nobody can choose which.
             monkeypatch.setattr(paho.Client, "_sock_send", fail_once)
             flow.offer()
             await until(lambda done=number + 1: sum(rebuilds(service).values()) >= done, 60.0)

@@ -123,6 +123,7 @@ async def test_a_client_whose_network_thread_died_of_a_write_is_replaced(
             monkeypatch.setattr(paho.Client, "_sock_send", send)
             raise ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
 
+        # One write fails as at a peer that went; from outside nobody can choose which.
         monkeypatch.setattr(paho.Client, "_sock_send", fail_once)
         flow.offer(3)
         await until(lambda: any("network thread died" in key for key in rebuilds(service)))

@@ -47,7 +47,7 @@ async def test_frames_to_keep_wait_for_a_consumer_that_pauses_and_none_is_lost(
         answers.append(ask(*arguments, **named))
         return answers[-1]
 
-    monkeypatch.setattr(Output, "wait_for_room", noted)
+    monkeypatch.setattr(Output, "wait_for_room", noted)  # the real one, overheard: a wait has no other trace
     async with camera_module(tmp_path) as module:
         module.consumer.paused = True
         module.set(belt={"source": str(video), "slots": 4})

@@ -94,7 +94,7 @@ def test_a_volume_is_filled_but_for_what_is_to_be_left_and_freed_again(
     def room(folder: Path) -> int:
         return size - sum(path.stat().st_size for path in folder.iterdir())
 
-    monkeypatch.setattr(bystander_acts, "room", room)
+    monkeypatch.setattr(bystander_acts, "room", room)  # a small volume without the right to mount one
     bystander_acts.fill(tmp_path, 100)
     assert room(tmp_path) == 100
     assert act("free", str(tmp_path)).returncode == 0

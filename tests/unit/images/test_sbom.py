@@ -64,16 +64,14 @@ def test_every_difference_between_image_and_bill_is_a_finding() -> None:
 
 
 def test_the_build_stage_adds_base_and_hashes_and_leaves_out_what_was_not_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     camera = image_for("camera", "amd64")
     (tmp_path / "wheels").mkdir()
     for name in locked(camera):
         if name != "av":
             (tmp_path / "wheels" / f"{name.replace('-', '_')}-1-py3-none-any.whl").write_bytes(name.encode())
-    monkeypatch.setattr(assemble, "HERE", tmp_path)
-    monkeypatch.setattr(assemble, "OUT", tmp_path / "out")
-    assemble.complete_sbom(ROOT / camera.sbom, "python@sha256:" + "0" * 64)
+    assemble.complete_sbom(ROOT / camera.sbom, "python@sha256:" + "0" * 64, tmp_path, tmp_path / "out")
     bom = json.loads((tmp_path / "out/app/opt/vigie/sbom.cdx.json").read_text())
     by_name = {one["name"]: one for one in bom["components"]}
     assert "av" not in by_name

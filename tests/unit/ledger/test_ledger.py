@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from vigie.errors import LedgerRefusedError
-from vigie.ledger import ledger as ledger_module
 from vigie.ledger.bounds import Drop
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.packing import Packing
@@ -241,9 +240,8 @@ def test_a_sent_ledger_does_not_grow(ledger: Ledger) -> None:
     assert ledger.backlog().used_bytes < 200_000
 
 
-def test_only_the_newest_keys_are_remembered(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "REMEMBERED", 10)
-    ledger = Ledger(path)
+def test_only_the_newest_keys_are_remembered(path: str) -> None:
+    ledger = Ledger(path, remembered=10)
     for n in range(30):
         ledger.record(entries(n), NO_LIMIT)
         drain(ledger)
@@ -252,7 +250,7 @@ def test_only_the_newest_keys_are_remembered(path: str, monkeypatch: pytest.Monk
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT count(*) FROM batches").fetchone()[0] <= 11
     db.close()
-    again = Ledger(path)
+    again = Ledger(path, remembered=10)
     assert again.record(entries(*range(20, 30)), NO_LIMIT).new == [False] * 10
     assert again.record(entries(5), NO_LIMIT).new == [True]
     again.close()

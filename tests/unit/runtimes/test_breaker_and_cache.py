@@ -140,6 +140,7 @@ def test_a_note_of_one_thread_is_not_overwritten_by_what_another_began_to_write_
             noted.wait(0.3)  # a note that does not wait for this write is on the disk by then
         write(path, content)
 
+    # Forces the second note between the first one's state and its write.
     monkeypatch.setattr(breaker_file, "write_atomically", slow_at_first)
     breaker.trying("gpu")
     assert noted.wait(30)

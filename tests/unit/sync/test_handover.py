@@ -106,6 +106,7 @@ async def test_what_goes_on_ends_with_the_module_also_where_the_handover_has_sto
         assert stopped.wait(10.0)
         record_last(self)
 
+    # Forces the order that loses events: the last record comes after the handover's thread has ended.
     monkeypatch.setattr(Handover, "run", run_and_tell)
     monkeypatch.setattr(ReceiveStage, "_record_last", record_after_it)
     await device.start()

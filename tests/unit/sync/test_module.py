@@ -158,7 +158,7 @@ async def test_flush_says_what_is_left_when_the_hub_stores_nothing(
     await device.configure(batch_seconds=3600)
     await device.until_processed(device.feed([make_item(1), make_item(2)]))
     device.hub.routes[("sync", "telemetry")] = ("nobody", "nothing")
-    monkeypatch.setattr(type(device.hub), "store", _refuse)
+    monkeypatch.setattr(type(device.hub), "store", _refuse)  # as a hub whose disk is full
     status, body = await device.method("flush", {"timeout_s": 0.3})
     assert (status, body["error"]) == (503, "2 items left after 0.3 s; try again")
 

@@ -82,9 +82,10 @@ class Ledger:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         verify_at_once_bytes: int = verify.AT_ONCE_BYTES,
+        remembered: int = REMEMBERED,
         seals: Seals | None = None,
     ) -> None:
-        """Open or create. ``seals``: the device's keys.
+        """Open or create. ``seals``: the device's keys. ``remembered``: keys of items that were sent.
 
         Raises: sqlite3.Error: not writable, full, damaged, in use. LedgerDamagedError: not what was written.
             LedgerRefusedError: of a newer version. SealedError: a key is missing.
@@ -112,7 +113,8 @@ class Ledger:
             # Acknowledged batches whose keys are still on disk: (sent, items), and their items together.
             self._sent: deque[tuple[int, int]] = deque()
             self._sent_items = 0
-            self._keys = Keys(REMEMBERED)
+            self._remembered = remembered
+            self._keys = Keys(remembered)
             self._remember_from_disk()
         except BaseException:
             self._file.close()
@@ -206,7 +208,7 @@ class Ledger:
         self._sent.append((done.sent, done.items))
         self._sent_items += done.items
         forgettable = 0
-        while self._sent_items - self._sent[0][1] >= REMEMBERED:
+        while self._sent_items - self._sent[0][1] >= self._remembered:
             forgettable, items = self._sent.popleft()
             self._sent_items -= items
 
@@ -324,7 +326,7 @@ class Ledger:
                 self._sent_items += items
         for priority in Priority:
             newest = "SELECT trace FROM items WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?"
-            rows = self._db.execute(newest, (*priority.span, REMEMBERED)).fetchall()
+            rows = self._db.execute(newest, (*priority.span, self._remembered)).fetchall()
             self._keys.add(row[0] for row in reversed(rows))
 
 
