@@ -142,6 +142,30 @@ def test_a_clock_that_stays_where_it_jumped_to_is_believed_after_the_bound(tmp_p
             steady.now += DAY_S / 2 + 1
 
 
+@pytest.mark.parametrize(("boot", "trimmed"), [("same", 0), ("another", 2)])
+def test_a_hub_that_starts_anew_after_the_clock_jumped_knows_it_as_long_as_the_machine_runs_on(
+    tmp_path: Path, boot: str, trimmed: int
+) -> None:
+    wall, steady = Clock(1e9), Clock(0.0)
+    settings = UpstreamSettings(max_age_s=7 * DAY_S)
+    with SqliteSink(tmp_path / "u.sqlite", settings, clock=wall, steady=steady, boot="same") as sink:
+        sink.append([message(1), message(2)])
+    wall.now += 30 * DAY_S
+    for n in (3, 4):  # killed once more: still the same jump
+        with SqliteSink(tmp_path / "u.sqlite", settings, clock=wall, steady=steady, boot=boot) as sink:
+            sink.append([message(n)])
+            assert sink.counters["trimmed_by_age"] == trimmed
+    wall.now -= 30 * DAY_S
+    wall.now += 8 * DAY_S
+    steady.now += 8 * DAY_S
+    with SqliteSink(tmp_path / "u.sqlite", settings, clock=wall, steady=steady, boot="same") as sink:
+        sink.append([message(5)])
+        assert sink.counters["trimmed_by_age"] == 2
+        # What came while the clock was ahead is newer than it will ever look: it stays.
+        with UpstreamReader(tmp_path / "u.sqlite") as reader:
+            assert numbers(reader) == [3, 4, 5]
+
+
 def test_sequence_numbers_never_fall_back_even_when_everything_was_trimmed_and_the_hub_restarted(
     tmp_path: Path,
 ) -> None:

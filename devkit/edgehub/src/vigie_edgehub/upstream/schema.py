@@ -34,6 +34,10 @@ CREATE INDEX IF NOT EXISTS by_time ON messages (enqueued_at);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT OR IGNORE INTO counters VALUES
     ('bytes', 0), ('messages', 0), ('trimmed_by_size', 0), ('trimmed_by_age', 0), ('duplicates', 0);
+CREATE TABLE IF NOT EXISTS clock (
+    id INTEGER PRIMARY KEY CHECK (id = 1), boot TEXT NOT NULL, believed_s REAL NOT NULL, last_s REAL NOT NULL,
+    jumped_at_s REAL
+);
 """
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from vigie_edgehub.errors import HubStartError
 from vigie_edgehub.ports import UpstreamMessage
-from vigie_edgehub.upstream.age import AgeGuard, steady_seconds
+from vigie_edgehub.upstream.age import AgeGuard, ClockMark, boot_name, steady_seconds
 from vigie_edgehub.upstream.record import endpoint_properties
 from vigie_edgehub.upstream.schema import FILE_NAME, open_for_writing
 
@@ -53,14 +53,17 @@ class SqliteSink:
         *,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = steady_seconds,
+        boot: str | None = None,
     ) -> None:
-        """``clock``: seconds since 1970, as the machine has it; ``steady``: seconds that never jump."""
+        """``clock``: seconds since 1970, as the machine has it; ``steady``: seconds that never jump, since ``boot``."""
         self.file = file
         self.settings = settings
         self._clock = clock
-        self._age = AgeGuard(settings.max_age_s, clock(), steady())
         self._steady = steady
         self._db = open_for_writing(file, power_safe=settings.power_safe)
+        row = self._db.execute("SELECT boot, believed_s, last_s, jumped_at_s FROM clock").fetchone()
+        self._kept = ClockMark(*row) if row else None
+        self._age = AgeGuard(settings.max_age_s, clock(), steady(), boot_name() if boot is None else boot, self._kept)
         self.counters: dict[str, int] = dict(self._db.execute("SELECT name, value FROM counters"))
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
         self.last_sequence = int(row[0]) if row else 0
@@ -86,6 +89,11 @@ class SqliteSink:
             for message in messages:
                 last = self._insert(message, now, counters) or last
             self._trim(now, counters, by_age=self._age.trusts(now, self._steady()))
+            kept = self._kept
+            if (mark := self._age.mark).differs(kept):
+                values = (mark.boot, mark.believed_s, mark.last_s, mark.jumped_at_s)
+                self._db.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?, ?)", values)
+                kept = mark
             self._db.executemany("UPDATE counters SET value = ? WHERE name = ?", [(v, k) for k, v in counters.items()])
             self._db.execute("COMMIT")
         except BaseException:
@@ -94,6 +102,7 @@ class SqliteSink:
             raise
         self.counters = counters
         self.last_sequence = last
+        self._kept = kept
 
     def close(self) -> None:
         self._db.close()
