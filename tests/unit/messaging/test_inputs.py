@@ -72,10 +72,11 @@ def test_nothing_there_is_none_after_the_timeout() -> None:
     [
         b"", b"\xff\xfe{", b"[]", b"{}", body(1)[:-5], body(1, schema="vigie.frames/1"),
         body(1, schema="vigie.inputspec/2"),
-        body(1, schema="x"), body(1, module="../up"), body(1, boot="xyz"), body(0), body(1).replace(b"[4,4]", b'"4"'),
+        body(1, schema="x"), body(1, module="../up"), body(1, boot="xyz"), body(0), body(1 << 48),
+        body(700_000_000_000_000_000), body(1).replace(b"[4,4]", b'"4"'),
     ],
     ids=["empty", "not utf-8", "a list", "no members", "torn", "another schema", "a newer version", "no version",
-         "a path as module", "boot", "sent", "item"],
+         "a path as module", "boot", "sent", "sent too large", "sent that none can have sent", "item"],
 )  # fmt: skip
 def test_a_message_that_does_not_decode_is_counted_and_dropped_and_the_next_one_comes(bad: bytes) -> None:
     made = Input()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -104,3 +105,34 @@ def test_a_thread_that_cannot_be_started_ends_the_module_with_the_reason(tmp_pat
     assert done.returncode == 1, done.stderr
     assert '"thread_not_started"' in done.stderr
     assert "can't start new thread" in done.stderr
+
+
+DIES = """
+import asyncio, threading
+from vigie.process import run_module
+
+def worker():
+    raise ZeroDivisionError("rtsp://user:geheim@cam/ divided")
+
+async def main(env):
+    # A library's thread, which the module neither started nor watches.
+    thread = threading.Thread(target=worker, name="library.worker")
+    thread.start()
+    thread.join()
+
+raise SystemExit(run_module("camera", main))
+"""
+
+
+def test_a_thread_that_nobody_watches_is_logged_with_its_name_when_it_dies(tmp_path: Path) -> None:
+    script = tmp_path / "module.py"
+    script.write_text(DIES)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={"VIGIE_LOG": "json"}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    [died] = [line for line in lines if line["event"] == "thread_died"]
+    assert (died["thread"], died["level"], died["module"]) == ("library.worker", "error", "camera")
+    assert "ZeroDivisionError" in died["reason"]
+    assert "geheim" not in done.stderr
