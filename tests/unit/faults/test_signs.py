@@ -13,7 +13,7 @@ import pytest
 
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.registry import all_faults
-from vigie_devkit.faults.signs import AnswersAgain
+from vigie_devkit.faults.signs import AnswersAgain, LogText
 from vigie_devkit.faults.trial import Upstream, try_fault
 from vigie_devkit.faults.watched import FLOW
 
@@ -29,6 +29,7 @@ class Flowing:
     deaf: set[str] = field(default_factory=set)
     seed: int = 1
     asked: list[str] = field(default_factory=list)
+    log: str = ""
     stands: bool = False
     _sent: int = 0
 
@@ -59,7 +60,7 @@ class Flowing:
         return ""
 
     def log_text(self, process: str) -> str:
-        return ""
+        return self.log
 
     def screen(self) -> str:
         return ""
@@ -111,9 +112,37 @@ def test_modules_that_flow_and_hear_nothing_break_the_promise() -> None:
     assert set(system.asked) == set(FLOW)
 
 
-@pytest.mark.parametrize("name", ["hub-twins-garbage", "hub-store-cut", "hub-sessions-garbage"])
+@pytest.mark.parametrize("name", ["hub-twins-garbage", "hub-store-cut", "hub-sessions-garbage", "hub-ca-garbage"])
 def test_after_damage_to_a_hubs_files_every_module_must_answer_again(name: str) -> None:
     assert {sign.module for sign in all_faults()[name].signs if isinstance(sign, AnswersAgain)} == set(FLOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "seen"),
+    [
+        ("", "the hub's CA is damaged\n", True),
+        ("it is damaged\n", "it is damaged\n", False),
+        ("it is damaged\n", "it is damaged\nit is damaged\n", True),
+        ("a long line of an earlier start\n", "it is damaged\n", True),
+    ],
+    ids=["written", "of an earlier start", "again", "the log was rotated"],
+)
+def test_what_a_process_wrote_counts_from_the_fault_on(before: str, after: str, seen: bool) -> None:
+    system, sign = Flowing(log=before), LogText("hub", "is damaged")
+    mark = sign.begin(system)
+    system.log = after
+    assert sign.seen(system, mark) is seen
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "state-garbage", "twin-copy-sync", "cache-cut", "model-file-cut", "ledger-flipped", "ledger-empty",
+        "hub-store-cut", "hub-twins-garbage", "hub-sessions-garbage", "hub-ca-garbage", "audit-garbage",
+    ],
+)  # fmt: skip
+def test_every_kind_of_file_that_is_kept_has_a_fault_that_damages_it(name: str) -> None:
+    assert name in all_faults()
 
 
 @pytest.mark.parametrize("stands", [False, True], ids=["flows", "stands-still"])

@@ -42,6 +42,26 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class LogText:
+    """``text`` in what ``process`` has written: for what ends before its log begins."""
+
+    process: str
+    text: str
+
+    def begin(self, system: Watched) -> object:
+        return len(system.log_text(self.process))
+
+    def seen(self, system: Watched, before: object) -> bool:
+        found = system.log_text(self.process)
+        # A log that was rotated meanwhile is shorter than it was.
+        offset = before if isinstance(before, int) and before <= len(found) else 0
+        return self.text in found[offset:]
+
+    def words(self) -> str:
+        return f'{self.process}\'s log: "{self.text}"'
+
+
+@dataclass(frozen=True)
 class UpSays:
     """``words_of_it`` on the screen of `up`."""
 

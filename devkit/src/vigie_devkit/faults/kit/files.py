@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vigie.runtimes.choosing.decision_cache import CachedDecision, DecisionCache
 from vigie_devkit.faults.fault import Fault, Put
-from vigie_devkit.faults.signs import AnswersAgain, LogLine, Sign
+from vigie_devkit.faults.signs import AnswersAgain, LogLine, LogText, Sign
 from vigie_devkit.faults.system import FaultError, System
 from vigie_devkit.faults.watched import FLOW
 
@@ -65,6 +67,34 @@ def _endpoint_file_lost(system: System) -> Iterator[None]:
         system.signal(name, signal.SIGKILL)
 
 
+@contextmanager
+def _measurements_damaged(system: System) -> Iterator[None]:
+    """What earlier starts of inference measured of the engines: without it, it measures again."""
+    cache = DecisionCache(system.run.home / "runtimes")
+    with system.nobody_restarts():
+        system.signal("inference", signal.SIGKILL)
+        time.sleep(0.3)
+        if not cache.path.exists():
+            cache.save(CachedDecision("of-another-machine", "parts", "2026-01-01T00:00:00+00:00", ()))
+        damage(cache.path, "cut", random.Random(system.seed))  # noqa: S311 - the same damage for the same seed
+    yield
+
+
+@contextmanager
+def _authority_damaged(system: System) -> Iterator[None]:
+    """The hub refuses to make another CA in place of one that devices trust; a person removes its folder, as told."""
+    folder = system.run.hub / "ca"
+    with system.nobody_restarts():
+        system.signal("hub", signal.SIGKILL)
+        time.sleep(0.3)
+        for name in ("ca.pem", "ca.key"):
+            damage(folder / name, "garbage", random.Random(system.seed))  # noqa: S311 - as above
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
+
+
 def file_faults() -> list[Fault]:
     def fault(name: str, what: str, put: Put, *signs: Sign, new_ledger: bool = False, peers: str = "none") -> Fault:
         return Fault(name=name, what=what, put=put, back_within_s=40.0, signs=signs, new_ledger=new_ledger, peers=peers)
@@ -85,6 +115,8 @@ def file_faults() -> list[Fault]:
         ),
         fault("state-garbage", "every JSON file of inference's state is garbage",
               damaging("inference", "modules/inference/*.json", "garbage")),
+        fault("cache-cut", "what inference has measured of its engines is cut in half", _measurements_damaged,
+              LogLine("inference", "runtime_measurements_ignored")),
         fault("audit-garbage", "sync's audit log is cut in half", damaging("sync", "modules/sync/audit/*", "cut"),
               LogLine("sync", "audit_recovered")),
         fault("hub-twins-garbage", "the hub's twins are cut in half", damaging("hub", "hub/twins/*.json", "cut"),
@@ -93,5 +125,7 @@ def file_faults() -> list[Fault]:
               *heard, peers=_PEERS),
         fault("hub-sessions-garbage", "the hub's sessions are garbage", damaging("hub", "hub/*session*", "garbage"),
               *heard, peers=_PEERS),
+        Fault(name="hub-ca-garbage", what="the hub's CA and its key are garbage; after 15 s a person removes them",
+              put=_authority_damaged, hold_s=15.0, back_within_s=60.0, signs=(LogText("hub", "is damaged"), *heard)),
         fault("endpoint-file-garbage", "the files by which modules are found are garbage", _endpoint_file_lost),
     ]  # fmt: skip

@@ -88,6 +88,8 @@ def hub_faults() -> list[Fault]:
               hold_s=20.0, back_within_s=30.0, peers="SDK: waits without a bound"),
         Fault(name="upstream-cut-15s", what="the cloud is away for 15 s", put=misbehaving(upstream_online=False),
               hold_s=15.0, back_within_s=15.0, peers=f"{_STORE}; {_MANAGER}"),
+        Fault(name="upstream-cut-2min", what="the cloud is away for 2 min", put=misbehaving(upstream_online=False),
+              hold_s=120.0, back_within_s=30.0, peers=f"{_STORE}; {_MANAGER}"),
         Fault(name="upstream-cut-60s", what="the cloud is away for 60 s, and the hub is killed meanwhile",
               put=_cut_and_killed, hold_s=45.0, back_within_s=30.0, peers=f"{_STORE}; {_MANAGER}"),
         Fault(name="message-flood", what=f"{_FLOOD} messages of garbage into all inputs", put=_flooded,
