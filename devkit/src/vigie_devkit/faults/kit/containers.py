@@ -148,7 +148,7 @@ def container_faults() -> list[Fault]:
               signs=(rises("inference", "vigie_health_restarts"), LogLine("inference", "module_was_restarted"))),
         Fault(name="hang-hub", what="the hub stands still for good (SIGSTOP)",
               put=_hanging_hub, back_within_s=_HUNG_HUB_ENDED_WITHIN_S, peers=_UNHEALTHY,
-              signs=(EngineReports(HUB, "die"), *heard)),
+              signs=(EngineReports(HUB, "die exitCode=0"), *heard)),
         Fault(name="down-up", what="sync loses its network, then `docker compose down` and `up`",
               put=_down_and_up, back_within_s=90.0, needs=(Ability.NETWORKS,), signs=(LedgerIsKept(), *heard)),
     ]  # fmt: skip
