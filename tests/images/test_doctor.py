@@ -64,6 +64,8 @@ def check_doctor(engine: ContainerEngine, options: BuildOptions, key: str, *run:
 def judge(told: dict[str, Any], key: str) -> None:
     """``told``: what the doctor printed as JSON, on a machine whose devices the container was not given."""
     hardware = told["hardware"]
+    late = hardware["asked"]["late"]
+    assert late == [], f"{', '.join(late)} gave no answer in time: run it again on a machine that is less busy"
     assert hardware["asked"]["failed"] == {}, "a runtime that ships in the image does not load in it"
     listed = {one["provider"] for one in hardware["asked"]["devices"]}
     special = key.partition("-")[2]
