@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vigie.errors import EngineError, EngineLiesError
 from vigie.log import get_logger
 from vigie.metrics import MetricsPart
+from vigie.runtimes.engines.freed_memory import give_back_freed_memory
 from vigie.runtimes.parity import ParityResult, judge
 from vigie.runtimes.reference_frames import reference_frames
 from vigie_inference.load import Load
@@ -55,6 +56,10 @@ class Canary:
         if serving is None or not minutes or self._clock() - self._since_s < minutes * 60:
             return
         self._since_s = self._clock()
+        self._look_at(serving)
+        give_back_freed_memory()  # the reference is megabytes, needed again in minutes
+
+    def _look_at(self, serving: ServingModel) -> None:
         frames = reference_frames(serving.bundle)
         answering = self._models.answering(serving.spec.version) if frames else None
         if answering is None:
