@@ -157,7 +157,8 @@ async def test_a_camera_whose_lens_is_covered_is_tampered_if_it_was_asked_to_loo
             await until(lambda: module.state("dock").get("cause") == "tampered", "told", 120)
             assert time.monotonic() - begun > 45
             assert module.state("blind").get("cause") is None
-            await until(lambda: [event.cause for event in told(module.listener)] == ["tampered"], "the event")
+            # A busy machine's camera is also told as slow.
+            await until(lambda: [event.cause for event in told(module.listener)].count("tampered") == 1, "the event")
 
 
 def told(listener: Listener) -> list[CameraDegraded]:
