@@ -17,7 +17,8 @@ import pytest
 from support.actions_module import events_message, zone_event
 from support.checkout import ROOT
 from vigie.contracts.events import CameraDown
-from vigie_edgehub.routes import RoutedMessage, compile_route
+from vigie_edgehub.routes.message import RoutedMessage
+from vigie_edgehub.routes.table import compile_route
 from vigie_sync.properties import properties_of
 
 CLOUD = ROOT / "deploy/cloud"

@@ -14,7 +14,7 @@ from vigie_devkit.cli import main
 from vigie_devkit.commands.twin import acknowledgements, read_json_object
 from vigie_devkit.local.errors import UsageError
 from vigie_edgehub.lint import lint_manifest
-from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.message import Message
 from vigie_edgehub.upstream import open_sink, record_file
 
 
@@ -37,10 +37,10 @@ def recorded(state: Path, count: int) -> None:
     with open_sink(record_file(state).parent, {}) as sink:
         sink.append(
             [
-                UpstreamMessage(
-                    key=str(n), source_module="A" if n % 2 else "B", output="out", message_source="Telemetry",
-                    body=b'{"n":%d}' % n, application_properties={}, stored_at=1_700_000_000.0,
-                    system_properties={"contentType": "application/json", "contentEncoding": "utf-8"},
+                Message(
+                    key=str(n), source_module="A" if n % 2 else "B", output="out", kind="Telemetry",
+                    body=b'{"n":%d}' % n, application={}, stored_at=1_700_000_000.0,
+                    system={"contentType": "application/json", "contentEncoding": "utf-8"},
                 )
                 for n in range(count)
             ]

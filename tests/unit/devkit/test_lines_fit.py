@@ -15,7 +15,7 @@ import pytest
 from support import models
 from support.manifest_draft import Draft
 from support.terminal import in_terminal, plain_lines
-from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.message import Message
 from vigie_edgehub.upstream import open_sink
 
 PROGRAM = f"{sys.executable} -I -m vigie_devkit"
@@ -37,15 +37,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_sink(folder / "hub/upstream", {}) as sink:
         sink.append(
             [
-                UpstreamMessage(
+                Message(
                     key=str(number),
                     source_module="sync",
                     output="telemetry",
-                    message_source="telemetry",
+                    kind="telemetry",
                     body=BODY.encode(),
                     stored_at=time.time(),
-                    application_properties={},
-                    system_properties={"contentType": "application/json", "contentEncoding": "utf-8"},
+                    application={},
+                    system={"contentType": "application/json", "contentEncoding": "utf-8"},
                 )
                 for number in range(3)
             ]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from vigie_devkit.faults import bystander_acts
-from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.message import Message
 from vigie_edgehub.upstream import open_sink
 
 SOURCE = Path(bystander_acts.__file__).read_text(encoding="utf-8")
@@ -26,15 +26,15 @@ def act(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def message(number: int) -> UpstreamMessage:
-    return UpstreamMessage(
+def message(number: int) -> Message:
+    return Message(
         key=f"key-{number}",
         source_module="sync",
         output="telemetry",
-        message_source="Telemetry",
+        kind="Telemetry",
         body=b'{"n":%d}' % number,
-        system_properties={"contentType": "application/json", "contentEncoding": "utf-8"},
-        application_properties={},
+        system={"contentType": "application/json", "contentEncoding": "utf-8"},
+        application={},
         stored_at=1_700_000_000.0,
     )
 

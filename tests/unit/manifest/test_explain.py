@@ -8,7 +8,7 @@ import pytest
 
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.explain import Explanation, explain, message_for, source_path
-from vigie_edgehub.routes import parse_edgehub_desired
+from vigie_edgehub.routes.config import parse_edgehub_desired
 
 TO_SYNC = 'INTO BrokeredEndpoint("/modules/sync/inputs/in")'
 

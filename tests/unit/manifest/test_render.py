@@ -19,7 +19,7 @@ from vigie_devkit.manifest.images import module_files, platforms
 from vigie_devkit.manifest.lint import lint
 from vigie_devkit.manifest.render import RenderTarget, layer, render, split_options
 from vigie_edgehub.manifest import parse_manifest
-from vigie_edgehub.routes import parse_edgehub_desired
+from vigie_edgehub.routes.config import parse_edgehub_desired
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE: dict[str, Any] = json.loads((ROOT / "deployment.template.json").read_text(encoding="utf-8"))

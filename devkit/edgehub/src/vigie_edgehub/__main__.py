@@ -14,7 +14,7 @@ import msgspec
 from vigie.log import configure_logging
 from vigie.private_files import keep_files_private
 from vigie_edgehub.errors import HubStartError
-from vigie_edgehub.shell.hub import HubOptions, run_hub
+from vigie_edgehub.hub import HubOptions, run_hub
 from vigie_edgehub.state.settings import HubSettings
 
 EXIT_CANNOT_START = 3
@@ -89,14 +89,11 @@ def _hub_options(options: argparse.Namespace) -> HubOptions:
 
 
 async def _run(options: HubOptions) -> None:
-    from vigie_edgehub.service import build_service
-    from vigie_edgehub.upstream import open_sink
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run_hub(options, stop, build_service=build_service, open_sink=open_sink)
+    await run_hub(options, stop)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from vigie.socket_paths import short_socket_path
+from vigie_edgehub.ports import MethodResult
 
 SOCKET_NAME = "agent.sock"
 MAX_ANSWER_BYTES = 131_072
@@ -31,14 +32,7 @@ class AgentCall(msgspec.Struct, frozen=True):
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class AgentAnswer(msgspec.Struct, frozen=True):
-    """As edgeAgent answers: its own status inside the service's 200."""
-
-    status: int
-    payload: msgspec.Raw = msgspec.Raw(b"null")
-
-
-Answering = Callable[[AgentCall], Awaitable[AgentAnswer]]
+Answering = Callable[[AgentCall], Awaitable[MethodResult]]
 
 
 @asynccontextmanager
@@ -64,7 +58,7 @@ async def serve_agent(state: Path, answer: Answering) -> AsyncIterator[None]:
         path.unlink(missing_ok=True)
 
 
-async def ask_agent(state: Path, call: AgentCall, timeout_s: float) -> AgentAnswer | None:
+async def ask_agent(state: Path, call: AgentCall, timeout_s: float) -> MethodResult | None:
     """Ask whoever supervises. None: nobody does. Raises: TimeoutError, ValueError: no answer, or an unreadable one."""
     try:
         with short_socket_path(state, SOCKET_NAME) as short:
@@ -74,7 +68,7 @@ async def ask_agent(state: Path, call: AgentCall, timeout_s: float) -> AgentAnsw
     try:
         async with asyncio.timeout(timeout_s):
             writer.write(msgspec.json.encode(call) + b"\n")
-            return msgspec.json.decode(await reader.readuntil(b"\n"), type=AgentAnswer)
+            return msgspec.json.decode(await reader.readuntil(b"\n"), type=MethodResult)
     except TimeoutError:  # an OSError too, which would tell of an end that did not happen
         raise TimeoutError(f"the supervisor did not answer within {timeout_s:g} s") from None
     except (OSError, asyncio.IncompleteReadError) as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from vigie.log import get_logger
 from vigie_edgehub.deployments import MAX_CONFIGURATIONS, Configuration, Effective, effective, target_of
 from vigie_edgehub.manifest import modules_content
@@ -74,13 +76,8 @@ class DeploymentDesk:
         target_of(wanted.target_condition)
         if former is not None and former.content != wanted.content:
             raise HubRefusalError(f"the content of configuration '{wanted.id}' cannot change; create another one")
-        kept = Configuration(
-            id=wanted.id,
-            content=wanted.content,
-            target_condition=wanted.target_condition,
-            priority=wanted.priority,
-            labels=wanted.labels,
-            metrics=wanted.metrics,
+        kept = msgspec.structs.replace(
+            wanted,
             created_at=now if former is None else former.created_at,
             updated_at=now,
             etag=1 if former is None else former.etag + 1,

@@ -1,14 +1,8 @@
-"""The seams of the hub: what its service side gets and is refused, and what it asks of the upstream record.
-
-Threads. Every `UpstreamSink` member named "dedicated thread" is called from one thread of the hub only
-(never two calls at a time), so that a slow disk never holds the loop up.
-"""
+"""The seams of the hub: what its service side gets, and is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,41 +11,40 @@ JsonObject = dict[str, Json]
 
 
 class HubRefusalError(Exception):
-    """The hub says no. ``http_status`` and ``error_code`` are those of the IoT Hub REST."""
+    """The hub says no. ``error_code`` is that of the IoT Hub REST; it begins with the HTTP status."""
 
-    http_status = 400
     error_code = 400004  # ArgumentInvalid
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
 
+    @property
+    def http_status(self) -> int:
+        return self.error_code // 1000
+
 
 class ModuleUnknownError(HubRefusalError):
     """No module of that id in the manifest, nor added later."""
 
-    http_status = 404
     error_code = 404010
 
 
 class DeviceUnknownError(HubRefusalError):
     """Neither the edge device nor a registered leaf device."""
 
-    http_status = 404
     error_code = 404001
 
 
 class DeviceQueueFullError(HubRefusalError):
     """As many cloud-to-device messages wait for the device as IoT Hub keeps."""
 
-    http_status = 403
     error_code = 403004
 
 
 class EtagMismatchError(HubRefusalError):
     """``if_match`` named another etag than the twin's."""
 
-    http_status = 412
     error_code = 412001
 
 
@@ -60,17 +53,14 @@ class TwinRefusedError(HubRefusalError):
 
 
 class MessageTooLargeError(HubRefusalError):
-    http_status = 413
     error_code = 413001
 
 
 class TwinTooLargeError(TwinRefusedError):
-    http_status = 413
     error_code = 413001
 
 
 class ConfigurationUnknownError(HubRefusalError):
-    http_status = 404
     error_code = 404011
 
 
@@ -85,29 +75,26 @@ class MethodOutOfBoundsError(HubRefusalError):
 class TargetAbsentError(HubRefusalError):
     """The module was not connected, or not subscribed to methods, within connectTimeout."""
 
-    http_status = 404
     error_code = 404103
 
 
 class MethodTimeoutError(HubRefusalError):
     """The module gave no answer within responseTimeout."""
 
-    http_status = 504
     error_code = 504101
 
 
 class MethodAnswerError(HubRefusalError):
     """The module answered with a payload that is no JSON."""
 
-    http_status = 502
     error_code = 502000
 
 
 class MethodResult(msgspec.Struct, frozen=True):
-    """``payload`` is the module's JSON, byte for byte (``b"null"`` when it sent none)."""
+    """``status`` is the module's own; ``payload`` its JSON, byte for byte (null when it sent none)."""
 
     status: int
-    payload: bytes
+    payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,39 +153,6 @@ class Misbehaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     seed: int = 0
 
 
-class UpstreamMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One message for `$upstream`.
-
-    ``key`` is unique per message for ever: after a crash a message may come a second time, the
-    record keeps one. ``system_properties`` use the names of the hub (messageId, contentType,
-    connectionDeviceId, ...); ``stored_at`` is when the hub accepted it, seconds since the epoch.
-    """
-
-    key: str
-    source_module: str
-    output: str | None
-    message_source: Literal["Telemetry", "twinChangeEvents"]
-    body: bytes
-    system_properties: dict[str, str]
-    application_properties: dict[str, str]
-    stored_at: float
-
-
-class UpstreamSink(Protocol):
-    """Where messages for `$upstream` end up. Built by `vigie_edgehub.upstream`."""
-
-    def append(self, messages: Sequence[UpstreamMessage]) -> None:
-        """Dedicated thread. Durable against ``kill -9`` on return; a known ``key`` is skipped.
-
-        An exception leaves the messages in the hub's queue; the hub tries again after a moment.
-        """
-        ...
-
-    def close(self) -> None:
-        """Dedicated thread, last call."""
-        ...
-
-
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the service REST listens on and whom it believes. ``port`` 0 picks a free one."""
 
@@ -207,9 +161,3 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy_name: str
     policy_key: str  # base64
     hostnames: frozenset[str]  # accepted in a token's ``sr`` beside ``listen``, with and without the port
-
-
-class SinkFactory(Protocol):
-    """`vigie_edgehub.upstream.open_sink`: called in the loop's thread, before the first append."""
-
-    def __call__(self, folder: Path, settings: Mapping[str, Json]) -> UpstreamSink: ...

@@ -39,8 +39,8 @@ class Routing:
         source = self._source(message)
         routed = RoutedMessage(source, message.application, message.system, message.body)
         matches = tuple(
-            Routed(self._names[delivery.endpoint], delivery.priority, self._ttl_s(delivery.ttl_s))
-            for delivery in self._table.evaluate(routed)
+            Routed(self._names[endpoint], route.priority, self._ttl_s(route.ttl_s))
+            for endpoint, route in self._table.winners(routed).items()
         )
         if self._table.unconditional(source):
             if len(self._fixed) >= REMEMBERED_SOURCES:

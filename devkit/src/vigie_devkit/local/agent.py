@@ -18,7 +18,8 @@ from vigie.log import get_logger
 from vigie_devkit.local.agent_logs import LogsRequest, RequestRefusedError, module_logs
 from vigie_devkit.local.programs import HUB
 from vigie_devkit.local.supervisor import Supervisor
-from vigie_edgehub.agent import AgentAnswer, AgentCall
+from vigie_edgehub.agent import AgentCall
+from vigie_edgehub.ports import MethodResult
 from vigie_edgehub.service.description import read_description
 
 log = get_logger("up")
@@ -42,18 +43,18 @@ class Agent:
         self._hub_json = hub_json
         self._later: set[asyncio.Task[None]] = set()
 
-    async def answer(self, call: AgentCall) -> AgentAnswer:
+    async def answer(self, call: AgentCall) -> MethodResult:
         """As edgeAgent does: 200, 400 for a request that is wrong, 500 for one that cannot be done; never raises."""
         log.info("agent_method", method=call.method)
         try:
             match call.method.lower():  # edgeAgent ignores the case of its methods' names
                 case "ping":
-                    return AgentAnswer(200)
+                    return MethodResult(200)
                 case "getmodulelogs":
-                    return AgentAnswer(200, msgspec.Raw(self._logs(_decoded(call, LogsRequest))))
+                    return MethodResult(200, msgspec.Raw(self._logs(_decoded(call, LogsRequest))))
                 case "restartmodule":
                     await self._restart(_decoded(call, RestartRequest).id)
-                    return AgentAnswer(200)
+                    return MethodResult(200)
                 case _:
                     supported = ",".join(_COMMANDS)
                     text = f"Command '{call.method}' not found. The supported commands are - {supported}"
@@ -105,5 +106,5 @@ def _decoded(call: AgentCall, kind: type[Any]) -> Any:
         raise RequestRefusedError(f"Error parsing command payload because of error - {error}") from error
 
 
-def _error(status: int, message: str) -> AgentAnswer:
-    return AgentAnswer(status, msgspec.Raw(msgspec.json.encode({"message": message})))
+def _error(status: int, message: str) -> MethodResult:
+    return MethodResult(status, msgspec.Raw(msgspec.json.encode({"message": message})))

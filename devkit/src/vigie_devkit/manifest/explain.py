@@ -14,7 +14,7 @@ from vigie_edgehub.routes.conditions import compile_value
 from vigie_edgehub.routes.config import HubConfig
 from vigie_edgehub.routes.message import TELEMETRY_SOURCE, TWIN_CHANGE_SOURCE, RoutedMessage, module_source
 from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, System, Unary
-from vigie_edgehub.routes.table import DEFAULT_PRIORITY, ModuleInput, Route, evaluate
+from vigie_edgehub.routes.table import DEFAULT_PRIORITY, ModuleInput, Route, RouteTable
 from vigie_edgehub.routes.values import Null, Value
 
 _DEVICE = "device"
@@ -85,16 +85,9 @@ def source_path(source: str) -> str:
 
 def explain(config: HubConfig, modules: Sequence[str], message: RoutedMessage) -> Explanation:
     """What the hub does with ``message``."""
-    deliveries = {str(one.endpoint): one for one in evaluate(config.routes, message)}
-    winners: dict[str, Route] = {}
-    for route in config.routes:
-        delivery = deliveries.get(str(route.endpoint))
-        best = delivery is not None and route.priority == delivery.priority and route.ttl_s == delivery.ttl_s
-        if best and route.matches(message):
-            winners.setdefault(str(route.endpoint), route)
+    winners = {str(endpoint): route for endpoint, route in RouteTable(config.routes).winners(message).items()}
     copies = [
-        Copy(name, winners[name].name, one.priority, _ttl_s(one.ttl_s or config.ttl_s))
-        for name, one in deliveries.items()
+        Copy(name, route.name, route.priority, _ttl_s(route.ttl_s or config.ttl_s)) for name, route in winners.items()
     ]
     verdicts = [_verdict(route, message, winners) for route in config.routes]
     return Explanation(message.source_path, copies, verdicts, list(_warnings(message, copies, winners, modules)))

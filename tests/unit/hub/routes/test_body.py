@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigie_edgehub.errors import RouteRefusedError
-from vigie_edgehub.routes import RoutedMessage, compile_route
 from vigie_edgehub.routes.body import find, open_body, parse_body_path
 from vigie_edgehub.routes.conditions import _Compiler
+from vigie_edgehub.routes.message import RoutedMessage
 from vigie_edgehub.routes.parser import parse_route
+from vigie_edgehub.routes.table import compile_route
 
 BODY = {
     "site": {

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from vigie_edgehub.errors import RouteRefusedError
-from vigie_edgehub.routes import RoutedMessage, compile_route
 from vigie_edgehub.routes.conditions import _Compiler
+from vigie_edgehub.routes.message import RoutedMessage
 from vigie_edgehub.routes.parser import parse_route
+from vigie_edgehub.routes.table import compile_route
 
 MESSAGE = RoutedMessage(
     "/messages",

@@ -5,16 +5,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie_edgehub.routes import (
+from vigie_edgehub.routes.message import RoutedMessage, module_source
+from vigie_edgehub.routes.table import (
     DEFAULT_PRIORITY,
-    Destination,
+    Endpoint,
     ModuleInput,
-    RoutedMessage,
+    Route,
     RouteTable,
     Upstream,
     compile_route,
-    evaluate,
-    module_source,
 )
 
 MESSAGE = RoutedMessage(module_source("cam", "frames"), {"kind": "alert"}, {}, b"")
@@ -26,23 +25,23 @@ def into(endpoint: str, **options: object) -> Any:
     return compile_route(f"FROM /messages/* {where} INTO {target}", **options)
 
 
+def copies(routes: list[Route], message: RoutedMessage) -> list[tuple[Endpoint, int, int]]:
+    winners = RouteTable(routes).winners(message)
+    return [(endpoint, route.priority, route.ttl_s) for endpoint, route in winners.items()]
+
+
 def test_an_endpoint_gets_one_copy_with_the_lowest_priority_number_and_that_routes_ttl() -> None:
     routes = [into("a", priority=5, ttl_s=50), into("a", priority=2, ttl_s=20), into("a"), into("b", priority=7)]
-    assert evaluate(routes, MESSAGE) == [
-        Destination(ModuleInput("a", "in"), 2, 20),
-        Destination(ModuleInput("b", "in"), 7, 0),
-    ]
+    assert copies(routes, MESSAGE) == [(ModuleInput("a", "in"), 2, 20), (ModuleInput("b", "in"), 7, 0)]
 
 
 def test_a_route_whose_condition_is_false_lends_no_priority() -> None:
     routes = [into("a", priority=0, where="kind = 'calm'"), into("a", priority=9, ttl_s=3, where="kind = 'alert'")]
-    assert evaluate(routes, MESSAGE) == [Destination(ModuleInput("a", "in"), 9, 3)]
+    assert copies(routes, MESSAGE) == [(ModuleInput("a", "in"), 9, 3)]
 
 
 def test_of_equal_priorities_the_first_route_counts() -> None:
-    assert evaluate([into("a", ttl_s=1), into("a", ttl_s=2)], MESSAGE) == [
-        Destination(ModuleInput("a", "in"), DEFAULT_PRIORITY, 1)
-    ]
+    assert copies([into("a", ttl_s=1), into("a", ttl_s=2)], MESSAGE) == [(ModuleInput("a", "in"), DEFAULT_PRIORITY, 1)]
 
 
 def test_inputs_of_one_module_are_different_endpoints() -> None:
@@ -50,26 +49,22 @@ def test_inputs_of_one_module_are_different_endpoints() -> None:
         compile_route("FROM /messages/* INTO BrokeredEndpoint('/modules/a/inputs/one')"),
         compile_route("FROM /messages/* INTO BrokeredEndpoint('/modules/a/inputs/two')"),
     ]
-    assert [delivery.endpoint for delivery in evaluate(routes, MESSAGE)] == [
-        ModuleInput("a", "one"),
-        ModuleInput("a", "two"),
-    ]
+    assert [*RouteTable(routes).winners(MESSAGE)] == [ModuleInput("a", "one"), ModuleInput("a", "two")]
 
 
 def test_a_module_may_get_its_own_message_back() -> None:
-    assert evaluate([into("cam")], MESSAGE)
+    assert copies([into("cam")], MESSAGE)
 
 
 def test_no_route_no_copy() -> None:
-    assert evaluate([], MESSAGE) == []
-    assert RouteTable([]).evaluate(MESSAGE) == []
+    assert copies([], MESSAGE) == []
 
 
 def test_opposite_conditions_send_a_message_to_exactly_one() -> None:
     routes = [into("hot", where="as_number(temp) > 50"), into("cold", where="as_number(temp) < 50")]
     for temp, module in ((60, "hot"), (40, "cold")):
         message = RoutedMessage("/messages", {"temp": str(temp)}, {}, b"")
-        assert [delivery.endpoint for delivery in evaluate(routes, message)] == [ModuleInput(module, "in")]
+        assert [*RouteTable(routes).winners(message)] == [ModuleInput(module, "in")]
 
 
 def test_endpoints_of_a_table_are_those_with_a_route() -> None:
@@ -87,6 +82,9 @@ def test_endpoints_of_a_table_are_those_with_a_route() -> None:
 def test_a_table_decides_as_the_plain_function_does(specifications: list[tuple[str, int, str]]) -> None:
     routes = [into(name, priority=priority, where=f"kind = {kind}") for name, priority, kind in specifications]
     table = RouteTable(routes)
-    expected = evaluate(routes, MESSAGE)
-    assert table.evaluate(MESSAGE) == table.evaluate(MESSAGE) == expected
-    assert len({delivery.endpoint for delivery in expected}) == len(expected)
+    matching = [route for route in routes if route.matches(MESSAGE)]
+    expected = {
+        endpoint: min((one for one in matching if one.endpoint == endpoint), key=lambda one: one.priority)
+        for endpoint in {one.endpoint for one in matching}
+    }
+    assert table.winners(MESSAGE) == table.winners(MESSAGE) == expected

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vigie_edgehub.errors import RouteRefusedError
-from vigie_edgehub.routes import ModuleInput, RoutedMessage, Upstream, compile_route, evaluate, module_source
+from vigie_edgehub.routes.message import RoutedMessage, module_source
 from vigie_edgehub.routes.parser import MAX_DEPTH, MAX_ROUTE_CHARS, parse_route
+from vigie_edgehub.routes.table import ModuleInput, Upstream, compile_route
 
 IN = 'BrokeredEndpoint("/modules/logic/inputs/in")'
 
@@ -108,7 +109,7 @@ def test_what_stands_behind_the_endpoint_is_kept_aside_as_the_real_hub_ignores_i
 def test_a_long_and_is_not_a_deep_one() -> None:
     terms = " AND ".join(["kind = 'x'"] * 1_500)
     route = compile_route(f"FROM /messages WHERE {terms} INTO $upstream")
-    assert evaluate([route], RoutedMessage(module_source("m"), {"kind": "x"}, {}, b""))
+    assert route.matches(RoutedMessage(module_source("m"), {"kind": "x"}, {}, b""))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_nesting_up_to_the_bound_works_at_every_precedence() -> None:
     opening = "true OR true AND 1 = 1 AND ("
     condition = opening * (MAX_DEPTH - 2) + "true" + ")" * (MAX_DEPTH - 2)
     route = compile_route(f"FROM /messages WHERE {condition} INTO $upstream")
-    assert evaluate([route], RoutedMessage("/messages", {}, {}, b""))
+    assert route.matches(RoutedMessage("/messages", {}, {}, b""))
 
 
 def test_a_route_longer_than_any_twin_can_hold_is_refused() -> None:
@@ -155,7 +156,7 @@ def read_and_run(route: str) -> None:
     if compiled is None:
         assert 1 <= column <= len(route) + 1
     else:
-        evaluate([compiled], MESSAGE)
+        compiled.matches(MESSAGE)
 
 
 @settings(max_examples=400)

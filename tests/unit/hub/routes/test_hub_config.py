@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigie_edgehub.errors import HubConfigRefusedError, RouteRefusedError
-from vigie_edgehub.routes import DEFAULT_PRIORITY, parse_edgehub_desired
+from vigie_edgehub.routes.config import parse_edgehub_desired
+from vigie_edgehub.routes.table import DEFAULT_PRIORITY
 
 ROUTE = "FROM /messages/* INTO $upstream"
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigie_edgehub.errors import RouteRefusedError
-from vigie_edgehub.routes import HubConfig, Severity, compile_route, lint_config, parse_edgehub_desired
+from vigie_edgehub.routes.config import HubConfig, parse_edgehub_desired
+from vigie_edgehub.routes.lint import Severity, lint_config
+from vigie_edgehub.routes.table import compile_route
 
 MODULES = ("camera", "sync", "post-office")
 TO_SYNC = "INTO BrokeredEndpoint('/modules/sync/inputs/in')"

@@ -2,22 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from vigie_edgehub.routes import (
-    TELEMETRY_SOURCE,
-    TWIN_CHANGE_SOURCE,
-    RoutedMessage,
-    RouteTable,
-    compile_route,
-    evaluate,
-    module_source,
-)
+from vigie_edgehub.routes.message import TELEMETRY_SOURCE, TWIN_CHANGE_SOURCE, RoutedMessage, module_source
+from vigie_edgehub.routes.table import RouteTable, compile_route
 
 
 def reaches(source: str, path: str) -> bool:
     route = compile_route(f"FROM {source} INTO $upstream")
     message = RoutedMessage(path, {}, {}, b"")
-    found = bool(evaluate([route], message))
-    assert found == bool(RouteTable([route]).evaluate(message))
+    found = route.matches(message)
+    assert found == bool(RouteTable([route]).winners(message))
     return found
 
 
@@ -118,5 +111,5 @@ def test_a_message_without_output_is_matched_by_its_module_and_not_by_its_output
 def test_a_table_forgets_sources_rather_than_growing_without_bound() -> None:
     table = RouteTable([compile_route("FROM /messages/* INTO $upstream")])
     for output in range(5_000):
-        assert table.evaluate(RoutedMessage(module_source("m", f"o{output}"), {}, {}, b""))
+        assert table.winners(RoutedMessage(module_source("m", f"o{output}"), {}, {}, b""))
     assert len(table._by_source) <= 1_024

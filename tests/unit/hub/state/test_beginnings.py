@@ -51,7 +51,7 @@ def test_the_bounds_are_those_of_edgehub_and_of_one_small_machine() -> None:
         Store(1, 1, message(), []),
         Settle(1, "b/in"),
         SendUpstream([1]),
-        AnswerCall("r", MethodResult(200, b"null")),
+        AnswerCall("r", MethodResult(200)),
         Note("debug", "event", {}),
         SaveSession("dev/a"),
         SaveTwin("a"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.message import Message
 from vigie_edgehub.upstream import UpstreamRecord, to_json_line
 from vigie_edgehub.upstream.record import build_record, endpoint_properties
 
@@ -73,10 +73,10 @@ def test_other_unicode_encodings_of_json_are_read_too(encoding: str) -> None:
 
 def test_system_properties_get_their_endpoint_names() -> None:
     named = endpoint_properties(
-        UpstreamMessage(
-            key="k", source_module="A", output="out", message_source="twinChangeEvents", body=b"", stored_at=0.0,
-            application_properties={},
-            system_properties={
+        Message(
+            key="k", source_module="A", output="out", kind="twinChangeEvents", body=b"", stored_at=0.0,
+            application={},
+            system={
                 "connectionDeviceId": "dev", "connectionModuleId": "A", "messageId": "m1", "cid": "c1", "userId": "u",
                 "contentType": "application/json", "contentEncoding": "utf-8", "edgeMessageId": "guid",
                 "absolute-expiry-time": "t", "dt-subject": "s",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from vigie_edgehub.errors import HubStartError, UpstreamUnreadableError
-from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.message import Message
 from vigie_edgehub.upstream import SqliteSink, UpstreamFilter, UpstreamReader, UpstreamSettings, open_sink
 
 DAY_S = 86_400.0
@@ -29,15 +29,15 @@ class Clock:
         return self.now
 
 
-def message(n: int, *, module: str = "sync", body: bytes | None = None, key: str | None = None) -> UpstreamMessage:
-    return UpstreamMessage(
+def message(n: int, *, module: str = "sync", body: bytes | None = None, key: str | None = None) -> Message:
+    return Message(
         key=key or f"key-{n}",
         source_module=module,
         output="telemetry",
-        message_source="Telemetry",
+        kind="Telemetry",
         body=body if body is not None else b'{"n":%d}' % n,
-        system_properties={"contentType": "application/json", "contentEncoding": "utf-8", "messageId": f"m{n}"},
-        application_properties={"n": str(n)},
+        system={"contentType": "application/json", "contentEncoding": "utf-8", "messageId": f"m{n}"},
+        application={"n": str(n)},
         stored_at=1_700_000_000.0,
     )
 
@@ -234,10 +234,10 @@ def test_everything_acknowledged_survives_kill_9_of_the_writer(tmp_path: Path) -
         """
     )
     (tmp_path / "tests_message.py").write_text(
-        "from vigie_edgehub.ports import UpstreamMessage\n"
+        "from vigie_edgehub.message import Message\n"
         "def message(n):\n"
-        "    return UpstreamMessage(key=str(n), source_module='m', output=None, message_source='Telemetry',\n"
-        "        body=b'x' * 3000, system_properties={}, application_properties={'n': str(n)}, stored_at=0.0)\n"
+        "    return Message(key=str(n), source_module='m', output=None, kind='Telemetry',\n"
+        "        body=b'x' * 3000, system={}, application={'n': str(n)}, stored_at=0.0)\n"
     )
     (tmp_path / "writer.py").write_text(program)
     record = tmp_path / "record"

@@ -5,7 +5,7 @@ Source: edgeHub, Evaluator.cs, BaseMessageSource.cs, CustomMessageSource.cs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -40,14 +40,6 @@ class ModuleInput(msgspec.Struct, frozen=True):
 
 
 Endpoint: TypeAlias = Upstream | ModuleInput
-
-
-class Destination(msgspec.Struct, frozen=True):
-    """One copy of a message. ``ttl_s`` 0: the hub's global time to live at the moment of storing."""
-
-    endpoint: Endpoint
-    priority: int
-    ttl_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +79,6 @@ def compile_route(text: str, *, name: str = "", priority: int = DEFAULT_PRIORITY
     )
 
 
-def evaluate(routes: Iterable[Route], message: RoutedMessage) -> list[Destination]:
-    """Every endpoint at most once, with the best (lowest) priority among its matching routes and that route's TTL."""
-    best: dict[Endpoint, Route] = {}
-    for route in routes:
-        if route.matches(message):
-            _keep_best(best, route)
-    return _deliveries(best)
-
-
 class RouteTable:
     """Routes with the source test remembered per source path: a hub meets few paths, many times each."""
 
@@ -103,14 +86,15 @@ class RouteTable:
         self.routes = tuple(routes)
         self._by_source: dict[str, tuple[Route, ...]] = {}
 
-    def evaluate(self, message: RoutedMessage) -> list[Destination]:
-        """As the function `evaluate`."""
-        candidates = self._candidates(message.source_path)
+    def winners(self, message: RoutedMessage) -> dict[Endpoint, Route]:
+        """The endpoints of ``message``, each with its matching route of the lowest priority; of equals the first."""
         best: dict[Endpoint, Route] = {}
-        for route in candidates:
+        for route in self._candidates(message.source_path):
             if route.condition is None or route.condition(message):
-                _keep_best(best, route)
-        return _deliveries(best)
+                known = best.get(route.endpoint)
+                if known is None or route.priority < known.priority:
+                    best[route.endpoint] = route
+        return best
 
     def unconditional(self, source_path: str) -> bool:
         """Whether every message from there goes the same ways, whatever is in it."""
@@ -129,13 +113,3 @@ class RouteTable:
     def endpoints(self) -> frozenset[Endpoint]:
         """Those with a route; the queue of any other is to be discarded."""
         return frozenset(route.endpoint for route in self.routes)
-
-
-def _keep_best(best: dict[Endpoint, Route], route: Route) -> None:
-    known = best.get(route.endpoint)
-    if known is None or route.priority < known.priority:
-        best[route.endpoint] = route
-
-
-def _deliveries(best: dict[Endpoint, Route]) -> list[Destination]:
-    return [Destination(endpoint, route.priority, route.ttl_s) for endpoint, route in best.items()]

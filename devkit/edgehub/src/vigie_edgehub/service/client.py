@@ -19,7 +19,7 @@ import msgspec
 
 from vigie.errors import HubAnswerError, HubAwayError
 from vigie_edgehub.owner import leaf_device
-from vigie_edgehub.ports import JsonObject, Misbehaviour
+from vigie_edgehub.ports import JsonObject, MethodResult, Misbehaviour
 from vigie_edgehub.service.credentials import ConnectionString
 from vigie_edgehub.service.description import HubDescription, read_description
 from vigie_edgehub.upstream.reader import UpstreamFilter
@@ -27,13 +27,6 @@ from vigie_edgehub.upstream.record import UpstreamRecord
 
 _API_VERSION = "2021-04-12"
 _TOKEN_LIFE_S = 3600
-
-
-class MethodReply(msgspec.Struct, frozen=True):
-    """``status`` is the module's own; ``payload`` its JSON, byte for byte."""
-
-    status: int
-    payload: msgspec.Raw
 
 
 class ServiceClient:
@@ -83,7 +76,7 @@ class ServiceClient:
         *,
         response_timeout_s: float | None = None,
         connect_timeout_s: float | None = None,
-    ) -> MethodReply:
+    ) -> MethodResult:
         """Call a direct method; ``payload`` is JSON text, empty for none."""
         body: dict[str, Any] = {"methodName": name}
         if payload:
@@ -94,7 +87,7 @@ class ServiceClient:
             body["connectTimeoutInSeconds"] = connect_timeout_s
         wait_s = (30.0 if response_timeout_s is None else response_timeout_s) + (connect_timeout_s or 0.0)
         answer = self._call("POST", f"{self._twin_path(module)}/methods", body, timeout_s=wait_s + self._timeout_s)
-        return msgspec.json.decode(answer, type=MethodReply)
+        return msgspec.json.decode(answer, type=MethodResult)
 
     def modules(self) -> list[JsonObject]:
         return msgspec.json.decode(self._call("GET", f"/devices/{self._device}/modules"), type=list[dict[str, Any]])

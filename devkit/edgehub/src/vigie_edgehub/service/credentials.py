@@ -21,7 +21,6 @@ POLICY = "iothubowner"
 
 
 class UnauthorizedError(HubRefusalError):
-    http_status = 401
     error_code = 401002
 
 

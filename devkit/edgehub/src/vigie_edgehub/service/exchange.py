@@ -9,12 +9,13 @@ from aiohttp import web
 
 from vigie_edgehub.deployment_desk import DeploymentDesk
 from vigie_edgehub.owner import leaf_owner
-from vigie_edgehub.ports import HubRefusalError, JsonObject, ModuleUnknownError, UpstreamSink
+from vigie_edgehub.ports import HubRefusalError, JsonObject, ModuleUnknownError
 from vigie_edgehub.shell.control import Control
+from vigie_edgehub.upstream import SqliteSink
 
 CONTROL: web.AppKey[Control] = web.AppKey("control")
 DEPLOYMENTS: web.AppKey[DeploymentDesk] = web.AppKey("deployments")
-SINK: web.AppKey[UpstreamSink] = web.AppKey("sink")
+SINK: web.AppKey[SqliteSink] = web.AppKey("sink")
 
 T = TypeVar("T")
 

@@ -10,7 +10,6 @@ from aiohttp import web
 from vigie_edgehub.ports import HubRefusalError, Misbehaviour
 from vigie_edgehub.service.exchange import CONTROL, SINK, answer, read_as, read_object
 from vigie_edgehub.shell.control import Control
-from vigie_edgehub.upstream import SqliteSink
 
 
 class Drop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,16 +32,13 @@ async def status(request: web.Request) -> web.Response:
     """Counters, queues and connections, the faults in force, and the upstream record's counters."""
     control = request.app[CONTROL]
     sink = request.app[SINK]
-    upstream: dict[str, Any] = {}
-    if isinstance(sink, SqliteSink):
-        upstream = {"last_sequence": sink.last_sequence, "file": str(sink.file), **sink.counters}
     shown = {
         "device_id": control.device_id,
         "iothub_hostname": control.iothub_hostname,
         "modules": {m.module_id: {"connected": m.connected} for m in control.modules()},
         "devices": {name: {"connected": control.device(name).connected} for name in control.devices.names()},
         "hub": control.stats(),
-        "upstream": upstream,
+        "upstream": {"last_sequence": sink.last_sequence, "file": str(sink.file), **sink.counters},
         "misbehaviour": msgspec.to_builtins(control.misbehaviour()),
     }
     return answer(shown)

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from vigie_edgehub.message import Message
-from vigie_edgehub.ports import HubRefusalError, UpstreamMessage
+from vigie_edgehub.ports import HubRefusalError
 from vigie_edgehub.service.exchange import CONTROL, answer, read_as
 from vigie_edgehub.upstream.record import build_record, endpoint_properties, to_json_line
 
@@ -90,16 +90,6 @@ async def watch(request: web.Request) -> web.StreamResponse:
 
 
 def _line(number: int, message: Message) -> bytes:
-    seen = UpstreamMessage(
-        key=message.key,
-        source_module=message.source_module,
-        output=message.output,
-        message_source=message.kind,
-        body=message.body,
-        system_properties=message.system,
-        application_properties=message.application,
-        stored_at=message.stored_at,
-    )
     return to_json_line(
         build_record(
             sequence=number,
@@ -109,7 +99,7 @@ def _line(number: int, message: Message) -> bytes:
             output=message.output,
             body=message.body,
             properties=message.application,
-            system_properties=endpoint_properties(seen),
+            system_properties=endpoint_properties(message),
         )
     )
 

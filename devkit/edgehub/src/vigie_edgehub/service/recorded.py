@@ -8,7 +8,6 @@ from aiohttp import web
 
 from vigie_edgehub.ports import HubRefusalError
 from vigie_edgehub.service.exchange import SINK, answer
-from vigie_edgehub.service.refusals import NotEmulatedError
 from vigie_edgehub.upstream import SqliteSink, UpstreamFilter, UpstreamReader, to_json_line
 
 _POLL_S = 0.05
@@ -23,7 +22,7 @@ def add_routes(app: web.Application) -> None:
 
 
 async def counters(request: web.Request) -> web.Response:
-    sink = _sink(request)
+    sink = request.app[SINK]
     return answer({"last_sequence": sink.last_sequence, **sink.counters})
 
 
@@ -33,7 +32,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
     Query: ``module``, ``output``, ``since``, ``until`` (seconds since the epoch), ``after`` (sequence number),
     ``last`` (the newest N), ``limit``, ``follow=true`` (never ends).
     """
-    sink = _sink(request)
+    sink = request.app[SINK]
     wanted = UpstreamFilter(
         module=request.query.get("module"),
         output=request.query.get("output"),
@@ -79,13 +78,6 @@ async def _something_new(request: web.Request, sink: SqliteSink, seen: int) -> b
 
 async def _end_followers(app: web.Application) -> None:
     app[_ENDING].set()
-
-
-def _sink(request: web.Request) -> SqliteSink:
-    sink = request.app[SINK]
-    if not isinstance(sink, SqliteSink):
-        raise NotEmulatedError("this hub records upstream somewhere that the service cannot read")
-    return sink
 
 
 def _number(request: web.Request, name: str) -> float | None:

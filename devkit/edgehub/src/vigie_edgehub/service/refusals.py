@@ -36,28 +36,24 @@ _NAMES = {
 
 
 class DeviceExistsError(HubRefusalError):
-    http_status = 409
     error_code = 409001
 
 
 class ModuleExistsError(HubRefusalError):
-    http_status = 409
     error_code = 409301
 
 
 class IdentityChangedError(HubRefusalError):
-    http_status = 412
     error_code = 412001
 
 
 class NotEmulatedError(HubRefusalError):
     """A part of the service that this hub does not have; the text says what is used instead."""
 
-    http_status = 501
     error_code = 501000
 
 
-def refusal(status: int, error_code: int, message: str) -> web.Response:
+def refusal(error_code: int, message: str) -> web.Response:
     """Build the answer. ``Message`` is JSON inside a string, as the service sends it."""
     inner = {
         "errorCode": error_code,
@@ -68,7 +64,7 @@ def refusal(status: int, error_code: int, message: str) -> web.Response:
     }
     body = {"Message": msgspec.json.encode(inner).decode(), "ExceptionMessage": ""}
     return web.Response(
-        status=status,
+        status=error_code // 1000,
         body=msgspec.json.encode(body),
         content_type="application/json",
         charset="utf-8",
@@ -84,16 +80,16 @@ async def answer_refusals(
     try:
         return await handler(request)
     except HubRefusalError as error:
-        return refusal(error.http_status, error.error_code, error.message)
+        return refusal(error.error_code, error.message)
     except web.HTTPNotFound:
-        return refusal(404, 404000, f"nothing is served at {request.path}; docs/hub.md lists what is")
+        return refusal(404000, f"nothing is served at {request.path}; docs/hub.md lists what is")
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
-        return refusal(405, 405000, f"{request.method} is not served at {request.path}; {allowed} is")
+        return refusal(405000, f"{request.method} is not served at {request.path}; {allowed} is")
     except web.HTTPRequestEntityTooLarge:
-        return refusal(413, 413001, "the body is larger than the service reads (1 MiB)")
+        return refusal(413001, "the body is larger than the service reads (1 MiB)")
     except (web.HTTPException, ConnectionError):
         raise  # an answer already, or nobody left to answer
     except Exception:
         log.exception("service_failed", method=request.method, path=request.path)
-        return refusal(500, 500001, "the hub failed; its log says where")
+        return refusal(500001, "the hub failed; its log says where")

@@ -8,8 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from vigie_edgehub.deployment_desk import DeploymentDesk
-from vigie_edgehub.factories import Gateway
-from vigie_edgehub.ports import ServiceSettings, UpstreamSink
+from vigie_edgehub.ports import ServiceSettings
 from vigie_edgehub.service import (
     configuration,
     devices,
@@ -25,16 +24,18 @@ from vigie_edgehub.service.credentials import check_authorization
 from vigie_edgehub.service.exchange import CONTROL, DEPLOYMENTS, SINK
 from vigie_edgehub.service.refusals import answer_refusals
 from vigie_edgehub.shell.control import Control
+from vigie_edgehub.shell.edge_http import EdgeHttp
+from vigie_edgehub.upstream import SqliteSink
 
 
-def build(
+def build_service(
     control: Control,
     deployments: DeploymentDesk,
-    sink: UpstreamSink,
+    sink: SqliteSink,
     settings: ServiceSettings,
-    gateway: Gateway | None,
+    gateway: EdgeHttp | None = None,
 ) -> web.Application:
-    """See `vigie_edgehub.factories.ServiceFactory`."""
+    """Build the application for one port. ``gateway`` is asked first: it answers what is a module's."""
     first = [] if gateway is None else [_offer(gateway)]
     app = web.Application(middlewares=[answer_refusals, *first, _believe(settings)])
     app[CONTROL] = control
@@ -46,7 +47,7 @@ def build(
     return app
 
 
-def _offer(gateway: Gateway) -> Middleware:
+def _offer(gateway: EdgeHttp) -> Middleware:
     @web.middleware
     async def offer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await gateway(request) or await handler(request)

@@ -11,8 +11,8 @@ from vigie_edgehub.service.exchange import answer, owner_in, read_object, wanted
 def add_routes(app: web.Application) -> None:
     for path in ("/twins/{device}", "/twins/{device}/modules/{module}"):
         app.router.add_get(path, get_twin)
-        app.router.add_patch(path, patch_twin)
-        app.router.add_put(path, replace_twin)
+        app.router.add_patch(path, write_twin)
+        app.router.add_put(path, write_twin)
 
 
 async def get_twin(request: web.Request) -> web.Response:
@@ -20,16 +20,10 @@ async def get_twin(request: web.Request) -> web.Response:
     return _twin(control.get_twin(owner))
 
 
-async def patch_twin(request: web.Request) -> web.Response:
+async def write_twin(request: web.Request) -> web.Response:
     control, owner = owner_in(request)
     body = await read_object(request)
-    return _twin(control.patch_twin(owner, body, wanted_etag(request)))
-
-
-async def replace_twin(request: web.Request) -> web.Response:
-    control, owner = owner_in(request)
-    body = await read_object(request)
-    return _twin(control.replace_twin(owner, body, wanted_etag(request)))
+    return _twin(control.write_twin(owner, body, wanted_etag(request), replace=request.method == "PUT"))
 
 
 def _twin(twin: JsonObject) -> web.Response:

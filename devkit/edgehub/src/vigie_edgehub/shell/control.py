@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from vigie.module_ids import MODULE_ID_RULE, is_module_id
 from vigie_edgehub.deployment_desk import DeploymentDesk
@@ -34,19 +33,16 @@ from vigie_edgehub.routes.config import parse_edgehub_desired
 from vigie_edgehub.routing import Routing
 from vigie_edgehub.shell.admission import AdmissionRefusedError
 from vigie_edgehub.shell.clock import Clock
-from vigie_edgehub.shell.devices import Devices
+from vigie_edgehub.shell.devices import Devices, identity_fields
 from vigie_edgehub.shell.figures import figures
 from vigie_edgehub.shell.keys import KEY_RULE, Keys, KeyStore, is_key
-from vigie_edgehub.shell.method_calls import MethodCalls
+from vigie_edgehub.shell.method_calls import MethodBody, MethodCalls
 from vigie_edgehub.shell.performer import Performer
 from vigie_edgehub.shell.twin_view import twin_view
 from vigie_edgehub.state.core import HubState
-from vigie_edgehub.state.sessions import MqttSession
-from vigie_edgehub.state.twins import etag_text, timestamp
+from vigie_edgehub.state.twins import timestamp
 from vigie_edgehub.store.documents import DocumentStore
 from vigie_edgehub.store.messages import MessageStore
-
-_EPOCH = 0.0
 
 
 class Control:
@@ -121,7 +117,7 @@ class Control:
         """Raises: ModuleUnknownError."""
         self._known(module)
         keys, session = self._keys.of(module), self._state.sessions.of(module)
-        return ModuleIdentity(module_id=module, managed_by=keys.managed_by, **_identity(keys, session))
+        return ModuleIdentity(module_id=module, managed_by=keys.managed_by, **identity_fields(keys, session))
 
     def device(self, device: str | None = None) -> DeviceIdentity:
         """The edge device, or a leaf device by its id. Raises: DeviceUnknownError."""
@@ -132,7 +128,7 @@ class Control:
             device_id=self.device_id,
             edge=True,
             device_scope=self._devices.edge_scope,
-            **_identity(keys, session),
+            **identity_fields(keys, session),
         )
 
     def create_module(
@@ -179,13 +175,7 @@ class Control:
         view = twin_view(twin, self.module(module or ""), device_id=self.device_id)
         return view | ({"configurations": self._configuration_states()} if module == EDGE_AGENT else {})
 
-    def patch_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
-        return self._write_twin(module, body, if_match, replace=False)
-
-    def replace_twin(self, module: str | None, body: JsonObject, if_match: str | None = None) -> JsonObject:
-        return self._write_twin(module, body, if_match, replace=True)
-
-    def _write_twin(self, module: str | None, body: JsonObject, if_match: str | None, *, replace: bool) -> JsonObject:
+    def write_twin(self, module: str | None, body: JsonObject, if_match: str | None, *, replace: bool) -> JsonObject:
         self._known(module)
         push = self._state.twins.write(self._clock.now(), module or "", body, if_match, replace=replace)
         self._state.twin_changed(module or "", push)
@@ -272,16 +262,9 @@ class Control:
         self._state.report_own(self._clock.now(), EDGE_HUB, {"clients": clients})
         self._performer.run()
 
-    async def invoke_method(
-        self,
-        module: str,
-        name: str,
-        payload_json: bytes,
-        response_timeout_s: float = 30.0,
-        connect_timeout_s: float = 0.0,
-    ) -> MethodResult:
+    async def invoke_method(self, module: str, call: MethodBody) -> MethodResult:
         self._known(module)
-        return await self._methods.invoke(module, name, payload_json, response_timeout_s, connect_timeout_s)
+        return await self._methods.invoke(module, call)
 
     def send_message(
         self,
@@ -366,16 +349,3 @@ class Control:
 
     def _forget_client(self, client_id: str) -> None:
         self._state.report_own(self._clock.now(), EDGE_HUB, {"clients": {client_id: None}})
-
-
-def _identity(keys: Keys, session: MqttSession | None) -> dict[str, Any]:
-    """What the identities of modules and devices have in common."""
-    return {
-        "generation_id": keys.generation_id,
-        "primary_key": keys.primary,
-        "secondary_key": keys.secondary,
-        "etag": etag_text(keys.etag),
-        "connected": session is not None and session.link is not None,
-        "connection_state_updated_at": session.connection_changed_at if session is not None else _EPOCH,
-        "last_activity_at": session.last_activity_at if session is not None else _EPOCH,
-    }

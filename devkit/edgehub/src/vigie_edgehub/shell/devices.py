@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from vigie_edgehub.message import MAX_MESSAGE_BYTES, Message, devicebound_endpoint, message_bytes
 from vigie_edgehub.owner import leaf_owner
@@ -20,6 +21,7 @@ from vigie_edgehub.shell.clock import Clock
 from vigie_edgehub.shell.keys import KEY_RULE, Keys, KeyStore, LeafDevice, draw_keys, is_key
 from vigie_edgehub.shell.performer import Performer
 from vigie_edgehub.state.core import HubState
+from vigie_edgehub.state.sessions import MqttSession
 from vigie_edgehub.state.twins import etag_text
 from vigie_edgehub.store.documents import DocumentStore
 
@@ -68,17 +70,11 @@ class Devices:
         session = self._state.sessions.of(leaf_owner(device))
         return DeviceIdentity(
             device_id=device,
-            generation_id=known.keys.generation_id,
-            primary_key=known.keys.primary,
-            secondary_key=known.keys.secondary,
-            etag=etag_text(known.keys.etag),
             status=known.status,
             status_reason=known.status_reason,
             device_scope=self.edge_scope if known.child else None,
-            connected=session is not None and session.link is not None,
-            connection_state_updated_at=session.connection_changed_at if session is not None else 0.0,
-            last_activity_at=session.last_activity_at if session is not None else 0.0,
             waiting=self._waiting(device),
+            **identity_fields(known.keys, session),
         )
 
     def put(
@@ -202,3 +198,16 @@ def _check_id(device: str) -> None:
         raise TwinRefusedError(
             f"deviceId {device!r} is not valid; 1 to 128 ASCII letters, digits and {' '.join(_ODD_CHARACTERS)}"
         )
+
+
+def identity_fields(keys: Keys, session: MqttSession | None) -> dict[str, Any]:
+    """What the identities of modules and devices have in common."""
+    return {
+        "generation_id": keys.generation_id,
+        "primary_key": keys.primary,
+        "secondary_key": keys.secondary,
+        "etag": etag_text(keys.etag),
+        "connected": session is not None and session.link is not None,
+        "connection_state_updated_at": session.connection_changed_at if session is not None else 0.0,
+        "last_activity_at": session.last_activity_at if session is not None else 0.0,
+    }

@@ -14,6 +14,7 @@ from vigie_edgehub.ports import HubRefusalError, TargetAbsentError
 from vigie_edgehub.shell.broker import Broker
 from vigie_edgehub.shell.clock import Clock
 from vigie_edgehub.shell.control import Control
+from vigie_edgehub.shell.method_calls import MethodBody
 from vigie_edgehub.shell.tokens import TokenRefusedError, check_token
 from vigie_edgehub.shell.websocket import PATH as WEBSOCKET_PATH
 from vigie_edgehub.shell.websocket import serve_websocket
@@ -21,15 +22,6 @@ from vigie_edgehub.shell.websocket import serve_websocket
 log = get_logger("hub")
 _ACTOR = "x-ms-edge-moduleId"
 _METHODS = re.compile(r"/twins/(?P<device>[^/]+)(/modules/(?P<module>[^/]+))?/methods/?")
-
-
-class ModuleMethodBody(msgspec.Struct, frozen=True):
-    """The body of a call; the payload stays as the caller wrote it."""
-
-    methodName: str | None = None  # noqa: N815 - the name on the wire
-    payload: msgspec.Raw = msgspec.Raw(b"")
-    responseTimeoutInSeconds: float | None = None  # noqa: N815
-    connectTimeoutInSeconds: float | None = None  # noqa: N815
 
 
 class EdgeHttp:
@@ -83,22 +75,15 @@ class EdgeHttp:
 
     async def _call(self, request: web.Request, module: str) -> web.Response:
         try:
-            call = msgspec.json.decode(await request.read(), type=ModuleMethodBody)
+            call = msgspec.json.decode(await request.read(), type=MethodBody)
             if not module:
                 raise TargetAbsentError("the device itself takes no methods here")
-            result = await self._control.invoke_method(
-                module,
-                call.methodName or "",
-                bytes(call.payload),
-                30.0 if call.responseTimeoutInSeconds is None else call.responseTimeoutInSeconds,
-                0.0 if call.connectTimeoutInSeconds is None else call.connectTimeoutInSeconds,
-            )
+            result = await self._control.invoke_method(module, call)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return _refusal(400, f"the body is not a method call: {error}")
         except HubRefusalError as refusal:
             return _refusal(refusal.http_status, refusal.message)
-        body = b'{"status":%d,"payload":%s}' % (result.status, result.payload)
-        return web.Response(body=body, content_type="application/json", charset="utf-8")
+        return web.Response(body=msgspec.json.encode(result), content_type="application/json", charset="utf-8")
 
 
 def _refusal(status: int, message: str) -> web.Response:

@@ -17,6 +17,15 @@ from vigie_edgehub.state.core import HubState
 from vigie_edgehub.state.method_limits import check_method
 
 
+class MethodBody(msgspec.Struct, frozen=True, rename="camel"):
+    """The body of a call over HTTP. Absent or null time-outs mean the service's defaults."""
+
+    method_name: str | None = None
+    payload: msgspec.Raw = msgspec.Raw(b"")
+    response_timeout_in_seconds: float | None = None
+    connect_timeout_in_seconds: float | None = None
+
+
 class MethodCalls:
     """Lives in the hub's loop. ``state_folder`` is where a supervisor's socket may be."""
 
@@ -26,10 +35,12 @@ class MethodCalls:
         self._clock = clock
         self._state_folder = state_folder
 
-    async def invoke(
-        self, module: str, name: str, payload_json: bytes, response_timeout_s: float, connect_timeout_s: float
-    ) -> MethodResult:
+    async def invoke(self, module: str, call: MethodBody) -> MethodResult:
         """See `Control.invoke_method`; ``module`` is known."""
+        name, payload_json = call.method_name or "", bytes(call.payload)
+        response_timeout_s = call.response_timeout_in_seconds
+        response_timeout_s = 30.0 if response_timeout_s is None else response_timeout_s
+        connect_timeout_s = call.connect_timeout_in_seconds or 0.0
         check_method(name, payload_json, response_timeout_s, connect_timeout_s)
         self._state.counters.methods_called += 1
         if module == EDGE_AGENT and self._state.sessions.link_of(module) is None:
@@ -66,4 +77,4 @@ class MethodCalls:
                 f"'{EDGE_AGENT}' is not there: nothing supervises modules beside this hub; './vigie up' does, "
                 "and answers ping, GetModuleLogs and RestartModule for the processes that it started"
             )
-        return MethodResult(answer.status, bytes(answer.payload))
+        return answer

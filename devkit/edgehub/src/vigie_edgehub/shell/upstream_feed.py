@@ -6,12 +6,12 @@ import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from vigie.log import get_logger
-from vigie_edgehub.mqtt.system_properties import OUTPUT_NAME
-from vigie_edgehub.ports import UpstreamMessage, UpstreamSink
+from vigie_edgehub.message import Message
 from vigie_edgehub.shell.clock import Clock
 from vigie_edgehub.shell.performer import Performer
 from vigie_edgehub.state.core import HubState
 from vigie_edgehub.store.messages import MessageStore
+from vigie_edgehub.upstream import SqliteSink
 
 log = get_logger("hub")
 
@@ -20,7 +20,7 @@ class UpstreamFeed:
     """One batch at a time; ``performer.on_upstream`` is `send`."""
 
     def __init__(
-        self, state: HubState, store: MessageStore, performer: Performer, sink: UpstreamSink, clock: Clock
+        self, state: HubState, store: MessageStore, performer: Performer, sink: SqliteSink, clock: Clock
     ) -> None:
         self._state = state
         self._store = store
@@ -44,24 +44,13 @@ class UpstreamFeed:
         await self._loop.run_in_executor(self._thread, self._sink.close)
         self._thread.shutdown()
 
-    def _message(self, seq: int) -> UpstreamMessage | None:
+    def _message(self, seq: int) -> Message | None:
         try:
-            message = self._store.message(seq)
+            return self._store.message(seq)
         except (KeyError, OSError, ValueError) as error:
             self._state.counters.dropped_unsendable += 1
             log.error("message_unreadable", seq=seq, reason=repr(error))  # noqa: TRY400 - the reason says it all
             return None
-        system = {name: value for name, value in message.system.items() if name != OUTPUT_NAME}
-        return UpstreamMessage(
-            key=message.key,
-            source_module=message.source_module,
-            output=message.output,
-            message_source=message.kind,
-            body=message.body,
-            system_properties=system,
-            application_properties=message.application,
-            stored_at=message.stored_at,
-        )
 
     def _done(self, future: Future[None]) -> None:
         error = future.exception()

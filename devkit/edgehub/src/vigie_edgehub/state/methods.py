@@ -125,4 +125,4 @@ def _outcome(call: PendingCall, status: int, payload: bytes) -> MethodResult | H
         msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return MethodAnswerError(f"{spoken(call.owner)} answered method '{call.name}' with what is not valid JSON")
-    return MethodResult(status, payload)
+    return MethodResult(status, msgspec.Raw(payload))

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.message import Message
 
 # From the hub's names to those that a reader of the built-in endpoint sees; a name not listed stays as it is.
 _ENDPOINT_NAMES = {
@@ -60,15 +60,15 @@ class UpstreamRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return base64.b64decode(msgspec.json.decode(self.body, type=str))
 
 
-def endpoint_properties(message: UpstreamMessage) -> dict[str, str]:
+def endpoint_properties(message: Message) -> dict[str, str]:
     """Return the system properties under their endpoint names, without the enqueued time."""
-    named = {_ENDPOINT_NAMES.get(k, k): v for k, v in message.system_properties.items() if k not in _EDGE_ONLY}
+    named = {_ENDPOINT_NAMES.get(k, k): v for k, v in message.system.items() if k not in _EDGE_ONLY}
     if message.output is not None:
         named.setdefault("iothub-outputname", message.output)
     if message.source_module:
         named.setdefault("iothub-connection-module-id", message.source_module)
     named["iothub-connection-auth-method"] = _AUTH_METHOD.format("module" if message.source_module else "device")
-    named["iothub-message-source"] = message.message_source
+    named["iothub-message-source"] = message.kind
     return named
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 import msgspec
 
 from vigie_edgehub.errors import HubStartError
-from vigie_edgehub.ports import UpstreamMessage
+from vigie_edgehub.message import Message
 from vigie_edgehub.upstream.age import AgeGuard, ClockMark, boot_name, steady_seconds
 from vigie_edgehub.upstream.record import endpoint_properties
 from vigie_edgehub.upstream.schema import FILE_NAME, open_for_writing
@@ -41,7 +41,8 @@ def open_sink(folder: Path, settings: Mapping[str, Any]) -> SqliteSink:
 
 
 class SqliteSink:
-    """An `UpstreamSink`. `append` and `close` belong to one thread; the attributes may be read from any.
+    """Where messages for `$upstream` end up. `append` and `close` belong to one thread, so that a slow disk never holds
+    the hub's loop up; the attributes may be read from any.
 
     ``last_sequence`` and ``counters`` change only after the commit they speak of.
     """
@@ -74,7 +75,7 @@ class SqliteSink:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def append(self, messages: Sequence[UpstreamMessage]) -> None:
+    def append(self, messages: Sequence[Message]) -> None:
         """Record ``messages`` in their order, all or none; a known key is skipped and counted.
 
         Raises: sqlite3.Error: nothing was recorded (disk full, ...); the same call may be made again.
@@ -107,8 +108,8 @@ class SqliteSink:
     def close(self) -> None:
         self._db.close()
 
-    def _insert(self, message: UpstreamMessage, now: float, counters: dict[str, int]) -> int | None:
-        properties = msgspec.json.encode(message.application_properties)
+    def _insert(self, message: Message, now: float, counters: dict[str, int]) -> int | None:
+        properties = msgspec.json.encode(message.application)
         system = msgspec.json.encode(endpoint_properties(message))
         size = len(message.body) + len(properties) + len(system) + _ROW_OVERHEAD_BYTES
         cursor = self._db.execute(

@@ -14,11 +14,12 @@ import msgspec
 
 from vigie.log import get_logger
 from vigie_edgehub.errors import HubConfigRefusedError, HubStartError
-from vigie_edgehub.factories import ServiceFactory
 from vigie_edgehub.manifest import EDGE_HUB, Manifest, parse_manifest, read_manifest_file
-from vigie_edgehub.ports import Json, JsonObject, ManifestRefusedError, ServiceSettings, SinkFactory
+from vigie_edgehub.ports import Json, JsonObject, ManifestRefusedError, ServiceSettings
 from vigie_edgehub.routes.config import parse_edgehub_desired
 from vigie_edgehub.routing import Routing
+from vigie_edgehub.service.credentials import POLICY, ConnectionString
+from vigie_edgehub.service.server import build_service
 from vigie_edgehub.shell.admission import Admission
 from vigie_edgehub.shell.amqp import refuse_amqp
 from vigie_edgehub.shell.broker import Broker
@@ -38,9 +39,9 @@ from vigie_edgehub.state.core import HubState
 from vigie_edgehub.state.settings import HubSettings
 from vigie_edgehub.store.documents import DocumentStore, write_private
 from vigie_edgehub.store.messages import MessageStore
+from vigie_edgehub.upstream import open_sink
 
 log = get_logger("hub")
-_POLICY = "iothubowner"
 
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,17 +59,13 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     upstream: dict[str, Json] = {}  # fields of UpstreamSettings
 
 
-async def run_hub(
-    options: HubOptions, stop: asyncio.Event, *, build_service: ServiceFactory, open_sink: SinkFactory
-) -> None:
+async def run_hub(options: HubOptions, stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set, then drain every client. Raises: HubStartError, with one sentence."""
     content, manifest, routing = load_manifest(options.manifest)
     with _own(options.state), _socket_root(options) as sockets:
         for folder in remove_dead_folders():
             log.info("sockets_of_a_killed_hub_removed", folder=str(folder))
-        async with _Running.open(
-            options, content, manifest, routing, sockets, build_service=build_service, open_sink=open_sink
-        ):
+        async with _Running.open(options, content, manifest, routing, sockets):
             await stop.wait()
             log.info("hub_stopping")
 
@@ -130,15 +127,7 @@ class _Running:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls,
-        options: HubOptions,
-        content: JsonObject,
-        manifest: Manifest,
-        routing: Routing,
-        sockets: Path,
-        *,
-        build_service: ServiceFactory,
-        open_sink: SinkFactory,
+        cls, options: HubOptions, content: JsonObject, manifest: Manifest, routing: Routing, sockets: Path
     ) -> AsyncIterator[_Running]:
         folder, clock = options.state, Clock()
         keys = KeyStore(folder / "keys.json")
@@ -192,7 +181,7 @@ class _Running:
         service = ServiceSettings(
             listen=listen,
             port=options.service_port,
-            policy_name=_POLICY,
+            policy_name=POLICY,
             policy_key=keys.content.service,
             hostnames=hostnames | {"localhost", _reachable(listen)},  # the last: as the connection string says
         )
@@ -266,8 +255,7 @@ class _Running:
     def _write_connection_string(self, key: str) -> None:
         # Where 443 serves too, a bare host: Node's service SDK takes no port.
         host = _reachable(self.listen) + ("" if self.https_port else f":{self.service_port}")
-        text = f"HostName={host};SharedAccessKeyName={_POLICY};SharedAccessKey={key}\n"
-        write_private(self._connection_string_file, text.encode())
+        write_private(self._connection_string_file, f"{ConnectionString(host, POLICY, key)}\n".encode())
 
     @property
     def _connection_string_file(self) -> Path:
