@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-_FILLER = ".filled-by-another"
+FILLER = ".filled-by-another"
 
 
 def main(verb: str, *words: str) -> None:
@@ -23,7 +23,7 @@ def main(verb: str, *words: str) -> None:
     elif verb == "fill":
         fill(Path(words[0]), int(words[1]))
     elif verb == "free":
-        (Path(words[0]) / _FILLER).unlink(missing_ok=True)
+        (Path(words[0]) / FILLER).unlink(missing_ok=True)
     elif verb == "ledger":
         sys.stdout.write(json.dumps(recorded(Path(words[0]))))
     elif verb == "follow":
@@ -33,16 +33,18 @@ def main(verb: str, *words: str) -> None:
         sys.exit(f"unknown: {verb}")
 
 
-def fill(folder: Path, leave: int) -> None:
-    """Take every byte that is left there but ``leave``."""
-    with (folder / _FILLER).open("wb", buffering=0) as file:
+def fill(folder: Path, leave: int = 0) -> Path:
+    """Take every byte that is left there but ``leave``. Returns: the file that holds them."""
+    path = folder / FILLER
+    with path.open("wb", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
             try:
                 while room(folder) - size >= leave:
                     file.write(b"\0" * size)
             except OSError as error:
-                if error.errno != errno.ENOSPC:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
+    return path
 
 
 def room(folder: Path) -> int:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from vigie_devkit.faults.ability import Ability
 from vigie_devkit.faults.signs import Sign
-from vigie_devkit.faults.system import PLAIN, Setup, System
+from vigie_devkit.faults.system import PLAIN, Setup
 
-Put = Callable[[System], AbstractContextManager[None]]
+P = ParamSpec("P")
+S = TypeVar("S")
+Put = Callable[[S], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """``put`` takes the system of its kind, processes (``Put``) or containers, and is in force while its context is
+    """``put`` takes the system of its kind, processes or containers, and is in force while its context is
     entered, for ``hold_s``. Always promised: no committed item is lost, none comes twice, each camera's items stay in
     order, and no module stays unready.
 
@@ -29,7 +32,7 @@ class Fault:
 
     name: str
     what: str
-    put: Callable[[Any], AbstractContextManager[None]]
+    put: Put[Any]
     hold_s: float = 0.0
     back_within_s: float = 10.0
     signs: Sequence[Sign] = ()
@@ -38,3 +41,13 @@ class Fault:
     flows_meanwhile: bool = False
     peers: str = "none"
     needs: Sequence[Ability] = ()
+
+
+def makes_put(act: Callable[Concatenate[S, P], Iterator[None]]) -> Callable[P, Put[S]]:
+    """``act(system, ...)`` puts a fault up to its ``yield`` and then ends it: made to give a ``put`` for settings."""
+
+    @wraps(act)
+    def given(*args: P.args, **settings: P.kwargs) -> Put[S]:
+        return lambda system: contextmanager(act)(system, *args, **settings)
+
+    return given

@@ -18,7 +18,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vigie_devkit.faults.kit.disks import fill
+from vigie_devkit.faults.bystander_acts import fill
 from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import FaultError, Setup, System, running
 from vigie_devkit.faults.trial import Upstream, drained, until_back

@@ -12,7 +12,7 @@ from vigie_devkit.faults.growth import Reading
 from vigie_devkit.faults.handles import handle_kinds, thread_names
 from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import System, running
-from vigie_devkit.faults.trial import Result, Upstream, try_fault
+from vigie_devkit.faults.trial import Result, Upstream, tried
 from vigie_devkit.local.footprint import MEGABYTE, pss_bytes
 from vigie_devkit.local.product import ProductError
 from vigie_devkit.local.tree import tree
@@ -43,18 +43,14 @@ def repeat(faults: Sequence[Fault], times: int, seed: int, tell: Callable[[str],
 def _repeated(fault: Fault, times: int, system: System, tell: Callable[[str], None]) -> Repeated:
     done, upstream = Repeated(fault), Upstream(system)
     for number in range(1, times + 1):
-        try:
-            result = try_fault(fault, system, upstream)
-        except Exception as error:
-            result = Result(fault.name, unmet=(f"it could not be tried: {type(error).__name__}: {str(error)[:300]}",))
+        result = tried(fault, system, upstream)
         done.results.append(result)
         readings = settled(system)
         done.readings += readings
         held = ", ".join(
             f"{one.name} {one.handles.total()}/{one.threads.total()}/{one.memory_mb:.0f}" for one in readings
         )
-        verdict = "kept" if result.kept else f"NOT KEPT: {'; '.join(result.unmet)}"
-        tell(f"{fault.name} {number}: back after {result.back_s} s, {verdict}; handles/threads/MB: {held}")
+        tell(f"{fault.name} {number}: back after {result.back_s} s, {result.verdict}; handles/threads/MB: {held}")
         if system.product.process.poll() is not None:
             break
     return done

@@ -11,7 +11,7 @@ from pathlib import Path
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import Setup, running
-from vigie_devkit.faults.trial import Result, Upstream, try_fault
+from vigie_devkit.faults.trial import Result, Upstream, tried
 from vigie_devkit.faults.watched import Watched
 from vigie_devkit.local.product import ProductError
 
@@ -51,15 +51,8 @@ def _with_one_system(
                 return
             fault = waiting.pop(0)
             tell(f"{fault.name}: {fault.what}")
-            result = _try(fault, system, upstream)
+            result = tried(fault, system, upstream)
             yield result
             if not result.kept:
                 tell("a new system for the next")
                 return
-
-
-def _try(fault: Fault, system: Watched, upstream: Upstream) -> Result:
-    try:
-        return try_fault(fault, system, upstream)
-    except Exception as error:
-        return Result(fault.name, unmet=(f"it could not be tried: {type(error).__name__}: {str(error)[:400]}",))

@@ -22,31 +22,15 @@ class Sign(Protocol):
 
 
 @dataclass(frozen=True)
-class LogLine:
-    """``event`` in the log of ``process``."""
-
-    process: str
-    event: str
-
-    def begin(self, system: Watched) -> object:
-        return len(system.log_text(self.process))
-
-    def seen(self, system: Watched, before: object) -> bool:
-        text = system.log_text(self.process)
-        # A log that was rotated meanwhile is shorter than it was.
-        offset = before if isinstance(before, int) and before <= len(text) else 0
-        return f'"{self.event}"' in text[offset:]
-
-    def words(self) -> str:
-        return f"{self.process}'s log: `{self.event}`"
-
-
-@dataclass(frozen=True)
 class LogText:
     """``text`` in what ``process`` has written: for what ends before its log begins."""
 
     process: str
     text: str
+
+    @property
+    def sought(self) -> str:
+        return self.text
 
     def begin(self, system: Watched) -> object:
         return len(system.log_text(self.process))
@@ -55,10 +39,22 @@ class LogText:
         found = system.log_text(self.process)
         # A log that was rotated meanwhile is shorter than it was.
         offset = before if isinstance(before, int) and before <= len(found) else 0
-        return self.text in found[offset:]
+        return self.sought in found[offset:]
 
     def words(self) -> str:
         return f'{self.process}\'s log: "{self.text}"'
+
+
+@dataclass(frozen=True)
+class LogLine(LogText):
+    """The event ``text`` in the log of ``process``."""
+
+    @property
+    def sought(self) -> str:
+        return f'"{self.text}"'
+
+    def words(self) -> str:
+        return f"{self.process}'s log: `{self.text}`"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from vigie_devkit.faults.registry import all_faults
 from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.slopes import ProcessSample
 from vigie_devkit.faults.system import PLAIN, System, running
-from vigie_devkit.faults.trial import Result, Upstream, try_fault
+from vigie_devkit.faults.trial import Result, Upstream, tried
 from vigie_devkit.local.endings import EndedBySignal
 from vigie_devkit.local.product import ProductError
 
@@ -80,13 +80,9 @@ def soak(hours: float, seed: int, tell: Callable[[str], None], faults: Sequence[
 
 
 def _try(fault: Fault, system: System, upstream: Upstream, done: Soak, tell: Callable[[str], None]) -> None:
-    try:
-        result = try_fault(fault, system, upstream)
-    except Exception as error:
-        result = Result(fault.name, unmet=(f"it could not be tried: {type(error).__name__}: {str(error)[:300]}",))
+    result = tried(fault, system, upstream)
     done.results.append(result)
-    verdict = "kept" if result.kept else f"NOT KEPT: {'; '.join(result.unmet)}"
-    tell(f"{len(done.results):4} {fault.name}: back after {result.back_s} s, {verdict}")
+    tell(f"{len(done.results):4} {fault.name}: back after {result.back_s} s, {result.verdict}")
 
 
 @contextmanager

@@ -39,6 +39,10 @@ class Result:
     def kept(self) -> bool:
         return not self.unmet
 
+    @property
+    def verdict(self) -> str:
+        return "kept" if self.kept else f"NOT KEPT: {'; '.join(self.unmet)}"
+
 
 class Upstream:
     """The record of what arrived, read as it grows."""
@@ -115,6 +119,14 @@ def try_fault(fault: Fault, system: Watched, upstream: Upstream, *, signs_within
         seen=tuple(sign.words() for sign in fault.signs if sign not in watch.missing()),
         unmet=tuple(unmet),
     )
+
+
+def tried(fault: Fault, system: Watched, upstream: Upstream) -> Result:
+    """As `try_fault`, whatever goes wrong."""
+    try:
+        return try_fault(fault, system, upstream)
+    except Exception as error:
+        return Result(fault.name, unmet=(f"it could not be tried: {type(error).__name__}: {str(error)[:400]}",))
 
 
 def _counts(account: Account) -> dict[str, int]:

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import cv2
 import numpy as np
 
-from vigie_devkit.faults.pictures import conveyor_pictures
+from vigie_devkit.faults.pictures import conveyor_pictures, jpeg
 
 _FPS = 8
 
@@ -78,7 +77,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def web_camera() -> Iterator[WebCamera]:
     """Serves until left."""
-    camera = WebCamera(pictures=conveyor_pictures(), black=_jpeg(np.zeros((480, 640, 3), np.uint8)))
+    camera = WebCamera(pictures=conveyor_pictures(), black=jpeg(np.zeros((480, 640, 3), np.uint8)))
     server = _Server(camera)
     camera.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
@@ -90,10 +89,3 @@ def web_camera() -> Iterator[WebCamera]:
         server.shutdown()
         server.server_close()
         thread.join(5)
-
-
-def _jpeg(picture_bgr: np.ndarray) -> bytes:
-    done, data = cv2.imencode(".jpg", picture_bgr)
-    if not done:
-        raise ValueError("the picture cannot be encoded as JPEG")
-    return data.tobytes()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.fault import Fault, makes_put
 from vigie_devkit.faults.kit.processes import decoder_fault
 from vigie_devkit.faults.signs import TwinSays, rises
 from vigie_devkit.faults.system import FaultError, Setup, System
@@ -14,20 +13,16 @@ WEB = Setup(name="web-camera", web=True)
 _FRIGATE = "Frigate: no frame for 20 s and ffmpeg is started again; a frozen picture is never noticed"
 
 
-def doing(mode: str) -> Put:
+@makes_put
+def doing(system: System, mode: str) -> Iterator[None]:
     """The camera does ``mode`` until the end."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        if system.camera is None:
-            raise FaultError("this run has no live camera")
-        system.camera.mode = mode
-        try:
-            yield
-        finally:
-            system.camera.mode = "well"
-
-    return put
+    if system.camera is None:
+        raise FaultError("this run has no live camera")
+    system.camera.mode = mode
+    try:
+        yield
+    finally:
+        system.camera.mode = "well"
 
 
 def camera_faults() -> list[Fault]:

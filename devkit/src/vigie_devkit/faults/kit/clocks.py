@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from vigie_devkit.faults.fault import Fault, Put
-from vigie_devkit.faults.kit.hubs import behave, cloud_away
+from vigie_devkit.faults.fault import Fault, makes_put
+from vigie_devkit.faults.kit.hubs import clock_file, cloud_away_and_killed
 from vigie_devkit.faults.signs import LogLine
 from vigie_devkit.faults.system import Setup, System
 
@@ -36,35 +34,17 @@ def available() -> bool:
     return bool(dict(CLOCK.environment)["LD_PRELOAD"])
 
 
-def jumping(offset: str, *, kill: str = "") -> Put:
+@makes_put
+def jumping(system: System, offset: str, *, kill: str = "") -> Iterator[None]:
     """The clock is ``offset`` away (libfaketime's notation) until the end."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        clock = system.run.home.parent / "clock"
-        clock.write_text(f"{offset}\n", encoding="ascii")
-        try:
-            if kill:
-                system.signal(kill, signal.SIGKILL)
-            yield
-        finally:
-            clock.write_text("+0\n", encoding="ascii")
-
-    return put
-
-
-@contextmanager
-def _away_for_an_hour(system: System) -> Iterator[None]:
-    """The cloud goes; the hub is killed and starts an hour later by the clock, which stays so."""
-    system.product.hub().misbehave(upstream_online=False)
-    time.sleep(8.0)
-    (system.run.home.parent / "clock").write_text("+1h\n", encoding="ascii")
-    system.signal("hub", signal.SIGKILL)
+    clock = clock_file(system)
+    clock.write_text(f"{offset}\n", encoding="ascii")
     try:
-        cloud_away(system)
+        if kill:
+            system.signal(kill, signal.SIGKILL)
         yield
     finally:
-        behave(system)
+        clock.write_text("+0\n", encoding="ascii")
 
 
 def clock_faults() -> list[Fault]:
@@ -81,6 +61,6 @@ def clock_faults() -> list[Fault]:
               put=jumping("+2h", kill="hub"), hold_s=12.0, back_within_s=40.0, setup=CLOCK,
               signs=(LogLine("sync", "hub_disconnected"),), peers=_PEERS),
         Fault(name="upstream-cut-1h", what="the cloud is away for 1 h by the clock, and the hub is killed meanwhile",
-              put=_away_for_an_hour, hold_s=20.0, back_within_s=40.0, setup=CLOCK,
+              put=cloud_away_and_killed(8.0, clock="+1h"), hold_s=20.0, back_within_s=40.0, setup=CLOCK,
               peers="edgeHub stores for its time-to-live (2 h by default) and sends in order when the cloud is back"),
     ]  # fmt: skip

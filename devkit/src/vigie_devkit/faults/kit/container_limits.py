@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from vigie_devkit.faults.ability import Ability
 from vigie_devkit.faults.composed import FRAMES_VOLUME, HUB, LEDGER_VOLUME, ComposedSystem
 from vigie_devkit.faults.container_signs import EngineReports
-from vigie_devkit.faults.fault import Fault
-from vigie_devkit.faults.kit.containers import BACK_WITHIN_S, PutOnContainers
+from vigie_devkit.faults.fault import Fault, makes_put
+from vigie_devkit.faults.kit.containers import BACK_WITHIN_S
 from vigie_devkit.faults.signs import LogLine
 from vigie_devkit.faults.system import FaultError, Setup
 from vigie_devkit.faults.watched import FLOW
@@ -24,43 +24,35 @@ _LINKS = "edgeHub closes a silent link after 1.5 keep-alives; the SDK alone is b
 _DISKS = "edgeHub: stops taking messages; Stream Manager: refuses writes; Frigate: deletes its oldest recordings"
 
 
-def cutting(service: str) -> PutOnContainers:
+@makes_put
+def cutting(system: ComposedSystem, service: str) -> Iterator[None]:
     """Off every network until the end: no address, no names, no neighbours."""
-
-    @contextmanager
-    def put(system: ComposedSystem) -> Iterator[None]:
-        engine, container, networks = system.compose.engine, system.compose.container(service), system.networks(service)
+    engine, container, networks = system.compose.engine, system.compose.container(service), system.networks(service)
+    for network in networks:
+        engine.ask("network", "disconnect", network, container)
+    try:
+        yield
+    finally:
         for network in networks:
-            engine.ask("network", "disconnect", network, container)
-        try:
-            yield
-        finally:
-            for network in networks:
-                engine.ask("network", "connect", "--alias", service, network, container)
-
-    return put
+            engine.ask("network", "connect", "--alias", service, network, container)
 
 
-def exhausting_memory(service: str, room: int) -> PutOnContainers:
+@makes_put
+def exhausting_memory(system: ComposedSystem, service: str, room: int) -> Iterator[None]:
     """The limit is ``room`` bytes above what it holds, and something in the container takes more than that.
 
     The kernel is told to choose the first process, as it does where that is the one that grew.
     """
-
-    @contextmanager
-    def put(system: ComposedSystem) -> Iterator[None]:
-        before = int(system.compose.inspect(service)["HostConfig"]["Memory"])
-        limit = str(_memory_in_use(system, service) + room)
-        system.ask("update", "--memory", limit, "--memory-swap", limit, service=service)
-        hog = f"open('/proc/1/oom_score_adj', 'w').write('1000'); held = b'x' * {room + 64 * _MB}"
-        try:
-            with suppress(EngineCommandError):  # it ends with the container
-                system.compose.python(service, hog)
-            yield
-        finally:
-            system.ask("update", "--memory", str(before), "--memory-swap", str(2 * before), service=service)
-
-    return put
+    before = int(system.compose.inspect(service)["HostConfig"]["Memory"])
+    limit = str(_memory_in_use(system, service) + room)
+    system.ask("update", "--memory", limit, "--memory-swap", limit, service=service)
+    hog = f"open('/proc/1/oom_score_adj', 'w').write('1000'); held = b'x' * {room + 64 * _MB}"
+    try:
+        with suppress(EngineCommandError):  # it ends with the container
+            system.compose.python(service, hog)
+        yield
+    finally:
+        system.ask("update", "--memory", str(before), "--memory-swap", str(2 * before), service=service)
 
 
 def _memory_in_use(system: ComposedSystem, service: str) -> int:
@@ -73,20 +65,16 @@ def _memory_in_use(system: ComposedSystem, service: str) -> int:
     return int(system.compose.python(service, look))
 
 
-def filling(volume: str, *, leave: int = 0, kill: str = "") -> PutOnContainers:
+@makes_put
+def filling(system: ComposedSystem, volume: str, *, leave: int = 0, kill: str = "") -> Iterator[None]:
     """Others take all of a volume but ``leave`` bytes until the end; ``kill``: who is started anew on it."""
-
-    @contextmanager
-    def put(system: ComposedSystem) -> Iterator[None]:
-        system.bystander.fill(volume, leave)
-        try:
-            if kill:
-                system.bystander.signal(system.pid(kill), signal.SIGKILL)
-            yield
-        finally:
-            system.bystander.free(volume)
-
-    return put
+    system.bystander.fill(volume, leave)
+    try:
+        if kill:
+            system.bystander.signal(system.pid(kill), signal.SIGKILL)
+        yield
+    finally:
+        system.bystander.free(volume)
 
 
 _WRITE_EVERYWHERE = """
@@ -103,20 +91,16 @@ print(json.dumps(written[:5]))
 """
 
 
-def writing_roots(services: Sequence[str]) -> PutOnContainers:
+@makes_put
+def writing_roots(system: ComposedSystem, services: Sequence[str]) -> Iterator[None]:
     """Somebody inside each container tries to change its root, as its user and as root."""
-
-    @contextmanager
-    def put(system: ComposedSystem) -> Iterator[None]:
-        for service in services:
-            for user in ((), ("--user", "0")):
-                words = ("exec", *user, system.compose.container(service), "python", "-I", "-B", "-c")
-                written = json.loads(system.compose.engine.ask(*words, _WRITE_EVERYWHERE))
-                if written:
-                    raise FaultError(f"{service}'s root took a write: {', '.join(written)}")
-        yield
-
-    return put
+    for service in services:
+        for user in ((), ("--user", "0")):
+            words = ("exec", *user, system.compose.container(service), "python", "-I", "-B", "-c")
+            written = json.loads(system.compose.engine.ask(*words, _WRITE_EVERYWHERE))
+            if written:
+                raise FaultError(f"{service}'s root took a write: {', '.join(written)}")
+    yield
 
 
 def container_limit_faults() -> list[Fault]:

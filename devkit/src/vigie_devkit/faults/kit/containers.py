@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from vigie_devkit.faults.ability import Ability
 from vigie_devkit.faults.composed import HUB, LEDGER_VOLUME, SERVICES, ComposedSystem
 from vigie_devkit.faults.container_signs import EngineReports, LedgerIsKept
-from vigie_devkit.faults.fault import Fault
+from vigie_devkit.faults.fault import Fault, makes_put
 from vigie_devkit.faults.signs import AnswersAgain, LogLine, rises
 from vigie_devkit.faults.system import FaultError
 from vigie_devkit.faults.watched import FLOW
 from vigie_devkit.local.container import HOME
-
-PutOnContainers = Callable[[ComposedSystem], AbstractContextManager[None]]
 
 # A container's start, a process of Python, its libraries, its link to the hub.
 BACK_WITHIN_S = 30.0
@@ -30,67 +28,47 @@ _RESTARTS = "edgeAgent restarts what ended after 10 s, doubling to 5 min; Frigat
 _UNHEALTHY = "edgeAgent and Docker: only marked as unhealthy; Frigate's watchdog restarts a detector after 10 s"
 
 
-def killing(*services: str) -> PutOnContainers:
+@makes_put
+def killing(system: ComposedSystem, *services: str) -> Iterator[None]:
     """``kill -9`` by the kernel, as when memory is short: the restart policy acts."""
-
-    @contextmanager
-    def put(system: ComposedSystem) -> Iterator[None]:
-        pids = [system.pid(service) for service in services]
-        for pid in pids:
-            system.bystander.signal(pid, signal.SIGKILL)
-        yield
-
-    return put
+    pids = [system.pid(service) for service in services]
+    for pid in pids:
+        system.bystander.signal(pid, signal.SIGKILL)
+    yield
 
 
-def killing_by_engine(service: str) -> PutOnContainers:
+@makes_put
+def killing_by_engine(system: ComposedSystem, service: str) -> Iterator[None]:
     """``docker kill``: somebody's act, which the restart policy leaves alone until ``docker start``."""
-
-    @contextmanager
-    def put(system: ComposedSystem) -> Iterator[None]:
-        system.ask("kill", service=service)
-        try:
-            yield
-        finally:
-            system.ask("start", service=service)
-
-    return put
+    system.ask("kill", service=service)
+    try:
+        yield
+    finally:
+        system.ask("start", service=service)
 
 
-def pausing(service: str) -> PutOnContainers:
+@makes_put
+def pausing(system: ComposedSystem, service: str) -> Iterator[None]:
     """``docker pause``, and ``unpause`` at the end: the freezer, of which the processes notice nothing."""
-
-    @contextmanager
-    def put(system: ComposedSystem) -> Iterator[None]:
-        system.ask("pause", service=service)
-        try:
-            yield
-        finally:
-            system.ask("unpause", service=service)
-
-    return put
+    system.ask("pause", service=service)
+    try:
+        yield
+    finally:
+        system.ask("unpause", service=service)
 
 
-def restarting(*services: str) -> PutOnContainers:
+@makes_put
+def restarting(system: ComposedSystem, *services: str) -> Iterator[None]:
     """``docker compose restart``: SIGTERM, ten seconds, SIGKILL, and a start."""
-
-    @contextmanager
-    def put(system: ComposedSystem) -> Iterator[None]:
-        system.compose.run("restart", "--timeout", "10", *services)
-        yield
-
-    return put
+    system.compose.run("restart", "--timeout", "10", *services)
+    yield
 
 
-def hanging(service: str) -> PutOnContainers:
+@makes_put
+def hanging(system: ComposedSystem, service: str) -> Iterator[None]:
     """SIGSTOP for good: the container runs and does nothing."""
-
-    @contextmanager
-    def put(system: ComposedSystem) -> Iterator[None]:
-        system.bystander.signal(system.pid(service), signal.SIGSTOP)
-        yield
-
-    return put
+    system.bystander.signal(system.pid(service), signal.SIGSTOP)
+    yield
 
 
 @contextmanager

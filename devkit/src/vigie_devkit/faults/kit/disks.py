@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from vigie_devkit.faults.bad_disk import available
-from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.bystander_acts import FILLER, fill, room
+from vigie_devkit.faults.fault import Fault, makes_put
 from vigie_devkit.faults.signs import LogLine, Sign, rises
 from vigie_devkit.faults.system import Setup, System, disk_command
 
@@ -23,36 +24,16 @@ HUB_DISK = Setup(name="small-hub-disk", tmpfs=(("hub", 48 * _MB),))
 _PEERS = "edgeHub: stops taking messages; Stream Manager: refuses writes; Frigate: deletes its oldest recordings"
 
 
-def fill(folder: Path) -> Path:
-    """Take every byte that is left. Returns: the file that holds them."""
-    path = folder / ".filled-by-another"
-    with path.open("wb", buffering=0) as file:
-        for size in (_MB, 4096, 1):
-            try:
-                while True:
-                    file.write(b"\0" * size)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-    return path
-
-
-def filling(name: str, *, kill: str = "") -> Put:
+@makes_put
+def filling(system: System, name: str, *, kill: str = "") -> Iterator[None]:
     """The disk of the run's folder ``name`` is full until the end; ``kill``: who is started anew on it."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        path = fill(system.run.folder / name)
-        try:
-            if kill:
-                import signal
-
-                system.signal(kill, signal.SIGKILL)
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-    return put
+    path = fill(system.run.folder / name)
+    try:
+        if kill:
+            system.signal(kill, signal.SIGKILL)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -61,8 +42,6 @@ def _logs_full_and_dropped(system: System) -> Iterator[None]:
     try:
         for _ in range(8):
             system.product.hub().drop_connections(abrupt=True)
-            import time
-
             time.sleep(0.6)
         yield
     finally:
@@ -72,31 +51,25 @@ def _logs_full_and_dropped(system: System) -> Iterator[None]:
 @contextmanager
 def _frames_filled(system: System) -> Iterator[None]:
     """Others take the room of the frame folder: rings that exist are mapped and must go on."""
-    path = system.run.frames / ".filled-by-another"
-    free = os.statvfs(system.run.frames)
-    room = free.f_bavail * free.f_frsize
+    path = system.run.frames / FILLER
     with path.open("wb") as file:
         # All but a little: this folder is the machine's own, and other programs need it.
-        os.posix_fallocate(file.fileno(), 0, max(_MB, min(room - 64 * _MB, 2048 * _MB)))
+        os.posix_fallocate(file.fileno(), 0, max(_MB, min(room(system.run.frames) - 64 * _MB, 2048 * _MB)))
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
 
 
-def disk_is(command: str) -> Put:
+@makes_put
+def disk_is(system: System, command: str) -> Iterator[None]:
     """The bad disk is so (``vigie_devkit.faults.bad_disk``) until the end."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        path = disk_command(system.run)
-        path.write_text(command, encoding="ascii")
-        try:
-            yield
-        finally:
-            path.unlink()
-
-    return put
+    path = disk_command(system.run)
+    path.write_text(command, encoding="ascii")
+    try:
+        yield
+    finally:
+        path.unlink()
 
 
 def _bad_disk_faults() -> list[Fault]:

@@ -19,7 +19,7 @@ from vigie.runtimes.measuring.measurement import Measured, ProcessTrial
 from vigie.runtimes.parity import ParityResult
 from vigie.runtimes.proof import Proof
 from vigie_devkit.faults import bad_engine
-from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.fault import Fault, makes_put
 from vigie_devkit.faults.hanging_model import hanging_bundle
 from vigie_devkit.faults.signs import LogLine, TwinSays, rises
 from vigie_devkit.faults.system import FaultError, Setup, System
@@ -40,23 +40,19 @@ _CANARY_MINUTES = 0.1
 _PEERS = "Frigate: its watchdog restarts a detector that gives nothing for 10 s; others: the process ends"
 
 
-def serving(command: str, **runtime: float) -> Put:
+@makes_put
+def serving(system: System, /, command: str, **runtime: float) -> Iterator[None]:
     """The bad engine serves, then does ``command`` until the end. ``runtime``: more of the twin's part of that name."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        engine = system.run.home.parent / "engine"
-        _let_it_be_known(system)
-        wanted = {"prefer": {"engines": [_BAD.engine]}, "variant": _BAD.variant, "measure": "off", **runtime}
-        system.patch("inference", {"threads": _BAD.threads, "runtime": wanted})
-        _wait_for_engine(system, _BAD.engine)
-        engine.write_text(command, encoding="ascii")
-        try:
-            yield
-        finally:
-            engine.unlink(missing_ok=True)
-
-    return put
+    engine = system.run.home.parent / "engine"
+    _let_it_be_known(system)
+    wanted = {"prefer": {"engines": [_BAD.engine]}, "variant": _BAD.variant, "measure": "off", **runtime}
+    system.patch("inference", {"threads": _BAD.threads, "runtime": wanted})
+    _wait_for_engine(system, _BAD.engine)
+    engine.write_text(command, encoding="ascii")
+    try:
+        yield
+    finally:
+        engine.unlink(missing_ok=True)
 
 
 def _let_it_be_known(system: System) -> None:

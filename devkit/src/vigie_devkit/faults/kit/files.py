@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vigie.runtimes.choosing.decision_cache import CachedDecision, DecisionCache
-from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.fault import Fault, Put, makes_put
 from vigie_devkit.faults.signs import AnswersAgain, LogLine, LogText, Sign
 from vigie_devkit.faults.system import FaultError, System
 from vigie_devkit.faults.watched import FLOW
@@ -20,23 +20,19 @@ from vigie_devkit.faults.watched import FLOW
 _PEERS = "edgeHub: a damaged RocksDB keeps it from starting until somebody removes it"
 
 
-def damaging(owner: str, pattern: str, how: str) -> Put:
+@makes_put
+def damaging(system: System, owner: str, pattern: str, how: str) -> Iterator[None]:
     """``owner`` is killed, its files that match ``pattern`` (under the run's folder) are damaged, and it starts."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        dice = random.Random(system.seed)  # noqa: S311 - the same damage for the same seed
-        with system.nobody_restarts():
-            system.signal(owner, signal.SIGKILL)
-            time.sleep(0.3)
-            files = [path for path in system.run.folder.glob(pattern) if path.is_file()]
-            if not files:
-                raise FaultError(f"there is no file {pattern} to damage")
-            for path in files:
-                damage(path, how, dice)
-        yield
-
-    return put
+    dice = random.Random(system.seed)  # noqa: S311 - the same damage for the same seed
+    with system.nobody_restarts():
+        system.signal(owner, signal.SIGKILL)
+        time.sleep(0.3)
+        files = [path for path in system.run.folder.glob(pattern) if path.is_file()]
+        if not files:
+            raise FaultError(f"there is no file {pattern} to damage")
+        for path in files:
+            damage(path, how, dice)
+    yield
 
 
 def damage(path: Path, how: str, dice: random.Random) -> None:
@@ -96,7 +92,9 @@ def _authority_damaged(system: System) -> Iterator[None]:
 
 
 def file_faults() -> list[Fault]:
-    def fault(name: str, what: str, put: Put, *signs: Sign, new_ledger: bool = False, peers: str = "none") -> Fault:
+    def fault(
+        name: str, what: str, put: Put[System], *signs: Sign, new_ledger: bool = False, peers: str = "none"
+    ) -> Fault:
         return Fault(name=name, what=what, put=put, back_within_s=40.0, signs=signs, new_ledger=new_ledger, peers=peers)
 
     ledger, doubt = "modules/sync/*ledger*", LogLine("sync", "ledger_set_aside")

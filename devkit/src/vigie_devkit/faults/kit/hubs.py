@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from vigie.errors import HubAnswerError, HubAwayError
-from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.fault import Fault, makes_put
 from vigie_devkit.faults.signs import LogLine, rises
 from vigie_devkit.faults.system import System
 
@@ -17,18 +19,14 @@ _STORE = "edgeHub stores for its time-to-live (2 h by default) and sends in orde
 _MANAGER = "Stream Manager keeps until its size limit, then the oldest go or writes are refused"
 
 
-def misbehaving(**settings: float | bool) -> Put:
+@makes_put
+def misbehaving(system: System, /, **settings: float | bool) -> Iterator[None]:
     """The hub misbehaves by ``settings`` until the end."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        system.product.hub().misbehave(**settings)
-        try:
-            yield
-        finally:
-            behave(system)
-
-    return put
+    system.product.hub().misbehave(**settings)
+    try:
+        yield
+    finally:
+        behave(system)
 
 
 def behave(system: System) -> None:
@@ -40,7 +38,27 @@ def behave(system: System) -> None:
         time.sleep(0.25)
 
 
-def cloud_away(system: System) -> None:
+@makes_put
+def cloud_away_and_killed(system: System, after_s: float, clock: str = "") -> Iterator[None]:
+    """The cloud goes, and ``after_s`` later the hub is killed; it starts by ``clock`` (libfaketime's notation)."""
+    system.product.hub().misbehave(upstream_online=False)
+    time.sleep(after_s)
+    if clock:
+        clock_file(system).write_text(f"{clock}\n", encoding="ascii")
+    system.signal("hub", signal.SIGKILL)
+    try:
+        _tell_that_cloud_is_away(system)
+        yield
+    finally:
+        behave(system)
+
+
+def clock_file(system: System) -> Path:
+    """Where libfaketime reads the clock's offset from."""
+    return system.run.home.parent / "clock"
+
+
+def _tell_that_cloud_is_away(system: System) -> None:
     """Tell a hub that starts anew, and so knows nothing of its misbehaviour, as soon as it answers."""
     for _ in range(240):
         time.sleep(0.25)
@@ -91,24 +109,10 @@ def hub_faults() -> list[Fault]:
         Fault(name="upstream-cut-2min", what="the cloud is away for 2 min", put=misbehaving(upstream_online=False),
               hold_s=120.0, back_within_s=30.0, peers=f"{_STORE}; {_MANAGER}"),
         Fault(name="upstream-cut-60s", what="the cloud is away for 60 s, and the hub is killed meanwhile",
-              put=_cut_and_killed, hold_s=45.0, back_within_s=30.0, peers=f"{_STORE}; {_MANAGER}"),
+              put=cloud_away_and_killed(10.0), hold_s=45.0, back_within_s=30.0, peers=f"{_STORE}; {_MANAGER}"),
         Fault(name="message-flood", what=f"{_FLOOD} messages of garbage into all inputs", put=_flooded,
               back_within_s=20.0, signs=(rises("sync", "vigie_messages_rejected_total"),), peers="none"),
     ]  # fmt: skip
-
-
-@contextmanager
-def _cut_and_killed(system: System) -> Iterator[None]:
-    import signal
-
-    system.product.hub().misbehave(upstream_online=False)
-    time.sleep(10.0)
-    system.signal("hub", signal.SIGKILL)
-    try:
-        cloud_away(system)
-        yield
-    finally:
-        behave(system)
 
 
 @contextmanager

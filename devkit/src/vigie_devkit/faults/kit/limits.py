@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.fault import Fault, makes_put
 from vigie_devkit.faults.system import System
 
 _PEERS = "none; Docker's memory limit kills, edgeAgent restarts after 10 s"
 
 
-def limiting(name: str, kind: int, room: int) -> Put:
+@makes_put
+def limiting(system: System, name: str, kind: int, room: int) -> Iterator[None]:
     """No more than ``room`` beyond what it has now, until the end."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        pid = system.pid(name)
-        before = resource.prlimit(pid, kind)
-        used = len(list(Path(f"/proc/{pid}/fd").iterdir())) if kind == resource.RLIMIT_NOFILE else _address_space(pid)
-        resource.prlimit(pid, kind, (used + room, before[1]))
-        try:
-            yield
-        finally:
-            with suppress(ProcessLookupError):
-                resource.prlimit(pid, kind, before)
-
-    return put
+    pid = system.pid(name)
+    before = resource.prlimit(pid, kind)
+    used = len(list(Path(f"/proc/{pid}/fd").iterdir())) if kind == resource.RLIMIT_NOFILE else _address_space(pid)
+    resource.prlimit(pid, kind, (used + room, before[1]))
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, kind, before)
 
 
 def _address_space(pid: int) -> int:

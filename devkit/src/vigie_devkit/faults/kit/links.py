@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.fault import Fault, makes_put
 from vigie_devkit.faults.signs import LogLine
 from vigie_devkit.faults.system import FaultError, Setup, System
 
@@ -13,21 +12,19 @@ LINK = Setup(name="bad-link", link=True)
 _SLOW_BYTES_PER_S = 64_000 / 8
 
 
-def link_is(*, bytes_per_s: float | None = None, loss: float = 0.0, stalled: bool = False, cut: bool = False) -> Put:
+@makes_put
+def link_is(
+    system: System, *, bytes_per_s: float | None = None, loss: float = 0.0, stalled: bool = False, cut: bool = False
+) -> Iterator[None]:
     """The link is so until the end."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        link = system.link
-        if link is None:
-            raise FaultError("this system has no link that can be bad")
-        link.bytes_per_s, link.loss, link.stalled, link.cut = bytes_per_s, loss, stalled, cut
-        try:
-            yield
-        finally:
-            link.behave()
-
-    return put
+    link = system.link
+    if link is None:
+        raise FaultError("this system has no link that can be bad")
+    link.bytes_per_s, link.loss, link.stalled, link.cut = bytes_per_s, loss, stalled, cut
+    try:
+        yield
+    finally:
+        link.behave()
 
 
 def link_faults() -> list[Fault]:

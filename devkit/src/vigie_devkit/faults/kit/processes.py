@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from vigie_devkit.faults.fault import Fault, Put
+from vigie_devkit.faults.fault import Fault, makes_put
 from vigie_devkit.faults.signs import LogLine, Sign, UpSays, rises
-from vigie_devkit.faults.system import FaultError, System
+from vigie_devkit.faults.system import FaultError, Setup, System
 
 _MODULES = ("camera", "preprocess", "inference", "sync")
 # What a module that was killed costs: the start of a process of Python, its libraries, its link to the hub.
@@ -21,42 +21,24 @@ _PEERS = "edgeAgent restarts what ended after 10 s, doubling to 5 min; Frigate l
 _PEERS_HANG = "edgeAgent: none, health checks are not acted on; Frigate's watchdog restarts a detector after 10 s"
 
 
-def killing(name: str) -> Put:
-    """``kill -9``."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        system.signal(name, signal.SIGKILL)
-        yield
-
-    return put
+@makes_put
+def sending(system: System, number: signal.Signals, *names: str) -> Iterator[None]:
+    """A signal, and nothing to take it back."""
+    for name in names:
+        system.signal(name, number)
+    yield
 
 
-def pausing(name: str) -> Put:
+@makes_put
+def pausing(system: System, name: str) -> Iterator[None]:
     """SIGSTOP, and SIGCONT at the end."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        pid = system.pid(name)
-        system.signal(name, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-    return put
-
-
-def freezing(name: str) -> Put:
-    """SIGSTOP for good: somebody has to end it."""
-
-    @contextmanager
-    def put(system: System) -> Iterator[None]:
-        system.signal(name, signal.SIGSTOP)
+    pid = system.pid(name)
+    system.signal(name, signal.SIGSTOP)
+    try:
         yield
-
-    return put
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -70,66 +52,42 @@ def _decoder_killed(system: System) -> Iterator[None]:
     yield
 
 
-@contextmanager
-def _all_killed(system: System) -> Iterator[None]:
-    for name in (*_MODULES, "hub"):
-        system.signal(name, signal.SIGKILL)
-    yield
-
-
-@contextmanager
-def _asked_to_end(system: System) -> Iterator[None]:
-    for name in _MODULES:
-        system.signal(name, signal.SIGTERM)
-    yield
-
-
-def _fault(name: str, what: str, put: Callable[[System], object], **promise: object) -> Fault:
-    return Fault(name=name, what=what, put=put, **promise)  # type: ignore[arg-type] # passed on as they are
-
-
 def process_faults() -> list[Fault]:
     """In the order of the flow."""
     started = {name: (LogLine(name, "module_starting"),) for name in _MODULES}
-    faults = [
-        _fault(f"kill-{name}", f"`kill -9` of {name}", killing(name), back_within_s=_BACK_WITHIN_S,
-               signs=started[name], peers=_PEERS)
-        for name in _MODULES
-    ]  # fmt: skip
-    faults.append(
-        _fault("kill-hub", "`kill -9` of the hub", killing("hub"), back_within_s=_BACK_WITHIN_S,
-               signs=(LogLine("sync", "hub_disconnected"),),
-               peers="edgeHub: restarted by edgeAgent; messages stored before are kept")
-    )  # fmt: skip
-    faults.append(
-        _fault("kill-everything", "`kill -9` of all modules and the hub at once", _all_killed, back_within_s=30.0,
-               signs=started["sync"], peers=_PEERS)
-    )  # fmt: skip
-    faults.append(
-        _fault("end-everything", "SIGTERM to all modules at once", _asked_to_end, back_within_s=30.0,
-               signs=(LogLine("sync", "module_stopping"),), peers="none")
-    )  # fmt: skip
-    faults += [
-        _fault(f"pause-{name}", f"{name} stands still for {_PAUSE_S:.0f} s (SIGSTOP)", pausing(name),
-               hold_s=_PAUSE_S, back_within_s=_BACK_WITHIN_S, peers=_PEERS_HANG)
-        for name in (*_MODULES, "hub")
-    ]  # fmt: skip
+    everything = (*_MODULES, "hub")
     frozen: tuple[Sign, ...] = (
         UpSays("makes no progress and is started anew"),
         rises("inference", "vigie_health_restarts"),
         LogLine("inference", "module_was_restarted"),
     )
-    faults.append(
-        _fault("freeze-inference", "inference stands still for good", freezing("inference"),
-               back_within_s=_FROZEN_S + 20, signs=frozen, peers=_PEERS_HANG)
-    )  # fmt: skip
-    return faults
+    return [
+        *(
+            Fault(name=f"kill-{name}", what=f"`kill -9` of {name}", put=sending(signal.SIGKILL, name),
+                  back_within_s=_BACK_WITHIN_S, signs=started[name], peers=_PEERS)
+            for name in _MODULES
+        ),
+        Fault(name="kill-hub", what="`kill -9` of the hub", put=sending(signal.SIGKILL, "hub"),
+              back_within_s=_BACK_WITHIN_S, signs=(LogLine("sync", "hub_disconnected"),),
+              peers="edgeHub: restarted by edgeAgent; messages stored before are kept"),
+        Fault(name="kill-everything", what="`kill -9` of all modules and the hub at once",
+              put=sending(signal.SIGKILL, *everything), back_within_s=30.0, signs=started["sync"], peers=_PEERS),
+        Fault(name="end-everything", what="SIGTERM to all modules at once", put=sending(signal.SIGTERM, *_MODULES),
+              back_within_s=30.0, signs=(LogLine("sync", "module_stopping"),), peers="none"),
+        *(
+            Fault(name=f"pause-{name}", what=f"{name} stands still for {_PAUSE_S:.0f} s (SIGSTOP)", put=pausing(name),
+                  hold_s=_PAUSE_S, back_within_s=_BACK_WITHIN_S, peers=_PEERS_HANG)
+            for name in everything
+        ),
+        Fault(name="freeze-inference", what="inference stands still for good", put=sending(signal.SIGSTOP, "inference"),
+              back_within_s=_FROZEN_S + 20, signs=frozen, peers=_PEERS_HANG),
+    ]  # fmt: skip
 
 
-def decoder_fault(setup: object) -> Fault:
+def decoder_fault(setup: Setup) -> Fault:
     """Needs a camera whose decoder is a process of its own."""
-    return _fault(
-        "kill-decoder", "`kill -9` of a camera's decoder process", _decoder_killed, back_within_s=_BACK_WITHIN_S,
-        signs=(rises("camera", "vigie_camera_failures_total"),), setup=setup,
+    return Fault(
+        name="kill-decoder", what="`kill -9` of a camera's decoder process", put=_decoder_killed,
+        back_within_s=_BACK_WITHIN_S, signs=(rises("camera", "vigie_camera_failures_total"),), setup=setup,
         peers="Frigate: ffmpeg is started again when it ends, after 10 s",
     )  # fmt: skip
