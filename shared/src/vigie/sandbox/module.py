@@ -47,5 +47,5 @@ def is_confined() -> bool:
 def module_rules(*, programs: bool) -> list[Denied]:
     """The system calls that a module cannot make."""
     others = tuple(Argument(0, family, equal=False) for family in _FAMILIES)
-    rules = [Denied(KERNEL), Denied(("socket",), errno.EAFNOSUPPORT, others)]
+    rules = [Denied((*KERNEL,)), Denied(("socket",), errno.EAFNOSUPPORT, others)]
     return rules if programs else [*rules, *NO_MORE_PROCESSES]

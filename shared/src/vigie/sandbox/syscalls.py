@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 Machine = str
+Numbers = dict[str, tuple[int | None, int | None]]
 X86_64: Final = "x86_64"
 ARM64: Final = "aarch64"
 
@@ -16,138 +17,7 @@ AUDIT_ARCH: Final[dict[Machine, int]] = {X86_64: 0xC000003E, ARM64: 0xC00000B7}
 # Of both machines in the headers named above; what came later is answered as by an older kernel.
 HIGHEST: Final = 450
 
-KERNEL: Final = (
-    "ptrace",
-    "process_vm_readv",
-    "process_vm_writev",
-    "process_madvise",
-    "process_mrelease",
-    "kcmp",
-    "pidfd_getfd",
-    "mount",
-    "umount2",
-    "pivot_root",
-    "chroot",
-    "move_mount",
-    "open_tree",
-    "fsopen",
-    "fsconfig",
-    "fsmount",
-    "fspick",
-    "mount_setattr",
-    "setns",
-    "unshare",
-    "bpf",
-    "perf_event_open",
-    "userfaultfd",
-    "kexec_load",
-    "kexec_file_load",
-    "init_module",
-    "finit_module",
-    "delete_module",
-    "keyctl",
-    "add_key",
-    "request_key",
-    "reboot",
-    "swapon",
-    "swapoff",
-    "acct",
-    "open_by_handle_at",
-    "name_to_handle_at",
-    "io_uring_setup",
-    "io_uring_enter",
-    "io_uring_register",
-    "quotactl",
-    "quotactl_fd",
-    "nfsservctl",
-    "syslog",
-    "settimeofday",
-    "clock_settime",
-    "clock_adjtime",
-    "adjtimex",
-    "sethostname",
-    "setdomainname",
-    "iopl",
-    "ioperm",
-    "modify_ldt",
-    "personality",
-    "vhangup",
-    "lookup_dcookie",
-    "fanotify_init",
-    "uselib",
-    "_sysctl",
-    "sysfs",
-    "ustat",
-)
-"""Of the kernel, of namespaces, of other processes: no module of Vigie has a use for any of them."""
-
-PROGRAMS: Final = (
-    "execve",
-    "execveat",
-)
-"""Another program in this process's place."""
-
-PROCESSES: Final = (
-    "fork",
-    "vfork",
-)
-"""Another process; threads are ``clone`` with CLONE_THREAD, which is looked at apart."""
-
-FILE_CHANGES: Final = (
-    "creat",
-    "truncate",
-    "ftruncate",
-    "link",
-    "linkat",
-    "symlink",
-    "symlinkat",
-    "unlink",
-    "unlinkat",
-    "rename",
-    "renameat",
-    "renameat2",
-    "mkdir",
-    "mkdirat",
-    "rmdir",
-    "mknod",
-    "mknodat",
-    "chmod",
-    "fchmod",
-    "fchmodat",
-    "chown",
-    "fchown",
-    "lchown",
-    "fchownat",
-    "setxattr",
-    "lsetxattr",
-    "fsetxattr",
-    "removexattr",
-    "lremovexattr",
-    "fremovexattr",
-    "utime",
-    "utimes",
-    "utimensat",
-    "futimesat",
-)
-"""Whatever changes a file or folder by name or descriptor, other than opening it for writing."""
-
-SIGNALS_BY_OTHER_WAYS: Final = (
-    "tkill",
-    "rt_sigqueueinfo",
-    "rt_tgsigqueueinfo",
-    "pidfd_open",
-    "pidfd_send_signal",
-)
-"""Signals that do not name a process as ``kill`` does."""
-
-INCOMING: Final = (
-    "listen",
-    "accept",
-    "accept4",
-)
-"""Being called upon."""
-
-NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
+KERNEL: Final[Numbers] = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
@@ -209,10 +79,22 @@ NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "_sysctl": (156, None),
     "sysfs": (139, None),
     "ustat": (136, None),
+}
+"""Of the kernel, of namespaces, of other processes: no module of Vigie has a use for any of them."""
+
+PROGRAMS: Final[Numbers] = {
     "execve": (59, 221),
     "execveat": (322, 281),
+}
+"""Another program in this process's place."""
+
+PROCESSES: Final[Numbers] = {
     "fork": (57, None),
     "vfork": (58, None),
+}
+"""Another process; threads are ``clone`` with CLONE_THREAD, which is looked at apart."""
+
+FILE_CHANGES: Final[Numbers] = {
     "creat": (85, None),
     "truncate": (76, 45),
     "ftruncate": (77, 46),
@@ -247,14 +129,32 @@ NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "utimes": (235, None),
     "utimensat": (280, 88),
     "futimesat": (261, None),
+}
+"""Whatever changes a file or folder by name or descriptor, other than opening it for writing."""
+
+SIGNALS_BY_OTHER_WAYS: Final[Numbers] = {
     "tkill": (200, 130),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
     "pidfd_open": (434, 434),
     "pidfd_send_signal": (424, 424),
+}
+"""Signals that do not name a process as ``kill`` does."""
+
+INCOMING: Final[Numbers] = {
     "listen": (50, 201),
     "accept": (43, 202),
     "accept4": (288, 242),
+}
+"""Being called upon."""
+
+NUMBERS: Final[Numbers] = {
+    **KERNEL,
+    **PROGRAMS,
+    **PROCESSES,
+    **FILE_CHANGES,
+    **SIGNALS_BY_OTHER_WAYS,
+    **INCOMING,
     "clone": (56, 220),
     "clone3": (435, 435),
     "kill": (62, 129),
@@ -269,6 +169,7 @@ NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "socketpair": (53, 199),
     "ioctl": (16, 29),
 }
+"""Of all calls that filters name, those above and those that they look at more closely."""
 
 
 def numbers_of(names: tuple[str, ...], machine: Machine) -> list[int]:
