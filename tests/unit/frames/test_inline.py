@@ -91,7 +91,7 @@ def test_what_is_no_jpeg_or_a_cut_one_is_refused_with_its_path(cut: int) -> None
     broken = InlineJpeg(inline.jpeg[:cut], inline.shape, inline.source_hw)
     with pytest.raises(MessageRefusedError) as caught:
         decode_inline(broken)
-    assert caught.value.where == "$.pixels.jpeg"
+    assert caught.value.subject == "$.pixels.jpeg"
 
 
 def test_a_small_file_that_claims_a_huge_picture_is_refused_before_decoding() -> None:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from vigie.errors import PermanentError
 
 
 class HubStartError(PermanentError):
     """The local edge hub cannot start (or cannot take a manifest): one sentence says what to change."""
 
-    slug: ClassVar[str] = "hub-start"
-
 
 class UpstreamUnreadableError(PermanentError):
     """The record of `$upstream` is not there or not readable."""
-
-    slug: ClassVar[str] = "upstream-unreadable"
 
     def __init__(self, file: object, reason: str) -> None:
         """``file``: its path; ``reason``: what was found and what to do."""
@@ -28,8 +22,6 @@ class UpstreamUnreadableError(PermanentError):
 class RouteRefusedError(PermanentError):
     """A route that edgeHub would refuse; the whole new configuration with it, the old one stays in force."""
 
-    slug: ClassVar[str] = "route-refused"
-
     def __init__(self, route: str, column: int, reason: str) -> None:
         """``column`` counts characters of ``route`` from 1; ``reason``: what was expected there."""
         super().__init__(f"column {column}: {reason}")
@@ -40,8 +32,6 @@ class RouteRefusedError(PermanentError):
 
 class HubConfigRefusedError(PermanentError):
     """Desired properties of ``$edgeHub`` that cannot take effect."""
-
-    slug: ClassVar[str] = "hub-config-refused"
 
     def __init__(self, path: str, reason: str) -> None:
         """Keep the JSON ``path`` (``$.routes.cameraToSync``) and a ``reason`` that says what to do."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from vigie.errors.base import PermanentError
 
 
 class ConfigRefusedError(PermanentError):
     """A desired property (or environment value) that cannot take effect; what ran before goes on."""
-
-    slug: ClassVar[str] = "config-refused"
 
     def __init__(self, path: str, reason: str) -> None:
         """Keep the JSON ``path`` (``$.cameras.dock.source``) and a ``reason`` that says what to do."""

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from vigie.errors.base import PermanentError, TransientError
 
 
 class HubAwayError(TransientError):
     """No local hub answers where one was said to be."""
 
-    slug: ClassVar[str] = "hub-away"
-
 
 class HubAnswerError(PermanentError):
     """The local hub answered a command with an error, in the form of IoT Hub's service REST."""
-
-    slug: ClassVar[str] = "hub-answer"
 
     def __init__(self, status: int, error_code: int, message: str) -> None:
         """``status`` is HTTP's, ``error_code`` IoT Hub's (404103 and the like)."""

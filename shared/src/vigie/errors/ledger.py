@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from vigie.errors.base import PermanentError, TransientError
+from vigie.errors.base import AboutError, PermanentError, TransientError
 
 
-class LedgerUnavailableError(TransientError):
+class LedgerUnavailableError(AboutError, TransientError):
     """The ledger cannot be read or written now; what was recorded is still in it, what comes waits."""
 
-    slug: ClassVar[str] = "ledger-unavailable"
-
-    def __init__(self, path: str, reason: str) -> None:
-        """``reason`` as the database or the operating system gives it."""
-        super().__init__(
-            f"ledger {path}: {reason}; nothing recorded is lost, it is tried again: "
-            "make room on the disk or make the state folder writable"
-        )
-        self.path = path
-        self.reason = reason
+    text = (
+        "ledger {subject}: {reason}; nothing recorded is lost, it is tried again: "
+        "make room on the disk or make the state folder writable"
+    )
 
 
 class LedgerRefusedError(PermanentError):
     """A ledger that a newer version of the module wrote."""
-
-    slug: ClassVar[str] = "ledger-refused"
 
     def __init__(self, path: str, version: int, known: int) -> None:
         """``known``: the version this module writes."""
@@ -33,13 +23,10 @@ class LedgerRefusedError(PermanentError):
             f"ledger {path} has version {version}, newer than {known}, which this module reads; "
             "update the module, or move the file away and keep it"
         )
-        self.path = path
 
 
 class SealedError(PermanentError):
     """What is on the disk was sealed with a key that is not here."""
-
-    slug: ClassVar[str] = "sealed"
 
     def __init__(self, needed: str, known: tuple[str, ...]) -> None:
         """``needed``, ``known``: names of keys, which tell nothing of them."""

@@ -2,73 +2,45 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from vigie.errors.base import PermanentError, TransientError
+from vigie.errors.base import AboutError, PermanentError, TransientError
 
 
-class MessageRefusedError(PermanentError):
+class MessageRefusedError(AboutError, PermanentError):
     """A message that does not decode: counted, reported, dropped; it never ends a module."""
-
-    slug: ClassVar[str] = "message-refused"
-
-    def __init__(self, where: str, reason: str) -> None:
-        """``where``: input name and JSON path; ``reason``: what was expected and what was there."""
-        super().__init__(f"{where}: {reason}")
-        self.where = where
-        self.reason = reason
 
 
 class EndpointError(PermanentError):
     """/metrics, /healthz and /readyz cannot be served, or nobody could be told where."""
 
-    slug: ClassVar[str] = "endpoint"
-
     def __init__(self, where: str, reason: str, variable: str) -> None:
         """``where``: address or file; ``variable``: the environment variable to change."""
         super().__init__(f"cannot serve health and metrics at {where}: {reason}; set {variable} to another one")
-        self.where = where
-        self.reason = reason
-        self.variable = variable
 
 
 class HubUnavailableError(TransientError):
     """The hub did not take a message or answer a request in time; it was not acknowledged, so send it again."""
 
-    slug: ClassVar[str] = "hub-unavailable"
-
 
 class HubCallHungError(TransientError):
     """A call into the hub client did not return in time; the client is replaced by a new one."""
 
-    slug: ClassVar[str] = "hub-call-hung"
-
     def __init__(self, call: str, deadline_s: float) -> None:
         """``call``: what was asked of the client."""
         super().__init__(f"{call}: no answer from the hub client within {deadline_s:g} s; it is replaced by a new one")
-        self.call = call
-        self.deadline_s = deadline_s
 
 
 class MessageTooLargeError(PermanentError):
     """A message above what the hub takes (body and all properties): it would be acknowledged and dropped there."""
-
-    slug: ClassVar[str] = "message-too-large"
 
     def __init__(self, output: str, size_bytes: int, limit_bytes: int) -> None:
         """Sizes by the hub's arithmetic."""
         super().__init__(
             f"output '{output}': one item makes {size_bytes} bytes, the hub takes {limit_bytes}; send less"
         )
-        self.output = output
-        self.size_bytes = size_bytes
-        self.limit_bytes = limit_bytes
 
 
 class MethodRefusedError(PermanentError):
     """A direct method that a handler refuses: 400 bad request, 404 no such thing, 409 wrong state, 503 try again."""
-
-    slug: ClassVar[str] = "method-refused"
 
     def __init__(self, status: int, reason: str) -> None:
         """``reason`` goes to the caller."""
@@ -80,9 +52,6 @@ class MethodRefusedError(PermanentError):
 class ThreadDiedError(PermanentError):
     """A worker thread ended by an exception: the process ends too, for its supervisor to restart it."""
 
-    slug: ClassVar[str] = "thread-died"
-
     def __init__(self, name: str, cause: BaseException) -> None:
         """``name`` of the thread; ``cause`` is chained."""
         super().__init__(f"thread '{name}' ended by {type(cause).__name__}: {cause}; the process ends to be restarted")
-        self.name = name

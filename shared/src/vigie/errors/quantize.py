@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from vigie.errors.base import PermanentError
+from vigie.errors.base import AboutError, PermanentError
 from vigie.errors.models import ModelError
 
 
-class DatasetError(PermanentError):
-    """A folder of pictures with truth that cannot be read."""
-
-    slug: ClassVar[str] = "dataset"
-
-    def __init__(self, where: str, reason: str) -> None:
-        """``where``: folder or file; ``reason``: what was expected and what was there."""
-        super().__init__(f"{where}: {reason}")
-        self.where = where
-        self.reason = reason
+class DatasetError(AboutError, PermanentError):
+    """A folder of pictures with truth that cannot be read. ``subject``: folder or file."""
 
 
-class CalibrationError(PermanentError):
+class CalibrationError(AboutError, PermanentError):
     """Pictures that ranges cannot be taken from, or accuracy not be judged on."""
 
-    slug: ClassVar[str] = "calibration"
-
-    def __init__(self, source: str, reason: str) -> None:
-        """``source``: as given; ``reason``: what was found and what to pass instead."""
-        super().__init__(f"calibration source '{source}': {reason}")
-        self.source = source
-        self.reason = reason
+    text = "calibration source '{subject}': {reason}"
 
 
-class QuantizationError(ModelError):
+class QuantizationError(AboutError, ModelError):
     """A graph that cannot be quantized as asked, or encodings that do not fit it."""
 
-    slug: ClassVar[str] = "quantization"
-
-    def __init__(self, what: str, reason: str) -> None:
-        """``what``: the variant or file; ``reason``: what stands in the way and what to do."""
-        super().__init__(f"quantization of '{what}': {reason}")
-        self.what = what
-        self.reason = reason
+    text = "quantization of '{subject}': {reason}"

@@ -11,12 +11,9 @@ from vigie.errors.models import ModelError
 class EngineError(ModelError):
     """The runtime cannot load a variant, or failed while it ran it."""
 
-    slug: ClassVar[str] = "engine"
-
     def __init__(self, model: str, reason: str, remedy: str = "") -> None:
         """``reason``: the runtime's own first line; ``remedy``: what to do, where that is known."""
         super().__init__(f"model '{model}': {reason}" + (f"; {remedy}" if remedy else ""))
-        self.model = model
         self.reason = reason
         self.remedy = remedy
 
@@ -30,20 +27,14 @@ class ProviderError(EngineError):
 class ProviderOptionError(PermanentError):
     """An option that a provider does not have, or a value that it does not take; the runtime would say nothing."""
 
-    slug: ClassVar[str] = "provider-option"
-
     def __init__(self, provider: str, option: str, reason: str) -> None:
         """``reason`` names the nearest option, or what the value may be."""
         super().__init__(f"provider '{provider}': option '{option}' {reason}")
-        self.provider = provider
-        self.option = option
         self.reason = reason
 
 
 class EngineDiedError(EngineError):
     """The process of an isolated engine ended; the next proven candidate answers."""
-
-    slug: ClassVar[str] = "engine-died"
 
     def __init__(self, model: str, what: str, how: str, said: str) -> None:
         """``what`` it was doing; ``how`` it ended; ``said``: the last lines of its native code."""
@@ -54,8 +45,6 @@ class EngineDiedError(EngineError):
 class EngineHungError(EngineError):
     """An isolated engine did not answer in time and its process was ended; the next proven candidate answers."""
 
-    slug: ClassVar[str] = "engine-hung"
-
     def __init__(self, model: str, what: str, limit_s: float) -> None:
         """``what`` it was doing."""
         super().__init__(model, f"during {what} the engine did not answer within {limit_s:g} s; its process was ended")
@@ -64,8 +53,6 @@ class EngineHungError(EngineError):
 class EngineLiesError(EngineError):
     """An engine that agreed with the reference when it was measured does not any more; another one answers."""
 
-    slug: ClassVar[str] = "engine-lies"
-
     def __init__(self, model: str, why: str) -> None:
         """``why``: how far its answers are from the reference's."""
         super().__init__(model, f"its answers are wrong: {why}")
@@ -73,8 +60,6 @@ class EngineLiesError(EngineError):
 
 class ModelHungError(EngineError):
     """A run inside the module's own process did not end; the module ends and runs the model in a process of its own."""
-
-    slug: ClassVar[str] = "model-hung"
 
     def __init__(self, model: str, limit_s: float) -> None:
         """``limit_s``: how long it was given."""
@@ -87,8 +72,6 @@ class ModelHungError(EngineError):
 
 class EngineOutputError(EngineError):
     """A run gave NaN or infinity where the reference does not; the next proven candidate answers."""
-
-    slug: ClassVar[str] = "engine-output"
 
     def __init__(self, model: str, output: int) -> None:
         """``output``: its number in graph order."""

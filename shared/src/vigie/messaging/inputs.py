@@ -173,7 +173,7 @@ class InputQueue(Generic[T]):
                 check_schema(envelope.schema, self._schema)
             _check_sender(envelope)
         except MessageRefusedError as error:
-            self._reject(raw, error.where, error.reason, credit_wanted=credit_wanted)
+            self._reject(raw, error.subject, error.reason, credit_wanted=credit_wanted)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._reject(raw, "$", str(error), credit_wanted=credit_wanted)
         else:

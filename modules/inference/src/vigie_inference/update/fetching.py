@@ -57,7 +57,7 @@ class Fetching:
             except OSError as error:
                 reason = f"{self._store.root} cannot be written: {error.strerror or error}"
             except DownloadRefusedError as error:
-                if error.what != str(self._store.downloads):
+                if error.subject != str(self._store.downloads):
                     raise RefusedError(str(error)) from error
                 reason = str(error)  # no room: somebody may make some
             except VigieError as error:
