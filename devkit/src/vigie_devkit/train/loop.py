@@ -25,7 +25,6 @@ class Recipe:
 
     ``cut_px``: train on squares of so many pixels (a multiple of 32) cut from the pictures, mostly about objects; None:
     on whole pictures. ``plain_share``: of the epochs, the last ones, that see pictures without ``augment``.
-    ``frozen``: layers that keep their weights; the first ones, or the work before them is done for nothing.
     ``shards``: in how many parts a batch is computed, see ``shards``.
     """
 
@@ -39,7 +38,6 @@ class Recipe:
     average_decay: float = 0.998
     augment: Augment | None = None
     plain_share: float = 0.15
-    frozen: tuple[str, ...] = ()
     seed: int = 0
 
 
@@ -69,7 +67,6 @@ def train(
     torch.manual_seed(recipe.seed)
     chance = np.random.default_rng(recipe.seed)
     network = start or Detector(class_count).to(memory_format=torch.channels_last)
-    network.freeze(recipe.frozen)
     average: Detector = copy.deepcopy(network).eval()
     cut_hw = _cut_size((data.images.shape[1], data.images.shape[2]), recipe)
     optimiser = _optimiser(network, recipe)
@@ -108,9 +105,8 @@ def _cut_size(picture_hw: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
 
 def _optimiser(network: Detector, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW that leaves biases and normalisation undecayed."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    decayed = [parameter for parameter in trained if parameter.ndim > 1]
-    plain = [parameter for parameter in trained if parameter.ndim <= 1]
+    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    plain = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     return torch.optim.AdamW(
         [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}],
         lr=recipe.learning_rate,

@@ -9,9 +9,7 @@ The layers are data: the same table builds the PyTorch module here and the ONNX 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -88,25 +86,12 @@ class Detector(nn.Module):
     def __init__(self, class_count: int) -> None:
         super().__init__()
         self.class_count = class_count
-        self._frozen: tuple[str, ...] = ()
         self.table = layers(class_count)
         self.parts = nn.ModuleDict({layer.name: _module(layer) for layer in self.table if isinstance(layer, Conv)})
         for stride in STRIDES:
             for name in (f"obj{stride}", f"cls{stride}"):
                 # Nearly everything is background: begin by saying so (Lin et al., "Focal Loss", 2017).
                 nn.init.constant_(self.parts[name].bias, -4.6 if name.startswith("obj") else 0.0)
-
-    def freeze(self, names: Sequence[str]) -> None:
-        """Keep weights and normalisation of these layers as they are, in training too."""
-        self._frozen = tuple(names)
-        for name in names:
-            self.parts[name].requires_grad_(requires_grad=False)
-
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002  # as nn.Module has it
-        super().train(mode)
-        for name in self._frozen:
-            self.parts[name].eval()
-        return self
 
     def forward(self, images: Tensor) -> Tensor:
         values = {"image": images / 255.0}

@@ -45,8 +45,8 @@ class Kind(NamedTuple):
 KINDS: Final[tuple[Kind, ...]] = (
     Kind(0.12, "small", Style(34, (11.0, 18.0), filled=0.5, clutter=0.05, relative=False)),
     Kind(0.26, "small", Style(44, (11.0, 18.0), filled=0.22, clutter=0.05, relative=False)),
-    Kind(0.12, "small", Style(64, (11.0, 18.0), filled=0.15, clutter=0.08, relative=False)),
-    Kind(0.25, "occluded", Style(96, (30.0, 104.0), filled=0.7, clutter=0.06, covered=True)),
+    Kind(0.14, "small", Style(64, (11.0, 18.0), filled=0.15, clutter=0.08, relative=False)),
+    Kind(0.23, "occluded", Style(96, (30.0, 104.0), filled=0.7, clutter=0.06, covered=True)),
     Kind(0.15, "normal", Style(96, (26.0, 104.0), filled=0.6, clutter=0.2)),
     Kind(0.10, "blurred", Style(96, (26.0, 104.0), filled=0.7, clutter=0.2)),
 )

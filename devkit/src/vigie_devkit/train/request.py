@@ -17,14 +17,11 @@ RENDERED_RECIPE: Final = Recipe(epochs=26, cut_px=256)
 # Nobody knows how large the objects of a folder are: whole pictures, unless told otherwise. They are few: small
 # batches, so that there are steps enough.
 FOLDER_RECIPE: Final = Recipe(epochs=60, batch=4, augment=Augment())
-# From trained weights: what is known must not be shaken out, and the way is shorter.
-AGAIN_LEARNING_RATE: Final = 1e-3
-AGAIN_WARM_UP: Final = 150
-AGAIN_EPOCHS: Final = {True: 6, False: 50}  # rendered, a folder
-# Half of the cost of a step is in the layers at strides 2 and 4. Edges of parts stay edges: another mix of rendered
-# pictures changes what is made of them.
-AGAIN_FROZEN: Final = ("stem1", "stem2", "c2a", "c2b")
-AGAIN_AVERAGE_DECAY: Final = 0.995
+# From trained weights, by what is trained on. Rendered pictures never end, and what the first training left out is fine
+# detail, which takes long: as many steps again, twice. A person's pictures are few: what is known must not be shaken
+# out, and the way is shorter.
+RENDERED_AGAIN: Final = replace(RENDERED_RECIPE, epochs=40, batch=16, warm_up_steps=150, average_decay=0.999)
+FOLDER_AGAIN: Final = replace(FOLDER_RECIPE, epochs=50, learning_rate=1e-3, warm_up_steps=150, average_decay=0.995)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +73,9 @@ def training_request(
     A licence is only known of what is rendered here.
     """
     own = folder or samples
-    default = TrainingRequest(
-        name=RENDERED_NAME, output=output, recipe=RENDERED_RECIPE if own is None else FOLDER_RECIPE
-    )
-    recipe = default.recipe
-    if start is not None:
-        recipe = replace(
-            recipe,
-            epochs=AGAIN_EPOCHS[own is None],
-            learning_rate=AGAIN_LEARNING_RATE,
-            warm_up_steps=AGAIN_WARM_UP,
-            average_decay=AGAIN_AVERAGE_DECAY,
-            frozen=AGAIN_FROZEN if own is None else (),
-        )
+    first, again = (RENDERED_RECIPE, RENDERED_AGAIN) if own is None else (FOLDER_RECIPE, FOLDER_AGAIN)
+    recipe = first if start is None else again
+    default = TrainingRequest(name=RENDERED_NAME, output=output, recipe=recipe)
     return TrainingRequest(
         name=name or (RENDERED_NAME if own is None else bundle_name(Path(f"{own.resolve().name}.folder"))),
         output=output,
