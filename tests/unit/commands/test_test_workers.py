@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vigie_devkit.commands.test import workers
+from vigie_devkit.commands.test import NoSuchTestError, refuse_missing, workers
 
 SIDE_BY_SIDE = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 
@@ -24,3 +24,11 @@ SIDE_BY_SIDE = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 )
 def test_files_run_side_by_side_unless_the_caller_decides_otherwise(words: list[str], added: list[str]) -> None:
     assert workers(words, cores=2) == added
+
+
+def test_a_test_that_is_not_there_is_told_before_anything_is_installed() -> None:
+    refuse_missing(["-x", "tests/unit", "tests/unit/commands/test_test_workers.py::test_x"])
+    with pytest.raises(NoSuchTestError, match=r"no tests/unit/test_test_workers\.py .*; did you mean tests/unit/commands/"):
+        refuse_missing(["-x", "tests/unit/test_test_workers.py"])
+    with pytest.raises(NoSuchTestError, match=r"no tests/nothing in this checkout$"):
+        refuse_missing(["tests/nothing"])

@@ -221,7 +221,7 @@ def test_engines_are_a_layer_of_their_own_that_never_stops_the_tests(
 @pytest.mark.parametrize(
     ("tests", "needed"),
     [
-        ("tests/unit/sync/test_ledger.py", []),
+        ("tests/unit/ledger/test_ledger.py", []),
         ("tests/unit/hub", []),
         ("tests/unit/runtimes", []),
         ("tests/unit/inference", ["openvino"]),

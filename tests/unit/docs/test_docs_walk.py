@@ -44,6 +44,12 @@ def test_a_test_that_runs_commands_of_the_pages_exists() -> None:
     assert [one for one in set(WALK.tested.values()) if not (ROOT / one).is_file()] == []
 
 
+def test_every_test_that_a_command_names_exists() -> None:
+    named = {path for one in all_commands() for path in re.findall(r"\btests/[\w./-]*", one.text)}
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
 def test_only_what_cannot_run_here_is_named_by_its_beginning() -> None:
     assert [one for one in known(WALK) - set(WALK.not_here) if one.endswith("*")] == []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vigie_devkit import bootstrap, engines
-from vigie_devkit.local.errors import Exit
+from vigie_devkit.local.errors import Exit, LocalError
 from vigie_devkit.local.paths import CHECKOUT
 
 # Alone, the suite uses a sixth of two cores.
@@ -36,6 +36,7 @@ def test(args: argparse.Namespace) -> int:
     if words in (["--help"], ["-h"]):
         print("usage: vigie test [PYTEST_ARGUMENT ...]\n\nexamples:\n  ./vigie test\n  ./vigie test tests/unit -x")
         return Exit.OK
+    refuse_missing(words)
     test_python()
     venv = bootstrap.environment_folder()
     needed = engines.engines_for(named(words) or [CHECKOUT / "tests"])
@@ -63,6 +64,23 @@ def workers(words: Sequence[str], cores: int) -> list[str]:
     # xdist would begin with the files of the most tests: those of one test and many minutes would run last, with
     # nothing left to run beside them. In the order of names flow comes before unit, whose small files fill the end.
     return ["-n", str(WORKERS_PER_CORE * cores), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
+class NoSuchTestError(LocalError):
+    exit_code = Exit.USAGE
+
+
+def refuse_missing(words: Sequence[str]) -> None:
+    """Before anything is installed: pytest would say it after a minute, for a name that names nothing means all tests.
+
+    Raises: NoSuchTestError.
+    """
+    for word in words:
+        path = word.partition("::")[0]
+        if path.startswith("tests/") and not (CHECKOUT / path).exists():
+            same = sorted((CHECKOUT / "tests").rglob(Path(path).name))
+            hint = f"; did you mean {same[0].relative_to(CHECKOUT)}?" if same else ""
+            raise NoSuchTestError(f"there is no {path} in this checkout{hint}")
 
 
 def named(words: Sequence[str]) -> list[Path]:

@@ -12,7 +12,7 @@ from vigie.terminal import show_text
 from vigie_devkit.commands.models.arguments import count
 from vigie_devkit.verb import add_verb_parser
 
-EXAMPLE = "./vigie models compare best@fp32 best@int8-u8s8 --on belt.mp4"
+EXAMPLE = "./vigie models compare best@fp32 best@int8-u8s8-mixed --on belt.mp4"
 PICTURES_MAX = 8
 AGREEMENTS_MAX = 4
 
