@@ -28,7 +28,7 @@ def test_files_run_side_by_side_unless_the_caller_decides_otherwise(words: list[
 
 def test_a_test_that_is_not_there_is_told_before_anything_is_installed() -> None:
     refuse_missing(["-x", "tests/unit", "tests/unit/commands/test_test_workers.py::test_x"])
-    with pytest.raises(NoSuchTestError, match=r"no tests/unit/test_test_workers\.py .*; did you mean tests/unit/commands/"):
+    with pytest.raises(NoSuchTestError, match=r"no tests/unit/test_test_workers\.py .*; did you mean tests/unit/"):
         refuse_missing(["-x", "tests/unit/test_test_workers.py"])
     with pytest.raises(NoSuchTestError, match=r"no tests/nothing in this checkout$"):
         refuse_missing(["tests/nothing"])
