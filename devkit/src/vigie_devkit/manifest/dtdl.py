@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from vigie_devkit.manifest.errors import ManifestError
+from vigie_devkit.manifest.schema_tables import description, resolved_schema
 
 CONTEXT = "dtmi:dtdl:context;3"
 _NAME = re.compile(r"[a-zA-Z](?:[a-zA-Z0-9_]*[a-zA-Z0-9])?")
@@ -69,9 +70,7 @@ class _Shapes:
         return name
 
     def resolved(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        while "$ref" in given:
-            given = self._definitions[given["$ref"].rpartition("/")[2]]
-        return given
+        return resolved_schema(given, self._definitions)
 
     def schema(self, given: Mapping[str, Any], path: str, room: int) -> str | Json | None:
         """A primitive by its word, or a complex schema; None: deeper than ``room`` levels.
@@ -152,10 +151,7 @@ class _Shapes:
 
 
 def _described(given: Mapping[str, Any], lacking: Sequence[str] = ()) -> Json:
-    text = given.get("description") or next(
-        (part["description"] for part in given.get("anyOf", ()) if "description" in part), ""
-    )
-    joined = " ".join(text.split())
+    joined = " ".join(description(given).split())
     more = f" Too deep for DTDL, see the JSON Schema: {', '.join(lacking)}." if lacking else ""
     if len(joined) + len(more) > _TEXT_MAX:
         joined = f"{joined[: _TEXT_MAX - 3 - len(more)]}..."

@@ -107,9 +107,7 @@ def families(folder: Path) -> Iterator[MetricFamily]:
 
 def _family(call: ast.Call, path: Path) -> MetricFamily | None:
     called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    kind = {"CounterMetricFamily": "counter", "counter": "counter", "gauge": "gauge", "histogram": "histogram"}.get(
-        called
-    )
+    kind = _KINDS.get(called)
     if kind is None or not call.args:
         return None
     if path.name == "metrics.py" and path.parent.name == "vigie" and isinstance(call.args[0], ast.Name):

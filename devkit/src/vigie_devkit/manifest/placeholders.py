@@ -33,16 +33,21 @@ def expand(value: Any, fill: Callable[[str, str], str], path: str = "$") -> Any:
     return value
 
 
-def placeholders(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
+def placeholders(value: Any) -> Iterator[tuple[str, str]]:
     """Path and name of every placeholder in ``value``."""
+    return ((path, match[1]) for path, text in texts(value) for match in PLACEHOLDER.finditer(text))
+
+
+def texts(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
+    """Path and text of every string in ``value`` that a renderer may fill."""
     if isinstance(value, dict):
         for key, child in value.items():
-            yield from placeholders(child, f"{path}.{key}")
+            yield from texts(child, f"{path}.{key}")
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from placeholders(child, f"{path}[{index}]")
+            yield from texts(child, f"{path}[{index}]")
     elif isinstance(value, str) and not belongs_to_the_module(path):
-        yield from ((path, match[1]) for match in PLACEHOLDER.finditer(value))
+        yield path, value
 
 
 def is_variable(text: str) -> bool:

@@ -33,7 +33,7 @@ class PropertyRow(msgspec.Struct, frozen=True):
 def field_rows(schema: Mapping[str, Any]) -> Iterator[PropertyRow]:
     """Every property of an object schema, depth first, in the order of the type's fields."""
     definitions = schema.get("$defs", {})
-    yield from _rows(_resolved(schema, definitions), definitions, "")
+    yield from _rows(resolved_schema(schema, definitions), definitions, "")
 
 
 def _rows(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) -> Iterator[PropertyRow]:
@@ -59,7 +59,7 @@ def _below(given: Mapping[str, Any], definitions: Mapping[str, Any], path: str) 
 
 
 def _alternatives(given: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    resolved = _resolved(given, definitions)
+    resolved = resolved_schema(given, definitions)
     return (
         [one for part in resolved["anyOf"] for one in _alternatives(part, definitions)]
         if "anyOf" in resolved
@@ -67,7 +67,7 @@ def _alternatives(given: Mapping[str, Any], definitions: Mapping[str, Any]) -> l
     )
 
 
-def _resolved(given: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved_schema(given: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
     while "$ref" in given:
         given = definitions[given["$ref"].rpartition("/")[2]]
     return given
@@ -105,10 +105,14 @@ def _default(given: Mapping[str, Any]) -> str:
 
 
 def _what(given: Mapping[str, Any]) -> str:
-    text = given.get("description") or next(
-        (part["description"] for part in given.get("anyOf", ()) if "description" in part), ""
-    )
-    return shown(text)
+    return shown(description(given))
+
+
+def description(given: Mapping[str, Any]) -> str:
+    """Of a property; of one that is one of several, what the first that is described says."""
+    of_parts = (part["description"] for part in given.get("anyOf", ()) if "description" in part)
+    text: str = given.get("description") or next(of_parts, "")
+    return text
 
 
 def shown(text: str) -> str:

@@ -106,11 +106,9 @@ def image_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
 
 
 def credential_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
-    runtime = deployment.agent.get("runtime")
-    settings = runtime.get("settings", {}) if isinstance(runtime, dict) else {}
-    for name, entry in (settings.get("registryCredentials") or {}).items():
-        password = entry.get("password") if isinstance(entry, dict) else None
-        if deployment.is_template and isinstance(password, str) and password and not is_variable(password):
+    for name, entry in deployment.runtime_settings.get("registryCredentials", {}).items():
+        password = entry.get("password", "")
+        if deployment.is_template and password and not is_variable(password):
             yield error(
                 "credential-in-template",
                 f"{AGENT}.runtime.settings.registryCredentials.{name}.password",
@@ -121,17 +119,15 @@ def credential_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding
 
 def registry_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     """Credentials for a registry that no image names, where an image names one that is spelt nearly so."""
-    runtime = deployment.agent.get("runtime")
-    settings = runtime.get("settings", {}) if isinstance(runtime, dict) else {}
-    given = settings.get("registryCredentials") or {}
-    addresses = {name: one.get("address") for name, one in given.items() if isinstance(one, dict)}
+    given = deployment.runtime_settings.get("registryCredentials", {})
+    addresses = {name: one.get("address", "") for name, one in given.items()}
     images = [str(module.settings.get("image", "")) for module in deployment.modules.values()]
     used = {image.partition("/")[0].lower() for image in images if "/" in image and not PLACEHOLDER.search(image)}
     for name, address in addresses.items():
-        if not isinstance(address, str) or is_variable(address) or PLACEHOLDER.search(address):
+        if is_variable(address) or PLACEHOLDER.search(address):
             continue
         host = address.lower().removeprefix("https://").partition("/")[0]
-        near = get_close_matches(host, used - {str(one).lower() for one in addresses.values()}, 1, _NEARLY_THE_SAME)
+        near = get_close_matches(host, used - {one.lower() for one in addresses.values()}, 1, _NEARLY_THE_SAME)
         if host not in used and near:
             yield error(
                 "credential-elsewhere",

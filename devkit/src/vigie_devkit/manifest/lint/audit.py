@@ -8,22 +8,18 @@ from vigie.contracts import names
 from vigie_devkit.manifest.doorbells import endpoints_of
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment
 from vigie_devkit.manifest.lint.finding import Finding, error
-from vigie_edgehub.routes.config import parse_edgehub_desired
-from vigie_edgehub.routes.refusal import HubConfigRefusedError
 
 VARIABLE = "VIGIE_AUDIT_UPSTREAM"
 
 
 def audit_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     """``VIGIE_AUDIT_UPSTREAM`` against the routes."""
-    try:
-        routes = parse_edgehub_desired(deployment.edge_hub).routes
-    except HubConfigRefusedError:
-        return  # reported by route_rules, or a route is still a variable
+    if (config := deployment.hub_config) is None:
+        return
     for module in deployment.ours:
         if module.environment(VARIABLE, "off").lower() != "on":
             continue
-        if not endpoints_of(routes, module.name, names.AUDIT):
+        if not endpoints_of(config.routes, module.name, names.AUDIT):
             yield error(
                 "audit-nowhere",
                 f"{module.path}.env.{VARIABLE}",

@@ -77,7 +77,7 @@ def member_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     """
     for module in deployment.modules.values():
         yield from _members(module.options, module.options_path, CONTAINER, HOST, "move it into HostConfig")
-        yield from _members(module.host.host, _host(module), HOST, CONTAINER, "move it out of HostConfig")
+        yield from _members(module.host.host, module.host_path, HOST, CONTAINER, "move it out of HostConfig")
 
 
 def _members(
@@ -101,7 +101,7 @@ def _members(
 
 def value_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     for module in deployment.modules.values():
-        host, path = module.host.host, _host(module)
+        host, path = module.host.host, module.host_path
         yield from _capabilities(host.get("DeviceRequests"), f"{path}.DeviceRequests")
         yield from _memory(module, host.get("Memory"), f"{path}.Memory")
         yield from _pids(module, host.get("PidsLimit"), f"{path}.PidsLimit")
@@ -192,10 +192,6 @@ def _pids(module: Module, limit: Any, path: str) -> Iterator[Finding]:
             f"is {limit}; {module.kind} runs {least} threads and processes with one camera, and ends without them",
             "write 256, or 1024 for camera and inference",
         )
-
-
-def _host(module: Module) -> str:
-    return f"{module.options_path}.HostConfig"
 
 
 def _did_you_mean(key: str, known: frozenset[str]) -> str:

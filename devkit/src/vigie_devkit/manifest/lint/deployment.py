@@ -13,6 +13,8 @@ from vigie.contracts.names import MODULES
 from vigie_devkit.manifest.content import HostOptions, create_options, edge_modules, host_options, modules_content
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.lint.finding import Finding, error
+from vigie_edgehub.errors import HubConfigRefusedError
+from vigie_edgehub.routes.config import HubConfig, parse_edgehub_desired
 
 AGENT = "$.modulesContent.$edgeAgent.properties.desired"
 EDGE_HUB = "$.modulesContent.$edgeHub.properties.desired"
@@ -53,17 +55,17 @@ class Module:
         return f"{self.path}.settings.createOptions"
 
     @property
+    def host_path(self) -> str:
+        return f"{self.options_path}.HostConfig"
+
+    @property
     def desired_path(self) -> str:
         return f"$.modulesContent.{self.name}.properties.desired"
 
     def environment(self, name: str, default: str) -> str:
         """A variable of the container, as the manifest's ``env`` or createOptions set it."""
         entry = self.entry.get("env", {}).get(name)
-        return (
-            str(entry["value"])
-            if isinstance(entry, Mapping) and "value" in entry
-            else str(self.host.environment.get(name, default))
-        )
+        return str(entry["value"] if entry else self.host.environment.get(name, default))
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,19 @@ class Deployment:
     def ours(self) -> list[Module]:
         return [module for module in self.modules.values() if module.kind]
 
+    @property
+    def runtime_settings(self) -> Mapping[str, Any]:
+        settings: Mapping[str, Any] = self.agent.get("runtime", {}).get("settings", {})
+        return settings
+
+    @property
+    def hub_config(self) -> HubConfig | None:
+        """None: the hub would refuse it, which the rules of routes report, or a route is still a variable."""
+        try:
+            return parse_edgehub_desired(self.edge_hub)
+        except HubConfigRefusedError:
+            return None
+
 
 def take_apart(content: Mapping[str, Any], twins: Mapping[str, Mapping[str, Any]] | None = None) -> Deployment:
     """Args: twins: desired properties by module that stand in for those that the manifest does not set.
@@ -94,11 +109,10 @@ def take_apart(content: Mapping[str, Any], twins: Mapping[str, Mapping[str, Any]
     modules, broken = {}, []
     for name, entry in edge_modules(content).items():
         path = f"{AGENT}.modules.{name}"
-        settings = entry.get("settings") if isinstance(entry.get("settings"), dict) else {}
-        assert isinstance(settings, dict)  # noqa: S101 - for mypy
+        settings = entry.get("settings", {})
         try:
             options = create_options(path, settings)
-            host = host_options(name, {**entry, "settings": settings})
+            host = host_options(name, entry)
         except ManifestError as refusal:
             broken.append(error("options-malformed", refusal.where, refusal.what, refusal.remedy))
             options, host = {}, HostOptions({}, [])

@@ -68,7 +68,7 @@ def frames_volume(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
 
 def _volume(pixels: _Pixels, first: Mount | None) -> Iterator[Finding]:
     module, mount, folder = pixels.module, pixels.mount, pixels.folder
-    path = f"{module.options_path}.HostConfig"
+    path = module.host_path
     if folder in (module.host.host.get("Tmpfs") or {}):
         yield error(
             "frames-private",
@@ -105,7 +105,7 @@ def _volume(pixels: _Pixels, first: Mount | None) -> Iterator[Finding]:
 def _owner(module: Module, mount: Mount) -> Iterator[Finding]:
     options = volume_options(mount)
     user, _, group = module.host.user.partition(":")
-    path = f"{module.options_path}.HostConfig.Mounts"
+    path = f"{module.host_path}.Mounts"
     if mount.driver_options.get("type") != "tmpfs":
         yield warning(
             "frames-on-disk",
@@ -129,7 +129,7 @@ def is_of_group(options: dict[str, str], group: str) -> bool:
 
 def _rights(pixels: _Pixels, mount: Mount) -> Iterator[Finding]:
     """Pixels are written by those who make them, and read where somebody looks at them."""
-    path = f"{pixels.module.options_path}.HostConfig.Mounts"
+    path = f"{pixels.module.host_path}.Mounts"
     kind = pixels.module.kind
     if kind in _WITHOUT:
         yield warning(
@@ -164,7 +164,7 @@ def frames_size(deployment: Deployment, assumed: Assumptions) -> Iterator[Findin
         width, height = assumed.frame_wh
         yield hint(
             "frames-assumed",
-            f"{mounted.module.options_path}.HostConfig.Mounts",
+            f"{mounted.module.host_path}.Mounts",
             f"frames of {', '.join(plan.name for plan in cameras if plan.assumed)} are taken as {width}x{height}",
             "pass --frame WxH for what the cameras really send",
         )
@@ -174,7 +174,7 @@ def _size(sharing: list[_Pixels], kind: str, needs: dict[str, int]) -> Iterator[
     found = next((pixels for pixels in sharing if pixels.kind == kind and pixels.mount), None)
     if found is None or found.mount is None or found.mount.driver_options.get("type") != "tmpfs":
         return
-    path, needed, size = f"{found.module.options_path}.HostConfig.Mounts", sum(needs.values()), tmpfs_bytes(found.mount)
+    path, needed, size = f"{found.module.host_path}.Mounts", sum(needs.values()), tmpfs_bytes(found.mount)
     if size is None:
         yield warning(
             "frames-no-size",
@@ -209,7 +209,7 @@ def writer_memory(deployment: Deployment, assumed: Assumptions) -> Iterator[Find
         if limit < base + rings:
             yield error(
                 "memory-without-ring" if rings else "memory-too-small",
-                f"{module.options_path}.HostConfig.Memory",
+                f"{module.host_path}.Memory",
                 f"is {_megabytes(limit)} MiB; {module.kind} needs {_megabytes(base)}{what}"
                 + (f" and its rings {_megabytes(rings)}, whose pages count against the writer" if rings else ""),
                 f"write {-(-(base + rings) // (1 << 20)) << 20} or more" + (", or fewer slots" if rings else ""),

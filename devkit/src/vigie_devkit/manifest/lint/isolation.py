@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from vigie_devkit.images.catalogue import GROUP, USERS
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
@@ -84,7 +83,7 @@ def _mounts(module: Module) -> Iterator[Finding]:
 
 
 def _namespaces(module: Module) -> Iterator[Finding]:
-    host = f"{module.options_path}.HostConfig"
+    host = module.host_path
     shared = [
         (f"{host}.{member}", what)
         for member, what in _NAMESPACES.items()
@@ -104,8 +103,8 @@ def _namespaces(module: Module) -> Iterator[Finding]:
 
 
 def _rights(module: Module) -> Iterator[Finding]:
-    host = f"{module.options_path}.HostConfig"
-    for index, option in enumerate(_list(module.host.host.get("SecurityOpt"))):
+    host = module.host_path
+    for index, option in enumerate(module.host.host.get("SecurityOpt", [])):
         if match := _UNCONFINED.search(str(option)):
             yield warning(
                 "isolation-unconfined",
@@ -120,7 +119,7 @@ def _rights(module: Module) -> Iterator[Finding]:
             "the module is root in its container, and on the host wherever it gets out",
             "write another user",
         )
-    if "ALL" not in {str(name).upper().removeprefix("CAP_") for name in _list(module.host.host.get("CapDrop"))}:
+    if "ALL" not in {str(name).upper().removeprefix("CAP_") for name in module.host.host.get("CapDrop", [])}:
         found = warning if module.kind else hint
         yield found(
             "isolation-capabilities",
@@ -137,7 +136,6 @@ def _passwords(module: Module, *, is_template: bool) -> Iterator[Finding]:
         **{
             (f"{module.path}.env.{name}.value", name): entry.get("value", "")
             for name, entry in module.entry.get("env", {}).items()
-            if isinstance(entry, dict)
         },
     }
     for (path, name), value in given.items():
@@ -152,7 +150,3 @@ def _passwords(module: Module, *, is_template: bool) -> Iterator[Finding]:
                 f"{name!r} holds a password in the open: IoT Hub, edgeAgent and 'docker inspect' show it",
                 f"mount a file that holds it, read-only, and name the file in {name}_FILE",
             )
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -14,12 +14,10 @@ _JSON_FILE = "json-file"
 
 
 def log_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
-    runtime = deployment.agent.get("runtime")
-    settings = runtime.get("settings") if isinstance(runtime, dict) else None
-    of_all = bool(settings.get("loggingOptions")) if isinstance(settings, dict) else False
+    of_all = bool(deployment.runtime_settings.get("loggingOptions"))
     for module in deployment.modules.values():
         given = module.host.host.get("LogConfig") or {}
-        config, path = given.get("Config") or {}, f"{module.options_path}.HostConfig.LogConfig"
+        config, path = given.get("Config") or {}, f"{module.host_path}.LogConfig"
         size, files = config.get("max-size"), config.get("max-file")
         if size is not None and not _SIZE.fullmatch(size):
             yield error(

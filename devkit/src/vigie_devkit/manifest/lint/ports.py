@@ -36,7 +36,7 @@ def port_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     taken = {_key(one): "edgeHub" for one in _bindings(_options_of_the_hub(deployment), "")}
     for module in deployment.modules.values():
         yield from _forms(module)
-        for one in _bindings(module.host.host, _host(module)):
+        for one in _bindings(module.host.host, module.host_path):
             if _key(one) in taken:
                 yield error(
                     "options-port-taken",
@@ -54,7 +54,7 @@ def page_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
         if module.environment("VIGIE_PAGE_TLS", ""):
             continue
         page = module.environment("VIGIE_PAGE", _PAGE).rpartition(":")[2]
-        for one in _bindings(module.host.host, _host(module)):
+        for one in _bindings(module.host.host, module.host_path):
             if one.port == page and one.address in _EVERY_ADDRESS:
                 yield warning(
                     "page-on-every-address",
@@ -66,9 +66,8 @@ def page_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
 
 def _forms(module: Module) -> Iterator[Finding]:
     """Ports and addresses that Docker refuses, ignores or reads as something else."""
-    ports = module.host.host.get("PortBindings")
-    for port, each in ports.items() if isinstance(ports, dict) else ():
-        path = f"{_host(module)}.PortBindings.{port}"
+    for port, each in module.host.host.get("PortBindings", {}).items():
+        path = f"{module.host_path}.PortBindings.{port}"
         match = _PORT.fullmatch(port)
         if match is None or not _is_port(match[1]):
             yield error(
@@ -84,13 +83,13 @@ def _forms(module: Module) -> Iterator[Finding]:
                 f"has no protocol: Docker takes it for {match[1]}/tcp",
                 f"write {match[1]}/tcp",
             )
-        for index, one in enumerate(each if isinstance(each, list) else []):
-            yield from _ends(one, f"{path}[{index}]") if isinstance(one, dict) else ()
+        for index, one in enumerate(each):
+            yield from _ends(one, f"{path}[{index}]")
 
 
 def _ends(binding: Mapping[str, Any], path: str) -> Iterator[Finding]:
     port, address = binding.get("HostPort", ""), binding.get("HostIp", "")
-    match = _HOST_PORT.fullmatch(port) if isinstance(port, str) else None
+    match = _HOST_PORT.fullmatch(port)
     if port != "" and (match is None or not all(_is_port(end) for end in match.groups() if end)):
         yield error(
             "options-port-form",
@@ -109,26 +108,21 @@ def _ends(binding: Mapping[str, Any], path: str) -> Iterator[Finding]:
 
 def _bindings(host: Mapping[str, Any], path: str) -> Iterator[_Binding]:
     """What can be read; the rest is the findings of ``_forms``."""
-    ports = host.get("PortBindings")
-    for port, each in ports.items() if isinstance(ports, dict) else ():
-        number, _, protocol = str(port).partition("/")
-        for one in each if isinstance(each, list) else []:
-            if isinstance(one, dict):
-                address, host_port = str(one.get("HostIp", "")), str(one.get("HostPort", "")).partition("/")[0]
-                yield _Binding(f"{path}.PortBindings.{port}", number, protocol.lower() or "tcp", address, host_port)
+    for port, each in host.get("PortBindings", {}).items():
+        number, _, protocol = port.partition("/")
+        for one in each:
+            address, host_port = one.get("HostIp", ""), one.get("HostPort", "").partition("/")[0]
+            yield _Binding(f"{path}.PortBindings.{port}", number, protocol.lower() or "tcp", address, host_port)
 
 
 def _options_of_the_hub(deployment: Deployment) -> Mapping[str, Any]:
     """What edgeHub publishes by this manifest: nothing where it says nothing (in nested edge another port)."""
-    system = deployment.agent.get("systemModules")
-    hub = system.get("edgeHub") if isinstance(system, dict) else None
-    settings = hub.get("settings") if isinstance(hub, dict) else None
+    hub = deployment.agent.get("systemModules", {}).get("edgeHub", {})
     try:
-        options = create_options("edgeHub", settings if isinstance(settings, dict) else {})
+        host: Mapping[str, Any] = create_options("edgeHub", hub.get("settings", {})).get("HostConfig", {})
     except ManifestError:
         return {}
-    host = options.get("HostConfig")
-    return host if isinstance(host, dict) else {}
+    return host
 
 
 def _key(binding: _Binding) -> str:
@@ -147,7 +141,3 @@ def _is_address(value: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _host(module: Module) -> str:
-    return f"{module.options_path}.HostConfig"

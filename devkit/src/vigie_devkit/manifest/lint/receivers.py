@@ -8,8 +8,6 @@ from vigie.contracts import names
 from vigie_devkit.manifest.doorbells import endpoints_of
 from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.finding import Finding, error
-from vigie_edgehub.routes.config import parse_edgehub_desired
-from vigie_edgehub.routes.refusal import HubConfigRefusedError
 from vigie_edgehub.routes.table import ModuleInput
 
 RECEIVERS = "VIGIE_EVENT_RECEIVERS"
@@ -22,14 +20,12 @@ def has_receivers(module: Module) -> bool:
 
 def receiver_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     """A route that nothing comes by, and a receiver that nothing reaches: for it, events would pile up on the disk."""
-    try:
-        routes = parse_edgehub_desired(deployment.edge_hub).routes
-    except HubConfigRefusedError:
-        return  # reported by route_rules, or a route is still a variable
+    if (config := deployment.hub_config) is None:
+        return
     for module in deployment.of_kind(names.SYNC):
         named = set(module.environment(RECEIVERS, "").replace(",", " ").split())
         path = f"{module.path}.env.{RECEIVERS}"
-        ends = endpoints_of(routes, module.name, names.EVENTS)
+        ends = endpoints_of(config.routes, module.name, names.EVENTS)
         reached = {end.module for end in ends if isinstance(end, ModuleInput)}
         for name in sorted(reached - named):
             yield error(

@@ -12,9 +12,9 @@ from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deploym
 from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
 from vigie_devkit.manifest.lint.receivers import has_receivers
 from vigie_devkit.manifest.placeholders import is_variable
+from vigie_edgehub.errors import HubConfigRefusedError
 from vigie_edgehub.lint import lint_manifest
 from vigie_edgehub.routes.config import parse_edgehub_desired
-from vigie_edgehub.routes.refusal import HubConfigRefusedError
 from vigie_edgehub.routes.table import ModuleInput
 
 OUTPUTS = {

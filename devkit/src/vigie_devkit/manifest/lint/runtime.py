@@ -42,10 +42,8 @@ def runtime_releases(deployment: Deployment, assumed: Assumptions) -> Iterator[F
     known = known_releases()
     today = assumed.today or known.checked
     found: dict[str, str] = {}
-    system = deployment.agent.get("systemModules")
-    for name, module in (system if isinstance(system, dict) else {}).items():
-        settings = module.get("settings") if isinstance(module, dict) else None
-        image = settings.get("image") if isinstance(settings, dict) else None
+    for name, module in deployment.agent.get("systemModules", {}).items():
+        image = module.get("settings", {}).get("image")
         match = _IMAGE.fullmatch(image) if isinstance(image, str) else None
         if match is None:
             continue

@@ -45,10 +45,8 @@ def published_schema(deployment: Deployment, _: Assumptions) -> Iterator[Finding
 
 def _filled(deployment: Deployment) -> Mapping[str, Any]:
     """The content with a name for each registry that is still a variable, as it will have when it is filled."""
-    runtime = deployment.agent.get("runtime")
-    settings = runtime.get("settings") if isinstance(runtime, dict) else None
-    given = settings.get("registryCredentials") if isinstance(settings, dict) else None
-    if not deployment.is_template or not isinstance(given, dict) or not any(map(is_variable, given)):
+    given = deployment.runtime_settings.get("registryCredentials", {})
+    if not deployment.is_template or not any(map(is_variable, given)):
         return deployment.content
     content = copy.deepcopy(dict(deployment.content))
     agent = modules_content(content)["$edgeAgent"]["properties.desired"]

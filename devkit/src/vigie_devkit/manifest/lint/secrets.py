@@ -47,7 +47,7 @@ def secret_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
 
 def places(module: Module) -> Iterator[Place]:
     """Everything that ``module`` mounts, binds first."""
-    host = f"{module.options_path}.HostConfig"
+    host = module.host_path
     for index, bind in enumerate(module.host.host.get("Binds") or []):
         source, _, rest = str(bind).partition(":")
         target, _, options = rest.partition(":")
@@ -59,7 +59,7 @@ def places(module: Module) -> Iterator[Place]:
 
 
 def _camera(module: Module, folder: str, mounted: list[Place]) -> Iterator[Finding]:
-    host = f"{module.options_path}.HostConfig"
+    host = module.host_path
     cameras = module.desired.get("cameras")
     named = [
         name

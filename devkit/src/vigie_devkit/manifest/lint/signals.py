@@ -9,18 +9,14 @@ from vigie_devkit.manifest.doorbells import DOORBELLS, endpoints_of
 from vigie_devkit.manifest.lint.deployment import Assumptions, Deployment, Module
 from vigie_devkit.manifest.lint.finding import Finding, error, warning
 from vigie_devkit.manifest.lint.frames import OF_THE_GROUP, is_of_group, volume_options
-from vigie_edgehub.routes.config import parse_edgehub_desired
-from vigie_edgehub.routes.refusal import HubConfigRefusedError
 
 _WANTED = f'{{"type": "tmpfs", "device": "tmpfs", "o": "size=4m,{OF_THE_GROUP}"}}'
 
 
 def doorbell_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     """``VIGIE_DOORBELLS`` against the routes: whoever else is on such an output gets leases in place of messages."""
-    try:
-        routes = parse_edgehub_desired(deployment.edge_hub).routes
-    except HubConfigRefusedError:
-        return  # reported by route_rules, or a route is still a variable
+    if (config := deployment.hub_config) is None:
+        return
     for module in deployment.ours:
         path = f"{module.path}.env.VIGIE_DOORBELLS"
         for output in module.environment("VIGIE_DOORBELLS", "").split():
@@ -33,7 +29,7 @@ def doorbell_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
                     f"write {' '.join(known)!r}" if known else "remove it",
                 )
                 continue
-            others = [str(end) for end in endpoints_of(routes, module.name, output) if end != known[output]]
+            others = [str(end) for end in endpoints_of(config.routes, module.name, output) if end != known[output]]
             if others:
                 yield error(
                     "doorbell-shared",
@@ -50,7 +46,7 @@ def signals_volume(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     first = next((mount for mount in mounts.values() if mount), None)
     for module in deployment.ours:
         mount, folder = mounts[module.name], module.environment("VIGIE_SIGNALS", "")
-        path = f"{module.options_path}.HostConfig.Mounts"
+        path = f"{module.host_path}.Mounts"
         if folder and mount is None:
             yield error(
                 "signals-missing",

@@ -12,9 +12,7 @@ from vigie.contracts.envelope import TELEMETRY, Envelope
 from vigie_devkit.manifest.lint.cameras import camera_plans
 from vigie_devkit.manifest.lint.deployment import EDGE_HUB, Assumptions, Deployment
 from vigie_devkit.manifest.lint.finding import Finding, error, hint, warning
-from vigie_edgehub.routes.config import parse_edgehub_desired
 from vigie_edgehub.routes.message import module_source
-from vigie_edgehub.routes.refusal import HubConfigRefusedError
 from vigie_edgehub.routes.table import Upstream
 
 _DEFAULT_BATCH = 50
@@ -28,11 +26,7 @@ def disk_need(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]
     frames_per_s = sum(
         plan.fps for module in deployment.of_kind(names.CAMERA) for plan in camera_plans(module, assumed)
     )
-    try:
-        config = parse_edgehub_desired(deployment.edge_hub)
-    except HubConfigRefusedError:
-        return  # said by the rules of routes
-    if not frames_per_s:
+    if (config := deployment.hub_config) is None or not frames_per_s:
         return
     for module in deployment.of_kind(names.SYNC):
         batch = module.desired.get("batch_items")
@@ -57,10 +51,8 @@ def disk_need(deployment: Deployment, assumed: Assumptions) -> Iterator[Finding]
 
 def outage_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
     """What sync sends upstream counts as sent once the hub has it, which must keep it while the cloud is away."""
-    try:
-        config = parse_edgehub_desired(deployment.edge_hub)
-    except HubConfigRefusedError:
-        return  # reported by the rules of routes
+    if (config := deployment.hub_config) is None:
+        return
     for module in deployment.of_kind(names.SYNC):
         source = module_source(module.name, names.TELEMETRY)
         for route in config.routes:
@@ -87,7 +79,7 @@ def state_rules(deployment: Deployment, _: Assumptions) -> Iterator[Finding]:
         what = "it cannot be written" if read_only else "what is recorded there ends with the container"
         yield error(
             "state-missing",
-            f"{module.options_path}.HostConfig.Mounts",
+            f"{module.host_path}.Mounts",
             f"no volume at {folder}, where VIGIE_STATE says that the module keeps its state: {what}",
             "mount a volume of the module's own there",
         )
