@@ -195,6 +195,7 @@ def run_handler(args: argparse.Namespace) -> int:
         from vigie.errors import (
             BundleError,
             CardError,
+            HubAnswerError,
             ModelFileError,
             ModelParityError,
             ModelUnrecognisedError,
@@ -205,7 +206,8 @@ def run_handler(args: argparse.Namespace) -> int:
             raise
         complain(str(error))
         of_the_model = (BundleError, CardError, ModelFileError, ModelParityError, ModelUnrecognisedError)
-        return Exit.MODEL if isinstance(error, of_the_model) else Exit.ENVIRONMENT
+        other = Exit.NO_FLOW if isinstance(error, HubAnswerError) else Exit.ENVIRONMENT
+        return Exit.MODEL if isinstance(error, of_the_model) else other
     else:
         let_go_of_a_reader_that_has_gone()
         return code

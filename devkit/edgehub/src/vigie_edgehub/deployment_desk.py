@@ -9,13 +9,7 @@ import msgspec
 from vigie.log import get_logger
 from vigie_edgehub.deployments import MAX_CONFIGURATIONS, Configuration, Effective, effective, target_of
 from vigie_edgehub.manifest import modules_content
-from vigie_edgehub.ports import (
-    ConfigurationUnknownError,
-    EtagMismatchError,
-    HubRefusalError,
-    JsonObject,
-    ManifestRefusedError,
-)
+from vigie_edgehub.ports import HubRefusalError, JsonObject, ManifestRefusedError, RefusalCode
 from vigie_edgehub.state.twins import etag_text
 from vigie_edgehub.store.documents import DocumentStore
 
@@ -44,11 +38,13 @@ class DeploymentDesk:
         return sorted(self._known.values(), key=lambda one: one.id)
 
     def get(self, name: str) -> Configuration:
-        """Raises: ConfigurationUnknownError."""
+        """Raises: HubRefusalError: unknown."""
         try:
             return self._known[name]
         except KeyError:
-            raise ConfigurationUnknownError(f"configuration '{name}' is not in this hub") from None
+            raise HubRefusalError(
+                f"configuration '{name}' is not in this hub", RefusalCode.ConfigurationNotFound
+            ) from None
 
     def take_base(self, base: JsonObject) -> None:
         """Begin with the manifest that is in force; what was configured before the last stop is laid on it."""
@@ -66,7 +62,7 @@ class DeploymentDesk:
     def put(self, wanted: Configuration, now: float, if_match: str | None) -> tuple[Configuration, bool]:
         """Create or change one. Returns: it as it is kept, and whether it is new.
 
-        Raises: EtagMismatchError, HubRefusalError, ManifestRefusedError: nothing was changed.
+        Raises: HubRefusalError, ManifestRefusedError: nothing was changed.
         """
         former = self._known.get(wanted.id)
         self._check_etag(wanted.id, former, if_match)
@@ -86,7 +82,7 @@ class DeploymentDesk:
         return kept, former is None
 
     def delete(self, name: str, if_match: str | None) -> None:
-        """Raises: ConfigurationUnknownError, EtagMismatchError."""
+        """Raises: HubRefusalError: unknown, or of another etag."""
         self._check_etag(name, self.get(name), if_match)
         self._change({key: one for key, one in self._known.items() if key != name})
 
@@ -113,4 +109,6 @@ class DeploymentDesk:
     @staticmethod
     def _check_etag(name: str, former: Configuration | None, if_match: str | None) -> None:
         if if_match is not None and (former is None or if_match != etag_text(former.etag)):
-            raise EtagMismatchError(f"configuration '{name}' does not have etag '{if_match}'; read it again")
+            raise HubRefusalError(
+                f"configuration '{name}' does not have etag '{if_match}'; read it again", RefusalCode.PreconditionFailed
+            )

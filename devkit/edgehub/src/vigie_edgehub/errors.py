@@ -22,11 +22,11 @@ class UpstreamUnreadableError(PermanentError):
 class RouteRefusedError(PermanentError):
     """A route that edgeHub would refuse; the whole new configuration with it, the old one stays in force."""
 
-    def __init__(self, route: str, column: int, reason: str) -> None:
-        """``column`` counts characters of ``route`` from 1; ``reason``: what was expected there."""
-        super().__init__(f"column {column}: {reason}")
+    def __init__(self, route: str, at: int, reason: str) -> None:
+        """``at``: offset in ``route`` from 0; people count columns from 1. ``reason``: what was expected there."""
+        self.column = at + 1
+        super().__init__(f"column {self.column}: {reason}")
         self.route = route
-        self.column = column
         self.reason = reason
 
 

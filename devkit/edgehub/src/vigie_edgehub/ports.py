@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any, Literal
 
 import msgspec
@@ -10,84 +11,61 @@ Json = Any  # JSON of strangers (twins, manifests): its shape is theirs, not our
 JsonObject = dict[str, Json]
 
 
-class HubRefusalError(Exception):
-    """The hub says no. ``error_code`` is that of the IoT Hub REST; it begins with the HTTP status."""
+class RefusalCode(IntEnum):
+    """Error codes of the IoT Hub REST by its names for them; each begins with the HTTP status."""
 
-    error_code = 400004  # ArgumentInvalid
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    ArgumentInvalid = 400004
+    IotHubUnauthorizedAccess = 401002
+    DeviceMaximumQueueDepthExceeded = 403004
+    NotFound = 404000
+    DeviceNotFound = 404001
+    ModuleNotFound = 404010
+    ConfigurationNotFound = 404011
+    DeviceNotOnline = 404103
+    MethodNotAllowed = 405000
+    DeviceAlreadyExists = 409001
+    ModuleAlreadyExistsOnDevice = 409301
+    PreconditionFailed = 412001
+    MessageTooLarge = 413001
+    ServerError = 500001
+    NotEmulated = 501000
+    ModuleAnswerNotJson = 502000
+    GatewayTimeout = 504101
 
     @property
     def http_status(self) -> int:
-        return self.error_code // 1000
+        return self // 1000
+
+
+class HubRefusalError(Exception):
+    """The hub says no; those that are caught by what they are about have classes of their own."""
+
+    error_code = RefusalCode.ArgumentInvalid
+
+    def __init__(self, message: str, error_code: RefusalCode | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_code = error_code or self.error_code
 
 
 class ModuleUnknownError(HubRefusalError):
     """No module of that id in the manifest, nor added later."""
 
-    error_code = 404010
+    error_code = RefusalCode.ModuleNotFound
 
 
 class DeviceUnknownError(HubRefusalError):
     """Neither the edge device nor a registered leaf device."""
 
-    error_code = 404001
-
-
-class DeviceQueueFullError(HubRefusalError):
-    """As many cloud-to-device messages wait for the device as IoT Hub keeps."""
-
-    error_code = 403004
-
-
-class EtagMismatchError(HubRefusalError):
-    """``if_match`` named another etag than the twin's."""
-
-    error_code = 412001
+    error_code = RefusalCode.DeviceNotFound
 
 
 class TwinRefusedError(HubRefusalError):
     """A twin write beyond the limits (depth, key, value, size) or of a wrong shape."""
 
 
-class MessageTooLargeError(HubRefusalError):
-    error_code = 413001
-
-
-class TwinTooLargeError(TwinRefusedError):
-    error_code = 413001
-
-
-class ConfigurationUnknownError(HubRefusalError):
-    error_code = 404011
-
-
 class ManifestRefusedError(HubRefusalError):
     """The deployment content is wrong; the old one stays in force."""
-
-
-class MethodOutOfBoundsError(HubRefusalError):
-    """A method's name, payload or time-outs are out of bounds (docs/edgehub-facts.md, Limits of direct methods)."""
-
-
-class TargetAbsentError(HubRefusalError):
-    """The module was not connected, or not subscribed to methods, within connectTimeout."""
-
-    error_code = 404103
-
-
-class MethodTimeoutError(HubRefusalError):
-    """The module gave no answer within responseTimeout."""
-
-    error_code = 504101
-
-
-class MethodAnswerError(HubRefusalError):
-    """The module answered with a payload that is no JSON."""
-
-    error_code = 502000
 
 
 class MethodResult(msgspec.Struct, frozen=True):

@@ -219,15 +219,10 @@ def _connection_environment(args: argparse.Namespace) -> Mapping[str, str]:
 
 
 def _show_device(args: argparse.Namespace) -> int:
-    from vigie.errors import HubAnswerError
     from vigie_edgehub.service.client import ServiceClient
 
     client = ServiceClient.open(hub_state(args))
-    try:
-        key = client.add_device(args.device)["authentication"]["symmetricKey"]["primaryKey"]
-    except HubAnswerError as error:
-        sys.stderr.write(f"vigie: {error}\n")
-        return 1
+    key = client.add_device(args.device)["authentication"]["symmetricKey"]["primaryKey"]
     hub = client.hub
     print(
         f"HostName={hub.iothub_hostname};DeviceId={args.device};SharedAccessKey={key};"
@@ -305,7 +300,6 @@ def _tell_shared_outputs(content: dict[str, Any]) -> None:
 
 
 def _misbehave(args: argparse.Namespace) -> int:
-    from vigie.errors import HubAnswerError
     from vigie_edgehub.service.client import ServiceClient
 
     settings = {
@@ -318,22 +312,18 @@ def _misbehave(args: argparse.Namespace) -> int:
     }
     changes: dict[str, float | bool] = {name: value for name, value in settings.items() if value is not None}
     client = ServiceClient.open(hub_state(args))
-    try:
-        if args.reset:
-            client.behave()
-        if changes:
-            client.misbehave(**changes)
-        if args.drop is not None:
-            print(f"connections closed: {client.drop_connections(args.drop or None, abrupt=args.abrupt)}")
-        if args.restart:
-            client.restart_listener()
-            print("the MQTT port is closed for a moment")
-        import msgspec
+    if args.reset:
+        client.behave()
+    if changes:
+        client.misbehave(**changes)
+    if args.drop is not None:
+        print(f"connections closed: {client.drop_connections(args.drop or None, abrupt=args.abrupt)}")
+    if args.restart:
+        client.restart_listener()
+        print("the MQTT port is closed for a moment")
+    import msgspec
 
-        print(f"misbehaves: {_faults_in_force(msgspec.to_builtins(client.misbehaviour())) or 'not at all'}")
-    except HubAnswerError as error:
-        sys.stderr.write(f"vigie: {error}\n")
-        return 1
+    print(f"misbehaves: {_faults_in_force(msgspec.to_builtins(client.misbehaviour())) or 'not at all'}")
     return Exit.OK
 
 

@@ -42,7 +42,6 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
 
 
 def send(args: argparse.Namespace) -> int:
-    from vigie.errors import HubAnswerError
     from vigie_edgehub.service.client import ServiceClient
 
     if args.device is not None:
@@ -59,11 +58,7 @@ def send(args: argparse.Namespace) -> int:
     message: dict[str, Any] = place | _body(args.body) | {"properties": dict(map(_pair, args.property))}
     if args.content_type:
         message |= {"content_type": args.content_type, "content_encoding": args.content_encoding}
-    try:
-        reached = ServiceClient.open(hub_state(args)).send_message(**message)
-    except HubAnswerError as error:
-        sys.stderr.write(f"vigie: {error}\n")
-        return Exit.NO_FLOW
+    reached = ServiceClient.open(hub_state(args)).send_message(**message)
     if not reached:
         sys.stderr.write(f"vigie: no route takes output '{message['output']}' of module '{message['module']}'\n")
         return Exit.NO_FLOW
@@ -74,7 +69,6 @@ def send(args: argparse.Namespace) -> int:
 def _send_to_device(args: argparse.Namespace) -> int:
     import base64
 
-    from vigie.errors import HubAnswerError
     from vigie_edgehub.service.client import ServiceClient
 
     if args.sender is not None or args.module is not None:
@@ -85,28 +79,19 @@ def _send_to_device(args: argparse.Namespace) -> int:
     headers["Content-Type"] = args.content_type
     if args.content_type:
         headers["iothub-contentencoding"] = args.content_encoding
-    try:
-        ServiceClient.open(hub_state(args)).send_to_device(args.device, body, headers)
-    except HubAnswerError as error:
-        sys.stderr.write(f"vigie: {error}\n")
-        return Exit.NO_FLOW
+    ServiceClient.open(hub_state(args)).send_to_device(args.device, body, headers)
     print(f"waits for device {args.device} for up to an hour")
     return Exit.OK
 
 
 def watch(args: argparse.Namespace) -> int:
-    from vigie.errors import HubAnswerError
     from vigie_edgehub.service.client import ServiceClient
     from vigie_edgehub.upstream.record import to_json_line
 
-    try:
-        for number, record in enumerate(ServiceClient.open(hub_state(args)).watch(args.module, args.output), 1):
-            print(to_json_line(record).decode(), end="", flush=True)
-            if number == args.count:
-                break
-    except HubAnswerError as error:
-        sys.stderr.write(f"vigie: {error}\n")
-        return Exit.NO_FLOW
+    for number, record in enumerate(ServiceClient.open(hub_state(args)).watch(args.module, args.output), 1):
+        print(to_json_line(record).decode(), end="", flush=True)
+        if number == args.count:
+            break
     return Exit.OK
 
 

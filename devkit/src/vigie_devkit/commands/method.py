@@ -39,22 +39,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    from vigie.errors import HubAnswerError
     from vigie_edgehub.service.client import ServiceClient
 
     payload = _payload(args.payload)
     client = ServiceClient.open(hub_state(args))
-    try:
-        reply = client.invoke_method(
-            args.module,
-            args.name,
-            payload,
-            response_timeout_s=args.timeout,
-            connect_timeout_s=args.connect_timeout,
-        )
-    except HubAnswerError as error:
-        sys.stderr.write(f"vigie: {error}\n")
-        return 1
+    reply = client.invoke_method(
+        args.module,
+        args.name,
+        payload,
+        response_timeout_s=args.timeout,
+        connect_timeout_s=args.connect_timeout,
+    )
     print(bytes(reply.payload).decode())
     if 200 <= reply.status < 300:
         return Exit.OK

@@ -68,25 +68,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    from vigie.errors import HubAnswerError
     from vigie_edgehub.service.client import ServiceClient
 
     module = None if args.module == "." else args.module
-    try:
-        if args.verb == "get":
-            twin = ServiceClient.open(hub_state(args)).twin(module)
-            _print(twin["properties"][args.part] if args.part else twin)
-            return Exit.OK
-        patch = read_json_object(args.patch)
-        client = ServiceClient.open(hub_state(args))
-        twin = client.patch_twin(module, {"properties": {"desired": patch}}, etag=args.etag)
-        if args.wait is None:
-            _print(twin)
-            return Exit.OK
-        return _show_acknowledgement(client, args.module, patch, twin["properties"]["desired"]["$version"], args.wait)
-    except HubAnswerError as error:
-        sys.stderr.write(f"vigie: {error}\n")
-        return 1
+    if args.verb == "get":
+        twin = ServiceClient.open(hub_state(args)).twin(module)
+        _print(twin["properties"][args.part] if args.part else twin)
+        return Exit.OK
+    patch = read_json_object(args.patch)
+    client = ServiceClient.open(hub_state(args))
+    twin = client.patch_twin(module, {"properties": {"desired": patch}}, etag=args.etag)
+    if args.wait is None:
+        _print(twin)
+        return Exit.OK
+    return _show_acknowledgement(client, args.module, patch, twin["properties"]["desired"]["$version"], args.wait)
 
 
 def read_json_object(text: str) -> dict[str, Any]:

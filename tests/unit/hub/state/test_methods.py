@@ -7,11 +7,9 @@ import pytest
 
 from support.hub_rules import AnswerCall, Rules, To, of_kind, published
 from vigie_edgehub.ports import (
-    MethodAnswerError,
-    MethodOutOfBoundsError,
+    HubRefusalError,
     MethodResult,
-    MethodTimeoutError,
-    TargetAbsentError,
+    RefusalCode,
 )
 from vigie_edgehub.state.effects import Effect
 from vigie_edgehub.state.method_limits import check_method
@@ -37,6 +35,11 @@ def listening(rules: Rules, now: float) -> ClientLink:
     return link
 
 
+def code_of(outcome: MethodResult | HubRefusalError) -> RefusalCode:
+    assert isinstance(outcome, HubRefusalError)
+    return outcome.error_code
+
+
 def test_a_call_reaches_the_module_and_its_answer_the_caller() -> None:
     rules = Rules(ONE)
     link = listening(rules, 0)
@@ -59,7 +62,7 @@ def test_a_module_that_is_away_is_absent_at_once_when_nobody_wants_to_wait() -> 
     rules = Rules(ONE)
     invoke(rules, 1)
     answer = of_kind(rules.tick(1), AnswerCall)[0]
-    assert isinstance(answer.outcome, TargetAbsentError)
+    assert code_of(answer.outcome) is RefusalCode.DeviceNotOnline
 
 
 def test_a_connected_module_without_the_subscription_is_absent() -> None:
@@ -67,7 +70,7 @@ def test_a_connected_module_without_the_subscription_is_absent() -> None:
     rules.connect(0, "b")
     invoke(rules, 1, connect=2)
     assert of_kind(rules.tick(2.9), AnswerCall) == []
-    assert isinstance(of_kind(rules.tick(3), AnswerCall)[0].outcome, TargetAbsentError)
+    assert code_of(of_kind(rules.tick(3), AnswerCall)[0].outcome) is RefusalCode.DeviceNotOnline
 
 
 def test_a_late_subscriber_within_the_connect_time_out_gets_the_call() -> None:
@@ -85,7 +88,7 @@ def test_no_answer_in_time_is_a_time_out_and_a_late_answer_means_nothing() -> No
     link = listening(rules, 0)
     invoke(rules, 1, response=5)
     assert of_kind(rules.tick(5.9), AnswerCall) == []
-    assert isinstance(of_kind(rules.tick(6), AnswerCall)[0].outcome, MethodTimeoutError)
+    assert code_of(of_kind(rules.tick(6), AnswerCall)[0].outcome) is RefusalCode.GatewayTimeout
     rules.state.method_answered(link, "r1", 200, b"1")
     assert of_kind(rules.collect(), AnswerCall) == []
     assert rules.state.counters.methods_unmatched == 1
@@ -146,7 +149,7 @@ def test_many_calls_run_at_once_and_only_the_request_id_tells_them_apart() -> No
     ],
 )
 def test_a_call_outside_the_limits_is_refused(name: str, payload: bytes, response: int, connect: int) -> None:
-    with pytest.raises(MethodOutOfBoundsError):
+    with pytest.raises(HubRefusalError):
         check_method(name, payload, response, connect)
 
 
@@ -161,7 +164,7 @@ def test_an_answer_that_is_nested_too_deep_is_told_as_not_valid_json() -> None:
     invoke(rules, 1)
     rules.state.method_answered(link, "r1", 200, b"[" * 100_000 + b"]" * 100_000)
     [answer] = of_kind(rules.collect(), AnswerCall)
-    assert isinstance(answer.outcome, MethodAnswerError)
+    assert code_of(answer.outcome) is RefusalCode.ModuleAnswerNotJson
 
 
 def test_a_call_to_a_resumed_session_goes_the_moment_that_its_hold_is_over() -> None:

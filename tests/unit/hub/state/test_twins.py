@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.hub_rules import Rules, Store, To, of_kind, published
-from vigie_edgehub.ports import EtagMismatchError, TwinRefusedError, TwinTooLargeError
+from vigie_edgehub.ports import HubRefusalError, RefusalCode, TwinRefusedError
 from vigie_edgehub.state.effects import Effect, Note
 from vigie_edgehub.state.sessions import ClientLink
 from vigie_edgehub.state.twin_limits import check_reported, section_bytes
@@ -128,8 +128,9 @@ def test_an_etag_that_does_not_match_changes_nothing() -> None:
     twins = HubTwins()
     etag = etag_text(twins.get("b").etag)
     write(twins, desired(a=1), etag)
-    with pytest.raises(EtagMismatchError):
+    with pytest.raises(HubRefusalError) as refused:
         write(twins, desired(a=2), etag)
+    assert refused.value.error_code is RefusalCode.PreconditionFailed
     assert twins.get("b").desired == {"a": 1}
     write(twins, desired(a=2), f'"{etag_text(twins.get("b").etag)}"')
     write(twins, desired(a=3), "*")
@@ -150,10 +151,13 @@ def test_read_only_members_of_a_whole_twin_are_ignored() -> None:
 
 def test_too_much_is_refused_and_leaves_everything_as_it_was() -> None:
     twins = HubTwins()
-    with pytest.raises(TwinTooLargeError):
-        write(twins, desired(**{f"k{n}": "x" * 4000 for n in range(9)}))
-    with pytest.raises(TwinTooLargeError):
-        write(twins, {"tags": {f"k{n}": "x" * 4000 for n in range(3)}} | desired(a=1))
+    for change in (
+        desired(**{f"k{n}": "x" * 4000 for n in range(9)}),
+        {"tags": {f"k{n}": "x" * 4000 for n in range(3)}} | desired(a=1),
+    ):
+        with pytest.raises(TwinRefusedError) as refused:
+            write(twins, change)
+        assert refused.value.error_code is RefusalCode.MessageTooLarge
     assert client_view(twins.get("b"))["desired"] == {"$version": 1}
 
 

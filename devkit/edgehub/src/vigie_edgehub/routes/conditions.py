@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vigie_edgehub.errors import RouteRefusedError
 from vigie_edgehub.routes.body import find, parse_body_path
 from vigie_edgehub.routes.functions import FUNCTIONS, Type, defined, describe
 from vigie_edgehub.routes.message import RoutedMessage
-from vigie_edgehub.routes.refusal import RouteRefusedError, refuse
 from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, System, Unary
 from vigie_edgehub.routes.tokens import Kind, Token
 from vigie_edgehub.routes.values import Null, Value, all_of, any_of, comparison
@@ -266,7 +266,7 @@ class _Compiler:
         return Expression(result, run, height)
 
     def _refuse(self, token: Token, reason: str) -> RouteRefusedError:
-        return refuse(self._text, token.at, reason)
+        return RouteRefusedError(self._text, token.at, reason)
 
 
 def _plain(expression: Expression) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vigie_edgehub.routes.refusal import HubConfigRefusedError, RouteRefusedError
+from vigie_edgehub.errors import HubConfigRefusedError, RouteRefusedError
 from vigie_edgehub.routes.table import DEFAULT_PRIORITY, Route, compile_route
 
 _VERSION = re.compile(r"\d{1,9}(\.\d{1,9}){1,3}", re.ASCII)

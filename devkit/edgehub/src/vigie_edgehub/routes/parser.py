@@ -10,7 +10,7 @@ Source: edgeHub, Route.g4, Condition.g4, EndpointFactory.cs.
 
 from __future__ import annotations
 
-from vigie_edgehub.routes.refusal import RouteRefusedError, refuse
+from vigie_edgehub.errors import RouteRefusedError
 from vigie_edgehub.routes.syntax import (
     PRECEDENCE,
     Address,
@@ -38,7 +38,9 @@ _LITERALS = frozenset(
 def parse_route(text: str) -> ParsedRoute:
     """Parse ``text`` without compiling its condition. Raises: RouteRefusedError."""
     if len(text) > MAX_ROUTE_CHARS:
-        raise refuse(text, MAX_ROUTE_CHARS, f"a route of {len(text)} characters; this hub reads {MAX_ROUTE_CHARS}")
+        raise RouteRefusedError(
+            text, MAX_ROUTE_CHARS, f"a route of {len(text)} characters; this hub reads {MAX_ROUTE_CHARS}"
+        )
     return _Parser(text).route()
 
 
@@ -90,22 +92,26 @@ class _Parser:
         if token.kind is Kind.SYSTEM:
             self._take()
             if token.text.lower() != "$upstream":
-                raise refuse(self._text, token.at, f"endpoint {token.text!r} does not exist; expected $upstream")
+                raise RouteRefusedError(
+                    self._text, token.at, f"endpoint {token.text!r} does not exist; expected $upstream"
+                )
             return Address(token, None)
         if token.kind is not Kind.NAME:
             raise self._unexpected('$upstream or BrokeredEndpoint("/modules/{module}/inputs/{input}")')
         if token.text.lower() == "upstream":
-            raise refuse(self._text, token.at, "expected $upstream, found 'upstream' without its '$'")
+            raise RouteRefusedError(self._text, token.at, "expected $upstream, found 'upstream' without its '$'")
         self._take()
         self._expect(Kind.OPEN, f"'(' after {token.text}")
         address = self._expect(Kind.STRING, 'the address in quotes, such as "/modules/sync/inputs/detections"')
         self._expect(Kind.CLOSE, "')' after the address")
         if token.text.lower() != "brokeredendpoint":
-            raise refuse(self._text, token.at, f"endpoint {token.text!r} does not exist; expected BrokeredEndpoint")
+            raise RouteRefusedError(
+                self._text, token.at, f"endpoint {token.text!r} does not exist; expected BrokeredEndpoint"
+            )
         path = address.text[1:-1].strip()
         parts = tuple(path.removeprefix("/").removesuffix("/").split("/"))
         if len(parts) != 4:
-            raise refuse(
+            raise RouteRefusedError(
                 self._text,
                 address.at,
                 f"address {address.text} has {len(parts)} part(s); expected /modules/{{module}}/inputs/{{input}}",
@@ -127,7 +133,7 @@ class _Parser:
     def _operand(self) -> Node:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise refuse(self._text, self._token.at, f"nested more than {MAX_DEPTH} deep")
+            raise RouteRefusedError(self._text, self._token.at, f"nested more than {MAX_DEPTH} deep")
         node = self._primary()
         self._depth -= 1
         return node
@@ -194,7 +200,7 @@ class _Parser:
         elif self._lexer.comments and token.at >= self._lexer.comments[-1].at:
             comment = self._lexer.comments[-1]
             hint = f"; {_short(comment.text)} at column {comment.at + 1} is a comment, because '/*' is closed by '*/'"
-        return refuse(self._text, token.at, f"expected {expected}, found {found}{hint}")
+        return RouteRefusedError(self._text, token.at, f"expected {expected}, found {found}{hint}")
 
 
 def _short(text: str) -> str:

@@ -56,7 +56,7 @@ def add_routes(app: web.Application) -> None:
 
 async def apply(request: web.Request) -> web.Response:
     """Apply a manifest: routes swap at once, modules get their new desired properties. 204."""
-    control_of(request).apply_configuration(await read_object(request))
+    control_of(request).deployments.apply(await read_object(request))
     return web.Response(status=204)
 
 

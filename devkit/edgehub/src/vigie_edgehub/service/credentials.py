@@ -6,22 +6,21 @@ Pure: the time is an argument. Source: the token form of IoT Hub,
 
 from __future__ import annotations
 
-import base64
 import binascii
-import hashlib
 import hmac
 from typing import Self
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 import msgspec
 
-from vigie_edgehub.ports import HubRefusalError, ServiceSettings
+from vigie_edgehub.ports import HubRefusalError, RefusalCode, ServiceSettings
+from vigie_edgehub.shell.tokens import sign
 
 POLICY = "iothubowner"
 
 
 class UnauthorizedError(HubRefusalError):
-    error_code = 401002
+    error_code = RefusalCode.IotHubUnauthorizedAccess
 
 
 class ConnectionString(msgspec.Struct, frozen=True):
@@ -99,7 +98,6 @@ def _covers(below: list[str], path: str) -> bool:
 
 def _signature(key: str, resource: str, expiry: str) -> str:
     try:
-        secret = base64.b64decode(key, validate=True)
+        return sign(key, f"{resource}\n{expiry}".encode())
     except binascii.Error:
         raise ValueError("the shared access key is not base64") from None
-    return base64.b64encode(hmac.new(secret, f"{resource}\n{expiry}".encode(), hashlib.sha256).digest()).decode()

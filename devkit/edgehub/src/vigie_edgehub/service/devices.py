@@ -7,7 +7,14 @@ from datetime import datetime
 import msgspec
 from aiohttp import web
 
-from vigie_edgehub.ports import DeviceIdentity, DeviceStatus, DeviceUnknownError, HubRefusalError, JsonObject
+from vigie_edgehub.ports import (
+    DeviceIdentity,
+    DeviceStatus,
+    DeviceUnknownError,
+    HubRefusalError,
+    JsonObject,
+    RefusalCode,
+)
 from vigie_edgehub.service.exchange import CONTROL, answer, read_as
 from vigie_edgehub.service.identities import (
     NEVER,
@@ -17,7 +24,7 @@ from vigie_edgehub.service.identities import (
     identity_answer,
     symmetric_key,
 )
-from vigie_edgehub.service.refusals import DeviceExistsError, NotEmulatedError
+from vigie_edgehub.service.refusals import NotEmulatedError
 from vigie_edgehub.shell.control import Control
 
 _APPLICATION = "iothub-app-"
@@ -87,7 +94,7 @@ async def put_device(request: web.Request) -> web.Response:
         )
     known = _known(control, device)
     if known is not None and "If-Match" not in request.headers:
-        raise DeviceExistsError(f"device '{device}' exists; send If-Match to change it")
+        raise HubRefusalError(f"device '{device}' exists; send If-Match to change it", RefusalCode.DeviceAlreadyExists)
     check_etag(request, known)
     scopes = {one for one in (wanted.device_scope, *(wanted.parent_scopes or ())) if one}
     if len(scopes) > 1:

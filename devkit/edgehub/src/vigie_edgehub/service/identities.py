@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from vigie_edgehub.ports import HubRefusalError, Identity, JsonObject, ModuleIdentity, ModuleUnknownError
+from vigie_edgehub.ports import HubRefusalError, Identity, JsonObject, ModuleIdentity, ModuleUnknownError, RefusalCode
 from vigie_edgehub.service.exchange import answer, control_of, read_as, wanted_etag
-from vigie_edgehub.service.refusals import IdentityChangedError, ModuleExistsError
 from vigie_edgehub.shell.control import Control
 from vigie_edgehub.upstream.record import iso_time
 
@@ -57,7 +56,10 @@ async def put_module(request: web.Request) -> web.Response:
     wanted = await read_as(request, WantedModule)
     known = _known(control, module)
     if known is not None and "If-Match" not in request.headers:
-        raise ModuleExistsError(f"module '{module}' exists on device '{control.device_id}'; send If-Match to change it")
+        raise HubRefusalError(
+            f"module '{module}' exists on device '{control.device_id}'; send If-Match to change it",
+            RefusalCode.ModuleAlreadyExistsOnDevice,
+        )
     check_etag(request, known)
     keys = symmetric_key(wanted.authentication)
     created = control.create_module(
@@ -122,10 +124,10 @@ def _known(control: Control, module: str) -> ModuleIdentity | None:
 
 
 def check_etag(request: web.Request, identity: Identity | None) -> None:
-    """Raises: IdentityChangedError: ``If-Match`` names another etag."""
+    """Raises: HubRefusalError: ``If-Match`` names another etag."""
     wanted = wanted_etag(request)
     if wanted is not None and (identity is None or wanted != identity.etag):
-        raise IdentityChangedError(f"the identity's etag is not '{wanted}'; read it again")
+        raise HubRefusalError(f"the identity's etag is not '{wanted}'; read it again", RefusalCode.PreconditionFailed)
 
 
 def _time(at: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from vigie_edgehub.ports import TargetAbsentError
+from vigie_edgehub.ports import HubRefusalError, RefusalCode
 from vigie_edgehub.service.exchange import answer, owner_in, read_as
 from vigie_edgehub.shell.method_calls import MethodBody
 
@@ -17,5 +17,7 @@ def add_routes(app: web.Application) -> None:
 async def invoke(request: web.Request) -> web.Response:
     control, owner = owner_in(request)
     if owner is None:
-        raise TargetAbsentError(f"device '{control.device_id}' has no methods of its own; its modules have")
+        raise HubRefusalError(
+            f"device '{control.device_id}' has no methods of its own; its modules have", RefusalCode.DeviceNotOnline
+        )
     return answer(await control.invoke_method(owner, await read_as(request, MethodBody)))

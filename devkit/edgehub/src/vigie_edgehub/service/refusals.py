@@ -10,50 +10,18 @@ import msgspec
 from aiohttp import web
 
 from vigie.log import get_logger
-from vigie_edgehub.ports import HubRefusalError
+from vigie_edgehub.ports import HubRefusalError, RefusalCode
 
 log = get_logger("hub.service")
-
-_NAMES = {
-    400004: "ArgumentInvalid",
-    401002: "IotHubUnauthorizedAccess",
-    403004: "DeviceMaximumQueueDepthExceeded",
-    404000: "NotFound",
-    404001: "DeviceNotFound",
-    404010: "ModuleNotFound",
-    404011: "ConfigurationNotFound",
-    404103: "DeviceNotOnline",
-    405000: "MethodNotAllowed",
-    409001: "DeviceAlreadyExists",
-    409301: "ModuleAlreadyExistsOnDevice",
-    412001: "PreconditionFailed",
-    413001: "MessageTooLarge",
-    500001: "ServerError",
-    501000: "NotEmulated",
-    502000: "ModuleAnswerNotJson",
-    504101: "GatewayTimeout",
-}
-
-
-class DeviceExistsError(HubRefusalError):
-    error_code = 409001
-
-
-class ModuleExistsError(HubRefusalError):
-    error_code = 409301
-
-
-class IdentityChangedError(HubRefusalError):
-    error_code = 412001
 
 
 class NotEmulatedError(HubRefusalError):
     """A part of the service that this hub does not have; the text says what is used instead."""
 
-    error_code = 501000
+    error_code = RefusalCode.NotEmulated
 
 
-def refusal(error_code: int, message: str) -> web.Response:
+def refusal(error_code: RefusalCode, message: str) -> web.Response:
     """Build the answer. ``Message`` is JSON inside a string, as the service sends it."""
     inner = {
         "errorCode": error_code,
@@ -64,11 +32,11 @@ def refusal(error_code: int, message: str) -> web.Response:
     }
     body = {"Message": msgspec.json.encode(inner).decode(), "ExceptionMessage": ""}
     return web.Response(
-        status=error_code // 1000,
+        status=error_code.http_status,
         body=msgspec.json.encode(body),
         content_type="application/json",
         charset="utf-8",
-        headers={"iothub-errorcode": _NAMES.get(error_code, "Error")},
+        headers={"iothub-errorcode": error_code.name},
     )
 
 
@@ -82,14 +50,14 @@ async def answer_refusals(
     except HubRefusalError as error:
         return refusal(error.error_code, error.message)
     except web.HTTPNotFound:
-        return refusal(404000, f"nothing is served at {request.path}; docs/hub.md lists what is")
+        return refusal(RefusalCode.NotFound, f"nothing is served at {request.path}; docs/hub.md lists what is")
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
-        return refusal(405000, f"{request.method} is not served at {request.path}; {allowed} is")
+        return refusal(RefusalCode.MethodNotAllowed, f"{request.method} is not served at {request.path}; {allowed} is")
     except web.HTTPRequestEntityTooLarge:
-        return refusal(413001, "the body is larger than the service reads (1 MiB)")
+        return refusal(RefusalCode.MessageTooLarge, "the body is larger than the service reads (1 MiB)")
     except (web.HTTPException, ConnectionError):
         raise  # an answer already, or nobody left to answer
     except Exception:
         log.exception("service_failed", method=request.method, path=request.path)
-        return refusal(500001, "the hub failed; its log says where")
+        return refusal(RefusalCode.ServerError, "the hub failed; its log says where")

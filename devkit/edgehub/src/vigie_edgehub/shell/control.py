@@ -20,13 +20,14 @@ from vigie_edgehub.mqtt.system_properties import CONNECTION_DEVICE_ID, CONNECTIO
 from vigie_edgehub.owner import EDGE_DEVICE, leaf_device
 from vigie_edgehub.ports import (
     DeviceIdentity,
+    HubRefusalError,
     JsonObject,
     ManifestRefusedError,
-    MessageTooLargeError,
     MethodResult,
     Misbehaviour,
     ModuleIdentity,
     ModuleUnknownError,
+    RefusalCode,
     TwinRefusedError,
 )
 from vigie_edgehub.routes.config import parse_edgehub_desired
@@ -68,21 +69,17 @@ class Control:
         self._documents = documents
         self._keys = keys
         self._clock = clock
-        self._iothub_hostname = iothub_hostname
+        self.iothub_hostname = iothub_hostname
         self._on_modules = on_modules
-        self._on_restart = on_restart
+        self.restart_listener = on_restart
         self._identities: set[str] = set()
-        self._devices = Devices(state, performer, documents, keys, clock=clock, on_removed=self._forget_client)
+        self.devices = Devices(state, performer, documents, keys, clock=clock, on_removed=self._forget_client)
         self._methods = MethodCalls(state, performer, clock, state_folder)
-        self._deployments = DeploymentDesk(documents, self._apply, lambda: self.get_twin(None))
+        self.deployments = DeploymentDesk(documents, self._apply, lambda: self.get_twin(None))
 
     @property
     def device_id(self) -> str:
         return self._state.sessions.device_id
-
-    @property
-    def iothub_hostname(self) -> str:
-        return self._iothub_hostname
 
     def now(self) -> float:
         return self._clock.now()
@@ -97,15 +94,11 @@ class Control:
         if device != self.device_id:
             if module is not None:
                 raise AdmissionRefusedError(f"device {device!r} is not this one, {self.device_id!r}")
-            return self._devices.keys_of(device)
+            return self.devices.keys_of(device)
         keys = self.keys_of(module)
         if keys is None:
             raise AdmissionRefusedError(f"module {module!r} is not in the manifest")
         return keys
-
-    @property
-    def devices(self) -> Devices:
-        return self._devices
 
     def module_ids(self) -> list[str]:
         return sorted(self._identities)
@@ -122,12 +115,12 @@ class Control:
     def device(self, device: str | None = None) -> DeviceIdentity:
         """The edge device, or a leaf device by its id. Raises: DeviceUnknownError."""
         if device not in (None, self.device_id):
-            return self._devices.get(device)
+            return self.devices.get(device)
         keys, session = self._keys.content.device, self._state.sessions.of(EDGE_DEVICE)
         return DeviceIdentity(
             device_id=self.device_id,
             edge=True,
-            device_scope=self._devices.edge_scope,
+            device_scope=self.devices.edge_scope,
             **identity_fields(keys, session),
         )
 
@@ -183,15 +176,8 @@ class Control:
             self._take_routes()
         self._performer.run()
         if module is None and "tags" in body:
-            self._deployments.look_again()
+            self.deployments.look_again()
         return self.get_twin(module)
-
-    @property
-    def deployments(self) -> DeploymentDesk:
-        return self._deployments
-
-    def apply_configuration(self, content: JsonObject) -> None:
-        self._deployments.apply(content)
 
     def _apply(self, content: JsonObject) -> None:
         manifest = parse_manifest(content)
@@ -290,7 +276,9 @@ class Control:
             body=body,
         )
         if message_bytes(message) > MAX_MESSAGE_BYTES:
-            raise MessageTooLargeError(f"the message with its properties is larger than {MAX_MESSAGE_BYTES} bytes")
+            raise HubRefusalError(
+                f"the message with its properties is larger than {MAX_MESSAGE_BYTES} bytes", RefusalCode.MessageTooLarge
+            )
         if input_name is not None:
             self._state.intake.deliver(now, input_endpoint(module, input_name), message)
             reached = 1
@@ -322,20 +310,17 @@ class Control:
         self._performer.run()
         return dropped
 
-    def restart_listener(self) -> None:
-        self._on_restart()
-
     def stats(self) -> JsonObject:
         return figures(self._state, disk_bytes=self._store.disk_bytes)
 
     def _configuration_states(self) -> JsonObject:
-        seen = self._deployments.in_force
+        seen = self.deployments.in_force
         return {name: {"status": "Applied" if name in seen.applied else "Targeted"} for name in seen.targeted}
 
     def _known(self, module: str | None) -> None:
         device = None if module is None else leaf_device(module)
         if device is not None:
-            self._devices.get(device)
+            self.devices.get(device)
         elif module is not None and module not in self._identities:
             raise ModuleUnknownError(f"module {module!r} is not on device {self.device_id!r}")
 

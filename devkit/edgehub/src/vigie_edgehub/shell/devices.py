@@ -10,10 +10,10 @@ from vigie_edgehub.message import MAX_MESSAGE_BYTES, Message, devicebound_endpoi
 from vigie_edgehub.owner import leaf_owner
 from vigie_edgehub.ports import (
     DeviceIdentity,
-    DeviceQueueFullError,
     DeviceStatus,
     DeviceUnknownError,
-    MessageTooLargeError,
+    HubRefusalError,
+    RefusalCode,
     TwinRefusedError,
 )
 from vigie_edgehub.shell.admission import AdmissionRefusedError
@@ -147,12 +147,13 @@ class Devices:
         """Queue a cloud-to-device message; it goes when the device asks for them.
 
         Args: expires_at: seconds since the epoch; None: an hour from now, as IoT Hub.
-        Raises: DeviceUnknownError, DeviceQueueFullError, MessageTooLargeError.
+        Raises: DeviceUnknownError. HubRefusalError: too many wait, or it is too large.
         """
         self.get(device)
         if self._waiting(device) >= MAX_WAITING:
-            raise DeviceQueueFullError(
-                f"{MAX_WAITING} messages wait for device '{device}' already; IoT Hub takes no more"
+            raise HubRefusalError(
+                f"{MAX_WAITING} messages wait for device '{device}' already; IoT Hub takes no more",
+                RefusalCode.DeviceMaximumQueueDepthExceeded,
             )
         now = self._clock.now()
         message = Message(
@@ -166,7 +167,9 @@ class Devices:
             body=body,
         )
         if message_bytes(message) > MAX_MESSAGE_BYTES:
-            raise MessageTooLargeError(f"the message with its properties is larger than {MAX_MESSAGE_BYTES} bytes")
+            raise HubRefusalError(
+                f"the message with its properties is larger than {MAX_MESSAGE_BYTES} bytes", RefusalCode.MessageTooLarge
+            )
         endpoint = devicebound_endpoint(leaf_owner(device))
         self._state.intake.deliver(now, endpoint, message, now + _TTL_S if expires_at is None else expires_at)
         self._performer.run()

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from vigie.log import get_logger
 from vigie_edgehub.owner import leaf_owner
-from vigie_edgehub.ports import HubRefusalError, TargetAbsentError
+from vigie_edgehub.ports import HubRefusalError
 from vigie_edgehub.shell.broker import Broker
 from vigie_edgehub.shell.clock import Clock
 from vigie_edgehub.shell.control import Control
@@ -77,12 +77,12 @@ class EdgeHttp:
         try:
             call = msgspec.json.decode(await request.read(), type=MethodBody)
             if not module:
-                raise TargetAbsentError("the device itself takes no methods here")
+                return _refusal(404, "the device itself takes no methods here")
             result = await self._control.invoke_method(module, call)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return _refusal(400, f"the body is not a method call: {error}")
         except HubRefusalError as refusal:
-            return _refusal(refusal.http_status, refusal.message)
+            return _refusal(refusal.error_code.http_status, refusal.message)
         return web.Response(body=msgspec.json.encode(result), content_type="application/json", charset="utf-8")
 
 

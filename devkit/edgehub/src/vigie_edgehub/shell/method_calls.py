@@ -10,7 +10,7 @@ import msgspec
 
 from vigie_edgehub.agent import AgentCall, ask_agent
 from vigie_edgehub.manifest import EDGE_AGENT
-from vigie_edgehub.ports import MethodAnswerError, MethodResult, MethodTimeoutError, TargetAbsentError
+from vigie_edgehub.ports import HubRefusalError, MethodResult, RefusalCode
 from vigie_edgehub.shell.clock import Clock
 from vigie_edgehub.shell.performer import Performer
 from vigie_edgehub.state.core import HubState
@@ -69,12 +69,17 @@ class MethodCalls:
         try:
             answer = await ask_agent(self._state_folder, call, timeout_s)
         except TimeoutError:
-            raise MethodTimeoutError(f"'{EDGE_AGENT}' did not answer {name!r} within {timeout_s:g} s") from None
+            raise HubRefusalError(
+                f"'{EDGE_AGENT}' did not answer {name!r} within {timeout_s:g} s", RefusalCode.GatewayTimeout
+            ) from None
         except ValueError as error:
-            raise MethodAnswerError(f"'{EDGE_AGENT}' did not answer {name!r}: {error}") from error
+            raise HubRefusalError(
+                f"'{EDGE_AGENT}' did not answer {name!r}: {error}", RefusalCode.ModuleAnswerNotJson
+            ) from error
         if answer is None:
-            raise TargetAbsentError(
+            raise HubRefusalError(
                 f"'{EDGE_AGENT}' is not there: nothing supervises modules beside this hub; './vigie up' does, "
-                "and answers ping, GetModuleLogs and RestartModule for the processes that it started"
+                "and answers ping, GetModuleLogs and RestartModule for the processes that it started",
+                RefusalCode.DeviceNotOnline,
             )
         return answer

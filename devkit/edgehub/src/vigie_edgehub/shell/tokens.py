@@ -17,8 +17,8 @@ class TokenRefusedError(Exception):
 
 
 def sign(key: str, content: bytes) -> str:
-    """HMAC-SHA256 of ``content`` with a base64 ``key``, as base64."""
-    return b64encode(hmac.new(b64decode(key), content, sha256).digest()).decode()
+    """HMAC-SHA256 of ``content`` with a base64 ``key``, as base64. Raises: binascii.Error: ``key`` is none."""
+    return b64encode(hmac.new(b64decode(key, validate=True), content, sha256).digest()).decode()
 
 
 def check_token(

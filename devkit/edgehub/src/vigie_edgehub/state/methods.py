@@ -7,13 +7,7 @@ import msgspec
 from vigie_edgehub.mqtt.packets import Publish
 from vigie_edgehub.mqtt.topics import method_request_topic
 from vigie_edgehub.owner import spoken
-from vigie_edgehub.ports import (
-    HubRefusalError,
-    MethodAnswerError,
-    MethodResult,
-    MethodTimeoutError,
-    TargetAbsentError,
-)
+from vigie_edgehub.ports import HubRefusalError, MethodResult, RefusalCode
 from vigie_edgehub.state.effects import AnswerCall, Effect, Send
 from vigie_edgehub.state.sessions import ClientLink, MqttSession, Sessions
 from vigie_edgehub.state.timers import Timers
@@ -109,14 +103,19 @@ class HubMethods:
         if self._calls.get(call.rid) is call and call.sent_to is None:
             del self._calls[call.rid]
             self._out.append(
-                AnswerCall(call.rid, TargetAbsentError(f"{spoken(call.owner)} is not connected or takes no methods"))
+                AnswerCall(
+                    call.rid,
+                    HubRefusalError(
+                        f"{spoken(call.owner)} is not connected or takes no methods", RefusalCode.DeviceNotOnline
+                    ),
+                )
             )
 
     def _overdue(self, call: PendingCall) -> None:
         if self._calls.get(call.rid) is call:
             del self._calls[call.rid]
             text = f"{spoken(call.owner)} did not answer {call.name!r} within {call.response_timeout_s:g} s"
-            self._out.append(AnswerCall(call.rid, MethodTimeoutError(text)))
+            self._out.append(AnswerCall(call.rid, HubRefusalError(text, RefusalCode.GatewayTimeout)))
 
 
 def _outcome(call: PendingCall, status: int, payload: bytes) -> MethodResult | HubRefusalError:
@@ -124,5 +123,8 @@ def _outcome(call: PendingCall, status: int, payload: bytes) -> MethodResult | H
     try:
         msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return MethodAnswerError(f"{spoken(call.owner)} answered method '{call.name}' with what is not valid JSON")
+        return HubRefusalError(
+            f"{spoken(call.owner)} answered method '{call.name}' with what is not valid JSON",
+            RefusalCode.ModuleAnswerNotJson,
+        )
     return MethodResult(status, msgspec.Raw(payload))

@@ -9,7 +9,7 @@ import math
 
 import msgspec
 
-from vigie_edgehub.ports import Json, JsonObject, TwinRefusedError, TwinTooLargeError
+from vigie_edgehub.ports import Json, JsonObject, RefusalCode, TwinRefusedError
 
 MAX_SECTION_BYTES = 32_768
 MAX_TAGS_BYTES = 8_192
@@ -37,10 +37,10 @@ def check_reported(patch: Json) -> None:
 
 
 def check_size(section: JsonObject, *, what: str, limit: int = MAX_SECTION_BYTES) -> None:
-    """Refuse a section that would grow beyond ``limit``, counted as IoT Hub counts. Raises: TwinTooLargeError."""
+    """Refuse a section that would grow beyond ``limit``, counted as IoT Hub counts. Raises: TwinRefusedError."""
     size = section_bytes(section)
     if size > limit:
-        raise TwinTooLargeError(f"{what}: {size} bytes, expected at most {limit}")
+        raise TwinRefusedError(f"{what}: {size} bytes, expected at most {limit}", RefusalCode.MessageTooLarge)
 
 
 def section_bytes(value: Json) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from vigie_edgehub.ports import EtagMismatchError, Json, JsonObject, TwinRefusedError
+from vigie_edgehub.ports import HubRefusalError, Json, JsonObject, RefusalCode, TwinRefusedError
 from vigie_edgehub.state.twin_limits import MAX_TAGS_BYTES, check_patch, check_reported, check_size
 from vigie_edgehub.state.twin_merge import difference, merge, merge_metadata
 
@@ -47,7 +47,7 @@ class HubTwins:
         return twin
 
     def report(self, now: float, module: str, patch: Json) -> None:
-        """A module's own patch. Raises: TwinRefusedError, TwinTooLargeError."""
+        """A module's own patch. Raises: TwinRefusedError."""
         check_reported(patch)
         twin = self.get(module)
         merged = merge(twin.reported, patch)
@@ -69,12 +69,14 @@ class HubTwins:
         """An operator's change of ``tags`` and ``properties.desired``; every other member is read-only.
 
         Returns: the desired patch to push, with nulls, or None if desired was not written.
-        Raises: EtagMismatchError, TwinRefusedError, TwinTooLargeError; nothing is changed then.
+        Raises: HubRefusalError: another etag. TwinRefusedError. Nothing is changed then.
         """
         twin = self.get(module)
         wanted = None if if_match is None else if_match.strip().removeprefix("W/").strip('"')
         if wanted not in (None, "*", etag_text(twin.etag)):
-            raise EtagMismatchError(f"If-Match is {wanted!r}, the twin's etag is {etag_text(twin.etag)!r}")
+            raise HubRefusalError(
+                f"If-Match is {wanted!r}, the twin's etag is {etag_text(twin.etag)!r}", RefusalCode.PreconditionFailed
+            )
         tags = _section(body.get("tags"), "tags")
         properties = body.get("properties")
         if properties is not None and not isinstance(properties, dict):

@@ -36,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
 
     from vigie_devkit.manifest.errors import ManifestError
     from vigie_devkit.manifest.explain import explain, message_for
+    from vigie_edgehub.errors import HubConfigRefusedError
     from vigie_edgehub.manifest import EDGE_HUB, parse_manifest
     from vigie_edgehub.ports import ManifestRefusedError
     from vigie_edgehub.routes.config import parse_edgehub_desired
-    from vigie_edgehub.routes.refusal import HubConfigRefusedError
 
     content = read_json(args.manifest)
     try:
