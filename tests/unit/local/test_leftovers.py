@@ -13,7 +13,7 @@ import pytest
 from vigie_devkit.local.leftovers import clear_leftovers
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.processes import ProcessId, start_ticks
-from vigie_devkit.local.record import ProcessRecord, RunRecord, read_record, write_record
+from vigie_devkit.local.record import RunRecord, read_record, write_record
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def record_of(process: ProcessRecord, run: RunPaths, workload: Path | None = None) -> RunRecord:
+def record_of(process: ProcessId, run: RunPaths, workload: Path | None = None) -> RunRecord:
     return RunRecord(
-        up=ProcessRecord(2**22, 1),
+        up=ProcessId(2**22, 1),
         started_at="2026-01-01T00:00:00+00:00",
         listen="127.64.0.1",
         frames=str(run.frames),
@@ -55,7 +55,7 @@ def test_orphans_frames_and_sockets_of_a_killed_run_go(
     run.module("camera").mkdir()
     (run.module("camera") / "http.json").write_text("{}")
     run.hub_json.write_text(json.dumps({"pid": 1, "workload_dir": str(workload)}))
-    write_record(run.record, record_of(ProcessRecord.of(identity), run, workload))
+    write_record(run.record, record_of(identity, run, workload))
 
     removed = clear_leftovers(run)
 
@@ -70,7 +70,7 @@ def test_orphans_frames_and_sockets_of_a_killed_run_go(
 
 
 def test_a_pid_that_now_belongs_to_somebody_else_is_left_alone(run: RunPaths, sleeper: subprocess.Popen[bytes]) -> None:
-    other_start = ProcessRecord(sleeper.pid, (start_ticks(sleeper.pid) or 0) - 1)
+    other_start = ProcessId(sleeper.pid, (start_ticks(sleeper.pid) or 0) - 1)
     write_record(run.record, record_of(other_start, run))
     assert clear_leftovers(run) == []
     assert sleeper.poll() is None
@@ -80,7 +80,7 @@ def test_a_folder_that_holds_more_than_sockets_is_left_alone(run: RunPaths, tmp_
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("x")
-    write_record(run.record, record_of(ProcessRecord(os.getpid(), 1), run, precious))
+    write_record(run.record, record_of(ProcessId(os.getpid(), 1), run, precious))
     clear_leftovers(run)
     assert (precious / "thesis.txt").exists()
 

@@ -23,6 +23,7 @@ from vigie.ledger.ledger import Ledger
 from vigie.ledger.packing import Packing, pieces
 from vigie.ledger.priorities import Priority
 from vigie.ledger.rows import LedgerEntry
+from vigie_devkit.local.footprint import resident_bytes
 
 _STEP = 1000
 _LIMIT = 1 << 40
@@ -47,10 +48,7 @@ def event(n: int, severity: str = "event") -> LedgerEntry:
 
 def rss_mb() -> float:
     """Resident memory of this process."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    return (resident_bytes(os.getpid()) or 0) / (1 << 20)
 
 
 def fill(folder: Path, items: int) -> dict[str, Any]:

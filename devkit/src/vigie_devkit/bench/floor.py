@@ -5,8 +5,6 @@ The flow has three such hops. On a machine other than the one the bars were set 
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from vigie_devkit.bench.hub import local_hub
+from vigie_devkit.bench.hub import client, local_hub
 from vigie_devkit.bench.hub_client import make_counter
 from vigie_devkit.local.cpu import read_process
 from vigie_devkit.local.product import ProductError
@@ -45,34 +43,21 @@ def measure_hop(rate: float, seconds: float) -> Hop:
         folder = Path(made)
         server, _ = stack.enter_context(local_hub(folder))
         make_counter(folder / "counter")
-        clients = {}
-        for role in ("receive", "send"):
-            plan = msgspec.structs.replace(
-                server.plans[role],
-                counter=str(folder / "counter"),
-                results=str(folder / "results.json"),
-                size=_SIZE_BYTES,
-                messages=int(rate * (_WARM_UP_S + seconds + 5)),
-                warm_up=1,
-                window=2,
-                rate=rate,
-            )
-            file = folder / f"{role}.json"
-            file.write_bytes(msgspec.json.encode(plan))
-            command = [sys.executable, "-m", "vigie_devkit.bench.hub_client", role, str(file)]
-            clients[role] = subprocess.Popen(command, stdout=subprocess.PIPE if role == "receive" else None)
-            stack.callback(_end, clients[role])
-            if (out := clients[role].stdout) is not None and out.readline() != b"ready\n":
-                raise ProductError("the bare receiver did not start")
-        pids = (clients["send"].pid, clients["receive"].pid, server.pid)
+        figures = {
+            "size": _SIZE_BYTES,
+            "messages": int(rate * (_WARM_UP_S + seconds + 5)),
+            "warm_up": 1,
+            "window": 2,
+            "rate": rate,
+        }
+        receiver = stack.enter_context(client(folder, server, "receive", **figures))
+        if not receiver.stdout or receiver.stdout.readline() != b"ready\n":
+            raise ProductError("the bare receiver did not start")
+        sender = stack.enter_context(client(folder, server, "send", **figures))
+        pids = (sender.pid, receiver.pid, server.pid)
         time.sleep(_WARM_UP_S)
         before, begun = [read_process(pid).total_s for pid in pids], time.monotonic()
         time.sleep(seconds)
         messages = rate * (time.monotonic() - begun)
         after = [read_process(pid).total_s for pid in pids]
     return Hop(*((late - early) / messages * 1e3 for early, late in zip(before, after, strict=True)))
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()

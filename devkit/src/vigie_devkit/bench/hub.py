@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -25,13 +24,15 @@ from urllib.parse import quote
 import msgspec
 
 from vigie_devkit.bench.hub_client import LoadPlan, make_counter
+from vigie_devkit.local.cpu import read_process
+from vigie_devkit.local.footprint import resident_bytes
 from vigie_edgehub.environment import module_environment
 from vigie_edgehub.shell.certificates import Certificates
 from vigie_edgehub.shell.tokens import sign
 
 _ROUTE = 'FROM /messages/modules/a/outputs/out INTO BrokeredEndpoint("/modules/b/inputs/in")'
 _MOSQUITTO_HOST = "127.117.1.1"
-_TICKS = os.sysconf("SC_CLK_TCK")
+RESULTS = "results.json"
 
 
 class HubFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,47 +61,37 @@ def measure(
     folder: Path, server: Server, name: str, *, size: int, messages: int, rate: float, window: int
 ) -> HubFigures:
     """Run one round between two fresh client processes."""
-    counter = folder / "counter"
-    make_counter(counter)
-    results = folder / "results.json"
+    make_counter(folder / "counter")
+    results = folder / RESULTS
     results.unlink(missing_ok=True)
-    files = {}
-    for role, plan in server.plans.items():
-        files[role] = folder / f"{role}.json"
-        full = msgspec.structs.replace(
-            plan,
-            counter=str(counter),
-            results=str(results),
-            size=size,
-            messages=messages,
-            warm_up=max(50, messages // 20),
-            window=window,
-            rate=rate,
-        )
-        files[role].write_bytes(msgspec.json.encode(full))
-    with _client("receive", files["receive"]) as receiver:
+    warm_up = max(50, messages // 20)
+    figures = {"size": size, "messages": messages, "warm_up": warm_up, "window": window, "rate": rate}
+    with client(folder, server, "receive", **figures) as receiver:
         if not receiver.stdout or receiver.stdout.readline() != b"ready\n":
             raise SystemExit(f"{name}: the receiver did not start")
-        before_s = _cpu_s(server.pid)
-        with _client("send", files["send"]) as sender:
+        before_s = read_process(server.pid, children=False).total_s
+        with client(folder, server, "send", **figures) as sender:
             if sender.wait(600) or receiver.wait(60):
                 raise SystemExit(f"{name}: a client failed")
-        used_s = _cpu_s(server.pid) - before_s
+        used_s = read_process(server.pid, children=False).total_s - before_s
     result = json.loads(results.read_bytes())
-    total = messages + max(50, messages // 20)
     return HubFigures(
         name=name,
         size=size,
         rate=rate,
         messages=messages,
-        cpu_us=used_s / total * 1e6,
-        rss_mb=_rss_mb(server.pid),
+        cpu_us=used_s / (messages + warm_up) * 1e6,
+        rss_mb=(resident_bytes(server.pid) or 0) / (1 << 20),
         **result,
     )
 
 
 @contextlib.contextmanager
-def _client(role: str, plan: Path) -> Iterator[subprocess.Popen[bytes]]:
+def client(folder: Path, server: Server, role: str, **figures: float) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that sends or receives by the server's plan for ``role`` with the ``figures`` of a round."""
+    files = {"counter": str(folder / "counter"), "results": str(folder / RESULTS)}
+    plan = folder / f"{role}.json"
+    plan.write_bytes(msgspec.json.encode(msgspec.structs.replace(server.plans[role], **files, **figures)))
     command = [sys.executable, "-m", "vigie_devkit.bench.hub_client", role, str(plan)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE if role == "receive" else None)
     try:
@@ -262,18 +253,6 @@ def _wait_for_port(host: str, port: int, process: subprocess.Popen[bytes]) -> No
         if process.poll() is not None or time.monotonic() > deadline:
             raise SystemExit("mosquitto did not start")
         time.sleep(0.05)
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _rss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -47,7 +47,7 @@ def stop(run: RunPaths) -> bool:
     record = read_record(run.record)
     while was_up and record is None and not gone(run, 0.1):  # it has only just begun
         record = read_record(run.record)
-    if was_up and record is not None and record.up.identity().is_alive():
+    if was_up and record is not None and record.up.is_alive():
         for number, patience_s in ((signal.SIGTERM, ASK_S), (signal.SIGKILL, 3.0)):
             with suppress(ProcessLookupError):
                 os.kill(record.up.pid, number)

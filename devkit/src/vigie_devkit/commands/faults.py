@@ -88,8 +88,7 @@ def faults(args: argparse.Namespace) -> int:
     for result in try_all(ground.faults, args.seed, _tell, ground.start):
         results.append(result)
         back = "not back" if result.back_s is None else f"back after {result.back_s:g} s"
-        verdict = "kept" if result.kept else f"NOT KEPT: {'; '.join(result.unmet)}"
-        _tell(f"  {result.fault}: {back}, {verdict}")
+        _tell(f"  {result.fault}: {back}, {result.verdict}")
         ground.load.look()
         notes = ground.cannot if args.containers else ()
         how = made_by(command, f"{ground.machine}, {ground.load.words()}", datetime.now(UTC).date())

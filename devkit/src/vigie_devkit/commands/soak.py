@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,6 @@ def hours(text: str) -> float:
 
 
 def soak_command(args: argparse.Namespace) -> int:
-    import sys
-
     from vigie_devkit.faults.machine import machine_in_words
     from vigie_devkit.faults.slopes import describe, slopes
     from vigie_devkit.faults.soak import drawn, soak
@@ -58,12 +57,7 @@ def soak_command(args: argparse.Namespace) -> int:
         raise UsageError(f"no fault of the soak is named {args.only[0]!r}; see: ./vigie faults --list")
     if args.repeat is not None:
         return _repeat(chosen, args)
-
-    def tell(line: str) -> None:
-        sys.stderr.write(f"soak: {line}\n")
-        sys.stderr.flush()
-
-    done = soak(args.hours, args.seed, tell, chosen)
+    done = soak(args.hours, args.seed, _tell, chosen)
     found = slopes(done.samples)
     tried = ", ".join(f"{name} {count}" for name, count in sorted(done.tried().items())) or "none"
     report = "\n".join(
@@ -83,26 +77,24 @@ def soak_command(args: argparse.Namespace) -> int:
     return Exit.OK if not done.not_kept() and not any(one.grows for one in found) else Exit.NO_FLOW
 
 
-def _repeat(faults: Sequence[Fault], args: argparse.Namespace) -> int:
-    import sys
+def _tell(line: str) -> None:
+    sys.stderr.write(f"soak: {line}\n")
+    sys.stderr.flush()
 
+
+def _repeat(faults: Sequence[Fault], args: argparse.Namespace) -> int:
     from vigie_devkit.faults.growth import HEAD, READINGS_MIN, describe_growth, growths
     from vigie_devkit.faults.machine import machine_in_words
     from vigie_devkit.faults.repeats import repeat
 
     if args.repeat < READINGS_MIN:
         raise UsageError(f"--repeat: expected at least {READINGS_MIN}, got {args.repeat}")
-
-    def tell(line: str) -> None:
-        sys.stderr.write(f"soak: {line}\n")
-        sys.stderr.flush()
-
     lines = [f"Each fault {args.repeat} times, seed {args.seed}, {machine_in_words()}.", "", HEAD]
     well = True
-    for done in repeat(faults, args.repeat, args.seed, tell):
+    for done in repeat(faults, args.repeat, args.seed, _tell):
         found = growths(done.readings)
         lines.append(describe_growth(done.fault.name, found))
-        tell(lines[-1])
+        _tell(lines[-1])
         well = well and not any(one.grows for one in found) and all(one.kept for one in done.results)
         if args.output is not None:
             args.output.write_text("\n".join([*lines, ""]), encoding="utf-8")

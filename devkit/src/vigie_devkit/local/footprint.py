@@ -35,10 +35,11 @@ def _pss_bytes(pid: int, frames: Path) -> int | None:
             path = line.split(maxsplit=5)[5:]
             counted = not (path and path[0].startswith(prefix))
     # Some sandboxes have no Pss lines; what is resident is then the best upper bound at hand.
-    return total or _resident_bytes(pid)
+    return total or resident_bytes(pid)
 
 
-def _resident_bytes(pid: int) -> int | None:
+def resident_bytes(pid: int) -> int | None:
+    """Of one process, ring pages and all; None for no such process."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -14,10 +14,11 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from vigie_devkit.local.errors import FrameFolderError, StateFolderError
+from vigie_devkit.local.footprint import MEGABYTE, folder_bytes
 from vigie_devkit.local.ownership import MARKER
 
 _CLAIM_WITHIN_S = 2.0  # a sweep holds the lock for a moment only
@@ -72,7 +73,7 @@ def remove_dead_frames(root: Path) -> list[str]:
     for folder in sorted(root.glob("vigie-*")):
         with _held_if_dead(folder) as dead:
             if dead:
-                removed.append(f"frames {folder} ({megabytes(folder):.1f} MB)")
+                removed.append(f"frames {folder} ({folder_bytes(folder) / MEGABYTE:.1f} MB)")
                 shutil.rmtree(folder, ignore_errors=True)
     return removed
 
@@ -90,15 +91,6 @@ def is_frame_folder(folder: Path) -> bool:
 def holds_frames(folder: Path) -> bool:
     """True if more than the marker lies in it."""
     return any(path.name != MARKER for path in folder.iterdir())
-
-
-def megabytes(folder: Path) -> float:
-    """What the files in ``folder`` take."""
-    total = 0
-    for path in folder.iterdir():
-        with suppress(OSError):
-            total += path.lstat().st_blocks * 512
-    return total / 1e6
 
 
 def _check_owner(folder: Path) -> None:

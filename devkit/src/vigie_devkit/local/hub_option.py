@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
 
 from vigie_devkit.local.errors import NoRunError
 from vigie_devkit.local.ownership import claim_part
-from vigie_devkit.local.paths import add_run_option, find_hub, home_folder, is_running, known_runs
+from vigie_devkit.local.paths import add_run_option, find_hub, home_folder, hub_says, is_running, known_runs
 
 
 def add_hub_options(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +53,11 @@ def hub_state(args: argparse.Namespace) -> Path:
 
 def hub_is_alive(state: Path) -> bool:
     """True while the process that hub.json names lives."""
+    pid = hub_says(state / "hub.json", "pid", int)
     try:
-        pid = int(json.loads((state / "hub.json").read_bytes())["pid"])
-        os.kill(pid, 0)
+        os.kill(pid or 0, 0)
     except PermissionError:
         return True
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, OverflowError):
         return False
-    return True
+    return bool(pid)

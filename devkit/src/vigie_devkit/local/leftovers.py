@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from vigie_devkit.local.frame_folders import holds_frames, is_frame_folder, megabytes
-from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.footprint import MEGABYTE, folder_bytes
+from vigie_devkit.local.frame_folders import holds_frames, is_frame_folder
+from vigie_devkit.local.paths import RunPaths, hub_says
 from vigie_devkit.local.processes import ProcessId
-from vigie_devkit.local.record import read_record, workload_folder
+from vigie_devkit.local.record import read_record
 
 
 def clear_leftovers(run: RunPaths) -> list[str]:
@@ -25,16 +26,16 @@ def clear_leftovers(run: RunPaths) -> list[str]:
     removed: list[str] = []
     record = read_record(run.record)
     if record is not None:
-        orphans = {name: one.identity() for name, one in record.processes.items()}
+        orphans = record.processes
         removed += [f"process {name} ({orphans[name].pid})" for name in kill_all(orphans.values(), orphans)]
         run.record.unlink(missing_ok=True)
-    sockets = {record.workload if record else None, workload_folder(run.hub_json)} - {None}
+    sockets = {record.workload if record else None, hub_says(run.hub_json, "workload_dir", str)} - {None}
     removed += [f"sockets {folder}" for folder in sorted(map(str, sockets)) if remove_sockets(Path(folder))]
     frames = {run.frames, *([Path(record.frames)] if record else [])}
     for folder in frames:
         if folder.name.startswith("vigie-") and is_frame_folder(folder):
             if holds_frames(folder):
-                removed.append(f"frames {folder} ({megabytes(folder):.1f} MB)")
+                removed.append(f"frames {folder} ({folder_bytes(folder) / MEGABYTE:.1f} MB)")
             shutil.rmtree(folder, ignore_errors=True)
     run.let_go_of_frames()
     run.hub_json.unlink(missing_ok=True)

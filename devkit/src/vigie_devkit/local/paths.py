@@ -20,9 +20,11 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import json
 import os
 import re
 from pathlib import Path
+from typing import TypeVar
 
 import vigie_devkit
 from vigie_devkit.local.errors import NoRunError, RunNameError, StateFolderError
@@ -31,6 +33,7 @@ from vigie_devkit.local.ownership import DEFAULT_HOME, claim_part
 
 DEFAULT_RUN = "local"
 CHECKOUT = Path(vigie_devkit.__file__).resolve().parents[3]
+Said = TypeVar("Said")
 
 
 class RunPaths:
@@ -200,3 +203,12 @@ def find_hub(args: argparse.Namespace) -> Path:
     Raises: NoRunError.
     """
     return find_run(args).hub
+
+
+def hub_says(hub_json: Path, member: str, kind: type[Said]) -> Said | None:
+    """What a hub's description of itself says of ``member``; None: there is none, or nothing of this ``kind``."""
+    try:
+        found = json.loads(hub_json.read_bytes()).get(member)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found if isinstance(found, kind) else None

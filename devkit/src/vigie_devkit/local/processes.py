@@ -32,11 +32,16 @@ class ProcessId:
 
 def start_ticks(pid: int) -> int | None:
     """Start time in clock ticks since boot, None for no such process or a zombie. Source: proc_pid_stat(5)."""
+    after_name = _after_name(pid)
+    return None if not after_name or after_name[0] in "ZX" else int(after_name[19])
+
+
+def _after_name(pid: int) -> list[str]:
+    """What stands behind a process's name in its ``stat``; empty: no such process."""
     try:
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
-        return None
-    return None if after_name[0] in "ZX" else int(after_name[19])
+        return []
 
 
 class ChildProcess:
@@ -118,8 +123,5 @@ def cpu_seconds(pid: int) -> float | None:
 
 def _cpu_seconds(pid: int) -> float | None:
     """utime, stime and those of children that it has waited for. Source: proc_pid_stat(5)."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
+    after_name = _after_name(pid)
+    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK") if after_name else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import msgspec
@@ -10,31 +9,17 @@ import msgspec
 from vigie_devkit.local.processes import ProcessId
 
 
-class ProcessRecord(msgspec.Struct, frozen=True):
-    """A process by pid and start time (clock ticks since boot), so that a pid used again is not mistaken for it."""
-
-    pid: int
-    start_ticks: int
-
-    @classmethod
-    def of(cls, identity: ProcessId) -> ProcessRecord:
-        return cls(identity.pid, identity.start_ticks)
-
-    def identity(self) -> ProcessId:
-        return ProcessId(self.pid, self.start_ticks)
-
-
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """``frames``: frame folder; ``workload``: the hub's socket folder, once known; ``sources``: without passwords."""
 
-    up: ProcessRecord
+    up: ProcessId
     started_at: str
     listen: str
     frames: str
     workload: str | None = None
     sources: dict[str, str] = {}
     bundle: str = ""
-    processes: dict[str, ProcessRecord] = {}
+    processes: dict[str, ProcessId] = {}
 
 
 def write_record(path: Path, record: RunRecord) -> None:
@@ -50,12 +35,3 @@ def read_record(path: Path) -> RunRecord | None:
         return msgspec.json.decode(path.read_bytes(), type=RunRecord)
     except (OSError, msgspec.MsgspecError):
         return None
-
-
-def workload_folder(hub_json: Path) -> str | None:
-    """Where the hub keeps its workload sockets, by its own word."""
-    try:
-        found = json.loads(hub_json.read_text(encoding="utf-8")).get("workload_dir")
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, str) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
@@ -27,11 +26,11 @@ from vigie_devkit.local.leftovers import clear_leftovers
 from vigie_devkit.local.metrics import Tally, fetch_metrics, is_ready
 from vigie_devkit.local.model_desk import serve_model_desk
 from vigie_devkit.local.page import page_url
-from vigie_devkit.local.paths import RunPaths
+from vigie_devkit.local.paths import RunPaths, hub_says
 from vigie_devkit.local.prepare import forget_secrets
 from vigie_devkit.local.processes import ProcessId, start_ticks
 from vigie_devkit.local.programs import HUB, hub_program, module_program
-from vigie_devkit.local.record import ProcessRecord, RunRecord, workload_folder, write_record
+from vigie_devkit.local.record import RunRecord, write_record
 from vigie_devkit.local.recording import Recording
 from vigie_devkit.local.sources import CameraSource
 from vigie_devkit.local.status import Status
@@ -140,7 +139,7 @@ class LocalRun:
         deadline = time.monotonic() + HUB_READY_WITHIN_S
         hub = self._supervisor.programs[HUB]
         while not self._stop.is_set():
-            if hub.child is not None and self._hub_pid() == hub.pid:
+            if hub.child is not None and hub_says(self._run.hub_json, "pid", int) == hub.pid:
                 self._write_record()
                 return
             if hub.last_exit is not None:
@@ -153,27 +152,19 @@ class LocalRun:
                 )
             await asyncio.sleep(0.02)
 
-    def _hub_pid(self) -> int | None:
-        try:
-            found = json.loads(self._run.hub_json.read_text(encoding="utf-8")).get("pid")
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, int) else None
-
     def _write_record(self) -> None:
         children = {name: one.child for name, one in self._supervisor.programs.items()}
-        own = ProcessId(os.getpid(), start_ticks(os.getpid()) or 0)
         write_record(
             self._run.record,
             RunRecord(
-                up=ProcessRecord.of(own),
+                up=ProcessId(os.getpid(), start_ticks(os.getpid()) or 0),
                 started_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 listen=self._plan.listen,
                 frames=str(self._run.frames),
-                workload=workload_folder(self._run.hub_json),
+                workload=hub_says(self._run.hub_json, "workload_dir", str),
                 sources={camera.name: camera.url for camera in self._plan.cameras},
                 bundle=str(self._plan.bundle),
-                processes={name: ProcessRecord.of(child.identity) for name, child in children.items() if child},
+                processes={name: child.identity for name, child in children.items() if child},
             ),
         )
 
