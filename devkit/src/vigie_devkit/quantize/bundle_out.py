@@ -22,7 +22,7 @@ from vigie_devkit.models.writer import REFERENCE_FILE, staged
 from vigie_devkit.quantize.qdq import opset
 from vigie_devkit.quantize.recipes import Recipe
 from vigie_devkit.quantize.report import Report
-from vigie_devkit.quantize.samples import Sample
+from vigie_devkit.quantize.samples import Sample, spread
 from vigie_devkit.quantize.variants import Built
 from vigie_devkit.quantize.verdict import VariantVerdict
 from vigie_devkit.quantize.workbench import Workbench, file_run
@@ -151,8 +151,7 @@ def pick_frames(bench: Workbench) -> list[Sample]:
     """Judged frames that show something, spread over all of them; what was never calibrated on."""
     seen = [len(bench.final.decode(outputs)) for outputs in bench.final.float_outputs]
     full = [index for index, count in enumerate(seen) if count] or list(range(len(seen)))
-    count = min(REFERENCE_FRAMES, len(full))
-    return [bench.final.samples[full[index * len(full) // count]] for index in range(count)]
+    return [bench.final.samples[index] for index in spread(full, REFERENCE_FRAMES)]
 
 
 def _pair(bench: Workbench, sample: Sample) -> ReferencePair:

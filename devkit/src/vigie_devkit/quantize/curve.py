@@ -10,6 +10,7 @@ from vigie_devkit.quantize.clipping import Method
 from vigie_devkit.quantize.mix import mix_bytes
 from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.report import Point
+from vigie_devkit.quantize.samples import spread
 from vigie_devkit.quantize.search import MixTrial
 from vigie_devkit.quantize.speed import time_files
 from vigie_devkit.quantize.variants import Built
@@ -28,7 +29,7 @@ def timed_curve(bench: Workbench, built: Built, folder: Path, rounds: int) -> tu
     the refusal can choose another budget with open eyes.
     """
     trials = _ordered(built.trials)
-    picked = [trials[index * len(trials) // TIMED_MAX] for index in range(TIMED_MAX)] if trials else []
+    picked = spread(trials, TIMED_MAX)
     files: dict[str, Path] = {}
     for trial in picked:
         file = folder / f"{built.recipe.name}-{len(trial.float_layers)}.onnx"

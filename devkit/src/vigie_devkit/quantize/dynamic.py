@@ -6,17 +6,16 @@ ConvInteger, which is slower than fp32, so convolutions stay float and a network
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 
-from vigie.errors import QuantizationError
-from vigie.runtimes.runtime_libraries import first_line, import_onnxruntime
+from vigie.runtimes.runtime_libraries import import_onnxruntime
 from vigie_devkit.models.order import sort_nodes
 from vigie_devkit.quantize.layers import Network, attribute
+from vigie_devkit.quantize.qdq import asking_onnxruntime
 from vigie_devkit.quantize.recipes import Recipe
 
 # Of the multiply-adds, as for every other variant: with less than half in integers a file is no integer variant.
@@ -53,27 +52,18 @@ def write_dynamic(network: Network, recipe: Recipe) -> onnx.ModelProto:
     _own_weights(model)
     # A Gemm is first rewritten as MatMul and Add, under this name.
     chosen = [f"{name}_MatMul" if network.nodes[name].op_type == "Gemm" else name for name in dynamic_layers(network)]
-    was = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it advises a step that importing has done
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "dynamic.onnx"
-            quantize_dynamic(
-                model,
-                str(file),
-                op_types_to_quantize=["MatMul"],
-                per_channel=recipe.per_channel,
-                reduce_range=recipe.reduce_range,
-                weight_type=QuantType.QInt8,
-                nodes_to_quantize=chosen,
-            )
-            written: onnx.ModelProto = onnx.load(str(file))
-    except (ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise QuantizationError(
-            recipe.name, f"onnxruntime.quantization refuses the graph: {first_line(error)}"
-        ) from error
-    finally:
-        logging.disable(was)
+    with asking_onnxruntime(recipe.name), tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "dynamic.onnx"
+        quantize_dynamic(
+            model,
+            str(file),
+            op_types_to_quantize=["MatMul"],
+            per_channel=recipe.per_channel,
+            reduce_range=recipe.reduce_range,
+            weight_type=QuantType.QInt8,
+            nodes_to_quantize=chosen,
+        )
+        written: onnx.ModelProto = onnx.load(str(file))
     sort_nodes(written)
     written.producer_name, written.producer_version = "vigie-devkit", ""
     return written

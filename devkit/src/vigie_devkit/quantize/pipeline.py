@@ -25,7 +25,7 @@ from vigie_devkit.quantize.recipes import A16W8, RECIPES, U8S8_8BIT, Recipe, Tar
 from vigie_devkit.quantize.report import Report
 from vigie_devkit.quantize.reporting import build_report
 from vigie_devkit.quantize.request import QuantizeRequest
-from vigie_devkit.quantize.samples import Sample
+from vigie_devkit.quantize.samples import Sample, spread
 from vigie_devkit.quantize.sources import read_source
 from vigie_devkit.quantize.speed import Timing, time_files
 from vigie_devkit.quantize.variants import Built, build
@@ -191,9 +191,7 @@ def gather(request: QuantizeRequest, bundle: Bundle) -> tuple[list[Sample], list
 
 def deal(samples: Sequence[Sample], count: int) -> tuple[list[Sample], list[Sample]]:
     """``count`` evenly spread ones, and the rest."""
-    if count >= len(samples):
-        return list(samples), []
-    picked = {index * len(samples) // count for index in range(count)}
+    picked = set(spread(range(len(samples)), count))
     return (
         [sample for index, sample in enumerate(samples) if index in picked],
         [sample for index, sample in enumerate(samples) if index not in picked],

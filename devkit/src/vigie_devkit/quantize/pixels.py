@@ -10,7 +10,7 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from vigie_devkit.quantize.layers import Network
+from vigie_devkit.quantize.layers import Network, attribute
 
 PIXEL_RANGE = (0.0, 255.0)
 # They move values and compute nothing: bytes pass them as floats do.
@@ -27,7 +27,7 @@ def pixel_tensors(network: Network) -> set[str]:
             continue
         if node.op_type in _MOVERS:
             (found if node.input[0] in found else holds_bytes).add(node.output[0])
-        elif node.op_type == "Cast" and _cast_to(node) == TensorProto.FLOAT:
+        elif node.op_type == "Cast" and attribute(node, "to", 0) == TensorProto.FLOAT:
             found.add(node.output[0])
     return found
 
@@ -41,7 +41,7 @@ def fold_pixels(model: onnx.ModelProto) -> None:
         if node.op_type in _MOVERS and node.input[0] in kinds:
             kinds[node.output[0]] = kinds[node.input[0]]
     for cast in [node for node in graph.node if node.op_type == "Cast"]:
-        if kinds.get(cast.input[0]) != TensorProto.UINT8 or _cast_to(cast) != TensorProto.FLOAT:
+        if kinds.get(cast.input[0]) != TensorProto.UINT8 or attribute(cast, "to", 0) != TensorProto.FLOAT:
             continue
         end = _only_consumer(graph, cast.output[0])
         while end is not None and end.op_type in _MOVERS:
@@ -52,10 +52,6 @@ def fold_pixels(model: onnx.ModelProto) -> None:
         _replace(graph, end.output[0], end.input[0])
         graph.node.remove(cast)
         graph.node.remove(end)
-
-
-def _cast_to(node: onnx.NodeProto) -> int:
-    return next(int(one.i) for one in node.attribute if one.name == "to")
 
 
 def _keeps_bytes(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,7 @@ def write_qdq(
         overrides = pair_weights(model, paired_convolutions(network, kept))
     if overrides:
         options["TensorQuantOverrides"] = {name: [dict(one) for one in many] for name, many in overrides.items()}
-    was = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it warns of every tensor that it leaves alone on purpose
-    try:
+    with asking_onnxruntime(recipe.name):
         quantizer = QDQQuantizer(
             model,
             recipe.per_channel,
@@ -84,17 +83,27 @@ def write_qdq(
             options,
         )
         quantizer.quantize_model()
-    except (ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise QuantizationError(
-            recipe.name, f"onnxruntime.quantization refuses the graph: {first_line(error)}"
-        ) from error
-    finally:
-        logging.disable(was)
     written: onnx.ModelProto = quantizer.model.model
     # The quantizer appends what it adds; ONNX Runtime does not mind, the ONNX checker and other runtimes do.
     sort_nodes(written)
     written.producer_name, written.producer_version = "vigie-devkit", ""
     return written
+
+
+@contextmanager
+def asking_onnxruntime(name: str) -> Iterator[None]:
+    """Without its warnings: it tells of every tensor that it leaves alone on purpose, and advises what importing did.
+
+    Raises: QuantizationError: it refuses the graph of variant ``name``.
+    """
+    was = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    except (ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise QuantizationError(name, f"onnxruntime.quantization refuses the graph: {first_line(error)}") from error
+    finally:
+        logging.disable(was)
 
 
 def opset(model: onnx.ModelProto) -> int:

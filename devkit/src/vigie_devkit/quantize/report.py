@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from vigie_devkit.quantize.speed import Timing
+
 SCHEMA = "vigie.quantize-report/1"
 
 
@@ -37,14 +39,6 @@ class LayerError(msgspec.Struct, frozen=True):
     depthwise: bool
 
 
-class Times(msgspec.Struct, frozen=True):
-    """Milliseconds of one run."""
-
-    threads: int
-    cpu_ms: float
-    wall_ms: float
-
-
 class VariantReport(msgspec.Struct, frozen=True, kw_only=True):
     """One variant. ``verdict``: ``kept`` (float, was there), ``shipped``, ``refused``; ``reason`` in one sentence."""
 
@@ -62,7 +56,7 @@ class VariantReport(msgspec.Struct, frozen=True, kw_only=True):
     float_layers: tuple[FloatLayer, ...] = ()
     targets: tuple[str, ...] = ()
     cpus: tuple[str, ...] = ()
-    times: tuple[Times, ...] = ()
+    times: tuple[Timing, ...] = ()
     curve: tuple[Point, ...] = ()
 
 

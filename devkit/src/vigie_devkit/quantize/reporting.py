@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from vigie.models import Bundle
 from vigie_devkit.quantize.curve import untimed
-from vigie_devkit.quantize.report import FloatLayer, LayerError, Point, Report, Times, VariantReport
+from vigie_devkit.quantize.report import FloatLayer, LayerError, Point, Report, VariantReport
 from vigie_devkit.quantize.request import QuantizeRequest
 from vigie_devkit.quantize.speed import Timing
 from vigie_devkit.quantize.variants import Built
@@ -39,9 +39,6 @@ def build_report(
     budget = bench.budget
     total = sum(layer.multiply_adds for layer in network.layers) or 1
 
-    def told(name: str) -> tuple[Times, ...]:
-        return tuple(Times(one[name].threads, one[name].cpu_ms, one[name].wall_ms) for one in times.values())
-
     kept = VariantReport(
         name=float_name,
         why="as it was imported",
@@ -50,7 +47,7 @@ def build_report(
         size_bytes=sizes[float_name],
         metric=reference.metric,
         figures=reference.figures,
-        times=told(float_name),
+        times=tuple(one[float_name] for one in times.values()),
     )
     rows = [
         VariantReport(
@@ -68,7 +65,7 @@ def build_report(
             float_layers=tuple(FloatLayer(layer, _because(bench, one, layer)) for layer in one.float_layers),
             targets=verdicts[one.name].targets,
             cpus=one.cpus,
-            times=told(one.name),
+            times=tuple(of_all[one.name] for of_all in times.values()),
             curve=curves.get(one.name) or untimed(one.trials),
         )
         for one in built

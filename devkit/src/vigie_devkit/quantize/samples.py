@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,8 @@ from vigie.models import Card
 from vigie.vision.letterbox import letterbox_into
 from vigie.vision.transform import Transform
 from vigie_devkit.accuracy.average_precision import FrameTruth
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,3 +44,10 @@ def fit(
     tensor = np.empty((card.input.height, card.input.width, 3), np.uint8)
     transform = letterbox_into(frame_bgr, tensor, align=card.input.align, pad_value=card.input.pad_value)
     return Sample(name, tensor, transform, (frame_bgr.shape[0], frame_bgr.shape[1]), truth, class_id)
+
+
+def spread(items: Sequence[_Item], count: int) -> list[_Item]:
+    """At most ``count`` of them, evenly spread."""
+    if len(items) <= count:
+        return list(items)
+    return [items[index * len(items) // count] for index in range(count)]

@@ -15,9 +15,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from vigie.runtimes.runtime_libraries import import_onnxruntime
 from vigie_devkit.quantize.float_nodes import QUANTIZED_TYPES
 from vigie_devkit.quantize.layers import Network
+from vigie_devkit.quantize.ranges import open_session
 
 FLAGS = "vigie_flags"
 
@@ -32,15 +32,8 @@ class Simulator:
         model.CopyFrom(quantized)
         del model.graph.value_info[:]
         self._rewrite(model)
-        runtime = import_onnxruntime()
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._input = model.graph.input[0].name
-        self._session = runtime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+        self._session = open_session(model.SerializeToString(), threads=threads)
 
     def flags(self, kept_float: Iterable[str]) -> NDArray[np.bool_]:
         """Which roundings take place when the nodes ``kept_float`` stay float: a tensor is rounded if a quantized

@@ -5,11 +5,10 @@ A source gives frames spread evenly over all it has: the first hundred frames of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -20,15 +19,13 @@ from vigie.synthetic import LABELS, open_scene
 from vigie.synthetic.url import SCHEME, parse_url
 from vigie_devkit.accuracy.average_precision import FrameTruth
 from vigie_devkit.accuracy.scene_truth import frame_truth
-from vigie_devkit.quantize.samples import Sample, fit
+from vigie_devkit.quantize.samples import Sample, fit, spread
 from vigie_devkit.train.folders import NAME_FILES, PICTURES, open_folder
 
 VIDEOS = {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v"}
 # Parts of the conveyor have moved on by most of the picture.
 FRAMES_BETWEEN_LOOKS = 61
 LOOKS_PER_SCENE = 6
-
-_Item = TypeVar("_Item")
 
 
 def read_source(source: str, card: Card, count: int) -> list[Sample]:
@@ -64,11 +61,11 @@ def _from_path(source: str, path: Path, card: Card, count: int) -> list[Sample]:
         return list(_labelled(path, card, count))
     if card.task == "classification" and (classes := _class_folders(source, path, card)):
         labelled = [(file, class_id) for class_id, folder in classes for file in _files(folder)]
-        return [_picture(source, file, card, class_id) for file, class_id in _spread(labelled, count)]
+        return [_picture(source, file, card, class_id) for file, class_id in spread(labelled, count)]
     files = list(_files(path))
     if not files:
         raise CalibrationError(source, f"holds no picture ({', '.join(sorted(PICTURES))})")
-    return [_picture(source, file, card) for file in _spread(files, count)]
+    return [_picture(source, file, card) for file in spread(files, count)]
 
 
 def _rendered(source: str, card: Card, count: int) -> Iterator[Sample]:
@@ -91,7 +88,7 @@ def _video(source: str, path: Path, card: Card, count: int) -> Iterator[Sample]:
         total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         if total <= 0:
             raise CalibrationError(source, "cannot be opened as a video by OpenCV; convert it to H.264 in an .mp4")
-        wanted = set(_spread(list(range(total)), count))
+        wanted = set(spread(list(range(total)), count))
         for index in range(total):
             if not capture.grab():
                 return
@@ -106,7 +103,7 @@ def _video(source: str, path: Path, card: Card, count: int) -> Iterator[Sample]:
 def _labelled(folder: Path, card: Card, count: int) -> Iterator[Sample]:
     labels, pictures, total = open_folder(folder)
     known = {index: card.labels.index(label) for index, label in enumerate(labels) if label in card.labels}
-    wanted = set(_spread(list(range(total)), count))
+    wanted = set(spread(list(range(total)), count))
     for index, picture in enumerate(islice(pictures, max(wanted) + 1)):
         if index in wanted:
             truth = FrameTruth(picture.boxes_xyxy, picture.class_ids, picture.ignore)
@@ -148,9 +145,3 @@ def _picture(source: str, file: Path, card: Card, class_id: int | None = None) -
     if frame_bgr is None:
         raise CalibrationError(source, f"{file.name} cannot be read as a picture by OpenCV; remove it or save it again")
     return fit(card, file.name, np.asarray(frame_bgr, np.uint8), class_id=class_id)
-
-
-def _spread(items: Sequence[_Item], count: int) -> list[_Item]:
-    if len(items) <= count:
-        return list(items)
-    return [items[index * len(items) // count] for index in range(count)]

@@ -21,7 +21,7 @@ from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.qdq import write_qdq
 from vigie_devkit.quantize.ranges import observe, open_session
 from vigie_devkit.quantize.recipes import Recipe
-from vigie_devkit.quantize.samples import Sample
+from vigie_devkit.quantize.samples import Sample, spread
 from vigie_devkit.quantize.sensitivity import Sensitivity, rank_layers
 from vigie_devkit.quantize.simulator import Simulator
 from vigie_devkit.quantize.tails import Tail, find_tail
@@ -140,8 +140,7 @@ class Workbench:
         return noise
 
     def _picked(self) -> list[int]:
-        count = len(self.tuning.samples)
-        return sorted({index * count // SENSITIVITY_FRAMES for index in range(min(SENSITIVITY_FRAMES, count))})
+        return spread(range(len(self.tuning.samples)), SENSITIVITY_FRAMES)
 
 
 def prepare(
