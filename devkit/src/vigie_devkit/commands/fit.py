@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vigie.terminal import show_text
+from vigie_devkit.commands.models.arguments import number
 
 EXAMPLES = """examples:
   ./vigie fit --cameras 8 --fps 15                              with the detector that ships, measured now
@@ -78,21 +79,11 @@ def _say(text: str) -> None:
 
 
 def _cameras(text: str) -> int:
-    return int(_between(text, 1, 1000, whole=True))
+    return int(number(text, 1, 1000, "1 to 1000", int))
 
 
 def _rate(text: str) -> float:
-    return _between(text, 0.1, 240)
-
-
-def _between(text: str, low: float, high: float, *, whole: bool = False) -> float:
-    try:
-        value = float(int(text)) if whole else float(text)
-    except ValueError:
-        value = low - 1
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"expected {low:g} to {high:g}, got {text!r}")
-    return value
+    return number(text, 0.1, 240, "0.1 to 240")
 
 
 def _size(text: str) -> tuple[int, int]:

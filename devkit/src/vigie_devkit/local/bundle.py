@@ -45,15 +45,20 @@ def find_bundle(wanted: str | None, shelves: Sequence[Path] = ()) -> Path:
 
 def on_shelf(name: str, shelves: Sequence[Path]) -> Path:
     """The bundle of that name, this machine's own before those that ship. Raises: NoModelError, with the names."""
-    for shelf in shelves:
-        if "/" not in name and (shelf / name / CARD).is_file():
-            return shelf / name
-    known = sorted({card.parent.name for shelf in shelves for card in shelf.glob(f"*/{CARD}")})
+    known = by_name(shelves)
+    if name in known:
+        return known[name]
     near = get_close_matches(name, known, 1, 0.6)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known) or 'none'}"
     raise NoModelError(
         f"there is no model {name!r}: neither an .onnx file, nor a bundle folder, nor a bundle's name; {hint}"
     )
+
+
+def by_name(shelves: Sequence[Path]) -> dict[str, Path]:
+    """The bundles, a machine's own in place of those that ship; what is half written (it begins with a dot) is none."""
+    found = {card.parent.name: card.parent for shelf in reversed(shelves) for card in shelf.glob(f"*/{CARD}")}
+    return {name: found[name] for name in sorted(found) if not name.startswith(".")}
 
 
 def import_once(onnx_file: Path) -> Path:

@@ -21,14 +21,11 @@ from vigie.runtimes.engines.litert_numbers import NumberTypes
 from vigie.runtimes.engines.tensor_adapter import ForeignTensor
 from vigie.runtimes.parity import ParityResult, judge
 from vigie.runtimes.reference_frames import reference_frames
+from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.writer import staged
 
-RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "0..1": ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
-    "-1..1": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
-    "0..255": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),  # red, green, blue
-}
+# Those of files that are in use.
+_RANGES_TRIED = ("0..1", "-1..1", "0..255", "imagenet")
 # The right way of feeding a file is far better than the next; a tie is not for us to break.
 _LEAD_DB = 3.0
 _SQNR_MIN_DB = 6.0
@@ -156,20 +153,12 @@ def _ways(
         raise ModelFileError(
             file, f"gives {found}, the bundle's outputs are {promised}: another model, or another export"
         )
-    for words, (mean, std) in RANGES.items():
+    for words in _RANGES_TRIED:
         for order in ("rgb", "bgr"):
             if (range_ and words != range_) or (channels and order != channels):
                 continue
             for mapping in mappings:
-                if order == "rgb":
-                    yield words, Adapter(channels="rgb", mean=mean, std=std, outputs=mapping)
-                else:
-                    yield words, Adapter(channels="bgr", mean=_reversed(mean), std=_reversed(std), outputs=mapping)
-
-
-def _reversed(values: tuple[float, float, float]) -> tuple[float, float, float]:
-    first, second, third = values
-    return third, second, first
+                yield words, Adapter(**input_fields(f"{order}/{words}"), outputs=mapping)
 
 
 def _mappings(card: Card, outputs: Sequence[ForeignTensor]) -> Iterator[tuple[AdaptedOutput, ...]]:

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from vigie.errors import BundleError
-from vigie.models import load_bundle
 from vigie.models.archive import unpack_bundle
 from vigie.models.download import Conduct, ExpectedFile, download
 from vigie.models.link import shown
@@ -18,7 +16,7 @@ from vigie_devkit.models.catalogue import CatalogueModel
 from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.importer import import_model
 from vigie_devkit.models.labels import COCO80
-from vigie_devkit.models.writer import bundle_name, put_in_place
+from vigie_devkit.models.writer import bundle_name, staged
 
 _ZIP = b"PK\x03\x04"
 
@@ -40,18 +38,9 @@ def fetch_bundle(name: str, entry: CatalogueModel, target: Path, downloads: Path
 
 
 def _place_archive(name: str, file: Path, target: Path) -> Path:
-    target = target.absolute()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
-            staging = Path(beside) / "bundle"
-            staging.mkdir(mode=0o755)
-            unpack_bundle(file, staging, name=name)
-            load_bundle(staging)
-            put_in_place(staging, target)
-    except OSError as error:
-        raise BundleError(str(target), f"cannot be written: {error.strerror}; pass another --output") from error
-    return target
+    with staged(target) as staging:
+        unpack_bundle(file, staging, name=name)
+    return target.absolute()
 
 
 def _place_model(name: str, entry: CatalogueModel, file: Path, target: Path) -> Path:

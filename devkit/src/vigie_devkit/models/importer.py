@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from vigie.errors import ModelUnrecognisedError
-from vigie.models.card import Card
+from vigie.models.card import Card, Concluded
 from vigie.models.reference import ReferencePair
 from vigie.runtimes.engines.reference_run import run_reference
 from vigie.vision.decoders import make_decoder
 from vigie.vision.decoding import Decoder
-from vigie_devkit.models.evidence.conclusion import Conclusion
 from vigie_devkit.models.evidence.place import FINISHED, exchanged
 from vigie_devkit.models.evidence.trial import judge
 from vigie_devkit.models.fold import INPUT_NAME, feed_original, fold_input
@@ -30,7 +30,7 @@ from vigie_devkit.models.prepare import Prepared, prepare
 from vigie_devkit.models.recognise import recognise
 from vigie_devkit.models.recognition import Recognition
 from vigie_devkit.models.settle import settle_feed
-from vigie_devkit.models.writer import Folded, build_card, bundle_name, with_conclusions, write_bundle
+from vigie_devkit.models.writer import Folded, build_card, bundle_name, write_bundle
 
 
 def import_model(
@@ -95,10 +95,11 @@ def import_model(
                 f"looks like {reading.family} ({reading.why}), but {doubt}; pass --family or --card with what it is, "
                 "or --trust to import it as this",
             )
-        tried = [Conclusion("trial", f"TRUSTED although {doubt}", "--trust was passed")]
+        tried = [Concluded("trial", f"TRUSTED although {doubt}", "--trust was passed")]
     tried += looking.names(reading, names, labels_from, trust=trust)
     compare(card, decoder, answers, HALF if _holds_half(prepared) else SINGLE)
-    card = with_conclusions(card, [*concluded, Conclusion("labels", labels_from, _named(names, labels_from)), *tried])
+    because = (*concluded, Concluded("labels", labels_from, _named(names, labels_from)), *tried)
+    card = msgspec.structs.replace(card, source=msgspec.structs.replace(card.source, concluded=because))
     pairs = [ReferencePair(picture, answer.folded) for picture, answer in zip(shown, answers, strict=True)]
     # What the user chose says more of the model than what was drawn; flat pictures say nothing.
     kept = pairs[: len(pictures)] or [pair for pair, answer in zip(pairs, answers, strict=True) if not answer.flat]

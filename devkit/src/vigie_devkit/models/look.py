@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vigie.errors import CardError, EngineError, ModelUnrecognisedError
+from vigie.models.card import Concluded
 from vigie.runtimes.engines.reference_run import open_reference
-from vigie_devkit.models.evidence.conclusion import Conclusion
 from vigie_devkit.models.evidence.looking import Looker, Sight
 from vigie_devkit.models.labels import choose_labels
 from vigie_devkit.models.prepare import Prepared
@@ -31,7 +31,7 @@ class Looking:
         except (ModelUnrecognisedError, CardError, EngineError, KeyError):
             return None  # import refuses it for that by itself
 
-    def names(self, reading: Recognition, labels: Sequence[str], labels_from: str, *, trust: bool) -> list[Conclusion]:
+    def names(self, reading: Recognition, labels: Sequence[str], labels_from: str, *, trust: bool) -> list[Concluded]:
         """What the class names are worth, on what photographs show.
 
         Names in the file are its exporter's own word, and what speaks against them is told; others are refused.
@@ -47,9 +47,9 @@ class Looking:
                     f"{said}: its class names ({labels_from}) are in another order or another model's; pass --labels "
                     "FILE with them in the order of its classes, or --trust",
                 )
-            return [Conclusion("names", f"TRUSTED although {said}", "--trust was passed")]
+            return [Concluded("names", f"TRUSTED although {said}", "--trust was passed")]
         told = [*right, *(f"CAUTION: calls {one}" for one in wrong)]
-        return [Conclusion("names", ", ".join(told), "photographs that ship show it")] if told else []
+        return [Concluded("names", ", ".join(told), "photographs that ship show it")] if told else []
 
     def _open(self, reading: Recognition, labels: Sequence[str]) -> Looker:
         if self._looker is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from vigie.errors import ModelUnrecognisedError
-from vigie_devkit.models.evidence.conclusion import Conclusion
+from vigie.models.card import Concluded
 from vigie_devkit.models.evidence.feeding import conclude, contradiction, narrow, refuse
 from vigie_devkit.models.evidence.looking import Sight
 from vigie_devkit.models.recognition import Feed, Recognition
@@ -18,7 +18,7 @@ Look = Callable[[Recognition, Sequence[Feed]], Sight | None]
 
 def settle_feed(
     reading: Recognition, signature: Signature, *, told: Mapping[str, Any], given: bool, trust: bool, look: Look
-) -> tuple[Recognition, list[Conclusion]]:
+) -> tuple[Recognition, list[Concluded]]:
     """The reading with the one feed that the evidence leaves.
 
     Args: told: fields of ``Feed`` that the user states. given: the reading is the user's own. look: how sure a reading

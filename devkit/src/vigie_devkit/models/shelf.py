@@ -11,6 +11,7 @@ from vigie.models import Bundle, load_bundle
 from vigie.models.bundle import CARD_FILE, read_contained, read_verified
 from vigie.models.signed import SIGNATURE_BYTES_MAX, SIGNATURE_FILE
 from vigie.models.store import BundleStore, Shelved
+from vigie_devkit.local.bundle import by_name
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import bundle_shelves, home_folder
 from vigie_devkit.models.labels import choose_labels, read_labels
@@ -25,11 +26,6 @@ def shelf_folder() -> Path:
     return claim_part(home_folder(), "bundles")
 
 
-def shelves() -> tuple[BundleStore, ...]:
-    own, shipped = bundle_shelves()
-    return BundleStore(own), BundleStore(shipped)
-
-
 def find_on_shelf(wanted: str) -> Path:
     """A bundle by its folder or its name. Raises: BundleError: neither."""
     path = Path(wanted)
@@ -37,10 +33,9 @@ def find_on_shelf(wanted: str) -> Path:
         path = path.parent
     if (path / CARD_FILE).is_file():
         return path
-    for store in shelves():
-        if wanted in {folder.name for folder in store.folders()}:
-            return store.find(wanted)
-    known = sorted({folder.name for store in shelves() for folder in store.folders()})
+    known = by_name(bundle_shelves())
+    if wanted in known:
+        return known[wanted]
     raise BundleError(
         wanted, f"is neither a bundle folder nor one of these names: {', '.join(known) or 'none imported yet'}"
     )
@@ -48,7 +43,7 @@ def find_on_shelf(wanted: str) -> Path:
 
 def listing(width: int | None = None) -> list[str]:
     """One line per bundle; two for each where one row would be wider than ``width`` characters."""
-    rows = [_row(shelved) for store in shelves() for shelved in store.list()]
+    rows = [_row(shelved) for shelf in bundle_shelves() for shelved in BundleStore(shelf).list()]
     if width is None or all(len(f"{what}  {where}") <= width for what, where in rows):
         return [f"{what}  {where}" for what, where in rows]
     return [line for what, where in rows for line in (what, f"    {where}")]
@@ -105,7 +100,7 @@ def describe_file(file: Path, *, labels: Path | None, family: str | None, size_h
         f"{file.name}: {reading.family} ({reading.why})",
         *ports,
         f"  feed       {feed.channels}, {feed.align}, pad {feed.pad_value}, mean {feed.mean}, std {feed.std}",
-        *(f"  {one}" for one in concluded),
+        *(f"  {one.question}: {one.answer}, because {one.because}" for one in concluded),
         f"  labels     {len(names)} ({labels_from}): {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}",
         f"  import     {'; '.join(prepared.steps)}",
     ]

@@ -17,9 +17,8 @@ import onnx
 
 from vigie.errors import BundleError
 from vigie.models.bundle import CARD_FILE, load_bundle
-from vigie.models.card import SCHEMA, Card, Concluded, Reference, card_error, write_card
+from vigie.models.card import SCHEMA, Card, Reference, card_error, write_card
 from vigie.models.reference import ReferencePair, write_reference
-from vigie_devkit.models.evidence.conclusion import Conclusion
 from vigie_devkit.models.fold import INPUT_NAME
 from vigie_devkit.models.prepare import Prepared
 from vigie_devkit.models.recognition import Recognition
@@ -118,12 +117,6 @@ def build_card(
         return msgspec.convert(tree, Card)
     except msgspec.ValidationError as error:
         raise card_error(name, error) from error
-
-
-def with_conclusions(card: Card, concluded: Sequence[Conclusion]) -> Card:
-    """The card that keeps what was concluded, and from what."""
-    kept = tuple(Concluded(question=one.question, answer=one.answer, because=one.because) for one in concluded)
-    return msgspec.structs.replace(card, source=msgspec.structs.replace(card.source, concluded=kept))
 
 
 def write_bundle(folder: Path, card: Card, folded: Folded, pairs: Sequence[ReferencePair]) -> Path:

@@ -168,7 +168,7 @@ class Reference(_Strict, frozen=True, kw_only=True):
     score_tolerance: Share = 0.1
 
 
-class Concluded(_Strict, frozen=True, kw_only=True):
+class Concluded(_Strict, frozen=True):
     """What import concluded (``input``: channels and range, ``fit``, ``labels``, ``trial``, ``names``), and why."""
 
     question: Text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,21 @@ def count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
     return int(text)
+
+
+def share(text: str) -> float:
+    return number(text, 0, 1, "a number 0..1")
+
+
+def number(text: str, low: float, high: float, expected: str, kind: Callable[[str], float] = float) -> float:
+    """From ``low`` to ``high``. Args: expected: for people, where it is something else."""
+    try:
+        value = kind(text)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return value
 
 
 def bundle_name(text: str) -> str:

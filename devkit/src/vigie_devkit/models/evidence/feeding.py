@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from vigie.errors import ModelUnrecognisedError
-from vigie_devkit.models.evidence.conclusion import Conclusion
+from vigie.models.card import Concluded
 from vigie_devkit.models.evidence.spelling import kind_of, spell
 from vigie_devkit.models.evidence.stem import Stem
 from vigie_devkit.models.recognition import Channels, Feed, Recognition
@@ -90,11 +90,11 @@ def refuse(reading: Recognition, feeding: Feeding, file: str) -> ModelUnrecognis
     )
 
 
-def conclude(feed: Feed, because: Iterable[str]) -> list[Conclusion]:
+def conclude(feed: Feed, because: Iterable[str]) -> list[Concluded]:
     reason = "; ".join(because)
     return [
-        Conclusion("input", spell(feed), reason),
-        Conclusion("fit", feed.align, "of the family's convention, or --align"),
+        Concluded("input", spell(feed), reason),
+        Concluded("fit", feed.align, "of the family's convention, or --align"),
     ]
 
 

@@ -7,8 +7,7 @@ multiplied the pixels by, tells the two apart without running anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,6 @@ class Stem:
     gain: float | None = None
     weights_mean: float | None = None
     scaled: bool = False
-    subtracted: bool = False
     order: str | None = None
     levels: tuple[float, float] | None = None
     layer: str = ""
@@ -114,10 +112,10 @@ class _Walk:
                 step, stem = _affine(node.op_type, constant, scale, facts)
                 return None, [(node.output[0], step, stem)]
             case "BatchNormalization" if (factors := self._batch_factors(node)) is not None:
-                scaled = _with(facts, scaled=True)
+                scaled = replace(facts, scaled=True)
                 return None, [(node.output[0], scale * float(np.median(np.abs(factors))), scaled)]
             case "QuantizeLinear":
-                return None, [(node.output[0], scale, _with(facts, levels=self._levels(node)))]
+                return None, [(node.output[0], scale, replace(facts, levels=self._levels(node)))]
             case operator if (operator in _PASS and node.input[0] == name) or operator == "Concat":
                 return None, [(output, scale, facts) for output in node.output]
         return None, []
@@ -129,7 +127,7 @@ class _Walk:
             return None
         lengths = np.sqrt((weights.reshape(len(weights), -1) ** 2).sum(axis=1))
         used = lengths[lengths > lengths.max() * 1e-3] if lengths.max() > 0 else lengths
-        return _with(
+        return replace(
             facts,
             gain=float(np.median(used)) * abs(scale),
             weights_mean=float(np.abs(weights).mean()),
@@ -198,8 +196,8 @@ def _affine(operator: str, constant: NDArray[np.float64], scale: float, facts: S
     size = float(np.median(np.abs(constant)))
     if operator in {"Mul", "Div"}:
         factor = size if operator == "Mul" else 1.0 / size if size else 1.0
-        return scale * factor, _with(facts, scaled=facts.scaled or abs(factor - 1.0) > 1e-6)
-    return scale, _with(facts, subtracted=True, order=facts.order or _order(constant))
+        return scale * factor, replace(facts, scaled=facts.scaled or abs(factor - 1.0) > 1e-6)
+    return scale, replace(facts, order=facts.order or _order(constant))
 
 
 def _order(means: NDArray[np.float64]) -> str | None:
@@ -212,8 +210,3 @@ def _order(means: NDArray[np.float64]) -> str | None:
         if np.abs(shares - wanted / wanted.max()).max() < 0.03:
             return order
     return None
-
-
-def _with(facts: Stem, **changes: Any) -> Stem:
-    known: Mapping[str, Any] = {name: getattr(facts, name) for name in Stem.__slots__}
-    return Stem(**{**known, **changes})

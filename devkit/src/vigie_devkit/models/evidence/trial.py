@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.models.card import Card
+from vigie.models.card import Card, Concluded
 from vigie.vision.decoding import Decoder
 from vigie.vision.detections import Detections
-from vigie_devkit.models.evidence.conclusion import Conclusion
 
 _KEEP_ALL = 1.0
 _BELOW_ALL = -1e9
@@ -21,7 +20,7 @@ _MOST = 0.9
 
 def judge(
     card: Card, decoder: Decoder, runs: Sequence[Sequence[NDArray[Any]]], *, vouched: bool
-) -> tuple[list[Conclusion], str]:
+) -> tuple[list[Concluded], str]:
     """What the runs showed, and why they cannot be right (empty: nothing speaks against it).
 
     Args: runs: outputs in the card's order, one list per reference picture. vouched: the exporter names itself, so that
@@ -40,7 +39,7 @@ def judge(
     empty = not any(len(one) for one in found)
     if same and not empty and not vouched:
         return [], f"it answers the same on {len(runs)} different pictures: it is blind to what it is fed"
-    return [Conclusion("trial", _seen(found, len(runs), same=same, empty=empty), "it was run on them")], ""
+    return [Concluded("trial", _seen(found, len(runs), same=same, empty=empty), "it was run on them")], ""
 
 
 def _seen(found: Sequence[Detections], pictures: int, *, same: bool, empty: bool) -> str:

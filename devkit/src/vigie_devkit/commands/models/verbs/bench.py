@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import count, say
+from vigie_devkit.commands.models.arguments import count, number, say
 from vigie_devkit.verb import add_verb_parser
 
 if TYPE_CHECKING:
     from vigie.runtimes.choosing.named_delegate import NamedDelegate
-    from vigie.runtimes.choosing.objective import Objective
+    from vigie.runtimes.choosing.objective import Kind
 
 EXAMPLE = "./vigie models bench conveyor-parts --objective latency"
 
@@ -61,7 +62,7 @@ def _bench(args: argparse.Namespace) -> int:
 
     from vigie.models import load_bundle
     from vigie.runtimes.choosing.objective import Objective, Selection
-    from vigie_devkit.models.bench import bench_bundle, describe
+    from vigie_devkit.models.bench import BenchResult, bench_bundle, describe
     from vigie_devkit.models.shelf import find_on_shelf
 
     require = Selection(engines=_names(args.engines), variants=_names(args.variants))
@@ -70,12 +71,14 @@ def _bench(args: argparse.Namespace) -> int:
     remote = None
     if args.remote:
         remote = {"url": args.remote, "model": args.remote_model or load_bundle(folder).card.name}
-    besides = _Besides(remote, _delegate(args))
+    more: dict[str, Any] = {"remote": remote, "delegate": _delegate(args), "emulation": args.emulation}
+
+    def measure(wanted: Objective) -> BenchResult:
+        return bench_bundle(folder, wanted, processes=args.processes, say=say, **more)
+
     if args.mlperf:
-        return _mlperf(args, folder, objective, besides)
-    result = bench_bundle(
-        folder, objective, processes=args.processes, say=say, emulation=args.emulation, **besides._asdict()
-    )
+        return _mlperf(args, folder, lambda kind: measure(msgspec.structs.replace(objective, kind=kind)).chosen, more)
+    result = measure(objective)
     if args.json:
         print(msgspec.json.encode(result).decode())
     else:
@@ -83,31 +86,20 @@ def _bench(args: argparse.Namespace) -> int:
     return 0 if result.chosen is not None else 1
 
 
-class _Besides(NamedTuple):
-    """Candidates beside this machine's own."""
-
-    remote: dict[str, str] | None
-    delegate: NamedDelegate | None
-
-
-def _mlperf(args: argparse.Namespace, folder: Path, objective: Objective, besides: _Besides) -> int:
+def _mlperf(args: argparse.Namespace, folder: Path, best: Callable[[Kind], str | None], more: Mapping[str, Any]) -> int:
+    """Args: best: what a bench chooses for that aim. more: candidates beside this machine's own."""
     import msgspec
 
     from vigie.models import load_bundle
-    from vigie_devkit.models.bench import bench_bundle
     from vigie_devkit.models.loadgen import candidate_named, describe, run_loadgen
 
     bundle, key = load_bundle(folder), args.candidate
     if key is None:
-        kind = "latency" if args.mlperf == "single-stream" else "throughput"
-        wanted = msgspec.structs.replace(objective, kind=kind)
-        found = bench_bundle(
-            folder, wanted, processes=args.processes, say=say, emulation=args.emulation, **besides._asdict()
-        )
-        if (key := found.chosen) is None:
+        key = best("latency" if args.mlperf == "single-stream" else "throughput")
+        if key is None:
             say("no candidate may serve; the same command without --mlperf says why")
             return 1
-    candidate = candidate_named(bundle, key, emulation=args.emulation, **besides._asdict())
+    candidate = candidate_named(bundle, key, **more)
     logs = args.logs or Path("mlperf-logs") / f"{bundle.card.name}-{args.mlperf}"
     say(f"{key}: {args.mlperf} for {args.seconds} s")
     result = run_loadgen(bundle, candidate, args.mlperf, seconds=args.seconds, logs=logs)
@@ -141,10 +133,4 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 
 def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
-    return value
+    return number(text, 0, 1, "a share from 0 to 1")

@@ -9,7 +9,7 @@ from typing import Any
 
 from vigie.plurals import counted
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import count
+from vigie_devkit.commands.models.arguments import count, share
 from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models compare best@fp32 best@int8-u8s8-mixed --on belt.mp4"
@@ -27,23 +27,13 @@ def add_verb(verbs: Any) -> None:
         "--on", required=True, metavar="SOURCE", help="a video, a folder of pictures, synthetic://conveyor"
     )
     verb.add_argument("--frames", type=count, default=64, metavar="N", help="at most (default: 64)")
-    verb.add_argument("--score", type=_score, metavar="S", help="detections above count (default: each card's)")
+    verb.add_argument("--score", type=share, metavar="S", help="detections above count (default: each card's)")
     verb.add_argument(
         "--output",
         type=Path,
         help=f"a folder for pictures: the {PICTURES_MAX} frames that differ most, {AGREEMENTS_MAX} that do not differ",
     )
     verb.add_argument("--json", action="store_true", help="one object on stdout")
-
-
-def _score(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"expected a number 0..1, got {text!r}")
-    return value
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vigie.terminal import show_text
-from vigie_devkit.commands.models.arguments import count
+from vigie_devkit.commands.models.arguments import count, number, share
 from vigie_devkit.verb import add_verb_parser
 
 EXAMPLE = "./vigie models quantize bundles/best --calibrate belt.mp4 --for cpu-x86,openvino"
@@ -48,12 +48,12 @@ def add_verb(verbs: Any) -> None:
     )
     verb.add_argument(
         "--min-agreement",
-        type=_share,
+        type=share,
         default=0.95,
         metavar="F1",
         help="agreement with fp32 where there are no labels (default: 0.95)",
     )
-    verb.add_argument("--score", type=_share, metavar="S", help="detections above count (default: the card's)")
+    verb.add_argument("--score", type=share, metavar="S", help="detections above count (default: the card's)")
     verb.add_argument("--frames", type=count, default=64, metavar="N", help="frames to calibrate on (default: 64)")
     verb.add_argument("--judge-frames", type=count, default=128, metavar="N", help="frames to judge on (default: 128)")
     verb.add_argument("--rounds", type=count, default=3, metavar="N", help="timing processes per file (default: 3)")
@@ -71,21 +71,7 @@ def _targets(text: str) -> tuple[str, ...]:
 
 
 def _points(text: str) -> float:
-    return _number(text, 100.0)
-
-
-def _share(text: str) -> float:
-    return _number(text, 1.0)
-
-
-def _number(text: str, highest: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= highest:
-        raise argparse.ArgumentTypeError(f"expected a number 0..{highest:g}, got {text!r}")
-    return value
+    return number(text, 0, 100, "a number 0..100")
 
 
 def _run(args: argparse.Namespace) -> int:
