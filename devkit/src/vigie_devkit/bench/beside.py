@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vigie.contracts.detections import DetectionsItem
-from vigie_devkit.bench.report import Figure, quantile
-from vigie_devkit.bench.window import Window, delays_ms, inside, stages_ms, watch
+from vigie_devkit.bench.report import Figure, quantiles
+from vigie_devkit.bench.window import Window, delays_ms, inside, stage_figures, watch
 from vigie_devkit.local.product import ProductError, up
 
 PLAIN_BAR, POOLED_BAR = 1.4, 0.95
@@ -126,15 +126,9 @@ def figures(case: str, loops: dict[str, Loop], window: Window, items: Sequence[D
                 case=case, name="furthest from a fair share", value=uneven, unit="%", bar=SHARE_BAR_PERCENT, note=each
             )
         )
-        delays = delays_ms(items)
-        found += [
-            Figure(case=case, name="capture to sync, p50", value=quantile(delays, 0.5), unit="ms"),
-            Figure(case=case, name="capture to sync, p95", value=quantile(delays, 0.95), unit="ms", bar=DELAY_BAR_MS),
-        ]
+        found += quantiles(case, "capture to sync", delays_ms(items), (None, DELAY_BAR_MS))
     shares_ms = ", ".join(f"{name} {ms:.2f}" for name, ms in window.overhead_ms().items())
-    found += [
-        Figure(case=case, name=f"time of a frame, {name}", value=ms, unit="ms") for name, ms in stages_ms(items).items()
-    ]
+    found += stage_figures(case, items)
     beside_ms = sum(window.overhead_ms().values())
     name = "CPU per frame beside source and model"
     return [*found, Figure(case=case, name=name, value=beside_ms, unit="ms", note=shares_ms)]

@@ -26,8 +26,8 @@ from vigie_devkit.bench.beside import MEASURED_WITHIN_S, beside
 from vigie_devkit.bench.floor import HOPS, measure_hop
 from vigie_devkit.bench.offline import boot_offline
 from vigie_devkit.bench.pixels import BAR_MS, make_video, pixel_cost
-from vigie_devkit.bench.report import Figure, quantile
-from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, inside, stages_ms, watch
+from vigie_devkit.bench.report import Figure, quantiles
+from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, inside, stage_figures, watch
 from vigie_devkit.local.frame_folders import temporary_frames
 from vigie_devkit.local.paths import CHECKOUT, frames_root
 from vigie_devkit.local.product import Product, ProductError, module_programs, up
@@ -147,11 +147,8 @@ def flow(setting: Setting, case: str, model: Path, cameras: int, fps: float = 30
     figures = [
         *_speed(case, window, items_ms := delays_ms(items)),
         *_cpu(case, window, cpu_bar),
-        *_quantiles(case, "beyond the model", beyond_ms(items), BEYOND_BARS_MS if light and cameras == 1 else NO_BARS),
-        *(
-            Figure(case=case, name=f"time of a frame, {stage}", value=ms, unit="ms")
-            for stage, ms in stages_ms(items).items()
-        ),
+        *quantiles(case, "beyond the model", beyond_ms(items), BEYOND_BARS_MS if light and cameras == 1 else NO_BARS),
+        *stage_figures(case, items),
         Figure(case=case, name="delay, last third over first", value=drift(items_ms), unit="x"),
         Figure(case=case, name="runtimes measured before", value=100 * measured, unit="%"),
     ]
@@ -228,7 +225,7 @@ def _speed(
     batching = f"{window.frames_a_message:.1f} frames per message"
     return [
         Figure(case=case, name="frames committed", value=window.fps, unit="/s", note=batching),
-        *_quantiles(case, "capture to sync", items_ms, (None, p95_bar)),
+        *quantiles(case, "capture to sync", items_ms, (None, p95_bar)),
         Figure(
             case=case,
             name="dropped",
@@ -258,16 +255,6 @@ def _cpu(case: str, window: Window, bar: float | None) -> list[Figure]:
             Figure(case=case, name=f"CPU per frame, {what}", value=seconds / frames * 1e3, unit="ms", note=note)
             for what, (seconds, note) in whole.items()
         ),
-    ]
-
-
-def _quantiles(
-    case: str, name: str, values_ms: Sequence[float], bars: tuple[float | None, float | None]
-) -> list[Figure]:
-    p50_ms, p95_ms = quantile(values_ms, 0.5), quantile(values_ms, 0.95)
-    return [
-        Figure(case=case, name=f"{name}, p50", value=p50_ms, unit="ms", bar=bars[0]),
-        Figure(case=case, name=f"{name}, p95", value=p95_ms, unit="ms", bar=bars[1]),
     ]
 
 

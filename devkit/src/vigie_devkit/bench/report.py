@@ -84,6 +84,17 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def quantiles(
+    case: str, name: str, values_ms: Sequence[float], bars: tuple[float | None, float | None]
+) -> list[Figure]:
+    """Median and p95, each under its bar."""
+    p50_ms, p95_ms = quantile(values_ms, 0.5), quantile(values_ms, 0.95)
+    return [
+        Figure(case=case, name=f"{name}, p50", value=p50_ms, unit="ms", bar=bars[0]),
+        Figure(case=case, name=f"{name}, p95", value=p95_ms, unit="ms", bar=bars[1]),
+    ]
+
+
 def markdown(rows: Sequence[FigureRow], *, machine: str, date: str, command: str) -> str:
     """The page: what was measured where, when and how, then a table."""
     lines = [

@@ -10,7 +10,7 @@ import msgspec
 from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.names import CAMERA, INFERENCE
 from vigie.thread_names import ENGINE
-from vigie_devkit.bench.report import quantile
+from vigie_devkit.bench.report import Figure, quantile
 from vigie_devkit.local import summary
 from vigie_devkit.local.cpu import Used, used
 from vigie_devkit.local.metrics import Tally
@@ -108,11 +108,6 @@ def delays_ms(items: Iterable[DetectionsItem]) -> list[float]:
     return [item.timings.received_ms for item in items if item.timings.received_ms is not None]
 
 
-def committed_ms(items: Iterable[DetectionsItem]) -> list[float]:
-    """Capture to the ledger, in ms: what is no alert waits for others to share its commit."""
-    return [item.timings.committed_ms for item in items if item.timings.committed_ms is not None]
-
-
 def beyond_ms(items: Iterable[DetectionsItem]) -> list[float]:
     """The same without the model's own time."""
     return [
@@ -134,6 +129,13 @@ def stages_ms(items: Iterable[DetectionsItem]) -> dict[str, float]:
         "sync to its ledger": [(one.committed_ms or 0.0) - (one.received_ms or 0.0) for one in timed],
     }
     return {name: quantile(values, 0.5) for name, values in parts.items()}
+
+
+def stage_figures(case: str, items: Iterable[DetectionsItem]) -> list[Figure]:
+    """`stages_ms` as figures."""
+    return [
+        Figure(case=case, name=f"time of a frame, {name}", value=ms, unit="ms") for name, ms in stages_ms(items).items()
+    ]
 
 
 def drift(delays: Sequence[float]) -> float:

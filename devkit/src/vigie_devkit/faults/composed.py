@@ -23,7 +23,7 @@ from vigie_devkit.images.compose import Compose, newest_compose
 from vigie_devkit.images.engine import ContainerEngine
 from vigie_devkit.images.errors import ImageError, NotBuiltError
 from vigie_devkit.images.names import reference
-from vigie_devkit.local.metrics import parse_exposition
+from vigie_devkit.local.metrics import parse_exposition, total_of
 
 HUB = "hub"
 # What carries the flow, and `metrics`, by which it is looked at. The other modules are not started.
@@ -95,14 +95,7 @@ class ComposedSystem:
 
     def metric(self, module: str, name: str, labels: Mapping[str, str]) -> float | None:
         status, text = self._relayed(f"{module}/metrics")
-        if status != 200:
-            return None
-        found = [
-            one.value
-            for one in parse_exposition(text)
-            if one.name == name and all(one.label(key) == value for key, value in labels.items())
-        ]
-        return sum(found) if found else None
+        return total_of((one for one in parse_exposition(text) if one.name == name), labels) if status == 200 else None
 
     def log_text(self, process: str) -> str:
         return self.compose.log_text(process)

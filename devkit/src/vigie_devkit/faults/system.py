@@ -20,7 +20,7 @@ from vigie_devkit.faults import bad_disk
 from vigie_devkit.faults.bad_link import BadLink, bad_link
 from vigie_devkit.faults.web_camera import WebCamera, web_camera
 from vigie_devkit.local.address import MQTT_PORT, choose_address
-from vigie_devkit.local.metrics import is_ready
+from vigie_devkit.local.metrics import is_ready, total_of
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.product import Product, ProductError, installed_launcher, start_up
@@ -107,12 +107,7 @@ class System:
 
     def metric(self, module: str, name: str, labels: Mapping[str, str]) -> float | None:
         """The sum over what ``labels`` leave open; None while the module does not answer."""
-        found = [
-            one.value
-            for one in self.product.look().values(name, module)
-            if all(one.label(key) == value for key, value in labels.items())
-        ]
-        return sum(found) if found else None
+        return total_of(self.product.look().values(name, module), labels)
 
     def log_text(self, process: str) -> str:
         try:
@@ -200,7 +195,7 @@ def running(folder: Path, setup: Setup, seed: int) -> Iterator[System]:
                 system.forget_measurements()
                 yield system
             finally:
-                _end(product)
+                product.end()
         finally:
             for path in reversed(mounted):
                 subprocess.run(["umount", "-l", str(path)], check=False, capture_output=True)
@@ -275,15 +270,3 @@ def _bad_disks(run: RunPaths, setup: Setup) -> Iterator[None]:
 def disk_command(run: RunPaths) -> Path:
     """The file that says what is wrong with the run's bad disks."""
     return run.home.parent / "disk"
-
-
-def _end(product: Product) -> None:
-    if product.process.poll() is None:
-        with suppress(ProcessLookupError):
-            product.process.send_signal(signal.SIGCONT)
-            product.process.send_signal(signal.SIGTERM)
-        try:
-            product.process.wait(25)
-        except subprocess.TimeoutExpired:
-            product.process.kill()
-            product.process.wait(10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,12 @@ class Sample:
 
     def label(self, name: str) -> str:
         return dict(self.labels).get(name, "")
+
+
+def total_of(samples: Iterable[Sample], labels: Mapping[str, str]) -> float | None:
+    """The sum over what ``labels`` leave open; None: there is no such sample."""
+    found = [one.value for one in samples if all(one.label(key) == value for key, value in labels.items())]
+    return sum(found) if found else None
 
 
 def parse_exposition(text: str) -> Iterator[Sample]:

@@ -126,6 +126,18 @@ class Product:
             raise ProductError(f"up ended with {self.process.returncode} and no summary\n{self.tail()}") from error
         return summary
 
+    def end(self) -> None:
+        """Whatever state `up` is in, a stopped one too; what does not end by itself is killed."""
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGCONT)
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.communicate(timeout=25)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+
     def items(self) -> Iterator[DetectionsItem]:
         """Every item that reached upstream, in order of arrival; also after the end."""
         with UpstreamReader(record_file(self.run.hub)) as reader:
@@ -155,13 +167,7 @@ def up(folder: Path, launcher: Sequence[str], *arguments: str) -> Iterator[Produ
     try:
         yield product
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.communicate(timeout=15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
+        product.end()
 
 
 def start_up(
