@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.vision.boxes import iou_matrix
+from vigie.vision.detections import Detections
+from vigie.vision.transform import Transform
 
 IOU_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 RECALL_POINTS = np.linspace(0.0, 1.0, 101)
@@ -36,6 +38,15 @@ class FrameFound:
     boxes_xyxy: NDArray[np.float64]
     scores: NDArray[np.float64]
     class_ids: NDArray[np.int64]
+
+
+def found_in_frame(found: Detections, transform: Transform, frame_hw: tuple[int, int]) -> FrameFound:
+    """Of a frame that was fitted to the model's input by ``transform``, in its own pixels."""
+    return FrameFound(
+        transform.to_frame(found.boxes_xyxy, frame_hw).astype(np.float64),
+        found.scores.astype(np.float64),
+        found.class_ids.astype(np.int64),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from vigie.models import Card
 from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Detections
 from vigie_devkit.accuracy.agreement import ANOMALY_SCORE_WITHIN, agreement
-from vigie_devkit.accuracy.average_precision import FrameFound, mean_average_precision
+from vigie_devkit.accuracy.average_precision import FrameFound, found_in_frame, mean_average_precision
 from vigie_devkit.quantize.samples import Sample
 
 Run = Callable[[NDArray[np.uint8]], Sequence[NDArray[Any]]]
@@ -179,8 +179,4 @@ class Judge:
 
     def _found(self, sample: Sample, outputs: Sequence[NDArray[Any]]) -> FrameFound:
         detections = self._decode(outputs, score_min=CURVE_SCORE_MIN, iou_max=CURVE_IOU_MAX)
-        return FrameFound(
-            sample.transform.to_frame(detections.boxes_xyxy, sample.frame_hw).astype(np.float64),
-            detections.scores.astype(np.float64),
-            detections.class_ids.astype(np.int64),
-        )
+        return found_in_frame(detections, sample.transform, sample.frame_hw)

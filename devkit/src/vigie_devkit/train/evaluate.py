@@ -10,7 +10,13 @@ from vigie.models import Bundle
 from vigie.runtimes import open_engine
 from vigie.vision.decoders import make_decoder
 from vigie.vision.letterbox import letterbox_into
-from vigie_devkit.accuracy.average_precision import Accuracy, FrameFound, FrameTruth, mean_average_precision
+from vigie_devkit.accuracy.average_precision import (
+    Accuracy,
+    FrameFound,
+    FrameTruth,
+    found_in_frame,
+    mean_average_precision,
+)
 from vigie_devkit.train.dataset import Picture
 
 # Low enough for the whole precision-recall curve, high enough that a frame stays cheap.
@@ -43,8 +49,4 @@ def detections(bundle: Bundle, pictures: Iterable[Picture], variant: str | None 
             )
             found = decoder(engine.run(tensor), score_min=SCORE_MIN, iou_max=IOU_MAX)
             height, width = picture.frame_bgr.shape[:2]
-            yield FrameFound(
-                transform.to_frame(found.boxes_xyxy, (height, width)).astype(np.float64),
-                found.scores.astype(np.float64),
-                found.class_ids.astype(np.int64),
-            )
+            yield found_in_frame(found, transform, (height, width))

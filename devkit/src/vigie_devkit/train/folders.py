@@ -63,7 +63,7 @@ def _coco(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
 
     def read() -> Iterator[Picture]:
         for name, own in rows.items():
-            yield _picture(_read(folder / "images" / name), own, position)
+            yield marked_picture(_read(folder / "images" / name), own, position)
 
     return labels, read(), len(rows)
 
@@ -121,7 +121,9 @@ def _yolo(folder: Path, names: Path) -> tuple[list[str], Iterator[Picture], int]
             file = (folder / "labels" / path.relative_to(folder / "images")).with_suffix(".txt")
             frame_bgr = _read(path)
             height, width = frame_bgr.shape[:2]
-            yield _picture(frame_bgr, yolo_rows(file, (height, width), labels) if file.is_file() else [], position)
+            yield marked_picture(
+                frame_bgr, yolo_rows(file, (height, width), labels) if file.is_file() else [], position
+            )
 
     return labels, read(), len(pictures)
 
@@ -178,7 +180,8 @@ def yolo_labels(file: Path) -> list[str]:
     return [str(name) for name in names]
 
 
-def _picture(frame_bgr: NDArray[np.uint8], rows: Sequence[MarkedObject], position: Mapping[str, int]) -> Picture:
+def marked_picture(frame_bgr: NDArray[np.uint8], rows: Sequence[MarkedObject], position: Mapping[str, int]) -> Picture:
+    """``position``: the class number of each label."""
     height, width = frame_bgr.shape[:2]
     # Annotation tools round; what sticks out of the picture cannot be seen.
     boxes = np.array([row.box for row in rows], np.float64).reshape(-1, 4)

@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from vigie.contracts.samples import MANIFEST, Sample
 from vigie.errors import DatasetError
 from vigie_devkit.train.dataset import Picture
-from vigie_devkit.train.folders import NAME_FILES, MarkedObject, coco_rows, read_text, yolo_labels, yolo_rows
+from vigie_devkit.train.folders import (
+    NAME_FILES,
+    MarkedObject,
+    coco_rows,
+    marked_picture,
+    read_text,
+    yolo_labels,
+    yolo_rows,
+)
 
 LABELLED_MIN = 10
 
@@ -45,19 +53,12 @@ class Samples(NamedTuple):
         position = {label: index for index, label in enumerate(self.labels)}
         for one in self.labelled:
             frame_bgr = _read(self.folder, one.sample)
-            height, width = frame_bgr.shape[:2]
             # What was blurred for privacy is neither object nor background, of whatever class.
             rows = [
                 *one.rows,
                 *(MarkedObject(label, box, ignore=True) for box in one.sample.hidden for label in self.labels),
             ]
-            boxes = np.array([row.box for row in rows], np.float64).reshape(-1, 4)
-            yield Picture(
-                frame_bgr,
-                np.clip(boxes, 0, (width, height, width, height)),
-                np.array([position[row.label] for row in rows], np.int64),
-                np.array([row.ignore for row in rows], bool),
-            )
+            yield marked_picture(frame_bgr, rows, position)
 
 
 def open_samples(folder: Path, known: Sequence[str] = ()) -> Samples:
