@@ -6,7 +6,6 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from vigie.log import OncePer, get_logger
 from vigie.service import InputQueue, Service
 from vigie_camera.cameras import Cameras
 from vigie_camera.clip_desk import Taken, give_back
+from vigie_camera.clip_store import memory_chunks
 from vigie_camera.config import CameraConfig
 from vigie_camera.evidence_picture import encode
 from vigie_camera.evidence_store import EvidenceFolder
@@ -40,7 +40,6 @@ _POLL_S = 0.5
 _CLIP_WAIT_S = 6.0
 _CLIPS_AT_A_TIME = 4
 _HELD_BYTES = 32 << 20
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,7 @@ class Keeper:
         self._folder.save(
             f"{item.name}-clip",
             ".mp4",
-            _pieces(taken.fd, facts.length),
+            memory_chunks(taken.fd, facts.length),
             {
                 "kind": "clip", "camera": item.camera, "frame_hw": facts.size_hw, "seconds": round(facts.seconds, 3),
                 "at": started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -237,13 +236,3 @@ def _sample(name: str, item: KeepPicture, picture: _Picture) -> Sample:
         captured_at=item.at, frame_hw=picture.facts["frame_hw"], model=item.sample.model, reasons=item.sample.reasons,
         detections=item.boxes, other=item.sample.other, hidden=picture.facts["hidden"],
     )  # fmt: skip
-
-
-def _pieces(memory_fd: int, length: int) -> Iterator[bytes]:
-    at = 0
-    while at < length:
-        piece = os.pread(memory_fd, min(_CHUNK, length - at), at)
-        if not piece:
-            raise OSError(None, "the decoder took its memory back")
-        yield piece
-        at += len(piece)
