@@ -99,11 +99,7 @@ class PyavBackend:
                     Cause.NO_VIDEO, "a playlist without segments that can be decoded; encrypted ones cannot be opened"
                 )
             ) from None
-        try:
-            return PyavVideo(container, options, network=True)
-        except BaseException:
-            container.close()
-            raise
+        return _video(container, options, network=True)
 
     def open(self, address: str, options: VideoOptions) -> PyavVideo:
         if address.startswith(DEVICE):
@@ -131,11 +127,7 @@ class PyavBackend:
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise open_failure(error, address, time.monotonic() - began, options.open_timeout_s) from None
-        try:
-            return PyavVideo(container, options, network=is_network(address), decoded_by=decoded_by)
-        except BaseException:
-            container.close()
-            raise
+        return _video(container, options, network=is_network(address), decoded_by=decoded_by)
 
 
 def open_proven(address: str, options: VideoOptions, accelerator: Accelerator) -> PyavVideo:
@@ -178,8 +170,13 @@ def _open_device(address: str, options: VideoOptions) -> PyavVideo:
             if busy
             else DecodeError(Cause.NO_VIDEO, f"the device gives no video ({type(error).__name__})")
         ) from None
+    return _video(container, options, network=False)
+
+
+def _video(container: InputContainer, options: VideoOptions, *, network: bool, decoded_by: str = "") -> PyavVideo:
+    """Of ``container``, which is closed where there is none in it."""
     try:
-        return PyavVideo(container, options, network=False)
+        return PyavVideo(container, options, network=network, decoded_by=decoded_by)
     except BaseException:
         container.close()
         raise
