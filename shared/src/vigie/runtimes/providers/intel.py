@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vigie.runtimes.providers.row import DeviceNeed, Option, Package, Row, choice, integer, switch
+from vigie.runtimes.providers.row import DeviceNeed, Option, Package, Row, choice, device_nodes, integer, switch
 
 _YES_NO = ("NO", "YES")
 _PROPERTIES = {
@@ -18,21 +18,8 @@ _PROPERTIES = {
     "NPU_TURBO": switch("NPU only", words=_YES_NO),
     "NPU_QDQ_OPTIMIZATION": switch("NPU only", words=_YES_NO),
 }
-_GPU_NODES = {
-    "HostConfig": {
-        "Devices": [{"PathOnHost": "/dev/dri", "PathInContainer": "/dev/dri", "CgroupPermissions": "rwm"}],
-        "GroupAdd": ["<gid of render on the host>"],
-    }
-}
-_NPU_NODES = {
-    "HostConfig": {
-        "Devices": [
-            {"PathOnHost": "/dev/dri", "PathInContainer": "/dev/dri", "CgroupPermissions": "rwm"},
-            {"PathOnHost": "/dev/accel", "PathInContainer": "/dev/accel", "CgroupPermissions": "rwm"},
-        ],
-        "GroupAdd": ["<gid of render on the host>"],
-    }
-}
+_GPU_NODES = device_nodes("/dev/dri", groups=["render"])
+_NPU_NODES = device_nodes("/dev/dri", "/dev/accel", groups=["render"])
 _UNSUITED = {"a16w8": "OpenVINO computes 16-bit activations in float and converts"}
 _DEVICES_X86 = {
     "CPU": DeviceNeed(ids=("cpu-intel",), machines=("x86_64",)),
@@ -49,11 +36,7 @@ ROWS = (
         way="direct",
         packages=(Package("openvino", extra="openvino"),),
         images=("amd64-openvino",),
-        devices={
-            "CPU": DeviceNeed(),
-            "GPU": DeviceNeed(ids=("gpu-intel",), machines=("x86_64",)),
-            "NPU": DeviceNeed(ids=("npu-intel",), machines=("x86_64",)),
-        },
+        devices={**_DEVICES_X86, "CPU": DeviceNeed()},
         precisions=("int8", "fp16", "fp32"),
         unsuited=_UNSUITED,
         options=_PROPERTIES,

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from vigie.runtimes.providers.row import DeviceNeed, Option, Package, Row, choice, integer, switch
+from vigie.runtimes.providers.row import DeviceNeed, Option, Package, Row, choice, device_nodes, integer, switch
 
 _NO_A16 = {"a16w8": "no 16-bit integer kernels"}
-_AMD_NODES = {
-    "HostConfig": {
-        "Devices": [
-            {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"}
-            for path in ("/dev/kfd", "/dev/dri")
-        ],
-        "GroupAdd": ["<gid of video on the host>", "<gid of render on the host>"],
-        "SecurityOpt": ["seccomp=unconfined"],
-    }
-}
-_XDNA_NODES = {
-    "HostConfig": {
-        "Devices": [{"PathOnHost": "/dev/accel", "PathInContainer": "/dev/accel", "CgroupPermissions": "rwm"}],
-        "Binds": ["/opt/xilinx/xrt:/opt/xilinx/xrt:ro"],
-    }
-}
+_AMD_NODES = device_nodes("/dev/kfd", "/dev/dri", groups=["video", "render"], SecurityOpt=["seccomp=unconfined"])
+_XDNA_NODES = device_nodes("/dev/accel", Binds=["/opt/xilinx/xrt:/opt/xilinx/xrt:ro"])
 
 ROWS = (
     Row(

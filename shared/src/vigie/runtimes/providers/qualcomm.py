@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vigie.runtimes.providers.row import DeviceNeed, Option, Package, Row, choice, integer, switch
+from vigie.runtimes.providers.row import DeviceNeed, Option, Package, Row, choice, device_nodes, integer, switch
 
 _PACKAGES = (Package("onnxruntime-qnn", extra="qnn"),)
 # Read from the ARM64 wheel's libraries (DT_NEEDED): the stubs load libcdsprpc by this very name, and libQnnSystem the
@@ -20,15 +20,12 @@ _MODES = (
     "power_saver",
     "extreme_power_saver",
 )
-_NODES = {
-    "HostConfig": {
-        "Devices": [
-            {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"}
-            for path in ("/dev/fastrpc-cdsp", "/dev/dma_heap/system", "/dev/kgsl-3d0")
-        ],
-        "Binds": ["/usr/lib/libcdsprpc.so:/usr/lib/libcdsprpc.so:ro"],
-    }
-}
+_NODES = device_nodes(
+    "/dev/fastrpc-cdsp",
+    "/dev/dma_heap/system",
+    "/dev/kgsl-3d0",
+    Binds=["/usr/lib/libcdsprpc.so:/usr/lib/libcdsprpc.so:ro"],
+)
 _SHARED = {
     "profiling_level": choice("off", "basic", "detailed", "optrace"),
     "profiling_file_path": Option("path"),

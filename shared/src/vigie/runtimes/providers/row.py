@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -122,3 +122,10 @@ def integer(low: int, high: int, meaning: str = "") -> Option:
 
 def session_switch(meaning: str) -> Option:
     return Option("switch", choices=("0", "1"), scope="session", meaning=meaning)
+
+
+def device_nodes(*paths: str, groups: Sequence[str] = (), **more: Sequence[str]) -> dict[str, object]:
+    """For ``create_options``. ``groups``: of the host, whose members may open the nodes. ``more``: of HostConfig."""
+    devices = [{"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"} for path in paths]
+    members = {"GroupAdd": [f"<gid of {group} on the host>" for group in groups]} if groups else {}
+    return {"HostConfig": {"Devices": devices, **members, **more}}

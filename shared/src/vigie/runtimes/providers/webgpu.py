@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from vigie.runtimes.providers.row import DeviceNeed, Package, Row, choice, switch
+from vigie.runtimes.providers.row import DeviceNeed, Package, Row, choice, device_nodes, switch
 
-_DRI_NODES = {
-    "HostConfig": {
-        "Devices": [{"PathOnHost": "/dev/dri", "PathInContainer": "/dev/dri", "CgroupPermissions": "rwm"}],
-        "GroupAdd": ["<gid of render on the host>"],
-    }
-}
+_DRI_NODES = device_nodes("/dev/dri", groups=["render"])
 _GPU = ("gpu-intel", "gpu-amd", "gpu-nvidia", "gpu-qualcomm", "gpu-other")
 _UNSUITED = {"int8": "WebGPU computes in float", "a16w8": "no 16-bit integer kernels"}
 _OPTIONS = {
