@@ -9,8 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vigie.closable import Closable
 from vigie.errors import ProviderError
 from vigie.models.bundle import Bundle
+from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate, cpu_candidate
 from vigie.runtimes.engines.plugged_in import engine_factory
 from vigie.runtimes.proof import Proof
@@ -71,6 +73,16 @@ class Engine(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+class CardEngine(Closable):
+    """What an engine of a card's model tells of itself; see ``Engine``."""
+
+    def __init__(self, card: Card, candidate: Candidate, provider: str) -> None:
+        self._model = f"{card.name}/{candidate.variant}"
+        self.candidate, self.variant, self.threads = candidate, candidate.variant, candidate.threads
+        self.provider = provider
+        self.input_shape = (1, card.input.height, card.input.width, 3)
 
 
 def open_engine(

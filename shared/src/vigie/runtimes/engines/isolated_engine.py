@@ -16,12 +16,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.closable import Closable
 from vigie.errors import EngineDiedError, EngineError, EngineHungError, ImageShapeError, ProviderError
 from vigie.models.bundle import Bundle
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engines import isolated_messages as wire
-from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.engine import CardEngine, EngineSettings
 from vigie.runtimes.proof import Proof
 
 LOAD_LIMIT_S = 120.0
@@ -30,18 +29,14 @@ _END_S = 1.0
 _LAST_LINES = 8
 
 
-class IsolatedEngine(Closable):
+class IsolatedEngine(CardEngine):
     """See ``vigie.runtimes.Engine``; used by one thread at a time. After an error that says so its process is gone."""
 
     def __init__(self, bundle: Bundle, candidate: Candidate, settings: EngineSettings, *, nice: int) -> None:
         """Start the process; ``open`` waits for it."""
         card = bundle.card
+        super().__init__(card, candidate, candidate.provider)
         self._model = f"{card.name}/{candidate.key}"
-        self.candidate = candidate
-        self.variant = candidate.variant
-        self.threads = candidate.threads
-        self.provider = candidate.provider
-        self.input_shape = (1, card.input.height, card.input.width, 3)
         self.run_limit_s = RUN_LIMIT_S
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
         size = card.input.height * card.input.width * 3

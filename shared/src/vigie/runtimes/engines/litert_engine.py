@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.closable import Closable
 from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle
-from vigie.models.card import Card, CardVariant
+from vigie.models.card import Adapter, Card
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.engine import CardEngine, EngineSettings
 from vigie.runtimes.engines.litert_delegate import load_delegate
 from vigie.runtimes.engines.litert_graph import Taken, taken_by_delegates
 from vigie.runtimes.engines.litert_numbers import NumberTypes, number_types_of
@@ -33,33 +32,25 @@ _PROVIDER = "LiteRT:CPU"
 _DELEGATE_ROW = "litert-delegate"
 
 
-class LiteRtEngine(Closable):
+class LiteRtEngine(CardEngine):
     """See ``vigie.runtimes.Engine``."""
 
     def __init__(
         self,
         interpreter: Any,
         card: Card,
-        variant: CardVariant,
+        adapter: Adapter,
         candidate: Candidate,
         *,
-        delegated: Taken | None = None,
+        precision: str,
+        delegated: Taken | None,
     ) -> None:
-        """Args: variant: with an adapter. delegated: what the candidate's delegate took; ``None``: it names none."""
-        adapter = variant.adapter
-        if variant.format != "tflite" or adapter is None:
-            reason = "is not a .tflite variant with an adapter in the card"
-            raise EngineError(f"{card.name}/{candidate.variant}", reason, "./vigie models attach adds one")
-        self._interpreter = interpreter
-        self._precision = variant.precision
-        self._delegated = delegated
-        self._model = f"{card.name}/{candidate.variant}"
-        self.candidate = candidate
-        self.variant = candidate.variant
-        self.threads = candidate.threads
+        """``delegated``: what the candidate's delegate took; ``None``: it names none."""
         library = candidate.options.get("library", "")
-        self.provider = _PROVIDER if delegated is None else f"LiteRT:{Path(library).name}"
-        self.input_shape = (1, card.input.height, card.input.width, 3)
+        super().__init__(card, candidate, _PROVIDER if delegated is None else f"LiteRT:{Path(library).name}")
+        self._interpreter = interpreter
+        self._precision = precision
+        self._delegated = delegated
         (source,) = interpreter.get_input_details()
         self._source = int(source["index"])
         self._found = [int(one["index"]) for one in interpreter.get_output_details()]
@@ -120,7 +111,8 @@ def open_litert(bundle: Bundle, candidate: Candidate, settings: EngineSettings) 
     variant = bundle.variant(candidate.variant)
     model = f"{bundle.card.name}/{variant.name}"
     check_options(find_row(model, candidate), candidate.options)
-    if variant.card.format != "tflite" or variant.card.adapter is None:
+    adapter = variant.card.adapter
+    if variant.card.format != "tflite" or adapter is None:
         raise EngineError(
             model, "is not a .tflite variant with an adapter in the card", "./vigie models attach adds one"
         )
@@ -132,7 +124,7 @@ def open_litert(bundle: Bundle, candidate: Candidate, settings: EngineSettings) 
     inputs = len(interpreter.get_input_details())
     if inputs != 1:
         raise EngineError(model, f"takes {inputs} inputs, one picture is fed")
-    return LiteRtEngine(interpreter, bundle.card, variant.card, candidate, delegated=delegated)
+    return LiteRtEngine(interpreter, bundle.card, adapter, candidate, precision=variant.precision, delegated=delegated)
 
 
 def foreign_tensors(content: bytes, *, name: str) -> tuple[list[ForeignTensor], list[ForeignTensor]]:

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.closable import Closable
 from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engines.compiled import compiled_model
-from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.engine import CardEngine, EngineSettings
 from vigie.runtimes.engines.freed_memory import give_back_freed_memory
 from vigie.runtimes.engines.onnxruntime_proof import profile_runs
 from vigie.runtimes.engines.onnxruntime_session import SessionPlan, open_session, plan_session
@@ -45,20 +44,14 @@ class _Buffers:
                 self.binding.bind_ortvalue_output(output.name, self._values[-1])
 
 
-class OnnxRuntimeEngine(Closable):
+class OnnxRuntimeEngine(CardEngine):
     """See ``vigie.runtimes.Engine``."""
 
     def __init__(self, session: Any, runtime: ModuleType, card: Card, plan: SessionPlan) -> None:
-        candidate = plan.candidate
+        super().__init__(card, plan.candidate, session.get_providers()[0])
         self._session = session
         self._runtime = runtime
         self._plan = plan
-        self._model = plan.model
-        self.candidate = candidate
-        self.variant = candidate.variant
-        self.threads = candidate.threads
-        self.provider: str = session.get_providers()[0]
-        self.input_shape = (1, card.input.height, card.input.width, 3)
         self._input_name = card.input.name
         self._any_size = any(-1 in output.shape for output in card.outputs)
         # A session may run in several threads at a time; what it reads and writes is each thread's own.

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.closable import Closable
 from vigie.errors import EngineError, ProviderError
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.engine import CardEngine, EngineSettings
 from vigie.runtimes.engines.onnxruntime_session import find_row
 from vigie.runtimes.engines.openvino_proof import executed_layers, judge_layers
 from vigie.runtimes.proof import Proof
@@ -22,18 +21,13 @@ from vigie.runtimes.runtime_libraries import import_openvino
 from vigie.runtimes.signature import Port, check_signature, check_tensor
 
 
-class OpenVinoEngine(Closable):
+class OpenVinoEngine(CardEngine):
     """See ``vigie.runtimes.Engine``."""
 
     def __init__(self, compiled: Any, openvino: Any, card: Card, candidate: Candidate, precision: str) -> None:
+        super().__init__(card, candidate, f"OpenVINO:{candidate.device}")
         self._compiled = compiled
         self._precision = precision
-        self._model = f"{card.name}/{candidate.variant}"
-        self.candidate = candidate
-        self.variant = candidate.variant
-        self.threads = candidate.threads
-        self.provider = f"OpenVINO:{candidate.device}"
-        self.input_shape = (1, card.input.height, card.input.width, 3)
         self._request = compiled.create_infer_request()
         # Tensors that share NumPy's memory: the device reads and writes these buffers.
         self._input = np.zeros(self.input_shape, np.uint8)

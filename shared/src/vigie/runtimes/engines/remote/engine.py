@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie.closable import Closable
 from vigie.errors import EngineError, ProviderError, SecretMissingError, SecretRefusedError
 from vigie.models.bundle import Bundle
 from vigie.models.card import Card
 from vigie.runtimes.candidate import Candidate
-from vigie.runtimes.engines.engine import EngineSettings
+from vigie.runtimes.engines.engine import CardEngine, EngineSettings
 from vigie.runtimes.engines.remote.by_http import ByHttp
 from vigie.runtimes.engines.remote.client import Access, Client, RemoteError, ServerAddress
 from vigie.runtimes.engines.remote.messages import ServerFacts, signature_of
@@ -36,18 +35,13 @@ _HEAD_BYTES_MAX = 64 << 10
 _OPEN_OUTPUT_BYTES = 16 << 20  # where the picture decides how many rows come
 
 
-class KServeEngine(Closable):
+class KServeEngine(CardEngine):
     """See ``vigie.runtimes.Engine``."""
 
     def __init__(self, transport: Transport, card: Card, candidate: Candidate, server: ServerFacts) -> None:
+        super().__init__(card, candidate, f"{ENGINE}:{candidate.options['model']}")
         self._transport = transport
         self._server = server
-        self._model = f"{card.name}/{candidate.variant}"
-        self.candidate = candidate
-        self.variant = candidate.variant
-        self.threads = candidate.threads
-        self.provider = f"{ENGINE}:{candidate.options['model']}"
-        self.input_shape = (1, card.input.height, card.input.width, 3)
 
     def run(self, tensor_hwc: NDArray[np.uint8]) -> list[NDArray[Any]]:
         check_tensor(tensor_hwc, self.input_shape[1:])
