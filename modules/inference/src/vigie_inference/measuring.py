@@ -50,28 +50,6 @@ class Measuring:
 
         Each process is on disk when the next one begins: a start that ends early is gone on with by the next.
         """
-        if not self._is_alone(stop):
-            return None
-        try:
-            return self._all_of(bundle, candidates, fingerprint, progress=progress, stop=stop)
-        finally:
-            self._alone.release()
-
-    def _is_alone(self, stop: Callable[[], bool]) -> bool:
-        while not self._alone.acquire(timeout=_STEP_S):
-            if stop():
-                return False
-        return True
-
-    def _all_of(
-        self,
-        bundle: Bundle,
-        candidates: Sequence[Candidate],
-        fingerprint: str,
-        *,
-        progress: Callable[[MeasureProgress], None],
-        stop: Callable[[], bool],
-    ) -> CachedDecision | None:
         dangerous = {candidate.key for candidate in candidates if not is_safe(candidate)}
         known = self._cache.load(fingerprint)
         kept = {} if known is None else {one.candidate.key: one for one in known.measured}
@@ -91,15 +69,21 @@ class Measuring:
                 kept[measured.candidate.key] = measured
                 self._cache.save(_entry(fingerprint, bundle, kept, complete=False))
 
-        found = measure_all(
-            bundle, candidates, self._plan(), before=before, after=after, stop=stop, known=list(begun.values())
-        )
-        if found is None:
-            return None
-        kept.update({one.candidate.key: one for one in found})
-        entry = _entry(fingerprint, bundle, kept, complete=True)
-        self._cache.save(entry)
-        return entry
+        while not self._alone.acquire(timeout=_STEP_S):
+            if stop():
+                return None
+        try:
+            found = measure_all(
+                bundle, candidates, self._plan(), before=before, after=after, stop=stop, known=list(begun.values())
+            )
+            if found is None:
+                return None
+            kept.update({one.candidate.key: one for one in found})
+            entry = _entry(fingerprint, bundle, kept, complete=True)
+            self._cache.save(entry)
+            return entry
+        finally:
+            self._alone.release()
 
     def works_again(self, bundle: Bundle, candidate: Candidate, stop: Callable[[], bool]) -> Measured:
         """One process of a candidate that failed before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -71,14 +72,12 @@ class Telling:
                 id=f"model-update/{request}",
                 phase=phase,
                 camera="",
-                at=_text(now),
-                started_at=_text(begun),
-                seconds=round((now - begun).total_seconds(), 3),
                 model=model,
                 version=version,
                 state=state,
                 rollout=rollout,
                 reason=reason,
+                **_since(begun, now),
             ),
             _UPDATES,
         )
@@ -93,13 +92,11 @@ class Telling:
                 id=name,
                 phase="new" if change.begins else "end",
                 camera=camera,
-                at=_text(now),
-                started_at=_text(began_at),
-                seconds=round((now - began_at).total_seconds(), 3),
                 model=model,
                 what=change.what,
                 psi=change.stability.psi,
                 limit=change.stability.limit,
+                **_since(began_at, now),
             ),
             camera,
         )
@@ -114,14 +111,12 @@ class Telling:
                 id=name,
                 phase=phase,
                 camera="",
-                at=_text(now),
-                started_at=_text(began_at),
-                seconds=round((now - began_at).total_seconds(), 3),
                 model=model,
                 level=standing.level,
                 rate=level.rate,
                 causes=tuple(dict.fromkeys(one.kind for one in standing.reasons)),
                 reason="; ".join(one.text for one in standing.reasons),
+                **_since(began_at, now),
             ),
             _THROTTLED,
         )
@@ -136,6 +131,11 @@ class Telling:
 
 def _light(seen: Sequence[Detection]) -> tuple[Detection, ...]:
     return tuple(msgspec.structs.replace(one, mask=None, keypoints=()) for one in seen)
+
+
+def _since(began: datetime, now: datetime) -> dict[str, Any]:
+    """Members that every event has of its times."""
+    return {"at": _text(now), "started_at": _text(began), "seconds": round((now - began).total_seconds(), 3)}
 
 
 def _text(at: datetime) -> str:
