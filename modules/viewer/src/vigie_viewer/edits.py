@@ -6,7 +6,8 @@ On a device there is no hub to ask: every request is refused, and the page shows
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -69,70 +70,51 @@ class Edits:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post("/api/twin", self._apply),
-            web.post("/api/undo", self._undo),
-            web.post("/api/method", self._call),
+            web.post("/api/twin", partial(self._answer, TwinPatch, self._apply)),
+            web.post("/api/undo", partial(self._answer, Undo, self._undo)),
+            web.post("/api/method", partial(self._answer, AskedMethod, self._call)),
         ]
 
-    async def _apply(self, request: web.Request) -> web.Response:
-        asked = await self._asked(request, TwinPatch)
-        if isinstance(asked, web.Response):
-            return asked
-        editor, patch = asked
-        if patch.module not in names.MODULES:
-            return refusal(404, f"there is no module {patch.module[:80]!r}")
-        try:
-            applied = await editor.apply(patch.module, patch.patch)
-        except (HubAwayError, HubAnswerError) as error:
-            return _failed(error)
-        self._edited("applied", patch.module, patch.patch, applied.version)
-        return json_answer({"version": applied.version, "undo": applied.undo})
-
-    async def _undo(self, request: web.Request) -> web.Response:
-        asked = await self._asked(request, Undo)
-        if isinstance(asked, web.Response):
-            return asked
-        editor, _ = asked
-        try:
-            module, patch, applied = await editor.undo()
-        except (HubAwayError, HubAnswerError) as error:
-            return _failed(error)
-        self._edited("undone", module, patch, applied.version)
-        return json_answer({"module": module, "version": applied.version, "undo": applied.undo})
-
-    async def _call(self, request: web.Request) -> web.Response:
-        """The method's own status inside the answer, as the hub gives it."""
-        asked = await self._asked(request, AskedMethod)
-        if isinstance(asked, web.Response):
-            return asked
-        editor, call = asked
-        if (call.module, call.method) not in METHODS:
-            return refusal(404, f"the page calls no method {call.method[:80]!r} of {call.module[:80]!r}")
-        log.info("method", target=call.module, method=call.method)
-        try:
-            status, payload = await editor.call(call.module, call.method, call.payload)
-        except (HubAwayError, HubAnswerError) as error:
-            return _failed(error)
-        self._changed()
-        return json_answer({"status": status, "payload": payload})
-
-    async def _asked(self, request: web.Request, body: type[B]) -> tuple[TwinEditor, B] | web.Response:
-        """The editor and the request, or why not."""
+    async def _answer(
+        self, body: type[B], work: Callable[[TwinEditor, B], Awaitable[web.Response]], request: web.Request
+    ) -> web.Response:
+        """Refuse a request that may not, or cannot, be answered; else let ``work`` answer it."""
         if not self._guard.allowed(request):
             return refusal(401, "sign_in")
         if self._editor is None:
             return refusal(409, "the cloud owns desired properties: copy the command and run it there")
         try:
-            return self._editor, msgspec.json.decode(await request.read(), type=body)
+            asked = msgspec.json.decode(await request.read(), type=body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return refusal(400, str(error))
+        try:
+            return await work(self._editor, asked)
+        except (HubAwayError, HubAnswerError) as error:
+            return refusal(503 if isinstance(error, HubAwayError) else 409, str(error))
+
+    async def _apply(self, editor: TwinEditor, patch: TwinPatch) -> web.Response:
+        if patch.module not in names.MODULES:
+            return refusal(404, f"there is no module {patch.module[:80]!r}")
+        applied = await editor.apply(patch.module, patch.patch)
+        self._edited("applied", patch.module, patch.patch, applied.version)
+        return json_answer({"version": applied.version, "undo": applied.undo})
+
+    async def _undo(self, editor: TwinEditor, _: Undo) -> web.Response:
+        module, patch, applied = await editor.undo()
+        self._edited("undone", module, patch, applied.version)
+        return json_answer({"module": module, "version": applied.version, "undo": applied.undo})
+
+    async def _call(self, editor: TwinEditor, call: AskedMethod) -> web.Response:
+        """The method's own status inside the answer, as the hub gives it."""
+        if (call.module, call.method) not in METHODS:
+            return refusal(404, f"the page calls no method {call.method[:80]!r} of {call.module[:80]!r}")
+        log.info("method", target=call.module, method=call.method)
+        status, payload = await editor.call(call.module, call.method, call.payload)
+        self._changed()
+        return json_answer({"status": status, "payload": payload})
 
     def _edited(self, code: str, module: str, patch: dict[str, Any], version: int) -> None:
         log.info("twin_patch", action=code, target=module, paths=sorted(patch), twin_version=version)
         at = round(time.time() * 1000)
         self._note(Event(at, code, "change", module, {"version": version, "patch": patch}))
         self._changed()  # what the change did is to be seen at once
-
-
-def _failed(error: HubAwayError | HubAnswerError) -> web.Response:
-    return refusal(503 if isinstance(error, HubAwayError) else 409, str(error))
