@@ -5,20 +5,18 @@ They are pictures that were made for a page anyway: nobody looks, nothing is kep
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from vigie.contracts.detections import Detection
+from vigie.events.worth import worth_of
 from vigie_viewer.picture import Picture
 
 _RECENT_MAX = 12
 _BEST_BYTES_MAX = 8 << 20
 # A wall's pictures are for the wall: an event's is looked at in a corner of the page.
 _JPEG_MAX = 300_000
-# A box that touches the picture's edge is cut off: worth half as much. The same measure as that of ``vigie.events``.
-_EDGE_PX = 2.0
 
 Box = tuple[float, float, float, float]
 
@@ -80,7 +78,7 @@ class Album:
         self._best_bytes = 0
 
     def _see(self, track: str, picture: Picture, found: Detection) -> None:
-        worth = _worth(found, picture.frame.frame_hw)
+        worth = worth_of(found, picture.frame.frame_hw)
         kept = self._best.get(track)
         if kept is None or worth > kept.worth:
             self.forget(track)
@@ -106,10 +104,3 @@ def seconds_of(at: str) -> float:
         return datetime.fromisoformat(at).timestamp()
     except ValueError:
         return 0.0
-
-
-def _worth(found: Detection, frame_hw: tuple[int, int]) -> float:
-    left, top, right, bottom = found.box_xyxy
-    size = math.sqrt(max(0.0, right - left) * max(0.0, bottom - top))
-    cut = min(left, top, frame_hw[1] - right, frame_hw[0] - bottom) < _EDGE_PX
-    return found.score * size * (0.5 if cut else 1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,11 +11,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from vigie.contracts.detections import Detection, DetectionsItem
+from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.events import EventItem, LineEvent, MissingEvent, ObjectEvent, PresenceEvent, Severity, ZoneEvent
 from vigie.contracts.evidence import About
 from vigie.contracts.keep import KeepClip, KeepHeld, KeepItem, KeepPicture, Style
 from vigie.events.settings import Name
+from vigie.events.worth import worth_of
 
 Shown = ObjectEvent | ZoneEvent | LineEvent | PresenceEvent | MissingEvent
 ShownType = Literal["object", "zone", "line", "presence", "missing"]
@@ -26,8 +26,6 @@ _BETTER = 1.15
 _BETTER_S = 0.3
 _HELD_MAX = 256
 _HOUR_S = 3600.0
-# A box that touches the picture's edge is cut off: worth half as much, as in ``vigie.events.objects``.
-_EDGE_PX = 2.0
 
 _Labels = list[Annotated[str, Meta(min_length=1, max_length=128)]]
 
@@ -121,7 +119,7 @@ class Chooser:
             held_as = event.id if isinstance(event, ObjectEvent) else None
             kept.append(picture_of(item, name_of(event), wants.styles, about(event), hold=held_as))
             if held_as is not None and len(self._held) < _HELD_MAX:
-                self._held[held_as] = _Held(event.camera, wants, _worth_of(held_as, item), now_s)
+                self._held[held_as] = _Held(event.camera, wants, _best_worth(held_as, item), now_s)
         if wants.before_s is not None:
             kept.append(
                 KeepClip(
@@ -137,7 +135,7 @@ class Chooser:
             held = self._held.get(found.track or "")
             if held is None or held.camera != item.camera or now_s - held.asked_s < _BETTER_S:
                 continue
-            worth = _worth(found, item.frame_hw)
+            worth = worth_of(found, item.frame_hw)
             if worth >= held.worth * _BETTER:
                 held.worth, held.asked_s = worth, now_s
                 track = str(found.track)
@@ -226,15 +224,8 @@ def _shows(event: Shown) -> bool:
     return event.phase == "new"
 
 
-def _worth_of(track: str, item: DetectionsItem) -> float:
-    return max((_worth(one, item.frame_hw) for one in item.detections if one.track == track), default=0.0)
-
-
-def _worth(found: Detection, frame_hw: tuple[int, int]) -> float:
-    left, top, right, bottom = found.box_xyxy
-    size = math.sqrt(max(0.0, right - left) * max(0.0, bottom - top))
-    cut = min(left, top, frame_hw[1] - right, frame_hw[0] - bottom) < _EDGE_PX
-    return found.score * size * (0.5 if cut else 1.0)
+def _best_worth(track: str, item: DetectionsItem) -> float:
+    return max((worth_of(one, item.frame_hw) for one in item.detections if one.track == track), default=0.0)
 
 
 def _short(text: str) -> str:

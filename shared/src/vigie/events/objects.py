@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from vigie.contracts.detections import Detection
@@ -10,13 +9,12 @@ from vigie.contracts.events import Best, ObjectEvent, Phase, Stay
 from vigie.events.geometry import Point, anchors_of
 from vigie.events.ground import Homography, Pace, on_ground
 from vigie.events.moment import Moment, key_of
+from vigie.events.worth import worth_of
 
 # A path has at most this many points, at least this share of the picture apart; when full, every second one goes.
 _PATH_MAX = 8
 _STEP = 0.05
 _STAYS_MAX = 32
-# A box that touches the picture's edge is cut off: worth half as much.
-_EDGE_PX = 2.0
 
 
 @dataclass(slots=True)
@@ -51,7 +49,7 @@ class Thing:
         if votes > self.votes.get(self.label, 0.0):
             self.label = found.label
         self.scores[found.label] = max(self.scores.get(found.label, 0.0), found.score)
-        worth = _worth(found, frame_hw)
+        worth = worth_of(found, frame_hw)
         if worth > self.worth:
             self.worth = worth
             self.best = Best(now.trace, now.at, found.score, found.box_xyxy)
@@ -102,11 +100,3 @@ class Thing:
             stays=(*self.stays, *going_on),
             top_speed=None if phase == "new" or self.top_speed is None else round(self.top_speed, 2),
         )
-
-
-def _worth(found: Detection, frame_hw: tuple[int, int]) -> float:
-    left, top, right, bottom = found.box_xyxy
-    height, width = frame_hw
-    size = math.sqrt(max(0.0, right - left) * max(0.0, bottom - top))
-    cut = min(left, top, width - right, height - bottom) < _EDGE_PX
-    return found.score * size * (0.5 if cut else 1.0)
