@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from vigie.config.environment import ModuleEnvironment
+from vigie.config.environment import ModuleEnvironment, address_of
 from vigie.errors import ConfigRefusedError
 from vigie.private_files import file_mode
 
@@ -42,7 +42,7 @@ class PageSettings:
 
         Raises: ConfigRefusedError: a variable, certificate or token that cannot be used.
         """
-        host, port = _address(environ.get("VIGIE_PAGE", "127.0.0.1:8710"))
+        host, port = address_of("VIGIE_PAGE", environ.get("VIGIE_PAGE", "127.0.0.1:8710"))
         token, token_file = _token(env, local=is_loopback(host))
         service, desk = (environ.get(name) for name in ("VIGIE_HUB_SERVICE", "VIGIE_MODEL_DESK"))
         return cls(
@@ -57,13 +57,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, separator, port = text.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65_535:
-        raise ConfigRefusedError("VIGIE_PAGE", f"expected address:port, got {text[:80]!r}")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - an empty address means every address
 
 
 def _tls(environ: Mapping[str, str]) -> ssl.SSLContext | None:

@@ -94,7 +94,7 @@ class ModuleEnvironment:
             device_id=device_id,
             state=Path(environ.get("VIGIE_STATE", "/var/lib/vigie")),
             frames=Path(environ.get("VIGIE_FRAMES", "/dev/shm/vigie")),  # noqa: S108 - the documented tmpfs mount
-            http=_address(environ.get("VIGIE_HTTP", "0.0.0.0:9600")),
+            http=address_of("VIGIE_HTTP", environ.get("VIGIE_HTTP", "0.0.0.0:9600")),
             secrets=Path(environ.get("VIGIE_SECRETS", "/run/secrets")),
             log_style=cast("LogStyle", _one_of(environ, "VIGIE_LOG", get_args(LogStyle), "auto")),
             signals_folder=Path(environ["VIGIE_SIGNALS"]) if environ.get("VIGIE_SIGNALS") else None,
@@ -151,8 +151,9 @@ def _one_of(environ: Mapping[str, str], variable: str, choices: tuple[str, ...],
     return value
 
 
-def _address(text: str) -> tuple[str, int]:
+def address_of(variable: str, text: str) -> tuple[str, int]:
+    """Host and port of ``address:port``. Raises: ConfigRefusedError, with the ``variable`` that holds it."""
     host, separator, port = text.rpartition(":")
     if not separator or not port.isdigit() or int(port) > 65_535:
-        raise ConfigRefusedError("VIGIE_HTTP", f"expected address:port, got {text[:80]!r}")
+        raise ConfigRefusedError(variable, f"expected address:port, got {text[:80]!r}")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - an empty address means every address
