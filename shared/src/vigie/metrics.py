@@ -60,13 +60,13 @@ class Metrics(MetricsPart, Collector):
         self._parts: dict[tuple[str, str], MetricsPart] = {}
         ProcessCollector(registry=self.registry)
         self._dropped = self.counter("vigie_items_dropped_total", "Items dropped, by reason.", ("reason", "camera"))
-        self._lost = self.counter("vigie_messages_lost_total", "Messages that never came.", ("input",))
-        self._rejected = self.counter("vigie_messages_rejected_total", "Messages that do not decode.", ("input",))
-        self._duplicates = self.counter("vigie_messages_duplicate_total", "Messages received again.", ("input",))
-        self._received = self.counter("vigie_messages_received_total", "Messages received in order.", ("input",))
-        self._sent = self.counter("vigie_messages_sent_total", "Messages acknowledged by the hub.", ("output",))
+        self.lost = self.counter("vigie_messages_lost_total", "Messages that never came.", ("input",))
+        self.rejected = self.counter("vigie_messages_rejected_total", "Messages that do not decode.", ("input",))
+        self.duplicates = self.counter("vigie_messages_duplicate_total", "Messages received again.", ("input",))
+        self.received = self.counter("vigie_messages_received_total", "Messages received in order.", ("input",))
+        self.sent = self.counter("vigie_messages_sent_total", "Messages acknowledged by the hub.", ("output",))
         self.registry.register(_LogLines())
-        self._rung = self.counter("vigie_doorbell_messages_total", "Messages sent by doorbell.", ("output",))
+        self.rung = self.counter("vigie_doorbell_messages_total", "Messages sent by doorbell.", ("output",))
         self.hub_connected = self.gauge("vigie_hub_connected", "1 while the hub link is up.")
         self.sign_failures = self.counter("vigie_hub_sign_failures_total", "Tokens that could not be renewed.")
         self.without_progress = self.gauge(
@@ -109,24 +109,6 @@ class Metrics(MetricsPart, Collector):
     def dropped(self, reason: StrEnum, camera: str, count: int = 1) -> None:
         """Count items that will not go on. ``reason``: a ``DropReason``, or the ledger's ``Drop``."""
         self._dropped.labels(reason, camera).inc(count)
-
-    def lost(self, input_name: str, count: int) -> None:
-        self._lost.labels(input_name).inc(count)
-
-    def rejected(self, input_name: str) -> None:
-        self._rejected.labels(input_name).inc()
-
-    def duplicate(self, input_name: str) -> None:
-        self._duplicates.labels(input_name).inc()
-
-    def received(self, input_name: str) -> None:
-        self._received.labels(input_name).inc()
-
-    def sent(self, output_name: str) -> None:
-        self._sent.labels(output_name).inc()
-
-    def rung(self, output_name: str) -> None:
-        self._rung.labels(output_name).inc()
 
     def exposition(self) -> bytes:
         """The text of /metrics."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -41,13 +41,13 @@ from vigie.messaging.inputs import InputQueue, Received
 from vigie.messaging.link import HubLink, Link, LinkContext
 from vigie.messaging.methods import Handler, Methods
 from vigie.messaging.output import Output
-from vigie.messaging.output_settings import OutputSettings
+from vigie.messaging.output_settings import OutputOptions, OutputSettings
 from vigie.messaging.progress import InputProgress, open_progress
 from vigie.messaging.reorder import Lane
 from vigie.messaging.reported import Reporter
 from vigie.messaging.schemas import schema_of
 from vigie.messaging.send_queue import SendQueue
-from vigie.messaging.session import Handlers, MethodCall, RawMessage, Session
+from vigie.messaging.session import Handlers, RawMessage, Session
 from vigie.messaging.upstream import UpstreamOutput
 from vigie.messaging.window import Window
 from vigie.metrics import Metrics
@@ -111,10 +111,15 @@ class Service(Generic[C]):
         self._credits_out: Output[Credit] | None = None
         self.hub = make_link(
             LinkContext(
-                handlers=Handlers(self._on_message, self._on_method, self._on_patch),
+                # What these call is made below.
+                handlers=Handlers(
+                    self._on_message,
+                    lambda call: self._answering.take(call),  # noqa: PLW0108
+                    lambda patch: self.twin.patched(patch),  # noqa: PLW0108
+                ),
                 attach=self._attach,
                 detach=self._detach,
-                online=lambda: self.twin.online(),  # noqa: PLW0108 - the feed is made below
+                online=lambda: self.twin.online(),  # noqa: PLW0108
                 fatal=self.fail,
                 metrics=self.metrics,
                 health=self.health,
@@ -151,7 +156,7 @@ class Service(Generic[C]):
         env = self.env
         bell = BellInput(
             env.signals, env.module_id, name,
-            link_up=lambda: self.hub.connected, rejected=lambda: self.metrics.rejected(name),
+            link_up=lambda: self.hub.connected, rejected=lambda: self.metrics.rejected.labels(name).inc(),
         )  # fmt: skip
         self._bell_inputs.append(bell)
         progress = InputProgress(self._signal_folders, env.module_id, name, self._credits_out, bell.wake_sender)
@@ -168,14 +173,12 @@ class Service(Generic[C]):
     @overload
     def output(
         self, name: str, consumer: tuple[str, str], *, item_type: type[T], schema: Schema | str | None = None,
-        window_messages: int = 2, linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1,
-        sampled: bool = False, doorbell: bool = False, route_linger_ms: float = 0.0, bell_messages: int = 2,
+        doorbell: bool = False, **options: Unpack[OutputOptions],
     ) -> Output[T]: ...  # fmt: skip
     @overload
     def output(
-        self, name: str, consumer: tuple[str, str], *, schema: Schema | str, window_messages: int = 2,
-        linger_ms: float = 0.0, max_outstanding: int = 16, depth: int = 1, sampled: bool = False,
-        doorbell: bool = False, route_linger_ms: float = 0.0, bell_messages: int = 2,
+        self, name: str, consumer: tuple[str, str], *, schema: Schema | str,
+        doorbell: bool = False, **options: Unpack[OutputOptions],
     ) -> Output[Any]: ...  # fmt: skip
 
     def output(
@@ -185,14 +188,8 @@ class Service(Generic[C]):
         *,
         item_type: type[Any] | None = None,
         schema: Schema | str | None = None,
-        window_messages: int = 2,
-        linger_ms: float = 0.0,
-        max_outstanding: int = 16,
-        depth: int = 1,
-        sampled: bool = False,
         doorbell: bool = False,
-        route_linger_ms: float = 0.0,
-        bell_messages: int = 2,
+        **options: Unpack[OutputOptions],
     ) -> Output[Any] | UpstreamOutput:
         """Declare an output; ``consumer`` is (module, input) at the other end of its route, None for ``$upstream``.
 
@@ -207,17 +204,7 @@ class Service(Generic[C]):
             if item_type is None:
                 raise TypeError(f"output '{name}' to a module needs an item type or a schema")
             schema = schema_of(item_type)
-        settings = OutputSettings(
-            name,
-            Schema.parse(schema) if isinstance(schema, str) else schema,
-            window_messages,
-            linger_ms,
-            max_outstanding,
-            depth,
-            sampled=sampled,
-            route_linger_ms=route_linger_ms,
-            bell_messages=bell_messages,
-        )
+        settings = OutputSettings(name, Schema.parse(schema) if isinstance(schema, str) else schema, **options)
         output = self._by_consumer[consumer] = self._make_output(settings, consumer, doorbell=doorbell)
         return output
 
@@ -335,9 +322,6 @@ class Service(Generic[C]):
         for upstream in self._upstreams:
             upstream.detach(session)
 
-    def _on_patch(self, patch: dict[str, Any]) -> None:
-        self.twin.patched(patch)
-
     def _on_message(self, message: RawMessage) -> None:
         queue = self._inputs.get(message.input_name)
         if queue is not None:
@@ -345,7 +329,7 @@ class Service(Generic[C]):
         elif message.input_name == names.CREDIT:
             self._take_credit(message)
         else:
-            self.metrics.rejected(message.input_name)
+            self.metrics.rejected.labels(message.input_name).inc()
 
     def _status(self, request: StatusRequest) -> dict[str, Any]:
         short = status_of(
@@ -353,14 +337,11 @@ class Service(Generic[C]):
         )
         return {**short, **verbose(self.metrics)} if request.verbose else short
 
-    def _on_method(self, call: MethodCall) -> None:
-        self._answering.take(call)
-
     def _take_credit(self, message: RawMessage) -> None:
         try:
             envelope = self._credit_decoder.decode(message.body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            self.metrics.rejected(names.CREDIT)
+            self.metrics.rejected.labels(names.CREDIT).inc()
             return
         for credit in envelope.items:
             output = self._by_consumer.get((credit.consumer, credit.output))

@@ -144,7 +144,7 @@ class InputQueue(Generic[T]):
             received = self._order.pop(now)
             self._count()
             if received is not None and self._in_order(received):
-                self._metrics.received(self.name)
+                self._metrics.received.labels(self.name).inc()
                 return received
             if raw is not None or received is not None:
                 continue
@@ -196,14 +196,14 @@ class InputQueue(Generic[T]):
                 kept.append(item)
         if len(kept) == len(envelope.items):
             return True
-        self._metrics.duplicate(self.name)
+        self._metrics.duplicates.labels(self.name).inc()
         envelope.items[:] = kept
         if not kept:
             received.done()
         return bool(kept)
 
     def _reject(self, raw: RawMessage, where: str, reason: str, *, credit_wanted: bool) -> None:
-        self._metrics.rejected(self.name)
+        self._metrics.rejected.labels(self.name).inc()
         if (held := self._quiet.ready(where)) is not None:
             log.warning("message_rejected", input=self.name, path=where, reason=reason, more=held)
         # Whoever sent it waits for its number: dropped is processed too.
@@ -219,9 +219,9 @@ class InputQueue(Generic[T]):
         if (lost, duplicates) == self._told:
             return
         if lost > self._told[0]:
-            self._metrics.lost(self.name, lost - self._told[0])
+            self._metrics.lost.labels(self.name).inc(lost - self._told[0])
         for _ in range(duplicates - self._told[1]):
-            self._metrics.duplicate(self.name)
+            self._metrics.duplicates.labels(self.name).inc()
         self._told = (lost, duplicates)
 
 

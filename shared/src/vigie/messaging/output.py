@@ -282,7 +282,7 @@ class Output(Ringing[T]):
         if acknowledged:
             flight.sends += 1
             flight.acknowledged_at = now
-            self._metrics.sent(self.name)
+            self._metrics.sent.labels(self.name).inc()
         else:
             self._again.appendleft(flight)
 

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from vigie.contracts.envelope import Schema
+
+
+class OutputOptions(TypedDict, total=False):
+    """What a module may say of an output: see ``OutputSettings``."""
+
+    window_messages: int
+    linger_ms: float
+    max_outstanding: int
+    depth: int
+    route_linger_ms: float
+    bell_messages: int
+    sampled: bool
 
 
 @dataclass(frozen=True, slots=True)

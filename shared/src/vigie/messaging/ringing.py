@@ -189,7 +189,7 @@ class Ringing(ABC, Generic[T]):
         if rung is Rung.DONE:
             flight.sends += 1
             flight.acknowledged_at = now
-            self._metrics.rung(self.name)
+            self._metrics.rung.labels(self.name).inc()
         elif rung is Rung.FULL:
             self._ring_again.appendleft(flight)
             return False

@@ -65,7 +65,7 @@ class UpstreamOutput:
         if deadline_s is not None:
             left_s = min(left_s, max(0.05, begun + deadline_s - time.monotonic()))
         self._calls.call(f"send to output {self.name}", send, left_s)
-        self._metrics.sent(self.name)
+        self._metrics.sent.labels(self.name).inc()
 
     def _wait_for_session(self, deadline: float) -> Session:
         with self._condition:
