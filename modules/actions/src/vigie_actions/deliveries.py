@@ -11,8 +11,8 @@ from vigie.log import get_logger
 from vigie.service import Service
 from vigie_actions.config import ActionsConfig
 from vigie_actions.delivery import Delivery
+from vigie_actions.delivery_metrics import DeliveryMetrics
 from vigie_actions.event import EventHead, is_wanted
-from vigie_actions.figures import Figures
 from vigie_actions.sinks.registry import Settings, entries, make
 from vigie_actions.sinks.sink import Sink, Surroundings
 
@@ -26,7 +26,7 @@ class Deliveries:
 
     def __init__(self, service: Service[ActionsConfig], around: Surroundings) -> None:
         self._service, self._around = service, around
-        self._figures = Figures(service.metrics)
+        self._metrics = DeliveryMetrics(service.metrics)
         self._lock = threading.Lock()
         self._by_path: dict[str, Delivery] = {}
         self._stopping = threading.Event()
@@ -85,7 +85,7 @@ class Deliveries:
                 backlog = delivery.backlog()
             except LedgerUnavailableError:
                 continue
-            self._figures.waiting(delivery.path, backlog.items + backlog.in_flight)
+            self._metrics.waiting.labels(delivery.path).set(backlog.items + backlog.in_flight)
 
     def _made(self, path: str, settings: Settings) -> Sink:
         try:
@@ -97,7 +97,7 @@ class Deliveries:
         env = self._service.env
         folder = env.state / "sinks" / path
         delivery = Delivery(
-            path, settings, sink, folder, self._figures, module_id=env.module_id, told=self._report, seals=env.seals
+            path, settings, sink, folder, self._metrics, module_id=env.module_id, told=self._report, seals=env.seals
         )
         alive = self._service.health.watch(f"actions.{path}", _MOVES_S)
 

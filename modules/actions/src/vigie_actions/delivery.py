@@ -22,8 +22,8 @@ from vigie.ledger.ledger_thread import LedgerThread
 from vigie.ledger.rows import LedgerEntry
 from vigie.log import OncePer, get_logger
 from vigie.sealing import Seals
+from vigie_actions.delivery_metrics import DeliveryMetrics
 from vigie_actions.event import EventHead
-from vigie_actions.figures import Figures
 from vigie_actions.sinks.registry import Settings
 from vigie_actions.sinks.sink import Shipment, Sink, SinkAwayError, SinkRefusedError
 
@@ -58,7 +58,7 @@ class Delivery:
         settings: Settings,
         sink: Sink,
         folder: Path,
-        figures: Figures,
+        metrics: DeliveryMetrics,
         *,
         module_id: str,
         told: Callable[[], None],
@@ -71,7 +71,7 @@ class Delivery:
         self.reason = ""
         self.delivered = 0
         self.late = 0
-        self._sink, self._figures, self._module, self._told, self._clock = sink, figures, module_id, told, clock
+        self._sink, self._metrics, self._module, self._told, self._clock = sink, metrics, module_id, told, clock
         self._ledger = LedgerThread(folder, name="actions.ledger", seals=seals)
         self._condition = threading.Condition()
         # What a former start left has waited long enough.
@@ -91,7 +91,7 @@ class Delivery:
             return
         recorded = self._ledger.record(entries, self.settings.queue.bytes)
         for one, count in recorded.dropped.items():
-            self._figures.dropped(DropReason.QUEUE_FULL, one.camera, count)
+            self._metrics.dropped(DropReason.QUEUE_FULL, one.camera, count)
         if recorded.dropped:
             log.warning("queue_full", sink=self.path, dropped=recorded.dropped.total())
         with self._condition:
@@ -215,7 +215,7 @@ class Delivery:
     def _drop(self, batch: Batch, reason: str) -> None:
         heads = _decoder.decode(batch.body).items
         for head in heads:
-            self._figures.dropped(DropReason.REFUSED, head.camera, 1)
+            self._metrics.dropped(DropReason.REFUSED, head.camera, 1)
         log.error("events_refused", sink=self.path, events=len(heads), id=batch.message_id, reason=reason)
 
     def _count(self, batch: Batch, took_s: float) -> None:
@@ -223,7 +223,7 @@ class Delivery:
         heads = _decoder.decode(batch.body).items
         delays = [max(0.0, (now - datetime.fromisoformat(one.at)).total_seconds()) for one in heads]
         late = sum(delay > self.settings.queue.deadline_seconds for delay in delays)
-        self._figures.delivered(self.path, took_s, delays, late)
+        self._metrics.delivered(self.path, took_s, delays, late)
         with self._condition:
             self.delivered += batch.items
             self.late += late
@@ -234,7 +234,7 @@ class Delivery:
     def _explain(self, error: Exception) -> None:
         if (held := self._quiet.ready(type(error).__name__)) is not None:
             log.warning("sink_waits", sink=self.path, reason=str(error), more=held)
-        self._figures.failed(self.path)
+        self._metrics.failed.labels(self.path).inc()
         self._change("refusing" if isinstance(error, SinkRefusedError) else "waiting", str(error))
 
     def _change(self, state: State, reason: str) -> None:

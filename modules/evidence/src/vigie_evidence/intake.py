@@ -20,10 +20,10 @@ from vigie_evidence.accounts import Accounts
 from vigie_evidence.blob_path import blob_path
 from vigie_evidence.config import EvidenceConfig
 from vigie_evidence.content import DamagedError
-from vigie_evidence.figures import Figures
 from vigie_evidence.inbox import Inbox
 from vigie_evidence.registry import entries, is_wanted
 from vigie_evidence.spool import Item, Spool, rank_of
+from vigie_evidence.upload_metrics import UploadMetrics
 from vigie_evidence.workers import Workers
 
 log = get_logger("evidence.intake")
@@ -33,7 +33,7 @@ _SAMPLES = "samples"
 
 
 class Intake:
-    """One thread: also drops what has waited too long, and shows figures."""
+    """One thread: also drops what has waited too long, and shows metrics."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class Intake:
         spool: Spool,
         accounts: Accounts,
         workers: Workers,
-        figures: Figures,
+        metrics: UploadMetrics,
     ) -> None:
         self._service, self._inbox, self._spool, self._accounts = service, inbox, spool, accounts
-        self._workers, self._figures = workers, figures
+        self._workers, self._metrics = workers, metrics
         self._taken_file = service.env.state / "taken.json"
         self._taken = _read_names(self._taken_file)
         self._config = EvidenceConfig()
@@ -74,7 +74,7 @@ class Intake:
             shown = {path: 0 for path, _ in entries(self._config)}
             for one in self._spool.all():
                 shown[one.item.target] = shown.get(one.item.target, 0) + (not one.item.uploaded)
-            self._figures.show(shown, self._spool.used_bytes)
+            self._metrics.show(shown, self._spool.used_bytes)
             stop.wait(_LOOK_S)
         self._accounts.save(at_once=True)
 
@@ -121,7 +121,7 @@ class Intake:
                 self._taken.discard(lost.name)
             else:
                 log.error("evidence_damaged", name=lost.name, reason=lost.reason)
-                self._figures.dropped(DropReason.DAMAGED, lost.camera or "unknown")
+                self._metrics.dropped(DropReason.DAMAGED, lost.camera or "unknown")
 
     def _take(self, facts: EvidenceFacts) -> bool:
         """Whether it is done with.
@@ -135,7 +135,7 @@ class Intake:
                     blob = blob_path(_template(settings.path, facts), facts, self._service.env.device_id)
                 except ValueError as error:
                     log.warning("evidence_refused", target=path, name=facts.name, reason=str(error))
-                    self._figures.dropped(DropReason.REFUSED, facts.camera)
+                    self._metrics.dropped(DropReason.REFUSED, facts.camera)
                     continue
                 items.append(Item(facts=facts, target=path, blob=blob, age_ms=self._accounts.now_ms()))
         if not items:
@@ -144,22 +144,22 @@ class Intake:
         dropped = self._spool.make_room(needed, self._config.spool_bytes, rank_of(facts), self._workers.busy())
         if dropped is None:
             log.warning("evidence_dropped", name=facts.name, reason="spool_full", bytes=facts.bytes)
-            self._figures.dropped(DropReason.SPOOL_FULL, facts.camera)
+            self._metrics.dropped(DropReason.SPOOL_FULL, facts.camera)
             return True
         for camera, count in dropped.items():
             log.warning("evidence_dropped", camera=camera, files=count, reason="spool_full")
-            self._figures.dropped(DropReason.SPOOL_FULL, camera, count)
+            self._metrics.dropped(DropReason.SPOOL_FULL, camera, count)
         try:
             self._spool.add(items, self._inbox.content(facts))
         except FileNotFoundError as error:
             if error.filename and os.fspath(error.filename).startswith(str(self._spool.folder)):
                 raise
             # The camera module made room before we came.
-            self._figures.dropped(DropReason.GONE, facts.camera)
+            self._metrics.dropped(DropReason.GONE, facts.camera)
             return True
         except (DamagedError, BrokenSealError, ValueError) as error:
             log.warning("evidence_damaged", name=facts.name, reason=str(error))
-            self._figures.dropped(DropReason.DAMAGED, facts.camera)
+            self._metrics.dropped(DropReason.DAMAGED, facts.camera)
             return True
         self._workers.wake()
         return True
@@ -180,7 +180,7 @@ class Intake:
         for one in self._spool.all():
             if one.item.age_ms < oldest_ms and not one.item.uploaded and one.stem not in self._workers.busy():
                 log.warning("evidence_dropped", name=one.item.facts.name, reason="too_old")
-                self._figures.dropped(DropReason.TOO_OLD, one.item.facts.camera)
+                self._metrics.dropped(DropReason.TOO_OLD, one.item.facts.camera)
                 self._spool.remove(one)
 
 

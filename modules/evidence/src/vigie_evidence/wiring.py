@@ -9,13 +9,13 @@ from vigie.secrets import SecretStore
 from vigie.service import Service
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.config import EvidenceConfig
-from vigie_evidence.figures import Figures
 from vigie_evidence.inbox import Inbox
 from vigie_evidence.intake import Intake
 from vigie_evidence.methods import offer_methods
 from vigie_evidence.spool import Spool
 from vigie_evidence.target import Surroundings
 from vigie_evidence.telling import Telling
+from vigie_evidence.upload_metrics import UploadMetrics
 from vigie_evidence.workers import Workers
 
 
@@ -25,11 +25,11 @@ async def run_evidence(
     """Until cancelled. ``inbox``: the camera module's folder; ``folder``: below which targets of folders write."""
     env = service.env
     around = Surroundings(env.device_id, service.module_version, secrets, env.secrets, folder)
-    figures = Figures(service.metrics)
+    metrics = UploadMetrics(service.metrics)
     spool, accounts = Spool(env.state / "spool", env.seals), Accounts(env.state / "accounts.json")
     telling = Telling(service, spool)
-    workers = Workers(service, around, spool, accounts, telling=telling, figures=figures)
-    intake = Intake(service, Inbox(inbox, env.seals), spool=spool, accounts=accounts, workers=workers, figures=figures)
+    workers = Workers(service, around, spool, accounts, telling=telling, metrics=metrics)
+    intake = Intake(service, Inbox(inbox, env.seals), spool=spool, accounts=accounts, workers=workers, metrics=metrics)
     offer_methods(service, spool, accounts, workers)
     offer_demands(service)
 

@@ -18,11 +18,11 @@ from vigie.transfers import Rate, is_quiet
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.config import Sending
 from vigie_evidence.content import DamagedError
-from vigie_evidence.figures import Figures
 from vigie_evidence.manifests import Manifests
 from vigie_evidence.registry import Settings
 from vigie_evidence.spool import Spool, Waiting
 from vigie_evidence.target import ContentRefusedError, StoppedError, Taken, Target, TargetAwayError, Upload
+from vigie_evidence.upload_metrics import UploadMetrics
 
 log = get_logger("evidence.upload")
 
@@ -65,7 +65,7 @@ class Worker:
         *,
         spool: Spool,
         accounts: Accounts,
-        figures: Figures,
+        metrics: UploadMetrics,
         manifests: Manifests,
         told: Callable[[], None],
         uploaded: Callable[[Waiting], None],
@@ -78,7 +78,7 @@ class Worker:
         self.uploads = 0
         self._newest: deque[tuple[str, str]] = deque(maxlen=64)
         self.busy: str | None = None
-        self._target, self._spool, self._accounts, self._figures = target, spool, accounts, figures
+        self._target, self._spool, self._accounts, self._metrics = target, spool, accounts, metrics
         self._manifests = manifests
         self._manifest_s = 0.0
         self._told, self._uploaded, self._wall = told, uploaded, wall
@@ -207,7 +207,7 @@ class Worker:
         except DamagedError as error:
             # No other try makes it what was taken.
             log.error("evidence_damaged", target=self.path, blob=one.item.blob, reason=str(error))  # noqa: TRY400
-            self._figures.dropped(DropReason.DAMAGED, one.item.facts.camera)
+            self._metrics.dropped(DropReason.DAMAGED, one.item.facts.camera)
             self._spool.remove(one)
         except TargetAwayError as error:
             self._away(str(error), error.retry_s, patient=error.patient)
@@ -227,7 +227,7 @@ class Worker:
         self.uploads += 1
         self._refusals.pop(one.stem, None)
         self._pause_s, self._retry_at_s = _FIRST_RETRY_S, 0.0
-        self._figures.uploaded(self.path, facts, took_s, taken.blocks_resumed)
+        self._metrics.uploaded(self.path, facts, took_s, taken.blocks_resumed)
         log.info(
             "evidence_uploaded", target=self.path, blob=one.item.blob, bytes=facts.bytes,
             resumed_blocks=taken.blocks_resumed, verified=taken.verified,
@@ -244,14 +244,14 @@ class Worker:
         self._rate.sent(size, time.monotonic())
         now = self._now()
         self._accounts.sent(self.path, "" if now is None else day_of(now), size)
-        self._figures.moved(self.path, size)
+        self._metrics.sent_bytes.labels(self.path).inc(size)
 
     def _away(self, reason: str, retry_s: float | None, *, patient: bool) -> None:
         longest = self.settings.sending.retry_seconds
         pause_s = min(longest, max(self._pause_s, min(_PATIENT_S, longest) if patient else 0.0))
         self._pause_s = min(longest, 2 * pause_s)
         self._retry_at_s = time.monotonic() + max(pause_s, retry_s or 0.0)
-        self._figures.failed(self.path)
+        self._metrics.failed.labels(self.path).inc()
         if self._quiet.ready(reason) is not None:
             log.warning("upload_waits", target=self.path, reason=reason, retry_s=round(pause_s, 1))
         self._enter("waiting", reason)
@@ -263,7 +263,7 @@ class Worker:
             return
         self._refusals.pop(one.stem)
         log.error("upload_refused", target=self.path, blob=one.item.blob, reason=reason)
-        self._figures.dropped(DropReason.REFUSED, one.item.facts.camera)
+        self._metrics.dropped(DropReason.REFUSED, one.item.facts.camera)
         self._spool.remove(one)
         self._retry_at_s = 0.0
 

@@ -9,12 +9,12 @@ from vigie.log import get_logger
 from vigie.service import Service
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.config import EvidenceConfig
-from vigie_evidence.figures import Figures
 from vigie_evidence.manifests import Manifests
 from vigie_evidence.registry import Settings, entries, make
 from vigie_evidence.spool import Spool
 from vigie_evidence.target import Surroundings, Target
 from vigie_evidence.telling import Telling
+from vigie_evidence.upload_metrics import UploadMetrics
 from vigie_evidence.worker import Worker
 
 log = get_logger("evidence")
@@ -34,10 +34,10 @@ class Workers:
         accounts: Accounts,
         *,
         telling: Telling,
-        figures: Figures,
+        metrics: UploadMetrics,
     ) -> None:
         self._service, self._around, self._spool, self._accounts = service, around, spool, accounts
-        self._telling, self._figures = telling, figures
+        self._telling, self._metrics = telling, metrics
         self._manifests = Manifests(service.env.state / "samples", service.env.seals)
         self._lock = threading.Lock()
         self._by_path: dict[str, Worker] = {}
@@ -85,7 +85,7 @@ class Workers:
 
     def _started(self, path: str, settings: Settings, target: Target) -> Worker:
         worker = Worker(
-            path, settings, target, spool=self._spool, accounts=self._accounts, figures=self._figures,
+            path, settings, target, spool=self._spool, accounts=self._accounts, metrics=self._metrics,
             manifests=self._manifests,
             told=self._report, uploaded=self._telling.wake,
         )  # fmt: skip

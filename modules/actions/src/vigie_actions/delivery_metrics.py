@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vigie.drop_reason import DropReason
 from vigie.histogram import DELAY_BUCKETS_S
 from vigie.metrics import Metrics
 
 
-class Figures:
+class DeliveryMetrics:
     """Counters and histograms of all sinks; thread-safe."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+        self.dropped = metrics.dropped
         self._taken = metrics.counter("vigie_actions_delivered_total", "Events that the sink has taken.", ("sink",))
-        self._failed = metrics.counter("vigie_actions_failed_total", "Tries that failed.", ("sink",))
+        self.failed = metrics.counter("vigie_actions_failed_total", "Tries that failed.", ("sink",))
         self._late = metrics.counter(
             "vigie_actions_late_total", "Events that the sink took after its deadline.", ("sink",)
         )
@@ -25,7 +24,7 @@ class Figures:
         self._took = metrics.histogram(
             "vigie_action_seconds", "One delivery that was taken.", ("sink",), buckets=DELAY_BUCKETS_S
         )
-        self._waiting = metrics.gauge("vigie_actions_backlog", "Events recorded, not yet taken by the sink.", ("sink",))
+        self.waiting = metrics.gauge("vigie_actions_backlog", "Events recorded, not yet taken by the sink.", ("sink",))
 
     def delivered(self, sink: str, took_s: float, delays_s: Sequence[float], late: int) -> None:
         self._taken.labels(sink).inc(len(delays_s))
@@ -33,12 +32,3 @@ class Figures:
         self._took.labels(sink).observe(took_s)
         for delay_s in delays_s:
             self._delay.labels(sink).observe(delay_s)
-
-    def failed(self, sink: str) -> None:
-        self._failed.labels(sink).inc()
-
-    def dropped(self, reason: DropReason, camera: str, count: int) -> None:
-        self._metrics.dropped(reason, camera, count)
-
-    def waiting(self, sink: str, events: int) -> None:
-        self._waiting.labels(sink).set(events)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from vigie.contracts.evidence import EvidenceFacts
-from vigie.drop_reason import DropReason
 from vigie.histogram import DELAY_BUCKETS_S
 from vigie.metrics import Metrics
 
 
-class Figures:
+class UploadMetrics:
     """Thread-safe."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+        self.dropped = metrics.dropped
         self._uploaded = metrics.counter(
             "vigie_evidence_uploaded_total", "Files that the target has taken whole.", ("target", "kind")
         )
-        self._bytes = metrics.counter(
+        self.sent_bytes = metrics.counter(
             "vigie_evidence_sent_bytes_total", "Bytes of pictures and clips sent, tries that failed too.", ("target",)
         )
-        self._failed = metrics.counter("vigie_evidence_failed_total", "Tries that failed.", ("target",))
+        self.failed = metrics.counter("vigie_evidence_failed_total", "Tries that failed.", ("target",))
         self._resumed = metrics.counter(
             "vigie_evidence_blocks_resumed_total", "Blocks that a former try had sent and that were not sent again.",
             ("target",),
@@ -34,15 +33,6 @@ class Figures:
         self._uploaded.labels(target, facts.kind).inc()
         self._seconds.labels(target).observe(took_s)
         self._resumed.labels(target).inc(resumed)
-
-    def moved(self, target: str, size: int) -> None:
-        self._bytes.labels(target).inc(size)
-
-    def failed(self, target: str) -> None:
-        self._failed.labels(target).inc()
-
-    def dropped(self, reason: DropReason, camera: str, count: int = 1) -> None:
-        self._metrics.dropped(reason, camera, count)
 
     def show(self, waiting: dict[str, int], used_bytes: int) -> None:
         for target, count in waiting.items():
