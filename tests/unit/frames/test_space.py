@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vigie.errors import RingNoSpaceError
-from vigie.frames import RingWriter, check_space, ring_bytes, ring_slots
+from vigie.frames import RingWriter, check_space, ring_bytes
 
 
 @pytest.fixture
@@ -63,8 +63,3 @@ def test_enough_space_is_no_error_and_more_than_exists_is(tmp_path: Path) -> Non
     check_space(tmp_path, 1)
     with pytest.raises(RingNoSpaceError):
         check_space(tmp_path, 1 << 60)
-
-
-@pytest.mark.parametrize(("readers", "leases", "slots"), [(1, 1, 3), (2, 3, 8)])
-def test_slots_cover_every_lease_and_two_more(readers: int, leases: int, slots: int) -> None:
-    assert ring_slots(readers=readers, leases=leases) == slots

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vigie.frames.cursor import CursorReader, CursorWriter
     from vigie.frames.reader import RingPool
-    from vigie.frames.space import check_space, ring_bytes, ring_slots
+    from vigie.frames.space import check_space, ring_bytes
     from vigie.frames.writer import RingWriter, SlotView, remove_dead_rings
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "check_space",
     "remove_dead_rings",
     "ring_bytes",
-    "ring_slots",
 ]
 
 _HOME = {
@@ -36,7 +35,6 @@ _HOME = {
     "check_space": "space",
     "remove_dead_rings": "writer",
     "ring_bytes": "space",
-    "ring_slots": "space",
 }
 
 

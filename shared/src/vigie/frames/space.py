@@ -14,14 +14,6 @@ def ring_bytes(*, slots: int, slot_bytes: int) -> int:
     return RingGeometry(slots, slot_bytes).total_bytes
 
 
-def ring_slots(*, readers: int, leases: int) -> int:
-    """The fewest slots with which readers that lease ``leases`` frames each never leave the writer without one.
-
-    One slot more is being written and one holds the newest frame, which nobody has leased yet.
-    """
-    return readers * leases + 2
-
-
 def free_bytes(folder: Path) -> int | None:
     """What this process may still allocate in the file system of ``folder``; None: it has no limit of its own."""
     status = os.statvfs(folder)

@@ -16,7 +16,6 @@ SCORE_BINS = 20
 # A bin holds at least this share of the base: an index over nearly empty bins says nothing.
 SCORE_SHARE_MIN = 0.1
 CLASS_SHARE_MIN = 0.02
-_REST = "(other)"
 
 
 def index(base: Sequence[float], now: Sequence[float]) -> float:

@@ -10,7 +10,6 @@ from vigie.runtimes.hardware.tree import Tree
 
 # Docker masks /sys/devices/virtual/powercap (GHSA-jq35-85cj-fj4p): a host may mount it elsewhere, read only.
 POWERCAP = ("sys/class/powercap", "host/powercap")
-_BOARD_RAILS = ("VDD_IN", "VIN_SYS_5V0")
 
 
 def find_energy_sensors(tree: Tree, libraries: dict[str, str]) -> tuple[Sensor, ...]:
