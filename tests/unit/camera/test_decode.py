@@ -12,7 +12,7 @@ import pytest
 
 from support.ffmpeg_clips import FRAMES, clip, decoded, differences, has_encoder, run
 from vigie_camera.cause import Cause
-from vigie_camera.decode.backend import DecodeError
+from vigie_camera.decode.backend import VideoError
 from vigie_camera.decode.pixels import converted_to, matrix_of, range_of
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
@@ -186,7 +186,7 @@ def test_a_truncated_mp4_says_that_it_ends_early(tmp_path: Path) -> None:
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     path = tmp_path / "sound.mka"
     run("-f", "lavfi", "-i", "sine=d=1", path)
-    with pytest.raises(DecodeError) as caught:
+    with pytest.raises(VideoError) as caught:
         decoded(path)
     assert caught.value.cause is Cause.NO_VIDEO
 
@@ -194,7 +194,7 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
 def test_opencv_decodes_progressive_video_and_refuses_interlaced_instead_of_showing_memory(tmp_path: Path) -> None:
     # In a process of its own: the back end takes standard error over.
     code = (
-        "import sys; from vigie_camera.decode.backend import DecodeError, VideoOptions\n"
+        "import sys; from vigie_camera.decode.backend import VideoError, VideoOptions\n"
         "from vigie_camera.decode.opencv import OpencvBackend\n"
         "said = open(sys.argv[1] + '/said', 'w')\n"
         "for name in ('progressive', 'interlaced'):\n"
@@ -202,7 +202,7 @@ def test_opencv_decodes_progressive_video_and_refuses_interlaced_instead_of_show
         "    try:\n"
         "        while video.next(): frames += 1\n"
         "        print(name, frames, file=said)\n"
-        "    except DecodeError as error: print(name, frames, error.cause, error.reason, file=said)\n"
+        "    except VideoError as error: print(name, frames, error.cause, error.reason, file=said)\n"
     )
     clip(tmp_path / "progressive.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p")
     flags = ("-vf", "setfield=tff", "-c:v", "libx264", "-flags", "+ildct+ilme", "-pix_fmt", "yuv420p")

@@ -13,7 +13,7 @@ import pytest
 
 from vigie_camera.config import CameraSettings
 from vigie_camera.connect import ca_file
-from vigie_camera.decode.backend import DecodeError
+from vigie_camera.decode.backend import VideoError
 from vigie_camera.decode.pyav import PyavBackend
 from vigie_camera.source_policy import read_policy
 from vigie_camera.sources import plan_source
@@ -69,7 +69,7 @@ def test_the_password_goes_to_a_certified_camera_or_where_checking_is_off(
         policy = read_policy({"VIGIE_CAMERA_NETWORKS": "localhost"})
         settings = CameraSettings(source=plan.shown, tls_verify=tls_verify)
         address = plan.resolve(OpenContext(secrets, {}, policy))
-        with pytest.raises(DecodeError) as failed:
+        with pytest.raises(VideoError) as failed:
             PyavBackend().open(address, plan.options(settings, 5.0, ca_file(secrets)))
     assert "s3cret" not in str(failed.value)
     if trusted or not tls_verify:

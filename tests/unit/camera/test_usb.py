@@ -15,7 +15,7 @@ import pytest
 from support.camera_module import camera_module, until
 from vigie.sandbox.landlock import landlock_version
 from vigie_camera.cause import Cause
-from vigie_camera.decode.backend import DecodeError, VideoOptions
+from vigie_camera.decode.backend import VideoError, VideoOptions
 from vigie_camera.decode.choice import installed_backend, load_backend
 from vigie_camera.decode.wire import Task
 from vigie_camera.usb.address import DeviceUrlError, device_address, read_device_address, read_device_url
@@ -196,7 +196,7 @@ async def test_a_device_that_is_not_there_is_tried_again_and_others_can_be_switc
 def test_what_is_no_camera_is_not_opened_as_one() -> None:
     backend = load_backend(installed_backend())
     address = device_address("/dev/null", WEBCAM[0])
-    with pytest.raises(DecodeError) as refused:
+    with pytest.raises(VideoError) as refused:
         backend.open(address, VideoOptions(live=True))
     assert refused.value.cause is Cause.NO_VIDEO
 

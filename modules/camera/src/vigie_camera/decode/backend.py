@@ -20,7 +20,7 @@ NOT_A_VIDEO = (
 )
 
 
-class DecodeError(Exception):
+class VideoError(Exception):
     """A source does not open, or is lost. Raised in the decoder's process, told to the module as data."""
 
     def __init__(self, cause: Cause, reason: str) -> None:
@@ -110,7 +110,7 @@ class Video(Protocol):
     def next(self) -> Decoded | None:
         """The next frame. None: the end of a file.
 
-        Raises: DecodeError: a live source is lost, or nothing of it can be decoded.
+        Raises: VideoError: a live source is lost, or nothing of it can be decoded.
         """
 
     def close(self) -> None: ...
@@ -133,7 +133,7 @@ class Body(Protocol):
     name: str
 
     def read(self, count: int = -1) -> bytes:
-        """Raises: DecodeError."""
+        """Raises: VideoError."""
 
     def close(self) -> None: ...
 
@@ -146,13 +146,13 @@ class Backend(Protocol):
     def pictures(self, width_max: int = 0) -> PictureDecoder: ...
 
     def open_playlist(self, playlist: Body, get: Callable[[str], Body], options: VideoOptions) -> Video:
-        """HLS: ``playlist`` is taken over; everything that it names is asked of ``get``, which raises DecodeError.
+        """HLS: ``playlist`` is taken over; everything that it names is asked of ``get``, which raises VideoError.
 
-        Raises: DecodeError.
+        Raises: VideoError.
         """
 
     def open(self, address: str, options: VideoOptions) -> Video:
         """Open ``address``, an absolute path or a URL with its secrets.
 
-        Raises: DecodeError: with its cause.
+        Raises: VideoError: with its cause.
         """

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from vigie.contracts.pixels import PixelFormat
 from vigie.vision.planes import Planes, copy_planes, frame_bytes, planes_of
 from vigie_camera.cause import Cause
-from vigie_camera.decode.backend import DecodeError
+from vigie_camera.decode.backend import VideoError
 from vigie_camera.decode.choice import load_backend
-from vigie_camera.decode.clips import Keeper
+from vigie_camera.decode.clips import PacketKeeper
 from vigie_camera.decode.frame import Frame
 from vigie_camera.decode.link import Channel, LinkClosedError
 from vigie_camera.decode.motion import Motion
@@ -73,7 +73,7 @@ def work(end: socket.socket, backend: str) -> None:
                 filler.run()
             finally:
                 filler.finish_clips()
-        except DecodeError as error:
+        except VideoError as error:
             link.send(Failed(error.cause, error.reason))
         except MemoryError:
             link.send(Failed(Cause.DECODE, "a frame of it does not fit the memory"))
@@ -105,12 +105,12 @@ class Filler:
         self._private: Planes | None = None
         self._motion = Motion(task.motion, task.masks) if task.motion else None
         # A clip is what the camera sent: of a camera with masks there is none, whatever it is asked.
-        self._clips = Keeper(task.clips, link.send) if task.clips and not task.masks else None
+        self._clips = PacketKeeper(task.clips, link.send) if task.clips and not task.masks else None
         if self._clips is not None:
             source.watch(self._clips.packet)
 
     def run(self) -> None:
-        """Raises: DecodeError: lost. LinkClosedError: the module is gone."""
+        """Raises: VideoError: lost. LinkClosedError: the module is gone."""
         while self._task.frames is None or self._taken < self._task.frames:
             frame = self._source.next()
             if frame is None:

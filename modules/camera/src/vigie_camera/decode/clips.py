@@ -23,7 +23,7 @@ _NOTHING = (
 )
 
 
-class Keeper:
+class PacketKeeper:
     """Used by the decoder's one thread. ``answer`` is called with each clip that is finished or cannot be had."""
 
     def __init__(self, memory: ClipMemory, answer: Callable[[Clipped], None]) -> None:

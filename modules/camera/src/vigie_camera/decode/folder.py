@@ -14,10 +14,10 @@ from vigie_camera.decode.backend import (
     NOT_A_VIDEO,
     Damage,
     Decoded,
-    DecodeError,
     PacketTap,
     PictureDecoder,
     PictureError,
+    VideoError,
     VideoFacts,
 )
 
@@ -37,14 +37,14 @@ class FolderVideo:
     def __init__(self, address: str, pictures: PictureDecoder, interval_s: float) -> None:
         """``interval_s``: of media time between two pictures.
 
-        Raises: DecodeError: the folder holds no picture.
+        Raises: VideoError: the folder holds no picture.
         """
         # Path.glob takes no absolute pattern.
         paths = glob.iglob(address) if any(sign in address for sign in "*?") else _listed(address)  # noqa: PTH207
         found = [path for path in paths if path.lower().endswith(SUFFIXES)][: _MOST + 1]
         if not found or len(found) > _MOST:
             # The same words as for a file: a twin must not learn which folders a device has.
-            raise DecodeError(Cause.NO_VIDEO, NOT_A_VIDEO)
+            raise VideoError(Cause.NO_VIDEO, NOT_A_VIDEO)
         self._paths = sorted(found, key=_by_name)
         self._pictures, self._interval_s = pictures, interval_s
         self.facts = VideoFacts("pictures", interval_s, len(found))
@@ -64,7 +64,7 @@ class FolderVideo:
             self._decoded += 1
             return Decoded(decoded.format, decoded.arrays, index * self._interval_s)
         if not self._decoded:
-            raise DecodeError(Cause.NO_VIDEO, NOT_A_VIDEO)
+            raise VideoError(Cause.NO_VIDEO, NOT_A_VIDEO)
         return None
 
     def close(self) -> None:

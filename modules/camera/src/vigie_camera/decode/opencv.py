@@ -24,9 +24,9 @@ from vigie_camera.decode.backend import (
     Body,
     Damage,
     Decoded,
-    DecodeError,
     PacketTap,
     PictureError,
+    VideoError,
     VideoFacts,
     VideoOptions,
     tls_options,
@@ -58,13 +58,13 @@ class OpencvBackend:
 
     def open_playlist(self, playlist: Body, _get: Callable[[str], Body], _options: VideoOptions) -> OpencvVideo:
         playlist.close()
-        raise DecodeError(
+        raise VideoError(
             Cause.UNSUPPORTED_CODEC, "HLS, which this image's decoder (opencv) cannot open within the policy"
         )
 
     def open(self, address: str, options: VideoOptions) -> OpencvVideo:
         if address.startswith(DEVICE):
-            raise DecodeError(
+            raise VideoError(
                 Cause.UNSUPPORTED_CODEC, "a V4L2 device, which this image's decoder (opencv) does not open"
             )
         os.environ[_LOG_LEVEL] = _ERRORS
@@ -121,13 +121,13 @@ class OpencvVideo:
         done, frame_bgr = self._capture.retrieve(self._buffer)
         if self._complaints.unconverted():
             # It says "done" and hands out memory that was never written: what lay there may be another picture.
-            raise DecodeError(
+            raise VideoError(
                 Cause.UNSUPPORTED_CODEC,
                 "interlaced video, which this image's decoder (opencv) cannot convert; use an image with pyav, or set "
                 "the camera to progressive",
             )
         if not done or frame_bgr is None or frame_bgr.ndim != 3 or frame_bgr.shape[2] != 3:
-            raise DecodeError(Cause.DECODE, "a picture cannot be converted to BGR")
+            raise VideoError(Cause.DECODE, "a picture cannot be converted to BGR")
         self._buffer = frame_bgr
         hw = (frame_bgr.shape[0], frame_bgr.shape[1])
         media_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
@@ -142,7 +142,7 @@ class OpencvVideo:
             # After a read that timed out FFmpeg still hands out, one time-out each, the frames its decoder held back.
             if self._capture.grab() and time.monotonic() - began < self._options.read_timeout_s:
                 return True
-            raise DecodeError(Cause.STALLED, "the connection ended, or no picture came in time")
+            raise VideoError(Cause.STALLED, "the connection ended, or no picture came in time")
         for failed in range(_TRIES):
             if self._capture.grab():
                 self.damage.refused += failed
@@ -182,11 +182,11 @@ def _size_hw(capture: Any) -> tuple[int, int]:
     return int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
 
 
-def _failure(address: str, lasted_s: float, options: VideoOptions) -> DecodeError:
+def _failure(address: str, lasted_s: float, options: VideoOptions) -> VideoError:
     if not is_network(address):
-        return DecodeError(Cause.NO_VIDEO, NOT_A_VIDEO)
+        return VideoError(Cause.NO_VIDEO, NOT_A_VIDEO)
     if lasted_s >= 0.9 * options.open_timeout_s:
-        return DecodeError(Cause.TIMEOUT, REMEDY[Cause.TIMEOUT])
-    return reach(address) or DecodeError(
+        return VideoError(Cause.TIMEOUT, REMEDY[Cause.TIMEOUT])
+    return reach(address) or VideoError(
         Cause.NO_VIDEO, "no video; check the path, and user and password: this image's decoder does not tell which"
     )

@@ -26,9 +26,9 @@ from vigie_camera.decode.backend import (
     Body,
     Damage,
     Decoded,
-    DecodeError,
     PacketTap,
     PictureError,
+    VideoError,
     VideoFacts,
     VideoOptions,
     tls_options,
@@ -73,12 +73,12 @@ class PyavBackend:
         return PyavPictures(width_max)
 
     def open_playlist(self, playlist: Body, get: Callable[[str], Body], options: VideoOptions) -> PyavVideo:
-        refused: list[DecodeError] = []
+        refused: list[VideoError] = []
 
         def ask(url: str, _flags: int, _options: object) -> Body:
             try:
                 return get(url)
-            except DecodeError as error:
+            except VideoError as error:
                 refused.append(error)
                 raise OSError(error.reason) from None
 
@@ -95,7 +95,7 @@ class PyavBackend:
             raise (
                 refused[-1]
                 if refused
-                else DecodeError(
+                else VideoError(
                     Cause.NO_VIDEO, "a playlist without segments that can be decoded; encrypted ones cannot be opened"
                 )
             ) from None
@@ -148,7 +148,7 @@ def open_proven(address: str, options: VideoOptions, accelerator: Accelerator) -
     try:
         video = PyavVideo(container, options, network=is_network(address), decoded_by=f"hardware ({name})")
         video.prove(Comparison())
-    except (av.FFmpegError, OSError, ValueError, RuntimeError, DecodeError) as error:
+    except (av.FFmpegError, OSError, ValueError, RuntimeError, VideoError) as error:
         container.close()
         raise HardwareDoubtError(f"it does not decode ({type(error).__name__})") from None
     except BaseException:
@@ -166,9 +166,9 @@ def _open_device(address: str, options: VideoOptions) -> PyavVideo:
     except (av.FFmpegError, OSError, ValueError) as error:
         busy = isinstance(error, OSError) and error.errno == errno.EBUSY
         raise (
-            DecodeError(Cause.REFUSED, "another program uses the device")
+            VideoError(Cause.REFUSED, "another program uses the device")
             if busy
-            else DecodeError(Cause.NO_VIDEO, f"the device gives no video ({type(error).__name__})")
+            else VideoError(Cause.NO_VIDEO, f"the device gives no video ({type(error).__name__})")
         ) from None
     return _video(container, options, network=False)
 
@@ -223,14 +223,14 @@ class PyavVideo:
     ) -> None:
         """Takes over ``container``. ``decoded_by``: see ``VideoFacts``."""
         if not container.streams.video:
-            raise DecodeError(Cause.NO_VIDEO, "there is no video in it, only sound or data; check the path")
+            raise VideoError(Cause.NO_VIDEO, "there is no video in it, only sound or data; check the path")
         self._container, self._options = container, options
         self._stream = container.streams.video[0]
         context = self._stream.codec_context
         if context is None:
-            raise DecodeError(Cause.UNSUPPORTED_CODEC, "its codec is unknown; choose H.264 or H.265")
+            raise VideoError(Cause.UNSUPPORTED_CODEC, "its codec is unknown; choose H.264 or H.265")
         if network and context.name not in _NETWORK_CODECS:
-            raise DecodeError(Cause.UNSUPPORTED_CODEC, f"sends {context.name}; choose H.264 or H.265")
+            raise VideoError(Cause.UNSUPPORTED_CODEC, f"sends {context.name}; choose H.264 or H.265")
         # A frame-threaded decoder holds back as many frames as it has threads, and pools cost memory per camera.
         context.thread_type = "NONE"
         context.thread_count = 1
@@ -254,7 +254,7 @@ class PyavVideo:
     def prove(self, comparison: Comparison) -> None:
         """Decode the first pictures in software too, and compare; they are kept for ``next``.
 
-        Raises: HardwareDoubtError. DecodeError: lost meanwhile.
+        Raises: HardwareDoubtError. VideoError: lost meanwhile.
         """
         if self._options.decoding == "auto" and not self._stream.codec_context.is_hwaccel:
             raise HardwareDoubtError("FFmpeg decodes in software all the same")
@@ -300,12 +300,12 @@ class PyavVideo:
         except (av.FFmpegError, OSError) as error:
             if self._options.live:
                 stalled = isinstance(error, (av.ExitError, TimeoutError))
-                raise DecodeError(Cause.STALLED, "no data in time" if stalled else "the connection ended") from None
+                raise VideoError(Cause.STALLED, "no data in time" if stalled else "the connection ended") from None
             self.damage.ended_early = True
             packet = None
         if packet is None or not packet.size:
             if self._options.live:
-                raise DecodeError(Cause.STALLED, "the connection ended") from None
+                raise VideoError(Cause.STALLED, "the connection ended") from None
             self._end(packet)
             return
         for watcher in self.packets.watchers:
@@ -314,7 +314,7 @@ class PyavVideo:
         if not self._waiting:
             self._fruitless += 1
             if self._options.live and self._fruitless >= _HOPELESS_PACKETS:
-                raise DecodeError(Cause.DECODE, f"{self._fruitless} packets in a row gave no picture")
+                raise VideoError(Cause.DECODE, f"{self._fruitless} packets in a row gave no picture")
         else:
             self._fruitless = 0
 

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from vigie_camera.cause import REMEDY, Cause
-from vigie_camera.decode.backend import NOT_A_VIDEO, DecodeError
+from vigie_camera.decode.backend import NOT_A_VIDEO, VideoError
 
 PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _PROBE_S: Final = 2.0
@@ -36,13 +36,13 @@ def is_network(address: str) -> bool:
     return "://" in address
 
 
-def open_failure(error: BaseException, address: str, lasted_s: float, limit_s: float) -> DecodeError:
+def open_failure(error: BaseException, address: str, lasted_s: float, limit_s: float) -> VideoError:
     """``error`` of opening ``address`` as a cause; neither its text nor the address goes into the reason."""
     if not is_network(address):
-        return DecodeError(Cause.NO_VIDEO, NOT_A_VIDEO)
+        return VideoError(Cause.NO_VIDEO, NOT_A_VIDEO)
     named = _BY_CLASS.get(type(error).__name__)
     if named is not None:
-        return DecodeError(*named)
+        return VideoError(*named)
     certain: Cause | None = None
     if isinstance(error, ConnectionRefusedError):
         certain = Cause.REFUSED
@@ -55,7 +55,7 @@ def open_failure(error: BaseException, address: str, lasted_s: float, limit_s: f
     return reach(address) or _failure(Cause.NO_VIDEO)
 
 
-def reach(address: str) -> DecodeError | None:
+def reach(address: str) -> VideoError | None:
     """Look up the host and connect, as any client would; None: both work, so the trouble is above them."""
     with suppress(ValueError):
         split = urlsplit(address)
@@ -75,5 +75,5 @@ def reach(address: str) -> DecodeError | None:
     return None
 
 
-def _failure(cause: Cause) -> DecodeError:
-    return DecodeError(cause, REMEDY[cause])
+def _failure(cause: Cause) -> VideoError:
+    return VideoError(cause, REMEDY[cause])

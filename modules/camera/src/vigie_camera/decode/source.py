@@ -23,7 +23,7 @@ class Source(Protocol):
     damage: Damage
 
     def next(self) -> Frame | None:
-        """None: the end. Raises: DecodeError: lost."""
+        """None: the end. Raises: VideoError: lost."""
 
     def rewind(self) -> bool:
         """Begin again. False: cannot."""
@@ -33,7 +33,7 @@ class Source(Protocol):
 
 
 def open_source(task: Task, backend: Backend) -> Source:
-    """Raises: DecodeError."""
+    """Raises: VideoError."""
     if task.kind == "synthetic":
         from vigie_camera.decode.scene import SceneSource
 

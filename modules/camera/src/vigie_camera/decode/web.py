@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from vigie_camera.cause import REMEDY, Cause
-from vigie_camera.decode.backend import DecodeError, VideoOptions
+from vigie_camera.decode.backend import VideoError, VideoOptions
 from vigie_camera.source_policy import SourcePolicy
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -41,12 +41,12 @@ class WebResponse:
         self.content_type = response.headers.get("Content-Type", "")
 
     def read(self, count: int = -1) -> bytes:
-        """Up to ``count`` bytes, as they come. Raises: DecodeError."""
+        """Up to ``count`` bytes, as they come. Raises: VideoError."""
         try:
             return self._response.read1(count)
         except (OSError, http.client.HTTPException) as error:
             late = isinstance(error, TimeoutError)
-            raise DecodeError(Cause.STALLED, "no data in time" if late else "the connection ended") from None
+            raise VideoError(Cause.STALLED, "no data in time" if late else "the connection ended") from None
 
     def close(self) -> None:
         self._response.close()
@@ -67,7 +67,7 @@ class WebClient:
     def get(self, url: str | None = None) -> WebResponse:
         """Ask ``url`` (else the camera's own) and follow where it leads.
 
-        Raises: DecodeError: no answer, one that is an error, or a place that the policy refuses.
+        Raises: VideoError: no answer, one that is an error, or a place that the policy refuses.
         """
         url, authorization, followed = url or self.url, None, 0
         while True:
@@ -86,7 +86,7 @@ class WebClient:
                 raise _refused(response.status)
             followed, authorization = followed + 1, None
             if followed > _REDIRECTS_MOST:
-                raise DecodeError(Cause.NOT_FOUND, f"redirects more than {_REDIRECTS_MOST} times; check the path")
+                raise VideoError(Cause.NOT_FOUND, f"redirects more than {_REDIRECTS_MOST} times; check the path")
             url = _followed(url, location)
 
     def _ask(
@@ -120,7 +120,7 @@ class WebClient:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise DecodeError(Cause.DNS, REMEDY[Cause.DNS]) from None
+            raise VideoError(Cause.DNS, REMEDY[Cause.DNS]) from None
         refused: str | None = None
         for entry in found:
             address = str(entry[4][0])
@@ -128,7 +128,7 @@ class WebClient:
             if reason is None:
                 return address
             refused = refused or reason
-        raise DecodeError(Cause.REFUSED, f"leads to an address that is not opened: {refused}")
+        raise VideoError(Cause.REFUSED, f"leads to an address that is not opened: {refused}")
 
     def _authorization(self, url: str, response: http.client.HTTPResponse) -> str:
         """What the camera asks for: digest where it offers that, else basic."""
@@ -159,7 +159,7 @@ def _place(split: SplitResult) -> tuple[str, str, int]:
     except ValueError:
         port = None
     if scheme not in _PORTS or not split.hostname:
-        raise DecodeError(Cause.NOT_FOUND, "leads to an address that is not http:// or https://")
+        raise VideoError(Cause.NOT_FOUND, "leads to an address that is not http:// or https://")
     return scheme, split.hostname, port or _PORTS[scheme]
 
 
@@ -167,7 +167,7 @@ def _followed(url: str, location: str) -> str:
     target = urljoin(url, location)
     split = urlsplit(target)
     if url.lower().startswith("https:") and split.scheme.lower() != "https":
-        raise DecodeError(Cause.REFUSED, "redirects from https:// to an address without protection")
+        raise VideoError(Cause.REFUSED, "redirects from https:// to an address without protection")
     return split._replace(netloc=split.netloc.rpartition("@")[2], fragment="").geturl()
 
 
@@ -179,23 +179,23 @@ def _context(options: VideoOptions) -> ssl.SSLContext:
     return context
 
 
-def _refused(status: int) -> DecodeError:
+def _refused(status: int) -> VideoError:
     cause, reason = _STATUS.get(status, (Cause.NOT_FOUND, f"answers with status {status}; check the path"))
     return (
-        DecodeError(Cause.REFUSED, f"reports an error of its own (status {status})")
+        VideoError(Cause.REFUSED, f"reports an error of its own (status {status})")
         if status >= 500
-        else DecodeError(cause, reason)
+        else VideoError(cause, reason)
     )
 
 
-def _failed(error: Exception) -> DecodeError:
+def _failed(error: Exception) -> VideoError:
     """``error`` of asking, without its text, which may hold the address."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return DecodeError(Cause.UNAUTHORISED, "its certificate is not one that is trusted here; see camera-ca.pem")
+        return VideoError(Cause.UNAUTHORISED, "its certificate is not one that is trusted here; see camera-ca.pem")
     if isinstance(error, TimeoutError):
-        return DecodeError(Cause.TIMEOUT, REMEDY[Cause.TIMEOUT])
+        return VideoError(Cause.TIMEOUT, REMEDY[Cause.TIMEOUT])
     if isinstance(error, ConnectionRefusedError):
-        return DecodeError(Cause.REFUSED, REMEDY[Cause.REFUSED])
+        return VideoError(Cause.REFUSED, REMEDY[Cause.REFUSED])
     if isinstance(error, OSError) and error.errno in _NO_ROUTE:
-        return DecodeError(Cause.UNREACHABLE, REMEDY[Cause.UNREACHABLE])
-    return DecodeError(Cause.NO_VIDEO, "does not answer as an HTTP server does; check scheme and port")
+        return VideoError(Cause.UNREACHABLE, REMEDY[Cause.UNREACHABLE])
+    return VideoError(Cause.NO_VIDEO, "does not answer as an HTTP server does; check scheme and port")

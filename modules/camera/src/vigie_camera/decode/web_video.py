@@ -11,11 +11,11 @@ from vigie_camera.decode.backend import (
     Backend,
     Damage,
     Decoded,
-    DecodeError,
     PacketTap,
     PictureDecoder,
     PictureError,
     Video,
+    VideoError,
     VideoFacts,
     VideoOptions,
 )
@@ -33,7 +33,7 @@ def open_web_video(
 ) -> Video:
     """Ask once; the type of the answer says what it is. ``interval_s``: between two questions for a snapshot.
 
-    Raises: DecodeError.
+    Raises: VideoError.
     """
     client = WebClient(address, policy, options)
     answer = client.get()
@@ -48,13 +48,13 @@ def open_web_video(
             return SnapshotVideo(client, backend.pictures(options.width_max), interval_s)
     except MultipartError as error:
         answer.close()
-        raise DecodeError(Cause.NO_VIDEO, str(error)) from None
+        raise VideoError(Cause.NO_VIDEO, str(error)) from None
     except BaseException:
         answer.close()
         raise
     answer.close()
     shown = kind if kind.replace("/", "").replace("-", "").replace(".", "").replace("+", "").isalnum() else "no type"
-    raise DecodeError(
+    raise VideoError(
         Cause.NO_VIDEO, f"sends {shown[:60]}, expected multipart (MJPEG), image/jpeg or an HLS playlist; check the path"
     )
 
@@ -78,7 +78,7 @@ class _Jpegs:
             self.damage.refused += 1
             self._fruitless += 1
             if self._fruitless >= _HOPELESS:
-                raise DecodeError(
+                raise VideoError(
                     Cause.DECODE, f"{counted(self._fruitless, 'picture')} in a row cannot be decoded"
                 ) from None
             return None
@@ -101,9 +101,9 @@ class MjpegVideo(_Jpegs):
             try:
                 data = self._parts.next()
             except MultipartError as error:
-                raise DecodeError(Cause.DECODE, str(error)) from None
+                raise VideoError(Cause.DECODE, str(error)) from None
             if data is None:
-                raise DecodeError(Cause.STALLED, "the connection ended")
+                raise VideoError(Cause.STALLED, "the connection ended")
             if (decoded := self._shown(data)) is not None:
                 return decoded
 
@@ -141,5 +141,5 @@ def _whole(answer: WebResponse) -> bytes:
     while more := answer.read(1 << 20):
         data += more
         if len(data) > PART_BYTES_MAX:
-            raise DecodeError(Cause.DECODE, f"a picture of more than {PART_BYTES_MAX} bytes")
+            raise VideoError(Cause.DECODE, f"a picture of more than {PART_BYTES_MAX} bytes")
     return bytes(data)
