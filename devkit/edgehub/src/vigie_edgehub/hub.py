@@ -193,15 +193,13 @@ class _Running:
             gateway_side = EdgeHttp(control, broker, hostnames, clock)
             async with (
                 service_port(
-                    build_service(control, control.deployments, sink, service),
+                    build_service(control, sink, service),
                     options.service_port,
                     keys.content.service_port,
                     listen,
                     tls,
                 ) as self.service_port,
-                gateway_port(
-                    build_service(control, control.deployments, sink, service, gateway_side), listen, tls
-                ) as self.https_port,
+                gateway_port(build_service(control, sink, service, gateway_side), listen, tls) as self.https_port,
                 refuse_amqp(listen=listen, tls=tls),
                 self._workload_sockets(),
                 self.listener.opened(),

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from vigie_edgehub.ports import HubRefusalError, RefusalCode
+
 MAX_MESSAGE_BYTES = 262_144
 """Body and all property keys and values, as edgeHub counts (docs/edgehub-facts.md, Limits of messages)."""
 
@@ -49,6 +51,14 @@ def message_bytes(message: Message) -> int:
     The sender's ids count, they are system properties by then; the message key does not.
     """
     return len(message.body) + properties_bytes(message)
+
+
+def refuse_too_large(message: Message) -> None:
+    """Raises: HubRefusalError: beyond the limit."""
+    if message_bytes(message) > MAX_MESSAGE_BYTES:
+        raise HubRefusalError(
+            f"the message with its properties is larger than {MAX_MESSAGE_BYTES} bytes", RefusalCode.MessageTooLarge
+        )
 
 
 def properties_bytes(message: Message) -> int:

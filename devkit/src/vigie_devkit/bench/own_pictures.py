@@ -28,7 +28,6 @@ HW: Final = (480, 640)
 OBJECTS: Final = (1, 4)  # per picture
 JUDGED_SEED, TAUGHT_SEED = 77, 11
 IOU_MIN: Final = 0.5
-_FINE: Final = 8  # sub-pixel bits of OpenCV's drawing are coarse: shapes are drawn larger, then scaled down
 
 Image = NDArray[np.uint8]
 Chance = np.random.Generator

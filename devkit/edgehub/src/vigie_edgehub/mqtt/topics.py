@@ -152,9 +152,6 @@ def _short(topic: str) -> str:
     return repr(topic if len(topic) <= 120 else topic[:117] + "...")
 
 
-_WIRE_OF = {name: wire for wire, name in FROM_WIRE.items()}
-
-
 def input_topic(
     device: str, module: str, input_name: str, app_properties: Mapping[str, str], system_properties: Mapping[str, str]
 ) -> str:

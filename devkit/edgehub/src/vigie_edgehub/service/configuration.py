@@ -12,7 +12,6 @@ from vigie_edgehub.deployments import Configuration
 from vigie_edgehub.ports import HubRefusalError, JsonObject
 from vigie_edgehub.service.exchange import (
     CONTROL,
-    DEPLOYMENTS,
     answer,
     control_of,
     read_as,
@@ -61,7 +60,7 @@ async def apply(request: web.Request) -> web.Response:
 
 
 async def list_all(request: web.Request) -> web.Response:
-    desk = request.app[DEPLOYMENTS]
+    desk = request.app[CONTROL].deployments
     top = request.query.get("top", str(_MAX_PAGE))
     if not top.isdecimal() or int(top) < 1:
         raise HubRefusalError(f"top must be a whole number above 0, got '{top}'")
@@ -69,13 +68,13 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def get(request: web.Request) -> web.Response:
-    desk = request.app[DEPLOYMENTS]
+    desk = request.app[CONTROL].deployments
     return _one(desk, desk.get(request.match_info["name"]))
 
 
 async def put(request: web.Request) -> web.Response:
     """Create, or change condition, priority, labels and metrics; what targets the device is in force at once."""
-    desk = request.app[DEPLOYMENTS]
+    desk = request.app[CONTROL].deployments
     name = request.match_info["name"]
     wanted = await read_as(request, ConfigurationBody)
     if wanted.id not in (None, name):
@@ -98,7 +97,7 @@ async def put(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    request.app[DEPLOYMENTS].delete(request.match_info["name"], wanted_etag(request))
+    request.app[CONTROL].deployments.delete(request.match_info["name"], wanted_etag(request))
     return web.Response(status=204)
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
-from vigie_edgehub.deployment_desk import DeploymentDesk
 from vigie_edgehub.owner import leaf_owner
 from vigie_edgehub.ports import HubRefusalError, JsonObject, ModuleUnknownError
 from vigie_edgehub.shell.control import Control
 from vigie_edgehub.upstream import SqliteSink
 
 CONTROL: web.AppKey[Control] = web.AppKey("control")
-DEPLOYMENTS: web.AppKey[DeploymentDesk] = web.AppKey("deployments")
 SINK: web.AppKey[SqliteSink] = web.AppKey("sink")
+ENDING: web.AppKey[asyncio.Event] = web.AppKey("ending")
+"""Set when the service ends: answers that have no end of their own end then."""
 
 T = TypeVar("T")
 

@@ -12,11 +12,10 @@ from aiohttp import web
 
 from vigie_edgehub.message import Message
 from vigie_edgehub.ports import HubRefusalError
-from vigie_edgehub.service.exchange import CONTROL, answer, read_as
+from vigie_edgehub.service.exchange import CONTROL, ENDING, answer, read_as
 from vigie_edgehub.upstream.record import build_record, endpoint_properties, to_json_line
 
 _WATCHED_AT_MOST = 1_000  # messages that a slow reader of `watch` may be behind before the oldest are left out
-_ENDING: web.AppKey[asyncio.Event] = web.AppKey("watch-ending")
 
 
 class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,8 +32,6 @@ class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def add_routes(app: web.Application) -> None:
-    app[_ENDING] = asyncio.Event()
-    app.on_shutdown.append(_end_watchers)
     app.router.add_post("/vigie/messages", send)
     app.router.add_get("/vigie/messages", watch)
 
@@ -79,7 +76,7 @@ async def watch(request: web.Request) -> web.StreamResponse:
 
     number = 0
     with control.watching(take):
-        while not request.app[_ENDING].is_set() and request.transport is not None:
+        while not request.app[ENDING].is_set() and request.transport is not None:
             try:
                 message = await asyncio.wait_for(waiting.get(), 0.5)
             except TimeoutError:
@@ -102,7 +99,3 @@ def _line(number: int, message: Message) -> bytes:
             system_properties=endpoint_properties(message),
         )
     )
-
-
-async def _end_watchers(app: web.Application) -> None:
-    app[_ENDING].set()

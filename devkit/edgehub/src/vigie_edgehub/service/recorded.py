@@ -7,16 +7,13 @@ import asyncio
 from aiohttp import web
 
 from vigie_edgehub.ports import HubRefusalError
-from vigie_edgehub.service.exchange import SINK, answer
+from vigie_edgehub.service.exchange import ENDING, SINK, answer
 from vigie_edgehub.upstream import SqliteSink, UpstreamFilter, UpstreamReader, to_json_line
 
 _POLL_S = 0.05
-_ENDING: web.AppKey[asyncio.Event] = web.AppKey("ending")
 
 
 def add_routes(app: web.Application) -> None:
-    app[_ENDING] = asyncio.Event()
-    app.on_shutdown.append(_end_followers)
     app.router.add_get("/vigie/upstream", messages)
     app.router.add_get("/vigie/upstream/counters", counters)
 
@@ -70,14 +67,10 @@ async def messages(request: web.Request) -> web.StreamResponse:
 async def _something_new(request: web.Request, sink: SqliteSink, seen: int) -> bool:
     """Wait for a message beyond ``seen``; False when the reader has gone or the hub ends."""
     while sink.last_sequence <= seen:
-        if request.transport is None or request.transport.is_closing() or request.app[_ENDING].is_set():
+        if request.transport is None or request.transport.is_closing() or request.app[ENDING].is_set():
             return False
         await asyncio.sleep(_POLL_S)
     return True
-
-
-async def _end_followers(app: web.Application) -> None:
-    app[_ENDING].set()
 
 
 def _number(request: web.Request, name: str) -> float | None:

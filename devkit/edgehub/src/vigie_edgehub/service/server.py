@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from vigie_edgehub.deployment_desk import DeploymentDesk
 from vigie_edgehub.ports import ServiceSettings
 from vigie_edgehub.service import (
     configuration,
@@ -21,7 +21,7 @@ from vigie_edgehub.service import (
     twins,
 )
 from vigie_edgehub.service.credentials import check_authorization
-from vigie_edgehub.service.exchange import CONTROL, DEPLOYMENTS, SINK
+from vigie_edgehub.service.exchange import CONTROL, ENDING, SINK
 from vigie_edgehub.service.refusals import answer_refusals
 from vigie_edgehub.shell.control import Control
 from vigie_edgehub.shell.edge_http import EdgeHttp
@@ -29,22 +29,23 @@ from vigie_edgehub.upstream import SqliteSink
 
 
 def build_service(
-    control: Control,
-    deployments: DeploymentDesk,
-    sink: SqliteSink,
-    settings: ServiceSettings,
-    gateway: EdgeHttp | None = None,
+    control: Control, sink: SqliteSink, settings: ServiceSettings, gateway: EdgeHttp | None = None
 ) -> web.Application:
     """Build the application for one port. ``gateway`` is asked first: it answers what is a module's."""
     first = [] if gateway is None else [_offer(gateway)]
     app = web.Application(middlewares=[answer_refusals, *first, _believe(settings)])
     app[CONTROL] = control
-    app[DEPLOYMENTS] = deployments
     app[SINK] = sink
+    app[ENDING] = asyncio.Event()
+    app.on_shutdown.append(_end)
     for part in (twins, methods, devices, identities, configuration, search, faults, recorded, messages):
         part.add_routes(app)
     _also_with_trailing_slash(app)
     return app
+
+
+async def _end(app: web.Application) -> None:
+    app[ENDING].set()
 
 
 def _offer(gateway: EdgeHttp) -> Middleware:

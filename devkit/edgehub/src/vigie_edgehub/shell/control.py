@@ -15,19 +15,17 @@ from vigie.module_ids import MODULE_ID_RULE, is_module_id
 from vigie_edgehub.deployment_desk import DeploymentDesk
 from vigie_edgehub.errors import HubConfigRefusedError
 from vigie_edgehub.manifest import EDGE_AGENT, EDGE_HUB, Manifest, parse_manifest
-from vigie_edgehub.message import MAX_MESSAGE_BYTES, Message, input_endpoint, message_bytes
+from vigie_edgehub.message import Message, input_endpoint, refuse_too_large
 from vigie_edgehub.mqtt.system_properties import CONNECTION_DEVICE_ID, CONNECTION_MODULE_ID
 from vigie_edgehub.owner import EDGE_DEVICE, leaf_device
 from vigie_edgehub.ports import (
     DeviceIdentity,
-    HubRefusalError,
     JsonObject,
     ManifestRefusedError,
     MethodResult,
     Misbehaviour,
     ModuleIdentity,
     ModuleUnknownError,
-    RefusalCode,
     TwinRefusedError,
 )
 from vigie_edgehub.routes.config import parse_edgehub_desired
@@ -275,10 +273,7 @@ class Control:
             application=application,
             body=body,
         )
-        if message_bytes(message) > MAX_MESSAGE_BYTES:
-            raise HubRefusalError(
-                f"the message with its properties is larger than {MAX_MESSAGE_BYTES} bytes", RefusalCode.MessageTooLarge
-            )
+        refuse_too_large(message)
         if input_name is not None:
             self._state.intake.deliver(now, input_endpoint(module, input_name), message)
             reached = 1

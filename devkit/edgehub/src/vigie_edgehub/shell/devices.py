@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from vigie_edgehub.message import MAX_MESSAGE_BYTES, Message, devicebound_endpoint, message_bytes
+from vigie_edgehub.message import Message, devicebound_endpoint, refuse_too_large
 from vigie_edgehub.owner import leaf_owner
 from vigie_edgehub.ports import (
     DeviceIdentity,
@@ -166,10 +166,7 @@ class Devices:
             application=application,
             body=body,
         )
-        if message_bytes(message) > MAX_MESSAGE_BYTES:
-            raise HubRefusalError(
-                f"the message with its properties is larger than {MAX_MESSAGE_BYTES} bytes", RefusalCode.MessageTooLarge
-            )
+        refuse_too_large(message)
         endpoint = devicebound_endpoint(leaf_owner(device))
         self._state.intake.deliver(now, endpoint, message, now + _TTL_S if expires_at is None else expires_at)
         self._performer.run()

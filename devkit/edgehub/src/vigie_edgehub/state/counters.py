@@ -13,7 +13,6 @@ class Counters(msgspec.Struct):
     dropped_bad_topic: int = 0
     dropped_too_large: int = 0
     dropped_qos2: int = 0
-    dropped_expired: int = 0
     dropped_unsendable: int = 0
     dropped_queue_removed: int = 0
     unrouted_twin_changes: int = 0
