@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from vigie_devkit.local.metrics import Sample
+from vigie_devkit.local.metrics import MetricSample
 
 
-def sample(name: str, value: float, **labels: str) -> Sample:
-    return Sample(name, tuple(sorted(labels.items())), value)
+def sample(name: str, value: float, **labels: str) -> MetricSample:
+    return MetricSample(name, tuple(sorted(labels.items())), value)
 
 
-def delays() -> list[Sample]:
+def delays() -> list[MetricSample]:
     """A hundred frames through all stages: at sync half within 14.2 ms, 95 within 20 ms."""
     counts = {
         "preprocess": {"0.002": 0, "0.003": 100, "+Inf": 100},

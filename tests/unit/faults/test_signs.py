@@ -14,7 +14,7 @@ import pytest
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.registry import all_faults
 from vigie_devkit.faults.signs import AnswersAgain, LogText
-from vigie_devkit.faults.trial import Upstream, try_fault
+from vigie_devkit.faults.trial import Arrivals, try_fault
 from vigie_devkit.faults.watched import FLOW
 
 
@@ -102,13 +102,13 @@ def test_an_answer_counts_that_came_through_one_hub_that_is_new(starts: list[str
 
 def test_modules_that_flow_and_hear_nothing_break_the_promise() -> None:
     system = Flowing()
-    result = try_fault(hub_fault({"preprocess", "inference"}), system, Upstream(system), signs_within_s=0.5)
+    result = try_fault(hub_fault({"preprocess", "inference"}), system, Arrivals(system), signs_within_s=0.5)
     assert result.back_s is not None
     assert result.unmet == tuple(
         f"not seen: {name} answers direct methods again" for name in ("preprocess", "inference")
     )
     system = Flowing()
-    assert try_fault(hub_fault(set()), system, Upstream(system)).kept
+    assert try_fault(hub_fault(set()), system, Arrivals(system)).kept
     assert set(system.asked) == set(FLOW)
 
 
@@ -154,5 +154,5 @@ def test_flow_that_is_promised_meanwhile_is_looked_for_before_the_fault_ends(sta
         system.stands = False
 
     system = Flowing()
-    result = try_fault(Fault(name="x", what="x", put=put, hold_s=0.5, flows_meanwhile=True), system, Upstream(system))
+    result = try_fault(Fault(name="x", what="x", put=put, hold_s=0.5, flows_meanwhile=True), system, Arrivals(system))
     assert result.unmet == (("nothing flowed any more while the fault was in force",) if stands else ())

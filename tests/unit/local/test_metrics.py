@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vigie_devkit.local.metrics import Sample, Tally, fetch_metrics, parse_exposition
+from vigie_devkit.local.metrics import MetricSample, Tally, fetch_metrics, parse_exposition
 
 TEXT = """# HELP vigie_items_dropped_total Frames dropped.
 # TYPE vigie_items_dropped_total counter
@@ -20,14 +20,16 @@ vigie_build_info{path="C:\\\\new"} 1.0
 """
 
 
-def counted(value: float, name: str = "vigie_frames_captured_total") -> list[Sample]:
-    return [Sample(name, (("camera", "dock"),), value)]
+def counted(value: float, name: str = "vigie_frames_captured_total") -> list[MetricSample]:
+    return [MetricSample(name, (("camera", "dock"),), value)]
 
 
 def test_the_text_format_is_read_with_labels_and_escapes() -> None:
     samples = list(parse_exposition(TEXT))
     assert len(samples) == 6
-    assert samples[0] == Sample("vigie_items_dropped_total", (("camera", "dock"), ("reason", "consumer_behind")), 3.0)
+    assert samples[0] == MetricSample(
+        "vigie_items_dropped_total", (("camera", "dock"), ("reason", "consumer_behind")), 3.0
+    )
     assert samples[2].label("reason") == 'ring "full"'
     assert samples[5].label("path") == "C:\\new"
 
@@ -58,7 +60,7 @@ def test_counters_go_on_after_a_restart_and_gauges_do_not() -> None:
 
 def test_a_label_only_the_former_incarnation_knew_still_counts() -> None:
     tally = Tally()
-    tally.add("sync", 1, [Sample("vigie_detections_committed_total", (("label", "bottle"),), 7)])
+    tally.add("sync", 1, [MetricSample("vigie_detections_committed_total", (("label", "bottle"),), 7)])
     tally.add("sync", 2, [])
     assert tally.by("vigie_detections_committed_total", "label") == {"bottle": 7}
 
@@ -73,7 +75,7 @@ async def test_metrics_are_fetched_from_where_the_module_says(tmp_path: Path) ->
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         (tmp_path / "http.json").write_text(json.dumps({"host": "0.0.0.0", "port": port, "pid": os.getpid()}))
-        assert await fetch_metrics(tmp_path, os.getpid()) == [Sample("vigie_hub_connected", (), 1.0)]
+        assert await fetch_metrics(tmp_path, os.getpid()) == [MetricSample("vigie_hub_connected", (), 1.0)]
         assert await fetch_metrics(tmp_path, os.getpid() + 1) is None, "an endpoint of a former incarnation was asked"
 
 

@@ -19,7 +19,7 @@ from vigie.runtimes.engines.reference_run import run_reference  # noqa: E402
 from vigie_devkit.cli import main  # noqa: E402
 from vigie_devkit.train.dataset import Dataset  # noqa: E402
 from vigie_devkit.train.export import INPUT, OUTPUT, to_onnx  # noqa: E402
-from vigie_devkit.train.loop import Progress, Recipe, train  # noqa: E402
+from vigie_devkit.train.loop import Progress, TrainingRecipe, train  # noqa: E402
 from vigie_devkit.train.loss import Targets, assign, detection_loss, generalised_iou, iou  # noqa: E402
 from vigie_devkit.train.network import Detector, cells, decode_boxes  # noqa: E402
 from vigie_devkit.train.pipeline import train_bundle  # noqa: E402
@@ -132,7 +132,7 @@ def test_overlap_is_as_worked_out_by_hand() -> None:
 
 def test_the_loss_falls_on_a_tiny_set() -> None:
     said: list[Progress] = []
-    train(squares(16), 2, Recipe(epochs=12, batch=8, seed=3), said.append)
+    train(squares(16), 2, TrainingRecipe(epochs=12, batch=8, seed=3), said.append)
     first, last = (sum(one.loss.values()) for one in (said[0], said[-1]))
     assert [one.epoch for one in said] == list(range(1, 13))
     assert last < 0.7 * first
@@ -140,13 +140,14 @@ def test_the_loss_falls_on_a_tiny_set() -> None:
 
 def test_the_loss_falls_on_cuts() -> None:
     said: list[Progress] = []
-    train(squares(16), 2, Recipe(epochs=24, cut_px=64, seed=3), said.append)
+    train(squares(16), 2, TrainingRecipe(epochs=24, cut_px=64, seed=3), said.append)
     assert sum(said[-1].loss.values()) < 0.7 * sum(said[0].loss.values())
 
 
 def test_training_is_repeatable_under_a_seed() -> None:
     weights = [
-        train(squares(8), 2, Recipe(epochs=2, batch=4, seed=seed), lambda _p: None).state_dict() for seed in (5, 5, 6)
+        train(squares(8), 2, TrainingRecipe(epochs=2, batch=4, seed=seed), lambda _p: None).state_dict()
+        for seed in (5, 5, 6)
     ]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert any(not torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
@@ -154,12 +155,12 @@ def test_training_is_repeatable_under_a_seed() -> None:
 
 def test_fewer_pictures_than_a_batch_are_trained_on() -> None:
     said: list[Progress] = []
-    train(squares(3), 2, Recipe(epochs=1, batch=16), said.append)
+    train(squares(3), 2, TrainingRecipe(epochs=1, batch=16), said.append)
     assert said[0].loss["objectness"] > 0
 
 
 def test_the_exported_graph_answers_as_the_module() -> None:
-    network: Detector = train(squares(8), 2, Recipe(epochs=2, batch=4), lambda _p: None)
+    network: Detector = train(squares(8), 2, TrainingRecipe(epochs=2, batch=4), lambda _p: None)
     picture = np.random.default_rng(2).integers(0, 256, (1, 3, *SIZE)).astype(np.float32)
     with torch.no_grad():
         raw = network(torch.from_numpy(picture)).numpy()

@@ -55,7 +55,7 @@ NOISE: Final = 3.0
 
 
 @dataclass(slots=True)
-class Score:
+class RegionScore:
     """Of one way to look: parts asked for and found by band, boxes without a part below them, CPU seconds."""
 
     asked: list[int] = field(default_factory=lambda: [0] * len(BANDS))
@@ -126,7 +126,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     bundle = load_bundle(args.bundle)
     decoder = make_decoder(bundle.card)
-    scores = [Score() for _ in GRIDS]
+    scores = [RegionScore() for _ in GRIDS]
     runs = [0] * len(GRIDS)
     with open_engine(bundle, threads=1) as engine:
         for number in range(args.frames):

@@ -21,7 +21,7 @@ from pathlib import Path
 from vigie_devkit.faults.bystander_acts import fill
 from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import FaultError, Setup, System, running
-from vigie_devkit.faults.trial import Upstream, drained, until_back
+from vigie_devkit.faults.trial import Arrivals, drained, until_back
 
 _MB = 1 << 20
 # Each state folder is a disk of its own; the logs too, so that what is logged meanwhile cannot fill the machine.
@@ -108,7 +108,7 @@ def kill_at_random(seed: int, kills: int, tell: Callable[[str], None]) -> KillRe
 
 
 def _carry_out(planned: Sequence[Kill], seed: int, system: System, tell: Callable[[str], None]) -> KillReport:
-    report, upstream = KillReport(seed), Upstream(system)
+    report, upstream = KillReport(seed), Arrivals(system)
     begun = time.monotonic()
     recorded: set[str] = set()
     neighbours: list[threading.Thread] = []
@@ -140,7 +140,7 @@ def _carry_out(planned: Sequence[Kill], seed: int, system: System, tell: Callabl
     return report
 
 
-def _conclude(report: KillReport, system: System, upstream: Upstream, recorded: set[str]) -> None:
+def _conclude(report: KillReport, system: System, upstream: Arrivals, recorded: set[str]) -> None:
     report.back_s = until_back(upstream, system, time.monotonic_ns())
     if report.back_s is None:
         report.unmet.append("flow did not come back")

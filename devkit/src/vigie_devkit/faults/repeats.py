@@ -12,7 +12,7 @@ from vigie_devkit.faults.growth import Reading
 from vigie_devkit.faults.handles import handle_kinds, thread_names
 from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import System, running
-from vigie_devkit.faults.trial import Result, Upstream, tried
+from vigie_devkit.faults.trial import Arrivals, Result, tried
 from vigie_devkit.local.footprint import MEGABYTE, pss_bytes
 from vigie_devkit.local.product import ProductError
 from vigie_devkit.local.tree import tree
@@ -41,7 +41,7 @@ def repeat(faults: Sequence[Fault], times: int, seed: int, tell: Callable[[str],
 
 
 def _repeated(fault: Fault, times: int, system: System, tell: Callable[[str], None]) -> Repeated:
-    done, upstream = Repeated(fault), Upstream(system)
+    done, upstream = Repeated(fault), Arrivals(system)
     for number in range(1, times + 1):
         result = tried(fault, system, upstream)
         done.results.append(result)

@@ -11,7 +11,7 @@ from pathlib import Path
 from vigie_devkit.faults.fault import Fault
 from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.system import Setup, running
-from vigie_devkit.faults.trial import Result, Upstream, tried
+from vigie_devkit.faults.trial import Arrivals, Result, tried
 from vigie_devkit.faults.watched import Watched
 from vigie_devkit.local.product import ProductError
 
@@ -45,7 +45,7 @@ def _with_one_system(
             fault = waiting.pop(0)
             yield Result(fault.name, unmet=(f"the system did not start: {str(error)[:400]}",))
             return
-        upstream = Upstream(system)
+        upstream = Arrivals(system)
         for _ in range(FAULTS_PER_SYSTEM):
             if not waiting:
                 return

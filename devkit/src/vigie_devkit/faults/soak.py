@@ -17,7 +17,7 @@ from vigie_devkit.faults.registry import all_faults
 from vigie_devkit.faults.scratch import scratch
 from vigie_devkit.faults.slopes import ProcessSample
 from vigie_devkit.faults.system import PLAIN, System, running
-from vigie_devkit.faults.trial import Result, Upstream, tried
+from vigie_devkit.faults.trial import Arrivals, Result, tried
 from vigie_devkit.local.endings import EndedBySignal
 from vigie_devkit.local.product import ProductError
 
@@ -64,7 +64,7 @@ def soak(hours: float, seed: int, tell: Callable[[str], None], faults: Sequence[
         _asked(stop),
         _sampled(system, done, stop),
     ):
-        upstream = Upstream(system)
+        upstream = Arrivals(system)
         begun = time.monotonic()
         while not stop.is_set() and (left_s := hours * 3600 - (time.monotonic() - begun)) > 0:
             stop.wait(min(left_s, dice.uniform(*REST_S)))
@@ -79,7 +79,7 @@ def soak(hours: float, seed: int, tell: Callable[[str], None], faults: Sequence[
     return done
 
 
-def _try(fault: Fault, system: System, upstream: Upstream, done: Soak, tell: Callable[[str], None]) -> None:
+def _try(fault: Fault, system: System, upstream: Arrivals, done: Soak, tell: Callable[[str], None]) -> None:
     result = tried(fault, system, upstream)
     done.results.append(result)
     tell(f"{len(done.results):4} {fault.name}: back after {result.back_s} s, {result.verdict}")

@@ -44,7 +44,7 @@ class Result:
         return "kept" if self.kept else f"NOT KEPT: {'; '.join(self.unmet)}"
 
 
-class Upstream:
+class Arrivals:
     """The record of what arrived, read as it grows."""
 
     def __init__(self, system: Watched) -> None:
@@ -74,7 +74,7 @@ def _envelope(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def try_fault(fault: Fault, system: Watched, upstream: Upstream, *, signs_within_s: float = SIGNS_WITHIN_S) -> Result:
+def try_fault(fault: Fault, system: Watched, upstream: Arrivals, *, signs_within_s: float = SIGNS_WITHIN_S) -> Result:
     """Raises: FaultError: the system does not flow before the fault, so nothing can be said of it."""
     begun = time.monotonic()
     _wait_for_flow(upstream, system)
@@ -121,7 +121,7 @@ def try_fault(fault: Fault, system: Watched, upstream: Upstream, *, signs_within
     )
 
 
-def tried(fault: Fault, system: Watched, upstream: Upstream) -> Result:
+def tried(fault: Fault, system: Watched, upstream: Arrivals) -> Result:
     """As `try_fault`, whatever goes wrong."""
     try:
         return try_fault(fault, system, upstream)
@@ -159,7 +159,7 @@ class _Watch:
         return [sign for sign, _ in self._waiting]
 
 
-def _wait_for_flow(upstream: Upstream, system: Watched, within_s: float = 240.0) -> None:
+def _wait_for_flow(upstream: Arrivals, system: Watched, within_s: float = 240.0) -> None:
     now_ns = time.monotonic_ns()
     deadline = time.monotonic() + within_s
     while upstream.take().newest_captured_ns <= now_ns:
@@ -168,7 +168,7 @@ def _wait_for_flow(upstream: Upstream, system: Watched, within_s: float = 240.0)
         time.sleep(0.2)
 
 
-def until_back(upstream: Upstream, system: Watched, ended_ns: int, give_up_s: float = GIVE_UP_S) -> float | None:
+def until_back(upstream: Arrivals, system: Watched, ended_ns: int, give_up_s: float = GIVE_UP_S) -> float | None:
     """Seconds until a frame that was captured after ``ended_ns`` has arrived; None: it did not come."""
     while (waited_s := (time.monotonic_ns() - ended_ns) / 1e9) < give_up_s:
         if upstream.take().newest_captured_ns > ended_ns:

@@ -64,7 +64,7 @@ class LogsRequest(msgspec.Struct, frozen=True, rename="camel"):
     content_type: Literal["text", "json"] = "text"
 
 
-class LogLine(msgspec.Struct, frozen=True):
+class LoggedLine(msgspec.Struct, frozen=True):
     """One line of a log; ``at`` is when it was written, as far as that is known (seconds since the epoch)."""
 
     raw: str
@@ -101,7 +101,7 @@ def module_logs(
     return answers
 
 
-def select(lines: Sequence[LogLine], wanted: LogFilter, now: float) -> list[LogLine]:
+def select(lines: Sequence[LoggedLine], wanted: LogFilter, now: float) -> list[LoggedLine]:
     """Time first, then the last ones of these, then level and expression. Raises: RequestRefusedError."""
     since, until = (None if one is None else moment(one, now) for one in (wanted.since, wanted.until))
     kept = [line for line in lines if _within(line, since, until)]
@@ -136,9 +136,9 @@ def moment(text: str | int, now: float) -> float:
     return at.timestamp()
 
 
-def read_lines(log: Path) -> list[LogLine]:
+def read_lines(log: Path) -> list[LoggedLine]:
     """All lines, those of the rotated files first. A line without a time of its own has its predecessor's."""
-    lines: list[LogLine] = []
+    lines: list[LoggedLine] = []
     at: float | None = None
     for file in [numbered(log, number) for number in range(KEEP, 0, -1)] + [log]:
         try:
@@ -149,7 +149,7 @@ def read_lines(log: Path) -> list[LogLine]:
             parsed = _LINE.match(raw)
             assert parsed is not None  # noqa: S101 - every part is optional
             at = _written_at(raw, parsed["at"]) or at
-            lines.append(LogLine(raw, at, int(parsed["level"] or _INFORMATIONAL), parsed["at"], parsed["text"]))
+            lines.append(LoggedLine(raw, at, int(parsed["level"] or _INFORMATIONAL), parsed["at"], parsed["text"]))
     return lines
 
 
@@ -165,7 +165,7 @@ def _written_at(raw: str, stamp: str | None) -> float | None:
     return None
 
 
-def _within(line: LogLine, since: float | None, until: float | None) -> bool:
+def _within(line: LoggedLine, since: float | None, until: float | None) -> bool:
     if line.at is None:
         return since is None  # before the first line with a time: old
     return (since is None or line.at >= since) and (until is None or line.at <= until)
@@ -188,7 +188,7 @@ def _compiled(expression: str) -> re.Pattern[str]:
         raise RequestRefusedError(f"{expression!r} is not a regular expression: {error}") from error
 
 
-def _message(line: LogLine, module: str, device_id: str, iothub: str) -> dict[str, Any]:
+def _message(line: LoggedLine, module: str, device_id: str, iothub: str) -> dict[str, Any]:
     return {
         "iothub": iothub,
         "device": device_id,

@@ -17,7 +17,7 @@ _COUNTED = ("_total", "_bucket", "_count", "_sum")
 
 
 @dataclass(frozen=True)
-class Sample:
+class MetricSample:
     """One line of an exposition; ``labels`` sorted by name."""
 
     name: str
@@ -28,22 +28,22 @@ class Sample:
         return dict(self.labels).get(name, "")
 
 
-def total_of(samples: Iterable[Sample], labels: Mapping[str, str]) -> float | None:
+def total_of(samples: Iterable[MetricSample], labels: Mapping[str, str]) -> float | None:
     """The sum over what ``labels`` leave open; None: there is no such sample."""
     found = [one.value for one in samples if all(one.label(key) == value for key, value in labels.items())]
     return sum(found) if found else None
 
 
-def parse_exposition(text: str) -> Iterator[Sample]:
+def parse_exposition(text: str) -> Iterator[MetricSample]:
     """Read the Prometheus text format. Raises: ValueError: it is not that."""
     from prometheus_client.parser import text_string_to_metric_families
 
     for family in text_string_to_metric_families(text):
         for one in family.samples:
-            yield Sample(one.name, tuple(sorted(one.labels.items())), float(one.value))
+            yield MetricSample(one.name, tuple(sorted(one.labels.items())), float(one.value))
 
 
-async def fetch_metrics(state: Path, pid: int, *, timeout_s: float = 2.0) -> list[Sample] | None:
+async def fetch_metrics(state: Path, pid: int, *, timeout_s: float = 2.0) -> list[MetricSample] | None:
     """The samples of the module whose state folder is ``state``, None while ``pid`` does not serve them."""
     body = await _get(state, pid, "/metrics", timeout_s)
     try:
@@ -103,7 +103,7 @@ class Tally:
         self._former: dict[tuple[str, str, Labels], float] = {}
         self._now: dict[str, dict[tuple[str, Labels], float]] = {}
 
-    def add(self, module: str, pid: int, samples: Iterable[Sample]) -> None:
+    def add(self, module: str, pid: int, samples: Iterable[MetricSample]) -> None:
         """Take a module's samples; another ``pid`` than last time means that its counters began anew."""
         if self._pids.get(module, pid) != pid:
             for (name, labels), value in self._now.get(module, {}).items():
@@ -113,7 +113,7 @@ class Tally:
         self._pids[module] = pid
         self._now[module] = {(sample.name, sample.labels): sample.value for sample in samples}
 
-    def values(self, name: str, module: str | None = None) -> Iterator[Sample]:
+    def values(self, name: str, module: str | None = None) -> Iterator[MetricSample]:
         """All samples of one name, counters with what earlier incarnations counted."""
         added: dict[Labels, float] = {}
         for owner, samples in self._now.items():
@@ -124,7 +124,7 @@ class Tally:
         for (owner, found, labels), value in self._former.items():
             if found == name and module in (None, owner):
                 added[labels] = added.get(labels, 0.0) + value
-        return (Sample(name, labels, value) for labels, value in added.items())
+        return (MetricSample(name, labels, value) for labels, value in added.items())
 
     def total(self, name: str, module: str | None = None) -> int:
         """Sum over all labels."""
@@ -135,7 +135,7 @@ class Tally:
         return sums_by(self.values(name, module), label)
 
 
-def sums_by(samples: Iterable[Sample], label: str) -> dict[str, int]:
+def sums_by(samples: Iterable[MetricSample], label: str) -> dict[str, int]:
     """Sums by one label, largest first; zero is left out."""
     sums: dict[str, float] = {}
     for sample in samples:

@@ -20,7 +20,7 @@ from vigie_devkit.train.shards import Shards
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingRecipe:
     """Everything that decides the weights, apart from the data.
 
     ``cut_px``: train on squares of so many pixels (a multiple of 32) cut from the pictures, mostly about objects; None:
@@ -55,7 +55,7 @@ class Progress:
 def train(
     data: Dataset,
     class_count: int,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     on_progress: Callable[[Progress], None],
     start: Detector | None = None,
 ) -> Detector:
@@ -97,13 +97,13 @@ def train(
     return average
 
 
-def _cut_size(picture_hw: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
+def _cut_size(picture_hw: tuple[int, int], recipe: TrainingRecipe) -> tuple[int, int]:
     if recipe.cut_px is None:
         return picture_hw
     return min(recipe.cut_px, picture_hw[0]), min(recipe.cut_px, picture_hw[1])
 
 
-def _optimiser(network: Detector, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimiser(network: Detector, recipe: TrainingRecipe) -> torch.optim.Optimizer:
     """AdamW that leaves biases and normalisation undecayed."""
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     plain = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
@@ -122,7 +122,7 @@ def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return any(flag in text for flag in ("amx_bf16", "avx512_bf16"))
 
 
-def _learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+def _learning_rate(recipe: TrainingRecipe, step: int, steps: int) -> float:
     warm_up = max(1, min(recipe.warm_up_steps, steps // 4))  # a short training must not end while it warms up
     if step < warm_up:
         return recipe.learning_rate * (step + 1) / warm_up

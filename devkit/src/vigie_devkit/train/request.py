@@ -8,15 +8,15 @@ from typing import Final
 
 from vigie_devkit.models.writer import bundle_name
 from vigie_devkit.train.augment import Augment
-from vigie_devkit.train.loop import Recipe
+from vigie_devkit.train.loop import TrainingRecipe
 
 RENDERED_NAME: Final = "conveyor-parts"
 VALID_SHARE: Final = 0.1
 # A part of the conveyor is at most 104 px: cuts hold several, and cost a fifth of the picture.
-RENDERED_RECIPE: Final = Recipe(epochs=26, cut_px=256)
+RENDERED_RECIPE: Final = TrainingRecipe(epochs=26, cut_px=256)
 # Nobody knows how large the objects of a folder are: whole pictures, unless told otherwise. They are few: small
 # batches, so that there are steps enough.
-FOLDER_RECIPE: Final = Recipe(epochs=60, batch=4, augment=Augment())
+FOLDER_RECIPE: Final = TrainingRecipe(epochs=60, batch=4, augment=Augment())
 # From trained weights, by what is trained on. Rendered pictures never end, and what the first training left out is fine
 # detail, which takes long: as many steps again, twice. A person's pictures are few: what is known must not be shaken
 # out, and the way is shorter.
@@ -42,7 +42,7 @@ class TrainingRequest:
     pictures: int = 2400
     valid_pictures: int = 400
     size_hw: tuple[int, int] = (480, 640)
-    recipe: Recipe = RENDERED_RECIPE
+    recipe: TrainingRecipe = RENDERED_RECIPE
     licence: str = "MIT"
     checkpoints: Path | None = None
     version: str = "1"
