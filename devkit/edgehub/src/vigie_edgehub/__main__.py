@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
 
 import msgspec
 
@@ -15,15 +14,19 @@ from vigie.log import configure_logging
 from vigie.private_files import keep_files_private
 from vigie_edgehub.errors import HubStartError
 from vigie_edgehub.hub import HubOptions, run_hub
+from vigie_edgehub.run_options import add_run_options
 from vigie_edgehub.state.settings import HubSettings
 
 EXIT_CANNOT_START = 3
 
 
 def main(arguments: list[str] | None = None) -> int:
+    return serve(_parser().parse_args(arguments))
+
+
+def serve(options: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT. Returns: the exit code, 3 when the hub cannot start."""
     keep_files_private()
-    options = _parser().parse_args(arguments)
     configure_logging("hub", style=os.environ.get("VIGIE_LOG", "auto"), level=options.log_level)
     try:
         asyncio.run(_run(_hub_options(options)))
@@ -40,35 +43,13 @@ def _parser() -> argparse.ArgumentParser:
         help="serve until SIGTERM",
         epilog="example: python -m vigie_edgehub run --manifest deployment.json --state .hub",
     )
-    run.add_argument("--manifest", type=Path, required=True, help="deployment manifest or template")
-    run.add_argument("--state", type=Path, required=True, help="folder for keys, CA, twins and waiting messages")
-    run.add_argument("--listen", help="address to serve on; default: the last run's, or a free one in 127/8")
-    run.add_argument("--service-port", type=int, default=0, help="port of the service REST; 0 picks a free one")
-    run.add_argument("--gateway-hostname", help="name that modules use for this hub; default: the address")
-    run.add_argument(
-        "--workload",
-        type=Path,
-        metavar="DIR",
-        help="workload sockets as DIR/MODULE/workload.sock, so that each module's container gets its own folder only",
-    )
-    run.add_argument("--device-id", default="vigie-device")
-    run.add_argument("--iothub-hostname", default="local.azure-devices.net")
-    run.add_argument(
-        "--log-level", default=os.environ.get("VIGIE_LOG_LEVEL", "info"), choices=("debug", "info", "warning", "error")
-    )
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change a time-out or bound, e.g. ack_timeout_s=2 or upstream.max_bytes=50000000",
-    )
+    add_run_options(run, state_required=True)
     return parser
 
 
 def _hub_options(options: argparse.Namespace) -> HubOptions:
     """Raises: HubStartError: a --set that is none."""
-    pairs = dict(pair.split("=", 1) if "=" in pair else (pair, "") for pair in options.set)
+    pairs = dict(pair.split("=", 1) if "=" in pair else (pair, "") for pair in options.settings)
     upstream = {name.removeprefix("upstream."): pairs.pop(name) for name in [*pairs] if name.startswith("upstream.")}
     try:
         settings = msgspec.convert(pairs, HubSettings, strict=False)

@@ -14,6 +14,7 @@ from vigie_devkit.commands.hub_messages import add_send, add_watch, send, watch
 from vigie_devkit.local.errors import Exit, UsageError
 from vigie_devkit.local.hub_option import add_hub_options, claim_lone_hub_state, hub_state
 from vigie_devkit.verb import add_verb_parser
+from vigie_edgehub.run_options import add_run_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,37 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     start = add_verb_parser(
         verbs, "run", "run the hub until Ctrl-C", "./vigie hub run --manifest deployment.json --state ./hub", _run_hub
     )
-    start.add_argument("--manifest", required=True, type=Path, metavar="FILE", help="deployment manifest or template")
-    start.add_argument(
-        "--state", type=Path, metavar="DIR", help="where it keeps everything (default: one stated place)"
-    )
-    start.add_argument("--listen", metavar="ADDRESS", help="loopback address (default: a free one of 127.0.0.0/8)")
-    start.add_argument(
-        "--service-port",
-        type=int,
-        metavar="N",
-        help="port of the service REST (default: the last run's, else a free one)",
-    )
-    start.add_argument(
-        "--gateway-hostname", metavar="NAME", help="name that modules use for this hub (default: the address)"
-    )
-    start.add_argument(
-        "--workload",
-        type=Path,
-        metavar="DIR",
-        help="workload sockets as DIR/MODULE/workload.sock, a folder per container",
-    )
-    start.add_argument("--device-id", metavar="ID", help="the edge device's id (default: vigie-device)")
-    start.add_argument("--iothub-hostname", metavar="NAME", help="name in the modules' SAS tokens")
-    start.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="default: info")
-    start.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="settings",
-        metavar="NAME=VALUE",
-        help="change a time-out or bound, e.g. ack_timeout_s=2 or upstream.max_bytes=50000000 (docs/hub.md)",
-    )
+    add_run_options(start, state_required=False)
 
     env = add_verb_parser(
         verbs,
@@ -161,27 +132,13 @@ def _run_hub(args: argparse.Namespace) -> int:
     from vigie.private_files import keep_files_private
     from vigie_devkit.local.frame_folders import remove_dead_frames
     from vigie_devkit.local.paths import frames_root
-    from vigie_edgehub.__main__ import main
+    from vigie_edgehub.__main__ import serve
 
     keep_files_private()
     for what in remove_dead_frames(frames_root()):
         sys.stderr.write(f"vigie: cleaned up after a run that was killed: {what}\n")
-    state = (args.state or claim_lone_hub_state()).expanduser().absolute()
-    words = ["run", "--manifest", str(args.manifest), "--state", str(state)]
-    for option in (
-        "listen",
-        "service_port",
-        "gateway_hostname",
-        "workload",
-        "device_id",
-        "iothub_hostname",
-        "log_level",
-    ):
-        value = getattr(args, option)
-        words += [f"--{option.replace('_', '-')}", str(value)] if value is not None else []
-    for pair in args.settings:
-        words += ["--set", pair]
-    return int(main(words))
+    args.state = (args.state or claim_lone_hub_state()).expanduser()
+    return serve(args)
 
 
 def _show_environment(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError as ProtobufError  # type: ignore
 
 from vigie.errors import BundleError, ModelFileError
 from vigie.models.bundle import MODEL_BYTES_MAX, check_contained
+from vigie.runtimes.runtime_libraries import first_line
 from vigie_devkit.models.order import sort_nodes
 
 # A picture of 8192 x 8192 is beyond every detector; a tensor of 2**29 floats is 2 GiB, beyond every box it runs on.
@@ -204,11 +205,11 @@ def _check_structure(path: Path, model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
-        raise ModelFileError(str(path), f"is not a valid ONNX graph: {_first(error)}") from error
+        raise ModelFileError(str(path), f"is not a valid ONNX graph: {first_line(error)}") from error
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
-        raise ModelFileError(str(path), f"has shapes that contradict each other: {_first(error)}") from error
+        raise ModelFileError(str(path), f"has shapes that contradict each other: {first_line(error)}") from error
     for item in (*inferred.graph.value_info, *inferred.graph.output):
         sides = [dim.dim_value for dim in item.type.tensor_type.shape.dim]
         if any(side < 0 for side in sides) or math.prod(max(side, 1) for side in sides) > ELEMENTS_MAX:
@@ -260,8 +261,3 @@ def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
             yield from attribute.tensors
             for graph in (attribute.g, *attribute.graphs):
                 yield from graph.initializer
-
-
-def _first(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
