@@ -14,8 +14,8 @@ from vigie.vision.detections import Detections
 from vigie.vision.in_frame import to_frame
 from vigie.vision.merging import merge_views
 
-# Of a model whose answers are boxes: what was seen twice can be told from what is there twice.
-SEEN_IN_VIEWS = frozenset({"detection", "pose", "segmentation", "oriented"})
+# Of models whose answers are boxes: they can be followed, and what was seen twice told from what is there twice.
+BOX_TASKS = frozenset({"detection", "pose", "segmentation", "oriented"})
 
 See = Callable[[NDArray[np.uint8]], Detections]
 

@@ -21,9 +21,7 @@ from vigie.vision.decoding import Decoder
 from vigie.vision.detections import Detections
 from vigie.vision.tracking import WEAK_SCORE
 from vigie_inference.config import InferenceConfig, ModelConfig, TrackingConfig
-from vigie_inference.looks import SEEN_IN_VIEWS
-
-_TRACKED = frozenset({"detection", "pose", "segmentation", "oriented"})
+from vigie_inference.looks import BOX_TASKS
 
 
 class LoadedBundle:
@@ -42,7 +40,7 @@ class LoadedBundle:
             size_hw=(card.input.height, card.input.width),
             align=card.input.align,
             pad_value=card.input.pad_value,
-            views=card.task in SEEN_IN_VIEWS,
+            views=card.task in BOX_TASKS,
         )
 
     @classmethod
@@ -97,7 +95,7 @@ class Filter:
         self.iou_max = thresholds.iou_max if config.iou is None else config.iou
         self.class_ids = _class_ids(config.classes, loaded)
         task = loaded.bundle.card.task
-        self.tracking = config.tracking if task in _TRACKED else TrackingConfig(on=False)
+        self.tracking = config.tracking if task in BOX_TASKS else TrackingConfig(on=False)
         # An object whose score falls below for a moment keeps its track. Masks and key points of what nobody gets
         # would cost more than that is worth.
         weak = self.tracking.on and task == "detection"

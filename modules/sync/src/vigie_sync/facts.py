@@ -14,16 +14,13 @@ from prometheus_client import Counter
 
 from vigie.contracts.disagreement import Disagreement
 from vigie.contracts.events import (
-    CameraChanged,
     CameraDegraded,
     CameraDown,
     CameraEvent,
-    CameraUp,
     EventItem,
     ModelDrift,
     ModelEvent,
     ModelThrottled,
-    ModelUpdate,
 )
 from vigie.drop_reason import DropReason
 from vigie.errors import LedgerUnavailableError
@@ -56,11 +53,9 @@ def judged(event: EventItem, config: SyncConfig) -> EventItem | None:
     """``event`` with the severity that the twin gives it; None: it is not to be told."""
     if config.upstream == "detections":
         return None
-    if isinstance(event, ModelUpdate | ModelDrift | ModelThrottled):
+    if isinstance(event, ModelEvent):
         return _of_model(event, config)
-    if not isinstance(event, CameraDown | CameraDegraded | CameraUp | CameraChanged):
-        return event
-    return _of_camera(event, config)
+    return _of_camera(event, config) if isinstance(event, CameraEvent) else event
 
 
 def _of_camera(event: CameraEvent, config: SyncConfig) -> CameraEvent | None:

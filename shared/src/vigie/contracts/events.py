@@ -275,11 +275,6 @@ EventItem = (
     | Omitted
     | CheckEvent
     | EvidenceEvent
-    | CameraDown
-    | CameraDegraded
-    | CameraUp
-    | CameraChanged
-    | ModelUpdate
-    | ModelDrift
-    | ModelThrottled
+    | CameraEvent
+    | ModelEvent
 )
