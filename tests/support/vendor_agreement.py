@@ -17,6 +17,8 @@ from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Detections
 from vigie.vision.letterbox import letterbox_into
 
+DETECTORS = Path(__file__).parents[1] / "vendor/detectors.txt"  # of the environment that several vendors share
+
 
 @dataclass(frozen=True)
 class Found:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from support.data import real_input
+from support.vendor_agreement import DETECTORS
 from support.vendor_env import run_vendor, vendor_python
 from vigie_devkit.models.pictures import scene
 
@@ -19,6 +20,13 @@ HERE = Path(__file__).parent
 def frame_bgr() -> np.ndarray:
     """A photograph of people; decoded once, so that both sides see the same pixels."""
     return cv2.imread(str(real_input("people1.jpeg")))
+
+
+@pytest.fixture(scope="session")
+def detectors_python() -> Path:
+    """The Python of the environment that several vendors share."""
+    probe = "import torch, onnx, pandas, pydantic, seaborn, supervision, transformers, ultralytics"
+    return vendor_python(DETECTORS, probe=probe)
 
 
 @pytest.fixture(scope="session")
