@@ -4,7 +4,7 @@ import pytest
 
 from vigie_devkit.commands.test import NoSuchTestError, refuse_missing, workers
 
-SIDE_BY_SIDE = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+SIDE_BY_SIDE = ["-n", "6", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from vigie_devkit import bootstrap, engines
 from vigie_devkit.local.errors import Exit, LocalError
 from vigie_devkit.local.paths import CHECKOUT
 
-# Alone, the suite uses a sixth of two cores.
-WORKERS_PER_CORE = 2
+# A test of flow uses a fifth of a core while it runs.
+WORKERS_PER_CORE = 3
 
 
 def add_parser(subparsers: Any) -> None:
