@@ -6,7 +6,7 @@ from support import models
 from support.trained import face_detector, shape_classifier
 from vigie_devkit.quantize.float_nodes import float_nodes
 from vigie_devkit.quantize.layers import Network
-from vigie_devkit.quantize.tails import find_tail
+from vigie_devkit.quantize.tails import find_tail, layers_before
 
 
 def kinds(network: Network, names: tuple[str, ...]) -> list[str]:
@@ -65,3 +65,19 @@ def test_multiply_adds_are_counted_and_depthwise_layers_known() -> None:
     assert network.layers[1].multiply_adds == 30 * 40 * 8 * 9
     assert network.integer_share([]) == 1.0
     assert network.integer_share([layer.name for layer in network.layers]) == 0.0
+
+
+def test_the_layers_before_others_are_found_through_what_does_not_multiply() -> None:
+    g = models.Graph()
+    weights = g.constant(g.rng.normal(size=(3, 3, 1, 1)))
+    stem = g.add("Conv", "images", weights, name="stem")
+    left = g.add("Relu", g.add("Conv", stem, weights, name="left"))
+    joined = g.add("Add", left, stem)
+    g.add("Conv", joined, weights, name="box")
+    g.add("Conv", left, weights, name="score")
+    model = g.model([models.image((8, 8))], [models.tensor("box", [1, 3, 8, 8]), models.tensor("score", [1, 3, 8, 8])])
+    network = Network(model)
+    names = {layer.output: layer.name for layer in network.layers}
+    assert layers_before(network, [names["box"]]) == (names["stem"], names["left"])
+    assert layers_before(network, [names["score"]]) == (names["left"],)
+    assert layers_before(network, [names["stem"]]) == ()

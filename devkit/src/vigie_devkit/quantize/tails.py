@@ -7,6 +7,7 @@ zero (microsoft/onnxruntime#14233). Left float it costs nothing: it holds no mul
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vigie_devkit.quantize.layers import Network
@@ -51,6 +52,22 @@ def find_tail(network: Network) -> Tail:
         nodes=tuple(name for name in ordered if name in passed and name not in feeds_layer),
         last_layers=tuple(name for name in ordered if name in last),
     )
+
+
+def layers_before(network: Network, names: Iterable[str]) -> tuple[str, ...]:
+    """The layers whose values reach one of the layers ``names`` with no other layer in between."""
+    layers = {layer.name for layer in network.layers}
+    found: set[str] = set()
+    open_tensors = deque(tensor for name in names for tensor in network.nodes[name].input)
+    while open_tensors:
+        node = network.producer.get(open_tensors.popleft())
+        if node is None:
+            continue
+        if node.name in layers:
+            found.add(node.name)
+        else:
+            open_tensors.extend(node.input)
+    return tuple(layer.name for layer in network.layers if layer.name in found)
 
 
 def _ancestors_of_layers(network: Network, layers: set[str]) -> set[str]:

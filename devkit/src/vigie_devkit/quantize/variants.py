@@ -15,6 +15,8 @@ from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.qdq import file_bytes
 from vigie_devkit.quantize.recipes import Cpu, Recipe
 from vigie_devkit.quantize.search import FoundMix, MixTrial, search_mix
+from vigie_devkit.quantize.simulator import Simulator
+from vigie_devkit.quantize.tails import layers_before
 from vigie_devkit.quantize.unpaid_layers import unpaid_layers
 from vigie_devkit.quantize.workbench import Workbench, file_run
 
@@ -118,7 +120,7 @@ def _integers(bench: Workbench, recipe: Recipe) -> Built:
             built = replace(built, simulated=simulated)
             if bench.budget.allows(bench.final.reference, simulated):
                 return replace(built, cpus=recipe.exact_on)
-        more = more_float(order, mix, last_layers(bench))
+        more = _more_float(bench, simulator, order, mix)
         if bench.network.integer_share(more) < 0.5 or set(more) == set(mix):
             break
         mix = more
@@ -129,6 +131,22 @@ def last_layers(bench: Workbench) -> tuple[str, ...]:
     """The layers whose outputs are the answer, where they are cheap: their rounding to 8 bits is seen in every box."""
     names = bench.tail.last_layers
     return names if bench.network.integer_share(names) >= 1.0 - LAST_LAYERS_SHARE else ()
+
+
+def _more_float(bench: Workbench, simulator: Simulator, order: Sequence[str], mix: Sequence[str]) -> tuple[str, ...]:
+    """The next mix: after the last layers the one before them that helps most, since its rounding is in every box too,
+    where noise of one layer alone ranks it low.
+    """
+    last = last_layers(bench)
+    before = layers_before(bench.network, last)
+    if last and before and set(last) <= set(mix) and not set(before) & set(mix):
+
+        def missing(name: str) -> float:
+            score = bench.tuning.score(bench.simulated_run(simulator, (*mix, name)))
+            return bench.budget.missing(bench.tuning.reference, score)
+
+        return (*mix, min(before, key=missing))
+    return more_float(order, mix, last)
 
 
 def more_float(order: Sequence[str], mix: Sequence[str], last: Sequence[str]) -> tuple[str, ...]:
