@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vigie_devkit.quantize.clipping import Method
+from vigie_devkit.quantize.joined_siblings import join_siblings
 from vigie_devkit.quantize.pixel_blocks import BLOCK_NODE, in_blocks
 from vigie_devkit.quantize.pixels import fold_pixels
 from vigie_devkit.quantize.qdq import file_bytes, write_qdq
@@ -17,9 +18,12 @@ def mix_bytes(bench: Workbench, recipe: Recipe, method: Method, mix: Sequence[st
 
     Scales of another tool are of the filters as they are, so those stay; signed activations are no bytes of a picture.
     """
-    kept = bench.kept(mix)
-    plain = bench.overrides is not None or recipe.activations != "u8"
-    network = bench.network if plain else in_blocks(bench.network, kept)
-    model = write_qdq(network, recipe, bench.ranges(method), {*kept, BLOCK_NODE}, overrides=bench.overrides)
+    kept, network = bench.kept(mix), bench.network
+    if bench.overrides is None:
+        network, parts = join_siblings(network, kept)
+        kept = {*kept, *parts, BLOCK_NODE}
+        if recipe.activations == "u8":
+            network = in_blocks(network, kept)
+    model = write_qdq(network, recipe, bench.ranges(method), kept, overrides=bench.overrides)
     fold_pixels(model)
     return file_bytes(model)
