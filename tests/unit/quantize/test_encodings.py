@@ -189,5 +189,5 @@ def test_a_variant_with_other_filters_than_the_float_graph_is_refused_and_not_th
     assert not (tmp_path / "out").exists()
     assert main(["models", "export", bundle, "--encodings", str(tmp_path / "out")]) == 0
     params = json.loads((tmp_path / "out").read_text())["param_encodings"]
-    assert "stem1_weight" not in params, "float in the first variant without blocks"
-    assert len(params["c2a_weight"]) == 32, "one scale per filter of the float graph"
+    assert "box8_weight" not in params, "float in the first variant without blocks"
+    assert len(params["stem1_weight"]) == 16, "one scale per filter of the float graph"
