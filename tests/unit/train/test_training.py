@@ -18,6 +18,7 @@ from vigie.models import load_bundle  # noqa: E402
 from vigie.runtimes.engines.reference_run import run_reference  # noqa: E402
 from vigie_devkit.cli import main  # noqa: E402
 from vigie_devkit.train.dataset import Dataset  # noqa: E402
+from vigie_devkit.train.evening import even_channels  # noqa: E402
 from vigie_devkit.train.export import INPUT, OUTPUT, to_onnx  # noqa: E402
 from vigie_devkit.train.loop import Progress, TrainingRecipe, train  # noqa: E402
 from vigie_devkit.train.loss import Targets, assign, detection_loss, generalised_iou, iou  # noqa: E402
@@ -128,6 +129,23 @@ def test_overlap_is_as_worked_out_by_hand() -> None:
     # 8 of 24; hull 24. Apart: hull 3, of which 1 is covered by neither.
     np.testing.assert_allclose(iou(first, second), [1 / 3, 0], atol=1e-6)
     np.testing.assert_allclose(generalised_iou(first, second), [1 / 3, -1 / 3], atol=1e-6)
+
+
+def test_evened_channels_reach_equally_far_and_answer_as_before() -> None:
+    torch.manual_seed(4)
+    network = Detector(2).eval()
+    images = np.random.default_rng(4).integers(0, 256, (6, *SIZE, 3), np.uint8)
+    seen: list[torch.Tensor] = []
+    network.parts["h8"].register_forward_hook(lambda _module, _inputs, values: seen.append(values))
+    tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        before = network(tensor)
+        even_channels(network, images)
+        seen.clear()
+        after = network(tensor)
+    torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-4)
+    reach = seen[0].amax(dim=(0, 2, 3))
+    assert reach[reach > 0].min() > 0.99 * reach.max()
 
 
 def test_the_loss_falls_on_a_tiny_set() -> None:

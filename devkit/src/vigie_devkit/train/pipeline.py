@@ -25,6 +25,7 @@ from vigie_devkit.models.importer import import_model
 from vigie_devkit.train.checkpoints import keep_checkpoint
 from vigie_devkit.train.dataset import Picture
 from vigie_devkit.train.evaluate import evaluate
+from vigie_devkit.train.evening import even_channels
 from vigie_devkit.train.export import to_onnx
 from vigie_devkit.train.gather import gather
 from vigie_devkit.train.loop import Progress, train
@@ -76,6 +77,7 @@ def train_bundle(request: TrainingRequest, say: Callable[[str], None]) -> Path:
             keep_checkpoint(request.checkpoints, progress, request.size_hw, labels)
 
     network = train(data, len(labels), request.recipe, said, network)
+    even_channels(network, data.images)
     return bundle_network(network, labels, request, valid=valid, spent=Spent.until_now().since(begun), say=say)
 
 
