@@ -24,7 +24,7 @@ from vigie.runtimes.engines.opening import open_to_serve
 from vigie.runtimes.reference_frames import reference_frames
 
 bundle = load_bundle(Path(sys.argv[1]))
-candidate = cpu_candidate("int8-u8s8-mixed", 1)
+candidate = cpu_candidate("int8-u8s8", 1)
 frames = [frame for frame, _ in reference_frames(bundle)]
 pool = ThreadPoolExecutor(2)
 
