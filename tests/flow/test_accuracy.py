@@ -32,9 +32,9 @@ LOST_MAX = 0.005
     ("sources", "frames", "map50_min"),
     [
         # Seeds that people type; training takes its own from a billion on. One scene shows few parts: several seeds.
-        ([f"synthetic://conveyor?seed={seed}&fps=30" for seed in (7, 11, 23)], 150, 0.985),
+        ([f"synthetic://conveyor?seed={seed}&fps=30" for seed in (7, 11, 23)], 150, 0.99),
         # Three shots of 90 frames are one round of the hard split: occluded, blurred, small.
-        ([f"synthetic://conveyor?seed={seed}&fps=30&difficulty=hard" for seed in (7, 11)], 270, 0.92),
+        ([f"synthetic://conveyor?seed={seed}&fps=30&difficulty=hard" for seed in (7, 11)], 270, 0.95),
     ],
     ids=["normal", "hard"],
 )

@@ -82,11 +82,12 @@ def accuracy_rows(bundle: Bundle, variant: str | None, scenes: int, draw_in: Pat
             f"| {name} | {measured.map50:.3f} | {measured.map50_95:.3f} | {measured.objects} "
             f"| {lowest} {measured.ap50[lowest]:.2f} |"
         )
-    return [*rows, "", *_company_rows(shown, found, bundle.card.thresholds.score_min)]
+    score_min = bundle.card.thresholds.score_min
+    return [*rows, "", *_company_rows(found_by_company(shown, found, score_min), score_min)]
 
 
-def _company_rows(shown: list[Shown], found: list[FrameFound], score_min: float) -> list[str]:
-    """Small parts by how many others lie within 80 px: of which share a detection of their class fits at the score."""
+def found_by_company(shown: list[Shown], found: list[FrameFound], score_min: float) -> dict[int, list[bool]]:
+    """Small parts by how many others lie within 80 px (3: or more): whether a detection of their class fits."""
     hits: dict[int, list[bool]] = {}
     for one, answer in zip(shown, found, strict=True):
         truth = one.picture.truth()
@@ -99,6 +100,10 @@ def _company_rows(shown: list[Shown], found: list[FrameFound], score_min: float)
         near = (np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1)) <= NEIGHBOUR_PX).sum(axis=1) - 1
         for index in np.flatnonzero(~truth.ignore):
             hits.setdefault(min(int(near[index]), 3), []).append(bool(right[index]))
+    return hits
+
+
+def _company_rows(hits: dict[int, list[bool]], score_min: float) -> list[str]:
     head = [f"| neighbours of a small part | parts | found at score {score_min:g} |", "|---|---|---|"]
     return head + [
         f"| {f'{count}' if count < 3 else '3 or more'} | {len(hits[count])} | {np.mean(hits[count]):.3f} |"
