@@ -38,9 +38,9 @@ def answers(layers: list[Any], run: Callable[[], Any]) -> list[torch.Tensor]:
 
 
 def noisy(layers: list[Any]) -> None:
-    """Noise in the weights: untrained ones are nearly alike for every class."""
+    """Noise in the weights: untrained ones are nearly alike for every class, or nothing but zeros."""
     for layer in layers:
-        layer.weight += torch.randn_like(layer.weight) * layer.weight.std()
+        layer.weight += torch.randn_like(layer.weight) * (float(layer.weight.std()) or 0.05)
 
 
 def rescale(layers: list[Any], factor: float, before: float, after: float) -> None:
