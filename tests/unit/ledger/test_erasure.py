@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from vigie.ledger import verify
+from vigie.ledger.erase_request import Erase
 from vigie.ledger.erasure import Erasure
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.packing import Packing
@@ -33,6 +35,12 @@ def event(camera: str, seq: int, from_minute: int, to_minute: int) -> LedgerEntr
     started, at = ((NOON + timedelta(minutes=one)).isoformat() for one in (from_minute, to_minute))
     body = {"type": "object", "camera": camera, "seq": seq, "started_at": started, "at": at}
     return LedgerEntry(f"event/{camera}-{seq}/end/x", camera, json.dumps(body).encode(), Priority.EVENT)
+
+
+@pytest.mark.parametrize("misspelt", ["untill", "cameras", "sinse"])
+def test_a_misspelt_bound_is_refused_and_not_left_out(misspelt: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=misspelt):
+        msgspec.convert({"camera": "dock", misspelt: "2026-03-01T08:00:00+01:00"}, Erase)
 
 
 @pytest.fixture

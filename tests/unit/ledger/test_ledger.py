@@ -119,6 +119,17 @@ def test_a_compressed_batch_is_the_same_after_a_restart_and_says_its_encoding(pa
     again.close()
 
 
+def test_how_well_the_last_batch_was_compressed_says_how_many_items_fill_the_next(ledger: Ledger) -> None:
+    ledger.record(told(*range(600)), NO_LIMIT)
+    counts = []
+    for _ in range(3):
+        batch = ledger.next_batch("sync", 200, lambda _: 200_000, Packing(gzip=True))
+        counts.append(batch.items)
+        assert len(batch.body) <= 200_000
+        ledger.acknowledge(batch)
+    assert min(counts) > 100, counts
+
+
 def test_items_leave_in_the_order_they_came(ledger: Ledger) -> None:
     ledger.record(entries(3, 1), NO_LIMIT)
     ledger.record(entries(2), NO_LIMIT)
