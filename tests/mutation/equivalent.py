@@ -18,6 +18,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return max(oldest.acknowledged_at or -1.0, self._progress_at) + patience",
     ): _CLOCK,
     ("shared/src/vigie/messaging/reorder.py", "@dataclass(slots=True)", "@dataclass(slots=False)"): _SLOTS,
+    (
+        "shared/src/vigie/ledger/erasure.py",
+        "@dataclass(frozen=True, slots=True)",
+        "@dataclass(frozen=True, slots=False)",
+    ): _SLOTS,
     (f"{_STATE}/intake.py", "@property", "def priority(self) -> int: ..."): _TYPES,
     (f"{_STATE}/intake.py", "@property", ""): _TYPES,
     (

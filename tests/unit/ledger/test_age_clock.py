@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from vigie.ledger.age_clock import AgeClock, Stamp
+from vigie.ledger.age_clock import AgeClock, Stamp, plausible
 from vigie.ledger.bounds import Bounds, LedgerRules, OutboxBounds
 from vigie.ledger.ledger import Ledger
 from vigie.ledger.rows import LedgerEntry
@@ -48,6 +49,11 @@ def test_a_clock_that_is_set_while_the_module_runs_makes_nothing_older_and_is_to
 def test_time_off_counts_only_where_the_clock_can_tell(before: float, now: float, expected_s: float) -> None:
     age, _, _ = clocks(now, Stamp(60_000, int(before * 1000)))
     assert age.now_ms() == 60_000 + expected_s * 1000
+
+
+@pytest.mark.parametrize(("day", "believed"), [("2025-12-31T23:59:59", False), ("2026-01-01T00:00:00", True)])
+def test_a_clock_is_believed_from_the_first_day_of_2026_on(day: str, believed: bool) -> None:
+    assert plausible(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) is believed
 
 
 def test_a_device_that_boots_in_1970_says_so() -> None:
