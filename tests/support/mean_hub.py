@@ -348,8 +348,8 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 20.0) -> None
         time.sleep(0.01)
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """``wait_until`` for tests that run an event loop."""
+async def until(condition: Callable[[], object], timeout_s: float = 45.0) -> None:
+    """``wait_until`` for tests that run an event loop; the SDK itself asks again after half a minute."""
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.01)
