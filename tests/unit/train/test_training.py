@@ -18,7 +18,7 @@ from vigie.models import load_bundle  # noqa: E402
 from vigie.runtimes.engines.reference_run import run_reference  # noqa: E402
 from vigie_devkit.cli import main  # noqa: E402
 from vigie_devkit.train.dataset import Dataset  # noqa: E402
-from vigie_devkit.train.evening import even_channels  # noqa: E402
+from vigie_devkit.train.evening import REACH_MIN, even_channels  # noqa: E402
 from vigie_devkit.train.export import INPUT, OUTPUT, to_onnx  # noqa: E402
 from vigie_devkit.train.loop import Progress, TrainingRecipe, train  # noqa: E402
 from vigie_devkit.train.loss import Targets, assign, detection_loss, generalised_iou, iou  # noqa: E402
@@ -145,7 +145,18 @@ def test_evened_channels_reach_equally_far_and_answer_as_before() -> None:
         after = network(tensor)
     torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-4)
     reach = seen[0].amax(dim=(0, 2, 3))
-    assert reach[reach > 0].min() > 0.99 * reach.max()
+    raised = reach > 0.99 * reach.max()
+    assert raised.sum() > len(reach) / 2
+
+
+def test_a_channel_that_is_silent_is_raised_twenty_times_at_most() -> None:
+    network = Detector(2).eval()
+    normalisation = network.parts["h16"][1]
+    with torch.no_grad():
+        normalisation.bias[3] = -100.0  # below zero on every picture
+    even_channels(network, np.full((2, *SIZE, 3), 90, np.uint8))
+    assert float(normalisation.bias[3].detach()) == pytest.approx(-100.0 / REACH_MIN)
+    assert float(normalisation.weight.detach().max()) <= 1.001 / REACH_MIN
 
 
 def test_the_loss_falls_on_a_tiny_set() -> None:

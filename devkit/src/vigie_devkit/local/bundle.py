@@ -56,7 +56,7 @@ def on_shelf(name: str, shelves: Sequence[Path]) -> Path:
 
 
 def by_name(shelves: Sequence[Path]) -> dict[str, Path]:
-    """The bundles, a machine's own in place of those that ship; what is half written (it begins with a dot) is none."""
+    """The bundles, a machine's own in place of those that ship; half-written ones (a dot begins them) are left out."""
     found = {card.parent.name: card.parent for shelf in reversed(shelves) for card in shelf.glob(f"*/{CARD}")}
     return {name: found[name] for name in sorted(found) if not name.startswith(".")}
 

@@ -206,7 +206,7 @@ def find_hub(args: argparse.Namespace) -> Path:
 
 
 def hub_says(hub_json: Path, member: str, kind: type[Said]) -> Said | None:
-    """What a hub's description of itself says of ``member``; None: there is none, or nothing of this ``kind``."""
+    """What a hub's description of itself says of ``member``; None: nothing, or nothing of this ``kind``."""
     try:
         found = json.loads(hub_json.read_bytes()).get(member)
     except (OSError, ValueError, AttributeError):

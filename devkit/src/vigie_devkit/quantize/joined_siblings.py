@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from vigie_devkit.quantize.layers import Network
+from vigie_devkit.quantize.layers import Network, attribute
 
 SPLIT_SUFFIX: Final = "_parts"
 # From here on Split takes the sizes as an input.
@@ -23,7 +23,7 @@ _OPSET_MIN: Final = 13
 
 
 def join_siblings(network: Network, kept_float: Iterable[str]) -> tuple[Network, tuple[str, ...]]:
-    """``network`` with siblings joined, and the names of the nodes that split them; itself where there are none.
+    """``network`` with siblings joined, and the names of the nodes that split them; unchanged without siblings.
 
     Args: kept_float: nodes that stay float; others are left as they are. A joined node has the first one's name.
     """
@@ -42,16 +42,12 @@ def _siblings(network: Network, kept: set[str]) -> list[list[onnx.NodeProto]]:
     for node in network.model.graph.node:
         constants = node.input[1:]
         own = all(name in network.weights and len(network.consumers[name]) == 1 for name in constants)
-        if node.op_type != "Conv" or node.name not in kept or not own or _groups(node) != 1:
+        if node.op_type != "Conv" or node.name not in kept or not own or attribute(node, "group", 1) != 1:
             continue
         attributes = tuple(sorted(one.SerializeToString() for one in node.attribute))
         kind = network.weights[node.input[1]].data_type, tuple(network.weights[node.input[1]].dims[1:])
         groups[node.input[0], len(constants), attributes, kind].append(node)
     return [group for group in groups.values() if len(group) > 1]
-
-
-def _groups(node: onnx.NodeProto) -> int:
-    return next((int(one.i) for one in node.attribute if one.name == "group"), 1)
 
 
 def _joined(model: onnx.ModelProto, groups: Sequence[Sequence[onnx.NodeProto]]) -> onnx.ModelProto:

@@ -17,7 +17,7 @@ class TokenRefusedError(Exception):
 
 
 def sign(key: str, content: bytes) -> str:
-    """HMAC-SHA256 of ``content`` with a base64 ``key``, as base64. Raises: binascii.Error: ``key`` is none."""
+    """HMAC-SHA256 of ``content`` with a base64 ``key``, as base64. Raises: binascii.Error: ``key`` is not base64."""
     return b64encode(hmac.new(b64decode(key, validate=True), content, sha256).digest()).decode()
 
 

@@ -174,7 +174,7 @@ def _open_device(address: str, options: VideoOptions) -> PyavVideo:
 
 
 def _video(container: InputContainer, options: VideoOptions, *, network: bool, decoded_by: str = "") -> PyavVideo:
-    """Of ``container``, which is closed where there is none in it."""
+    """Of ``container``, which is closed if it has no video."""
     try:
         return PyavVideo(container, options, network=network, decoded_by=decoded_by)
     except BaseException:
