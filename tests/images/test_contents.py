@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vigie_devkit.images import catalogue
 from vigie_devkit.images.archive import load, save
-from vigie_devkit.images.build import remove_stages
+from vigie_devkit.images.build import BuildOptions, build, remove_stages
 from vigie_devkit.images.catalogue import HUB, MODULES, STAGE, Image
 from vigie_devkit.images.check import check_image
 from vigie_devkit.images.engine import ContainerEngine
+from vigie_devkit.images.errors import EngineCommandError
 from vigie_devkit.images.sizes import BARS_MB, MB, size_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
@@ -79,7 +81,7 @@ def test_docker_build_by_hand_gives_the_very_layers_that_vigie_images_build_give
     image, reference = images["sync"]
     given = [f"--build-arg={name}" for name in ("PIP_INDEX_URL", "PIP_TRUSTED_HOST") if name in os.environ]
     ended = subprocess.run(
-        ["docker", "build", "--no-cache", "--quiet", "--network", "host", *given, "-f", image.dockerfile,
+        ["docker", "build", "--force-rm", "--no-cache", "--quiet", "--network", "host", *given, "-f", image.dockerfile,
          "-t", "vigie-sync:by-hand", "."],
         cwd=ROOT, env={**engine.environment, "DOCKER_BUILDKIT": "0"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -110,6 +112,18 @@ def test_images_go_through_a_file_for_an_air_gap(
     assert engine.image(reference) is None
     assert load(engine, tmp_path / "images.tar.gz") == [reference]
     assert engine.image(reference)["Id"] == before["Id"]
+
+
+def test_a_build_that_fails_leaves_no_container_that_would_keep_its_stage(
+    engine: ContainerEngine, images: dict[str, tuple[Image, str]], build_options: BuildOptions
+) -> None:
+    image = images["sync"][0]
+    options = replace(build_options, in_build=True, network="none", no_cache=True)  # no index answers its pip
+    containers = ("ps", "--all", "--quiet", "--filter", f"label={STAGE}=build")
+    before = engine.ask(*containers).split()
+    with pytest.raises(EngineCommandError):
+        build(engine, image, ["vigie-sync:never"], options)
+    assert engine.ask(*containers).split() == before
 
 
 def test_build_stages_do_not_stay_on_the_engine(engine: ContainerEngine, images: dict[str, tuple[Image, str]]) -> None:

@@ -22,7 +22,7 @@ def built(
 ) -> subprocess.CompletedProcess[str]:
     """``docker build`` of the file alone, without any context."""
     return subprocess.run(
-        [engine.program, "build", *words, "-"],
+        [engine.program, "build", "--force-rm", *words, "-"],
         input=dockerfile,
         env=engine.environment | {"DOCKER_BUILDKIT": "0"} | environment,
         capture_output=True,

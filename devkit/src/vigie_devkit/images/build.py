@@ -47,7 +47,8 @@ def remove_stages(engine: ContainerEngine) -> None:
 
 def build_words(image: Image, references: Sequence[str], options: BuildOptions, *, offline: bool) -> list[str]:
     """The engine's arguments; the context comes on stdin."""
-    words = ["build", "--file", image.dockerfile]
+    # A step that fails or is stopped leaves its container otherwise, which keeps the stage's image for good.
+    words = ["build", "--force-rm", "--file", image.dockerfile]
     for reference in references:
         words += ["--tag", reference]
     if options.base:
