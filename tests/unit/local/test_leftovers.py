@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from vigie_devkit.local.leftovers import clear_leftovers
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.processes import ProcessId, start_ticks
 from vigie_devkit.local.record import RunRecord, read_record, write_record
+from vigie_edgehub.shell.socket_folder import socket_folder
 
 
 @pytest.fixture
@@ -67,6 +69,28 @@ def test_orphans_frames_and_sockets_of_a_killed_run_go(
     assert read_record(run.record) is None
     assert [what.split()[0] for what in removed] == ["process", "sockets", "frames"]
     assert clear_leftovers(run) == [], "cleaning twice finds something"
+
+
+def test_the_socket_folder_goes_when_the_hub_was_killed_between_its_description_and_its_end(run: RunPaths) -> None:
+    # The record of a hub that was never ready names no folder, and hub.json is the first to go when a hub ends.
+    folder = socket_folder(run.hub)
+    folder.mkdir(parents=True)
+    write_record(run.record, record_of(ProcessId(os.getpid(), 1), run))
+    assert clear_leftovers(run) == [f"sockets {folder}"]
+    assert not folder.exists()
+
+
+def test_the_sockets_of_a_hub_that_lives_are_left_alone(run: RunPaths) -> None:
+    folder = socket_folder(run.hub)
+    folder.mkdir(parents=True)
+    try:
+        with socket.socket(socket.AF_UNIX) as served:
+            served.bind(str(folder / "camera.sock"))
+            served.listen()
+            assert clear_leftovers(run) == []
+            assert (folder / "camera.sock").exists()
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_pid_that_now_belongs_to_somebody_else_is_left_alone(run: RunPaths, sleeper: subprocess.Popen[bytes]) -> None:

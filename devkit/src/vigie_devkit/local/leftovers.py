@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,9 +12,10 @@ from pathlib import Path
 
 from vigie_devkit.local.footprint import MEGABYTE, folder_bytes
 from vigie_devkit.local.frame_folders import holds_frames, is_frame_folder
-from vigie_devkit.local.paths import RunPaths, hub_says
+from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.processes import ProcessId
 from vigie_devkit.local.record import read_record
+from vigie_edgehub.shell.socket_folder import remove_dead_folder, socket_folder
 
 
 def clear_leftovers(run: RunPaths) -> list[str]:
@@ -29,8 +29,9 @@ def clear_leftovers(run: RunPaths) -> list[str]:
         orphans = record.processes
         removed += [f"process {name} ({orphans[name].pid})" for name in kill_all(orphans.values(), orphans)]
         run.record.unlink(missing_ok=True)
-    sockets = {record.workload if record else None, hub_says(run.hub_json, "workload_dir", str)} - {None}
-    removed += [f"sockets {folder}" for folder in sorted(map(str, sockets)) if remove_sockets(Path(folder))]
+    # Named by the state folder: a hub that is killed as it ends has removed hub.json already, but not its sockets.
+    sockets = {socket_folder(run.hub), *([Path(record.workload)] if record and record.workload else ())}
+    removed += [f"sockets {folder}" for folder in sorted(sockets) if remove_dead_folder(folder)]
     frames = {run.frames, *([Path(record.frames)] if record else [])}
     for folder in frames:
         if folder.name.startswith("vigie-") and is_frame_folder(folder):
@@ -54,14 +55,3 @@ def kill_all(processes: Iterable[ProcessId], names: Iterable[str], *, within_s: 
     while any(process.is_alive() for _, process in living) and time.monotonic() < deadline:
         time.sleep(0.01)
     return [name for name, _ in living]
-
-
-def remove_sockets(folder: Path) -> bool:
-    """Remove a folder that holds nothing but sockets (and empty folders); anything else in it is left alone."""
-    if not folder.is_dir() or folder.is_symlink():
-        return False
-    found = [path for path in folder.rglob("*") if not path.is_dir()]
-    if not all(stat.S_ISSOCK(path.lstat().st_mode) for path in found):
-        return False
-    shutil.rmtree(folder, ignore_errors=True)
-    return True

@@ -10,7 +10,7 @@ from vigie_devkit.local.processes import ProcessId
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """``frames``: frame folder; ``workload``: the hub's socket folder, once known; ``sources``: without passwords."""
+    """``frames``: frame folder; ``workload``: the hub's socket folder; ``sources``: without passwords."""
 
     up: ProcessId
     started_at: str

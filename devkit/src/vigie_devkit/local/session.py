@@ -38,6 +38,7 @@ from vigie_devkit.local.supervisor import Supervisor
 from vigie_devkit.local.twins import TwinClient
 from vigie_devkit.local.watch import Watch
 from vigie_edgehub.agent import serve_agent
+from vigie_edgehub.shell.socket_folder import socket_folder
 
 T = TypeVar("T")
 
@@ -161,7 +162,7 @@ class LocalRun:
                 started_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 listen=self._plan.listen,
                 frames=str(self._run.frames),
-                workload=hub_says(self._run.hub_json, "workload_dir", str),
+                workload=str(socket_folder(self._run.hub)),
                 sources={camera.name: camera.url for camera in self._plan.cameras},
                 bundle=str(self._plan.bundle),
                 processes={name: child.identity for name, child in children.items() if child},

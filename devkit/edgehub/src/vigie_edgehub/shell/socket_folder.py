@@ -143,9 +143,16 @@ def _held_if_dead(folder: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        yield os.fstat(descriptor).st_uid == os.getuid() and all(map(_is_dead_socket, folder.iterdir()))
+        yield os.fstat(descriptor).st_uid == os.getuid() and _all_dead(folder)
     finally:
         os.close(descriptor)
+
+
+def _all_dead(folder: Path) -> bool:
+    try:
+        return all(map(_is_dead_socket, folder.iterdir()))
+    except FileNotFoundError:  # somebody without the lock removes it in this moment
+        return False
 
 
 def _is_dead_socket(path: Path) -> bool:
