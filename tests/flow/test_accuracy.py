@@ -14,7 +14,7 @@ from support.product import Home
 from vigie.models import load_bundle
 from vigie.models.card import write_card
 from vigie.synthetic import LABELS, open_scene
-from vigie_devkit.accuracy.average_precision import Accuracy, FrameFound, FrameTruth, mean_average_precision
+from vigie_devkit.accuracy.average_precision import Accuracy, FrameFound, mean_average_precision
 from vigie_devkit.accuracy.scene_truth import frame_truth
 from vigie_devkit.quantize.machine import this_machine
 
@@ -77,24 +77,21 @@ def test_int8_loses_at_most_half_a_point_through_the_running_system(tmp_path: Pa
 
 
 def through_the_system(folder: Path, sources: list[str], frames: int, *options: str) -> Accuracy:
-    """Average precision over what arrived upstream of ``frames`` frames of each source, one run after the other."""
-    truth: list[FrameTruth] = []
-    found: list[FrameFound] = []
-    for number, source in enumerate(sources):
-        home = Home(folder / f"home-{number}")
-        words = ("--pace", "max", "--frames", str(frames), "--score", str(SCORE), *options)
-        done = home.up(source, *words, timeout_s=280)
-        assert done.code == 0, done.stderr[-3000:]
-        assert done.summary["frames_captured"] == frames
-        items = {item["seq"]: item for item in home.items()}
-        # seq numbers captured frames; at pace max the n-th captured frame is frame n of the scene.
-        assert set(items) <= set(range(frames))
-        assert len(items) >= 0.99 * frames
-        scene = open_scene(source)
-        for seq, item in items.items():
-            truth.append(frame_truth(scene, seq))
-            found.append(frame_found(item))
-    return mean_average_precision(truth, found, LABELS)
+    """Average precision over what arrived upstream of ``frames`` frames of each source, one camera for each."""
+    names = ["conveyor", *(f"conveyor-{number}" for number in range(2, len(sources) + 1))]  # as `up` names them
+    cameras = dict(zip(names, sources, strict=True))
+    home = Home(folder / "home")
+    words = ("--pace", "max", "--frames", str(frames), "--score", str(SCORE), *options)
+    done = home.up(*sources, *words, timeout_s=500)
+    assert done.code == 0, done.stderr[-3000:]
+    assert done.summary["frames_captured"] == frames * len(cameras)
+    scenes = {name: open_scene(source) for name, source in cameras.items()}
+    items = {(item["camera"], item["seq"]): item for item in home.items()}
+    # seq numbers captured frames; at pace max the n-th captured frame is frame n of the scene.
+    assert set(items) <= {(name, seq) for name in cameras for seq in range(frames)}
+    assert len(items) >= 0.99 * frames * len(cameras)
+    truth = [frame_truth(scenes[name], seq) for name, seq in items]
+    return mean_average_precision(truth, [frame_found(item) for item in items.values()], LABELS)
 
 
 def frame_found(item: dict[str, Any]) -> FrameFound:

@@ -36,8 +36,7 @@ def wish(url: str, content: bytes, version: str) -> str:
 
 
 def state(run: Running) -> dict[str, Any]:
-    done = run.home.run("method", "inference", "get_models")
-    return dict(json.loads(done.stdout)) if done.code == 0 else {}
+    return run.ask("inference", "get_models")
 
 
 def ends_in(run: Running, *phases: str) -> dict[str, Any]:

@@ -78,8 +78,7 @@ def wish(url: str, content: bytes, version: str, number: int, state: str) -> dic
 
 
 def reported(run: Running) -> dict[str, Any]:
-    done = run.home.run("method", "inference", "get_models")
-    return dict(json.loads(done.stdout)) if done.code == 0 else {}
+    return run.ask("inference", "get_models")
 
 
 def seen_through(run: Running, version: str, what: str) -> dict[str, Any]:

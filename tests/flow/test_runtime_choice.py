@@ -23,19 +23,18 @@ def bundle(folder: Path) -> Path:
     return import_model(models.save(models.yolox((64, 96)), folder, "tiny.onnx"), folder / "tiny", name="tiny")
 
 
-def runtime_state(home: Home) -> dict[str, Any]:
-    done = home.run("twin", "get", "inference", "--reported")
-    found: dict[str, Any] = json.loads(done.stdout).get("runtime_state") or {} if done.code == 0 else {}
+def runtime_state(run: Running) -> dict[str, Any]:
+    found: dict[str, Any] = run.reported("inference").get("runtime_state") or {}
     return found
 
 
-def settled(home: Home, run: Running) -> dict[str, Any]:
+def settled(run: Running) -> dict[str, Any]:
     run.wait_until(
-        lambda: runtime_state(home).get("phase") in {"settled", "degraded"},
+        lambda: runtime_state(run).get("phase") in {"settled", "degraded"},
         timeout_s=SETTLED_WITHIN_S,
         what="a settled runtime",
     )
-    return runtime_state(home)
+    return runtime_state(run)
 
 
 def measure_few(home: Home) -> None:
@@ -81,7 +80,7 @@ def test_a_crashing_and_a_lying_engine_are_told_in_the_twin_and_no_frame_is_lost
             lambda: run.upstream_count() >= 1, timeout_s=120, what="detections while nothing is measured yet"
         )
         measure_few(home)
-        state = settled(home, run)
+        state = settled(run)
         rejected = {one["candidate"]: one["reason"] for one in state["rejected"]}
         assert "SIGSEGV" in rejected["crashing:other/fp32/1t"]
         assert "does not agree with the reference" in rejected["lying:other/fp32/1t"]
@@ -111,7 +110,7 @@ def test_kill_9_of_the_serving_engine_and_of_the_module_while_it_measures_leaves
         done = home.run("twin", "set", "inference", json.dumps({"runtime": {"prefer": {"engines": ["slow"]}}}))
         assert done.code == 0, done.stderr
         run.wait_until(
-            lambda: (runtime_state(home).get("serving") or {}).get("engine") == "slow",
+            lambda: (runtime_state(run).get("serving") or {}).get("engine") == "slow",
             timeout_s=SETTLED_WITHIN_S,
             what="the preferred engine serves",
         )
@@ -120,7 +119,7 @@ def test_kill_9_of_the_serving_engine_and_of_the_module_while_it_measures_leaves
         count = run.upstream_count()
         run.wait_until(lambda: run.upstream_count() > count + 1, timeout_s=60, what="the flow goes on")
         run.wait_until(
-            lambda: any("SIGKILL" in one["reason"] for one in runtime_state(home).get("breaker", [])),
+            lambda: any("SIGKILL" in one["reason"] for one in runtime_state(run).get("breaker", [])),
             timeout_s=60,
             what="the twin says what happened",
         )

@@ -39,8 +39,7 @@ def _release(url: str, content: bytes, version: str, **place: Any) -> dict[str, 
 
 
 def _phases(run: Running) -> dict[str, str]:
-    done = run.home.run("method", "inference", "get_models")
-    others = json.loads(done.stdout).get("others", {}) if done.code == 0 else {}
+    others = run.ask("inference", "get_models").get("others", {})
     return {name: one.get("phase", "") for name, one in others.items()}
 
 

@@ -103,8 +103,7 @@ class Operator:
         assert done.code == 0, done.stderr
 
     def state(self) -> dict[str, Any]:
-        done = self.run.home.run("method", "inference", "get_models")
-        return dict(json.loads(done.stdout)) if done.code == 0 else {}
+        return self.run.ask("inference", "get_models")
 
     def sees(self, version: str, *phases: str, reason: str = "") -> dict[str, Any]:
         seen: dict[str, Any] = {}

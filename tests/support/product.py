@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from support.busy import slowdown
+from vigie.errors import VigieError
+from vigie_edgehub.errors import UpstreamUnreadableError
+from vigie_edgehub.service.client import ServiceClient
+from vigie_edgehub.upstream import UpstreamReader, record_file
 
 VIGIE = [sys.executable, "-m", "vigie_devkit"]
 
@@ -130,14 +134,44 @@ class Running:
         samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
 
+    # What tests ask over and over while they wait, they ask in their own process: a command each time, with its
+    # imports, would cost more than the run that it looks at.
+
     def upstream_count(self) -> int:
-        done = self.home.run("upstream", "export")
-        return len(done.stdout.splitlines()) if done.code == 0 else 0
+        with self._record() as record:
+            return record.last_sequence() if record else 0
 
     def last_item(self) -> dict[str, Any] | None:
-        done = self.home.run("upstream", "export")
-        lines = done.stdout.splitlines() if done.code == 0 else []
-        return json.loads(lines[-1])["body"]["items"][-1] if lines else None
+        with self._record() as record:
+            newest = list(record.read(after=record.last_sequence() - 1)) if record else []
+        return json.loads(bytes(newest[-1].body))["items"][-1] if newest else None
+
+    @contextmanager
+    def _record(self) -> Iterator[UpstreamReader | None]:
+        """None while nothing has arrived yet."""
+        try:
+            reader = UpstreamReader(record_file(self.folder / "hub"))
+        except UpstreamUnreadableError:
+            yield None
+            return
+        with reader:
+            yield reader
+
+    def reported(self, module: str) -> dict[str, Any]:
+        """The reported properties of ``module``; {} while the hub does not answer."""
+        try:
+            twin = ServiceClient.open(self.folder / "hub").twin(module)
+        except VigieError:
+            return {}
+        return dict(twin["properties"]["reported"])
+
+    def ask(self, module: str, method: str) -> dict[str, Any]:
+        """What ``module`` answers; {} while it does not, or refuses."""
+        try:
+            answer = ServiceClient.open(self.folder / "hub").invoke_method(module, method)
+        except VigieError:
+            return {}
+        return dict(json.loads(bytes(answer.payload))) if answer.status == 200 else {}
 
     def inferred_traces(self) -> list[str]:
         """Of every frame that inference answered, oldest first; needs ``VIGIE_LOG_LEVEL=debug``."""
