@@ -156,8 +156,12 @@ def test_edge_agents_methods_reach_the_processes_of_a_run(home: Home, model: str
 
 
 @pytest.mark.timeout(240)
-def test_after_kill_9_no_orphan_lives_and_the_next_up_starts_cleanly(home: Home, model: str) -> None:
-    with home.running(SOURCE, "--model", model) as run:
+def test_after_kill_9_no_orphan_lives_and_the_next_up_starts_cleanly(
+    home: Home, model: str, tmp_path: Path
+) -> None:
+    # A root of its own: every other `up` on this machine sweeps the usual one, too.
+    root = str(tmp_path / "frames")
+    with home.running(SOURCE, "--model", model, VIGIE_FRAMES=root) as run:
         run.wait_until(lambda: flows(run), timeout_s=90, what="detections upstream")
         frames, sockets = frames_folder(run), workload_folder(run)
         run.process.kill()
@@ -167,7 +171,7 @@ def test_after_kill_9_no_orphan_lives_and_the_next_up_starts_cleanly(home: Home,
             assert time.monotonic() < deadline, processes_of(home)
             time.sleep(0.05)
         assert frames.exists(), "a killed up cannot have cleaned: this test would prove nothing"
-    done = home.up(SOURCE, "--model", model, "--frames", "5", "--pace", "max")
+    done = home.up(SOURCE, "--model", model, "--frames", "5", "--pace", "max", VIGIE_FRAMES=root)
     assert done.code == 0, done.stderr
     assert "cleaned up after a run that was killed: frames" in done.stderr
     nothing_is_left(home, frames, sockets)

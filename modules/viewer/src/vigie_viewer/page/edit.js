@@ -114,9 +114,10 @@ export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPre
   const [score, setScore] = useState(inference.score ?? null), [fps, setFps] = useState(camera.fps ?? null), [source, setSource] = useState(camera.source ?? "");
   const [said, setSaid] = useState(null), [undo, setUndo] = useState(0);
   const head = state.pictures[name]?.head;
-  const labels = [...new Set([...(inference.classes || []), ...(head?.boxes || []).map(([label]) => label), ...Object.keys(known(name))])].sort();
+  // In the order in which they were seen: one that comes later must not move the box under somebody's pointer.
+  for (const label of [...(inference.classes || []), ...(head?.boxes || []).map(([label]) => label).sort()]) known(name)[label] = true;
+  const labels = Object.keys(known(name));
   const [classes, setClasses] = useState(inference.classes ?? null);
-  for (const [label] of head?.boxes || []) known(name)[label] = true;
   useEffect(() => setPreview({ score, classes }), [score, classes]);
   useEffect(() => () => setPreview(null), []);
 
@@ -155,7 +156,7 @@ export function Editor({ name, tool, setTool, shapes, setShapes, preview, setPre
       <label class="range"><span>${t.edit.score}</span><output>${score === null ? t.edit.modelsOwn : score.toFixed(2)}</output><input type="range" min="0" max="1" step="0.01" value=${score ?? lowest(head) ?? 0.4} onInput=${(event) => setScore(Number(event.target.value))} /></label>
       <p class="muted small" aria-live="polite">${effect(head, score, classes)}${score !== null && score < (inference.score ?? 1) ? ` ${t.edit.lower}` : ""}</p>
       <fieldset class="classes"><legend>${t.edit.classes}</legend><label class="check"><input type="checkbox" checked=${classes === null} onChange=${(event) => setClasses(event.target.checked ? null : labels)} />${t.edit.every}</label>
-        ${labels.map((label) => html`<label class="check"><input type="checkbox" disabled=${classes === null} checked=${classes === null || classes.includes(label)} onChange=${(event) => setClasses(event.target.checked ? [...classes, label].sort() : classes.length > 1 ? classes.filter((one) => one !== label) : classes)} />${label}</label>`)}</fieldset>
+        ${labels.map((label) => html`<label class="check" key=${label}><input type="checkbox" disabled=${classes === null} checked=${classes === null || classes.includes(label)} onChange=${(event) => setClasses(event.target.checked ? [...classes, label].sort() : classes.length > 1 ? classes.filter((one) => one !== label) : classes)} />${label}</label>`)}</fieldset>
       <label class="field">${t.edit.fps}<input type="number" min="0.1" max="240" step="any" placeholder=${t.edit.unlimited} value=${fps ?? ""} onInput=${(event) => setFps(event.target.value ? Number(event.target.value) : null)} /></label>
       ${fps !== null && html`<p class="muted small">${slower(name, fps)}</p>`}
       <label class="field">${t.edit.source}<input type="text" value=${source} maxlength="2048" spellcheck="false" autocomplete="off" onInput=${(event) => setSource(event.target.value)} /></label></section>
