@@ -20,7 +20,7 @@ from vigie.synthetic import open_scene
 from vigie_camera.config import MotionGate
 from vigie_camera.decode.backend import VideoOptions
 from vigie_camera.decode.choice import load_backend
-from vigie_camera.decode.motion import Motion
+from vigie_camera.decode.motion import MotionDetector
 
 FPS = 15
 SCENES = ("still", "lamp", "leaves", "crossing")
@@ -61,7 +61,7 @@ def encode(path: Path, scene: str, size_wh: tuple[int, int], seconds: float, wor
 
 def gate(path: Path, settings: MotionGate) -> tuple[list[bool], float]:
     """Which frames pass, and the median of CPU seconds per frame."""
-    video, motion = load_backend("pyav").open(str(path), VideoOptions(live=False)), Motion(settings)
+    video, motion = load_backend("pyav").open(str(path), VideoOptions(live=False)), MotionDetector(settings)
     passed: list[bool] = []
     cpu_s: list[float] = []
     while (frame := video.next()) is not None:

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from vigie.contracts.evidence import EvidenceFacts
 from vigie.contracts.samples import Sample
 from vigie.sealing import Key, Seals
-from vigie_camera.clip_desk import Taken
+from vigie_camera.clip_desk import FinishedClip
 from vigie_camera.clip_store import Clips
 from vigie_camera.decode.wire import Clipped
 from vigie_camera.evidence_store import EvidenceFolder
@@ -63,7 +63,9 @@ def write_spool(folder: Path, number: int) -> str:
 def write_clip(folder: Path, number: int) -> str:
     content, fd = content_of(number), os.memfd_create("clip")
     os.write(fd, content)
-    taken = Taken(fd, Clipped(1, len(content), 2.0, 1.0, codec="h264", size_hw=(48, 64)), 1_700_000_000.0 + number)
+    taken = FinishedClip(
+        fd, Clipped(1, len(content), 2.0, 1.0, codec="h264", size_hw=(48, 64)), 1_700_000_000.0 + number
+    )
     clips = Clips(folder, SEALS)
     return clips.save("dock", taken, before_s=5.0, after_s=5.0, label=SECRET.decode()).file
 

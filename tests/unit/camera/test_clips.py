@@ -21,10 +21,10 @@ from vigie.contracts.clips import ClipFacts
 from vigie.errors import MethodRefusedError, SealedError
 from vigie.sealed_files import sealed_chunks
 from vigie.sealing import BrokenSealError, Key, Seals
-from vigie_camera.clip_desk import Taken
+from vigie_camera.clip_desk import FinishedClip
 from vigie_camera.clip_store import Clips
 from vigie_camera.config import ClipStore
-from vigie_camera.decode.preroll import Kept, PreRoll, Recording
+from vigie_camera.decode.preroll import ClipRecording, Kept, PreRoll
 from vigie_camera.decode.wire import Clipped
 from vigie_devkit.cli import main
 
@@ -69,8 +69,8 @@ def test_a_clock_that_goes_back_or_a_stream_without_a_key_frame_keeps_nothing_th
 
 
 def test_a_recording_is_done_when_its_time_is_over_its_bytes_are_used_up_or_the_stream_stops() -> None:
-    def recording() -> Recording:
-        return Recording(1, packets(1), asked_s=0.9, until_s=2.0, give_up_at=50.0, bytes_max=3000)
+    def recording() -> ClipRecording:
+        return ClipRecording(1, packets(1), asked_s=0.9, until_s=2.0, give_up_at=50.0, bytes_max=3000)
 
     ongoing = recording()
     assert not ongoing.is_done(10.0)
@@ -88,14 +88,14 @@ def test_a_recording_is_done_when_its_time_is_over_its_bytes_are_used_up_or_the_
 
 def taken(
     content: bytes, *, seconds: float = 2.0, ended_wall_s: float = 1_700_000_000.0, length: int | None = None
-) -> Taken:
+) -> FinishedClip:
     fd = os.memfd_create("clip")
     os.write(fd, content)
     facts = Clipped(1, len(content) if length is None else length, seconds, 1.0, codec="h264", size_hw=(48, 64))
-    return Taken(fd, facts, ended_wall_s)
+    return FinishedClip(fd, facts, ended_wall_s)
 
 
-def save(clips: Clips, one: Taken) -> ClipFacts:
+def save(clips: Clips, one: FinishedClip) -> ClipFacts:
     return clips.save("dock", one, before_s=5.0, after_s=5.0, label="event-1")
 
 
@@ -151,7 +151,7 @@ def test_the_oldest_clips_go_for_room_and_all_of_them_by_age(tmp_path: Path) -> 
     ("one", "status"), [(taken(b"x" * (2 << 20)), 409), (taken(b"x", length=5000), 503)], ids=["too-large", "cut-short"]
 )
 def test_a_clip_that_is_too_large_or_shorter_than_its_decoder_says_is_refused(
-    tmp_path: Path, one: Taken, status: int
+    tmp_path: Path, one: FinishedClip, status: int
 ) -> None:
     clips = Clips(tmp_path, Seals())
     clips.configure(ClipStore(bytes=1 << 20))

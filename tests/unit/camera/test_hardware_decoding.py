@@ -16,7 +16,7 @@ from support.ffmpeg_clips import FILE, FRAMES, clip
 from vigie_camera.capture import hardware_doubt
 from vigie_camera.cause import Cause
 from vigie_camera.decode.accelerators import ACCELERATORS, present
-from vigie_camera.decode.hardware import Comparison, HardwareDoubtError
+from vigie_camera.decode.hardware import DecoderComparison, HardwareDoubtError
 from vigie_camera.decode.pyav import PyavBackend, PyavVideo, open_proven
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
@@ -33,7 +33,7 @@ def picture(seed: int, *, size_wh: tuple[int, int] = (64, 48), bias: int = 0, fl
 
 
 def test_equal_pictures_prove_the_hardware() -> None:
-    comparison = Comparison(wanted=3)
+    comparison = DecoderComparison(wanted=3)
     for seed in range(3):
         assert not comparison.proven
         comparison.software(picture(seed))
@@ -50,7 +50,7 @@ def test_equal_pictures_prove_the_hardware() -> None:
     ],
 )
 def test_pictures_that_differ_are_a_doubt(wrong: VideoFrame, why: str) -> None:
-    comparison = Comparison(wanted=3)
+    comparison = DecoderComparison(wanted=3)
     comparison.software(picture(0))
     comparison.hardware(picture(0))
     comparison.software(picture(1))
@@ -59,7 +59,7 @@ def test_pictures_that_differ_are_a_doubt(wrong: VideoFrame, why: str) -> None:
 
 
 def test_grey_pictures_prove_nothing() -> None:
-    comparison = Comparison(wanted=2)
+    comparison = DecoderComparison(wanted=2)
     for seed in range(7):
         comparison.software(picture(seed, flat=True))
         comparison.hardware(picture(seed, flat=True))
@@ -69,7 +69,7 @@ def test_grey_pictures_prove_nothing() -> None:
 
 
 def test_a_decoder_that_gives_no_pictures_is_a_doubt() -> None:
-    comparison = Comparison()
+    comparison = DecoderComparison()
     for seed in range(32):
         comparison.software(picture(seed))
     with pytest.raises(HardwareDoubtError, match="more or fewer pictures"):
@@ -81,7 +81,7 @@ def test_the_pictures_of_the_proof_are_not_lost(tmp_path: Path) -> None:
     path = clip(tmp_path / "clip.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "2")
     plain = PyavBackend().open(str(path), FILE)
     video = PyavVideo(av.open(str(path)), FILE, network=False)
-    video_of_six = Comparison(wanted=4)
+    video_of_six = DecoderComparison(wanted=4)
     video.prove(video_of_six)
     assert video_of_six.proven
     for _ in range(FRAMES):
@@ -100,7 +100,7 @@ def test_a_video_too_short_for_the_proof_is_a_doubt(tmp_path: Path) -> None:
     path = clip(tmp_path / "clip.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p")
     video = PyavVideo(av.open(str(path)), FILE, network=False)
     with pytest.raises(HardwareDoubtError, match="short or flat"):
-        video.prove(Comparison(wanted=FRAMES + 1))
+        video.prove(DecoderComparison(wanted=FRAMES + 1))
     video.close()
 
 

@@ -9,17 +9,17 @@ import pytest
 
 from support.camera_module import camera_module, until
 from support.motion_bench import FPS, frames
-from vigie_camera.config import Mask, MotionGate
-from vigie_camera.decode.motion import Motion
+from vigie_camera.config import MotionGate, PrivacyMask
+from vigie_camera.decode.motion import MotionDetector
 
 SIZE_WH = (320, 180)
 
 
 def passes(
-    scene: str, seconds: float, settings: MotionGate, masks: tuple[Mask, ...] = (), channel: int = 1
+    scene: str, seconds: float, settings: MotionGate, masks: tuple[PrivacyMask, ...] = (), channel: int = 1
 ) -> list[int]:
     """How many frames pass in each second; 15 would be all."""
-    motion = Motion(settings, masks)
+    motion = MotionDetector(settings, masks)
     passed = [
         motion.passes(frame[:, :, channel], number / FPS)
         for number, frame in enumerate(frames(scene, SIZE_WH, seconds))
@@ -53,12 +53,12 @@ def test_leaves_in_the_wind_become_background() -> None:
 
 
 def test_what_is_masked_moves_unseen() -> None:
-    middle = Mask(points=((0, 0.4), (1, 0.4), (1, 0.7), (0, 0.7)))
+    middle = PrivacyMask(points=((0, 0.4), (1, 0.4), (1, 0.7), (0, 0.7)))
     assert sum(passes("crossing", 13, MotionGate(every_s=60, hold_s=1), (middle,))[6:]) == 0
 
 
 def test_a_change_of_the_light_as_a_whole_is_no_motion() -> None:
-    motion = Motion(MotionGate(every_s=60, hold_s=0))
+    motion = MotionDetector(MotionGate(every_s=60, hold_s=0))
     random = np.random.default_rng(2)
     scene = random.integers(40, 200, (18, 32)).repeat(10, 0).repeat(10, 1).astype(np.float32)
     passed = []
@@ -71,7 +71,7 @@ def test_a_change_of_the_light_as_a_whole_is_no_motion() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (7, 500), (241, 321), (120, 160, 3)])
 def test_every_size_is_taken_and_another_size_begins_anew(shape: tuple[int, ...]) -> None:
-    motion = Motion(MotionGate(every_s=60, hold_s=0))
+    motion = MotionDetector(MotionGate(every_s=60, hold_s=0))
     for number in range(4 * FPS):
         last = motion.passes(np.full(shape, 90, np.uint8), number / FPS)
     assert last is False

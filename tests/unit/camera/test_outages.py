@@ -11,17 +11,17 @@ import pytest
 from support.camera_module import camera_module, make_video, until
 from vigie.contracts.events import CameraChanged, CameraDegraded, CameraDown, CameraEvent, CameraUp
 from vigie_camera.cause import Cause
-from vigie_camera.outages import CALM_S, DOWN_S, RETELL_S, Outages, View
+from vigie_camera.outages import CALM_S, DOWN_S, RETELL_S, CameraCondition, Outages
 
-GOOD = View("streaming", size="640x480", codec="pyav h264")
-OPENING = View("connecting")
-REFUSED = View("failed", Cause.REFUSED, "nothing listens there")
-FROZEN = View("streaming", Cause.FROZEN, "the picture no longer changes", "640x480", "pyav h264")
+GOOD = CameraCondition("streaming", size="640x480", codec="pyav h264")
+OPENING = CameraCondition("connecting")
+REFUSED = CameraCondition("failed", Cause.REFUSED, "nothing listens there")
+FROZEN = CameraCondition("streaming", Cause.FROZEN, "the picture no longer changes", "640x480", "pyav h264")
 
 
-def told(*steps: tuple[float, View]) -> list[CameraEvent]:
+def told(*steps: tuple[float, CameraCondition]) -> list[CameraEvent]:
     outages = Outages("dock", "1badcafe", itertools.count(), 0.0, "t0.0")
-    return [event for now_s, view in steps for event in outages.observe(view, now_s, f"t{now_s}")]
+    return [event for now_s, condition in steps for event in outages.observe(condition, now_s, f"t{now_s}")]
 
 
 def kinds(events: list[CameraEvent]) -> list[tuple[str, str]]:
@@ -52,7 +52,7 @@ def test_a_source_that_is_opened_again_at_once_is_not_told() -> None:
 
 
 def test_a_camera_that_is_cut_every_seven_seconds_is_one_outage_that_counts_its_losses() -> None:
-    steps: list[tuple[float, View]] = [(1.0, GOOD)]
+    steps: list[tuple[float, CameraCondition]] = [(1.0, GOOD)]
     for cut in range(10):
         at_s = 10.0 + 7.0 * cut
         steps += [(at_s, REFUSED), (at_s + 1.5, REFUSED), (at_s + 2.0, GOOD), (at_s + 6.5, GOOD)]
@@ -75,8 +75,8 @@ def test_frozen_is_degraded_and_a_loss_during_it_is_told_as_the_same_outage() ->
 
 
 def test_another_cause_of_the_same_outage_is_told_again_but_not_at_every_retry() -> None:
-    silent = View("failed", Cause.TIMEOUT, "no answer in time")
-    steps: list[tuple[float, View]] = [(0.0, REFUSED), (2.0, REFUSED)]
+    silent = CameraCondition("failed", Cause.TIMEOUT, "no answer in time")
+    steps: list[tuple[float, CameraCondition]] = [(0.0, REFUSED), (2.0, REFUSED)]
     steps += [(4.0 + n, silent if n % 2 else REFUSED) for n in range(20)]
     events = told(*steps, (2.0 + RETELL_S, silent))
     assert [(event.phase, event.cause) for event in events if isinstance(event, CameraDown)] == [
@@ -88,11 +88,11 @@ def test_another_cause_of_the_same_outage_is_told_again_but_not_at_every_retry()
 @pytest.mark.parametrize(
     ("after", "what", "was", "now"),
     [
-        (View("streaming", size="1280x720", codec="pyav h264"), "size", "640x480", "1280x720"),
-        (View("streaming", size="640x480", codec="pyav hevc"), "codec", "pyav h264", "pyav hevc"),
+        (CameraCondition("streaming", size="1280x720", codec="pyav h264"), "size", "640x480", "1280x720"),
+        (CameraCondition("streaming", size="640x480", codec="pyav hevc"), "codec", "pyav h264", "pyav hevc"),
     ],
 )
-def test_another_size_or_codec_is_a_change_of_the_camera(after: View, what: str, was: str, now: str) -> None:
+def test_another_size_or_codec_is_a_change_of_the_camera(after: CameraCondition, what: str, was: str, now: str) -> None:
     up, changed = told((1.0, GOOD), (2.0, OPENING), (3.0, after))
     assert isinstance(changed, CameraChanged)
     assert (changed.what, changed.before, changed.after, changed.phase) == (what, was, now, "end")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vigie_camera.backoff import Backoff
-from vigie_camera.decode.sight import Sight
+from vigie_camera.decode.picture_check import PictureCheck
 from vigie_camera.pace import Pacer
 from vigie_camera.patience import Patience
 from vigie_camera.readiness import unready
@@ -159,18 +159,18 @@ def test_without_cameras_the_module_is_ready() -> None:
 )
 def test_a_black_picture_is_told_by_seconds(level: int, noise: int, black: bool) -> None:
     dice = np.random.default_rng(1)
-    sight = Sight(tamper=False)
+    check = PictureCheck(tamper=False)
     for step in range(20):
         luma = np.clip(level + dice.normal(0, noise + 0.01, (120, 160)), 0, 255).astype(np.uint8)
-        dark_s = sight.look(luma, step / 2, None)[1]
+        dark_s = check.look(luma, step / 2, None)[1]
     assert dark_s == (9.5 if black else 0.0)
 
 
 def test_a_lamp_in_the_dark_is_not_black() -> None:
     luma = np.full((120, 160), 16, np.uint8)
     luma[40:60, 40:60] = 200
-    assert Sight(tamper=False).look(luma, 0.0, None)[1] == 0.0
-    sight = Sight(tamper=False)
+    assert PictureCheck(tamper=False).look(luma, 0.0, None)[1] == 0.0
+    check = PictureCheck(tamper=False)
     for step in range(20):
-        dark_s = sight.look(luma, step / 2, None)[1]
+        dark_s = check.look(luma, step / 2, None)[1]
     assert dark_s == 0.0

@@ -16,7 +16,7 @@ from support.camera_module import camera_module, make_video, until
 from vigie.contracts.pixels import Layout, PixelFormat
 from vigie.vision.convert import to_bgr
 from vigie.vision.planes import Planes, frame_bytes, planes_of
-from vigie_camera.config import Mask
+from vigie_camera.config import PrivacyMask
 from vigie_camera.decode.privacy import Privacy, encloses_nothing, polygon_area
 
 LEFT_HALF = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
@@ -72,7 +72,7 @@ def test_black_leaves_no_sample_of_what_it_hides_and_nothing_else_changes(
     layout: str, size_hw: tuple[int, int]
 ) -> None:
     planes = coloured(layout, size_hw)
-    Privacy([Mask(points=LEFT_HALF)]).burn(planes)
+    Privacy([PrivacyMask(points=LEFT_HALF)]).burn(planes)
     shown = to_bgr(planes)
     half = -(-size_hw[1] // 2)
     # Beside the border the consumer's chroma filter mixes in what is visible, on black.
@@ -91,7 +91,7 @@ def test_pixels_are_the_mean_colour_of_coarse_blocks(layout: str) -> None:
     pixel_format = PixelFormat(layout, (240, 320))
     planes = planes_of(random.integers(0, 256, frame_bytes(pixel_format), dtype=np.uint8), pixel_format)
     before = [plane.copy() for plane in planes.arrays]
-    Privacy([Mask(points=LEFT_HALF, style="pixels")]).burn(planes)
+    Privacy([PrivacyMask(points=LEFT_HALF, style="pixels")]).burn(planes)
     block = 8
     for plane, old in zip(planes.arrays, before, strict=True):
         step = block * plane.shape[1] // 320
@@ -105,7 +105,7 @@ def test_pixels_are_the_mean_colour_of_coarse_blocks(layout: str) -> None:
 
 
 def test_masks_follow_a_change_of_size_and_black_wins_over_pixels() -> None:
-    privacy = Privacy([Mask(points=LEFT_HALF, style="pixels"), Mask(points=LEFT_HALF)])
+    privacy = Privacy([PrivacyMask(points=LEFT_HALF, style="pixels"), PrivacyMask(points=LEFT_HALF)])
     for size_hw in ((48, 64), (96, 128), (48, 64)):
         planes = coloured("i420", size_hw, full=True)
         privacy.burn(planes)

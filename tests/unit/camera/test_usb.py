@@ -19,7 +19,7 @@ from vigie_camera.decode.backend import VideoError, VideoOptions
 from vigie_camera.decode.choice import installed_backend, load_backend
 from vigie_camera.decode.wire import Task
 from vigie_camera.usb.address import DeviceUrlError, device_address, read_device_address, read_device_url
-from vigie_camera.usb.modes import Mode, NoSuchModeError, Wish, negotiate
+from vigie_camera.usb.modes import Mode, NoSuchModeError, RequestedMode, negotiate
 from vigie_camera.usb.v4l2 import devices, offered
 
 # An ordinary USB 2 webcam: raw up to 640x480 at full rate, JPEG above.
@@ -36,36 +36,46 @@ WEBCAM = [
 
 
 @pytest.mark.parametrize(
-    ("modes", "wish", "expected"),
+    ("modes", "requested", "expected"),
     [
-        (WEBCAM, Wish(), "mjpeg 1920x1080 at 30"),
-        (WEBCAM, Wish(size_wh=(640, 480)), "yuyv422 640x480 at 30"),
-        (WEBCAM, Wish(size_wh=(640, 480), fps=15), "yuyv422 640x480 at 15"),
-        (WEBCAM, Wish(size_wh=(640, 480), fps=12), "yuyv422 640x480 at 15"),
-        (WEBCAM, Wish(size_wh=(1280, 720)), "mjpeg 1280x720 at 30"),
-        (WEBCAM, Wish(format="yuyv422"), "yuyv422 640x480 at 30"),
-        (WEBCAM, Wish(format="yuyv422", size_wh=(1280, 720)), "yuyv422 1280x720 at 10"),
-        (WEBCAM, Wish(size_wh=(3840, 2160)), "mjpeg 3840x2160 at 15"),
-        ([Mode("yuyv422", (1920, 1080), 60.0), Mode("yuyv422", (1280, 720), 60.0)], Wish(), "yuyv422 1280x720 at 60"),
-        ([Mode("h264", (1280, 720), 30.0), Mode("mjpeg", (1280, 720), 30.0)], Wish(), "mjpeg 1280x720 at 30"),
-        ([Mode("gray", (640, 512), 9.0)], Wish(), "gray 640x512 at 9"),
-        ([Mode("mjpeg", (1280, 720), 29.97)], Wish(fps=29.97), "mjpeg 1280x720 at 29.97"),
+        (WEBCAM, RequestedMode(), "mjpeg 1920x1080 at 30"),
+        (WEBCAM, RequestedMode(size_wh=(640, 480)), "yuyv422 640x480 at 30"),
+        (WEBCAM, RequestedMode(size_wh=(640, 480), fps=15), "yuyv422 640x480 at 15"),
+        (WEBCAM, RequestedMode(size_wh=(640, 480), fps=12), "yuyv422 640x480 at 15"),
+        (WEBCAM, RequestedMode(size_wh=(1280, 720)), "mjpeg 1280x720 at 30"),
+        (WEBCAM, RequestedMode(format="yuyv422"), "yuyv422 640x480 at 30"),
+        (WEBCAM, RequestedMode(format="yuyv422", size_wh=(1280, 720)), "yuyv422 1280x720 at 10"),
+        (WEBCAM, RequestedMode(size_wh=(3840, 2160)), "mjpeg 3840x2160 at 15"),
+        (
+            [Mode("yuyv422", (1920, 1080), 60.0), Mode("yuyv422", (1280, 720), 60.0)],
+            RequestedMode(),
+            "yuyv422 1280x720 at 60",
+        ),
+        ([Mode("h264", (1280, 720), 30.0), Mode("mjpeg", (1280, 720), 30.0)], RequestedMode(), "mjpeg 1280x720 at 30"),
+        ([Mode("gray", (640, 512), 9.0)], RequestedMode(), "gray 640x512 at 9"),
+        ([Mode("mjpeg", (1280, 720), 29.97)], RequestedMode(fps=29.97), "mjpeg 1280x720 at 29.97"),
     ],
 )
 def test_a_device_is_asked_for_what_the_bus_carries_and_what_was_asked_for_exactly(
-    modes: list[Mode], wish: Wish, expected: str
+    modes: list[Mode], requested: RequestedMode, expected: str
 ) -> None:
-    assert str(negotiate(modes, wish)) == expected
+    assert str(negotiate(modes, requested)) == expected
 
 
 @pytest.mark.parametrize(
-    "wish", [Wish(size_wh=(800, 600)), Wish(fps=60), Wish(format="h264"), Wish("yuyv422", (1920, 1080), 30.0)]
+    "requested",
+    [
+        RequestedMode(size_wh=(800, 600)),
+        RequestedMode(fps=60),
+        RequestedMode(format="h264"),
+        RequestedMode("yuyv422", (1920, 1080), 30.0),
+    ],
 )
-def test_what_a_device_does_not_offer_is_refused_with_what_it_does(wish: Wish) -> None:
+def test_what_a_device_does_not_offer_is_refused_with_what_it_does(requested: RequestedMode) -> None:
     with pytest.raises(NoSuchModeError, match="it offers mjpeg 3840x2160 at 15, mjpeg 1920x1080 at 30, yuyv422 1920"):
-        negotiate(WEBCAM, wish)
+        negotiate(WEBCAM, requested)
     with pytest.raises(NoSuchModeError, match="no format that can be decoded"):
-        negotiate([], Wish())
+        negotiate([], RequestedMode())
 
 
 def kernel(*, capabilities: int = 0x8420_0001, caps: int = 0x0420_0001, stepwise: bool = False) -> Any:
@@ -139,16 +149,20 @@ def test_devices_are_listed_by_a_name_that_lasts_and_those_that_cannot_be_asked_
 
 
 @pytest.mark.parametrize(
-    ("source", "path", "wish"),
+    ("source", "path", "requested"),
     [
-        ("v4l2:///dev/video0", "/dev/video0", Wish()),
-        ("/dev/video2", "/dev/video2", Wish()),
-        ("v4l2:///dev/video0?size=1280x720&fps=30&format=mjpeg", "/dev/video0", Wish("mjpeg", (1280, 720), 30.0)),
-        ("v4l2:///dev/v4l/by-id/usb-a%20b-index0", "/dev/v4l/by-id/usb-a b-index0", Wish()),
+        ("v4l2:///dev/video0", "/dev/video0", RequestedMode()),
+        ("/dev/video2", "/dev/video2", RequestedMode()),
+        (
+            "v4l2:///dev/video0?size=1280x720&fps=30&format=mjpeg",
+            "/dev/video0",
+            RequestedMode("mjpeg", (1280, 720), 30.0),
+        ),
+        ("v4l2:///dev/v4l/by-id/usb-a%20b-index0", "/dev/v4l/by-id/usb-a b-index0", RequestedMode()),
     ],
 )
-def test_a_source_names_a_device_and_what_is_wished(source: str, path: str, wish: Wish) -> None:
-    assert read_device_url(source) == (path, wish)
+def test_a_source_names_a_device_and_what_is_wished(source: str, path: str, requested: RequestedMode) -> None:
+    assert read_device_url(source) == (path, requested)
     address = device_address(path, Mode("mjpeg", (1280, 720), 29.97))
     assert read_device_address(address) == (
         path,

@@ -13,7 +13,7 @@ import pytest
 from support.camera_module import camera_module, until
 from support.web_camera import jpeg, web_camera
 from vigie_camera.decode.choice import installed_backend
-from vigie_camera.decode.multipart import MultipartError, Parts, boundary_of
+from vigie_camera.decode.multipart import MultipartError, MultipartReader, boundary_of
 from vigie_edgehub.shell.certificates import Certificates
 
 PASSWORD = "p@ss:w/rd#%41"
@@ -241,7 +241,7 @@ def chunks(data: bytes, size: int) -> object:
 def test_parts_are_found_however_they_are_cut_on_the_way(size: int, newline: bytes) -> None:
     head = b"--b" + newline + b"Content-Type: image/jpeg" + newline
     body = head + b"Content-Length: 7" + newline * 2 + b"--b\r\nab" + newline + head + newline + b"second" + newline
-    parts = Parts(chunks(body + b"--b--", size), boundary_of('multipart/x-mixed-replace;boundary="b"'))
+    parts = MultipartReader(chunks(body + b"--b--", size), boundary_of('multipart/x-mixed-replace;boundary="b"'))
     assert [parts.next(), parts.next(), parts.next()] == [b"--b\r\nab", b"second", None]
 
 
@@ -249,9 +249,9 @@ def test_a_multipart_stream_without_a_boundary_or_with_endless_headers_is_refuse
     with pytest.raises(MultipartError):
         boundary_of("multipart/x-mixed-replace")
     with pytest.raises(MultipartError):
-        Parts(chunks(b"--b\r\n" + b"X-A: b\r\n" * 5000, 500), b"--b").next()
+        MultipartReader(chunks(b"--b\r\n" + b"X-A: b\r\n" * 5000, 500), b"--b").next()
     with pytest.raises(MultipartError):
-        Parts(chunks(b"--b\r\nContent-Length: 99999999999\r\n\r\n", 500), b"--b").next()
+        MultipartReader(chunks(b"--b\r\nContent-Length: 99999999999\r\n\r\n", 500), b"--b").next()
 
 
 @pytest.mark.parametrize(("trusted", "checked"), [(False, True), (True, True), (False, False)])

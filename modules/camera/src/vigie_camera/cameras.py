@@ -22,8 +22,8 @@ from vigie_camera.capture import Capture, rhythm_of
 from vigie_camera.clip_store import Clips
 from vigie_camera.config import CameraConfig, CameraSettings
 from vigie_camera.decode.choice import installed_backend
+from vigie_camera.decode.decoder_process import Nursery
 from vigie_camera.decode.privacy import encloses_nothing
-from vigie_camera.decode.worker import Nursery
 from vigie_camera.expectation import Expectation
 from vigie_camera.ports import InlinePort, RingPort, ring_prefix
 from vigie_camera.preview import Preview
@@ -131,7 +131,7 @@ class Cameras:
             for running in cameras.values():
                 running.capture.status.look(now)
             if self._telling is not None:
-                self._telling.look({name: one.capture.status.view() for name, one in cameras.items()}, stop)
+                self._telling.look({name: one.capture.status.condition() for name, one in cameras.items()}, stop)
             self._report(now)
             self._judge()
             self._clear_up(now)

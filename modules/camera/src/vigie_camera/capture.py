@@ -18,8 +18,8 @@ from vigie_camera.config import CameraSettings
 from vigie_camera.connect import HostUnknownError, ca_file
 from vigie_camera.decode.accelerators import present
 from vigie_camera.decode.backend import VideoOptions
+from vigie_camera.decode.decoder_process import Nursery
 from vigie_camera.decode.wire import Ended, Task
-from vigie_camera.decode.worker import Nursery
 from vigie_camera.pace import Rhythm
 from vigie_camera.session import DecoderSession, SourceLostError, Station
 from vigie_camera.snapshots import SnapshotDesk
@@ -179,9 +179,9 @@ class Capture:
             station.settings, station.patience.read_s, trusted, hardware_doubt=self._hardware_doubt
         )
         task = task_for(station.name, station.plan, station.settings, address, options, policy=self._opening.policy)
-        worker = self._nursery.start(task)
-        self._decoder_pid = worker.pid
-        session = DecoderSession(station, worker, open_s=options.open_timeout_s)
+        process = self._nursery.start(task)
+        self._decoder_pid = process.pid
+        session = DecoderSession(station, process, open_s=options.open_timeout_s)
         try:
             return session.run()
         except SourceLostError as error:
@@ -190,7 +190,7 @@ class Capture:
             raise
         finally:
             self._decoder_pid = None
-            station.port.take_back(trusted=worker.kill())
+            station.port.take_back(trusted=process.kill())
 
     def _finish(self, ended: Ended) -> None:
         station = self._station

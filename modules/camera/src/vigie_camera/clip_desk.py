@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from vigie.errors import MethodRefusedError
-from vigie_camera.decode.wire import Clip, Clipped
+from vigie_camera.decode.wire import ClipOrder, Clipped
 
 # What an MP4 file needs beside its packets: 40 bytes for each of 240 per second, and its head.
 _OVERHEAD_BYTES = 1 << 20
@@ -17,7 +17,7 @@ _ASKED_MAX = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class FinishedClip:
     """``fd``: memory whose first ``facts.length`` bytes are the file, the receiver's to close; ``ended_wall_s``: when
     its last packet had come.
     """
@@ -27,7 +27,7 @@ class Taken:
     ended_wall_s: float
 
 
-def give_back(answer: Future[Taken]) -> None:
+def give_back(answer: Future[FinishedClip]) -> None:
     """Of a clip that nobody waits for any longer."""
     if not answer.cancelled() and answer.exception() is None:
         os.close(answer.result().fd)
@@ -37,7 +37,7 @@ def give_back(answer: Future[Taken]) -> None:
 class _Wanted:
     before_s: float
     after_s: float
-    answer: Future[Taken]
+    answer: Future[FinishedClip]
 
 
 class ClipDesk:
@@ -49,7 +49,7 @@ class ClipDesk:
         self._wanted: list[_Wanted] = []
         self._closed = False
 
-    def request(self, before_s: float, after_s: float) -> Future[Taken]:
+    def request(self, before_s: float, after_s: float) -> Future[FinishedClip]:
         """Raises: MethodRefusedError: 409, too many are asked for already; 503, the camera is gone."""
         wanted = _Wanted(before_s, after_s, Future())
         with self._lock:
@@ -91,7 +91,7 @@ class ClipOrders:
         self._number = 0
         self._out: dict[int, tuple[_Wanted, int]] = {}
 
-    def pass_on(self) -> Iterator[tuple[Clip, int]]:
+    def pass_on(self) -> Iterator[tuple[ClipOrder, int]]:
         """Orders for the decoder, each with the descriptor to send along; it stays ours."""
         if len(self._out) >= _ASKED_MAX:
             return
@@ -104,7 +104,7 @@ class ClipOrders:
                 continue
             self._number += 1
             self._out[self._number] = (wanted, fd)
-            yield Clip(self._number, wanted.before_s, wanted.after_s, self._length), fd
+            yield ClipOrder(self._number, wanted.before_s, wanted.after_s, self._length), fd
 
     def answer(self, news: Clipped, wall_s: float) -> None:
         """The decoder has written one, or says why not."""
@@ -116,7 +116,7 @@ class ClipOrders:
             os.close(fd)
             wanted.answer.set_exception(MethodRefusedError(409, news.reason or "the decoder gave no clip"))
         else:
-            wanted.answer.set_result(Taken(fd, news, wall_s))
+            wanted.answer.set_result(FinishedClip(fd, news, wall_s))
 
     def close(self) -> None:
         """The decoder is gone."""

@@ -16,7 +16,7 @@ from vigie.errors import MethodRefusedError
 from vigie.log import get_logger
 from vigie.sealed_files import RECORD_BYTES, Checksum, sealed_chunks
 from vigie.sealing import Seals
-from vigie_camera.clip_desk import Taken
+from vigie_camera.clip_desk import FinishedClip
 from vigie_camera.config import ClipStore
 from vigie_camera.file_store import FileStore
 
@@ -31,7 +31,9 @@ class Clips(FileStore):
     def __init__(self, folder: Path, seals: Seals) -> None:
         super().__init__(folder, seals, ClipStore())
 
-    def save(self, camera: str, taken: Taken, *, before_s: float, after_s: float, label: str | None) -> ClipFacts:
+    def save(
+        self, camera: str, taken: FinishedClip, *, before_s: float, after_s: float, label: str | None
+    ) -> ClipFacts:
         """Write ``taken``, whose memory is given back. Returns: what is in the file beside it.
 
         Raises: MethodRefusedError: 409, larger than all clips together may be; 503, the disk refuses it.

@@ -23,7 +23,7 @@ MASKS_MAX = 32
 ReadyWhen = Literal["any", "all", "quorum"]
 
 
-class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PrivacyMask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A part of the picture that must never be seen; hidden before a frame leaves the decoder's process."""
 
     points: Annotated[
@@ -166,7 +166,7 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ),
     ] = True
     masks: Annotated[
-        dict[CameraName, Mask],
+        dict[CameraName, PrivacyMask],
         Meta(
             max_length=MASKS_MAX,
             description="Privacy masks by name, burnt into every frame before it leaves the decoder's process; "

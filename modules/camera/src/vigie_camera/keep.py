@@ -27,7 +27,7 @@ from vigie.frames.shown import how_blurred, shown_bgr
 from vigie.log import OncePer, get_logger
 from vigie.service import InputQueue, Service
 from vigie_camera.cameras import Cameras
-from vigie_camera.clip_desk import Taken, give_back
+from vigie_camera.clip_desk import FinishedClip, give_back
 from vigie_camera.clip_store import memory_chunks
 from vigie_camera.config import CameraConfig
 from vigie_camera.evidence_picture import encode
@@ -201,7 +201,7 @@ class Keeper:
         if not stop.is_set():
             threading.Thread(target=wait, name=f"clip.{item.camera}", daemon=True).start()
 
-    def _save_clip(self, item: KeepClip, taken: Taken) -> None:
+    def _save_clip(self, item: KeepClip, taken: FinishedClip) -> None:
         facts, started = taken.facts, datetime.fromtimestamp(taken.ended_wall_s - taken.facts.seconds, UTC)
         self._folder.save(
             f"{item.name}-clip",

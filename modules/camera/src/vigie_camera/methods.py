@@ -18,7 +18,7 @@ from vigie_camera.clip_method import offer_clips
 from vigie_camera.config import CameraConfig, CameraSettings, RtspTransport
 from vigie_camera.probe import ProbeReply
 from vigie_camera.snapshots import Snapshot
-from vigie_camera.usb.v4l2 import Device, devices
+from vigie_camera.usb.v4l2 import VideoDevice, devices
 
 # A method's reply may hold 128 KB; base64 takes four characters for three bytes, and the rest is small.
 SNAPSHOT_LIMIT_BYTES = 100_000
@@ -59,7 +59,7 @@ class ReconnectReply(msgspec.Struct, frozen=True):
 class DevicesReply(msgspec.Struct, frozen=True):
     """V4L2 devices that this module may see; in a container, those that it was given."""
 
-    devices: tuple[Device, ...]
+    devices: tuple[VideoDevice, ...]
 
 
 class ProbeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

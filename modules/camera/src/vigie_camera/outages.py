@@ -24,7 +24,7 @@ RETELL_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CameraCondition:
     """How a camera is. ``state``: as in the twin; ``size``: as ``1920x1080``; ``codec``: back end and codec."""
 
     state: str
@@ -68,10 +68,10 @@ class Outages:
         self._size: str | None = None
         self._codec: str | None = None
 
-    def observe(self, view: View, now_s: float, at: str) -> list[CameraEvent]:
-        """What is to be told now that the camera looks like ``view``."""
-        events = self._changes(view, at)
-        level = view.level
+    def observe(self, condition: CameraCondition, now_s: float, at: str) -> list[CameraEvent]:
+        """What is to be told now that the camera looks like ``condition``."""
+        events = self._changes(condition, at)
+        level = condition.level
         if level is None:
             return events
         if level != self._level:
@@ -80,7 +80,7 @@ class Outages:
             self._level, self._since = level, (now_s, at)
         if level == "good":
             return events + self._good(now_s)
-        return events + self._bad(view, level, now_s, at)
+        return events + self._bad(condition, level, now_s, at)
 
     def removed(self, now_s: float, at: str) -> list[CameraEvent]:
         """The camera left the twin: an outage that was told ends with it."""
@@ -131,19 +131,21 @@ class Outages:
             )
         ]
 
-    def _bad(self, view: View, level: Level, now_s: float, at: str) -> list[CameraEvent]:
+    def _bad(self, condition: CameraCondition, level: Level, now_s: float, at: str) -> list[CameraEvent]:
         since_s, since_at = self._since
         if self._outage is None:
             name = f"{self._camera}-{self._boot}-outage-{next(self._numbers)}"
-            self._outage = _Outage(name, since_s, since_at, view.cause, view.reason, losses=1 if level == "down" else 0)
+            self._outage = _Outage(
+                name, since_s, since_at, condition.cause, condition.reason, losses=1 if level == "down" else 0
+            )
         outage = self._outage
         if level == "down" and now_s - since_s < DOWN_S:
             return []
         phase: Phase = "new" if self._told in (None, "good") else "update"
-        if level == self._told and (view.cause == outage.cause or now_s - outage.told_s < RETELL_S):
+        if level == self._told and (condition.cause == outage.cause or now_s - outage.told_s < RETELL_S):
             return []
         self._told = level
-        outage.cause, outage.reason, outage.told_s = view.cause, view.reason, now_s
+        outage.cause, outage.reason, outage.told_s = condition.cause, condition.reason, now_s
         kind, tag = (CameraDown, "camera-down") if level == "down" else (CameraDegraded, "camera-degraded")
         return [
             kind(
@@ -154,21 +156,21 @@ class Outages:
                 at=at,
                 started_at=outage.began_at,
                 seconds=_seconds(now_s - outage.began_s),
-                cause=view.cause,
-                reason=view.reason,
+                cause=condition.cause,
+                reason=condition.reason,
             )
         ]
 
-    def _changes(self, view: View, at: str) -> list[CameraEvent]:
+    def _changes(self, condition: CameraCondition, at: str) -> list[CameraEvent]:
         found: list[tuple[Literal["size", "codec"], str, str]] = []
-        if view.size is not None:
-            if self._size not in (None, view.size):
-                found.append(("size", str(self._size), view.size))
-            self._size = view.size
-        if view.codec is not None:
-            if self._codec not in (None, view.codec):
-                found.append(("codec", str(self._codec), view.codec))
-            self._codec = view.codec
+        if condition.size is not None:
+            if self._size not in (None, condition.size):
+                found.append(("size", str(self._size), condition.size))
+            self._size = condition.size
+        if condition.codec is not None:
+            if self._codec not in (None, condition.codec):
+                found.append(("codec", str(self._codec), condition.codec))
+            self._codec = condition.codec
         return [
             CameraChanged(
                 key=(key := self._key("camera-changed", "end")),

@@ -40,7 +40,7 @@ class SlotMemory:
     stride: int
 
 
-class Port(Protocol):
+class FramePort(Protocol):
     """Opened, used and closed by the camera's thread. Slots are numbered from 0."""
 
     def forget_former(self) -> None:

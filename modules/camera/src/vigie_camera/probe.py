@@ -13,9 +13,9 @@ from vigie_camera.capture import task_for
 from vigie_camera.cause import Cause
 from vigie_camera.config import CameraSettings
 from vigie_camera.connect import HostUnknownError, ca_file
+from vigie_camera.decode.decoder_process import DecoderProcess, Nursery
 from vigie_camera.decode.link import LinkClosedError
-from vigie_camera.decode.wire import Ended, Failed, Formatted, Opened
-from vigie_camera.decode.worker import Nursery, Worker
+from vigie_camera.decode.wire import Ended, Formatted, SourceFailed, SourceOpened
 from vigie_camera.sources import plan_source
 from vigie_camera.sources.registry import OpenContext, caution, refusal
 
@@ -63,13 +63,13 @@ class Probe:
         try:
             options = plan.options(settings, _WITHIN_S / 2, ca_file(self._opening.secrets))
             address = plan.resolve(self._opening)
-            worker = self._nursery.start(
+            process = self._nursery.start(
                 task_for("probe", plan, settings, address, options, policy=self._opening.policy)
             )
             try:
-                return _heard(worker, found)
+                return _heard(process, found)
             finally:
-                worker.kill()
+                process.kill()
         except HostUnknownError as error:
             return msgspec.structs.replace(found, cause=Cause.DNS, reason=str(error))
         except (SourceOpenError, VigieError) as error:
@@ -78,12 +78,12 @@ class Probe:
             self._busy.release()
 
 
-def _heard(worker: Worker, found: ProbeReply) -> ProbeReply:
+def _heard(process: DecoderProcess, found: ProbeReply) -> ProbeReply:
     """What the decoder says until it has a frame, or gives up."""
     deadline = time.monotonic() + _WITHIN_S
     while (left := deadline - time.monotonic()) > 0:
         try:
-            received = worker.link.receive(left)
+            received = process.link.receive(left)
         except LinkClosedError:
             return msgspec.structs.replace(found, cause=Cause.DECODE, reason="the decoder's process ended")
         if received is None:
@@ -92,12 +92,12 @@ def _heard(worker: Worker, found: ProbeReply) -> ProbeReply:
         if fd is not None:
             os.close(fd)
         match news:
-            case Opened():
+            case SourceOpened():
                 found = msgspec.structs.replace(found, decoder=news.decoder, fps=round(1 / news.period_s, 2))
             case Formatted():
                 height, width = news.format.size_hw
                 return msgspec.structs.replace(found, ok=True, size=f"{width}x{height}")
-            case Failed():
+            case SourceFailed():
                 return msgspec.structs.replace(found, cause=news.cause, reason=news.reason)
             case Ended():
                 return msgspec.structs.replace(found, cause=Cause.NO_VIDEO, reason="it holds no frame")

@@ -20,27 +20,27 @@ from vigie.messaging.output import Output
 from vigie_camera.cause import Cause
 from vigie_camera.clip_desk import ClipDesk, ClipOrders
 from vigie_camera.config import CameraSettings
+from vigie_camera.decode.decoder_process import DecoderProcess
 from vigie_camera.decode.link import LinkClosedError
 from vigie_camera.decode.wire import (
     Clipped,
     Ended,
     Exited,
-    Failed,
     Filled,
     Formatted,
+    FreeSlot,
     Gated,
-    Memory,
     Missed,
     News,
-    Opened,
-    Slot,
+    SlotLayout,
+    SourceFailed,
+    SourceOpened,
 )
-from vigie_camera.decode.worker import Worker
 from vigie_camera.expectation import Expectation
 from vigie_camera.flood import Flood
 from vigie_camera.patience import Patience
 from vigie_camera.poke import Poke
-from vigie_camera.ports import Port
+from vigie_camera.ports import FramePort
 from vigie_camera.preview import Preview
 from vigie_camera.snapshots import SnapshotDesk
 from vigie_camera.sources import SourcePlan
@@ -83,7 +83,7 @@ class Station:
     plan: SourcePlan
     settings: CameraSettings
     status: CameraStatus
-    port: Port
+    port: FramePort
     output: Output[FrameItem]
     metrics: CameraMetrics
     boot: str
@@ -101,9 +101,9 @@ class Station:
 class DecoderSession:
     """One decoder's process, from its start to its end."""
 
-    def __init__(self, station: Station, worker: Worker, *, open_s: float) -> None:
+    def __init__(self, station: Station, process: DecoderProcess, *, open_s: float) -> None:
         """``open_s``: what the decoder was given to open the source."""
-        self._of, self._link = station, worker.link
+        self._of, self._link = station, process.link
         self._port, self._output, self._keep = station.port, station.output, station.keep
         self._generation = 0
         self._format: PixelFormat | None = None
@@ -161,9 +161,9 @@ class DecoderSession:
                 self._miss()
             case Formatted():
                 self._prepare(news.format)
-            case Opened():
+            case SourceOpened():
                 self._open(news)
-            case Failed():
+            case SourceFailed():
                 raise SourceLostError(news.cause, f"source '{self._of.plan.shown}': {news.reason}")
             case Clipped():
                 if self._clips is not None:
@@ -173,7 +173,7 @@ class DecoderSession:
             case _:
                 pass
 
-    def _open(self, news: Opened) -> None:
+    def _open(self, news: SourceOpened) -> None:
         self._opened = True
         self.decoder = news.decoder
         of = self._of
@@ -209,7 +209,7 @@ class DecoderSession:
                     break
         memory = self._port.prepare(pixel_format)
         try:
-            self._link.send(Memory(self._generation, memory.offset, memory.length, memory.stride), memory.fd)
+            self._link.send(SlotLayout(self._generation, memory.offset, memory.length, memory.stride), memory.fd)
         finally:
             os.close(memory.fd)
 
@@ -229,7 +229,7 @@ class DecoderSession:
             if slot is None:
                 return _SLOT_POLL_S if not self._out else _IDLE_POLL_S
             self._out.add(slot)
-            self._link.send(Slot(self._generation, slot))
+            self._link.send(FreeSlot(self._generation, slot))
         return _IDLE_POLL_S
 
     def _room(self, timeout_s: float) -> bool:

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from vigie.log import redact
 from vigie.metrics import Metrics
 from vigie_camera.cause import WORTH_SOMETHING, Cause
-from vigie_camera.config import Mask
+from vigie_camera.config import PrivacyMask
 from vigie_camera.decode.sandbox import MEASURES
-from vigie_camera.outages import View
+from vigie_camera.outages import CameraCondition
 from vigie_camera.pace import Rhythm
 from vigie_camera.sources import SourcePlan
 
@@ -77,7 +77,7 @@ class CameraStatus:
         metrics: CameraMetrics,
         changed: Callable[[], None],
         *,
-        masks: Mapping[str, Mask],
+        masks: Mapping[str, PrivacyMask],
         blur: tuple[str, ...] = (),
     ) -> None:
         """Begins as ``connecting``. ``masks``: burnt into every frame; a decoder that does not is never opened."""
@@ -189,11 +189,11 @@ class CameraStatus:
         with self._lock:
             return f"camera '{self.name}' is {self._state}{f': {self._reason}' if self._reason else ''}"
 
-    def view(self) -> View:
+    def condition(self) -> CameraCondition:
         """How it is now, for events."""
         with self._lock:
             size = None if self._size_hw is None else f"{self._size_hw[1]}x{self._size_hw[0]}"
-            return View(self._state, self._cause, self._reason or None, size, self._decoder)
+            return CameraCondition(self._state, self._cause, self._reason or None, size, self._decoder)
 
     def describe(self) -> dict[str, Any]:
         """For reported properties and ``list_cameras``; None stands for "nothing to say"."""

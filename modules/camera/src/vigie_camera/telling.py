@@ -14,7 +14,7 @@ from vigie.contracts.events import CameraEvent
 from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie.service import Service
-from vigie_camera.outages import Outages, View
+from vigie_camera.outages import CameraCondition, Outages
 
 log = get_logger("camera")
 
@@ -34,15 +34,15 @@ class Telling:
         self._numbers = itertools.count()
         self._outages: dict[str, Outages] = {}
 
-    def look(self, views: Mapping[str, View], stop: threading.Event) -> None:
+    def look(self, conditions: Mapping[str, CameraCondition], stop: threading.Event) -> None:
         """Tell what is new about the cameras in the twin, as they are now."""
         now_s, at = time.monotonic(), _now()
-        for name, view in views.items():
+        for name, condition in conditions.items():
             outages = self._outages.get(name)
             if outages is None:
                 outages = self._outages[name] = Outages(name, self._boot, self._numbers, now_s, at)
-            self._tell(outages.observe(view, now_s, at), stop)
-        for name in [name for name in self._outages if name not in views]:
+            self._tell(outages.observe(condition, now_s, at), stop)
+        for name in [name for name in self._outages if name not in conditions]:
             self._tell(self._outages.pop(name).removed(now_s, at), stop)
 
     def _tell(self, events: list[CameraEvent], stop: threading.Event) -> None:

@@ -18,27 +18,27 @@ from vigie_camera.decode.choice import load_backend
 from vigie_camera.decode.clips import PacketKeeper
 from vigie_camera.decode.frame import Frame
 from vigie_camera.decode.link import Channel, LinkClosedError
-from vigie_camera.decode.motion import Motion
+from vigie_camera.decode.motion import MotionDetector
+from vigie_camera.decode.picture_check import PictureCheck
 from vigie_camera.decode.privacy import Privacy
 from vigie_camera.decode.sandbox import confine
 from vigie_camera.decode.shared_bytes import SharedBytes
-from vigie_camera.decode.sight import Sight
 from vigie_camera.decode.source import Source, open_source
 from vigie_camera.decode.wire import (
     Alive,
-    Clip,
+    ClipOrder,
     Clipped,
     Ended,
-    Failed,
     Filled,
     Formatted,
+    FreeSlot,
     Gated,
-    Memory,
     Missed,
     News,
-    Opened,
     Order,
-    Slot,
+    SlotLayout,
+    SourceFailed,
+    SourceOpened,
     Task,
 )
 from vigie_camera.pace import Pacer
@@ -67,21 +67,21 @@ def work(end: socket.socket, backend: str) -> None:
             # Before anything of the source is read, also its name.
             sandbox = confine(task)
             source = open_source(task, load_backend(backend))
-            link.send(Opened(source.period_s, source.decoder, len(task.masks), sandbox))
+            link.send(SourceOpened(source.period_s, source.decoder, len(task.masks), sandbox))
             filler = Filler(link, task, source)
             try:
                 filler.run()
             finally:
                 filler.finish_clips()
         except VideoError as error:
-            link.send(Failed(error.cause, error.reason))
+            link.send(SourceFailed(error.cause, error.reason))
         except MemoryError:
-            link.send(Failed(Cause.DECODE, "a frame of it does not fit the memory"))
+            link.send(SourceFailed(Cause.DECODE, "a frame of it does not fit the memory"))
         # Its text may hold the address with its password; the class does not.
         except Exception as error:
             if isinstance(error, LinkClosedError):
                 raise
-            link.send(Failed(Cause.DECODE, f"the decoder failed ({type(error).__name__})"))
+            link.send(SourceFailed(Cause.DECODE, f"the decoder failed ({type(error).__name__})"))
     except LinkClosedError:
         return
 
@@ -94,16 +94,16 @@ class Filler:
         self._link, self._task, self._source = link, task, source
         self._pacer = Pacer(task.rhythm, task.fps_cap)
         self._keep = task.rhythm == "max"
-        self._sight = Sight(tamper=task.tamper) if task.options.live else None
+        self._picture = PictureCheck(tamper=task.tamper) if task.options.live else None
         self._slots: deque[int] = deque()
-        self._memory: Memory | None = None
+        self._memory: SlotLayout | None = None
         self._mapped = SharedBytes.none()
         self._bytes: NDArray[np.uint8] | None = None
         self._frame: Frame | None = None
         self._taken = 0
         self._privacy = Privacy(task.masks) if task.masks else None
         self._private: Planes | None = None
-        self._motion = Motion(task.motion, task.masks) if task.motion else None
+        self._motion = MotionDetector(task.motion, task.masks) if task.motion else None
         # A clip is what the camera sent: of a camera with masks there is none, whatever it is asked.
         self._clips = PacketKeeper(task.clips, link.send) if task.clips and not task.masks else None
         if self._clips is not None:
@@ -145,10 +145,10 @@ class Filler:
             frame.fill(own)
         plane = frame.luma if own is None else own.arrays[0]
         still_s = dark_s = strange_s = 0.0
-        if self._sight is not None and plane is not None:
+        if self._picture is not None and plane is not None:
             now_s = time.monotonic()
-            still_s, dark_s = self._sight.look(plane, now_s, frame.keys)
-            strange_s = self._sight.strange_s(plane, now_s)
+            still_s, dark_s = self._picture.look(plane, now_s, frame.keys)
+            strange_s = self._picture.strange_s(plane, now_s)
         if self._motion is not None and plane is not None and not self._motion.passes(plane, frame.pace_s):
             self._link.send(Gated(time.monotonic_ns(), still_s, dark_s, self._source.damage.total, strange_s))
             return
@@ -222,24 +222,26 @@ class Filler:
         while (received := self._link.receive(0.0 if heard else timeout_s)) is not None:
             heard = True
             order, fd = received
-            if isinstance(order, Memory) and fd is not None:
+            if isinstance(order, SlotLayout) and fd is not None:
                 self._map(order, fd)
-            elif isinstance(order, Slot) and self._memory is not None and order.generation == self._memory.generation:
+            elif (
+                isinstance(order, FreeSlot) and self._memory is not None and order.generation == self._memory.generation
+            ):
                 self._slots.append(order.slot)
-            elif isinstance(order, Clip) and fd is not None:
+            elif isinstance(order, ClipOrder) and fd is not None:
                 self._order_clip(order, fd)
         if self._clips is not None:
             self._clips.look(time.monotonic())
         return heard
 
-    def _order_clip(self, order: Clip, fd: int) -> None:
+    def _order_clip(self, order: ClipOrder, fd: int) -> None:
         if self._clips is None:
             os.close(fd)
             self._link.send(Clipped(order.number, reason="this camera keeps no packets"))
         else:
             self._clips.order(order, fd)
 
-    def _map(self, memory: Memory, fd: int) -> None:
+    def _map(self, memory: SlotLayout, fd: int) -> None:
         """Only the slots' own pages: the ring's header and sequences stay out of a decoder's reach, and with the
         descriptor closed it cannot cut the file short either.
         """

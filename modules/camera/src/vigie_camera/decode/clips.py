@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from vigie_camera.config import ClipMemory
-from vigie_camera.decode.preroll import Kept, PreRoll, Recording
+from vigie_camera.decode.preroll import ClipRecording, Kept, PreRoll
 from vigie_camera.decode.shared_bytes import SharedBytes
-from vigie_camera.decode.wire import Clip, Clipped
+from vigie_camera.decode.wire import ClipOrder, Clipped
 
 # A stream that stops while it is recorded gives what it has, so long after it should have been complete.
 _GRACE_S = 3.0
@@ -33,7 +33,7 @@ class PacketKeeper:
         self._stream: Any = None
         self._time_base = Fraction(1, 1)
         self._size = (0, 0)
-        self._recordings: list[tuple[Recording, int, int]] = []
+        self._recordings: list[tuple[ClipRecording, int, int]] = []
 
     def packet(self, packet: Any) -> None:
         """A packet (PyAV's) that is about to be decoded."""
@@ -61,7 +61,7 @@ class PacketKeeper:
             recording.add(kept)
         self.look(time.monotonic())
 
-    def order(self, order: Clip, fd: int) -> None:
+    def order(self, order: ClipOrder, fd: int) -> None:
         """Take a clip; ``fd``: ``order.length`` bytes of memory, taken over."""
         packets = self._roll.since(order.before_s)
         if not packets:
@@ -70,7 +70,9 @@ class PacketKeeper:
             return
         asked_s = packets[-1].at_s
         give_up_at = time.monotonic() + order.after_s + _GRACE_S
-        recording = Recording(order.number, packets, asked_s, asked_s + order.after_s, give_up_at, self._memory.bytes)
+        recording = ClipRecording(
+            order.number, packets, asked_s, asked_s + order.after_s, give_up_at, self._memory.bytes
+        )
         self._recordings.append((recording, fd, order.length))
         self.look(time.monotonic())
 
@@ -87,7 +89,7 @@ class PacketKeeper:
         for recording, fd, length in recordings:
             self._write(recording, fd, length)
 
-    def _write(self, recording: Recording, fd: int, length: int) -> None:
+    def _write(self, recording: ClipRecording, fd: int, length: int) -> None:
         # Loaded when the first clip is asked for.
         from vigie_camera.decode.mp4 import Mp4Error, write_mp4
 

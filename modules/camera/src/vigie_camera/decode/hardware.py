@@ -28,7 +28,7 @@ class HardwareDoubtError(Exception):
 
 
 @dataclass(slots=True)
-class Comparison:
+class DecoderComparison:
     """The same packets through both decoders. ``hardware``, ``software``: frames in the order they were shown."""
 
     wanted: int = PICTURES

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vigie_camera.config import Mask, MotionGate
+from vigie_camera.config import MotionGate, PrivacyMask
 from vigie_camera.decode.privacy import polygon_area
 
 # About so many cells along the longer side; a person at the far end of a yard takes two.
@@ -29,10 +29,10 @@ _LEARN_S = 2.0
 Grid = NDArray[np.float32]
 
 
-class Motion:
+class MotionDetector:
     """One camera's gate; fed every frame."""
 
-    def __init__(self, settings: MotionGate, masks: tuple[Mask, ...] = ()) -> None:
+    def __init__(self, settings: MotionGate, masks: tuple[PrivacyMask, ...] = ()) -> None:
         """``masks``: what is hidden moves unseen."""
         self._settings, self._masks = settings, masks
         self._shape: tuple[int, ...] = ()

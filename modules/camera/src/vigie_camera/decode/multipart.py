@@ -25,7 +25,7 @@ def boundary_of(content_type: str) -> bytes:
     return b"--" + match[1].strip().lstrip("-").encode("latin-1")
 
 
-class Parts:
+class MultipartReader:
     """Reads the bodies of the parts one by one."""
 
     def __init__(self, read: Callable[[int], bytes], boundary: bytes) -> None:

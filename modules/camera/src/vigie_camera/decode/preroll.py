@@ -65,7 +65,7 @@ class PreRoll:
 
 
 @dataclass(slots=True)
-class Recording:
+class ClipRecording:
     """A clip that is being taken: what was kept, then what comes until ``until_s`` of the stream's own time.
 
     ``asked_s``: the stream's time when it was asked for; ``give_up_at``: monotonic, for a stream that stops.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vigie.contracts.pixels import PixelFormat
 from vigie.vision.planes import CHROMA_SHIFTS, Planes
-from vigie_camera.config import Mask, Point
+from vigie_camera.config import Point, PrivacyMask
 
 Area = NDArray[np.bool_]
 
@@ -25,7 +25,7 @@ _TAPS = 4
 class Privacy:
     """Burns one camera's masks into its frames; the areas are made once per format."""
 
-    def __init__(self, masks: Iterable[Mask]) -> None:
+    def __init__(self, masks: Iterable[PrivacyMask]) -> None:
         """Masks overlap as they like: black wins over pixels."""
         self._masks = tuple(masks)
         self._format: PixelFormat | None = None
@@ -94,7 +94,7 @@ def polygon_area(points: Iterable[Point], size_hw: tuple[int, int]) -> Area:
     return np.asarray((crossings.cumsum(axis=1)[:, :width] != 0) | touched, np.bool_)
 
 
-def _layers(masks: Iterable[Mask], pixel_format: PixelFormat) -> list[_Layer]:
+def _layers(masks: Iterable[PrivacyMask], pixel_format: PixelFormat) -> list[_Layer]:
     size_hw = pixel_format.size_hw
     black, coarse = np.zeros(size_hw, np.bool_), np.zeros(size_hw, np.bool_)
     for mask in masks:

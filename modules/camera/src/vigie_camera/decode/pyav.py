@@ -33,7 +33,7 @@ from vigie_camera.decode.backend import (
     VideoOptions,
     tls_options,
 )
-from vigie_camera.decode.hardware import Comparison, HardwareDoubtError
+from vigie_camera.decode.hardware import DecoderComparison, HardwareDoubtError
 from vigie_camera.decode.pyav_frame import decoded_of
 from vigie_camera.decode.reasons import is_network, open_failure
 from vigie_camera.decode.stills import picture_codec
@@ -147,7 +147,7 @@ def open_proven(address: str, options: VideoOptions, accelerator: Accelerator) -
         raise HardwareDoubtError(f"it does not open ({type(error).__name__})") from None
     try:
         video = PyavVideo(container, options, network=is_network(address), decoded_by=f"hardware ({name})")
-        video.prove(Comparison())
+        video.prove(DecoderComparison())
     except (av.FFmpegError, OSError, ValueError, RuntimeError, VideoError) as error:
         container.close()
         raise HardwareDoubtError(f"it does not decode ({type(error).__name__})") from None
@@ -249,9 +249,9 @@ class PyavVideo:
         self._keys = 0
         self._ended = False
         self._shown: VideoFrame | None = None
-        self._comparison: Comparison | None = None
+        self._comparison: DecoderComparison | None = None
 
-    def prove(self, comparison: Comparison) -> None:
+    def prove(self, comparison: DecoderComparison) -> None:
         """Decode the first pictures in software too, and compare; they are kept for ``next``.
 
         Raises: HardwareDoubtError. VideoError: lost meanwhile.

@@ -28,7 +28,7 @@ _BACK = 0.60
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LumaStatistics:
     """``edges``: their strength; ``contrast``: standard deviation; ``mean``; all in levels of luma."""
 
     edges: float
@@ -55,7 +55,7 @@ class Tamper:
             self.judge(measure(plane), now_s)
         return 0.0 if self._since_s is None else now_s - self._since_s
 
-    def judge(self, seen: Look, now_s: float) -> None:
+    def judge(self, seen: LumaStatistics, now_s: float) -> None:
         """One look. Pure but for what it remembers."""
         lasted_s = min(5.0, now_s - self._looked_s)
         self._looked_s = now_s
@@ -71,7 +71,7 @@ class Tamper:
         self._edges += share * (seen.edges - self._edges)
         self._contrast += share * (seen.contrast - self._contrast)
 
-    def _is_strange(self, seen: Look, *, told: bool) -> bool:
+    def _is_strange(self, seen: LumaStatistics, *, told: bool) -> bool:
         if self._edges < _EDGES_LEAST:
             return False
         edges, contrast = seen.edges / self._edges, seen.contrast / max(1.0, self._contrast)
@@ -83,13 +83,13 @@ class Tamper:
         return covered or (edges < _BLURRED_EDGES and edges < _BLURRED_RATIO * contrast)
 
 
-def measure(plane: NDArray[np.uint8]) -> Look:
+def measure(plane: NDArray[np.uint8]) -> LumaStatistics:
     """Of a quarter of the rows, in blocks of 4 x 4: a sensor's noise is no edge. About 1 ms at 1080p."""
     height, width = plane.shape[0] // _ROW_STEP * _ROW_STEP, plane.shape[1] // _BLOCK * _BLOCK
     if height == 0 or width < 2 * _BLOCK:
-        return Look(0.0, 0.0, float(plane.mean()))
+        return LumaStatistics(0.0, 0.0, float(plane.mean()))
     luma = plane if plane.ndim == 2 else plane[:, :, 1]
     bands = luma[:height, :width].reshape(-1, _ROW_STEP, width)[:, :_BLOCK].mean(axis=1, dtype=np.float32)
     blocks = bands.reshape(bands.shape[0], -1, _BLOCK).mean(axis=2)
     edges = np.percentile(np.abs(np.diff(blocks, axis=1)), 95)
-    return Look(float(edges), float(blocks.std()), float(blocks.mean()))
+    return LumaStatistics(float(edges), float(blocks.std()), float(blocks.mean()))

@@ -19,7 +19,7 @@ from vigie_camera.decode.backend import (
     VideoFacts,
     VideoOptions,
 )
-from vigie_camera.decode.multipart import PART_BYTES_MAX, MultipartError, Parts, boundary_of
+from vigie_camera.decode.multipart import PART_BYTES_MAX, MultipartError, MultipartReader, boundary_of
 from vigie_camera.decode.web import WebClient, WebResponse
 from vigie_camera.source_policy import SourcePolicy
 
@@ -94,7 +94,7 @@ class MjpegVideo(_Jpegs):
         """Takes over ``answer``."""
         super().__init__(pictures, 1 / 25)
         self._answer = answer
-        self._parts = Parts(answer.read, boundary_of(answer.content_type))
+        self._parts = MultipartReader(answer.read, boundary_of(answer.content_type))
 
     def next(self) -> Decoded:
         while True:

@@ -13,7 +13,7 @@ import msgspec
 
 from vigie.contracts.pixels import PixelFormat
 from vigie_camera.cause import Cause
-from vigie_camera.config import ClipMemory, Mask, MotionGate
+from vigie_camera.config import ClipMemory, MotionGate, PrivacyMask
 from vigie_camera.decode.backend import VideoOptions
 from vigie_camera.pace import Rhythm
 
@@ -33,7 +33,7 @@ class Task(msgspec.Struct, frozen=True, tag="task"):
     fps_cap: float | None = None
     loop: bool = False
     frames: int | None = None
-    masks: tuple[Mask, ...] = ()
+    masks: tuple[PrivacyMask, ...] = ()
     interval_s: float = 1.0
     networks: tuple[str, ...] = ()
     motion: MotionGate | None = None
@@ -41,7 +41,7 @@ class Task(msgspec.Struct, frozen=True, tag="task"):
     tamper: bool = False
 
 
-class Memory(msgspec.Struct, frozen=True, tag="memory"):
+class SlotLayout(msgspec.Struct, frozen=True, tag="memory"):
     """Where slots lie in the file that comes with this message; slots of an earlier ``generation`` are void."""
 
     generation: int
@@ -50,14 +50,14 @@ class Memory(msgspec.Struct, frozen=True, tag="memory"):
     stride: int
 
 
-class Slot(msgspec.Struct, frozen=True, tag="slot"):
+class FreeSlot(msgspec.Struct, frozen=True, tag="slot"):
     """The decoder may fill this slot."""
 
     generation: int
     slot: int
 
 
-class Clip(msgspec.Struct, frozen=True, tag="clip"):
+class ClipOrder(msgspec.Struct, frozen=True, tag="clip"):
     """Write the last ``before_s`` seconds and the next ``after_s`` into the ``length`` bytes of memory that come along,
     and say ``Clipped``.
     """
@@ -74,7 +74,7 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     pid: int
 
 
-class Opened(msgspec.Struct, frozen=True, tag="opened"):
+class SourceOpened(msgspec.Struct, frozen=True, tag="opened"):
     """The source is open. ``decoder``: back end and codec. ``masks``: how many are burnt into every frame.
 
     ``sandbox``: those of ``sandbox.MEASURES`` that hold the process.
@@ -87,7 +87,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
 
 
 class Formatted(msgspec.Struct, frozen=True, tag="formatted"):
-    """Frames are of this format from now on: answered with ``Memory``, then slots."""
+    """Frames are of this format from now on: answered with ``SlotLayout``, then slots."""
 
     format: PixelFormat
 
@@ -155,7 +155,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     ended_early: bool
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
+class SourceFailed(msgspec.Struct, frozen=True, tag="failed"):
     """The source did not open, or is lost."""
 
     cause: Cause
@@ -168,5 +168,5 @@ class Exited(msgspec.Struct, frozen=True, tag="exited"):
     status: int
 
 
-Order = Task | Memory | Slot | Clip
-News = Started | Opened | Formatted | Filled | Gated | Missed | Clipped | Alive | Ended | Failed | Exited
+Order = Task | SlotLayout | FreeSlot | ClipOrder
+News = Started | SourceOpened | Formatted | Filled | Gated | Missed | Clipped | Alive | Ended | SourceFailed | Exited

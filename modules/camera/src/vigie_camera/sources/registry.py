@@ -214,13 +214,13 @@ def _plan_network(source: str, *, tls_verify: bool) -> SourcePlan:
 def _plan_device(source: str, shown: str) -> SourcePlan:
     """What the device offers is asked anew at each opening: another camera may be plugged in by then."""
     try:
-        path, wish = read_device_url(source)
+        path, requested = read_device_url(source)
     except DeviceUrlError as error:
         raise SourceRefusedError(shown, str(error)) from error
 
     def resolve(_context: OpenContext) -> str:
         try:
-            mode = negotiate(modes_of(Path(path)), wish)
+            mode = negotiate(modes_of(Path(path)), requested)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise SourceOpenError(

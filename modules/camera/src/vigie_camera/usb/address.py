@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from vigie_camera.usb.modes import FORMATS, Mode, Wish
+from vigie_camera.usb.modes import FORMATS, Mode, RequestedMode
 
 # Not a network's "://": what begins so is this machine's own.
 DEVICE: Final = "v4l2:"
@@ -22,13 +22,13 @@ class DeviceUrlError(ValueError):
     """What is wrong with the URL, for an operator."""
 
 
-def read_device_url(source: str) -> tuple[str, Wish]:
-    """The device's path and the wish. ``source``: ``v4l2:///dev/...`` or a plain ``/dev/video...``.
+def read_device_url(source: str) -> tuple[str, RequestedMode]:
+    """The device's path and the requested mode. ``source``: ``v4l2:///dev/...`` or a plain ``/dev/video...``.
 
     Raises: DeviceUrlError.
     """
     if "://" not in source:
-        return _path(source), Wish()
+        return _path(source), RequestedMode()
     try:
         split = urlsplit(source)
         pairs = parse_qsl(split.query, keep_blank_values=True, strict_parsing=bool(split.query), max_num_fields=8)
@@ -40,7 +40,7 @@ def read_device_url(source: str) -> tuple[str, Wish]:
     if len(found) != len(pairs) or set(found) - set(_KEYS):
         unknown = next((key for key, _ in pairs if key not in _KEYS), "a key twice")
         raise DeviceUrlError(f"{unknown[:40]}: unknown; expected {', '.join(_KEYS)}, each once")
-    return _path(unquote(split.path)), Wish(_format(found), _size(found), _fps(found))
+    return _path(unquote(split.path)), RequestedMode(_format(found), _size(found), _fps(found))
 
 
 def device_address(path: str, mode: Mode) -> str:

@@ -51,7 +51,7 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RequestedMode:
     """What the source's URL asks for; None: whatever suits."""
 
     format: str | None = None
@@ -63,21 +63,23 @@ class NoSuchModeError(Exception):
     """The device does not offer what was asked for; its text names what it does."""
 
 
-def negotiate(modes: Sequence[Mode], wish: Wish) -> Mode:
+def negotiate(modes: Sequence[Mode], requested: RequestedMode) -> Mode:
     """The mode to ask for. What is asked for is taken exactly, or refused; a rate may be higher than asked for.
 
     Raises: NoSuchModeError.
     """
     if not modes:
         raise NoSuchModeError("the device offers no format that can be decoded here")
-    found = [mode for mode in modes if wish.format in (None, mode.format) and wish.size_wh in (None, mode.size_wh)]
-    if wish.fps is not None:
-        found = [mode for mode in found if mode.fps >= wish.fps - 0.01]
+    found = [
+        mode for mode in modes if requested.format in (None, mode.format) and requested.size_wh in (None, mode.size_wh)
+    ]
+    if requested.fps is not None:
+        found = [mode for mode in found if mode.fps >= requested.fps - 0.01]
     if not found:
         raise NoSuchModeError(f"the device does not offer that; it offers {offers(modes)}")
-    if wish.size_wh is None:
-        found = _largest(found, FPS_UNASKED if wish.fps is None else wish.fps)
-    if wish.fps is not None:
+    if requested.size_wh is None:
+        found = _largest(found, FPS_UNASKED if requested.fps is None else requested.fps)
+    if requested.fps is not None:
         lowest = min(mode.fps for mode in found)
         found = [mode for mode in found if mode.fps == lowest]
     return max(found, key=_preference)

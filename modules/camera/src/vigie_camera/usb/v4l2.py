@@ -39,7 +39,7 @@ Ask = Callable[[int, bytes], bytes]
 """One call to an open device: the request's number and its argument; gives the argument back, or raises OSError."""
 
 
-class Device(msgspec.Struct, frozen=True, omit_defaults=True):
+class VideoDevice(msgspec.Struct, frozen=True, omit_defaults=True):
     """A device that captures video. ``source``: what to write into the twin, by a name that lasts where there is one.
 
     ``modes``: what it offers; ``reason``: why it cannot be asked.
@@ -52,7 +52,7 @@ class Device(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
 
 
-def devices(sys: Path = SYS, dev: Path = DEV, look: Callable[[Path], list[Mode]] | None = None) -> list[Device]:
+def devices(sys: Path = SYS, dev: Path = DEV, look: Callable[[Path], list[Mode]] | None = None) -> list[VideoDevice]:
     """All of them, as far as this process may see them: in a container, those that it was given."""
     lasting = {os.path.realpath(link): link for link in sorted((dev / "v4l" / "by-id").glob("*"))}
     found = []
@@ -68,11 +68,11 @@ def devices(sys: Path = SYS, dev: Path = DEV, look: Callable[[Path], list[Mode]]
             modes = (look or modes_of)(path)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            found.append(Device(source, str(path), name, reason=reason))
+            found.append(VideoDevice(source, str(path), name, reason=reason))
             continue
         # A camera has a second device for metadata, which captures nothing.
         if modes:
-            found.append(Device(source, str(path), name, tuple(map(str, modes))))
+            found.append(VideoDevice(source, str(path), name, tuple(map(str, modes))))
     return found
 
 

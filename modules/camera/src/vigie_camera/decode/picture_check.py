@@ -15,7 +15,7 @@ _BLACK_BELOW = 32
 _BLACK_PERCENT = 99.5
 
 
-class Sight:
+class PictureCheck:
     """Fed every frame of a live source."""
 
     def __init__(self, *, tamper: bool) -> None:

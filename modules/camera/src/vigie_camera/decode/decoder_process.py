@@ -1,4 +1,4 @@
-"""The module's side of decoders: one nursery for all cameras, one worker for each opened source."""
+"""The module's side of decoders: one nursery for all cameras, one process for each opened source."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Nursery:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
-    def start(self, task: Task) -> Worker:
+    def start(self, task: Task) -> DecoderProcess:
         """A process that works on ``task``.
 
         Raises: SourceOpenError: no process can be made; it is tried again like a camera that is away.
@@ -42,7 +42,7 @@ class Nursery:
         try:
             with theirs:
                 self._hand_over(task.camera, theirs)
-            worker = _started(link, task.camera)
+            process = _started(link, task.camera)
             link.send(task)
         except (LinkClosedError, OSError) as error:
             link.close()
@@ -50,7 +50,7 @@ class Nursery:
         except BaseException:
             link.close()
             raise
-        return worker
+        return process
 
     def close(self) -> None:
         """Ends all decoders."""
@@ -101,7 +101,7 @@ class Nursery:
             self._process = None
 
 
-class Worker:
+class DecoderProcess:
     """One decoder's process. Used by its camera's thread."""
 
     def __init__(self, link: Channel[Order, News], pid: int, pidfd: int) -> None:
@@ -127,8 +127,8 @@ class Worker:
         return gone
 
 
-def _started(link: Channel[Order, News], camera: str) -> Worker:
+def _started(link: Channel[Order, News], camera: str) -> DecoderProcess:
     first = link.receive(_START_S)
     if first is None or not isinstance(first[0], Started) or first[1] is None:
         raise SourceOpenError(camera, "the decoder's process did not start; see the module's memory limit")
-    return Worker(link, first[0].pid, first[1])
+    return DecoderProcess(link, first[0].pid, first[1])
