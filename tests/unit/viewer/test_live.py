@@ -14,7 +14,7 @@ from support.modules import until
 playwright = pytest.importorskip("playwright", reason="Playwright is not installed")
 
 from support.viewer_page import House, viewer_house  # noqa: E402
-from vigie_viewer.live import Connection  # noqa: E402
+from vigie_viewer.live import PageConnection  # noqa: E402
 
 
 def asked_for(house: House) -> list[dict[str, int]]:
@@ -109,7 +109,7 @@ async def test_a_page_that_reads_slowly_loses_news_gets_everything_anew_and_then
             await gate.wait()
             sent.append(text)
 
-    connection = Connection(Socket())  # type: ignore[arg-type]  # of a socket only this is used
+    connection = PageConnection(Socket())  # type: ignore[arg-type]  # of a socket only this is used
     connection.everything = lambda: [f"all {number}" for number in range(20)]
     running = asyncio.create_task(connection.run())
     for number in range(30):

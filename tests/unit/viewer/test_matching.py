@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from support.viewer import detections_of, frame_item
-from vigie_viewer.matching import SILENT_S, WAITING_MAX, Pairing, Waiting
+from vigie_viewer.matching import SILENT_S, WAITING_MAX, Pairing, PendingFrame
 
 
-def waiting(seq: int) -> Waiting[bytes]:
-    return Waiting(frame_item(seq))
+def waiting(seq: int) -> PendingFrame[bytes]:
+    return PendingFrame(frame_item(seq))
 
 
 def test_a_picture_is_shown_with_the_detections_of_its_own_frame() -> None:
@@ -36,7 +36,7 @@ def test_a_picture_is_shown_alone_while_inference_is_silent() -> None:
 
 def test_a_camera_that_began_anew_never_gets_the_boxes_of_the_former_frame_of_that_number() -> None:
     pairing: Pairing[bytes] = Pairing(detected_at=10.0)
-    pairing.frame(Waiting(frame_item(3, boot="bbbbbbbb")), 10.1)
+    pairing.frame(PendingFrame(frame_item(3, boot="bbbbbbbb")), 10.1)
     assert pairing.detections(detections_of(frame_item(3, boot="aaaaaaaa")), 10.2) is None
 
 

@@ -22,7 +22,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class AlbumPicture:
     """A picture and, in pixels of its frame, where the thing is that it is shown for."""
 
     trace: str
@@ -37,7 +37,7 @@ class Snapshot:
 class Album:
     """Used on the event loop."""
 
-    _best: OrderedDict[str, Snapshot] = field(default_factory=OrderedDict)
+    _best: OrderedDict[str, AlbumPicture] = field(default_factory=OrderedDict)
     _best_bytes: int = 0
     _recent: dict[str, deque[Picture]] = field(default_factory=dict)
 
@@ -53,11 +53,11 @@ class Album:
         while self._best_bytes > _BEST_BYTES_MAX:
             self._best_bytes -= len(self._best.popitem(last=False)[1].jpeg)
 
-    def best(self, track: str) -> Snapshot | None:
+    def best(self, track: str) -> AlbumPicture | None:
         """The one in which ``track`` was seen best since somebody looks."""
         return self._best.get(track)
 
-    def nearest(self, camera: str, at_s: float, within_s: float, track: str | None = None) -> Snapshot | None:
+    def nearest(self, camera: str, at_s: float, within_s: float, track: str | None = None) -> AlbumPicture | None:
         """The picture that is closest to ``at_s``, with ``track`` in it if given."""
         nearest: tuple[float, Picture, Box | None] | None = None
         for picture in self._recent.get(camera, ()):
@@ -87,9 +87,9 @@ class Album:
         self._best.move_to_end(track)
 
 
-def _snapshot(picture: Picture, box_xyxy: Box | None, worth: float = 0.0) -> Snapshot:
+def _snapshot(picture: Picture, box_xyxy: Box | None, worth: float = 0.0) -> AlbumPicture:
     frame = picture.frame
-    return Snapshot(frame.trace, seconds_of(frame.captured_at), frame.frame_hw, box_xyxy, picture.jpeg, worth)
+    return AlbumPicture(frame.trace, seconds_of(frame.captured_at), frame.frame_hw, box_xyxy, picture.jpeg, worth)
 
 
 def _box_of(picture: Picture, track: str) -> Box | None:

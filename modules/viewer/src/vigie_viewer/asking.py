@@ -18,7 +18,7 @@ DEMAND_S = 3 * WATCHED_S
 
 
 @dataclass(slots=True)
-class Rates:
+class FrameRates:
     """What a camera captures and what of it is inferred, per second; from the modules' counters."""
 
     captured: dict[str, float] = field(default_factory=dict)
@@ -40,7 +40,7 @@ def every(captured: float, inferred: float, wanted: float) -> int:
 class Asking:
     """One task. ``changed`` may be called at any time from the event loop."""
 
-    def __init__(self, audience: Audience, output: Output[Demand], rates: Callable[[], Rates]) -> None:
+    def __init__(self, audience: Audience, output: Output[Demand], rates: Callable[[], FrameRates]) -> None:
         """``output`` reaches every module."""
         self._audience, self._output, self._rates = audience, output, rates
         self._wake = asyncio.Event()

@@ -18,7 +18,7 @@ STALLED_S = 30.0
 WIDTHS = (320, 640, 960, 1280, 1920, 3840)
 
 
-class Listener(Protocol):
+class PageListener(Protocol):
     """A connection that takes messages without waiting; False: it has no room, or is gone."""
 
     def send(self, message: bytes) -> None: ...
@@ -26,7 +26,7 @@ class Listener(Protocol):
 
 
 @dataclass(slots=True)
-class Look:
+class PageCamera:
     """One camera on one page."""
 
     width: int
@@ -40,8 +40,8 @@ class Look:
 class Viewer:
     """One open page."""
 
-    listener: Listener
-    looks: dict[str, Look] = field(default_factory=dict)
+    listener: PageListener
+    cameras: dict[str, PageCamera] = field(default_factory=dict)
     skipped: int = 0
 
 
@@ -58,7 +58,7 @@ class Audience:
         self.wanted: Mapping[str, Mapping[int, float]] = {}
         self.skipped = 0
 
-    def join(self, listener: Listener) -> Viewer:
+    def join(self, listener: PageListener) -> Viewer:
         viewer = Viewer(listener)
         self.viewers.add(viewer)
         return viewer
@@ -69,21 +69,21 @@ class Audience:
 
     def look(self, viewer: Viewer, wants: Mapping[str, tuple[int, float]]) -> None:
         """The page now shows these cameras, at these widths and rates; what it showed before is forgotten."""
-        looks = {}
+        cameras = {}
         for camera, (width, fps) in wants.items():
-            kept = viewer.looks.get(camera) or Look(0, 0.0)
+            kept = viewer.cameras.get(camera) or PageCamera(0, 0.0)
             kept.width, kept.fps = shared_width(min(width, self.width_max)), max(0.1, min(fps, self.fps_max))
-            looks[camera] = kept
-        viewer.looks = looks
+            cameras[camera] = kept
+        viewer.cameras = cameras
         self._refresh()
 
     def drawn(self, viewer: Viewer, camera: str) -> None:
         """The page has drawn a picture of ``camera``."""
-        look = viewer.looks.get(camera)
-        if look is not None and look.unacknowledged:
-            look.unacknowledged -= 1
-            look.waits_since = self._clock()
-            if look.unacknowledged == UNACKNOWLEDGED_MAX - 1:
+        shown = viewer.cameras.get(camera)
+        if shown is not None and shown.unacknowledged:
+            shown.unacknowledged -= 1
+            shown.waits_since = self._clock()
+            if shown.unacknowledged == UNACKNOWLEDGED_MAX - 1:
                 self._refresh()
 
     def publish(self, picture: Picture) -> None:
@@ -93,18 +93,18 @@ class Audience:
         captured_ns = picture.frame.captured_ns
         full = False
         for viewer in self.viewers:
-            look = viewer.looks.get(picture.frame.camera)
-            if look is None or look.width != picture.width or not look.pacer.due(captured_ns, look.fps):
+            shown = viewer.cameras.get(picture.frame.camera)
+            if shown is None or shown.width != picture.width or not shown.pacer.due(captured_ns, shown.fps):
                 continue
-            if look.unacknowledged >= UNACKNOWLEDGED_MAX:
+            if shown.unacknowledged >= UNACKNOWLEDGED_MAX:
                 viewer.skipped += 1
                 self.skipped += 1
                 continue
-            look.pacer.took(captured_ns)
-            if not look.unacknowledged:
-                look.waits_since = now
-            look.unacknowledged += 1
-            full = full or look.unacknowledged >= UNACKNOWLEDGED_MAX
+            shown.pacer.took(captured_ns)
+            if not shown.unacknowledged:
+                shown.waits_since = now
+            shown.unacknowledged += 1
+            full = full or shown.unacknowledged >= UNACKNOWLEDGED_MAX
             message = message or picture.message()
             viewer.listener.send(message)
         if full:
@@ -114,7 +114,7 @@ class Audience:
         """Close pages that took pictures and drew none for a long time."""
         now = self._clock()
         for viewer in list(self.viewers):
-            if any(look.unacknowledged and now - look.waits_since > STALLED_S for look in viewer.looks.values()):
+            if any(shown.unacknowledged and now - shown.waits_since > STALLED_S for shown in viewer.cameras.values()):
                 self.leave(viewer)
                 viewer.listener.close("stalled")
 
@@ -123,17 +123,17 @@ class Audience:
         """Camera to the highest rate that somebody looks at it, whether or not the page keeps up just now."""
         found: dict[str, float] = {}
         for viewer in self.viewers:
-            for camera, look in viewer.looks.items():
-                found[camera] = max(found.get(camera, 0.0), look.fps)
+            for camera, shown in viewer.cameras.items():
+                found[camera] = max(found.get(camera, 0.0), shown.fps)
         return found
 
     def _refresh(self) -> None:
         wanted: dict[str, dict[int, float]] = {}
         for viewer in self.viewers:
-            for camera, look in viewer.looks.items():
+            for camera, shown in viewer.cameras.items():
                 widths = wanted.setdefault(camera, {})
-                if look.unacknowledged < UNACKNOWLEDGED_MAX:
-                    widths[look.width] = max(widths.get(look.width, 0.0), look.fps)
+                if shown.unacknowledged < UNACKNOWLEDGED_MAX:
+                    widths[shown.width] = max(widths.get(shown.width, 0.0), shown.fps)
         self.wanted = wanted
         self.changed()
 

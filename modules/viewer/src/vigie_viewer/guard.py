@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from vigie_viewer.local_peer import is_own
-from vigie_viewer.sessions import COOKIE, Sessions
+from vigie_viewer.page_sessions import COOKIE, PageSessions
 from vigie_viewer.settings import PageSettings, is_loopback
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -30,7 +30,7 @@ _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class Guard:
     """One for the whole application; ``middleware`` is its entry."""
 
-    def __init__(self, settings: PageSettings, sessions: Sessions) -> None:
+    def __init__(self, settings: PageSettings, sessions: PageSessions) -> None:
         self._settings, self._sessions = settings, sessions
         self._local_only = settings.token is None
         self._own: WeakKeyDictionary[asyncio.Transport, bool] = WeakKeyDictionary()

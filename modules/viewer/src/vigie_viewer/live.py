@@ -39,8 +39,8 @@ class _News:
     text: str
 
 
-class Connection:
-    """Implements ``Listener``: what is sent waits here and leaves by one task, so that nobody waits for a page."""
+class PageConnection:
+    """Implements ``PageListener``: what is sent waits here and leaves by one task, so that nobody waits for a page."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self._socket = socket
@@ -103,7 +103,7 @@ async def serve_page(request: web.Request, audience: Audience, greet: Any) -> we
     # Pictures are compressed already; a page only says small things.
     socket = web.WebSocketResponse(compress=False, heartbeat=10, max_msg_size=16_384)
     await socket.prepare(request)
-    connection = Connection(socket)
+    connection = PageConnection(socket)
     viewer = audience.join(connection)
     farewell = greet(connection)
     sending = asyncio.create_task(connection.run(), name="viewer.send")

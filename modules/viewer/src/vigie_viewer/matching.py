@@ -18,7 +18,7 @@ SILENT_S = 1.5
 
 
 @dataclass(slots=True)
-class Waiting(Generic[P]):
+class PendingFrame(Generic[P]):
     """A frame and, where claims alone do not last until the detections come, its picture made ahead."""
 
     frame: FrameItem
@@ -29,11 +29,11 @@ class Waiting(Generic[P]):
 class Pairing(Generic[P]):
     """One camera's frames and detections. A box is only ever shown on the frame in which it was found."""
 
-    waiting: OrderedDict[str, Waiting[P]] = field(default_factory=OrderedDict)
+    waiting: OrderedDict[str, PendingFrame[P]] = field(default_factory=OrderedDict)
     early: OrderedDict[str, DetectionsItem] = field(default_factory=OrderedDict)
     detected_at: float = float("-inf")
 
-    def frame(self, waiting: Waiting[P], now: float) -> tuple[Waiting[P], DetectionsItem | None] | None:
+    def frame(self, waiting: PendingFrame[P], now: float) -> tuple[PendingFrame[P], DetectionsItem | None] | None:
         """A frame came. What can be shown now: it with its detections, or it alone while inference is silent."""
         trace = waiting.frame.trace
         found = self.early.pop(trace, None)
@@ -44,7 +44,7 @@ class Pairing(Generic[P]):
             self.waiting.popitem(last=False)
         return None
 
-    def detections(self, item: DetectionsItem, now: float) -> tuple[Waiting[P], DetectionsItem] | None:
+    def detections(self, item: DetectionsItem, now: float) -> tuple[PendingFrame[P], DetectionsItem] | None:
         """Detections came; frames before theirs got none and go. None: their frame has not come."""
         self.detected_at = now
         if item.trace not in self.waiting:

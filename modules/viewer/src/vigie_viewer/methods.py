@@ -8,7 +8,7 @@ from vigie.messaging.methods import NoRequest
 from vigie.service import Service
 from vigie_viewer.config import ViewerConfig
 from vigie_viewer.occurrences import Occurrences
-from vigie_viewer.sessions import Sessions
+from vigie_viewer.page_sessions import PageSessions
 
 
 class EndSessionsReply(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class ForgetEventsReply(msgspec.Struct, frozen=True):
     events: int
 
 
-def offer_methods(service: Service[ViewerConfig], sessions: Sessions, occurrences: Occurrences) -> None:
+def offer_methods(service: Service[ViewerConfig], sessions: PageSessions, occurrences: Occurrences) -> None:
     """Answer ``end_sessions`` and ``forget_events``."""
 
     async def forget_events(request: ForgetEvents) -> ForgetEventsReply:

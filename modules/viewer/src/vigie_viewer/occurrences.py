@@ -15,7 +15,7 @@ import msgspec
 from vigie.contracts.demand import EventsAfter
 from vigie.contracts.events import Aggregate, EventItem, LineEvent, ObjectEvent, ZoneEvent
 from vigie.contracts.told import Told
-from vigie_viewer.album import Album, Snapshot, seconds_of
+from vigie_viewer.album import Album, AlbumPicture, seconds_of
 from vigie_viewer.picture import Picture
 
 OBJECTS_MAX = 200
@@ -40,7 +40,7 @@ class ToldRaw(msgspec.Struct, frozen=True):
 class _Entry:
     told: Told
     # Without its JPEG, which is under ``picture`` for as long as there is room.
-    shown: Snapshot | None = None
+    shown: AlbumPicture | None = None
     picture: str | None = None
 
 
@@ -136,13 +136,13 @@ class Occurrences:
         self.last = EventsAfter(boot, number)
         return True
 
-    def _snapshot(self, event: EventItem) -> Snapshot | None:
+    def _snapshot(self, event: EventItem) -> AlbumPicture | None:
         if isinstance(event, ObjectEvent):
             return self._album.best(event.id)
         track = event.track if isinstance(event, ZoneEvent | LineEvent) else None
         return self._album.nearest(event.camera, seconds_of(event.at), _WITHIN_S, track)
 
-    def _show(self, entry: _Entry, snapshot: Snapshot | None) -> None:
+    def _show(self, entry: _Entry, snapshot: AlbumPicture | None) -> None:
         if snapshot is None or not _better(entry, snapshot):
             return
         self._drop_picture(entry)
@@ -162,7 +162,7 @@ class Occurrences:
         self.tell(_text([_described(entry) for entry in entries], everything=False))
 
 
-def _better(entry: _Entry, snapshot: Snapshot) -> bool:
+def _better(entry: _Entry, snapshot: AlbumPicture) -> bool:
     event, before = entry.told.event, entry.shown
     if before is None:
         return True

@@ -15,7 +15,7 @@ from vigie.contracts.demand import ModuleStatus
 from vigie.contracts.detections import StageTimings
 from vigie.histogram import quantile
 from vigie_viewer import counters
-from vigie_viewer.asking import Rates
+from vigie_viewer.asking import FrameRates
 from vigie_viewer.timeline import Event, compare
 from vigie_viewer.warmth import Warmth, hottest
 
@@ -73,9 +73,9 @@ class Overview:
         self._delays: deque[tuple[float, dict[str, float]]] = deque()
 
     @property
-    def rates(self) -> Rates:
+    def rates(self) -> FrameRates:
         captured, inferred = (self._modules.get(name) for name in (names.CAMERA, names.INFERENCE))
-        return Rates(captured.by_camera if captured else {}, inferred.by_camera if inferred else {})
+        return FrameRates(captured.by_camera if captured else {}, inferred.by_camera if inferred else {})
 
     @property
     def lacks_schemas(self) -> bool:

@@ -15,7 +15,7 @@ from vigie.log import OncePer, get_logger
 from vigie.service import InputQueue, Service
 from vigie_viewer.config import ViewerConfig
 from vigie_viewer.encode import encode, prepare_opencv
-from vigie_viewer.matching import SILENT_S, Pairing, Waiting
+from vigie_viewer.matching import SILENT_S, Pairing, PendingFrame
 from vigie_viewer.pacing import Pacer
 from vigie_viewer.picture import Picture
 
@@ -105,7 +105,7 @@ class Pictures:
             # Somebody has just begun to look: inference gets a moment before the picture is shown alone.
             camera = self._cameras[item.camera] = _Camera(Pairing(detected_at=now - SILENT_S + _FIRST_PAIR_S))
             camera.shown_at = now
-        waiting: Waiting[Jpegs] = Waiting(item)
+        waiting: PendingFrame[Jpegs] = PendingFrame(item)
         # Where the classes to blur are is not known yet: such a picture is made with its detections or not at all.
         if (
             item.blur is None
@@ -128,7 +128,7 @@ class Pictures:
         if shown is not None:
             self._show(camera, *shown)
 
-    def _show(self, camera: _Camera, waiting: Waiting[Jpegs], found: DetectionsItem | None) -> None:
+    def _show(self, camera: _Camera, waiting: PendingFrame[Jpegs], found: DetectionsItem | None) -> None:
         item = waiting.frame
         due = self._due(camera, item)
         if not due:

@@ -17,13 +17,13 @@ from vigie_viewer.answers import json_answer, refusal
 from vigie_viewer.applying import TwinEditor
 from vigie_viewer.assets import Asset, read_assets
 from vigie_viewer.audience import Audience
-from vigie_viewer.drops import Drops
+from vigie_viewer.dropped_files import DroppedFiles
 from vigie_viewer.edits import Edits
 from vigie_viewer.guard import SECURITY_HEADERS, Guard
-from vigie_viewer.live import Connection, serve_page
+from vigie_viewer.live import PageConnection, serve_page
 from vigie_viewer.occurrences import Occurrences
 from vigie_viewer.overview import Overview
-from vigie_viewer.sessions import COOKIE, Sessions
+from vigie_viewer.page_sessions import COOKIE, PageSessions
 from vigie_viewer.settings import PageSettings
 
 log = get_logger("viewer.web")
@@ -41,7 +41,7 @@ class Site:
     def __init__(
         self,
         settings: PageSettings,
-        sessions: Sessions,
+        sessions: PageSessions,
         audience: Audience,
         *,
         overview: Overview,
@@ -54,9 +54,9 @@ class Site:
         self._guard = Guard(settings, sessions)
         editor = TwinEditor(settings.hub_service) if settings.hub_service else None
         self._edits = Edits(editor, self._guard, overview.note, opened)
-        self._drops = Drops(settings.model_desk, self._guard)
+        self._drops = DroppedFiles(settings.model_desk, self._guard)
         self._assets = read_assets()
-        self._connections: dict[Connection, str | None] = {}
+        self._connections: dict[PageConnection, str | None] = {}
         self.viewers_max = 16
 
     def tell(self, text: str) -> None:
@@ -129,7 +129,7 @@ class Site:
             return refusal(503, "too_many")
         session = request.cookies.get(COOKIE) if self._sessions.needed else None
 
-        def greet(connection: Connection) -> Callable[[], None]:
+        def greet(connection: PageConnection) -> Callable[[], None]:
             self._connections[connection] = session
             connection.everything = lambda: (*self._overview.greeting(), self._occurrences.greeting())
             for text in connection.everything():
@@ -148,7 +148,7 @@ class Site:
             return refusal(404, "this picture is not kept any longer")
         return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: PageConnection) -> None:
         self._connections.pop(connection, None)
 
     def close_ended(self) -> None:

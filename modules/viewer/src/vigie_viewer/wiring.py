@@ -22,9 +22,9 @@ from vigie_viewer.config import ViewerConfig
 from vigie_viewer.methods import offer_methods
 from vigie_viewer.occurrences import Occurrences, ToldRaw
 from vigie_viewer.overview import Overview
+from vigie_viewer.page_sessions import PageSessions
 from vigie_viewer.picture import Picture, trial_text
 from vigie_viewer.pictures import Pictures
-from vigie_viewer.sessions import Sessions
 from vigie_viewer.settings import PageSettings
 from vigie_viewer.web import Site, serve_site
 
@@ -54,7 +54,7 @@ async def run_viewer(service: Service[ViewerConfig], settings: PageSettings) -> 
     album = Album()
     occurrences = Occurrences(album)
     asking = Asking(audience, demand, lambda: overview.rates)
-    sessions = Sessions(settings.token)
+    sessions = PageSessions(settings.token)
     site = Site(settings, sessions, audience, overview=overview, occurrences=occurrences, opened=asking.hurry)
     audience.changed, overview.tell, occurrences.tell = asking.changed, site.tell, site.tell
     asking.events_after = lambda: occurrences.last

@@ -14,7 +14,7 @@ _GUESS_EVERY_S = 6.0
 _SESSIONS_MAX = 256
 
 
-class Sessions:
+class PageSessions:
     """Sessions in memory: a restart of the module signs everybody out. Used on the event loop."""
 
     def __init__(self, token: str | None, clock: Callable[[], float] = time.monotonic) -> None:

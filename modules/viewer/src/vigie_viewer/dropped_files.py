@@ -45,7 +45,7 @@ class DropHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     choices: ImportChoices = ImportChoices()
 
 
-class Drops:
+class DroppedFiles:
     """Handler on the event loop; one file at a time."""
 
     def __init__(self, desk: Path | None, guard: Guard) -> None:
@@ -138,4 +138,4 @@ async def _ask(
         return msgspec.json.decode(await reader.readuntil(b"\n"), type=DroppedAnswer)
 
 
-__all__ = ["CONTENT_TYPE", "ELSEWHERE", "Drops"]
+__all__ = ["CONTENT_TYPE", "ELSEWHERE", "DroppedFiles"]

@@ -12,7 +12,7 @@ import pytest
 from support.modules import environment
 from vigie.errors import ConfigRefusedError
 from vigie_viewer.local_peer import is_own, owner
-from vigie_viewer.sessions import Sessions
+from vigie_viewer.page_sessions import PageSessions
 from vigie_viewer.settings import PageSettings
 
 TOKEN = "correct horse battery"
@@ -20,7 +20,7 @@ TOKEN = "correct horse battery"
 
 def test_only_the_right_token_opens_a_session_and_only_until_it_ends() -> None:
     now = [0.0]
-    sessions = Sessions(TOKEN, lambda: now[0])
+    sessions = PageSessions(TOKEN, lambda: now[0])
     sessions.lasts_s = 60.0
     assert sessions.open("wrong") is None
     session = sessions.open(TOKEN)
@@ -38,7 +38,7 @@ def test_only_the_right_token_opens_a_session_and_only_until_it_ends() -> None:
 
 def test_guessing_is_slowed_down_even_for_the_right_token() -> None:
     now = [0.0]
-    sessions = Sessions(TOKEN, lambda: now[0])
+    sessions = PageSessions(TOKEN, lambda: now[0])
     assert [sessions.open(f"guess {n}") for n in range(10)] == [None] * 10
     assert sessions.open(TOKEN) is None
     now[0] = 6.5
@@ -46,7 +46,7 @@ def test_guessing_is_slowed_down_even_for_the_right_token() -> None:
 
 
 def test_end_sessions_signs_everybody_out() -> None:
-    sessions = Sessions(TOKEN)
+    sessions = PageSessions(TOKEN)
     opened = [sessions.open(TOKEN) for _ in range(3)]
     assert sessions.close_all() == 3
     assert not any(sessions.valid(session) for session in opened)
