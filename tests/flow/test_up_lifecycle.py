@@ -156,9 +156,7 @@ def test_edge_agents_methods_reach_the_processes_of_a_run(home: Home, model: str
 
 
 @pytest.mark.timeout(240)
-def test_after_kill_9_no_orphan_lives_and_the_next_up_starts_cleanly(
-    home: Home, model: str, tmp_path: Path
-) -> None:
+def test_after_kill_9_no_orphan_lives_and_the_next_up_starts_cleanly(home: Home, model: str, tmp_path: Path) -> None:
     # A root of its own: every other `up` on this machine sweeps the usual one, too.
     root = str(tmp_path / "frames")
     with home.running(SOURCE, "--model", model, VIGIE_FRAMES=root) as run:
