@@ -14,7 +14,6 @@ from support.containers import MODULES, SERVICES, Compose, compose_programs, com
 from vigie_devkit.images.build import BuildOptions, build
 from vigie_devkit.images.catalogue import USERS, Image, image_for
 from vigie_devkit.images.engine import ContainerEngine
-from vigie_devkit.images.errors import EngineCommandError
 from vigie_devkit.images.names import reference
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
@@ -95,9 +94,9 @@ def test_metrics_and_readiness_of_every_module_are_on_one_port_of_this_machine(f
 
 
 def test_no_module_reaches_another_through_the_service_of_the_metrics(flow: Compose) -> None:
-    addresses = [net["IPAddress"] for net in flow.inspect("metrics")["NetworkSettings"]["Networks"].values()]
+    places = [(host, 9600) for host in ("metrics", *addresses_of(flow, "metrics"))]
     for module in MODULES:
-        heard = [answer(flow, module, address, 9600) for address in ("metrics", *addresses)]
+        heard = answers(flow, module, places)
         assert [said for said in heard if IS_A_MODULE in said or IS_THE_RELAY in said] == []
 
 
@@ -191,19 +190,31 @@ def test_no_module_can_write_replace_or_remove_what_another_made(flow: Compose, 
     assert tried["others"], "nothing of another user was there to be tried"
 
 
-def answer(flow: Compose, service: str, host: str, port: int) -> str:
-    """What the other side says to a GET of /healthz; empty if nobody is there.
+ASKING = """
+import asyncio, json, sys
+async def answer(host, port):
+    try:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 3)
+        writer.write(b"GET /healthz HTTP/1.0\\r\\n\\r\\n")
+        return (await asyncio.wait_for(reader.read(4096), 5)).decode("latin-1")
+    except (OSError, asyncio.TimeoutError):
+        return ""
+async def main(places):
+    print(json.dumps(await asyncio.gather(*(answer(*place) for place in places))))
+"""
+
+
+def answers(flow: Compose, service: str, places: list[tuple[str, int]]) -> list[str]:
+    """What each of ``places`` says to a GET of /healthz, all asked at once; empty if nobody is there.
 
     The answer counts, not the connection: a transparent proxy on the host's way out takes connections to anywhere.
     """
-    code = (
-        f"import socket; s = socket.create_connection(({host!r}, {port}), 3); s.settimeout(5)\n"
-        "s.sendall(b'GET /healthz HTTP/1.0\\r\\n\\r\\n'); print(s.recv(4096).decode('latin-1'))"
-    )
-    try:
-        return flow.python(service, code)
-    except EngineCommandError:
-        return ""
+    heard: list[str] = json.loads(flow.python(service, f"{ASKING}asyncio.run(main({places!r}))"))
+    return heard
+
+
+def addresses_of(flow: Compose, service: str) -> list[str]:
+    return [net["IPAddress"] for net in flow.inspect(service)["NetworkSettings"]["Networks"].values()]
 
 
 IS_A_MODULE = '"stalled":'
@@ -234,18 +245,19 @@ def stranger(flow: Compose, images: dict[str, tuple[Image, str]]) -> Iterator[tu
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_reaches_the_hub_and_no_other_module(flow: Compose, module: str) -> None:
     flow.python(module, "import socket; socket.create_connection(('hub', 8883), 3).close()")
-    assert IS_A_MODULE in answer(flow, module, "127.0.0.1", 9600)
-    for other in MODULES:
-        if other != module:
-            addresses = [net["IPAddress"] for net in flow.inspect(other)["NetworkSettings"]["Networks"].values()]
-            heard = [answer(flow, module, address, 9600) for address in (other, *addresses)]
-            shared = {"camera", "sync"} == {module, other}  # both may reach the outside, which is one network
-            assert any(IS_A_MODULE in said for said in heard) is shared, heard
+    others = [other for other in MODULES if other != module]
+    places = [(host, 9600) for other in others for host in (other, *addresses_of(flow, other))]
+    itself, *heard = answers(flow, module, [("127.0.0.1", 9600), *places])
+    assert IS_A_MODULE in itself
+    for other in others:
+        said = [heard.pop(0) for _ in (other, *addresses_of(flow, other))]
+        shared = {"camera", "sync"} == {module, other}  # both may reach the outside, which is one network
+        assert any(IS_A_MODULE in one for one in said) is shared, (other, said)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_only_camera_and_sync_reach_beyond_the_hub(flow: Compose, stranger: tuple[str, int], service: str) -> None:
-    said = answer(flow, service, *stranger)
+    [said] = answers(flow, service, [stranger])
     assert (IS_THE_STRANGER in said) is (service in {"camera", "sync"}), said
 
 
