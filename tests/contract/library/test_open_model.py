@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -138,6 +139,11 @@ def test_a_name_is_looked_up_and_a_wrong_one_lists_what_is_there(bundle: Path) -
         assert model.card.name == "tiny"
     with pytest.raises(BundleError, match="bundles there: tiny"):
         open_model("tidy", bundles=bundle.parent)
+
+
+def test_a_bundle_may_be_called_like_the_file_that_it_was_made_of(bundle: Path, tmp_path: Path) -> None:
+    with open_model(shutil.copytree(bundle, tmp_path / "best.onnx")) as model:
+        assert model.card.name == "tiny"
 
 
 def test_an_onnx_file_is_imported_by_the_dev_kit_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,8 @@ def by_level(
 ) -> list[slow.Candidate]:
     found = []
     for level, stride in enumerate(strides):
-        for row, (scores, table) in enumerate(zip(outputs[level][0], outputs[level + len(strides)][0], strict=True)):
+        per_class, sides_of = (outputs[at].reshape(-1, outputs[at].shape[-1]) for at in (level, level + len(strides)))
+        for row, (scores, table) in enumerate(zip(per_class, sides_of, strict=True)):
             x, y = (row % (HW[1] // stride) + 0.5) * stride, (row // (HW[1] // stride) + 0.5) * stride
             sides = []
             for bins in table.reshape(4, 8).astype(np.float64):
@@ -114,16 +115,26 @@ PLUS = (8, 16, 32, 64)
 SOFTMAXED, LOGITS = partial(retinaface, softmax=False), partial(retinaface, softmax=True)
 NUMBERED = partial(strangers.levels_of_bins, named=False)
 RGB = {"feed": input_fields("rgb/imagenet")}
+AS_NANO = {"feed": input_fields("bgr/imagenet")}
 # what it is, graph, what is passed, how the original is fed, second decoder, task
 RIGHT: list[Any] = [
     ("retinaface", strangers.retinaface, {}, BGR_MEANS, SOFTMAXED, "pose"),
     ("retinaface-logits", partial(strangers.retinaface, softmax=False), {}, BGR_MEANS, LOGITS, "pose"),
     ("retinaface-boxes", partial(strangers.retinaface, landmarks=False), {}, BGR_MEANS, SOFTMAXED, "detection"),
     ("scrfd-landmarks", strangers.scrfd, {}, SCRFD, scrfd, "pose"),
+    ("scrfd-unsure", partial(strangers.scrfd, scale=2.0, unsure=0.3), {}, SCRFD, scrfd, "pose"),
     ("scrfd", partial(strangers.scrfd, landmarks=False), {}, SCRFD, scrfd, "detection"),
     ("yunet-landmarks", partial(models.yunet, hw=HW), {}, BGR, yunet, "pose"),
     ("yolov5-face", strangers.yolov5_face, {}, UNIT, yolov5_face, "pose"),
     ("nanodet-levels", strangers.levels_of_bins, {}, NANO, partial(by_level, strides=(8, 16, 32)), "detection"),
+    (
+        "nanodet-first",
+        partial(NUMBERED, batch=False),
+        AS_NANO,
+        NANO,
+        partial(by_level, strides=(8, 16, 32)),
+        "detection",
+    ),
     ("picodet", partial(NUMBERED, strides=PLUS), RGB, IMAGENET, partial(by_level, strides=PLUS), "detection"),
 ]
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from onnx import helper
 
 from contract.models.test_import_of_every_family import UNIT, run_original
 from support import models, strangers
@@ -102,4 +103,12 @@ def test_a_pose_whose_metadata_do_not_fit_is_refused(tmp_path: Path, shape: str)
     model = strangers.pose()
     next(item for item in model.metadata_props if item.key == "kpt_shape").value = shape
     with pytest.raises(ModelUnrecognisedError, match=r"task 'pose'.*pass --card"):
+        import_model(models.save(model, tmp_path), tmp_path / "b")
+
+
+def test_a_pose_without_its_head_is_refused_for_its_outputs(tmp_path: Path) -> None:
+    levels = {f"out{at}": (1, 80, side, side) for at, side in enumerate((8, 4, 2))}
+    model = strangers.outputs_of(**levels)
+    helper.set_model_props(model, strangers.ultralytics_metadata(task="pose", kpt_shape="[5, 3]"))
+    with pytest.raises(ModelUnrecognisedError, match=r"task 'pose'.*3 outputs where a whole export has one"):
         import_model(models.save(model, tmp_path), tmp_path / "b")

@@ -22,16 +22,23 @@ ELEMENTS_MAX = 1 << 29
 OPSET_MIN = 7
 # ONNX Runtime's own contributed operators are built in; any other domain would need a foreign library.
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+_EXPORT = "export the model to .onnx first"
+# Where the mark begins, the mark, what it is, and what to do.
 _OTHER_FORMATS = (
-    (0, b"PK\x03\x04", "a zip archive (a PyTorch checkpoint is one)"),
-    (0, b"\x1f\x8b", "gzip-compressed"),
-    (0, b"\x80\x02", "a Python pickle"),
-    (0, b"\x80\x04", "a Python pickle"),
-    (0, b"\x89HDF", "an HDF5 file (Keras)"),
-    (4, b"TFL3", "a TensorFlow Lite model"),
-    (0, b"<?xml", "XML (an OpenVINO model)"),
-    (0, b"\x7fELF", "a program"),
-    (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
+    (0, b"PK\x03\x04", "a zip archive (a PyTorch checkpoint is one)", _EXPORT),
+    (0, b"\x1f\x8b", "gzip-compressed", "unpack it first"),
+    (0, b"\x80\x02", "a Python pickle", _EXPORT),
+    (0, b"\x80\x04", "a Python pickle", _EXPORT),
+    (0, b"\x89HDF", "an HDF5 file (Keras)", _EXPORT),
+    (
+        4,
+        b"TFL3",
+        "a TensorFlow Lite model",
+        "import its .onnx export, then add this file by './vigie models attach'",
+    ),
+    (0, b"<?xml", "XML (an OpenVINO model)", _EXPORT),
+    (0, b"\x7fELF", "a program", _EXPORT),
+    (0, b"version https://git-lfs", "a Git LFS pointer", "get the file itself with 'git lfs pull'"),
 )
 
 
@@ -72,9 +79,9 @@ def _read(path: Path) -> bytes:
 
 
 def _parse(path: Path, content: bytes) -> onnx.ModelProto:
-    for offset, magic, what in _OTHER_FORMATS:
+    for offset, magic, what, advice in _OTHER_FORMATS:
         if content[offset : offset + len(magic)] == magic:
-            raise ModelFileError(str(path), f"is {what}, not ONNX; export the model to .onnx first")
+            raise ModelFileError(str(path), f"is {what}, not ONNX; {advice}")
     try:
         return onnx.load_model_from_string(content)
     except (ProtobufError, ValueError, RecursionError) as error:

@@ -197,10 +197,10 @@ class Model(Closable):
 def _folder(model: str | Path, bundles: Path | None) -> Path:
     """The bundle that ``model`` names. Raises: BundleError: none is there; ModelFileError: nothing imports files."""
     path = Path(model)
-    if path.suffix == ".onnx":
-        return _imported(path)
     if (path / CARD_FILE).is_file():
         return path
+    if path.suffix.lower() == ".onnx":
+        return _imported(path)
     return BundleStore(bundles or Path(".vigie/bundles")).find(str(model))
 
 

@@ -1,8 +1,8 @@
 """NanoDet-Plus (strides 8 to 64) and NanoDet (8 to 32): [1, A, C+32]; BGR, mean and std of their own, stretched.
 
-With outputs of their own per stride: NanoDet's older exports (``cls_pred_stride_8``, ``dis_pred_stride_8``, ..) and
-PicoDet's without its postprocess (scores, then sides; RGB with ImageNet's mean and deviation). There the names or
-``--input`` say which, because the shapes are the same.
+With outputs of their own per stride, [1, A, n] or [A, n], in any order: NanoDet's older exports
+(``cls_pred_stride_8``, ``dis_pred_stride_8``, ..) and PicoDet's without its postprocess (scores, then sides; RGB with
+ImageNet's mean and deviation). There the names or ``--input`` say which, because the shapes are the same.
 
 Source: RangiLyu/nanodet, config/nanodet-plus-m_416.yml (keep_ratio False, normalize) and tools/export_onnx.py;
 PaddlePaddle/PaddleDetection, configs/picodet and deploy/third_engine/demo_onnxruntime.
@@ -58,10 +58,12 @@ def _levels(signature: Signature) -> Iterator[Recognition | Doubt]:
         sides = [_port(signature, count, lambda width: width == 4 * BINS) for count in counts]
         scores = [_port(signature, count, lambda width: width != 4 * BINS) for count in counts]
         ports = [port for port in (*scores, *sides) if port is not None]
-        classes = ports[0].shape[2] if ports else 0
-        if len(ports) != 2 * len(strides) or any(port.shape[2] != classes for port in ports[: len(strides)]):
+        classes = ports[0].shape[-1] if ports else 0
+        if len(ports) != 2 * len(strides) or any(port.shape[-1] != classes for port in ports[: len(strides)]):
             continue
-        what = f"per stride scores [1,A,{classes}] and sides [1,A,{4 * BINS}]"
+        if len({len(port.shape) for port in ports}) != 1:
+            continue
+        what = f"per stride scores [A,{classes}] and sides [A,{4 * BINS}]"
         probed = [signature.probe[port.name] for port in ports[: len(strides)] if port.name in signature.probe]
         if not all(are_shares(values) for values in probed):
             yield Doubt(
@@ -91,6 +93,6 @@ def _port(signature: Signature, rows: int, fits: Callable[[int], bool]) -> Port 
     found = [
         port
         for port in signature.outputs
-        if len(port.shape) == 3 and port.shape[:2] == (1, rows) and fits(port.shape[2])
+        if len(port.shape) in {2, 3} and port.shape[:-1] in {(rows,), (1, rows)} and fits(port.shape[-1])
     ]
     return found[0] if len(found) == 1 else None

@@ -19,9 +19,15 @@ def by_metadata(signature: Signature) -> Iterator[Recognition | Doubt]:
     if signature.task != "pose":
         return
     shape, labels = read_literal(signature.metadata.get("kpt_shape", "")), signature.labels
+    if len(signature.outputs) != 1:
+        yield Doubt(
+            "pose",
+            f"its metadata say task 'pose', but it has {len(signature.outputs)} outputs where a whole export has one: "
+            "boxes and key points have yet to be computed from them; export it with its head, or pass --card",
+        )
+        return
     if (
-        len(signature.outputs) != 1
-        or labels is None
+        labels is None
         or not isinstance(shape, list | tuple)
         or len(shape) != 2
         or not all(isinstance(side, int) for side in shape)

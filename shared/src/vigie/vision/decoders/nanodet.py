@@ -1,6 +1,7 @@
 """NanoDet, NanoDet-Plus, PicoDet: class scores sigmoided, sides as a distribution over bins.
 
-One output [1, A, C + 4 * bins], or for each stride scores [1, A_s, C], then for each stride sides [1, A_s, 4 * bins].
+One output [1, A, C + 4 * bins], or for each stride scores [1, A_s, C], then for each stride sides [1, A_s, 4 * bins],
+all of them with or all without the batch's axis.
 
 A side's distance from the anchor is the mean of its softmaxed bins (0..bins-1) in strides. Anchors lie on the cell's
 corner (NanoDet-Plus, ``offset`` 0) or its centre (NanoDet, PicoDet, ``offset`` 0.5).
@@ -44,14 +45,15 @@ class Family(Decoder):
         if self._levels:
             counts = [len(strided_grid(facts.input_hw, (stride,))[0]) for stride in params.strides]
             widths = (facts.class_count, 4 * params.bins)
-            facts.require(*((1, count, width) for width in widths for count in counts))
+            batch = (1,) if len(facts.output_shapes[0]) == 3 else ()
+            facts.require(*((*batch, count, width) for width in widths for count in counts))
         else:
             facts.require((1, len(cells), facts.class_count + 4 * params.bins))
 
     def decode(self, outputs: Sequence[NDArray[Any]], cut: Cut) -> Detections:
         if self._levels:
-            per_class = np.concatenate([output[0] for output in outputs[: self._levels]])
-            table = np.concatenate([output[0] for output in outputs[self._levels :]])
+            per_class = np.concatenate([output.reshape(-1, self._classes) for output in outputs[: self._levels]])
+            table = np.concatenate([output.reshape(-1, 4 * self._bins) for output in outputs[self._levels :]])
         else:
             per_class, table = outputs[0][0][:, : self._classes], outputs[0][0][:, self._classes :]
         index, scores, class_ids = pick_columns(per_class.T, cut.score_min)
