@@ -15,7 +15,7 @@ from vigie.contracts.evidence import About, EvidenceFacts
 from vigie.sealing import Seals
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.blob_path import blob_path, check_template
-from vigie_evidence.config import EvidenceConfig, Sending
+from vigie_evidence.config import EvidenceConfig, UploadSettings
 from vigie_evidence.content import DamagedError
 from vigie_evidence.inbox import Inbox
 from vigie_evidence.spool import Item, Spool, rank_of
@@ -156,7 +156,9 @@ def test_what_was_sent_today_and_the_age_of_what_waits_outlive_a_start_and_a_wro
 
 def test_hours_and_budgets_hold_and_without_a_right_clock_there_are_none() -> None:
     noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
-    sending = msgspec.convert({"bytes_per_day": 1000, "quiet_hours": {"begin": "08:00", "end": "18:00"}}, type=Sending)
+    sending = msgspec.convert(
+        {"bytes_per_day": 1000, "quiet_hours": {"begin": "08:00", "end": "18:00"}}, type=UploadSettings
+    )
     assert hold(sending, 0, noon) == "quiet_hours"
     assert hold(sending, 1000, noon.replace(hour=20)) == "bytes_per_day"
     assert hold(sending, 999, noon.replace(hour=20)) is None

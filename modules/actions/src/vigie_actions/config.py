@@ -31,7 +31,7 @@ Secret = Annotated[str, Meta(pattern=_SECRET)]
 _Text = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
-class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class WantedEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which events a sink gets."""
 
     types: Annotated[list[EventType], Meta(min_length=1, description="Types of events; absent: all.")] | None = None
@@ -40,7 +40,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     cameras: Annotated[list[Name], Meta(min_length=1, description="Cameras; absent: all.")] | None = None
 
 
-class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SinkQueue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What waits for a sink, on disk."""
 
     bytes: Annotated[
@@ -76,8 +76,8 @@ class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Annotated[Secret, Meta(description="File of the secrets folder with the CA that the server is checked by.")]
         | None
     ) = None
-    wanted: Wanted = Wanted()
-    queue: Queue = Queue()
+    wanted: WantedEvents = WantedEvents()
+    queue: SinkQueue = SinkQueue()
 
 
 class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,8 +103,8 @@ class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             pattern="^[^#+\\s]*$", max_length=64, description="Discovery prefix of Home Assistant; empty: no entities."
         ),
     ] = "homeassistant"
-    wanted: Wanted = Wanted()
-    queue: Queue = Queue()
+    wanted: WantedEvents = WantedEvents()
+    queue: SinkQueue = SinkQueue()
 
 
 class ActionsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -10,7 +10,7 @@ from vigie.ledger.rows import LedgerEntry
 from vigie.log import get_logger
 from vigie.service import Service
 from vigie_actions.config import ActionsConfig
-from vigie_actions.delivery import Delivery
+from vigie_actions.delivery import SinkDelivery
 from vigie_actions.delivery_metrics import DeliveryMetrics
 from vigie_actions.event import EventHead, is_wanted
 from vigie_actions.sinks.registry import Settings, entries, make
@@ -28,10 +28,10 @@ class Deliveries:
         self._service, self._around = service, around
         self._metrics = DeliveryMetrics(service.metrics)
         self._lock = threading.Lock()
-        self._by_path: dict[str, Delivery] = {}
+        self._by_path: dict[str, SinkDelivery] = {}
         self._stopping = threading.Event()
 
-    def all(self) -> list[Delivery]:
+    def all(self) -> list[SinkDelivery]:
         with self._lock:
             return list(self._by_path.values())
 
@@ -93,10 +93,10 @@ class Deliveries:
         except ConfigRefusedError as error:
             raise ConfigRefusedError(f"$.{path}.{error.path}", error.reason) from error
 
-    def _started(self, path: str, settings: Settings, sink: Sink) -> Delivery:
+    def _started(self, path: str, settings: Settings, sink: Sink) -> SinkDelivery:
         env = self._service.env
         folder = env.state / "sinks" / path
-        delivery = Delivery(
+        delivery = SinkDelivery(
             path, settings, sink, folder, self._metrics, module_id=env.module_id, told=self._report, seals=env.seals
         )
         alive = self._service.health.watch(f"actions.{path}", _MOVES_S)

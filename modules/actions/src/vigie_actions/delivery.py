@@ -35,7 +35,7 @@ State = Literal["idle", "delivering", "waiting", "refusing"]
 _BODY_BYTES = 240_000
 _FIRST_RETRY_S = 0.5
 _POLL_S = 0.5
-# Above the longest try (``Queue.timeout_seconds``) and what a disk may take.
+# Above the longest try (``SinkQueue.timeout_seconds``) and what a disk may take.
 _MOVES_S = 180.0
 # A batch that the receiver calls wrong so often is dropped: the same bytes will not become right.
 _REFUSALS = 5
@@ -49,7 +49,7 @@ class _Items(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Items)
 
 
-class Delivery:
+class SinkDelivery:
     """``record`` and ``backlog`` may be called from any thread; ``run`` is the body of the sink's own."""
 
     def __init__(

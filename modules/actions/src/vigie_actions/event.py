@@ -8,7 +8,7 @@ import msgspec
 
 from vigie.contracts.events import CheckEvent
 from vigie.events.moment import KEY
-from vigie_actions.config import Wanted
+from vigie_actions.config import WantedEvents
 
 
 class EventHead(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ def made_test_event(boot: str, number: int, camera: str, now: datetime) -> Check
     )  # fmt: skip
 
 
-def is_wanted(wanted: Wanted, event: EventHead) -> bool:
+def is_wanted(wanted: WantedEvents, event: EventHead) -> bool:
     """Whether a sink with these wishes gets ``event``."""
     return (
         (wanted.types is None or event.type in wanted.types)

@@ -19,7 +19,7 @@ from vigie.messaging.methods import NoRequest
 from vigie.service import Service
 from vigie_actions.config import ActionsConfig
 from vigie_actions.deliveries import Deliveries
-from vigie_actions.delivery import Delivery
+from vigie_actions.delivery import SinkDelivery
 from vigie_actions.event import made_test_event
 
 log = get_logger("actions")
@@ -116,7 +116,7 @@ def offer_methods(service: Service[ActionsConfig], deliveries: Deliveries) -> No
     service.method("get_backlog", NoRequest, get_backlog)
 
 
-def _backlog(delivery: Delivery) -> SinkBacklog:
+def _backlog(delivery: SinkDelivery) -> SinkBacklog:
     state, reason = delivery.state, delivery.reason
     try:
         backlog = delivery.backlog()

@@ -19,7 +19,7 @@ Secret = Annotated[str, Meta(pattern=_SECRET)]
 _Limit = Annotated[int, Meta(ge=1, le=1 << 50)]
 
 
-class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class WantedEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which of the chosen files a target gets."""
 
     kinds: Annotated[list[Kind], Meta(min_length=1, description="snapshot, clip, sample; absent: all.")] | None = None
@@ -27,7 +27,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     cameras: Annotated[list[Name], Meta(min_length=1, description="Cameras; absent: all.")] | None = None
 
 
-class Sending(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class UploadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When and how fast: a budget of its own, apart from that of events."""
 
     bytes_per_second: (
@@ -87,8 +87,8 @@ class Azure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         ]
         | None
     ) = None
-    wanted: Wanted = Wanted()
-    sending: Sending = Sending()
+    wanted: WantedEvidence = WantedEvidence()
+    sending: UploadSettings = UploadSettings()
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything waits for it."""
@@ -103,8 +103,8 @@ class Folder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A folder below the device's `VIGIE_EVIDENCE_FOLDER`: to look at evidence without an account."""
 
     path: Annotated[str, Meta(max_length=512, description="As of an Azure target.")] = "{camera}/{date}/{name}.{ext}"
-    wanted: Wanted = Wanted()
-    sending: Sending = Sending()
+    wanted: WantedEvidence = WantedEvidence()
+    sending: UploadSettings = UploadSettings()
 
     def __post_init__(self) -> None:
         """As of Azure."""

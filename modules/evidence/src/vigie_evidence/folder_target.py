@@ -9,7 +9,7 @@ from pathlib import Path
 from vigie.config.atomic import write_atomically
 from vigie.errors import ConfigRefusedError
 from vigie_evidence.content import Content
-from vigie_evidence.target import ContentRefusedError, Surroundings, Taken, TargetAwayError, Upload
+from vigie_evidence.target import ContentRefusedError, Surroundings, TargetAwayError, Upload, UploadReceipt
 
 FOLDER_VARIABLE = "VIGIE_EVIDENCE_FOLDER"
 
@@ -25,18 +25,18 @@ class FolderTarget:
             )
         self._folder = around.folder / name
 
-    def upload(self, upload: Upload) -> Taken:
+    def upload(self, upload: Upload) -> UploadReceipt:
         path = self._folder / upload.blob
         upload.moved(upload.facts.bytes)
         try:
             if path.exists():
                 if path.stat().st_size != upload.facts.bytes or _sha256(path) != upload.facts.sha256:
                     raise ContentRefusedError(f"another file is at {path}; it is left as it is")
-                return Taken(path.as_uri())
+                return UploadReceipt(path.as_uri())
             _copy(upload.data, path)
         except OSError as error:
             raise TargetAwayError(f"cannot write {path} ({error.strerror})") from error
-        return Taken(path.as_uri())
+        return UploadReceipt(path.as_uri())
 
     def replace(self, blob: str, content: bytes, stop: threading.Event) -> None:  # noqa: ARG002
         path = self._folder / blob

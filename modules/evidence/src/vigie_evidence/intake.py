@@ -32,7 +32,7 @@ _LOOK_S = 0.5
 _SAMPLES = "samples"
 
 
-class Intake:
+class SpoolIntake:
     """One thread: also drops what has waited too long, and shows metrics."""
 
     def __init__(

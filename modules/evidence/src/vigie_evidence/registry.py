@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vigie.contracts.evidence import EvidenceFacts
-from vigie_evidence.config import Azure, EvidenceConfig, Folder, Wanted
+from vigie_evidence.config import Azure, EvidenceConfig, Folder, WantedEvidence
 from vigie_evidence.target import Surroundings, Target
 
 Settings = Azure | Folder
@@ -30,7 +30,7 @@ def make(path: str, settings: Settings, around: Surroundings) -> Target:
     return FolderTarget(path.partition(".")[2], around)
 
 
-def is_wanted(wanted: Wanted, facts: EvidenceFacts) -> bool:
+def is_wanted(wanted: WantedEvidence, facts: EvidenceFacts) -> bool:
     """Whether a target gets it. A sample is nobody's alert."""
     if wanted.kinds is not None and facts.kind not in wanted.kinds:
         return False

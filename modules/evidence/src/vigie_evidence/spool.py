@@ -52,7 +52,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class SpoolEntry:
     """One item of the spool. ``stem``: of its files, and its place in the order."""
 
     stem: str
@@ -89,7 +89,7 @@ class Spool:
         """
         self.folder, self._seals = folder, seals
         self._lock = threading.Lock()
-        self._waiting: dict[str, Waiting] = {}
+        self._waiting: dict[str, SpoolEntry] = {}
         self._number = 0
         self._lost: list[Lost] = []
         folder.mkdir(parents=True, exist_ok=True, mode=0o770)  # less the mask
@@ -120,7 +120,7 @@ class Spool:
             path.unlink(missing_ok=True)
         return len(damaged)
 
-    def all(self, target: str | None = None) -> list[Waiting]:
+    def all(self, target: str | None = None) -> list[SpoolEntry]:
         """In the order in which they go."""
         with self._lock:
             return [one for _, one in sorted(self._waiting.items()) if target in {None, one.item.target}]
@@ -158,14 +158,14 @@ class Spool:
                 path.unlink(missing_ok=True)
                 raise
             with self._lock:
-                self._waiting[stem] = Waiting(stem, item, facts.bytes)
+                self._waiting[stem] = SpoolEntry(stem, item, facts.bytes)
 
     @property
     def at_rest(self) -> str:
         """How what comes now lies on the disk: "in the clear", or the name of the key."""
         return self._seals.name or "in the clear"
 
-    def content(self, one: Waiting) -> Content:
+    def content(self, one: SpoolEntry) -> Content:
         return Content(self._data(one.stem), one.item.facts, self._seals)
 
     def _data(self, stem: str) -> Path:
@@ -176,17 +176,17 @@ class Spool:
             self.folder / f"{stem}{_ITEM}", self._seals.close(msgspec.json.encode(item), _about_item(stem))
         )
 
-    def uploaded(self, one: Waiting, url: str, *, verified: bool) -> Waiting:
+    def uploaded(self, one: SpoolEntry, url: str, *, verified: bool) -> SpoolEntry:
         """Remember it, and give its content's room back. Raises: OSError."""
         item = msgspec.structs.replace(one.item, uploaded=True, url=url, verified=verified)
         self._put(one.stem, item)
         self._data(one.stem).unlink(missing_ok=True)
-        changed = Waiting(one.stem, item, 0)
+        changed = SpoolEntry(one.stem, item, 0)
         with self._lock:
             self._waiting[one.stem] = changed
         return changed
 
-    def remove(self, one: Waiting) -> None:
+    def remove(self, one: SpoolEntry) -> None:
         """It is told, or dropped."""
         with self._lock:
             self._waiting.pop(one.stem, None)
@@ -206,7 +206,7 @@ class Spool:
             if one.rank >= rank and one.stem not in busy and one.bytes
         ]
         over = self.used_bytes + needed - most
-        chosen: list[Waiting] = []
+        chosen: list[SpoolEntry] = []
         for one in droppable:
             if over <= 0:
                 break
@@ -255,7 +255,7 @@ class Spool:
                 self._set_aside(path, item.facts.camera, f"{size} bytes of content lie there, expected {expected}")
                 return
             size = item.facts.bytes
-        self._waiting[stem] = Waiting(stem, item, size)
+        self._waiting[stem] = SpoolEntry(stem, item, size)
 
     def _set_aside(self, path: Path, camera: str | None, reason: str) -> None:
         """Its content is of no use without it, and goes."""

@@ -55,7 +55,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class UploadReceipt:
     """``url`` without any token. ``verified``: the target's own hash was compared, or it checked ours."""
 
     url: str
@@ -66,7 +66,7 @@ class Taken:
 class Target(Protocol):
     """Used from one thread, which may block."""
 
-    def upload(self, upload: Upload) -> Taken:
+    def upload(self, upload: Upload) -> UploadReceipt:
         """Return when the target has it whole.
 
         Raises: TargetAwayError, ContentRefusedError, StoppedError; DamagedError: what is on the device's disk is not

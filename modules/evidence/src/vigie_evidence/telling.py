@@ -11,7 +11,7 @@ from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie_evidence.config import EvidenceConfig
-from vigie_evidence.spool import Item, Spool, Waiting
+from vigie_evidence.spool import Item, Spool, SpoolEntry
 
 log = get_logger("evidence.telling")
 
@@ -30,7 +30,7 @@ class Telling:
         )
         self._wake = threading.Event()
 
-    def wake(self, _: Waiting) -> None:
+    def wake(self, _: SpoolEntry) -> None:
         self._wake.set()
 
     def run(self, stop: threading.Event) -> None:

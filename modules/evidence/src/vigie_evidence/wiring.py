@@ -10,7 +10,7 @@ from vigie.service import Service
 from vigie_evidence.accounts import Accounts
 from vigie_evidence.config import EvidenceConfig
 from vigie_evidence.inbox import Inbox
-from vigie_evidence.intake import Intake
+from vigie_evidence.intake import SpoolIntake
 from vigie_evidence.methods import offer_methods
 from vigie_evidence.spool import Spool
 from vigie_evidence.target import Surroundings
@@ -29,7 +29,9 @@ async def run_evidence(
     spool, accounts = Spool(env.state / "spool", env.seals), Accounts(env.state / "accounts.json")
     telling = Telling(service, spool)
     workers = Workers(service, around, spool, accounts, telling=telling, metrics=metrics)
-    intake = Intake(service, Inbox(inbox, env.seals), spool=spool, accounts=accounts, workers=workers, metrics=metrics)
+    intake = SpoolIntake(
+        service, Inbox(inbox, env.seals), spool=spool, accounts=accounts, workers=workers, metrics=metrics
+    )
     offer_methods(service, spool, accounts, workers)
     offer_demands(service)
 

@@ -16,12 +16,12 @@ from vigie.ledger.age_clock import plausible
 from vigie.log import OncePer, get_logger
 from vigie.transfers import Rate, is_quiet
 from vigie_evidence.accounts import Accounts
-from vigie_evidence.config import Sending
+from vigie_evidence.config import UploadSettings
 from vigie_evidence.content import DamagedError
 from vigie_evidence.manifests import Manifests
 from vigie_evidence.registry import Settings
-from vigie_evidence.spool import Spool, Waiting
-from vigie_evidence.target import ContentRefusedError, StoppedError, Taken, Target, TargetAwayError, Upload
+from vigie_evidence.spool import Spool, SpoolEntry
+from vigie_evidence.target import ContentRefusedError, StoppedError, Target, TargetAwayError, Upload, UploadReceipt
 from vigie_evidence.upload_metrics import UploadMetrics
 
 log = get_logger("evidence.upload")
@@ -38,7 +38,7 @@ _LOOK_S = 0.25
 _MANIFEST_S = 60.0
 
 
-def hold(sending: Sending, spent_bytes: int, now: datetime | None) -> str | None:
+def hold(sending: UploadSettings, spent_bytes: int, now: datetime | None) -> str | None:
     """Why nothing but evidence of alerts goes; None: it may go. ``now``: UTC; None: the clock cannot be right."""
     if now is None:
         return None
@@ -68,7 +68,7 @@ class Worker:
         metrics: UploadMetrics,
         manifests: Manifests,
         told: Callable[[], None],
-        uploaded: Callable[[Waiting], None],
+        uploaded: Callable[[SpoolEntry], None],
         wall: Callable[[], float] = time.time,
     ) -> None:
         """``told``: called when ``state`` or ``reason`` changed. ``uploaded``: the target has it."""
@@ -182,7 +182,7 @@ class Worker:
         self._manifest_s = time.monotonic()
         return True
 
-    def _upload(self, one: Waiting, stop: threading.Event, alive: Watchdog) -> None:
+    def _upload(self, one: SpoolEntry, stop: threading.Event, alive: Watchdog) -> None:
         begun = time.monotonic()
         self.busy = one.stem
         self._enter("uploading", keep_reason=True)
@@ -221,7 +221,7 @@ class Worker:
         finally:
             self.busy = None
 
-    def _done(self, one: Waiting, taken: Taken, took_s: float) -> None:
+    def _done(self, one: SpoolEntry, taken: UploadReceipt, took_s: float) -> None:
         facts = one.item.facts
         self._newest.append((facts.name, taken.url))
         self.uploads += 1
@@ -256,7 +256,7 @@ class Worker:
             log.warning("upload_waits", target=self.path, reason=reason, retry_s=round(pause_s, 1))
         self._enter("waiting", reason)
 
-    def _refuse(self, one: Waiting, reason: str) -> None:
+    def _refuse(self, one: SpoolEntry, reason: str) -> None:
         self._refusals[one.stem] += 1
         if self._refusals[one.stem] < _REFUSALS:
             self._away(reason, None, patient=False)

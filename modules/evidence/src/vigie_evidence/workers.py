@@ -19,7 +19,7 @@ from vigie_evidence.worker import Worker
 
 log = get_logger("evidence")
 
-# Above the longest request (``Sending.timeout_seconds``).
+# Above the longest request (``UploadSettings.timeout_seconds``).
 _MOVES_S = 700.0
 
 

@@ -32,7 +32,7 @@ ENTITIES_MAX = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class MqttMessage:
     """One MQTT message."""
 
     topic: str
@@ -72,7 +72,7 @@ class Entities:
         """What all topics of this device begin with."""
         return f"{self.topic}/{topic_part(self.device_id)}"
 
-    def take(self, shipment_id: str, events: Iterable[EventItem]) -> list[Published]:
+    def take(self, shipment_id: str, events: Iterable[EventItem]) -> list[MqttMessage]:
         """Discovery of new entities, then the states that changed. The same shipment again counts nothing twice."""
         if shipment_id != self._shipment:
             self._shipment, self._touched = shipment_id, {}
@@ -86,7 +86,7 @@ class Entities:
         """Nothing of it is at the broker any longer."""
         self._announced.clear()
 
-    def all(self) -> list[Published]:
+    def all(self) -> list[MqttMessage]:
         """Discovery and state of every entity so far."""
         self._announced.update(self._entities)
         return [*map(self._discovery, self._entities), *map(self._state, self._entities)]
@@ -144,7 +144,7 @@ class Entities:
         self._touched[key] = None
         return self._entities[key]
 
-    def _discovery(self, key: str) -> Published:
+    def _discovery(self, key: str) -> MqttMessage:
         entity, device = self._entities[key], slug(self.device_id)
         config = {
             "name": entity.name,
@@ -159,11 +159,11 @@ class Entities:
             },
             "origin": {"name": "vigie-actions", "sw_version": self.version},
         }  # fmt: skip
-        return Published(f"{self.prefix}/{entity.component}/vigie_{device}/{key}/config", msgspec.json.encode(config))
+        return MqttMessage(f"{self.prefix}/{entity.component}/vigie_{device}/{key}/config", msgspec.json.encode(config))
 
-    def _state(self, key: str) -> Published:
+    def _state(self, key: str) -> MqttMessage:
         entity = self._entities[key]
-        return Published(entity.topic, str(entity.value).encode())
+        return MqttMessage(entity.topic, str(entity.value).encode())
 
 
 def slug(text: str) -> str:

@@ -18,7 +18,7 @@ from vigie.errors import ConfigRefusedError, SecretMissingError, SecretRefusedEr
 from vigie.trusted_ca import context_of
 from vigie_actions.config import Mqtt
 from vigie_actions.event import EventHead
-from vigie_actions.sinks.home_assistant import Entities, Published, event_topic, known
+from vigie_actions.sinks.home_assistant import Entities, MqttMessage, event_topic, known
 from vigie_actions.sinks.sink import Shipment, SinkAwayError, Surroundings
 
 _KEEP_ALIVE_S = 30
@@ -72,9 +72,9 @@ class MqttSink:
                 client.publish(self._entities.status_topic, b"offline", qos=1, retain=True).wait_for_publish(_GOODBYE_S)
         self._leave()
 
-    def _event(self, item: bytes) -> Published:
+    def _event(self, item: bytes) -> MqttMessage:
         head = self._head.decode(item)
-        return Published(event_topic(self._entities.base, head.camera, head.type), item, retain=False)
+        return MqttMessage(event_topic(self._entities.base, head.camera, head.type), item, retain=False)
 
     def _connected(self, deadline: float) -> _Client:
         if self._client is not None and not self._client.is_connected():

@@ -13,12 +13,12 @@ from vigie.addresses import network_policy
 from vigie.checked_resolver import CheckedResolver
 from vigie.errors import ConfigRefusedError, SecretMissingError, SecretRefusedError
 from vigie.trusted_ca import context_of
-from vigie_evidence.azure.container import Container
+from vigie_evidence.azure.container import BlobContainer
 from vigie_evidence.azure.credentials import Credentials, Sas, read_connection_string
 from vigie_evidence.azure.requests import BlobClient
 from vigie_evidence.azure.upload import BlobUpload, replaced
 from vigie_evidence.config import Azure
-from vigie_evidence.target import StoppedError, Surroundings, Taken, TargetAwayError, Upload
+from vigie_evidence.target import StoppedError, Surroundings, TargetAwayError, Upload, UploadReceipt
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class BlobTarget:
     def __init__(self, settings: Azure, around: Surroundings) -> None:
         """Connects nothing yet. Raises: ConfigRefusedError."""
         try:
-            self._container = Container.of(settings.url)
+            self._container = BlobContainer.of(settings.url)
         except ValueError as error:
             raise ConfigRefusedError("url", str(error)) from error
         if (reason := _ANYWHERE.refuses_host(self._container.host)) is not None:
@@ -44,7 +44,7 @@ class BlobTarget:
         self._session: aiohttp.ClientSession | None = None
         self._block_bytes = settings.sending.block_bytes
 
-    def upload(self, upload: Upload) -> Taken:
+    def upload(self, upload: Upload) -> UploadReceipt:
         taken = self._run(
             lambda client: BlobUpload(client, upload, self._block_bytes, self._settings.retention_days).run(),
             upload.stop,

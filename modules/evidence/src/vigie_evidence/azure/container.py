@@ -9,7 +9,7 @@ _MS = ".blob.core."
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class BlobContainer:
     """``base``: without a slash at its end; ``account`` as keys are made for; ``host`` as secrets are for."""
 
     base: str
@@ -17,7 +17,7 @@ class Container:
     account: str
 
     @classmethod
-    def of(cls, url: str) -> Container:
+    def of(cls, url: str) -> BlobContainer:
         """`https://ACCOUNT.blob.core.windows.net/CONTAINER` or `http://HOST:PORT/ACCOUNT/CONTAINER`.
 
         Raises: ValueError: it is neither.

@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from vigie_evidence.azure.answers import code_of, refusal
-from vigie_evidence.azure.container import Container
+from vigie_evidence.azure.container import BlobContainer
 from vigie_evidence.azure.credentials import Credentials
 
 _ANSWER_BYTES = 8 << 20
@@ -34,7 +34,7 @@ class BlobClient:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        container: Container,
+        container: BlobContainer,
         credentials: Credentials,
         *,
         version: str,

@@ -11,7 +11,7 @@ import hashlib
 from vigie_evidence.azure.answers import Code
 from vigie_evidence.azure.block_list import Blocks, block_list, block_name, read_block_list
 from vigie_evidence.azure.requests import AzureResponse, BlobClient
-from vigie_evidence.target import ContentRefusedError, Taken, TargetAwayError, Upload
+from vigie_evidence.target import ContentRefusedError, TargetAwayError, Upload, UploadReceipt
 
 _CREATED = 201
 # The blob's name is made of the evidence: a second try with the same name is the same evidence, or a mistake.
@@ -25,22 +25,22 @@ class BlobUpload:
         self._client, self._upload = client, upload
         self._block_bytes, self._retention_days = block_bytes, retention_days
 
-    async def run(self) -> Taken:
+    async def run(self) -> UploadReceipt:
         """Raises: as ``Target.upload``; TimeoutError, ClientError, OSError: no answer."""
         if self._upload.facts.bytes <= self._block_bytes:
             return await self._in_one()
         return await self._in_blocks()
 
-    async def _in_one(self) -> Taken:
+    async def _in_one(self) -> UploadReceipt:
         content = self._upload.data.read(0, self._upload.facts.bytes)
         self._upload.moved(len(content))
         headers = self._described() | _ONCE | {"x-ms-blob-type": "BlockBlob", "content-md5": _md5(content)}
         answer = await self._client.ask("PUT", self._upload.blob, headers=headers, body=content)
         if answer.status == _CREATED:
-            return Taken(self._client.address(self._upload.blob))
+            return UploadReceipt(self._client.address(self._upload.blob))
         return await self._there_already(answer)
 
-    async def _in_blocks(self) -> Taken:
+    async def _in_blocks(self) -> UploadReceipt:
         facts, blob = self._upload.facts, self._upload.blob
         have = await self._blocks()
         if have.committed:
@@ -67,7 +67,7 @@ class BlobUpload:
                 raise TargetAwayError("blocks that were sent before are gone; all are sent again")
             return await self._there_already(answer)
         taken = await self._compared()
-        return Taken(taken.url, taken.verified, resumed)
+        return UploadReceipt(taken.url, taken.verified, resumed)
 
     async def _blocks(self) -> Blocks:
         """What a former try left; nothing where the token may not ask."""
@@ -82,18 +82,20 @@ class BlobUpload:
             return Blocks({}, committed=False)
         raise self._client.refusal(answer)
 
-    async def _there_already(self, answer: AzureResponse) -> Taken:
+    async def _there_already(self, answer: AzureResponse) -> UploadReceipt:
         if answer.status == 409 and answer.code == Code.EXISTS:
             return await self._compared()
         raise self._client.refusal(answer)
 
-    async def _compared(self) -> Taken:
+    async def _compared(self) -> UploadReceipt:
         """The blob that is there is ours, whole. Raises: ContentRefusedError: it is another."""
         facts = self._upload.facts
         answer = await self._client.ask("HEAD", self._upload.blob)
         url = self._client.address(self._upload.blob)
         if answer.status == 403:
-            return Taken(url, verified=False)  # a token without r cannot look; every piece was checked by its MD5
+            return UploadReceipt(
+                url, verified=False
+            )  # a token without r cannot look; every piece was checked by its MD5
         if answer.status != 200:
             raise self._client.refusal(answer)
         length, sha256 = answer.headers.get("content-length"), answer.headers.get("x-ms-meta-sha256")
@@ -102,7 +104,7 @@ class BlobUpload:
                 f"another blob has the name '{self._upload.blob}' ({length} bytes, sha256 {str(sha256)[:12]}); "
                 "it is left as it is"
             )
-        return Taken(url)
+        return UploadReceipt(url)
 
     def _described(self) -> dict[str, str]:
         """Headers of the blob as a whole. Metadata names are C# identifiers; values ASCII.
