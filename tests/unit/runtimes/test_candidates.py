@@ -11,7 +11,7 @@ from support.hardware_trees import INTEL, JETSON, QUALCOMM, RASPBERRY, lay_out
 from vigie.models.card import Card, CardVariant
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.choosing.candidates import Rejected, candidates, thread_counts
-from vigie.runtimes.hardware import HardwareReport, Identity, probe
+from vigie.runtimes.hardware import HardwareReport, ProcessIdentity, probe
 
 PRECISIONS = {
     "fp32": ("fp32", "float"),
@@ -49,7 +49,7 @@ def card(*variants: str) -> Card:
 
 
 def report(root: Path, files: dict[str, str], machine: str) -> HardwareReport:
-    return probe(lay_out(root, files), machine=machine, identity=Identity(0, frozenset()), packages=())
+    return probe(lay_out(root, files), machine=machine, identity=ProcessIdentity(0, frozenset()), packages=())
 
 
 def keys(found: list[Candidate]) -> list[str]:

@@ -15,7 +15,7 @@ from vigie.runtimes.candidate import cpu_candidate
 from vigie.runtimes.choosing.decision_cache import CachedDecision, DecisionCache
 from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.doctor import diagnose, diagnosis_lines
-from vigie.runtimes.hardware import Identity, Installed, probe
+from vigie.runtimes.hardware import Installed, ProcessIdentity, probe
 from vigie.runtimes.measuring.measurement import Failure, Measured, ProcessTrial
 from vigie.runtimes.remedy import SEE_DOCTOR
 from vigie_devkit import cli
@@ -25,7 +25,9 @@ SHIPPED = ROOT / "shared/models/conveyor-parts"
 
 def test_it_says_what_would_be_measured_and_how_to_get_the_rest(tmp_path: Path) -> None:
     packages = (Installed("onnxruntime", "1.31.1"), Installed("openvino", "2026.4.1"))
-    report = probe(lay_out(tmp_path, INTEL), machine="x86_64", identity=Identity(0, frozenset()), packages=packages)
+    report = probe(
+        lay_out(tmp_path, INTEL), machine="x86_64", identity=ProcessIdentity(0, frozenset()), packages=packages
+    )
     text = "\n".join(diagnosis_lines(diagnose(load_bundle(SHIPPED), report=report)))
     assert "machine       ASUSTeK COMPUTER INC. NUC14RVH, x86_64, Ubuntu 24.04.1 LTS" in text
     assert "6 threads to use: affinity 22, quota of 6 CPUs" in text

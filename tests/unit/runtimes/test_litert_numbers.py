@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vigie.runtimes.engines.litert_delegate import machine_of, why_not
-from vigie.runtimes.engines.litert_graph import Taken, taken_by_delegates
+from vigie.runtimes.engines.litert_graph import Delegation, taken_by_delegates
 from vigie.runtimes.engines.litert_numbers import number_types_of
 
 IN, WEIGHTS, OUT = 0, 1, 2
@@ -73,12 +73,12 @@ def test_half_floats_are_counted_among_constants_only() -> None:
 
 def test_who_writes_a_tensor_is_the_delegate_where_there_is_one() -> None:
     file = [operator(0, "CONV_2D", [0], [1]), operator(1, "ADD", [1], [2]), operator(2, "SOFTMAX", [2], [3])]
-    assert taken_by_delegates(file, [3]) == Taken(0, 0, ("SOFTMAX", "ADD", "CONV_2D"))
+    assert taken_by_delegates(file, [3]) == Delegation(0, 0, ("SOFTMAX", "ADD", "CONV_2D"))
     some = [*file, operator(3, "DELEGATE", [0], [2])]
-    assert taken_by_delegates(some, [3]) == Taken(1, 2, ("SOFTMAX",))
+    assert taken_by_delegates(some, [3]) == Delegation(1, 2, ("SOFTMAX",))
     whole = [*file, operator(3, "DELEGATE", [0], [3])]
-    assert taken_by_delegates(whole, [3]) == Taken(1, 3, ())
-    assert taken_by_delegates([], [3]) == Taken(0, 0, ())
+    assert taken_by_delegates(whole, [3]) == Delegation(1, 3, ())
+    assert taken_by_delegates([], [3]) == Delegation(0, 0, ())
 
 
 @pytest.mark.parametrize(

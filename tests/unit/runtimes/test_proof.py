@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from vigie.runtimes.engines.onnxruntime_proof import Profile, read_profile
-from vigie.runtimes.engines.openvino_proof import Layer, judge_layers
+from vigie.runtimes.engines.onnxruntime_proof import RunProfile, read_profile
+from vigie.runtimes.engines.openvino_proof import ExecutedLayer, judge_layers
 from vigie.runtimes.engines.proof_rules import judge
 from vigie.runtimes.proof import Proof
 
@@ -16,14 +16,14 @@ CPU, CUDA, QNN, TRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Q
 
 def profile(
     time_us: dict[str, int], *, integer: int = 0, heavy_integer: int = 0, heavy_float: int = 4, opaque: bool = False
-) -> Profile:
-    return Profile(time_us, {"Resize": time_us.get(CPU, 0)}, integer, heavy_integer, heavy_float, opaque)
+) -> RunProfile:
+    return RunProfile(time_us, {"Resize": time_us.get(CPU, 0)}, integer, heavy_integer, heavy_float, opaque)
 
 
 def verdict(
     provider: str,
     assigned: dict[str, dict[str, int]],
-    seen: Profile | None,
+    seen: RunProfile | None,
     *,
     precision: str = "fp32",
     emulated: bool = False,
@@ -112,7 +112,11 @@ def test_a_fused_subgraph_hides_its_kernels(provider: str, operator: str) -> Non
     assert read_profile([node("x", provider, operator, 5)]).opaque
 
 
-LAYERS = (Layer("Convolution", "u8", "jit_I8"), Layer("Convolution", "f32", "brg_f32"), Layer("Transpose", "u8", "jit"))
+LAYERS = (
+    ExecutedLayer("Convolution", "u8", "jit_I8"),
+    ExecutedLayer("Convolution", "f32", "brg_f32"),
+    ExecutedLayer("Transpose", "u8", "jit"),
+)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +131,7 @@ LAYERS = (Layer("Convolution", "u8", "jit_I8"), Layer("Convolution", "f32", "brg
     ],
 )
 def test_openvino_s_layers_are_judged(
-    device: str, ran_on: list[str], layers: tuple[Layer, ...], expected: str, said: str
+    device: str, ran_on: list[str], layers: tuple[ExecutedLayer, ...], expected: str, said: str
 ) -> None:
     proof = judge_layers(
         asked="k", device=device, provider=f"OpenVINO:{device}", precision="int8", ran_on=ran_on, layers=layers

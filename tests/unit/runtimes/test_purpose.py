@@ -13,7 +13,7 @@ from vigie.models import load_bundle
 from vigie.runtimes.choosing.candidates import candidates
 from vigie.runtimes.choosing.purpose import purposes
 from vigie.runtimes.doctor import diagnose, diagnosis_lines
-from vigie.runtimes.hardware import HardwareReport, Identity, Installed, probe
+from vigie.runtimes.hardware import HardwareReport, Installed, ProcessIdentity, probe
 from vigie.runtimes.hardware.report import EpDevice, RuntimeAnswers
 from vigie.runtimes.providers import TABLE
 from vigie_devkit.images.catalogue import HARDWARE_KEYS, image_for
@@ -28,7 +28,7 @@ def in_image(root: Path, files: dict[str, str], key: str, *packages: str, machin
     return probe(
         lay_out(root, files | {"opt/vigie/sbom.cdx.json": bill}),
         machine=machine or ("aarch64" if key.startswith("arm64v8") else "x86_64"),
-        identity=Identity(0, frozenset()),
+        identity=ProcessIdentity(0, frozenset()),
         packages=tuple(Installed(name, "1") for name in packages),
     )
 

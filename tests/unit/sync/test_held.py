@@ -11,7 +11,7 @@ from vigie.contracts.detections import DetectionsItem
 from vigie.contracts.envelope import Envelope
 from vigie.messaging.reorder import Lane
 from vigie.service import Received
-from vigie_sync.held import GATHER, LINGER_S, Held, Taken
+from vigie_sync.held import GATHER, LINGER_S, Held, HeldFrame
 
 BEGUN_S = 100.0
 
@@ -31,7 +31,7 @@ def held(count: int, *lanes: Lane) -> Held:
     waiting = Held()
     for number in range(count):
         one = message(number, lanes[number] if number < len(lanes) else Lane.DOORBELL)
-        waiting.add(one, [Taken(item) for item in one.items], BEGUN_S + number / 1000)
+        waiting.add(one, [HeldFrame(item) for item in one.items], BEGUN_S + number / 1000)
     return waiting
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from vigie.contracts.dropped import DROPPED_BYTES_MAX, DroppedAnswer, Evidence, ImportChoices, ImportedModel
+from vigie.contracts.dropped import DROPPED_BYTES_MAX, DroppedAnswer, ImportChoices, ImportConclusion, ImportedModel
 from vigie.errors import VigieError
 from vigie.sandbox.landlock import restrict
 from vigie.sandbox.module import NO_MORE_PROCESSES
@@ -134,7 +134,7 @@ def _import(task: ImportTask, folder: Path, confined: tuple[str, ...]) -> Import
         family=card.decoder.family,
         size=f"{card.input.width}x{card.input.height}",
         labels=list(card.labels),
-        concluded=[Evidence(one.question, one.answer, one.because) for one in card.source.concluded],
+        concluded=[ImportConclusion(one.question, one.answer, one.because) for one in card.source.concluded],
         confined=list(confined),
     )
 

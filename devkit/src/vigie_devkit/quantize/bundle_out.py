@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vigie.models import Bundle, Card
 from vigie.models.bundle import CARD_FILE
-from vigie.models.card import Calibration, CardVariant, Evidence, Parity, Reference, write_card
+from vigie.models.card import Calibration, CardVariant, MeasuredFigure, Parity, Reference, write_card
 from vigie.models.reference import ReferencePair, write_reference
 from vigie.plurals import counted
 from vigie.runtimes.engines.reference_run import run_reference
@@ -98,14 +98,14 @@ def _variant(
 ) -> CardVariant:
     recipe, row = built.recipe, report.variant(built.name)
     evidence = [
-        Evidence(metric=name, value=round(value, 4), samples=report.judged_frames, date=report.date)
+        MeasuredFigure(metric=name, value=round(value, 4), samples=report.judged_frames, date=report.date)
         for name, value in built.true_score.figures.items()
     ]
     float_row = report.variants[0]
     for mine, theirs in zip(row.times, float_row.times, strict=True):
         threads = f"{counted(mine.threads, 'thread')}"
         evidence.append(
-            Evidence(
+            MeasuredFigure(
                 metric=f"speed against fp32, CPU time, {threads}",
                 value=round(theirs.cpu_ms / mine.cpu_ms, 2),
                 where=report.machine,

@@ -17,7 +17,7 @@ import msgspec
 import onnx
 
 from vigie.models import load_bundle
-from vigie.models.card import Card, CardVariant, Evidence, write_card
+from vigie.models.card import Card, CardVariant, MeasuredFigure, write_card
 from vigie.synthetic import LABELS
 from vigie_devkit.accuracy.average_precision import Accuracy
 from vigie_devkit.models.evidence.spelling import input_fields
@@ -109,7 +109,7 @@ def bundle_network(
             version=request.version,
         )
     evidence = [
-        Evidence(metric=f"training {what}", value=round(value, 2), where=platform.machine(), date=_today())
+        MeasuredFigure(metric=f"training {what}", value=round(value, 2), where=platform.machine(), date=_today())
         for what, value in (("minutes", spent.minutes), ("CPU minutes", spent.cpu_minutes))
     ]
     for split, pictures in valid.items():
@@ -144,14 +144,14 @@ def _line(progress: Progress) -> str:
     return f"epoch {progress.epoch}/{progress.epochs}: {losses}; about {left_min:.0f} min left"
 
 
-def _evidence(split: str, measured: Accuracy) -> list[Evidence]:
+def _evidence(split: str, measured: Accuracy) -> list[MeasuredFigure]:
     return [
-        Evidence(metric=f"{metric}, {split}", value=round(value, 4), samples=measured.objects, date=_today())
+        MeasuredFigure(metric=f"{metric}, {split}", value=round(value, 4), samples=measured.objects, date=_today())
         for metric, value in (("mAP50", measured.map50), ("mAP50-95", measured.map50_95))
     ]
 
 
-def _note(folder: Path, request: TrainingRequest, evidence: list[Evidence]) -> None:
+def _note(folder: Path, request: TrainingRequest, evidence: list[MeasuredFigure]) -> None:
     """Write the figures into the card of the first variant, and what the model is for."""
     bundle = load_bundle(folder)
     name = bundle.variants[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from vigie.contracts.detections import DetectionsItem
 from vigie.messaging.reorder import Lane
 from vigie.service import Received
-from vigie_sync.told import Told
+from vigie_sync.event_entries import EventEntries
 
 # What is no alert waits this long to share a commit, which costs as much for ten frames as for one. Not what came by
 # the route: its sender has lingered already, and has few messages on their way.
@@ -17,7 +17,7 @@ GATHER = 32
 
 
 @dataclass(slots=True)
-class Taken:
+class HeldFrame:
     """One frame and what is to be recorded of it.
 
     ``told``: what it brought about; ``boxes``: the frame itself is wanted; ``new`` is false for one that is left out
@@ -25,7 +25,7 @@ class Taken:
     """
 
     item: DetectionsItem
-    told: Told = field(default_factory=Told)
+    told: EventEntries = field(default_factory=EventEntries)
     boxes: bool = False
     new: bool = True
 
@@ -36,14 +36,14 @@ class Held:
 
     since_s: float = 0.0
     messages: list[Received[DetectionsItem]] = field(default_factory=list)
-    taken: list[Taken] = field(default_factory=list)
+    taken: list[HeldFrame] = field(default_factory=list)
 
     @property
     def full(self) -> bool:
         """Nothing more is to be added before they are committed."""
         return len(self.messages) >= GATHER
 
-    def add(self, message: Received[DetectionsItem], taken: list[Taken], now_s: float) -> None:
+    def add(self, message: Received[DetectionsItem], taken: list[HeldFrame], now_s: float) -> None:
         if not self.messages:
             self.since_s = now_s
         self.messages.append(message)

@@ -12,11 +12,11 @@ from vigie.log import get_logger
 from vigie.service import Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
+from vigie_sync.event_entries import EventEncoder
 from vigie_sync.handover import Handover
 from vigie_sync.outbox import Outbox
 from vigie_sync.outbox_methods import offer_outbox_methods
 from vigie_sync.timeline import Timeline
-from vigie_sync.told import Telling
 
 log = get_logger("sync")
 
@@ -42,13 +42,13 @@ def offer_methods(  # noqa: PLR0917 - each is one of the module's parts
     ledger: LedgerThread,
     outbox: Outbox,
     timeline: Timeline,
-    telling: Telling,
+    encoder: EventEncoder,
     drops: Drops,
     handovers: Sequence[Handover],
 ) -> None:
     def erase(request: Erase) -> EraseReply:
         what = request.erasure()
-        held_back = telling.erase(what)
+        held_back = encoder.erase(what)
         erased = ledger.erase(what)
         erased.items.update(held_back)
         timeline.erase(what)

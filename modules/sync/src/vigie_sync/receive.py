@@ -29,12 +29,12 @@ from vigie.log import get_logger
 from vigie.service import InputQueue, Service
 from vigie_sync.config import SyncConfig
 from vigie_sync.drops import Drops
+from vigie_sync.event_entries import EventEncoder, EventEntries
 from vigie_sync.handover import Handover, record_with
-from vigie_sync.held import Held, Taken
+from vigie_sync.held import Held, HeldFrame
 from vigie_sync.keeping import Keeping
 from vigie_sync.outbox import Outbox
 from vigie_sync.timeline import Timeline
-from vigie_sync.told import Telling, Told
 
 log = get_logger("sync.receive")
 
@@ -62,7 +62,7 @@ class ReceiveStage:
         self._drops, self._timeline, self._handovers = drops, timeline, handovers
         # Events that are told to the viewer once they are in the ledger.
         self._to_tell: list[EventItem] = []
-        self.telling = Telling()
+        self.event_encoder = EventEncoder()
         self._config = self._wanted = SyncConfig()
         self._configured = threading.Event()
         self._rules = Rules()
@@ -70,7 +70,7 @@ class ReceiveStage:
         # Whether an alert is among what is to be recorded next.
         self._alerts = False
         # Events that a change of the configuration brought about, until they are recorded.
-        self._ended = Told()
+        self._ended = EventEntries()
         # Frames of the last commit that were in the ledger already.
         self._known: set[str] = set()
         self._encoder = msgspec.json.Encoder()
@@ -143,20 +143,20 @@ class ReceiveStage:
         before, self._config = self._config.upstream, self._wanted
         ended = self._rules.close() if self._config.upstream == "detections" != before else []
         ended += self._rules.configure(self._config.events, self._config.cameras)
-        self.telling.configure(self._config.events)
+        self.event_encoder.configure(self._config.events)
         self._ended.add(self._told(ended))
         self._timeline.drawn(self._config.cameras)
         if self._keeping is not None:
             self._keeping.configure(self._config.evidence, self._config.sampling)
 
-    def _keep_trying(self, taken: list[Taken], stop: threading.Event, alive: Watchdog) -> bool:
+    def _keep_trying(self, taken: list[HeldFrame], stop: threading.Event, alive: Watchdog) -> bool:
         """Commit what frames brought about, or settle the ledger; false only when stopping without success."""
         now_s = time.monotonic()
         told, frames = self._ended, [entry for one in taken if (entry := self._frame(one)) is not None]
         for one in taken:
             told.add(one.told)
         told.add(self._told([] if taken else self._rules.idle(now_s)))
-        told.add(self.telling.due(now_s))
+        told.add(self.event_encoder.due(now_s))
         retry_s, longest_s = _RETRY_S
         while True:
             try:
@@ -173,12 +173,12 @@ class ReceiveStage:
                 alive.beat()
             else:
                 self._report_available()
-                self._ended = Told()
+                self._ended = EventEntries()
                 self._tell_viewer()
                 self._count([one.item for one in taken if one.new])
                 return True
 
-    def _take(self, item: DetectionsItem) -> Taken:
+    def _take(self, item: DetectionsItem) -> HeldFrame:
         """What is to be recorded of one frame: itself, the events that it brings about, or both."""
         now_ns = time.monotonic_ns()
         age_ms = (now_ns - item.captured_ns) / 1e6
@@ -188,7 +188,7 @@ class ReceiveStage:
         if item.beside:
             # What this model sees of the frame is another fact than what the camera's own model sees.
             item = msgspec.structs.replace(item, trace=lane_of(item.trace, item.beside))
-        taken = Taken(item, boxes=self._config.upstream != "events")
+        taken = HeldFrame(item, boxes=self._config.upstream != "events")
         if taken.boxes and not item.detections and self._config.report == "with_detections":
             self._quiet.inc()
             taken.boxes = taken.new = False
@@ -209,7 +209,7 @@ class ReceiveStage:
             taken.told = self._told(events or [])
         return taken
 
-    def _frame(self, taken: Taken) -> LedgerEntry | None:
+    def _frame(self, taken: HeldFrame) -> LedgerEntry | None:
         """The frame itself, if it is wanted. Once for each frame: when it is committed."""
         if not taken.boxes:
             return None
@@ -232,15 +232,15 @@ class ReceiveStage:
         taken.new = False
         return None
 
-    def _told(self, events: list[EventItem]) -> Told:
+    def _told(self, events: list[EventItem]) -> EventEntries:
         self._to_tell += events
         for event in events:
             self.told.labels(event.__struct_config__.tag, event.phase, event.severity).inc()
-        told = self.telling.of(events, time.monotonic())
+        told = self.event_encoder.of(events, time.monotonic())
         self._alerts = self._alerts or told.alerts
         return told
 
-    def _commit(self, frames: list[LedgerEntry], told: Told) -> None:
+    def _commit(self, frames: list[LedgerEntry], told: EventEntries) -> None:
         record_with(self._handovers, told.local)
         entries = [*frames, *told.upstream]
         recorded = self._ledger.record(entries, self._config.ledger_bytes)
@@ -271,7 +271,7 @@ class ReceiveStage:
     def _record_last(self) -> None:
         """Everything that goes on ends with the module; what cannot be recorded now is lost, and told."""
         told = self._told(self._rules.close() if self._config.upstream != "detections" else [])
-        told.add(self.telling.close())
+        told.add(self.event_encoder.close())
         try:
             if told.local or told.upstream:
                 self._commit([], told)

@@ -46,7 +46,9 @@ async def run_sync(service: Service[SyncConfig], ledger: LedgerThread, after_thr
         handovers=handovers, counter=receive.told, drops=drops, timeline=timeline,
         keeping=keeping,
     )  # fmt: skip
-    offer_methods(service, ledger, outbox, timeline=timeline, telling=receive.telling, drops=drops, handovers=handovers)
+    offer_methods(
+        service, ledger, outbox, timeline=timeline, encoder=receive.event_encoder, drops=drops, handovers=handovers
+    )
     offer_demands(service).answer_also = timeline.answer
 
     async def apply(new: SyncConfig, _previous: SyncConfig | None) -> None:

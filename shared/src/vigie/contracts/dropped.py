@@ -39,7 +39,7 @@ class DroppedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     choices: ImportChoices = ImportChoices()
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class ImportConclusion(msgspec.Struct, frozen=True):
     """One conclusion of import: what was asked, what is the case, and from what that follows."""
 
     question: str
@@ -57,7 +57,7 @@ class ImportedModel(msgspec.Struct, frozen=True):
     family: str
     size: str
     labels: list[str]
-    concluded: list[Evidence]
+    concluded: list[ImportConclusion]
     confined: list[str]
 
 

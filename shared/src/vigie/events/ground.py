@@ -59,7 +59,7 @@ def on_ground(h: Homography, point: Point) -> Point | None:
 
 
 @dataclass(slots=True)
-class Pace:
+class GroundSpeed:
     """How fast one object moves over the ground."""
 
     _places: deque[tuple[float, Point]] = field(default_factory=deque)

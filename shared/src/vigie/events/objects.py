@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from vigie.contracts.detections import Detection
 from vigie.contracts.events import Best, ObjectEvent, Phase, Stay
 from vigie.events.geometry import Point, anchors_of
-from vigie.events.ground import Homography, Pace, on_ground
+from vigie.events.ground import GroundSpeed, Homography, on_ground
 from vigie.events.moment import Moment, key_of
 from vigie.events.worth import worth_of
 
@@ -36,7 +36,7 @@ class Thing:
     label: str = ""
     # Points of its box now, by the name of the anchor.
     anchors: dict[str, Point] = field(default_factory=dict)
-    pace: Pace = field(default_factory=Pace)
+    pace: GroundSpeed = field(default_factory=GroundSpeed)
     top_speed: float | None = None
     told: str | None = None
     told_s: float = 0.0

@@ -17,7 +17,7 @@ from vigie.contracts.lanes import camera_of
 from vigie.ledger.batch import Batch
 from vigie.ledger.ledger_file import LedgerFile
 from vigie.ledger.priorities import Priority
-from vigie.ledger.queues import Queues
+from vigie.ledger.queues import LedgerQueues
 from vigie.ledger.rows import ITEMS, item_of, row_of
 
 _AT_ONCE: Final = 500
@@ -81,7 +81,7 @@ _item_of = msgspec.json.Decoder(_Item)
 _items_of = msgspec.json.Decoder(_Items)
 
 
-def erase(file: LedgerFile, queues: Queues, what: Erasure, on_its_way: Batch | None) -> Erased:
+def erase(file: LedgerFile, queues: LedgerQueues, what: Erasure, on_its_way: Batch | None) -> Erased:
     """Raises: sqlite3.Error, LedgerDamagedError: nothing was erased."""
     erased = Erased()
     if on_its_way is not None:
@@ -104,7 +104,9 @@ def erase(file: LedgerFile, queues: Queues, what: Erasure, on_its_way: Batch | N
     return erased
 
 
-def _erase_queue(db: sqlite3.Connection, queues: Queues, priority: Priority, what: Erasure, erased: Erased) -> None:
+def _erase_queue(
+    db: sqlite3.Connection, queues: LedgerQueues, priority: Priority, what: Erasure, erased: Erased
+) -> None:
     span = queues.span(priority)
     if span is None:
         return

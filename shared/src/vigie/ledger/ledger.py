@@ -19,11 +19,11 @@ from vigie.ledger.age_clock import AgeClock, Stamp
 from vigie.ledger.batch import Batch
 from vigie.ledger.bounds import Dropped, LedgerRules
 from vigie.ledger.erasure import Erased, Erasure, erase
-from vigie.ledger.keys import Keys
 from vigie.ledger.ledger_file import LedgerFile
 from vigie.ledger.packing import Packing, fitting
 from vigie.ledger.priorities import Priority
-from vigie.ledger.queues import Queues, Waiting
+from vigie.ledger.queues import LedgerQueues, PriorityBacklog
+from vigie.ledger.recent_keys import RecentKeys
 from vigie.ledger.room import Room
 from vigie.ledger.rows import LedgerDamagedError, LedgerEntry, checksum, compare
 from vigie.ledger.sealed import check_keys, sealed_batch, unsealed_batch
@@ -62,7 +62,7 @@ class Backlog:
     in_flight: int
     used_bytes: int
     dropped_total: int
-    waiting: dict[Priority, Waiting]
+    waiting: dict[Priority, PriorityBacklog]
     dropped: dict[str, int]
     age_ms: int
     clock: str | None
@@ -95,7 +95,7 @@ class Ledger:
         try:
             self._seals = seals or Seals()
             migrate.bring_up_to_date(self._file, self._seals)
-            self._queues = Queues(self._db, self._seals)
+            self._queues = LedgerQueues(self._db, self._seals)
             self._scrub = verify.Scrub(self._db)
             if self._file.used_bytes() <= verify_at_once_bytes:
                 verify.verify(self._db)
@@ -114,7 +114,7 @@ class Ledger:
             self._sent: deque[tuple[int, int]] = deque()
             self._sent_items = 0
             self._remembered = remembered
-            self._keys = Keys(remembered)
+            self._keys = RecentKeys(remembered)
             self._remember_from_disk()
         except BaseException:
             self._file.close()

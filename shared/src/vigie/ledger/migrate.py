@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from vigie.ledger.ledger_file import LedgerFile
 from vigie.ledger.priorities import RANGE, Priority, priority_of
-from vigie.ledger.queues import Queues
+from vigie.ledger.queues import LedgerQueues
 from vigie.ledger.rows import (
     BESIDE,
     FROM_1,
@@ -70,7 +70,7 @@ def _sort(file: LedgerFile, seals: Seals) -> None:
 
     In steps, because one transaction for all would need a log as long as they are. Their time begins now.
     """
-    db, queues = file.db, Queues(file.db, seals)
+    db, queues = file.db, LedgerQueues(file.db, seals)
     expected: int | None = None
     while rows := db.execute(f"{ITEMS} WHERE id < ? ORDER BY id LIMIT ?", (RANGE, _STEP_ROWS)).fetchall():
         sorted_: dict[Priority, list[LedgerEntry]] = defaultdict(list)

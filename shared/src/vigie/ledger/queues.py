@@ -19,7 +19,7 @@ from vigie.sealing import Seals
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PriorityBacklog:
     """Of one priority: how many items, their bytes, and since when the oldest waits (the ledger's age)."""
 
     items: int
@@ -27,7 +27,7 @@ class Waiting:
     oldest_ms: int | None
 
 
-class Queues:
+class LedgerQueues:
     """Over an open database of this version; bodies are sealed where the device has a key."""
 
     def __init__(self, db: sqlite3.Connection, seals: Seals | None = None) -> None:
@@ -52,12 +52,12 @@ class Queues:
         found = self._db.execute("SELECT bytes FROM totals WHERE priority = ?", (priority,)).fetchone()
         return 0 if found is None else int(found[0])
 
-    def waiting(self, priority: Priority) -> Waiting:
+    def waiting(self, priority: Priority) -> PriorityBacklog:
         span = self.span(priority)
         if span is None:
-            return Waiting(0, 0, None)
+            return PriorityBacklog(0, 0, None)
         oldest = self._db.execute("SELECT at FROM items WHERE id = ?", (span[0],)).fetchone()[0]
-        return Waiting(span[1] - span[0] + 1, self.bytes(priority), oldest)
+        return PriorityBacklog(span[1] - span[0] + 1, self.bytes(priority), oldest)
 
     def add(self, priority: Priority, entries: Sequence[LedgerEntry], at_ms: int) -> None:
         span = self.span(priority)

@@ -12,7 +12,7 @@ from vigie.ledger.bounds import Bounds, Drop, Dropped, OutboxBounds
 from vigie.ledger.fold import folded, is_folded
 from vigie.ledger.ledger_file import LedgerFile
 from vigie.ledger.priorities import Priority
-from vigie.ledger.queues import Queues
+from vigie.ledger.queues import LedgerQueues
 from vigie.ledger.rows import LedgerEntry
 
 # Rows that go in one transaction: one for all would need a log as long as they are.
@@ -23,7 +23,7 @@ _LEAST_ROWS = 64
 class Room:
     """``untold``: what was dropped and not yet reported."""
 
-    def __init__(self, file: LedgerFile, queues: Queues, age: AgeClock) -> None:
+    def __init__(self, file: LedgerFile, queues: LedgerQueues, age: AgeClock) -> None:
         """No bounds yet."""
         self._file, self._queues, self._age = file, queues, age
         self.bounds = OutboxBounds()

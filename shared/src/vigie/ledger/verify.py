@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 from vigie.ledger.priorities import RANGE
-from vigie.ledger.queues import Queues
+from vigie.ledger.queues import LedgerQueues
 from vigie.ledger.rows import ITEMS, LedgerDamagedError, compare, item_of
 
 # Above it a start would take too long: reading and summing up 8 MB takes 0.2 s, on a busy machine a second.
@@ -21,7 +21,7 @@ def verify(db: sqlite3.Connection) -> None:
     if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise LedgerDamagedError(str(found))
     verify_head(db)
-    count, queues = 0, Queues(db)
+    count, queues = 0, LedgerQueues(db)
     for row in db.execute(ITEMS):
         item_of(row)
         count += 1
@@ -51,7 +51,7 @@ class Scrub:
     """Looks at a large ledger in steps; ``done`` when all of it was seen."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._db, self._queues = db, Queues(db)
+        self._db, self._queues = db, LedgerQueues(db)
         self._at = RANGE
         self.done = False
 

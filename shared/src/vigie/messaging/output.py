@@ -18,7 +18,7 @@ from vigie.errors import MessageTooLargeError
 from vigie.log import OncePer, get_logger
 from vigie.messaging.bell_output import BellOutput, ConsumerPosition
 from vigie.messaging.output_settings import OutputSettings
-from vigie.messaging.pending import Pending, Waiting
+from vigie.messaging.pending import Pending, PendingItem
 from vigie.messaging.ringing import SLOW_POLL_S, TOLD_POLL_S, Ringing
 from vigie.messaging.size import body_limit_bytes
 from vigie.messaging.window import Flight, Window
@@ -75,7 +75,7 @@ class Output(Ringing[T]):
         self._room = condition if room is None else room
         self._metrics = metrics
         self._pending: Pending[T] = Pending(settings.depth)
-        self._urgent: deque[Waiting[T]] = deque()
+        self._urgent: deque[PendingItem[T]] = deque()
         self._window = Window(settings.window_messages, settings.timeout_s)
         self._again: deque[Flight] = deque()
         self._credit = 0
@@ -169,7 +169,7 @@ class Output(Ringing[T]):
     def send_now(self, item: T) -> None:
         """Send ``item`` in a message of its own, whatever the window says: for small things said now and then."""
         with self._condition:
-            self._urgent.append(Waiting(item, "", keep=False))
+            self._urgent.append(PendingItem(item, "", keep=False))
             self._condition.notify_all()
 
     def wait_for_room(
@@ -354,7 +354,7 @@ class Output(Ringing[T]):
             return SLOW_POLL_S
         return max(_POLL_S, min(SLOW_POLL_S, self._window.slowest_s / _LOOKS_PER_MESSAGE))
 
-    def _build(self, taken: list[Waiting[T]], *, by_bell: bool = False) -> Flight:
+    def _build(self, taken: list[PendingItem[T]], *, by_bell: bool = False) -> Flight:
         self._sent += 1
         items = b",".join([waiting.encoded or _encoder.encode(waiting.item) for waiting in taken])
         cameras = Counter(waiting.key for waiting in taken)
@@ -373,7 +373,7 @@ class Output(Ringing[T]):
         told = b"" if after == sent - 1 else b',"after":%d' % after
         return b'%b%d%b,"items":[%b]}' % (self._head, sent, told, items)
 
-    def _refuse(self, waiting: Waiting[T]) -> None:
+    def _refuse(self, waiting: PendingItem[T]) -> None:
         self._metrics.dropped(DropReason.TOO_LARGE, waiting.key)
         error = MessageTooLargeError(self.name, len(waiting.encoded), self._limit)
         if (held := self._quiet.ready("too_large")) is not None:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Waiting(Generic[T]):
+class PendingItem(Generic[T]):
     """One item with its key (the camera, usually); ``encoded`` once it had to be measured."""
 
     item: T
@@ -32,7 +32,7 @@ class Pending(Generic[T]):
     def __init__(self, depth: int = 1) -> None:
         """``depth``: items without ``keep`` that may wait per key."""
         self._depth = depth
-        self._by_key: OrderedDict[str, deque[Waiting[T]]] = OrderedDict()
+        self._by_key: OrderedDict[str, deque[PendingItem[T]]] = OrderedDict()
         self._count = 0
         # When a key's next turn is, on a clock that goes on by 1 / weight with each of its items.
         self._turn: dict[str, float] = {}
@@ -46,7 +46,7 @@ class Pending(Generic[T]):
         """How many items of ``key`` wait."""
         return len(self._by_key.get(key, ()))
 
-    def offer(self, item: T, key: str, *, keep: bool, weight: float = 1.0) -> Waiting[T] | None:
+    def offer(self, item: T, key: str, *, keep: bool, weight: float = 1.0) -> PendingItem[T] | None:
         """Add ``item``. Returns the older one of the same key that had to go for it, if any.
 
         ``weight``: this key's share beside the others' while not all can be sent; above 0.
@@ -64,7 +64,7 @@ class Pending(Generic[T]):
             dropped = next(waiting for waiting in queue if not waiting.keep)
             queue.remove(dropped)
             self._count -= 1
-        queue.append(Waiting(item, key, keep))
+        queue.append(PendingItem(item, key, keep))
         self._count += 1
         return dropped
 
@@ -74,7 +74,7 @@ class Pending(Generic[T]):
         encode: Callable[[T], bytes],
         most_newest: int | None = None,
         accept: Callable[[str], bool] | None = None,
-    ) -> tuple[list[Waiting[T]], list[Waiting[T]]]:
+    ) -> tuple[list[PendingItem[T]], list[PendingItem[T]]]:
         """What goes into the next message: one of each key in turn until all are in or ``limit_bytes`` is reached.
 
         Where keys have weights, whose turn is next goes first.
@@ -82,8 +82,8 @@ class Pending(Generic[T]):
         Items without ``keep`` stay once ``most_newest`` items are in; their keys are the first next time. ``accept``:
         keys for which it is false stay as they are.
         """
-        taken: list[Waiting[T]] = []
-        too_large: list[Waiting[T]] = []
+        taken: list[PendingItem[T]] = []
+        too_large: list[PendingItem[T]] = []
         size = 0
         judged: dict[str, bool] = {}
         while self._count:

@@ -18,7 +18,7 @@ from vigie.frames.doorbell import Rung
 from vigie.messaging.bell_input import LEASE
 from vigie.messaging.bell_output import DATAGRAM_BODY_MAX, BellOutput
 from vigie.messaging.output_settings import OutputSettings
-from vigie.messaging.pending import Pending, Waiting
+from vigie.messaging.pending import Pending, PendingItem
 from vigie.messaging.window import Flight, Window
 from vigie.metrics import Metrics
 
@@ -46,7 +46,7 @@ class Ringing(ABC, Generic[T]):
     _window: Window
     _given_up: dict[str, tuple[int, float]]
     _again: deque[Flight]
-    _urgent: deque[Waiting[T]]
+    _urgent: deque[PendingItem[T]]
     _ring_again: deque[Flight]
     _kick: Callable[[], None]
     _kicked: bool
@@ -60,11 +60,11 @@ class Ringing(ABC, Generic[T]):
     @abstractmethod
     def _leaves_at(self, *, by_route: bool = False) -> float: ...
     @abstractmethod
-    def _build(self, taken: list[Waiting[T]], *, by_bell: bool = False) -> Flight: ...
+    def _build(self, taken: list[PendingItem[T]], *, by_bell: bool = False) -> Flight: ...
     @abstractmethod
     def _body(self, sent: int, after: int, items: bytes) -> bytes: ...
     @abstractmethod
-    def _refuse(self, waiting: Waiting[T]) -> None: ...
+    def _refuse(self, waiting: PendingItem[T]) -> None: ...
     @abstractmethod
     def _count(self, flight: Flight, reason: DropReason) -> None: ...
 

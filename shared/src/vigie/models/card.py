@@ -65,7 +65,7 @@ class Thresholds(_Strict, frozen=True, kw_only=True):
     iou_max: Share = 0.45
 
 
-class Evidence(_Strict, frozen=True, kw_only=True):
+class MeasuredFigure(_Strict, frozen=True, kw_only=True):
     """A measured figure: what, how much, on how many samples, where and when."""
 
     metric: Text
@@ -153,7 +153,7 @@ class CardVariant(_Strict, frozen=True, kw_only=True):
     targets: tuple[Text, ...] = ()
     cpus: tuple[Literal["x86-avx2", "x86-vnni", "arm64"], ...] = ()
     parity: Parity | None = None
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[MeasuredFigure, ...] = ()
 
 
 class Reference(_Strict, frozen=True, kw_only=True):
@@ -176,7 +176,7 @@ class Concluded(_Strict, frozen=True):
     because: Text
 
 
-class Source(_Strict, frozen=True, kw_only=True):
+class ModelSource(_Strict, frozen=True, kw_only=True):
     """Where the model came from and how it was read."""
 
     file: Text = ""
@@ -208,7 +208,7 @@ class Card(_Strict, frozen=True, kw_only=True):
     thresholds: Thresholds = Thresholds()
     variants: Annotated[dict[Name, CardVariant], msgspec.Meta(min_length=1)]
     reference: Reference | None = None
-    source: Source = Source()
+    source: ModelSource = ModelSource()
 
 
 def read_card(text: bytes, *, where: str) -> Card:

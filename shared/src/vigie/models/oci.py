@@ -53,7 +53,7 @@ class Descriptor(msgspec.Struct, frozen=True, rename={"media_type": "mediaType"}
     annotations: dict[str, str] = {}
 
 
-class Manifest(
+class ImageManifest(
     msgspec.Struct,
     frozen=True,
     rename={"schema_version": "schemaVersion", "media_type": "mediaType", "artifact_type": "artifactType"},
@@ -188,7 +188,7 @@ def push(registry: Registry, files: dict[str, bytes]) -> str:
             raise DownloadRefusedError(name[:80], "lies in a folder or has an odd name; only plain names are pushed")
     layers = [_upload(registry, content, LAYER_TYPE, {TITLE: name}) for name, content in files.items()]
     config = _upload(registry, EMPTY, EMPTY_TYPE, {})
-    manifest = msgspec.json.encode(Manifest(2, MANIFEST_TYPE, ARTIFACT_TYPE, config, tuple(layers)))
+    manifest = msgspec.json.encode(ImageManifest(2, MANIFEST_TYPE, ARTIFACT_TYPE, config, tuple(layers)))
     digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
     url = f"{reference.base}/manifests/{reference.tag or digest}"
     with registry.ask(url, {"Content-Type": MANIFEST_TYPE}, method="PUT", body=manifest, push=True) as answer:
@@ -196,14 +196,14 @@ def push(registry: Registry, files: dict[str, bytes]) -> str:
     return digest
 
 
-def _manifest(registry: Registry, digest: str) -> Manifest:
+def _manifest(registry: Registry, digest: str) -> ImageManifest:
     url = f"{registry.reference.base}/manifests/sha256:{digest}"
     with registry.ask(url, {"Accept": MANIFEST_TYPE}) as answer:
         content = answer.read(MANIFEST_BYTES_MAX + 1)
     if hashlib.sha256(content).hexdigest() != digest:
         raise DownloadRefusedError(url, "the registry gives another manifest than was asked for")
     try:
-        manifest = msgspec.json.decode(content, type=Manifest)
+        manifest = msgspec.json.decode(content, type=ImageManifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DownloadRefusedError(url, f"is not a bundle of Vigie ({error})") from error
     if manifest.artifact_type != ARTIFACT_TYPE or len(manifest.layers) > 256:

@@ -18,7 +18,7 @@ from vigie.models import Bundle, load_bundle
 from vigie.plurals import counted
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.choosing.candidates import Rejected, candidates
-from vigie.runtimes.choosing.known_choice import Known, known_choice
+from vigie.runtimes.choosing.known_choice import KnownChoice, known_choice
 from vigie.runtimes.choosing.purpose import Purpose, purposes
 from vigie.runtimes.hardware import HardwareReport, probe
 from vigie.runtimes.hardware.text import report_lines
@@ -36,7 +36,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     model: str
     tried: tuple[Candidate, ...]
     rejected: tuple[Rejected, ...]
-    known: Known | None = None
+    known: KnownChoice | None = None
     image: tuple[Purpose, ...] = ()
 
 

@@ -13,11 +13,11 @@ from vigie.synthetic.url import SCHEME, SceneSpec, parse_url
 if TYPE_CHECKING:
     from vigie.synthetic.parts import LABELS
     from vigie.synthetic.scene import Scene, open_scene
-    from vigie.synthetic.truth import Truth
+    from vigie.synthetic.truth import PartTruth
 
-__all__ = ["LABELS", "SCHEME", "Scene", "SceneSpec", "Truth", "open_scene", "parse_url"]
+__all__ = ["LABELS", "SCHEME", "PartTruth", "Scene", "SceneSpec", "open_scene", "parse_url"]
 
-_RENDERER = {"LABELS": "parts", "Scene": "scene", "open_scene": "scene", "Truth": "truth"}
+_RENDERER = {"LABELS": "parts", "Scene": "scene", "open_scene": "scene", "PartTruth": "truth"}
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.synthetic.shot import HARD_REGIMES, Regime, Shot
-from vigie.synthetic.truth import MIN_VISIBLE, Truth
+from vigie.synthetic.truth import MIN_VISIBLE, PartTruth
 from vigie.synthetic.url import SceneSpec, parse_url
 
 # The hard split is a fixed round of shots, each with its own belt, light and trouble; one is three seconds at 30 fps.
@@ -36,7 +36,7 @@ class Scene:
         shot.render_into(frame_bgr, within)
         return frame_bgr
 
-    def truth(self, index: int, *, min_visible: float = MIN_VISIBLE) -> list[Truth]:
+    def truth(self, index: int, *, min_visible: float = MIN_VISIBLE) -> list[PartTruth]:
         """Every part of frame ``index`` of which at least ``min_visible`` (0..1) can be seen, lowest first.
 
         What is left out by the default is still in the pixels: a judge of detections asks again with

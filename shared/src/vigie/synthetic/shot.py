@@ -14,7 +14,7 @@ from vigie.synthetic.lens import Lens, Optics
 from vigie.synthetic.randomness import Dice
 from vigie.synthetic.shading import Light
 from vigie.synthetic.sprite import CLEAR, Sprite
-from vigie.synthetic.truth import HARD_SIZE_PX, Truth
+from vigie.synthetic.truth import HARD_SIZE_PX, PartTruth
 from vigie.synthetic.url import SceneSpec
 
 Regime = Literal["normal", "occluded", "blurred", "small"]
@@ -70,7 +70,7 @@ class Shot:
         left = self._left(index)
         return self._layout.between(left, left + self.spec.size_wh[0])
 
-    def truth(self, index: int, min_visible: float) -> list[Truth]:
+    def truth(self, index: int, min_visible: float) -> list[PartTruth]:
         """The parts of frame ``index`` of which at least ``min_visible`` can be seen."""
         width, height = self.spec.size_wh
         left = self._left(index)
@@ -105,7 +105,7 @@ class Shot:
                 rows.start + int(ys[-1]) + 1,
             )
             occlusion = 1 - count / sprite.mask_px
-            found.append(Truth(thing.label, box, occlusion, sprite.size_px, (thing.x, thing.y)))
+            found.append(PartTruth(thing.label, box, occlusion, sprite.size_px, (thing.x, thing.y)))
         return found
 
     def _left(self, index: int) -> int:

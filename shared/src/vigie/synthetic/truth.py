@@ -11,7 +11,7 @@ HARD_OCCLUSION: Final = 0.30
 HARD_SIZE_PX: Final = 16
 
 
-class Truth(NamedTuple):
+class PartTruth(NamedTuple):
     """One part in one frame.
 
     ``box_xyxy``: left, top, right, bottom of its visible pixels, in pixels; right and bottom are one past the last.

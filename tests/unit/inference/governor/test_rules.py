@@ -21,7 +21,7 @@ from support.heat_traces import (
 )
 from vigie.runtimes.hardware.battery import Battery, read_battery
 from vigie.runtimes.hardware.slowing import Slowing, read_slowing
-from vigie.runtimes.hardware.thermal import Zone, read_zones
+from vigie.runtimes.hardware.thermal import ThermalZone, read_zones
 from vigie_inference.governor.energy import Sums, per_frame, watts
 from vigie_inference.governor.rate import Rate
 from vigie_inference.governor.rules import CALM_S, LAST, LEVELS, PRESSED_S, Level, Readings, Standing, effects, step
@@ -31,7 +31,7 @@ DEFAULT = GovernorConfig()
 
 
 def at(celsius: float, limit: float | None = None) -> Readings:
-    return Readings(zones=(Zone("cpu-thermal", celsius, limit),))
+    return Readings(zones=(ThermalZone("cpu-thermal", celsius, limit),))
 
 
 def after(
@@ -193,7 +193,7 @@ def test_a_laptop_s_chip_is_read_where_its_limit_is_and_other_sensors_are_left_o
         "sys/class/hwmon/hwmon3/temp1_crit": "100000\n",
     }
     zones = read_zones(lay_out(tmp_path, files))
-    assert zones == (Zone("coretemp", 88.0, 100.0),)
+    assert zones == (ThermalZone("coretemp", 88.0, 100.0),)
     assert after(600, Readings(zones=zones)).level == 0, "12 degrees below its limit is nothing unusual for such a chip"
 
 

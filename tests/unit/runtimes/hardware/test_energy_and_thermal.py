@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.hardware_trees import INTEL, JETSON, RASPBERRY, lay_out
-from vigie.runtimes.hardware import Identity, probe
+from vigie.runtimes.hardware import ProcessIdentity, probe
 from vigie.runtimes.hardware.energy import EnergyMeter, PowerMeter, open_meter
 from vigie.runtimes.hardware.thermal import read_zones
 
@@ -16,7 +16,7 @@ RAPL = "sys/class/powercap/intel-rapl:0/energy_uj"
 
 
 def meter_of(root: Path, files: dict[str, str]) -> EnergyMeter | None:
-    report = probe(lay_out(root, files), machine="x86_64", identity=Identity(0, frozenset()), packages=())
+    report = probe(lay_out(root, files), machine="x86_64", identity=ProcessIdentity(0, frozenset()), packages=())
     return open_meter(report, root)
 
 
@@ -35,7 +35,7 @@ def test_a_counter_gives_joules_and_survives_its_turn(tmp_path: Path) -> None:
 
 def test_a_counter_that_only_root_reads_is_named_with_its_remedy(tmp_path: Path) -> None:
     locked = {path: text for path, text in INTEL.items() if not path.endswith(":0/energy_uj")}
-    report = probe(lay_out(tmp_path, locked), machine="x86_64", identity=Identity(0, frozenset()), packages=())
+    report = probe(lay_out(tmp_path, locked), machine="x86_64", identity=ProcessIdentity(0, frozenset()), packages=())
     (sensor,) = report.energy
     assert (sensor.usable, sensor.why_not) == (False, "only root may read it (CVE-2020-8694)")
     assert "/host/powercap" in sensor.remedy

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from support.hardware_trees import INTEL, JETSON, QUALCOMM, RASPBERRY, lay_out
-from vigie.runtimes.hardware import HardwareReport, Identity, Installed, probe
+from vigie.runtimes.hardware import HardwareReport, Installed, ProcessIdentity, probe
 from vigie.runtimes.hardware.ask import ask_runtimes, parts
 from vigie.runtimes.hardware.text import report_lines
 
-ROOT_USER = Identity(0, frozenset({0}))
+ROOT_USER = ProcessIdentity(0, frozenset({0}))
 
 
-def probed(root: Path, files: dict[str, str], machine: str, identity: Identity = ROOT_USER) -> HardwareReport:
+def probed(root: Path, files: dict[str, str], machine: str, identity: ProcessIdentity = ROOT_USER) -> HardwareReport:
     return probe(lay_out(root, files), machine=machine, identity=identity, packages=())
 
 
@@ -104,11 +104,11 @@ def test_a_gpu_that_a_container_cannot_use_says_why_and_what_to_do(
 def test_a_node_of_another_group_names_the_group_to_add(tmp_path: Path) -> None:
     root = lay_out(tmp_path, INTEL)
     facts = (root / "dev/dri/renderD128").stat()
-    stranger = Identity(facts.st_uid + 1, frozenset({facts.st_gid + 1}))
+    stranger = ProcessIdentity(facts.st_uid + 1, frozenset({facts.st_gid + 1}))
     gpu = probe(root, machine="x86_64", identity=stranger, packages=()).devices[0]
     assert gpu.why_not == f"/dev/dri/renderD128 is closed to this user (it belongs to group {facts.st_gid})"
     assert gpu.remedy == f'add the group by number (createOptions: HostConfig.GroupAdd ["{facts.st_gid}"])'
-    member = Identity(facts.st_uid + 1, frozenset({facts.st_gid}))
+    member = ProcessIdentity(facts.st_uid + 1, frozenset({facts.st_gid}))
     assert probe(root, machine="x86_64", identity=member, packages=()).devices[0].usable
 
 

@@ -8,12 +8,14 @@ import pytest
 
 from support import recorded_trees as recorded
 from support.hardware_trees import lay_out
-from vigie.runtimes.hardware import HardwareReport, Identity, probe
+from vigie.runtimes.hardware import HardwareReport, ProcessIdentity, probe
 from vigie.runtimes.hardware.text import report_lines
 
 
 def probed(root: Path, machine: recorded.Recorded) -> HardwareReport:
-    return probe(lay_out(root, machine.files), machine=machine.machine, identity=Identity(0, frozenset()), packages=())
+    return probe(
+        lay_out(root, machine.files), machine=machine.machine, identity=ProcessIdentity(0, frozenset()), packages=()
+    )
 
 
 @pytest.mark.parametrize(

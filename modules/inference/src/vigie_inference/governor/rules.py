@@ -13,7 +13,7 @@ import msgspec
 
 from vigie.runtimes.hardware.battery import Battery
 from vigie.runtimes.hardware.slowing import Slowing
-from vigie.runtimes.hardware.thermal import Zone
+from vigie.runtimes.hardware.thermal import ThermalZone
 from vigie_inference.governor.settings import GovernorConfig
 
 Kind = Literal["temperature", "slowed", "power", "battery", "objective"]
@@ -50,7 +50,7 @@ class Reason(msgspec.Struct, frozen=True):
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """What was read at one moment. ``watts``: drawn on average since the readings before; None without a meter."""
 
-    zones: tuple[Zone, ...] = ()
+    zones: tuple[ThermalZone, ...] = ()
     slowing: Slowing = Slowing()
     watts: float | None = None
     battery: Battery | None = None
@@ -76,7 +76,7 @@ def effects(standing: Standing, settings: GovernorConfig) -> Level:
     return Level(level.saving, max(level.rate, settings.rate_min))
 
 
-def hottest(readings: Readings, settings: GovernorConfig) -> tuple[Zone, float] | None:
+def hottest(readings: Readings, settings: GovernorConfig) -> tuple[ThermalZone, float] | None:
     """The zone that is nearest to where it counts as hot, and that temperature; None where nothing can be read."""
     pairs = [(zone, _hot(zone, settings)) for zone in readings.zones]
     return min(pairs, key=lambda pair: pair[1] - pair[0].celsius, default=None)
@@ -150,7 +150,7 @@ def _critical(before: Standing, readings: Readings, settings: GovernorConfig) ->
     return []
 
 
-def _hot(zone: Zone, settings: GovernorConfig) -> float:
+def _hot(zone: ThermalZone, settings: GovernorConfig) -> float:
     if settings.hot_celsius is not None:
         return settings.hot_celsius
     limit = zone.limit_celsius

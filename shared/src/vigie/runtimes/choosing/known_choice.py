@@ -14,7 +14,7 @@ from vigie.runtimes.choosing.objective import Objective
 from vigie.runtimes.hardware import HardwareReport
 
 
-class Known(msgspec.Struct, frozen=True):
+class KnownChoice(msgspec.Struct, frozen=True):
     """``chosen``: the key of what would serve, None if nothing may. ``rejected``: what was measured and may not."""
 
     chosen: str | None
@@ -25,7 +25,7 @@ class Known(msgspec.Struct, frozen=True):
 
 def known_choice(
     bundle: Bundle, report: HardwareReport, measurements: Path, objective: Objective | None = None
-) -> Known | None:
+) -> KnownChoice | None:
     """None where this model was not measured on this same ground: hardware, drivers, packages and quota.
 
     Args: measurements: the folder of the cache. objective: None = what a module without configuration follows.
@@ -35,4 +35,4 @@ def known_choice(
         return None
     choice = choose(entry.measured, objective or Objective())
     chosen = choice.chosen
-    return Known(None if chosen is None else chosen.key, choice.reasons, choice.rejected, entry.measured_at)
+    return KnownChoice(None if chosen is None else chosen.key, choice.reasons, choice.rejected, entry.measured_at)

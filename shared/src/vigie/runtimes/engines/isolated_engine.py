@@ -168,7 +168,7 @@ class IsolatedEngine(CardEngine):
             raise kind(self._model, answer.reason)
         return answer
 
-    def _view(self, place: wire.Placed) -> NDArray[Any]:
+    def _view(self, place: wire.OutputPlace) -> NDArray[Any]:
         dtype = np.dtype(place.dtype)
         count = int(np.prod(place.shape, dtype=np.int64))
         if self._map is None or place.offset + count * dtype.itemsize > self._map_size:

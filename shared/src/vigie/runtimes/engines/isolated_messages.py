@@ -39,7 +39,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     input_shape: tuple[int, int, int, int]
 
 
-class Placed(msgspec.Struct, frozen=True):
+class OutputPlace(msgspec.Struct, frozen=True):
     """Where one output lies in the shared memory."""
 
     dtype: str
@@ -50,7 +50,7 @@ class Placed(msgspec.Struct, frozen=True):
 class Ran(msgspec.Struct, frozen=True, tag="ran"):
     """One run is done; ``size`` is that of the shared memory of outputs, which may have grown."""
 
-    outputs: tuple[Placed, ...]
+    outputs: tuple[OutputPlace, ...]
     size: int
 
 
@@ -74,10 +74,10 @@ encode = msgspec.json.Encoder().encode
 decode_answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
-def layout(arrays: list[Any]) -> tuple[tuple[Placed, ...], int]:
+def layout(arrays: list[Any]) -> tuple[tuple[OutputPlace, ...], int]:
     """Where each array goes, and the bytes needed in all."""
     placed, offset = [], 0
     for array in arrays:
-        placed.append(Placed(array.dtype.str, tuple(array.shape), offset))
+        placed.append(OutputPlace(array.dtype.str, tuple(array.shape), offset))
         offset += -(-int(array.nbytes) // ALIGN_BYTES) * ALIGN_BYTES
     return tuple(placed), offset

@@ -18,7 +18,7 @@ from vigie.models.card import Adapter, Card
 from vigie.runtimes.candidate import Candidate
 from vigie.runtimes.engines.engine import CardEngine, EngineSettings
 from vigie.runtimes.engines.litert_delegate import load_delegate
-from vigie.runtimes.engines.litert_graph import Taken, taken_by_delegates
+from vigie.runtimes.engines.litert_graph import Delegation, taken_by_delegates
 from vigie.runtimes.engines.litert_numbers import NumberTypes, number_types_of
 from vigie.runtimes.engines.onnxruntime_session import find_row
 from vigie.runtimes.engines.tensor_adapter import ForeignTensor, TensorAdapter
@@ -43,7 +43,7 @@ class LiteRtEngine(CardEngine):
         candidate: Candidate,
         *,
         precision: str,
-        delegated: Taken | None,
+        delegated: Delegation | None,
     ) -> None:
         """``delegated``: what the candidate's delegate took; ``None``: it names none."""
         library = candidate.options.get("library", "")
@@ -90,7 +90,7 @@ class LiteRtEngine(CardEngine):
             return Proof("partial", asked, placed, 1.0, integer, reason, "export it with full integer quantization")
         return Proof("full", asked, placed, 1.0, integer, f"XNNPACK runs {taken.parts} parts of the graph{own}", "")
 
-    def _prove_delegate(self, taken: Taken, left: str, integer: int) -> Proof:
+    def _prove_delegate(self, taken: Delegation, left: str, integer: int) -> Proof:
         """Of operators: a delegate does not tell its time. What it left, the CPU runs."""
         name = self.provider.partition(":")[2]
         asked, placed = self.candidate.key, self.placement()
@@ -147,7 +147,7 @@ def _interpreter(
     *,
     own_kernels: bool = False,
     delegate: Mapping[str, str] | None = None,
-) -> tuple[Any, Taken | None]:
+) -> tuple[Any, Delegation | None]:
     """LiteRT's interpreter, ready to run, and what the delegate took of the graph.
 
     Args: delegate: a candidate's options that name it.
@@ -200,7 +200,7 @@ def _foreign(detail: dict[str, Any]) -> ForeignTensor:
     )
 
 
-def _taken(interpreter: Any) -> Taken:
+def _taken(interpreter: Any) -> Delegation:
     """LiteRT's list is an internal member; without it nothing is told."""
     details: list[dict[str, Any]] = getattr(interpreter, "_get_ops_details", list)()
     return taken_by_delegates(details, [int(one["index"]) for one in interpreter.get_output_details()])

@@ -10,7 +10,7 @@ import msgspec
 DELEGATE = "DELEGATE"
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Delegation(msgspec.Struct, frozen=True):
     """``parts``: pieces of the graph that delegates run; ``operators``: how many operators of the file are in them.
 
     ``left``: operators that are executed one by one, in no order.
@@ -21,7 +21,7 @@ class Taken(msgspec.Struct, frozen=True):
     left: tuple[str, ...]
 
 
-def taken_by_delegates(details: Sequence[dict[str, Any]], outputs: Iterable[int]) -> Taken:
+def taken_by_delegates(details: Sequence[dict[str, Any]], outputs: Iterable[int]) -> Delegation:
     """Of LiteRT's list of operators (``index``, ``op_name``, ``inputs``, ``outputs``): who computes what.
 
     LiteRT lists the delegates beside the operators that they replaced: who writes a tensor is the delegate, where there
@@ -41,4 +41,4 @@ def taken_by_delegates(details: Sequence[dict[str, Any]], outputs: Iterable[int]
     left = tuple(name for name in executed.values() if name != DELEGATE)
     own = sum(one["op_name"] != DELEGATE for one in details)
     parts = len(executed) - len(left)
-    return Taken(parts, own - len(left) if parts else 0, left)
+    return Delegation(parts, own - len(left) if parts else 0, left)

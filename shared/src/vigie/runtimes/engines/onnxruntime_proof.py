@@ -35,7 +35,7 @@ _INTEGER_HEAVY = {"QLinearConv", "QLinearMatMul", "QLinearConvTranspose", *_INTE
 _INTEGER_TYPES = {"uint8", "int8"}
 
 
-class Profile(msgspec.Struct, frozen=True):
+class RunProfile(msgspec.Struct, frozen=True):
     """``time_us``: by provider. ``cpu_time_us``: by operator, of the CPU provider. Kernels are counted once, however
     often they ran: ``integer``: all with integer arithmetic; ``heavy_integer``, ``heavy_float``: convolutions and
     matrix products. ``opaque``: a provider ran whole subgraphs whose kernels are not told.
@@ -49,7 +49,7 @@ class Profile(msgspec.Struct, frozen=True):
     opaque: bool
 
 
-def profile_runs(runtime: ModuleType, plan: SessionPlan, image: NDArray[np.uint8]) -> Profile | None:
+def profile_runs(runtime: ModuleType, plan: SessionPlan, image: NDArray[np.uint8]) -> RunProfile | None:
     """Open the plan once more with the profiler on and run it; ``None`` where no temporary file can be written.
 
     Raises: EngineError: it does not run.
@@ -69,7 +69,7 @@ def profile_runs(runtime: ModuleType, plan: SessionPlan, image: NDArray[np.uint8
         return read_profile(json.loads(file.read_text(encoding="utf-8")))
 
 
-def read_profile(events: Iterable[Mapping[str, Any]]) -> Profile:
+def read_profile(events: Iterable[Mapping[str, Any]]) -> RunProfile:
     """Sum up the profiler's events.
 
     Source: onnxruntime/core/common/profiler; kernels are events of category Node with provider and op_name.
@@ -87,7 +87,7 @@ def read_profile(events: Iterable[Mapping[str, Any]]) -> Profile:
             on_cpu[operator] += int(event.get("dur", 0))
         kernels[event.get("name", "")] = _kind(provider, operator, _first_input_type(facts))
     counted = Counter(kernels.values())
-    return Profile(
+    return RunProfile(
         time_us=dict(times),
         cpu_time_us=dict(on_cpu),
         integer=counted["integer"] + counted["heavy integer"],

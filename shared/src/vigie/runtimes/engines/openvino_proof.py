@@ -17,7 +17,7 @@ _HEAVY = {"convolution", "groupconvolution", "deconvolution", "fullyconnected", 
 _INTEGER = {"u8", "i8"}
 
 
-class Layer(msgspec.Struct, frozen=True):
+class ExecutedLayer(msgspec.Struct, frozen=True):
     """``kind``: OpenVINO's layer type. ``numbers``: what it computes in (``f32``, ``i8``). ``kernel``: its name."""
 
     kind: str
@@ -25,7 +25,7 @@ class Layer(msgspec.Struct, frozen=True):
     kernel: str
 
 
-def executed_layers(compiled: Any) -> tuple[Layer, ...]:
+def executed_layers(compiled: Any) -> tuple[ExecutedLayer, ...]:
     """Layers of the execution graph that do work; empty where a device does not tell (some NPU drivers)."""
     try:
         operations = compiled.get_runtime_model().get_ordered_ops()
@@ -34,14 +34,14 @@ def executed_layers(compiled: Any) -> tuple[Layer, ...]:
     found = []
     for operation in operations:
         facts = operation.get_rt_info()
-        layer = Layer(*(_fact(facts, name) for name in ("layerType", "runtimePrecision", "primitiveType")))
+        layer = ExecutedLayer(*(_fact(facts, name) for name in ("layerType", "runtimePrecision", "primitiveType")))
         if layer.kind and layer.kind not in _NO_WORK and not (layer.kind == "Reshape" and "unknown" in layer.kernel):
             found.append(layer)
     return tuple(found)
 
 
 def judge_layers(
-    *, asked: str, device: str, provider: str, precision: str, ran_on: list[str], layers: tuple[Layer, ...]
+    *, asked: str, device: str, provider: str, precision: str, ran_on: list[str], layers: tuple[ExecutedLayer, ...]
 ) -> Proof:
     """The verdict, from the layers. Args: ran_on: OpenVINO's EXECUTION_DEVICES."""
     heavy = [layer for layer in layers if layer.kind.lower() in _HEAVY]

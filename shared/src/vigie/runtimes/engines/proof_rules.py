@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vigie.runtimes.engines.onnxruntime_proof import Profile
+from vigie.runtimes.engines.onnxruntime_proof import RunProfile
 from vigie.runtimes.proof import Proof, Verdict
 from vigie.runtimes.remedy import SEE_DOCTOR
 
@@ -22,7 +22,7 @@ def judge(
     precision: str,
     emulated: bool,
     assigned: Mapping[str, Mapping[str, int]],
-    profile: Profile | None,
+    profile: RunProfile | None,
 ) -> Proof:
     """Args: provider: ONNX Runtime's name of what was asked for. assigned: operators by provider; may be empty."""
     placed = {name: sum(operators.values()) for name, operators in assigned.items()}
@@ -38,7 +38,7 @@ def _verdict(
     *,
     emulated: bool,
     assigned: Mapping[str, Mapping[str, int]],
-    profile: Profile | None,
+    profile: RunProfile | None,
 ) -> tuple[Verdict, str, str]:
     ran = set(assigned) or set(profile.time_us if profile else ())
     if provider not in ran:
@@ -57,7 +57,7 @@ def _verdict(
     return "full", _full_reason(provider, precision, profile), ""
 
 
-def _full_reason(provider: str, precision: str, profile: Profile) -> str:
+def _full_reason(provider: str, precision: str, profile: RunProfile) -> str:
     text = f"everything that takes time ran on {provider}"
     if precision == "int8" and not profile.opaque:
         heavy = profile.heavy_integer + profile.heavy_float
@@ -65,7 +65,7 @@ def _full_reason(provider: str, precision: str, profile: Profile) -> str:
     return text
 
 
-def _left_to_cpu(assigned: Mapping[str, Mapping[str, int]], profile: Profile | None, *, emulated: bool) -> str:
+def _left_to_cpu(assigned: Mapping[str, Mapping[str, int]], profile: RunProfile | None, *, emulated: bool) -> str:
     """A sentence if more than edges stayed on the CPU. Emulated time says nothing, so there operators are counted."""
     share = _cpu_share(profile)
     if share is None or emulated:
@@ -82,6 +82,6 @@ def _names(weights: Mapping[str, int], most: int = 3) -> str:
     return ", ".join(sorted(weights, key=lambda name: -weights[name])[:most])
 
 
-def _cpu_share(profile: Profile | None) -> float | None:
+def _cpu_share(profile: RunProfile | None) -> float | None:
     total = sum(profile.time_us.values()) if profile else 0
     return profile.time_us.get(CPU, 0) / total if profile and total else None

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from vigie.runtimes.hardware.probe import probe
 from vigie.runtimes.hardware.report import Cpu, Device, HardwareReport, Installed, Sensor
-from vigie.runtimes.hardware.tree import Identity
+from vigie.runtimes.hardware.tree import ProcessIdentity
 
-__all__ = ["Cpu", "Device", "HardwareReport", "Identity", "Installed", "Sensor", "probe"]
+__all__ = ["Cpu", "Device", "HardwareReport", "Installed", "ProcessIdentity", "Sensor", "probe"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from vigie.runtimes.hardware.tree import Identity, Tree
+from vigie.runtimes.hardware.tree import ProcessIdentity, Tree
 
 
 class Battery(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class Battery(msgspec.Struct, frozen=True):
 
 def read_battery(root: Path = Path("/")) -> Battery | None:
     """None: this machine has none, or it does not say how full it is."""
-    tree = Tree(root, Identity.of_this_process())
+    tree = Tree(root, ProcessIdentity.of_this_process())
     weighed: list[tuple[float, float]] = []
     in_use = False
     for path in tree.glob("sys/class/power_supply/*"):

@@ -14,14 +14,14 @@ from vigie.runtimes.hardware.own_image import read_own_image
 from vigie.runtimes.hardware.packages import installed_packages
 from vigie.runtimes.hardware.report import HardwareReport, Installed, RuntimeAnswers
 from vigie.runtimes.hardware.sensors import find_energy_sensors, find_thermal_sensors, in_container, power_mode
-from vigie.runtimes.hardware.tree import Identity, Tree
+from vigie.runtimes.hardware.tree import ProcessIdentity, Tree
 
 
 def probe(
     root: Path = Path("/"),
     *,
     machine: str | None = None,
-    identity: Identity | None = None,
+    identity: ProcessIdentity | None = None,
     packages: tuple[Installed, ...] | None = None,
     ask: bool = False,
 ) -> HardwareReport:
@@ -31,7 +31,7 @@ def probe(
         identity: who would open the devices; ``None`` = this process. packages: runtimes; ``None`` = those here.
         ask: also let the runtimes say what they see, each in a child process that may take seconds.
     """
-    tree = Tree(root, identity or Identity.of_this_process())
+    tree = Tree(root, identity or ProcessIdentity.of_this_process())
     live = root == root.parent
     site = sysconfig.get_path("purelib").lstrip("/") if live else ""
     libraries = find_libraries(tree, packages=site)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from vigie.runtimes.hardware.tree import Identity, Tree
+from vigie.runtimes.hardware.tree import ProcessIdentity, Tree
 
 # Bits 16 to 19 say the same of the time since the start: of no use to whoever decides now.
 _FIRMWARE = ((0, "under-voltage"), (1, "ARM frequency capped"), (2, "throttled"), (3, "soft temperature limit"))
@@ -30,7 +30,7 @@ class Slowing(msgspec.Struct, frozen=True):
 
 
 def read_slowing(root: Path = Path("/")) -> Slowing:
-    tree = Tree(root, Identity.of_this_process())
+    tree = Tree(root, ProcessIdentity.of_this_process())
     return Slowing((*_firmware(tree), *_undervoltage(tree), *_cooling(tree)), _count(tree))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from vigie.runtimes.hardware.tree import Identity, Tree
+from vigie.runtimes.hardware.tree import ProcessIdentity, Tree
 
 # Sensors that are not there read as absurd values: -256 degrees of an idle Jetson's GPU.
 _PLAUSIBLE_C = (-40.0, 150.0)
@@ -18,7 +18,7 @@ _OTHERS = re.compile(r"iwlwifi|wifi|^pch_|pmic|batt|charger|nvme|fan-est|skin", 
 _CHIPS = frozenset({"coretemp", "k10temp", "zenpower"})
 
 
-class Zone(msgspec.Struct, frozen=True):
+class ThermalZone(msgspec.Struct, frozen=True):
     """``celsius`` now; ``limit_celsius``: where the kernel begins to throttle, ``None`` if it does not say."""
 
     name: str
@@ -30,9 +30,9 @@ class Zone(msgspec.Struct, frozen=True):
         return self.limit_celsius is not None and self.celsius >= self.limit_celsius
 
 
-def read_zones(root: Path = Path("/")) -> tuple[Zone, ...]:
+def read_zones(root: Path = Path("/")) -> tuple[ThermalZone, ...]:
     """All zones that give a temperature; none is an empty tuple."""
-    tree = Tree(root, Identity.of_this_process())
+    tree = Tree(root, ProcessIdentity.of_this_process())
     chips = list(_chips(tree))
     zones = [
         zone
@@ -46,20 +46,20 @@ def read_zones(root: Path = Path("/")) -> tuple[Zone, ...]:
     )
 
 
-def _zones(tree: Tree) -> Iterator[Zone]:
+def _zones(tree: Tree) -> Iterator[ThermalZone]:
     for path in tree.glob("sys/class/thermal/thermal_zone*"):
         millidegrees = tree.number(f"{path}/temp")
         if millidegrees is not None:
-            yield Zone(tree.text(f"{path}/type") or "unknown", millidegrees / 1000, _limit(tree, path))
+            yield ThermalZone(tree.text(f"{path}/type") or "unknown", millidegrees / 1000, _limit(tree, path))
 
 
-def _chips(tree: Tree) -> Iterator[Zone]:
+def _chips(tree: Tree) -> Iterator[ThermalZone]:
     """The first sensor of each is the whole package."""
     for path in tree.glob("sys/class/hwmon/hwmon*"):
         name, millidegrees = tree.text(f"{path}/name"), tree.number(f"{path}/temp1_input")
         if name in _CHIPS and millidegrees is not None:
             critical = tree.number(f"{path}/temp1_crit")
-            yield Zone(name, millidegrees / 1000, None if critical is None else critical / 1000)
+            yield ThermalZone(name, millidegrees / 1000, None if critical is None else critical / 1000)
 
 
 def _limit(tree: Tree, path: str) -> float | None:

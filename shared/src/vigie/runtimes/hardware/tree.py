@@ -12,14 +12,14 @@ TEXT_BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ProcessIdentity:
     """Who asks: decides whether a device node may be opened."""
 
     uid: int
     gids: frozenset[int]
 
     @classmethod
-    def of_this_process(cls) -> Identity:
+    def of_this_process(cls) -> ProcessIdentity:
         return cls(os.geteuid(), frozenset({os.getegid(), *os.getgroups()}))
 
 
@@ -28,7 +28,7 @@ class Tree:
     """A file-system root. Paths are given without the leading slash."""
 
     root: Path
-    identity: Identity
+    identity: ProcessIdentity
 
     def text(self, path: str) -> str:
         """Its stripped text; empty if there is none. Device-tree strings end in NUL, which is cut."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from vigie.events.moment import KEY
 
 
-class Keys:
+class RecentKeys:
     """The newest ``most`` of boxes, and as many of events: a flood of one does not make the other forgotten."""
 
     def __init__(self, most: int) -> None:

@@ -19,7 +19,7 @@ _encoder = msgspec.json.Encoder()
 
 
 @dataclass(slots=True)
-class Told:
+class EventEntries:
     """What is to be recorded of events: ``local`` for receivers on the device, ``upstream`` for the cloud.
 
     ``alerts``: one is among them; ``patient``: nothing but objects goes upstream, which are told late anyway.
@@ -31,7 +31,7 @@ class Told:
     alerts: bool = False
     patient: bool = True
 
-    def add(self, more: Told) -> None:
+    def add(self, more: EventEntries) -> None:
         """What ``more`` has, after what is here."""
         self.events += more.events
         self.local += more.local
@@ -40,7 +40,7 @@ class Told:
         self.patient = self.patient and more.patient
 
 
-class Telling:
+class EventEncoder:
     """Used from one thread, but for ``erase``."""
 
     def __init__(self) -> None:
@@ -50,15 +50,15 @@ class Telling:
         """From the next event on."""
         self._brief.configure(settings.brief_seconds)
 
-    def of(self, events: list[EventItem], now_s: float) -> Told:
+    def of(self, events: list[EventItem], now_s: float) -> EventEntries:
         """``events``, in the order in which they came about. ``now_s``: of the monotonic clock."""
         return self._told(events, self._brief.sift(events, now_s))
 
-    def due(self, now_s: float) -> Told:
+    def due(self, now_s: float) -> EventEntries:
         """What was held back and has to go upstream now; on the device it was told before."""
         return self._told([], self._brief.due(now_s))
 
-    def close(self) -> Told:
+    def close(self) -> EventEntries:
         """What was held back and has no end."""
         return self._told([], self._brief.close())
 
@@ -67,8 +67,8 @@ class Telling:
         gone = self._brief.erase(lambda event: what.covers(event.camera, _encoder.encode(event)) is True)
         return Counter(event.camera for event in gone)
 
-    def _told(self, events: list[EventItem], upstream: list[EventItem]) -> Told:
-        return Told(
+    def _told(self, events: list[EventItem], upstream: list[EventItem]) -> EventEntries:
+        return EventEntries(
             events,
             [_entry(event) for event in events],
             [_entry(upstream_form(event)) for event in upstream],
