@@ -19,7 +19,7 @@ from vigie.runtimes.measuring.measurement import Failure, Measured, ProcessTrial
 from vigie_inference.config import InferenceConfig
 from vigie_inference.control import effects, events
 from vigie_inference.control.rules import step
-from vigie_inference.control.state import Control, InForce, Sight, Wish
+from vigie_inference.control.state import ControlState, InForce, Sight, Wish
 from vigie_inference.serving import LoadedBundle, ServingModel
 
 CPU = cpu_candidate("fp32", 1)
@@ -29,7 +29,7 @@ NPU = Candidate("onnxruntime", "qnn-htp", "HTP", "a16w8", 1)
 ALL = (CPU, CPU_2, GPU, NPU)
 HERE = Here(ALL)
 
-Step = Callable[[Control, events.Event, Sight], tuple[Control, list[effects.Effect]]]
+Step = Callable[[ControlState, events.Event, Sight], tuple[ControlState, list[effects.Effect]]]
 
 
 def a_bundle() -> LoadedBundle:
@@ -64,7 +64,7 @@ class World:
 
     def __init__(self, rules: Step = step) -> None:
         self.rules = rules
-        self.state = Control()
+        self.state = ControlState()
         self.now_s = 1_000_000.0
         self.loaded = a_bundle()
         self.in_force: InForce | None = None

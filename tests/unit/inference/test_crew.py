@@ -13,7 +13,7 @@ from itertools import pairwise
 import pytest
 
 from vigie_inference.crew import Crew
-from vigie_inference.load import Queue, queue_state
+from vigie_inference.load import QueueState, queue_state
 
 LONG_S = 60.0
 
@@ -207,14 +207,14 @@ def test_every_frame_is_finished_once_and_in_order_per_camera_whatever_the_timin
 @pytest.mark.parametrize(
     ("frames", "waited", "before", "after"),
     [
-        (100, 60, Queue(False), Queue(True, 500.0)),
-        (100, 30, Queue(False), Queue(False)),
-        (100, 30, Queue(True), Queue(True)),
-        (100, 5, Queue(True), Queue(False)),
-        (100, 5, Queue(True, 441.0), Queue(True, 441.0)),
-        (100, 5, Queue(True, 440.0), Queue(False, 440.0)),
-        (10, 10, Queue(False), Queue(False)),
-        (0, 0, Queue(True), Queue(True)),
+        (100, 60, QueueState(False), QueueState(True, 500.0)),
+        (100, 30, QueueState(False), QueueState(False)),
+        (100, 30, QueueState(True), QueueState(True)),
+        (100, 5, QueueState(True), QueueState(False)),
+        (100, 5, QueueState(True, 441.0), QueueState(True, 441.0)),
+        (100, 5, QueueState(True, 440.0), QueueState(False, 440.0)),
+        (10, 10, QueueState(False), QueueState(False)),
+        (0, 0, QueueState(True), QueueState(True)),
     ],
     ids=[
         "most wait",
@@ -228,13 +228,13 @@ def test_every_frame_is_finished_once_and_in_order_per_camera_whatever_the_timin
     ],
 )
 def test_frames_queue_when_most_found_others_there_and_come_singly_when_hardly_any_did_for_a_minute(
-    frames: int, waited: int, before: Queue, after: Queue
+    frames: int, waited: int, before: QueueState, after: QueueState
 ) -> None:
     assert queue_state(frames, waited, before, now_s=500.0) == after
 
 
 def test_bursts_every_few_seconds_do_not_change_the_engine_each_time() -> None:
-    state, changes = Queue(), 0
+    state, changes = QueueState(), 0
     for second in range(600):
         waited = 90 if second % 30 < 5 else 2
         after = queue_state(100, waited, state, float(second))

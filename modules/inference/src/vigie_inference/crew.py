@@ -24,7 +24,7 @@ _WAIT_S = 0.5
 _BUSY_MESSAGES = 16
 
 
-class Message(Protocol):
+class FrameMessage(Protocol):
     """What frames came in."""
 
     def done(self) -> None: ...
@@ -32,7 +32,7 @@ class Message(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Batch:
-    message: Message
+    message: FrameMessage
     left: int
 
 
@@ -70,7 +70,7 @@ class Crew(Generic[T, R]):
         """Frames that were taken and are not finished."""
         return self._in_hand
 
-    def take(self, message: Message, items: list[tuple[str, T]], *, queued: bool = True) -> None:
+    def take(self, message: FrameMessage, items: list[tuple[str, T]], *, queued: bool = True) -> None:
         """Work on ``items``, each with its camera; ``message.done()`` follows. ``queued``: it waited to be taken."""
         batch = _Batch(message, len(items))
         with self._condition:

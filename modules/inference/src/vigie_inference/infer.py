@@ -31,7 +31,7 @@ from vigie_inference.blurring import SCORE_MIN, Blurring, ToBlur
 from vigie_inference.config import InferenceConfig
 from vigie_inference.crew import Crew
 from vigie_inference.gaps import Gaps
-from vigie_inference.governor.rate import Rate
+from vigie_inference.governor.frame_share import FrameShare
 from vigie_inference.looks import see_frame
 from vigie_inference.seats.seat import Seat, Seats
 from vigie_inference.serving import Filter, ServingModel
@@ -88,7 +88,7 @@ class InferStage:
         self._answer_blur: Callable[[BlurAnswer], None] | None = None
         self._finished = self._seen_finished = 0
         # How many frames are inferred: read, and the share of them set, by the thread that governs.
-        self.inferred, self.rate = 0, Rate()
+        self.inferred, self.rate = 0, FrameShare()
         self._viewer: tuple[Output[DetectionsItem], Callable[[str, int], bool]] | None = None
         # Read by the thread that publishes the input spec: quicker while tensors of another spec, or none, arrive.
         self.fitting_tensor_seen_s = 0.0

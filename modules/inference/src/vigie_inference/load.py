@@ -23,7 +23,7 @@ CALM_S = 60.0
 
 
 @dataclass(frozen=True)
-class Queue:
+class QueueState:
     """``queueing``: whether frames wait for each other. ``queued_s``: when most last did, monotonic; None: not yet."""
 
     queueing: bool = True
@@ -39,7 +39,7 @@ class Load:
         self.failures: queue.SimpleQueue[tuple[ServingModel, EngineError]] = queue.SimpleQueue()
         self.attention = threading.Event()
         self._arrivals: deque[tuple[float, int, int]] = deque(maxlen=2000)
-        self._queue = Queue()
+        self._queue = QueueState()
         self._at_a_time = 1
         # Frames that no engine answered, since the start; counted by several threads, read by any.
         self.unanswered = 0
@@ -96,12 +96,12 @@ class Load:
             return min(1.0, took_s / WINDOW_S / self._at_a_time)
 
 
-def queue_state(frames: int, waited: int, before: Queue, now_s: float) -> Queue:
+def queue_state(frames: int, waited: int, before: QueueState, now_s: float) -> QueueState:
     """Whether frames queue, of so many that came lately and so many that found others there; with hysteresis."""
     if frames < _FRAMES_MIN:
         return before
     share = waited / frames
     if share > QUEUE_SHARE:
-        return Queue(True, now_s)
+        return QueueState(True, now_s)
     calm = before.queued_s is None or now_s - before.queued_s >= CALM_S
     return replace(before, queueing=before.queueing and not (share <= SINGLE_SHARE and calm))

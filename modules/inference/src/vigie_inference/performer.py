@@ -14,7 +14,7 @@ from vigie.runtimes.choosing.fingerprint import fingerprint
 from vigie.runtimes.measuring.measure import MeasureProgress
 from vigie_inference.canary import Canary
 from vigie_inference.control import effects, events
-from vigie_inference.control.state import Control, InForce, Sight, Wish
+from vigie_inference.control.state import ControlState, InForce, Sight, Wish
 from vigie_inference.engines import Engines
 from vigie_inference.load import Load
 from vigie_inference.looking import Looking
@@ -71,7 +71,7 @@ class Performer:
         )
 
     def perform(  # noqa: PLR0911 - one answer per effect
-        self, effect: effects.Effect, state: Control, given_up: GivenUp
+        self, effect: effects.Effect, state: ControlState, given_up: GivenUp
     ) -> events.Event | None:
         """Returns: the answer of an effect that has one."""
         match effect:
@@ -132,7 +132,7 @@ class Performer:
             case effects.CheckAnswers(minutes):
                 self._canary.look(minutes)
 
-    def _tell(self, effect: effects.Effect, state: Control) -> None:
+    def _tell(self, effect: effects.Effect, state: ControlState) -> None:
         health = self._service.health
         match effect:
             case effects.TellReady(""):
@@ -153,7 +153,7 @@ class Performer:
             case effects.Log(event, fields):
                 log.info(event, **fields)
 
-    def _tell_decision(self, wish: Wish, state: Control) -> None:
+    def _tell_decision(self, wish: Wish, state: ControlState) -> None:
         choice, order, serving = state.choice, state.order, self._serving(state)
         reasons = choice.reasons if choice.ranking else ("nothing was compared: see 'measured' and 'rejected'",)
         if not choice.ranking and len(order) == 1:
@@ -183,7 +183,7 @@ class Performer:
             rejected=[f"{one.candidate}: {one.reason}" for one in choice.rejected if one.candidate in state.known],
         )
 
-    def _serving(self, state: Control) -> Serving | None:
+    def _serving(self, state: ControlState) -> Serving | None:
         serving = self._models.serving
         if serving is None:
             return None

@@ -21,7 +21,7 @@ from vigie_inference.config import InferenceConfig
 from vigie_inference.control.effects import Effect
 from vigie_inference.control.events import EngineFailed, Event, MeasureAgain, Tick, WishChanged, WorkBroke
 from vigie_inference.control.rules import step
-from vigie_inference.control.state import Control, Wish
+from vigie_inference.control.state import ControlState, Wish
 from vigie_inference.first_engine import first_engine
 from vigie_inference.load import Load
 from vigie_inference.models_in_service import ModelsInService
@@ -44,7 +44,7 @@ class _Shown:
     ``calm``: all that they led to is done.
     """
 
-    state: Control
+    state: ControlState
     taken: int
     calm: bool
 
@@ -62,9 +62,9 @@ class RuntimeControl:
         self._lock = threading.Lock()
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._put = 0  # events into the inbox so far; under the lock
-        self._shown = _Shown(Control(), 0, calm=True)
+        self._shown = _Shown(ControlState(), 0, calm=True)
         # Of the thread alone.
-        self._state = Control()
+        self._state = ControlState()
         self._taken = 0
         self._stop = threading.Event()
 

@@ -36,7 +36,7 @@ class Serving(msgspec.Struct, frozen=True):
     integer_kernels: int | None = None
 
 
-class Shown(msgspec.Struct, frozen=True):
+class ReportedCandidate(msgspec.Struct, frozen=True):
     """One measured candidate. ``joules`` is None where no meter can be read: that is not zero."""
 
     candidate: str
@@ -78,7 +78,7 @@ class RuntimeState(msgspec.Struct, frozen=True):
     fingerprint: str = ""
     energy: str = "unavailable"
     progress: MeasureProgress | None = None
-    measured: tuple[Shown, ...] = ()
+    measured: tuple[ReportedCandidate, ...] = ()
     rejected: tuple[Rejection, ...] = ()
     breaker: tuple[Open, ...] = ()
 
@@ -111,12 +111,12 @@ def serving_of(candidate: Candidate, known: Measured | None, *, isolated: bool) 
     )
 
 
-def shown(measured: Measured) -> Shown | None:
+def shown(measured: Measured) -> ReportedCandidate | None:
     """None for a candidate without figures."""
     found = figures(measured)
     if found is None:
         return None
-    return Shown(
+    return ReportedCandidate(
         candidate=measured.candidate.key,
         p50_ms=found.p50_ms,
         p95_ms=found.p95_ms,
@@ -134,7 +134,7 @@ def shown(measured: Measured) -> Shown | None:
     )
 
 
-def in_order(measured: dict[str, Measured], choice: Choice) -> tuple[Shown, ...]:
+def in_order(measured: dict[str, Measured], choice: Choice) -> tuple[ReportedCandidate, ...]:
     """Best first as ranked, then the rest."""
     ranked = [one.candidate.key for one in choice.ranking]
     keys = [*ranked, *(key for key in measured if key not in ranked)]

@@ -18,7 +18,7 @@ from vigie.log import get_logger
 from vigie.messaging.output import Output
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig
-from vigie_inference.drift.watch import Change
+from vigie_inference.drift.watch import DriftChange
 from vigie_inference.governor.rules import Level, Standing
 
 log = get_logger("inference")
@@ -82,7 +82,7 @@ class Telling:
             _UPDATES,
         )
 
-    def drift(self, camera: str, model: str, change: Change, began_at: datetime) -> None:
+    def drift(self, camera: str, model: str, change: DriftChange, began_at: datetime) -> None:
         """``began_at``: when the drift was told first, also in what tells of its end."""
         now = datetime.now(UTC)
         name = f"model-drift/{camera}/{model}/{change.what}/{_text(began_at)}"

@@ -19,7 +19,7 @@ from vigie.runtimes.engines.opening import is_safe
 from vigie_inference.control.effects import Effect, MeasureAll, OpenEngine, WriteFailure
 from vigie_inference.control.events import AllMeasured, EngineFailed, Event, MeasureAgain, Tick, WishChanged
 from vigie_inference.control.rules import step
-from vigie_inference.control.state import Control, Sight
+from vigie_inference.control.state import ControlState, Sight
 
 STEPS = settings(
     max_examples=200, stateful_step_count=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
@@ -41,7 +41,7 @@ class Machine(RuleBasedStateMachine):
         self.world = World(self._step)
         self.failed: object | None = None
 
-    def _step(self, state: Control, event: Event, sight: Sight) -> tuple[Control, list[Effect]]:
+    def _step(self, state: ControlState, event: Event, sight: Sight) -> tuple[ControlState, list[Effect]]:
         if self.mistake == "forgets who is blamed" and isinstance(event, EngineFailed):
             return step(state, replace(event, model=None), sight)  # type: ignore[arg-type] # that is the mistake
         if self.mistake == "takes another's answer" and isinstance(event, AllMeasured) and state.wish is not None:
@@ -52,7 +52,7 @@ class Machine(RuleBasedStateMachine):
         self._check(after, effects, sight)
         return after, effects
 
-    def _check(self, state: Control, effects: list[Effect], sight: Sight) -> None:
+    def _check(self, state: ControlState, effects: list[Effect], sight: Sight) -> None:
         answering = [one for one in effects if isinstance(one, OpenEngine | MeasureAll)]
         assert len(answering) <= 1
         for one in answering:

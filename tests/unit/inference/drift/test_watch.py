@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from vigie_inference.drift.watch import CameraDrift, Change
+from vigie_inference.drift.watch import CameraDrift, DriftChange
 
 HOUR = 3600.0
 Scene = Callable[[np.random.Generator, int], tuple[str, float]]
@@ -29,7 +29,7 @@ def other_traffic(rng: np.random.Generator, hour: int) -> tuple[str, float]:
     return ("truck" if rng.random() < 0.4 else label), score
 
 
-def live(camera: CameraDrift, scene: Scene, hours: int, rng: np.random.Generator, begin: int = 0) -> list[Change]:
+def live(camera: CameraDrift, scene: Scene, hours: int, rng: np.random.Generator, begin: int = 0) -> list[DriftChange]:
     found = []
     for hour in range(begin, begin + hours):
         for _ in range(int(rng.poisson(40))):

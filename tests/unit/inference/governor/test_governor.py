@@ -24,8 +24,8 @@ from vigie.runtimes import open_engine
 from vigie.service import Service, open_service
 from vigie_devkit.models.importer import import_model
 from vigie_inference.config import InferenceConfig, ModelConfig
+from vigie_inference.governor.frame_share import FrameShare
 from vigie_inference.governor.governor import Governor
-from vigie_inference.governor.rate import Rate
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.seats.seat import MAIN, Seat, Seats
 from vigie_inference.serving import LoadedBundle, ServingModel
@@ -63,7 +63,7 @@ class Governing:
     hub: MemoryHub
     service: Service[InferenceConfig]
     governor: Governor
-    rate: Rate
+    rate: FrameShare
     seat: Seat
     cursor: CursorWriter
 
@@ -91,7 +91,7 @@ async def governing(
     cursor = CursorWriter.open(env.frames, sender="inference", output="events", consumer="sync")
     with closing(ModelsInService()) as serving, closing(cursor):
         async with open_service(env, InferenceConfig, make_link=hub.link("inference")) as service:
-            seat, rate = Seat(MAIN, serving), Rate()
+            seat, rate = Seat(MAIN, serving), FrameShare()
             machine = lay_out(folder / "machine", files)
             governor = Governor(service, Seats(seat), rate, Telling(service), frames=frames, machine=machine)
             await service.start()

@@ -23,7 +23,7 @@ from vigie.runtimes.hardware.battery import Battery, read_battery
 from vigie.runtimes.hardware.slowing import Slowing, read_slowing
 from vigie.runtimes.hardware.thermal import ThermalZone, read_zones
 from vigie_inference.governor.energy import Sums, per_frame, watts
-from vigie_inference.governor.rate import Rate
+from vigie_inference.governor.frame_share import FrameShare
 from vigie_inference.governor.rules import CALM_S, LAST, LEVELS, PRESSED_S, Level, Readings, Standing, effects, step
 from vigie_inference.governor.settings import GovernorConfig
 
@@ -228,7 +228,7 @@ def test_fans_and_idle_injectors_are_not_slowing_down(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("share", "taken"), [(1.0, 100), (0.5, 50), (0.25, 25), (0.1, 10)])
 def test_a_share_of_the_frames_is_spread_evenly_over_each_camera(share: float, taken: int) -> None:
-    rate = Rate()
+    rate = FrameShare()
     rate.share = share
     by_camera = {camera: [rate.takes(camera) for _ in range(100)] for camera in ("dock", "yard")}
     for took in by_camera.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vigie.contracts.detections import Detection
-from vigie_inference.update.agreement import FrameTally, Tally, compare_frame, iou, judge
+from vigie_inference.update.agreement import FrameTally, TrialTally, compare_frame, iou, judge
 from vigie_inference.update.release import Rollout
 
 ASKED = Rollout(frames=10, objects=5, agreement_min=0.8, slower_max=2.0)
@@ -15,8 +15,8 @@ def seen(label: str, left: float, top: float = 0.0, side: float = 10.0) -> Detec
     return Detection(label, 0, 0.9, (left, top, left + side, top + side))
 
 
-def tally(frames: int, *, matched: int = 0, flipped: int = 0, missing: int = 0, new: int = 0) -> Tally:
-    found = Tally()
+def tally(frames: int, *, matched: int = 0, flipped: int = 0, missing: int = 0, new: int = 0) -> TrialTally:
+    found = TrialTally()
     found.add(FrameTally(matched, flipped, missing, new), "dock/1")
     for _ in range(frames - 1):
         found.add(FrameTally(), "dock/2")
@@ -55,7 +55,7 @@ def test_overlap_is_that_of_areas() -> None:
     ],
     ids=["few frames", "few objects", "equal", "sees less", "other labels", "nothing to compare with"],
 )
-def test_a_verdict_waits_for_frames_and_objects(found: Tally, passed: bool | None, reason: str) -> None:
+def test_a_verdict_waits_for_frames_and_objects(found: TrialTally, passed: bool | None, reason: str) -> None:
     verdict = judge(ASKED, found, 10.0, 12.0)
     assert verdict.passed is passed
     assert reason in verdict.reason
@@ -74,7 +74,7 @@ def test_without_objects_asked_for_silence_of_both_passes() -> None:
 
 
 def test_examples_of_what_differs_are_kept_and_bounded() -> None:
-    found = Tally()
+    found = TrialTally()
     for number in range(20):
         found.add(FrameTally(matched=1, missing=1), f"dock/{number}")
     assert found.examples[0] == "dock/0: 1 equal, 0 other label, 1 missing, 0 new"

@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 
 from vigie_inference.update.on_record import OnRecord
-from vigie_inference.update.record import Held, Record, committed, refused, rolled_back
+from vigie_inference.update.record import Record, StoredBundle, committed, refused, rolled_back
+from vigie_inference.update.release_store import ReleaseStore
 from vigie_inference.update.report import UpdateReport
-from vigie_inference.update.store import Store
 from vigie_inference.update.wish import RefusedError
 
-ONE = Held("parts", "1", "1" * 64, "key-1", "folder-1", "digest-1")
-TWO = Held("parts", "2", "2" * 64, "key-2", "folder-2", "digest-2")
+ONE = StoredBundle("parts", "1", "1" * 64, "key-1", "folder-1", "digest-1")
+TWO = StoredBundle("parts", "2", "2" * 64, "key-2", "folder-2", "digest-2")
 
 
 class Report:
@@ -27,7 +27,7 @@ class Report:
 
 
 def on_record(folder: Path, report: Any) -> OnRecord:
-    return OnRecord(Store(folder, ()), cast("UpdateReport", report))
+    return OnRecord(ReleaseStore(folder, ()), cast("UpdateReport", report))
 
 
 def test_a_change_of_one_thread_is_not_lost_to_what_another_makes_of_the_record_before(tmp_path: Path) -> None:

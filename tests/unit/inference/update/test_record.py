@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from vigie_inference.update.record import (
     STARTS_MAX,
-    Held,
     Probation,
     Record,
+    StoredBundle,
     committed,
     ending_of,
     folders_in_use,
@@ -19,8 +19,8 @@ from vigie_inference.update.record import (
 )
 
 
-def held(version: str) -> Held:
-    return Held("parts", version, version * 64, f"key-{version}", f"folder-{version}", f"digest-{version}")
+def held(version: str) -> StoredBundle:
+    return StoredBundle("parts", version, version * 64, f"key-{version}", f"folder-{version}", f"digest-{version}")
 
 
 ONE, TWO = held("1"), held("2")

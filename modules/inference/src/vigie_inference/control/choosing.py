@@ -9,15 +9,15 @@ from vigie.runtimes.choosing.choose import Rejection, choose
 from vigie.runtimes.engines.opening import is_safe
 from vigie_inference.control import effects, events
 from vigie_inference.control.candidates import always_isolated, for_load, isolates, may_save
-from vigie_inference.control.state import Control, Sight, Wish, Work
+from vigie_inference.control.state import ControlState, Sight, Wish, Work
 
-Step = tuple[Control, list[effects.Effect]]
+Step = tuple[ControlState, list[effects.Effect]]
 
 BEING_MEASURED = "it is being measured"
 NOTHING_CAN = "nothing of it can serve"
 
 
-def decide(state: Control, wish: Wish, sight: Sight) -> Step:
+def decide(state: ControlState, wish: Wish, sight: Sight) -> Step:
     """Rank what is known and let the best that can be opened serve."""
     here = state.here
     keys = {one.key for one in here.candidates}
@@ -46,7 +46,7 @@ def decide(state: Control, wish: Wish, sight: Sight) -> Step:
     return _open_next(state, wish, sight)
 
 
-def opened(state: Control, wish: Wish, event: events.EngineOpened, sight: Sight) -> Step:
+def opened(state: ControlState, wish: Wish, event: events.EngineOpened, sight: Sight) -> Step:
     """What ``decide`` asked for was done, or could not be."""
     if event.opening is events.Opening.SERVES:
         dangerous = not is_safe(event.candidate)
@@ -60,7 +60,7 @@ def opened(state: Control, wish: Wish, event: events.EngineOpened, sight: Sight)
     return after, [effects.WriteFailure(event.candidate, event.reason, event.kind), *then]
 
 
-def readiness(state: Control, wish: Wish, sight: Sight, why: str) -> effects.TellReady:
+def readiness(state: ControlState, wish: Wish, sight: Sight, why: str) -> effects.TellReady:
     """Not ready while something else than what is required answers."""
     require, sound = wish.objective.require, state.sound(sight)
     if require.names_nothing() or (sound is not None and require.all_of(sound.candidate)):
@@ -72,7 +72,7 @@ def required(wish: Wish, why: str) -> str:
     return f"required {wish.objective.require.in_words()}, and {why}"
 
 
-def _open_next(state: Control, wish: Wish, sight: Sight) -> Step:
+def _open_next(state: ControlState, wish: Wish, sight: Sight) -> Step:
     in_force = sight.in_force
     if in_force is None or in_force.loaded is not wish.loaded:
         return _settle(state, wish, sight)  # another model serves: its wish is coming
@@ -95,7 +95,7 @@ def _open_next(state: Control, wish: Wish, sight: Sight) -> Step:
     return replace(state, work=Work.OPENING), [opening]
 
 
-def _settle(state: Control, wish: Wish, sight: Sight, serves: Candidate | None = None) -> Step:
+def _settle(state: ControlState, wish: Wish, sight: Sight, serves: Candidate | None = None) -> Step:
     """``serves``: what could be opened; a last resort is not what was chosen."""
     chosen, order = None if state.last_resort else serves, state.order
     state = replace(

@@ -10,13 +10,13 @@ from vigie.runtimes.measuring.measurement import Measured
 from vigie_inference.control import effects, events
 from vigie_inference.control.candidates import to_measure
 from vigie_inference.control.choosing import BEING_MEASURED, Step, decide, opened, readiness, required
-from vigie_inference.control.state import NOWHERE, Control, Sight, Wish, Work
+from vigie_inference.control.state import NOWHERE, ControlState, Sight, Wish, Work
 
 # An engine that ends the module does so in its first runs, if at all.
 PROBATION_S = 10.0
 
 
-def step(state: Control, event: events.Event, sight: Sight) -> Step:  # noqa: PLR0911 - one line per event
+def step(state: ControlState, event: events.Event, sight: Sight) -> Step:  # noqa: PLR0911 - one line per event
     """The state after ``event``, and the effects to perform, in order, each answered before the next event is taken.
 
     At most one effect of a step answers, and it is the last.
@@ -42,7 +42,7 @@ def step(state: Control, event: events.Event, sight: Sight) -> Step:  # noqa: PL
             return _answered(replace(state, work=Work.NOTHING), event, sight)
 
 
-def _wish_changed(state: Control, wish: Wish | None) -> Step:
+def _wish_changed(state: ControlState, wish: Wish | None) -> Step:
     had = state.wish
     state = replace(state, wish=wish, settled=wish is None)
     if wish is None:
@@ -50,21 +50,23 @@ def _wish_changed(state: Control, wish: Wish | None) -> Step:
     return _go_on(state)
 
 
-def _measure_again(state: Control) -> Step:
+def _measure_again(state: ControlState) -> Step:
     if state.wish is None or not state.settled:
         return state, []
     after, then = _go_on(replace(state, wish=replace(state.wish), settled=False))
     return after, [effects.ForgetMeasurements(state.fingerprint), *then]
 
 
-def _go_on(state: Control) -> Step:
+def _go_on(state: ControlState) -> Step:
     """Begin with the wish, unless nothing is left to do for it or something else is still being done."""
     if state.wish is None or state.settled or state.work is not Work.NOTHING or state.aside:
         return state, []
     return replace(state, work=Work.LOOKING, here=NOWHERE), [effects.LookAt(state.wish)]
 
 
-def _answered(state: Control, event: events.LookedAt | events.AllMeasured | events.EngineOpened, sight: Sight) -> Step:
+def _answered(
+    state: ControlState, event: events.LookedAt | events.AllMeasured | events.EngineOpened, sight: Sight
+) -> Step:
     wish = state.wish
     if wish is not event.wish or wish is None:
         return _go_on(state)
@@ -77,7 +79,7 @@ def _answered(state: Control, event: events.LookedAt | events.AllMeasured | even
             return opened(state, wish, event, sight)
 
 
-def _looked(state: Control, wish: Wish, event: events.LookedAt, sight: Sight) -> Step:
+def _looked(state: ControlState, wish: Wish, event: events.LookedAt, sight: Sight) -> Step:
     decision = event.decision
     known: Mapping[str, Measured] = {}
     if decision is not None:
@@ -101,7 +103,7 @@ def _looked(state: Control, wish: Wish, event: events.LookedAt, sight: Sight) ->
     ]
 
 
-def _measured(state: Control, wish: Wish, event: events.AllMeasured, sight: Sight) -> Step:
+def _measured(state: ControlState, wish: Wish, event: events.AllMeasured, sight: Sight) -> Step:
     decision = event.decision
     if decision is None:
         return state, []  # the end is near; else the next tick begins again
@@ -117,7 +119,7 @@ def _measured(state: Control, wish: Wish, event: events.AllMeasured, sight: Sigh
     return decide(state, wish, sight)
 
 
-def _engine_failed(state: Control, event: events.EngineFailed) -> Step:
+def _engine_failed(state: ControlState, event: events.EngineFailed) -> Step:
     """The frame itself was answered where another engine stood by."""
     if event.model is state.blamed:
         return state, []
@@ -128,7 +130,7 @@ def _engine_failed(state: Control, event: events.EngineFailed) -> Step:
     return state, [written, effects.Decide()]
 
 
-def _reconsider(state: Control, sight: Sight) -> Step:
+def _reconsider(state: ControlState, sight: Sight) -> Step:
     if state.wish is None or state.work is not Work.NOTHING:
         return state, []
     if state.here is NOWHERE:  # looking broke down
@@ -136,7 +138,7 @@ def _reconsider(state: Control, sight: Sight) -> Step:
     return decide(state, state.wish, sight)
 
 
-def _tick(state: Control, sight: Sight) -> Step:
+def _tick(state: ControlState, sight: Sight) -> Step:
     wish = state.wish
     if wish is None or not state.settled:
         after, then = _go_on(state)
@@ -151,14 +153,14 @@ def _tick(state: Control, sight: Sight) -> Step:
     return _prepare(state, [*then, *more])
 
 
-def _prepare(state: Control, then: list[effects.Effect]) -> Step:
+def _prepare(state: ControlState, then: list[effects.Effect]) -> Step:
     """With nothing else to do, what does not serve yet is measured."""
     if not state.settled or state.aside or (then and isinstance(then[-1], effects.Decide)):
         return state, then
     return replace(state, aside=True), [*then, effects.Prepare()]
 
 
-def _look_after(state: Control, sight: Sight) -> tuple[Control, list[effects.Effect]]:
+def _look_after(state: ControlState, sight: Sight) -> tuple[ControlState, list[effects.Effect]]:
     """The serving engine has lived through its first seconds, or for so long that its past is forgiven."""
     sound, then = state.sound(sight), list[effects.Effect]()
     if sound is None:
@@ -172,7 +174,7 @@ def _look_after(state: Control, sight: Sight) -> tuple[Control, list[effects.Eff
     return state, then
 
 
-def _try_again(state: Control, wish: Wish, sight: Sight) -> tuple[Control, list[effects.Effect]]:
+def _try_again(state: ControlState, wish: Wish, sight: Sight) -> tuple[ControlState, list[effects.Effect]]:
     """A candidate that failed long enough ago gets another chance, the serving one apart."""
     if sight.in_force is None:
         return state, []
@@ -194,7 +196,7 @@ def _try_again(state: Control, wish: Wish, sight: Sight) -> tuple[Control, list[
     return state, []
 
 
-def _broke(state: Control, event: events.WorkBroke) -> Step:
+def _broke(state: ControlState, event: events.WorkBroke) -> Step:
     """As good as done: trying it once more at once would break once more."""
     if isinstance(event.effect, effects.TryAgain | effects.Prepare):
         return _go_on(replace(state, aside=False))
@@ -205,7 +207,7 @@ def _broke(state: Control, event: events.WorkBroke) -> Step:
     return _go_on(state)
 
 
-def _tried_again(state: Control, event: events.TriedAgain) -> Step:
+def _tried_again(state: ControlState, event: events.TriedAgain) -> Step:
     state = replace(state, aside=False)
     if state.wish is not event.wish:
         return _go_on(state)

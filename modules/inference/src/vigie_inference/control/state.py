@@ -82,7 +82,7 @@ class Work(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class ControlState:
     """``settled``: nothing is left to do for ``wish``.
 
     ``choice``, ``order``: the last decision, and all that may serve by it, best first; ``left`` of them is not tried

@@ -21,7 +21,7 @@ from vigie.models.reference import read_reference
 from vigie.service import Service
 from vigie.vision.decoders import make_decoder
 from vigie_inference.config import InferenceConfig
-from vigie_inference.drift.watch import WHATS, CameraDrift, Change, Counts, Stability, What, stability
+from vigie_inference.drift.watch import WHATS, CameraDrift, Counts, DriftChange, Stability, What, stability
 from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.serving import LoadedBundle
 from vigie_inference.telling import Telling
@@ -111,7 +111,7 @@ class Drift:
         if serving.loaded is not self._loaded:
             self._adopt(serving.loaded, serving.spec.version)
         settings = config.drift
-        changes: list[tuple[str, Change, datetime]] = []
+        changes: list[tuple[str, DriftChange, datetime]] = []
         with self._lock:
             active, self._active = self._active, set()
             model = self._kept.model
@@ -142,7 +142,7 @@ class Drift:
             self._index.clear()
             self._drifted.clear()
 
-    def _began(self, camera: str, change: Change) -> datetime:
+    def _began(self, camera: str, change: DriftChange) -> datetime:
         """The lock is held."""
         key, now = f"{camera}/{change.what}", datetime.now(UTC)
         if change.begins:

@@ -57,7 +57,7 @@ class Stability(msgspec.Struct, frozen=True):
     limit: float
 
 
-class Change(msgspec.Struct, frozen=True):
+class DriftChange(msgspec.Struct, frozen=True):
     """Drift that begins or ends."""
 
     what: What
@@ -84,7 +84,7 @@ class CameraDrift(msgspec.Struct):
     def saw(self, label: str, score: float) -> None:
         (self.under_way if self.learned else self.base).add(label, score)
 
-    def passed(self, seconds: float, *, base_s: float, window_s: float, psi_max: float) -> list[Change]:
+    def passed(self, seconds: float, *, base_s: float, window_s: float, psi_max: float) -> list[DriftChange]:
         """``seconds`` more have been served. Args: psi_max: least index that counts as drift, chance apart."""
         if not self.learned:
             self.base_s += seconds
@@ -104,7 +104,7 @@ class CameraDrift(msgspec.Struct):
             whole.merge(slot)
         return whole
 
-    def _look(self, psi_max: float) -> list[Change]:
+    def _look(self, psi_max: float) -> list[DriftChange]:
         now = self.window()
         if now.objects < OBJECTS_MIN:
             return []
@@ -114,10 +114,10 @@ class CameraDrift(msgspec.Struct):
             self.away[what] = self.away.get(what, 0) + 1 if found.psi > found.limit else 0
             if what not in self.told and self.away[what] >= LOOKS_TO_ALARM:
                 self.told.append(what)
-                changes.append(Change(what, True, found))
+                changes.append(DriftChange(what, True, found))
             elif what in self.told and found.psi < _CALM_SHARE * found.limit:
                 self.told.remove(what)
-                changes.append(Change(what, False, found))
+                changes.append(DriftChange(what, False, found))
         return changes
 
 

@@ -22,7 +22,7 @@ from vigie.runtimes.hardware.thermal import read_zones
 from vigie.service import Service
 from vigie_inference.config import InferenceConfig
 from vigie_inference.governor.energy import ESTIMATE, WINDOW_S, PerFrame, Sums, per_frame, watts
-from vigie_inference.governor.rate import Rate
+from vigie_inference.governor.frame_share import FrameShare
 from vigie_inference.governor.rules import Readings, Standing, effects, hottest, step
 from vigie_inference.governor.settings import GovernorConfig
 from vigie_inference.seats.seat import Seats
@@ -42,7 +42,7 @@ class Governor:
         self,
         service: Service[InferenceConfig],
         seats: Seats,
-        rate: Rate,
+        rate: FrameShare,
         telling: Telling,
         *,
         frames: Callable[[], int],

@@ -17,7 +17,7 @@ class FrameTally:
     """Objects of one frame.
 
     ``matched``: same place and label; ``flipped``: same place, another label; ``missing``: only the serving model's;
-    ``new``: only the other's. ``score_change``: as in Tally.
+    ``new``: only the other's. ``score_change``: as in TrialTally.
     """
 
     matched: int = 0
@@ -28,7 +28,7 @@ class FrameTally:
 
 
 @dataclass(slots=True)
-class Tally:
+class TrialTally:
     """Of all frames of a trial. ``examples``: frames that differ, as ``camera/seq: what``.
 
     ``score_change``: sum over the matched objects of what the other model's score is above the serving one's.
@@ -112,14 +112,14 @@ def iou(one: tuple[float, float, float, float], two: tuple[float, float, float, 
     return width * height / (area - width * height)
 
 
-def turned(tally: Tally) -> Tally:
+def turned(tally: TrialTally) -> TrialTally:
     """The same frames, with the other model's objects taken as the truth."""
     return replace(tally, missing=tally.new, new=tally.missing, score_change=-tally.score_change)
 
 
 def judge(
     rollout: Rollout,
-    tally: Tally,
+    tally: TrialTally,
     serving_ms: float | None,
     new_ms: float | None,
     *,

@@ -13,9 +13,9 @@ from vigie.models.download import PIECE_BYTES, Conduct
 from vigie.secrets import SecretStore
 from vigie.transfers import Rate, is_quiet
 from vigie_inference.update.download_rules import DownloadRules
-from vigie_inference.update.record import Held
+from vigie_inference.update.record import StoredBundle
+from vigie_inference.update.release_store import ReleaseStore
 from vigie_inference.update.report import UpdateReport
-from vigie_inference.update.store import Store
 from vigie_inference.update.wish import RefusedError, UpdateRequest
 
 RETRY_FIRST_S, RETRY_MAX_S = 2.0, 300.0
@@ -33,13 +33,13 @@ class Fetching:
     """Used by the thread of updates."""
 
     def __init__(
-        self, store: Store, report: UpdateReport, secrets: SecretStore, rules: Callable[[], DownloadRules]
+        self, store: ReleaseStore, report: UpdateReport, secrets: SecretStore, rules: Callable[[], DownloadRules]
     ) -> None:
         """``rules``: those in force, asked for again and again."""
         self._store, self._report, self._secrets, self._rules = store, report, secrets, rules
         self._rate = Rate()
 
-    def held(self, wanted: UpdateRequest, go_on: Callable[[], None]) -> Held:
+    def held(self, wanted: UpdateRequest, go_on: Callable[[], None]) -> StoredBundle:
         """The bundle. ``go_on`` is called often and raises to end it.
 
         Raises: RefusedError: it can never serve; what ``go_on`` raises.
@@ -66,7 +66,7 @@ class Fetching:
             _pause(wait_s, go_on)
             wait_s = min(RETRY_MAX_S, wait_s * 2)
 
-    def _once(self, wanted: UpdateRequest, go_on: Callable[[], None]) -> Held:
+    def _once(self, wanted: UpdateRequest, go_on: Callable[[], None]) -> StoredBundle:
         """Raises: DownloadError, OSError: later perhaps; other VigieErrors: never; _QuietHoursError."""
 
         def progressed(_: str) -> None:

@@ -30,7 +30,7 @@ from vigie_inference.models_in_service import ModelsInService
 from vigie_inference.put_in_service import PutInService
 from vigie_inference.runtime_control import RuntimeControl
 from vigie_inference.serving import LoadedBundle, ServingModel
-from vigie_inference.update.agreement import Tally, compare_frame
+from vigie_inference.update.agreement import TrialTally, compare_frame
 from vigie_inference.update.release import Rollout
 from vigie_inference.update.wish import RefusedError
 
@@ -160,7 +160,7 @@ def _judged(
     text = f"agrees with its own {len(frames)} reference frames to {parity.agreement:.3f}"
     if former is None:
         return f"{text}; the former model takes another input, so they were not compared"
-    tally = Tally()
+    tally = TrialTally()
     for number, (one, two) in enumerate(zip(former, _seen(model, [one for one, _ in frames]), strict=True)):
         tally.add(compare_frame(one, two), f"reference/{number}")
     if tally.agreement is None:

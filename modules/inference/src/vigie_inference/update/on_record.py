@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from vigie.log import get_logger
 from vigie_inference.update.record import Record, started, without_oldest
+from vigie_inference.update.release_store import ReleaseStore
 from vigie_inference.update.report import UpdateReport
-from vigie_inference.update.store import Store
 from vigie_inference.update.wish import RefusedError
 
 log = get_logger("inference")
@@ -17,7 +17,7 @@ log = get_logger("inference")
 class OnRecord:
     """Changed by the thread of updates, and by who applies the twin where the files of what serves are damaged."""
 
-    def __init__(self, store: Store, report: UpdateReport) -> None:
+    def __init__(self, store: ReleaseStore, report: UpdateReport) -> None:
         self._store, self._report = store, report
         self._lock = threading.RLock()
         self._now = self._start()

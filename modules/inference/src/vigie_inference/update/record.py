@@ -9,7 +9,7 @@ STARTS_MAX = 3
 _REMEMBERED = 16
 
 
-class Held(msgspec.Struct, frozen=True):
+class StoredBundle(msgspec.Struct, frozen=True):
     """A bundle of the store. ``folder``: its name there; ``digest``: of its card, which holds all its files' hashes."""
 
     name: str
@@ -29,7 +29,7 @@ class Probation(msgspec.Struct, frozen=True):
     starts: int = 0
 
 
-class Ended(msgspec.Struct, frozen=True):
+class EndedRequest(msgspec.Struct, frozen=True):
     """A request that is not tried again. ``phase``: ``rejected`` or ``rolled_back``."""
 
     key: str
@@ -44,14 +44,14 @@ class Record(msgspec.Struct, frozen=True):
     ``kept``: releases that served before ``former``, the newest first.
     """
 
-    serving: Held | None = None
-    former: Held | None = None
+    serving: StoredBundle | None = None
+    former: StoredBundle | None = None
     probation: Probation | None = None
-    ended: tuple[Ended, ...] = ()
-    kept: tuple[Held, ...] = ()
+    ended: tuple[EndedRequest, ...] = ()
+    kept: tuple[StoredBundle, ...] = ()
 
 
-def committed(record: Record, held: Held, probation: Probation | None, keep: int = 1) -> Record:
+def committed(record: Record, held: StoredBundle, probation: Probation | None, keep: int = 1) -> Record:
     """``held`` serves from now on; of those before it ``keep`` stay, the last one always."""
     former = record.serving if record.serving != held else record.former
     older = (one for one in (record.former, *record.kept) if one is not None)
@@ -64,7 +64,7 @@ def rolled_back(record: Record, reason: str) -> Record:
     blamed = record.serving
     if blamed is None:
         return record
-    ended = Ended(blamed.key, "rolled_back", reason, blamed.version)
+    ended = EndedRequest(blamed.key, "rolled_back", reason, blamed.version)
     former, kept = (record.kept[0], record.kept[1:]) if record.kept else (None, ())
     if record.former is None:
         former, kept = None, record.kept
@@ -76,7 +76,7 @@ def without_oldest(record: Record) -> Record | None:
     return msgspec.structs.replace(record, kept=record.kept[:-1]) if record.kept else None
 
 
-def on_the_device(record: Record, name: str, sha256: str) -> Held | None:
+def on_the_device(record: Record, name: str, sha256: str) -> StoredBundle | None:
     """A release that served before and is still here."""
     for held in (record.former, *record.kept):
         if held is not None and (held.name, held.sha256) == (name, sha256):
@@ -86,7 +86,7 @@ def on_the_device(record: Record, name: str, sha256: str) -> Held | None:
 
 def refused(record: Record, key: str, version: str, reason: str) -> Record:
     """The request ``key`` is not tried again; what serves is not touched."""
-    return msgspec.structs.replace(record, ended=_with(record.ended, Ended(key, "rejected", reason, version)))
+    return msgspec.structs.replace(record, ended=_with(record.ended, EndedRequest(key, "rejected", reason, version)))
 
 
 def passed(record: Record) -> Record:
@@ -104,7 +104,7 @@ def started(record: Record) -> Record:
     return msgspec.structs.replace(record, probation=msgspec.structs.replace(probation, starts=probation.starts + 1))
 
 
-def ending_of(record: Record, key: str) -> Ended | None:
+def ending_of(record: Record, key: str) -> EndedRequest | None:
     """How the request ``key`` ended, if it is not to be tried again."""
     return next((one for one in record.ended if one.key == key), None)
 
@@ -114,5 +114,5 @@ def folders_in_use(record: Record) -> set[str]:
     return {held.folder for held in (record.serving, record.former, *record.kept) if held is not None}
 
 
-def _with(ended: tuple[Ended, ...], one: Ended) -> tuple[Ended, ...]:
+def _with(ended: tuple[EndedRequest, ...], one: EndedRequest) -> tuple[EndedRequest, ...]:
     return (*(old for old in ended if old.key != one.key), one)[-_REMEMBERED:]

@@ -12,8 +12,8 @@ from msgspec import Meta
 from vigie.log import get_logger
 from vigie_inference.seats.seat_service import SeatService
 from vigie_inference.telling import Telling
-from vigie_inference.update.agreement import Tally
-from vigie_inference.update.record import Held, Record
+from vigie_inference.update.agreement import TrialTally
+from vigie_inference.update.record import Record, StoredBundle
 from vigie_inference.update.wish import UpdateRequest
 
 log = get_logger("inference")
@@ -59,7 +59,7 @@ class TrialState(msgspec.Struct, frozen=True):
     examples: tuple[str, ...] = ()
 
 
-def trial_state(tally: Tally, serving_ms: float | None, new_ms: float | None) -> TrialState:
+def trial_state(tally: TrialTally, serving_ms: float | None, new_ms: float | None) -> TrialState:
     """``serving_ms``, ``new_ms``: medians of one run."""
     agreement = tally.agreement
     return TrialState(
@@ -159,7 +159,7 @@ class UpdateReport:
             told = msgspec.to_builtins(state) if state != UpdateState() else None
             self._service.twin.report_whole("update_state", told)
 
-    def tried(self, tally: Tally, serving_ms: float | None, new_ms: float | None, reason: str) -> None:
+    def tried(self, tally: TrialTally, serving_ms: float | None, new_ms: float | None, reason: str) -> None:
         agreement = tally.agreement
         if agreement is not None:
             self._agreement.set(agreement)
@@ -168,7 +168,7 @@ class UpdateReport:
             trial=trial_state(tally, serving_ms, new_ms),
         )
 
-    def watched(self, tally: Tally, former_ms: float | None, release_ms: float | None, reason: str) -> None:
+    def watched(self, tally: TrialTally, former_ms: float | None, release_ms: float | None, reason: str) -> None:
         """``former_ms``, ``release_ms``: medians of one run, of the model before and of what serves."""
         self.update(watch=reason, watched=trial_state(tally, former_ms, release_ms))
 
@@ -177,5 +177,5 @@ class UpdateReport:
         self.update(serving=_shown(record.serving), former=_shown(record.former))
 
 
-def _shown(held: Held | None) -> ReleaseState | None:
+def _shown(held: StoredBundle | None) -> ReleaseState | None:
     return None if held is None else ReleaseState(held.name, held.version, held.sha256)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from vigie.models import Bundle
-from vigie_inference.update.record import Held, Record
+from vigie_inference.update.record import Record, StoredBundle
 
 
-def why_another(new: Bundle, held: Held, record: Record, serving: Bundle | None) -> str:
+def why_another(new: Bundle, held: StoredBundle, record: Record, serving: Bundle | None) -> str:
     """Why ``new`` must not serve under its version; empty: it may. The same files packed anew are no other version.
 
     Args: held: ``new`` in the store. serving: what serves in its place now, a release or not.

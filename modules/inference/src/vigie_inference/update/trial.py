@@ -29,7 +29,7 @@ from vigie.vision.detections import Detections
 from vigie.vision.in_frame import as_messages
 from vigie_inference.looks import see_frame
 from vigie_inference.serving import Filter, ServingModel
-from vigie_inference.update.agreement import Tally, compare_frame
+from vigie_inference.update.agreement import TrialTally, compare_frame
 
 log = get_logger("inference")
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class TrialRun:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._trial: Trial | None = None
-        self._tally = Tally()
+        self._tally = TrialTally()
         self._failure = ""
         self._frames: queue.Queue[tuple[Trial, TensorItem, NDArray[np.uint8]]] = queue.Queue(_WAITING_MAX)
         self._serving: OrderedDict[tuple[str, int], DetectionsItem] = OrderedDict()
@@ -76,7 +76,7 @@ class TrialRun:
     def begin(self, trial: Trial) -> None:
         self.end()
         with self._lock:
-            self._trial, self._tally, self._failure = trial, Tally(), ""
+            self._trial, self._tally, self._failure = trial, TrialTally(), ""
             for kept in (self._serving, self._new, self._serving_ms, self._new_ms, self._spent):
                 kept.clear()
 
@@ -99,7 +99,7 @@ class TrialRun:
         """Whether ``trial`` goes on."""
         return trial is not None and self._trial is trial
 
-    def look(self) -> tuple[Tally, float | None, float | None, str]:
+    def look(self) -> tuple[TrialTally, float | None, float | None, str]:
         """Counts so far, median of the serving and of the new model's runs in milliseconds, and why it cannot go on."""
         with self._lock:
             return (

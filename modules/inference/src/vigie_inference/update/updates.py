@@ -31,8 +31,8 @@ from vigie_inference.update.fetching import Fetching
 from vigie_inference.update.in_turns import exchange, why_in_turns
 from vigie_inference.update.on_record import OnRecord
 from vigie_inference.update.record import (
-    Held,
     Probation,
+    StoredBundle,
     committed,
     ending_of,
     on_the_device,
@@ -40,9 +40,9 @@ from vigie_inference.update.record import (
     refused,
     rolled_back,
 )
+from vigie_inference.update.release_store import ReleaseStore
 from vigie_inference.update.report import UpdateReport, UpdateState
 from vigie_inference.update.same_version import why_another
-from vigie_inference.update.store import Store
 from vigie_inference.update.trial import TrialRun
 from vigie_inference.update.watching import NotCompared, Watching
 from vigie_inference.update.wish import RefusedError, SupersededError, UpdateRequest, request_of
@@ -75,7 +75,7 @@ class Updates:
         """``base``: what serves here where no release does."""
         self._service, self._models, self._put, self._control = service, models, put, control
         self._base = base
-        self._store = Store(service.env.state / "models", service.env.models)
+        self._store = ReleaseStore(service.env.state / "models", service.env.models)
         self.report = UpdateReport(service, telling)
         self._record = OnRecord(self._store, self.report)
         self._fetching = Fetching(self._store, self.report, SecretStore(service.env.secrets), self._rules)
@@ -180,7 +180,7 @@ class Updates:
             if (told.phase, told.reason, told.rollout) != (ended.phase, ended.reason, wanted.release.rollout.id):
                 self.report.of(ended.phase, wanted, ended.reason)
 
-    def _serves(self, wanted: UpdateRequest, serving: Held) -> None:
+    def _serves(self, wanted: UpdateRequest, serving: StoredBundle) -> None:
         """What was asked for serves already: the same files under another request, or on probation."""
         if serving.key != wanted.key:
             same = msgspec.structs.replace(serving, key=wanted.key)
@@ -263,7 +263,7 @@ class Updates:
         """Whether something serves whose answers a release on trial can be compared with."""
         return self._models.serving is not None or self._base.compared()
 
-    def _why_in_turns(self, held: Held, wanted: UpdateRequest) -> str:
+    def _why_in_turns(self, held: StoredBundle, wanted: UpdateRequest) -> str:
         """Empty: both may be open at a time. Raises: RefusedError: it is damaged, or another one of its version."""
         try:
             bundle = self._store.load(held)
@@ -274,7 +274,7 @@ class Updates:
             raise RefusedError(another)
         return why_in_turns(wanted.release.rollout, bundle, memory_left_mb())
 
-    def _exchange(self, held: Held, wanted: UpdateRequest, why: str) -> None:
+    def _exchange(self, held: StoredBundle, wanted: UpdateRequest, why: str) -> None:
         """Commit ``held`` without two models in memory. Raises: RefusedError; SupersededError."""
         rollout = wanted.release.rollout
         self.report.of("warming", wanted, f"in turns with what serves: {why}; judged on its reference frames only")
@@ -312,7 +312,7 @@ class Updates:
             raise SupersededError
         return self._config
 
-    def _commit(self, model: ServingModel, held: Held, wanted: UpdateRequest) -> None:
+    def _commit(self, model: ServingModel, held: StoredBundle, wanted: UpdateRequest) -> None:
         """Serve ``model``, and after a restart too. Raises: RefusedError; SupersededError."""
         rollout = wanted.release.rollout
         with self._put.lock:
@@ -359,16 +359,16 @@ class Updates:
             self._record.set(after)
         log.warning("model_rolled_back", model="" if blamed is None else blamed.name, reason=reason)
 
-    def _goes_back_to(self, held: Held | None, config: InferenceConfig) -> ModelConfig | None:
+    def _goes_back_to(self, held: StoredBundle | None, config: InferenceConfig) -> ModelConfig | None:
         """``held``, or where no release served, the model of desired property ``model``."""
         if held is None:
             return self._base.model(config)
         return self._model_config(held, config)
 
-    def _model_config(self, held: Held, config: InferenceConfig) -> ModelConfig:
+    def _model_config(self, held: StoredBundle, config: InferenceConfig) -> ModelConfig:
         variant = None if config.model is None else config.model.variant
         return ModelConfig(path=str(self._store.folder(held)), variant=variant)
 
 
-def _same(held: Held, wanted: UpdateRequest) -> bool:
+def _same(held: StoredBundle, wanted: UpdateRequest) -> bool:
     return (held.name, held.sha256) == (wanted.name, wanted.release.sha256)

@@ -35,7 +35,7 @@ OpenFormer = Callable[[], tuple[ServingModel, Filter] | NotCompared]
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class ProbationResult:
     """``failure``: why the former is to serve again. ``served_s``: since the commit."""
 
     failure: str
@@ -65,7 +65,7 @@ class Watching:
             self._beside = None
             self._announcer.model_changed()
 
-    def look(self, probation: Probation, rollout: Rollout, open_former: OpenFormer) -> Watched:
+    def look(self, probation: Probation, rollout: Rollout, open_former: OpenFormer) -> ProbationResult:
         if not self._begun:
             self._begun = True
             self._open(rollout, open_former)
@@ -74,12 +74,12 @@ class Watching:
         served_s = probation.served_s + time.monotonic() - self._since_s
         if unanswered + stood_in > probation.failures_max:
             also = f", and {stood_in} were answered by the engine that stood by" if stood_in else ""
-            return Watched(
+            return ProbationResult(
                 f"{counted(unanswered, 'frame')} went unanswered during the probation{also}; "
                 f"{probation.failures_max} allowed",
                 served_s,
             )
-        return Watched(self._compared(rollout), served_s)
+        return ProbationResult(self._compared(rollout), served_s)
 
     def saved(self, probation: Probation) -> Probation:
         """What goes on disk: the time until now is in it and is counted from now on."""

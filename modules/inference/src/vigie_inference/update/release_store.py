@@ -20,7 +20,7 @@ from vigie.models import Bundle, load_bundle
 from vigie.models.archive import unpack_bundle
 from vigie.models.download import Conduct, ExpectedFile, copy_in, download
 from vigie.models.oci import Registry, pull, read_reference
-from vigie_inference.update.record import Held, Record, folders_in_use
+from vigie_inference.update.record import Record, StoredBundle, folders_in_use
 from vigie_inference.update.release import Release
 
 log = get_logger("inference")
@@ -30,7 +30,7 @@ _DOWNLOADS = "downloads"
 _FOR = "for"
 
 
-class Store:
+class ReleaseStore:
     """Used by one thread at a time."""
 
     def __init__(self, root: Path, shelves: tuple[Path, ...]) -> None:
@@ -74,7 +74,7 @@ class Store:
             elif entry.name.startswith("."):
                 entry.unlink(missing_ok=True)  # a record that a kill left half-written
 
-    def folder(self, held: Held) -> Path:
+    def folder(self, held: StoredBundle) -> Path:
         return self.root / held.folder
 
     def bytes_of(self, record: Record) -> int:
@@ -82,7 +82,7 @@ class Store:
         folders = (self.root / name for name in folders_in_use(record))
         return sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
 
-    def load(self, held: Held) -> Bundle:
+    def load(self, held: StoredBundle) -> Bundle:
         """Raises: BundleError and its kind: it is damaged, or is not what was committed."""
         return load_bundle(self.folder(held), digest=held.digest)
 
@@ -114,7 +114,7 @@ class Store:
         self.downloads.mkdir(parents=True)
         told.write_text(release.sha256, encoding="utf-8")
 
-    def unpack(self, name: str, release: Release, key: str, fetched: Path) -> Held:
+    def unpack(self, name: str, release: Release, key: str, fetched: Path) -> StoredBundle:
         """The bundle in ``fetched``, verified, under its own folder; what was fetched is removed.
 
         Raises: BundleError and its kind, CardError: refused; OSError: no room.
@@ -138,7 +138,7 @@ class Store:
             shutil.rmtree(staging, ignore_errors=True)
             raise
         self.forget(fetched)
-        return Held(name, release.version, release.sha256, key, folder, bundle.digest)
+        return StoredBundle(name, release.version, release.sha256, key, folder, bundle.digest)
 
     @staticmethod
     def forget(fetched: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Rate:
+class FrameShare:
     """For one thread at a time. ``share``: 0..1, set by another thread."""
 
     def __init__(self) -> None:
