@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from vigie_edgehub.message import Message, Target
+from vigie_edgehub.message import CopyTarget, Message
 from vigie_edgehub.mqtt.packets import PubAck, Publish
 from vigie_edgehub.state.core import HubState
 from vigie_edgehub.state.effects import AnswerCall, Close, Deliver, Effect, Send, SendUpstream, Settle, Store
@@ -117,11 +117,11 @@ __all__ = [
     "INPUTS",
     "AnswerCall",
     "Close",
+    "CopyTarget",
     "Rules",
     "SendUpstream",
     "Settle",
     "Store",
-    "Target",
     "To",
     "deliveries",
     "of_kind",

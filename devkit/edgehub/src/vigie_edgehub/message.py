@@ -37,7 +37,7 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True, array_like=Tr
     body: bytes
 
 
-class Target(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class CopyTarget(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where one copy goes. ``expires_at``: seconds since the epoch, None for never."""
 
     endpoint: str

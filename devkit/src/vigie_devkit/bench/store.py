@@ -22,11 +22,11 @@ from pathlib import Path
 
 import structlog
 
-from vigie_edgehub.message import Message, Target
+from vigie_edgehub.message import CopyTarget, Message
 from vigie_edgehub.store.messages import MessageStore
 
 _BATCHES = (1, 10, 100)
-_TARGETS = [Target("b/in", 5, None)]
+_TARGETS = [CopyTarget("b/in", 5, None)]
 
 
 def message(number: int) -> Message:

@@ -13,7 +13,7 @@ from vigie_edgehub.mqtt import system_properties as system
 from vigie_edgehub.routes.conditions import compile_value
 from vigie_edgehub.routes.config import HubConfig
 from vigie_edgehub.routes.message import TELEMETRY_SOURCE, TWIN_CHANGE_SOURCE, RoutedMessage, module_source
-from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, System, Unary
+from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, SystemProperty, Unary
 from vigie_edgehub.routes.table import DEFAULT_PRIORITY, ModuleInput, Route, RouteTable
 from vigie_edgehub.routes.values import Null, Value
 
@@ -130,9 +130,9 @@ def _why_no_body(message: RoutedMessage) -> str:
     return "the body is not read: it is not a JSON object"
 
 
-def _leaves(node: Node) -> Iterator[Property | System]:
+def _leaves(node: Node) -> Iterator[Property | SystemProperty]:
     match node:
-        case Property() | System():
+        case Property() | SystemProperty():
             yield node
         case FunctionCall(_, arguments):
             for argument in arguments:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.hub_rules import Rules, Settle, Store, Target, To, deliveries, of_kind, pubacks
+from support.hub_rules import CopyTarget, Rules, Settle, Store, To, deliveries, of_kind, pubacks
 from vigie_edgehub.ports import Misbehaviour
 from vigie_edgehub.state.sessions import ClientLink, StoredSession
 
@@ -207,7 +207,10 @@ def test_a_resent_publish_that_was_stored_but_never_acknowledged_is_not_stored_t
 
 
 def test_messages_of_a_former_hub_process_are_delivered_in_their_order_and_new_ones_after_them() -> None:
-    waiting = [(3, 10, [Target("b/in", 5, None)]), (7, 10, [Target("b/in", 5, None), Target("gone/in", 5, None)])]
+    waiting = [
+        (3, 10, [CopyTarget("b/in", 5, None)]),
+        (7, 10, [CopyTarget("b/in", 5, None), CopyTarget("gone/in", 5, None)]),
+    ]
     stored = [StoredSession("dev/b", "b", {"devices/dev/modules/b/inputs/#": 1})]
     rules = Rules(ONE, waiting=waiting, state={"next_seq": 8, "sessions": stored})
     assert of_kind(rules.done, Settle) == [Settle(7, "gone/in")]

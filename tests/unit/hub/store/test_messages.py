@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vigie_edgehub.message import Message, Target
+from vigie_edgehub.message import CopyTarget, Message
 from vigie_edgehub.store.messages import FILE_NAME, MessageStore
 
 
@@ -34,7 +34,7 @@ def opened(folder: Path, **options: Any) -> MessageStore:
 
 def fill(store: MessageStore, count: int, *, endpoints: tuple[str, ...] = ("b/in",), body: bytes | None = None) -> None:
     for number in range(store.next_seq, store.next_seq + count):
-        store.put(number, 10, message(number, body), [Target(endpoint, 5, None) for endpoint in endpoints])
+        store.put(number, 10, message(number, body), [CopyTarget(endpoint, 5, None) for endpoint in endpoints])
     assert store.flush()
 
 
@@ -70,7 +70,7 @@ def test_what_was_flushed_is_there_after_a_kill_in_order_with_everything(tmp_pat
 def test_what_was_not_flushed_is_lost_by_a_kill(tmp_path: Path) -> None:
     store = opened(tmp_path)
     fill(store, 1)
-    store.put(2, 10, message(2), [Target("b/in", 5, None)])
+    store.put(2, 10, message(2), [CopyTarget("b/in", 5, None)])
     killed(store)
     assert seqs(opened(tmp_path)) == [1]
 
@@ -180,14 +180,14 @@ def test_bodies_beyond_the_memory_bound_are_read_back_from_disk(tmp_path: Path) 
 def test_a_body_beyond_the_memory_bound_is_there_before_it_is_written(tmp_path: Path) -> None:
     store = opened(tmp_path, cache_bytes=1000)
     for number in (1, 2):
-        store.put(number, 10, message(number, b"x" * 1000), [Target("b/in", 5, None)])
+        store.put(number, 10, message(number, b"x" * 1000), [CopyTarget("b/in", 5, None)])
     assert store.message(1).body == b"x" * 1000
 
 
 def test_the_room_of_settled_messages_is_used_again(tmp_path: Path) -> None:
     store = opened(tmp_path)
     for number in range(1, 3001):
-        store.put(number, 10, message(number, b"x" * 4000), [Target("b/in", 5, None)])
+        store.put(number, 10, message(number, b"x" * 4000), [CopyTarget("b/in", 5, None)])
         store.flush()
         store.settle(number, "b/in")
     store.flush()
@@ -210,7 +210,7 @@ def test_a_full_disk_takes_nothing_and_later_takes_all(tmp_path: Path) -> None:
     store = opened(tmp_path)
     fill(store, 1)
     store._db.execute("PRAGMA max_page_count=1").fetchall()  # what SQLite says of a full disk: SQLITE_FULL
-    store.put(2, 10, message(2, b"x" * 100_000), [Target("b/in", 5, None)])
+    store.put(2, 10, message(2, b"x" * 100_000), [CopyTarget("b/in", 5, None)])
     store.settle(1, "b/in")
     assert not store.flush()
     assert store.message(2) == message(2, b"x" * 100_000)

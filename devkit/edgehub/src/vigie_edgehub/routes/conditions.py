@@ -17,8 +17,8 @@ from vigie_edgehub.errors import RouteRefusedError
 from vigie_edgehub.routes.body import find, parse_body_path
 from vigie_edgehub.routes.functions import FUNCTIONS, Type, defined, describe
 from vigie_edgehub.routes.message import RoutedMessage
-from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, System, Unary
-from vigie_edgehub.routes.tokens import Kind, Token
+from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, SystemProperty, Unary
+from vigie_edgehub.routes.tokens import Token, TokenKind
 from vigie_edgehub.routes.values import Null, Value, all_of, any_of, comparison
 
 MAX_HEIGHT = 150
@@ -65,7 +65,7 @@ class _Compiler:
             case Property(token):
                 name = token.text.lower()
                 return Expression(Type.STRING, lambda message: message.app_by_lower.get(name))
-            case System():
+            case SystemProperty():
                 return self._system(node)
             case FunctionCall(function, arguments):
                 return self._call(function, tuple(self.compile(argument) for argument in arguments))
@@ -74,7 +74,7 @@ class _Compiler:
             case Chain(first, rest):
                 return self._chain(first, rest)
 
-    def _system(self, node: System) -> Expression:
+    def _system(self, node: SystemProperty) -> Expression:
         name = node.token.text
         lower = name.lower()
         bracketed = "[" in name or "]" in name
@@ -120,25 +120,25 @@ class _Compiler:
 
     def _unary(self, operator: Token, operand: Expression) -> Expression:
         run = operand.run
-        if operator.kind is Kind.MINUS and operand.type is Type.NUMBER:
+        if operator.kind is TokenKind.MINUS and operand.type is Type.NUMBER:
 
             def negated(message: RoutedMessage) -> Value:
                 value = run(message)
                 return -value if type(value) is float else None
 
             return self._node(Type.NUMBER, negated, (operand,), operator)
-        if operator.kind is Kind.NOT and operand.type is Type.NULL:
+        if operator.kind is TokenKind.NOT and operand.type is Type.NULL:
             return Expression(Type.BOOL, lambda _: True)
-        if operator.kind is Kind.NOT and operand.type in {Type.BOOL, Type.BODY}:
+        if operator.kind is TokenKind.NOT and operand.type in {Type.BOOL, Type.BODY}:
 
             def inverted(message: RoutedMessage) -> Value:
                 value = run(message)
                 return not value if isinstance(value, bool) else None
 
             return self._node(Type.BOOL, inverted, (operand,), operator)
-        wanted = "a number" if operator.kind is Kind.MINUS else "a bool"
+        wanted = "a number" if operator.kind is TokenKind.MINUS else "a bool"
         advice = _advice((operand.type,))
-        if operator.kind is Kind.NOT and operand.type is not Type.BOOL:
+        if operator.kind is TokenKind.NOT and operand.type is not Type.BOOL:
             advice = "; NOT binds tighter than a comparison, so write NOT (a = b)"
         elif operand.type is Type.BODY:
             advice = "; edgeHub cannot negate a body value, write 0 - ..."
@@ -149,7 +149,7 @@ class _Compiler:
         terms: list[Expression] = []  # of an AND or OR of plain truths: one flat closure, however long
         for operator, node in rest:
             right = self.compile(node)
-            if operator.kind in {Kind.AND, Kind.OR} and _plain(right) and (terms or _plain(result)):
+            if operator.kind in {TokenKind.AND, TokenKind.OR} and _plain(right) and (terms or _plain(result)):
                 terms = [*(terms or [result]), right]
                 continue
             if terms:
@@ -159,7 +159,7 @@ class _Compiler:
 
     def _flat(self, operator: Token, terms: list[Expression]) -> Expression:
         runs = tuple(term.run for term in terms)
-        decides = operator.kind is Kind.OR
+        decides = operator.kind is TokenKind.OR
 
         def combined(message: RoutedMessage) -> Value:
             result: Value = not decides
@@ -175,15 +175,15 @@ class _Compiler:
 
     def _binary(self, operator: Token, left: Expression, right: Expression) -> Expression:
         match operator.kind:
-            case Kind.AND | Kind.OR:
+            case TokenKind.AND | TokenKind.OR:
                 return self._logical(operator, left, right)
-            case Kind.COALESCE:
+            case TokenKind.COALESCE:
                 return self._coalesce(operator, left, right)
-            case Kind.CONCAT:
+            case TokenKind.CONCAT:
                 self._check(operator, Type.STRING, left, right)
                 concat = FUNCTIONS["concat"][0]
                 return self._node(concat.result, _applied(concat.run, (left, right)), (left, right), operator)
-            case Kind.EQ | Kind.NE | Kind.LT | Kind.LE | Kind.GT | Kind.GE:
+            case TokenKind.EQ | TokenKind.NE | TokenKind.LT | TokenKind.LE | TokenKind.GT | TokenKind.GE:
                 self._check(operator, left.type, left, right)
                 return self._node(
                     Type.BOOL, _applied(comparison(operator.kind), (left, right)), (left, right), operator
@@ -194,7 +194,7 @@ class _Compiler:
     def _arithmetic(self, operator: Token, left: Expression, right: Expression) -> Expression:
         self._check(operator, Type.NUMBER, left, right)
         of_body = Type.BODY in (left.type, right.type)
-        if operator.kind is Kind.PERCENT and of_body:
+        if operator.kind is TokenKind.PERCENT and of_body:
             raise self._refuse(operator, "edgeHub has no % for body values; expected numbers, write as_number(...)")
         compute = _ARITHMETIC[operator.kind]
 
@@ -209,9 +209,9 @@ class _Compiler:
     def _logical(self, operator: Token, left: Expression, right: Expression) -> Expression:
         """AND and OR where a null or a body value takes part; edgeHub's own corners, one by one."""
         if left.type is Type.BODY:
-            if operator.kind is Kind.AND and right.type is Type.NULL:
+            if operator.kind is TokenKind.AND and right.type is Type.NULL:
                 raise self._refuse(operator, "edgeHub cannot AND a body value with null; expected a bool")
-            combine = all_of if operator.kind is Kind.AND else any_of
+            combine = all_of if operator.kind is TokenKind.AND else any_of
 
             def of_bools(left_value: Value, right_value: Value) -> Value:
                 # Not three-valued: anything that is not a bool makes it undefined, even beside a deciding bool.
@@ -230,7 +230,7 @@ class _Compiler:
             if right.type is Type.BODY:
                 advice = "; edgeHub takes a bare body value on the left side only, write ... = true"
             raise self._refuse(operator, f"{operator.text} takes bools, not {left.type} and {right.type}{advice}")
-        if operator.kind is Kind.AND or nulls == 2:  # null AND anything is null, null OR null is null
+        if operator.kind is TokenKind.AND or nulls == 2:  # null AND anything is null, null OR null is null
             return Expression(Type.NULL, lambda _: Null.WRITTEN)
         return right if left.type is Type.NULL else left  # null OR x is x
 
@@ -298,15 +298,15 @@ def _undefined(_: RoutedMessage) -> Value:
 def _literal(token: Token) -> Expression:
     value: Value
     match token.kind:
-        case Kind.TRUE | Kind.FALSE:
-            value = token.kind is Kind.TRUE
+        case TokenKind.TRUE | TokenKind.FALSE:
+            value = token.kind is TokenKind.TRUE
             return Expression(Type.BOOL, lambda _: value)
-        case Kind.NULL:
+        case TokenKind.NULL:
             return Expression(Type.NULL, lambda _: Null.WRITTEN)
-        case Kind.STRING:
+        case TokenKind.STRING:
             value = _unescaped(token.text[1:-1])
             return Expression(Type.STRING, lambda _: value)
-        case Kind.INTEGER | Kind.HEX | Kind.REAL:
+        case TokenKind.INTEGER | TokenKind.HEX | TokenKind.REAL:
             value = _number(token)
             return Expression(Type.UNDEFINED if value is None else Type.NUMBER, lambda _: value)
         case _:
@@ -315,7 +315,7 @@ def _literal(token: Token) -> Expression:
 
 def _number(token: Token) -> float | None:
     """None for what edgeHub's lexer takes for a number and its reader does not: ``e5``, hex above 64 bits."""
-    if token.kind is Kind.HEX:
+    if token.kind is TokenKind.HEX:
         bits = int(token.text, 16)
         return None if bits >= 1 << 64 else float(bits - (1 << 64) if bits >= 1 << 63 else bits)
     try:
@@ -343,10 +343,10 @@ def _modulo(left: float, right: float) -> float:
     return math.nan if right == 0 or math.isinf(left) else math.fmod(left, right)
 
 
-_ARITHMETIC: dict[Kind, Callable[[float, float], float]] = {
-    Kind.PLUS: lambda left, right: left + right,
-    Kind.MINUS: lambda left, right: left - right,
-    Kind.STAR: lambda left, right: left * right,
-    Kind.SLASH: _divide,
-    Kind.PERCENT: _modulo,
+_ARITHMETIC: dict[TokenKind, Callable[[float, float], float]] = {
+    TokenKind.PLUS: lambda left, right: left + right,
+    TokenKind.MINUS: lambda left, right: left - right,
+    TokenKind.STAR: lambda left, right: left * right,
+    TokenKind.SLASH: _divide,
+    TokenKind.PERCENT: _modulo,
 }

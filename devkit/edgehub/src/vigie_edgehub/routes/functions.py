@@ -29,7 +29,7 @@ class Type(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class FunctionSignature:
     """One way to call a function. ``arguments`` None takes any one argument; ``more`` repeats the last for ever."""
 
     arguments: tuple[Type, ...] | None
@@ -49,25 +49,25 @@ class Signature:
         )
 
 
-def _number(function: Callable[[float], Value]) -> tuple[Signature, ...]:
+def _number(function: Callable[[float], Value]) -> tuple[FunctionSignature, ...]:
     def run(value: Value) -> Value:
         return defined(function(value)) if type(value) is float else None
 
-    return (Signature((Type.NUMBER,), Type.NUMBER, run),)
+    return (FunctionSignature((Type.NUMBER,), Type.NUMBER, run),)
 
 
-def _string(result: Type, function: Callable[[str], Value]) -> tuple[Signature, ...]:
+def _string(result: Type, function: Callable[[str], Value]) -> tuple[FunctionSignature, ...]:
     def run(value: Value) -> Value:
         return function(value) if isinstance(value, str) else None
 
-    return (Signature((Type.STRING,), result, run),)
+    return (FunctionSignature((Type.STRING,), result, run),)
 
 
-def _two_strings(result: Type, function: Callable[[str, str], Value]) -> tuple[Signature, ...]:
+def _two_strings(result: Type, function: Callable[[str, str], Value]) -> tuple[FunctionSignature, ...]:
     def run(left: Value, right: Value) -> Value:
         return function(left, right) if isinstance(left, str) and isinstance(right, str) else None
 
-    return (Signature((Type.STRING, Type.STRING), result, run),)
+    return (FunctionSignature((Type.STRING, Type.STRING), result, run),)
 
 
 def defined(value: Value) -> Value:
@@ -172,43 +172,43 @@ def _one_to_one(change: Callable[[str], str]) -> Callable[[str], str]:
     return changed
 
 
-_ANY_IS_FALSE = Signature(None, Type.BOOL, lambda _: False)
+_ANY_IS_FALSE = FunctionSignature(None, Type.BOOL, lambda _: False)
 
-FUNCTIONS: dict[str, tuple[Signature, ...]] = {
+FUNCTIONS: dict[str, tuple[FunctionSignature, ...]] = {
     "abs": _number(abs),
     "exp": _number(_exp),
-    "power": (Signature((Type.NUMBER, Type.NUMBER), Type.NUMBER, power),),
+    "power": (FunctionSignature((Type.NUMBER, Type.NUMBER), Type.NUMBER, power),),
     "square": _number(lambda value: value * value),
     "ceiling": _number(_round(math.ceil)),
     "floor": _number(_round(math.floor)),
     "sign": _number(lambda value: float((value > 0) - (value < 0))),
     "sqrt": _number(lambda value: math.sqrt(value) if value >= 0 else None),
     "as_number": (
-        Signature((Type.STRING,), Type.NUMBER, as_number),
-        Signature((Type.NUMBER,), Type.NUMBER, as_number),
+        FunctionSignature((Type.STRING,), Type.NUMBER, as_number),
+        FunctionSignature((Type.NUMBER,), Type.NUMBER, as_number),
     ),
-    "is_bool": (Signature((Type.BOOL,), Type.BOOL, _is_bool), _ANY_IS_FALSE),
+    "is_bool": (FunctionSignature((Type.BOOL,), Type.BOOL, _is_bool), _ANY_IS_FALSE),
     "is_defined": (
-        Signature((Type.NULL,), Type.BOOL, lambda _: True, takes_body=False),
-        Signature(None, Type.BOOL, lambda value: value is not None),
+        FunctionSignature((Type.NULL,), Type.BOOL, lambda _: True, takes_body=False),
+        FunctionSignature(None, Type.BOOL, lambda value: value is not None),
     ),
     "is_null": (
-        Signature((Type.BODY,), Type.BOOL, _is_body_null),
-        Signature((Type.NULL,), Type.BOOL, lambda _: True, takes_body=False),
+        FunctionSignature((Type.BODY,), Type.BOOL, _is_body_null),
+        FunctionSignature((Type.NULL,), Type.BOOL, lambda _: True, takes_body=False),
         _ANY_IS_FALSE,
     ),
     "is_number": (
-        Signature((Type.NUMBER,), Type.BOOL, lambda value: type(value) is float and math.isfinite(value)),
+        FunctionSignature((Type.NUMBER,), Type.BOOL, lambda value: type(value) is float and math.isfinite(value)),
         _ANY_IS_FALSE,
     ),
-    "is_string": (Signature((Type.STRING,), Type.BOOL, lambda value: isinstance(value, str)), _ANY_IS_FALSE),
-    "concat": (Signature((Type.STRING, Type.STRING), Type.STRING, _concat, more=True),),
+    "is_string": (FunctionSignature((Type.STRING,), Type.BOOL, lambda value: isinstance(value, str)), _ANY_IS_FALSE),
+    "concat": (FunctionSignature((Type.STRING, Type.STRING), Type.STRING, _concat, more=True),),
     "length": _string(Type.NUMBER, lambda text: float(utf16_length(text))),
     "lower": _string(Type.STRING, _one_to_one(str.lower)),
     "upper": _string(Type.STRING, _one_to_one(str.upper)),
     "substring": (
-        Signature((Type.STRING, Type.NUMBER), Type.STRING, _substring_from),
-        Signature((Type.STRING, Type.NUMBER, Type.NUMBER), Type.STRING, _substring),
+        FunctionSignature((Type.STRING, Type.NUMBER), Type.STRING, _substring_from),
+        FunctionSignature((Type.STRING, Type.NUMBER, Type.NUMBER), Type.STRING, _substring),
     ),
     "index_of": _two_strings(Type.NUMBER, _index_of),
     "starts_with": _two_strings(Type.BOOL, str.startswith),
@@ -218,7 +218,7 @@ FUNCTIONS: dict[str, tuple[Signature, ...]] = {
 """By lower-case name; the name in a route may have any case."""
 
 
-def describe(signatures: tuple[Signature, ...]) -> str:
+def describe(signatures: tuple[FunctionSignature, ...]) -> str:
     """``(string, number) or (string, number, number)``, for an error message."""
     return " or ".join(
         "(any)" if one.arguments is None else f"({', '.join(one.arguments)}{', ...' if one.more else ''})"

@@ -16,7 +16,7 @@ from vigie_edgehub.routes.config import HubConfig
 from vigie_edgehub.routes.lint_conditions import condition_findings
 from vigie_edgehub.routes.message import TWIN_CHANGE_SOURCE, module_source
 from vigie_edgehub.routes.table import ModuleInput, Route
-from vigie_edgehub.routes.tokens import Kind
+from vigie_edgehub.routes.tokens import TokenKind
 
 
 class Severity(StrEnum):
@@ -82,14 +82,14 @@ def _text_after_into(route: Route, _: Collection[str]) -> Iterator[RouteFinding]
         route,
         trailing.at,
         f"everything behind the endpoint is ignored: {_short(rest)}",
-        "put WHERE before INTO" if trailing.kind is Kind.WHERE else "remove it",
+        "put WHERE before INTO" if trailing.kind is TokenKind.WHERE else "remove it",
     )
 
 
 def _star_inside_source(route: Route, _: Collection[str]) -> Iterator[RouteFinding]:
     source = route.parsed.source_tokens
     for token in source[:-1]:
-        if token.kind is Kind.STAR:
+        if token.kind is TokenKind.STAR:
             before = route.text[source[0].at : token.at].rstrip("/") or "/"
             yield _finding(
                 "star-inside-source",
@@ -101,7 +101,7 @@ def _star_inside_source(route: Route, _: Collection[str]) -> Iterator[RouteFindi
             )
             return
     for token in source:
-        if token.kind is Kind.NAME and "*" in token.text:
+        if token.kind is TokenKind.NAME and "*" in token.text:
             yield _finding(
                 "star-in-name",
                 Severity.ERROR,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, System, Unary
-from vigie_edgehub.routes.tokens import Kind, Token
+from vigie_edgehub.routes.syntax import Chain, FunctionCall, Literal, Node, Property, SystemProperty, Unary
+from vigie_edgehub.routes.tokens import Token, TokenKind
 
 Place: TypeAlias = tuple[int, str, str, str, str]
 """(offset in the route, code, severity, message, remedy)"""
@@ -37,7 +37,7 @@ KNOWN_SYSTEM_NAMES = (
 """What ``$name`` can find in an edge hub; in the cloud the list is another."""
 
 _OPERATOR_INSIDE = re.compile(r"[*+%!|&]|^-?[\d.]+-")
-_ORDER = frozenset({Kind.GT, Kind.GE, Kind.LT, Kind.LE})
+_ORDER = frozenset({TokenKind.GT, TokenKind.GE, TokenKind.LT, TokenKind.LE})
 
 
 def condition_findings(condition: Node | None) -> Iterator[Place]:
@@ -50,7 +50,7 @@ def _walk(node: Node) -> Iterator[Place]:
     match node:
         case Property(token):
             yield from _property(token.text, token.at)
-        case System():
+        case SystemProperty():
             yield from _system(node)
         case FunctionCall(function, arguments):
             yield from _call(function, arguments)
@@ -102,7 +102,7 @@ def _property(name: str, at: int) -> Iterator[Place]:
         )
 
 
-def _system(node: System) -> Iterator[Place]:
+def _system(node: SystemProperty) -> Iterator[Place]:
     name = node.token.text[1:]
     lower = name.lower()
     if lower.startswith("body."):
@@ -125,4 +125,4 @@ _KNOWN_LOWER = frozenset(name.lower() for name in KNOWN_SYSTEM_NAMES)
 
 
 def _is_body(node: Node) -> bool:
-    return isinstance(node, System) and node.token.text.lower().startswith("$body.")
+    return isinstance(node, SystemProperty) and node.token.text.lower().startswith("$body.")

@@ -20,10 +20,10 @@ from vigie_edgehub.routes.syntax import (
     Node,
     ParsedRoute,
     Property,
-    System,
+    SystemProperty,
     Unary,
 )
-from vigie_edgehub.routes.tokens import Kind, Lexer, Token
+from vigie_edgehub.routes.tokens import Lexer, Token, TokenKind
 
 MAX_ROUTE_CHARS = 32_768
 """Eight times what a twin's string value may hold; the lexer's worst case is quadratic in this."""
@@ -31,7 +31,16 @@ MAX_DEPTH = 32
 """Parentheses, arguments and unary operators inside one another."""
 
 _LITERALS = frozenset(
-    {Kind.STRING, Kind.INTEGER, Kind.HEX, Kind.REAL, Kind.TRUE, Kind.FALSE, Kind.NULL, Kind.UNDEFINED}
+    {
+        TokenKind.STRING,
+        TokenKind.INTEGER,
+        TokenKind.HEX,
+        TokenKind.REAL,
+        TokenKind.TRUE,
+        TokenKind.FALSE,
+        TokenKind.NULL,
+        TokenKind.UNDEFINED,
+    }
 )
 
 
@@ -53,20 +62,20 @@ class _Parser:
         self._depth = 0
 
     def route(self) -> ParsedRoute:
-        if self._token.kind is Kind.SELECT:
+        if self._token.kind is TokenKind.SELECT:
             self._take()
-            self._expect(Kind.STAR, "'*' after SELECT; edgeHub routes whole messages")
-        self._expect(Kind.FROM, "FROM")
+            self._expect(TokenKind.STAR, "'*' after SELECT; edgeHub routes whole messages")
+        self._expect(TokenKind.FROM, "FROM")
         source = self._source()
         condition, condition_text = None, None
-        if self._token.kind is Kind.WHERE:
+        if self._token.kind is TokenKind.WHERE:
             self._take()
             start = self._token.at
             condition = self._expression(0)
             condition_text = self._text[start : self._end]
-        self._expect(Kind.INTO, "an operator or INTO" if condition else "WHERE or INTO")
+        self._expect(TokenKind.INTO, "an operator or INTO" if condition else "WHERE or INTO")
         address = self._address()
-        trailing = None if self._token.kind is Kind.END else self._token
+        trailing = None if self._token.kind is TokenKind.END else self._token
         return ParsedRoute(
             source="".join(token.text for token in source),
             source_tokens=source,
@@ -78,32 +87,32 @@ class _Parser:
         )
 
     def _source(self) -> tuple[Token, ...]:
-        tokens = [self._expect(Kind.SLASH, "a source such as /messages/modules/camera/outputs/frames")]
+        tokens = [self._expect(TokenKind.SLASH, "a source such as /messages/modules/camera/outputs/frames")]
         while True:
-            if not self._at(Kind.STAR, Kind.NAME):
+            if not self._at(TokenKind.STAR, TokenKind.NAME):
                 raise self._unexpected("a path item (a name or '*') after '/'")
             tokens.append(self._take())
-            if not self._at(Kind.SLASH):
+            if not self._at(TokenKind.SLASH):
                 return tuple(tokens)
             tokens.append(self._take())
 
     def _address(self) -> Address:
         token = self._token
-        if token.kind is Kind.SYSTEM:
+        if token.kind is TokenKind.SYSTEM:
             self._take()
             if token.text.lower() != "$upstream":
                 raise RouteRefusedError(
                     self._text, token.at, f"endpoint {token.text!r} does not exist; expected $upstream"
                 )
             return Address(token, None)
-        if token.kind is not Kind.NAME:
+        if token.kind is not TokenKind.NAME:
             raise self._unexpected('$upstream or BrokeredEndpoint("/modules/{module}/inputs/{input}")')
         if token.text.lower() == "upstream":
             raise RouteRefusedError(self._text, token.at, "expected $upstream, found 'upstream' without its '$'")
         self._take()
-        self._expect(Kind.OPEN, f"'(' after {token.text}")
-        address = self._expect(Kind.STRING, 'the address in quotes, such as "/modules/sync/inputs/detections"')
-        self._expect(Kind.CLOSE, "')' after the address")
+        self._expect(TokenKind.OPEN, f"'(' after {token.text}")
+        address = self._expect(TokenKind.STRING, 'the address in quotes, such as "/modules/sync/inputs/detections"')
+        self._expect(TokenKind.CLOSE, "')' after the address")
         if token.text.lower() != "brokeredendpoint":
             raise RouteRefusedError(
                 self._text, token.at, f"endpoint {token.text!r} does not exist; expected BrokeredEndpoint"
@@ -140,40 +149,40 @@ class _Parser:
 
     def _primary(self) -> Node:
         token = self._token
-        if token.kind in {Kind.MINUS, Kind.NOT}:
+        if token.kind in {TokenKind.MINUS, TokenKind.NOT}:
             self._take()
             return Unary(token, self._operand())
-        if token.kind is Kind.OPEN:
+        if token.kind is TokenKind.OPEN:
             self._take()
             inner = self._expression(0)
-            self._expect(Kind.CLOSE, f"an operator or the ')' of column {token.at + 1}")
+            self._expect(TokenKind.CLOSE, f"an operator or the ')' of column {token.at + 1}")
             return inner
-        if token.kind is Kind.OPEN_BRACE:
+        if token.kind is TokenKind.OPEN_BRACE:
             self._take()
-            name = self._expect(Kind.SYSTEM, "a $name inside the braces")
-            self._expect(Kind.CLOSE_BRACE, "'}'")
-            return System(name, forced=True)
+            name = self._expect(TokenKind.SYSTEM, "a $name inside the braces")
+            self._expect(TokenKind.CLOSE_BRACE, "'}'")
+            return SystemProperty(name, forced=True)
         if token.kind in _LITERALS:
             return Literal(self._take())
-        if token.kind is Kind.SYSTEM:
-            return System(self._take(), forced=False)
-        if token.kind is Kind.NAME:
+        if token.kind is TokenKind.SYSTEM:
+            return SystemProperty(self._take(), forced=False)
+        if token.kind is TokenKind.NAME:
             self._take()
-            return self._call(token) if self._token.kind is Kind.OPEN else Property(token)
+            return self._call(token) if self._token.kind is TokenKind.OPEN else Property(token)
         raise self._unexpected("a property, a $name, a literal, a function or '('")
 
     def _call(self, function: Token) -> FunctionCall:
         self._take()
         arguments: list[Node] = []
-        if self._token.kind is not Kind.CLOSE:
+        if self._token.kind is not TokenKind.CLOSE:
             arguments.append(self._expression(0))
-            while self._token.kind is Kind.COMMA:
+            while self._token.kind is TokenKind.COMMA:
                 self._take()
                 arguments.append(self._expression(0))
-        self._expect(Kind.CLOSE, f"',' or the ')' of {function.text}(...)")
+        self._expect(TokenKind.CLOSE, f"',' or the ')' of {function.text}(...)")
         return FunctionCall(function, tuple(arguments))
 
-    def _at(self, *kinds: Kind) -> bool:
+    def _at(self, *kinds: TokenKind) -> bool:
         return self._token.kind in kinds
 
     def _take(self) -> Token:
@@ -182,7 +191,7 @@ class _Parser:
         self._token = self._lexer.next()
         return token
 
-    def _expect(self, kind: Kind, what: str) -> Token:
+    def _expect(self, kind: TokenKind, what: str) -> Token:
         if self._token.kind is not kind:
             raise self._unexpected(what)
         return self._take()
@@ -190,12 +199,12 @@ class _Parser:
     def _unexpected(self, expected: str) -> RouteRefusedError:
         token = self._token
         found = str(token.kind)
-        if token.kind is not Kind.END and found.strip("'") != token.text:
-            found = f"{found} {_short(token.text)}" if token.kind is not Kind.UNKNOWN else repr(token.text)
+        if token.kind is not TokenKind.END and found.strip("'") != token.text:
+            found = f"{found} {_short(token.text)}" if token.kind is not TokenKind.UNKNOWN else repr(token.text)
         hint = ""
-        if token.kind in {Kind.INTEGER, Kind.REAL} and token.text.startswith("-"):
+        if token.kind in {TokenKind.INTEGER, TokenKind.REAL} and token.text.startswith("-"):
             hint = "; to subtract, leave a blank after '-'"
-        elif token.kind is Kind.EQ:
+        elif token.kind is TokenKind.EQ:
             hint = "; equality is a single '='"
         elif self._lexer.comments and token.at >= self._lexer.comments[-1].at:
             comment = self._lexer.comments[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from vigie_edgehub.routes.tokens import Kind, Token
+from vigie_edgehub.routes.tokens import Token, TokenKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Property:
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class SystemProperty:
     """``$name``; ``forced`` when written ``{$name}``: then no application property may shadow it."""
 
     token: Token
@@ -50,7 +50,7 @@ class Chain:
     rest: tuple[tuple[Token, Node], ...]
 
 
-Node: TypeAlias = Literal | Property | System | FunctionCall | Unary | Chain
+Node: TypeAlias = Literal | Property | SystemProperty | FunctionCall | Unary | Chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +78,21 @@ class ParsedRoute:
     comments: tuple[Token, ...]
 
 
-PRECEDENCE: dict[Kind, int] = {
-    Kind.COALESCE: 0,
-    Kind.OR: 1,
-    Kind.AND: 2,
-    Kind.EQ: 3,
-    Kind.NE: 3,
-    Kind.LT: 4,
-    Kind.LE: 4,
-    Kind.GT: 4,
-    Kind.GE: 4,
-    Kind.PLUS: 5,
-    Kind.MINUS: 5,
-    Kind.CONCAT: 5,
-    Kind.STAR: 6,
-    Kind.SLASH: 6,
-    Kind.PERCENT: 6,
+PRECEDENCE: dict[TokenKind, int] = {
+    TokenKind.COALESCE: 0,
+    TokenKind.OR: 1,
+    TokenKind.AND: 2,
+    TokenKind.EQ: 3,
+    TokenKind.NE: 3,
+    TokenKind.LT: 4,
+    TokenKind.LE: 4,
+    TokenKind.GT: 4,
+    TokenKind.GE: 4,
+    TokenKind.PLUS: 5,
+    TokenKind.MINUS: 5,
+    TokenKind.CONCAT: 5,
+    TokenKind.STAR: 6,
+    TokenKind.SLASH: 6,
+    TokenKind.PERCENT: 6,
 }
 """Binary operators, loosest first; unary minus and NOT bind tighter than all of them."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class TokenKind(StrEnum):
     """What a token is; the value is how an error message names it."""
 
     SELECT = "SELECT"
@@ -62,7 +62,7 @@ class Kind(StrEnum):
 class Token:
     """``at`` is the offset of its first character in the route, from 0."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     at: int
 
@@ -72,50 +72,53 @@ class Token:
 
 
 _NOT_IN_PATH = r"""()<>@,;:\\"/?={} \t\n\r"""
-_RULES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
+_RULES: tuple[tuple[TokenKind, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.DOTALL))
     for kind, pattern in (
-        (Kind.SELECT, r"(?i:select)"),
-        (Kind.FROM, r"(?i:from)"),
-        (Kind.WHERE, r"(?i:where)"),
-        (Kind.INTO, r"(?i:into)"),
-        (Kind.STRING, r'"(?:\\(?:["\'\\]|u[0-9a-fA-F]{4})|[^"\\])*"' + r"|'(?:\\(?:[\"'\\]|u[0-9a-fA-F]{4})|[^'\\])*'"),
+        (TokenKind.SELECT, r"(?i:select)"),
+        (TokenKind.FROM, r"(?i:from)"),
+        (TokenKind.WHERE, r"(?i:where)"),
+        (TokenKind.INTO, r"(?i:into)"),
         (
-            Kind.UNTERMINATED,
+            TokenKind.STRING,
+            r'"(?:\\(?:["\'\\]|u[0-9a-fA-F]{4})|[^"\\])*"' + r"|'(?:\\(?:[\"'\\]|u[0-9a-fA-F]{4})|[^'\\])*'",
+        ),
+        (
+            TokenKind.UNTERMINATED,
             r'"(?:\\(?:["\'\\]|u[0-9a-fA-F]{4})|[^"\\])*' + r"|'(?:\\(?:[\"'\\]|u[0-9a-fA-F]{4})|[^'\\])*",
         ),
-        (Kind.INTEGER, r"-?[0-9]+"),
-        (Kind.HEX, r"0[Xx][0-9a-fA-F]+"),
-        (Kind.REAL, r"-?[0-9]*(?:\.[0-9]+(?:[Ee][+\-]?[0-9]+)?|[Ee][+\-]?[0-9]+)"),
-        (Kind.TRUE, r"true"),
-        (Kind.FALSE, r"false"),
-        (Kind.NULL, r"null"),
-        (Kind.UNDEFINED, r"undefined"),
-        (Kind.OPEN, r"\("),
-        (Kind.CLOSE, r"\)"),
-        (Kind.COMMA, r","),
-        (Kind.PLUS, r"\+"),
-        (Kind.MINUS, r"-"),
-        (Kind.STAR, r"\*"),
-        (Kind.SLASH, r"/"),
-        (Kind.PERCENT, r"%"),
-        (Kind.AND, r"(?i:and)"),
-        (Kind.OR, r"(?i:or)"),
-        (Kind.NOT, r"(?i:not)"),
-        (Kind.EQ, r"="),
-        (Kind.NE, r"!=|<>"),
-        (Kind.LE, r"<="),
-        (Kind.GE, r">="),
-        (Kind.GT, r">"),
-        (Kind.LT, r"<"),
-        (Kind.CONCAT, r"\|\|"),
-        (Kind.COALESCE, r"\?\?"),
-        (Kind.SYSTEM, rf"\$[^{_NOT_IN_PATH}]+"),
-        (Kind.NAME, rf"[^\[\]{_NOT_IN_PATH}]+"),
-        (Kind.PATH, rf"[^{_NOT_IN_PATH}]+"),
-        (Kind.OPEN_BRACE, r"\{"),
-        (Kind.CLOSE_BRACE, r"\}"),
-        (Kind.UNKNOWN, r"."),
+        (TokenKind.INTEGER, r"-?[0-9]+"),
+        (TokenKind.HEX, r"0[Xx][0-9a-fA-F]+"),
+        (TokenKind.REAL, r"-?[0-9]*(?:\.[0-9]+(?:[Ee][+\-]?[0-9]+)?|[Ee][+\-]?[0-9]+)"),
+        (TokenKind.TRUE, r"true"),
+        (TokenKind.FALSE, r"false"),
+        (TokenKind.NULL, r"null"),
+        (TokenKind.UNDEFINED, r"undefined"),
+        (TokenKind.OPEN, r"\("),
+        (TokenKind.CLOSE, r"\)"),
+        (TokenKind.COMMA, r","),
+        (TokenKind.PLUS, r"\+"),
+        (TokenKind.MINUS, r"-"),
+        (TokenKind.STAR, r"\*"),
+        (TokenKind.SLASH, r"/"),
+        (TokenKind.PERCENT, r"%"),
+        (TokenKind.AND, r"(?i:and)"),
+        (TokenKind.OR, r"(?i:or)"),
+        (TokenKind.NOT, r"(?i:not)"),
+        (TokenKind.EQ, r"="),
+        (TokenKind.NE, r"!=|<>"),
+        (TokenKind.LE, r"<="),
+        (TokenKind.GE, r">="),
+        (TokenKind.GT, r">"),
+        (TokenKind.LT, r"<"),
+        (TokenKind.CONCAT, r"\|\|"),
+        (TokenKind.COALESCE, r"\?\?"),
+        (TokenKind.SYSTEM, rf"\$[^{_NOT_IN_PATH}]+"),
+        (TokenKind.NAME, rf"[^\[\]{_NOT_IN_PATH}]+"),
+        (TokenKind.PATH, rf"[^{_NOT_IN_PATH}]+"),
+        (TokenKind.OPEN_BRACE, r"\{"),
+        (TokenKind.CLOSE_BRACE, r"\}"),
+        (TokenKind.UNKNOWN, r"."),
     )
 )
 _BLANK = " \t\r\n"
@@ -131,7 +134,7 @@ class Lexer:
         """What was skipped as comments so far."""
 
     def __iter__(self) -> Iterator[Token]:
-        while (token := self.next()).kind is not Kind.END:
+        while (token := self.next()).kind is not TokenKind.END:
             yield token
 
     def next(self) -> Token:
@@ -142,14 +145,14 @@ class Lexer:
                 self._at += 1
                 continue
             if text.startswith("/*", at) and (close := text.find("*/", at + 2)) >= 0:
-                self.comments.append(Token(Kind.UNKNOWN, text[at : close + 2], at))
+                self.comments.append(Token(TokenKind.UNKNOWN, text[at : close + 2], at))
                 self._at = close + 2
                 continue
-            best, end = Kind.UNKNOWN, at
+            best, end = TokenKind.UNKNOWN, at
             for kind, pattern in _RULES:
                 found = pattern.match(text, at)
                 if found is not None and found.end() > end:
                     best, end = kind, found.end()
             self._at = end
             return Token(best, text[at:end], at)
-        return Token(Kind.END, "", len(text))
+        return Token(TokenKind.END, "", len(text))

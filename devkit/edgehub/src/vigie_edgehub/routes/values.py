@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeAlias
 
-from vigie_edgehub.routes.tokens import Kind
+from vigie_edgehub.routes.tokens import TokenKind
 
 
 class Null(Enum):
@@ -27,18 +27,18 @@ class Null(Enum):
 Value: TypeAlias = bool | float | str | Null | None
 Truth: TypeAlias = bool | None
 
-_COMPARE: dict[Kind, Callable[[Any, Any], bool]] = {
-    Kind.EQ: operator.eq,
-    Kind.NE: operator.ne,
-    Kind.LT: operator.lt,
-    Kind.LE: operator.le,
-    Kind.GT: operator.gt,
-    Kind.GE: operator.ge,
+_COMPARE: dict[TokenKind, Callable[[Any, Any], bool]] = {
+    TokenKind.EQ: operator.eq,
+    TokenKind.NE: operator.ne,
+    TokenKind.LT: operator.lt,
+    TokenKind.LE: operator.le,
+    TokenKind.GT: operator.gt,
+    TokenKind.GE: operator.ge,
 }
 _RANK = {bool: 1, float: 2, str: 3, Null: 4}
 
 
-def comparison(kind: Kind) -> Callable[[Value, Value], Truth]:
+def comparison(kind: TokenKind) -> Callable[[Value, Value], Truth]:
     """The operator between two values of whatever types; undefined if one of them is.
 
     Values of different types compare by the order of their types (bool, number, string, null): so ``=`` is

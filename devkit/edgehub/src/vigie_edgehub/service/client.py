@@ -120,7 +120,7 @@ class ServiceClient:
         self._call("POST", f"/devices/{self._device}/applyConfigurationContent", content)
 
     def send_message(self, **message: object) -> int:
-        """Send one message by hand (fields of `messages.Sent`); returns how many endpoints it went to."""
+        """Send one message by hand (fields of `messages.SentMessage`); returns how many endpoints it went to."""
         return int(self._object("POST", "/vigie/messages", message)["endpoints"])
 
     def watch(self, module: str | None = None, output: str | None = None) -> Iterator[UpstreamRecord]:

@@ -12,7 +12,7 @@ from vigie_edgehub.service.exchange import CONTROL, SINK, answer, read_as, read_
 from vigie_edgehub.shell.control import Control
 
 
-class Drop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DropConnections(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose connections to close (null: everybody's). ``abrupt``: without draining, as a crash would."""
 
     modules: list[str] | None = None
@@ -62,7 +62,7 @@ async def reset_misbehaviour(request: web.Request) -> web.Response:
 
 
 async def drop_connections(request: web.Request) -> web.Response:
-    wanted = await read_as(request, Drop)
+    wanted = await read_as(request, DropConnections)
     return answer({"dropped": request.app[CONTROL].drop_connections(wanted.modules, abrupt=wanted.abrupt)})
 
 

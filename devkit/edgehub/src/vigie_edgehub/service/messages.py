@@ -18,7 +18,7 @@ from vigie_edgehub.upstream.record import build_record, endpoint_properties, to_
 _WATCHED_AT_MOST = 1_000  # messages that a slow reader of `watch` may be behind before the oldest are left out
 
 
-class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SentMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``input``: straight into an input of ``module``, whatever the routes. ``output``: as ``module`` would send it."""
 
     module: str
@@ -38,7 +38,7 @@ def add_routes(app: web.Application) -> None:
 
 async def send(request: web.Request) -> web.Response:
     """Take one message; answers how many endpoints it went to."""
-    sent = await read_as(request, Sent)
+    sent = await read_as(request, SentMessage)
     if (sent.input is None) == (sent.output is None):
         raise HubRefusalError("name either 'input' (straight into it) or 'output' (through the routes)")
     try:

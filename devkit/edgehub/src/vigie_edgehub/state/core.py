@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vigie_edgehub.message import UPSTREAM, Message, Target, endpoint_owner, is_devicebound
+from vigie_edgehub.message import UPSTREAM, CopyTarget, Message, endpoint_owner, is_devicebound
 from vigie_edgehub.mqtt.packets import Publish, SubAck, UnsubAck
 from vigie_edgehub.mqtt.topics import desired_patch_topic
 from vigie_edgehub.ports import JsonObject, Misbehaviour
@@ -94,7 +94,7 @@ class HubState:
     def tick(self, now: float) -> None:
         self.timers.run(now)
 
-    def restore(self, now: float, waiting: Iterable[tuple[int, int, Sequence[Target]]]) -> None:
+    def restore(self, now: float, waiting: Iterable[tuple[int, int, Sequence[CopyTarget]]]) -> None:
         """Messages (seq, size, targets) that a former hub process accepted and did not deliver."""
         for seq, size, targets in waiting:
             kept = [target for target in targets if self._routed(target.endpoint)]

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from vigie_edgehub.message import Message, Target
+from vigie_edgehub.message import CopyTarget, Message
 from vigie_edgehub.mqtt.packets import Packet
 from vigie_edgehub.ports import HubRefusalError, MethodResult
 
@@ -41,7 +41,7 @@ class Store(msgspec.Struct, frozen=True, gc=False):
     seq: int
     size: int
     message: Message
-    targets: list[Target]
+    targets: list[CopyTarget]
 
 
 class Settle(msgspec.Struct, frozen=True, gc=False):

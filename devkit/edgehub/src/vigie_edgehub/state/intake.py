@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vigie_edgehub.message import MAX_MESSAGE_BYTES, Message, Target, message_bytes, properties_bytes
+from vigie_edgehub.message import MAX_MESSAGE_BYTES, CopyTarget, Message, message_bytes, properties_bytes
 from vigie_edgehub.mqtt.packets import PubAck
 from vigie_edgehub.mqtt.system_properties import CONNECTION_DEVICE_ID
 from vigie_edgehub.routing import Routing
@@ -86,7 +86,7 @@ class Intake:
             message,
             size,
             [
-                Target(match.endpoint, match.priority, None if match.ttl_s is None else now + match.ttl_s)
+                CopyTarget(match.endpoint, match.priority, None if match.ttl_s is None else now + match.ttl_s)
                 for match in matches
             ],
         )
@@ -94,9 +94,9 @@ class Intake:
 
     def deliver(self, now: float, endpoint: str, message: Message, expires_at: float | None = None) -> None:
         """Queue a message for one endpoint, whatever the routes say. ``expires_at``: None for never."""
-        self._store(now, message, message_bytes(message), [Target(endpoint, 0, expires_at)])
+        self._store(now, message, message_bytes(message), [CopyTarget(endpoint, 0, expires_at)])
 
-    def _store(self, now: float, message: Message, size: int, targets: list[Target]) -> None:
+    def _store(self, now: float, message: Message, size: int, targets: list[CopyTarget]) -> None:
         seq = self._seq
         self._seq += 1
         self._counters.stored += 1

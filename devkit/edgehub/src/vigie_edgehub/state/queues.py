@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from vigie_edgehub.message import Target
+from vigie_edgehub.message import CopyTarget
 
 
-class Held:
+class StoredMessage:
     """A stored message as the queues know it: its size, and how many copies still wait."""
 
     __slots__ = ("copies", "seq", "size")
@@ -24,7 +24,7 @@ class Copy:
 
     __slots__ = ("expires_at", "held", "priority")
 
-    def __init__(self, held: Held, priority: int, expires_at: float | None) -> None:
+    def __init__(self, held: StoredMessage, priority: int, expires_at: float | None) -> None:
         self.held = held
         self.priority = priority
         self.expires_at = expires_at
@@ -99,9 +99,9 @@ class Queues:
             queue = self.by_endpoint[endpoint] = EndpointQueue(endpoint)
         return queue
 
-    def add(self, seq: int, size: int, targets: Iterable[Target]) -> None:
+    def add(self, seq: int, size: int, targets: Iterable[CopyTarget]) -> None:
         targets = list(targets)
-        held = Held(seq, size, len(targets))
+        held = StoredMessage(seq, size, len(targets))
         for target in targets:
             self.queue(target.endpoint).push(Copy(held, target.priority, target.expires_at))
         self.stored_bytes += size

@@ -9,7 +9,7 @@ from zlib import crc32
 import msgspec
 
 from vigie.log import get_logger
-from vigie_edgehub.message import Message, Target
+from vigie_edgehub.message import CopyTarget, Message
 
 FILE_NAME = "messages.sqlite"
 _SHRINK_BYTES = 16 << 20
@@ -24,7 +24,7 @@ _OF_THE_DISK = frozenset({
 })  # fmt: skip
 _encode = msgspec.msgpack.Encoder().encode
 _decode_message = msgspec.msgpack.Decoder(Message).decode
-_decode_targets = msgspec.msgpack.Decoder(list[Target]).decode
+_decode_targets = msgspec.msgpack.Decoder(list[CopyTarget]).decode
 
 log = get_logger("hub")
 
@@ -41,7 +41,7 @@ class MessageStore:
         """Args: cache_bytes: bodies kept in memory. Raises: OSError: the file cannot be opened or made."""
         self._file = folder / FILE_NAME
         self._cache_bytes = cache_bytes
-        self._targets: dict[int, list[Target]] = {}
+        self._targets: dict[int, list[CopyTarget]] = {}
         self._cache: dict[int, Message] = {}
         self._cached_bytes = 0
         self._puts: list[tuple[int, int, bytes, int, bytes]] = []
@@ -65,7 +65,7 @@ class MessageStore:
     def dirty(self) -> bool:
         return bool(self._puts or self._fewer or self._gone)
 
-    def recover(self) -> list[tuple[int, int, list[Target]]]:
+    def recover(self) -> list[tuple[int, int, list[CopyTarget]]]:
         """(seq, size, targets) of what is still needed, in the order of acceptance.
 
         A damaged file is set aside as ``*.damaged`` and logged; what can still be read of it goes into a new one.
@@ -83,7 +83,7 @@ class MessageStore:
         self.next_seq = max([last[0] if last else 0, *self._targets]) + 1
         return waiting
 
-    def put(self, seq: int, size: int, message: Message, targets: list[Target]) -> None:
+    def put(self, seq: int, size: int, message: Message, targets: list[CopyTarget]) -> None:
         """Args: size: as `message_bytes` counts."""
         encoded = _encode(message)
         self._targets[seq] = list(targets)
@@ -168,7 +168,7 @@ class MessageStore:
         except sqlite3.Error as error:  # the room is used again anyhow
             log.warning("store_not_shrunk", file=str(self._file), reason=str(error))
 
-    def _salvage(self, error: Exception) -> tuple[list[tuple[int, int, list[Target]]], tuple[int] | None]:
+    def _salvage(self, error: Exception) -> tuple[list[tuple[int, int, list[CopyTarget]]], tuple[int] | None]:
         """Keep every row that still reads, up to where the file breaks off."""
         rows: list[tuple[int, int, bytes, int, bytes]] = []
         try:
