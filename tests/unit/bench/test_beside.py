@@ -11,7 +11,7 @@ import pytest
 from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie_devkit.bench.beside import Loop, figures, user_loops
 from vigie_devkit.bench.light_model import write_light_model
-from vigie_devkit.bench.window import Window
+from vigie_devkit.bench.window import MeasuredWindow
 from vigie_devkit.local.product import ProductError
 
 LOOPS = {
@@ -30,8 +30,8 @@ def _items(**counts: int) -> list[DetectionsItem]:
     ]
 
 
-def _window(committed: int) -> Window:
-    return Window(
+def _window(committed: int) -> MeasuredWindow:
+    return MeasuredWindow(
         begun_ns=0, seconds=2.0, captured=committed, committed=committed, dropped={}, messages=committed, used={},
         model_s=1.0, source_s=1.0,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from vigie.contracts.detections import DetectionsItem, StageTimings
 from vigie_devkit.bench.window import (
-    Window,
+    MeasuredWindow,
     beyond_ms,
     by_thread,
     delays_ms,
@@ -24,14 +24,14 @@ def _item(captured_ns: int, received_ms: float | None = 20.0) -> DetectionsItem:
     return DetectionsItem("c", 0, f"c-{captured_ns}", "2026-11-20T20:00:00Z", captured_ns, (2, 2), "m", [], timings)
 
 
-def _window() -> Window:
+def _window() -> MeasuredWindow:
     used = {
         "hub": Used(1.0, {}),
         "camera": Used(3.0, {"camera.a": 2.0}),
         "inference": Used(5.0, {"engine": 1.0}),
         "up": Used(9.0, {}),
     }
-    return Window(
+    return MeasuredWindow(
         begun_ns=1_000_000_000,
         seconds=2.0,
         captured=110,

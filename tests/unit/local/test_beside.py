@@ -10,7 +10,7 @@ from support import models
 from support.exposition import sample
 from vigie_devkit.local.beside import BESIDE_MAX, Beside, awaited, beside, releases, require_serving
 from vigie_devkit.local.errors import NoModelError, UsageError
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import MetricTotals
 from vigie_devkit.models.importer import import_model
 
 
@@ -37,7 +37,7 @@ def test_each_is_a_release_of_its_own_version_that_sees_every_frame_at_once(bund
 
 def test_the_cameras_wait_until_each_serves() -> None:
     models = [Beside("people", Path("/x"))]
-    tally = Tally()
+    tally = MetricTotals()
     assert awaited(models, tally) == ["model people does not serve yet: asked for"]
     for phase, waits in (("warming", True), ("committed", False)):
         tally.add("inference", 1, [sample("vigie_model_update_info", 1, phase=phase, seat="people")])

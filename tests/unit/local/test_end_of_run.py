@@ -13,7 +13,7 @@ from vigie_devkit.commands.up import next_steps
 from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.drain import CAPTURE_ENDS_WITHIN_S, NO_PROGRESS_S, Drain
 from vigie_devkit.local.errors import Exit, NoModelError, SourceError
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import MetricTotals
 from vigie_devkit.local.rates import Rates
 from vigie_devkit.local.session import verdict
 from vigie_devkit.local.sources import CameraSource
@@ -35,8 +35,8 @@ def tally_of(
     backlog: int = 0,
     dropped: int = 0,
     state: str = "streaming",
-) -> Tally:
-    tally = Tally()
+) -> MetricTotals:
+    tally = MetricTotals()
     tally.add(
         "camera",
         1,
@@ -141,7 +141,7 @@ def test_the_summary_has_the_documented_members() -> None:
 
 
 def test_a_summary_of_nothing_is_all_zeros() -> None:
-    summary = summarise(Tally(), seconds=0.0, pss_bytes={}, cpu_s={}, rings_bytes=0)
+    summary = summarise(MetricTotals(), seconds=0.0, pss_bytes={}, cpu_s={}, rings_bytes=0)
     assert (summary.fps, summary.detections, summary.by_class, summary.dropped) == (0.0, 0, {}, {})
     assert summary.latency_ms == {"p50": None, "p95": None}
 
@@ -174,7 +174,7 @@ def test_flow_is_timed_from_the_first_frame_captured_to_the_last_inferred() -> N
 
 def test_a_live_source_that_never_opens_is_given_up_after_its_time() -> None:
     watch = Watch([RTSP], BUNDLE)
-    tally = Tally()
+    tally = MetricTotals()
     tally.add("camera", 1, [sample("vigie_camera_state", 1, camera="yard", state="connecting")])
     watch.look(tally, 100.0)
     watch.judge(tally, {}, 100.0 + LIVE_OPENS_WITHIN_S - 0.1)
@@ -204,10 +204,10 @@ def test_a_source_of_this_machine_that_has_not_failed_gets_longer_than_one_on_th
 
 def test_a_live_source_that_was_open_once_is_never_given_up() -> None:
     watch = Watch([RTSP], BUNDLE)
-    tally = Tally()
+    tally = MetricTotals()
     tally.add("camera", 1, [sample("vigie_camera_state", 1, camera="yard", state="streaming")])
     watch.look(tally, 0.0)
-    lost = Tally()
+    lost = MetricTotals()
     lost.add("camera", 1, [sample("vigie_camera_state", 1, camera="yard", state="failed")])
     watch.look(lost, 1.0)
     watch.judge(lost, {}, 1000.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vigie_devkit.local.metrics import MetricSample, Tally, fetch_metrics, parse_exposition
+from vigie_devkit.local.metrics import MetricSample, MetricTotals, fetch_metrics, parse_exposition
 
 TEXT = """# HELP vigie_items_dropped_total Frames dropped.
 # TYPE vigie_items_dropped_total counter
@@ -40,7 +40,7 @@ def test_what_is_not_the_text_format_is_an_error_and_not_an_empty_answer() -> No
 
 
 def test_counts_are_summed_by_label_and_absent_numbers_are_left_out() -> None:
-    tally = Tally()
+    tally = MetricTotals()
     tally.add("camera", 1, parse_exposition(TEXT))
     assert tally.by("vigie_items_dropped_total", "reason") == {"consumer_behind": 7, 'ring "full"': 1}
     assert tally.total("vigie_items_dropped_total", "camera") == 8
@@ -49,7 +49,7 @@ def test_counts_are_summed_by_label_and_absent_numbers_are_left_out() -> None:
 
 
 def test_counters_go_on_after_a_restart_and_gauges_do_not() -> None:
-    tally = Tally()
+    tally = MetricTotals()
     tally.add("camera", 1, [*counted(100), *counted(1, "vigie_hub_connected")])
     tally.add("camera", 1, [*counted(150), *counted(1, "vigie_hub_connected")])
     tally.add("camera", 2, [*counted(10), *counted(0, "vigie_hub_connected")])
@@ -59,7 +59,7 @@ def test_counters_go_on_after_a_restart_and_gauges_do_not() -> None:
 
 
 def test_a_label_only_the_former_incarnation_knew_still_counts() -> None:
-    tally = Tally()
+    tally = MetricTotals()
     tally.add("sync", 1, [MetricSample("vigie_detections_committed_total", (("label", "bottle"),), 7)])
     tally.add("sync", 2, [])
     assert tally.by("vigie_detections_committed_total", "label") == {"bottle": 7}

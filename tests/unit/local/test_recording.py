@@ -16,7 +16,7 @@ from vigie.contracts.detections import Detection, OrientedBox
 from vigie.vision.draw import Palette
 from vigie_devkit.local.errors import UsageError
 from vigie_devkit.local.page_pictures import PageError, PagePicture, read_picture
-from vigie_devkit.local.recording import Recording, Video, named
+from vigie_devkit.local.recording import Recording, VideoWriter, named
 
 BEGIN = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 BOX = (40.0, 30.0, 120.0, 90.0)
@@ -36,7 +36,7 @@ def frames_of(path: Path) -> list[tuple[float, np.ndarray[Any, Any]]]:
 
 
 def test_a_video_has_each_picture_at_its_time_with_the_boxes_drawn(tmp_path: Path) -> None:
-    video = Video(tmp_path / "seen.mp4")
+    video = VideoWriter(tmp_path / "seen.mp4")
     for number, at_ms in enumerate((0, 40, 500, 1900)):
         video.add(picture(number, at_ms=at_ms))
     video.close()
@@ -53,7 +53,7 @@ def test_a_video_has_each_picture_at_its_time_with_the_boxes_drawn(tmp_path: Pat
 
 
 def test_pictures_of_another_size_are_fitted_and_odd_sides_are_cut(tmp_path: Path) -> None:
-    video = Video(tmp_path / "seen.mp4")
+    video = VideoWriter(tmp_path / "seen.mp4")
     video.add(picture(0, at_ms=0, size_hw=(121, 161)))
     video.add(picture(1, at_ms=40, size_hw=(240, 320)))
     video.close()
@@ -61,7 +61,7 @@ def test_pictures_of_another_size_are_fitted_and_odd_sides_are_cut(tmp_path: Pat
 
 
 def test_a_picture_that_is_not_newer_than_the_last_is_left_out(tmp_path: Path) -> None:
-    video = Video(tmp_path / "seen.mp4")
+    video = VideoWriter(tmp_path / "seen.mp4")
     for number, at_ms in enumerate((100, 140, 140, 120, 180)):
         video.add(picture(number, at_ms=at_ms))
     video.close()

@@ -18,7 +18,7 @@ from vigie.ledger.bounds import Drop
 from vigie.terminal import columns_of
 from vigie_camera.cause import Cause
 from vigie_devkit.local.camera_cells import span
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import MetricTotals
 from vigie_devkit.local.reasons import FAILURES, REASONS, failure, left_out
 from vigie_devkit.local.status import Status, delay_cells, hub_cells
 
@@ -26,8 +26,8 @@ LABELS = ["cameras", "stages", "delay", "model", "seen now", "left out", "upstre
 CAMERAS = ["dock-1", "dock-2", "a-camera-with-a-long-name-by-the-gate"]
 
 
-def tally(frames: int, *, serving: bool = True, measured: float = 0.45, model: str = "") -> Tally:
-    found = Tally()
+def tally(frames: int, *, serving: bool = True, measured: float = 0.45, model: str = "") -> MetricTotals:
+    found = MetricTotals()
     cameras = [sample("vigie_frames_captured_total", frames * 30, camera=name) for name in CAMERAS]
     cameras += [sample("vigie_camera_state", 1, camera="dock-1", state="streaming")]
     cameras += [sample("vigie_camera_state", 1, camera="dock-2", state="failed")]
@@ -64,7 +64,7 @@ def tally(frames: int, *, serving: bool = True, measured: float = 0.45, model: s
     return found
 
 
-def after_two_looks(**options: object) -> tuple[Status, Tally]:
+def after_two_looks(**options: object) -> tuple[Status, MetricTotals]:
     status = Status(io.StringIO(), CAMERAS, "conveyor-parts")
     last = tally(2, **options)  # type: ignore[arg-type]
     status.take(tally(1), 0.0)
@@ -99,8 +99,8 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_left_out(width: int) 
 
 def test_a_camera_waits_before_its_first_frame() -> None:
     status = Status(io.StringIO(), ["dock-1"])
-    status.take(Tally(), 0.0)
-    assert "dock-1 waits for the model, 0.0/s" in "\n".join(status.block(Tally(), "starting", 1.0, [], 80))
+    status.take(MetricTotals(), 0.0)
+    assert "dock-1 waits for the model, 0.0/s" in "\n".join(status.block(MetricTotals(), "starting", 1.0, [], 80))
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
@@ -117,7 +117,7 @@ def test_a_camera_without_new_frames_shows_their_age_and_why_it_failed_last(widt
 
 def test_a_camera_that_streams_again_keeps_its_last_failure_in_sight() -> None:
     status = Status(io.StringIO(), ["dock"])
-    found = Tally()
+    found = MetricTotals()
     for second, (refused, stalled) in enumerate([(0, 0), (1, 0), (1, 1), (1, 1)]):
         failures = [
             sample("vigie_camera_failures_total", count, camera="dock", cause=cause)
@@ -133,7 +133,7 @@ def test_a_camera_that_streams_again_keeps_its_last_failure_in_sight() -> None:
 
 def test_a_file_that_has_ended_has_no_age() -> None:
     status = Status(io.StringIO(), ["dock"])
-    found = Tally()
+    found = MetricTotals()
     frames = sample("vigie_frames_captured_total", 10, camera="dock")
     found.add("camera", 1, [frames, sample("vigie_camera_state", 1, camera="dock", state="finished")])
     status.take(found, 0.0)
@@ -158,7 +158,7 @@ def test_every_reason_for_a_frame_left_out_has_words_that_fit_one_and_many() -> 
 
 
 def test_the_hub_row_tells_who_has_no_link() -> None:
-    found = Tally()
+    found = MetricTotals()
     assert hub_cells(found) == ["no module has connected yet"]
     found.add("camera", 1, [sample("vigie_hub_connected", 1)])
     assert hub_cells(found) == ["1 module connected"]
@@ -232,7 +232,7 @@ def test_before_the_first_frame_there_is_no_delay() -> None:
 
 
 def test_a_model_beside_has_a_row_of_its_own_with_its_rate() -> None:
-    status, found = Status(io.StringIO(), ["dock"], "parts"), Tally()
+    status, found = Status(io.StringIO(), ["dock"], "parts"), MetricTotals()
     for second in (0, 1):
         facts = {"provider": "CPU", "variant": "fp32", "engine": "onnxruntime", "threads": "1"}
         found.add(

@@ -17,7 +17,7 @@ from vigie_devkit.models.pictures import scene
 from vigie_devkit.quantize.calibration_checks import check_calibration, without_blank
 from vigie_devkit.quantize.pipeline import deal, gather
 from vigie_devkit.quantize.request import QuantizeRequest
-from vigie_devkit.quantize.samples import Sample, fit
+from vigie_devkit.quantize.samples import TensorSample, fit
 from vigie_devkit.quantize.sources import read_source
 
 CARD = make_card("yolox", [(1, 84, 8)])
@@ -29,11 +29,11 @@ def classifier_card() -> Card:
     return msgspec.structs.replace(CARD, task="classification", labels=SHAPES)
 
 
-def samples(count: int, **changes: object) -> list[Sample]:
+def samples(count: int, **changes: object) -> list[TensorSample]:
     return [fit(CARD, f"frame {index}", scene((64, 64), seed=index)) for index in range(count)]
 
 
-def blank(count: int) -> list[Sample]:
+def blank(count: int) -> list[TensorSample]:
     return [fit(CARD, f"blank {index}", np.full((48, 64, 3), index, np.uint8)) for index in range(count)]
 
 
@@ -51,7 +51,7 @@ def test_many_different_frames_are_nothing_to_speak_of() -> None:
     ],
     ids=["none", "few", "blank", "the-same"],
 )
-def test_frames_that_ranges_cannot_be_taken_from_are_refused(frames: list[Sample], said: str) -> None:
+def test_frames_that_ranges_cannot_be_taken_from_are_refused(frames: list[TensorSample], said: str) -> None:
     with pytest.raises(CalibrationError) as refused:
         check_calibration("belt", frames, CARD)
     assert said in str(refused.value)

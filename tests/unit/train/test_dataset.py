@@ -11,12 +11,14 @@ import pytest
 
 from vigie.errors import DatasetError
 from vigie.synthetic import LABELS
-from vigie_devkit.train.dataset import PAD_VALUE, Picture, check_memory, collect
+from vigie_devkit.train.dataset import PAD_VALUE, LabelledPicture, check_memory, collect
 from vigie_devkit.train.rendered import KINDS, TRAIN_SEED, VALID_SEED, rendered_pictures, training_pictures
 
 
-def make_picture(hw: tuple[int, int], boxes: list[tuple[float, ...]], ignore: list[bool] | None = None) -> Picture:
-    return Picture(
+def make_picture(
+    hw: tuple[int, int], boxes: list[tuple[float, ...]], ignore: list[bool] | None = None
+) -> LabelledPicture:
+    return LabelledPicture(
         np.full((*hw, 3), 200, np.uint8),
         np.array(boxes, np.float64).reshape(-1, 4),
         np.zeros(len(boxes), np.int64),
@@ -64,7 +66,7 @@ def test_more_pictures_than_memory_are_told_before_the_work(tmp_path: Path) -> N
         check_memory("p", 1000, (384, 512), meminfo)
 
 
-def measured(*, hard: bool) -> Callable[[int], Iterable[Picture]]:
+def measured(*, hard: bool) -> Callable[[int], Iterable[LabelledPicture]]:
     return lambda seed: islice(rendered_pictures(seed, size_wh=(160, 120), hard=hard), 2)
 
 
@@ -74,9 +76,9 @@ def measured(*, hard: bool) -> Callable[[int], Iterable[Picture]]:
     ids=["normal", "hard", "training"],
 )
 def test_rendered_pictures_are_the_same_for_the_same_seed_and_others_for_another(
-    render: Callable[[int], Iterable[Picture]],
+    render: Callable[[int], Iterable[LabelledPicture]],
 ) -> None:
-    def two(seed: int) -> list[Picture]:
+    def two(seed: int) -> list[LabelledPicture]:
         return list(render(seed))
 
     once, again, other = two(TRAIN_SEED), two(TRAIN_SEED), two(VALID_SEED)
@@ -111,11 +113,11 @@ def test_training_pictures_show_small_parts_in_company_and_alone() -> None:
     assert len(lone) >= 2
 
 
-def sides(picture: Picture) -> np.ndarray:
+def sides(picture: LabelledPicture) -> np.ndarray:
     return (picture.boxes_xyxy[:, 2:] - picture.boxes_xyxy[:, :2]).max(axis=1)
 
 
-def nearest_px(picture: Picture) -> float:
+def nearest_px(picture: LabelledPicture) -> float:
     """The longest way that some part's centre has to its nearest neighbour's."""
     centres = (picture.boxes_xyxy[:, :2] + picture.boxes_xyxy[:, 2:]) / 2
     away = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1)) + 1e9 * np.eye(len(centres))

@@ -26,7 +26,7 @@ from vigie.vision.boxes import iou_matrix
 from vigie_devkit.accuracy.average_precision import FrameFound, mean_average_precision
 from vigie_devkit.accuracy.scene_truth import frame_truth
 from vigie_devkit.local.paths import CHECKOUT
-from vigie_devkit.train.dataset import Picture
+from vigie_devkit.train.dataset import LabelledPicture
 from vigie_devkit.train.evaluate import detections
 from vigie_devkit.train.rendered import VALID_SEED
 
@@ -39,14 +39,14 @@ WARM_UP, ROUNDS = 5, 30
 DRAWN_SIDE: Final = 2  # small parts are looked at twice their size
 
 
-class Shown(NamedTuple):
+class RegimePicture(NamedTuple):
     """A picture and the regime it belongs to."""
 
     regime: str
-    picture: Picture
+    picture: LabelledPicture
 
 
-def pictures(scenes: int) -> Iterator[Shown]:
+def pictures(scenes: int) -> Iterator[RegimePicture]:
     """Of ``scenes`` normal and as many hard scenes, none of which was trained on."""
     for number in range(1, scenes + 1):
         for difficulty in ("normal", "hard"):
@@ -57,7 +57,9 @@ def pictures(scenes: int) -> Iterator[Shown]:
                 index = FIRST_FRAME + look * step
                 truth = frame_truth(scene, index)
                 frame_bgr = scene.render(index)
-                yield Shown(scene.regime(index), Picture(frame_bgr, truth.boxes_xyxy, truth.class_ids, truth.ignore))
+                yield RegimePicture(
+                    scene.regime(index), LabelledPicture(frame_bgr, truth.boxes_xyxy, truth.class_ids, truth.ignore)
+                )
 
 
 def accuracy_rows(bundle: Bundle, variant: str | None, scenes: int, draw_in: Path | None) -> list[str]:
@@ -86,7 +88,7 @@ def accuracy_rows(bundle: Bundle, variant: str | None, scenes: int, draw_in: Pat
     return [*rows, "", *_company_rows(found_by_company(shown, found, score_min), score_min)]
 
 
-def found_by_company(shown: list[Shown], found: list[FrameFound], score_min: float) -> dict[int, list[bool]]:
+def found_by_company(shown: list[RegimePicture], found: list[FrameFound], score_min: float) -> dict[int, list[bool]]:
     """Small parts by how many others lie within 80 px (3: or more): whether a detection of their class fits."""
     hits: dict[int, list[bool]] = {}
     for one, answer in zip(shown, found, strict=True):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from vigie.contracts.detections import DetectionsItem
 from vigie_devkit.bench.report import Figure, quantiles
-from vigie_devkit.bench.window import Window, delays_ms, inside, stage_figures, watch
+from vigie_devkit.bench.window import MeasuredWindow, delays_ms, inside, stage_figures, watch
 from vigie_devkit.local.product import ProductError, up
 
 PLAIN_BAR, POOLED_BAR = 1.4, 0.95
@@ -95,7 +95,7 @@ def beside(
     return [*figures(case, loops, window, items), known]
 
 
-def figures(case: str, loops: dict[str, Loop], window: Window, items: Sequence[DetectionsItem]) -> list[Figure]:
+def figures(case: str, loops: dict[str, Loop], window: MeasuredWindow, items: Sequence[DetectionsItem]) -> list[Figure]:
     """Ours, theirs, and ours over theirs."""
     ours = window.fps
     plain, pooled = loops["plain loop, default threads"].fps, loops["pooled loop"].fps

@@ -27,7 +27,16 @@ from vigie_devkit.bench.floor import HOPS, measure_hop
 from vigie_devkit.bench.offline import boot_offline
 from vigie_devkit.bench.pixels import BAR_MS, make_video, pixel_cost
 from vigie_devkit.bench.report import Figure, quantiles
-from vigie_devkit.bench.window import Window, beyond_ms, by_thread, delays_ms, drift, inside, stage_figures, watch
+from vigie_devkit.bench.window import (
+    MeasuredWindow,
+    beyond_ms,
+    by_thread,
+    delays_ms,
+    drift,
+    inside,
+    stage_figures,
+    watch,
+)
 from vigie_devkit.local.frame_folders import temporary_frames
 from vigie_devkit.local.paths import CHECKOUT, frames_root
 from vigie_devkit.local.product import Product, ProductError, module_programs, up
@@ -219,7 +228,12 @@ def offline(setting: Setting) -> list[Figure]:
 
 
 def _speed(
-    case: str, window: Window, items_ms: Sequence[float], *, p95_bar: float | None = None, drop_bar: float | None = None
+    case: str,
+    window: MeasuredWindow,
+    items_ms: Sequence[float],
+    *,
+    p95_bar: float | None = None,
+    drop_bar: float | None = None,
 ) -> list[Figure]:
     reasons = ", ".join(f"{reason} {count}" for reason, count in window.dropped.items())
     batching = f"{window.frames_a_message:.1f} frames per message"
@@ -237,7 +251,7 @@ def _speed(
     ]
 
 
-def _cpu(case: str, window: Window, bar: float | None) -> list[Figure]:
+def _cpu(case: str, window: MeasuredWindow, bar: float | None) -> list[Figure]:
     by_process = window.overhead_ms()
     frames = max(1, window.committed)
     shares = ", ".join(f"{name} {ms:.2f}" for name, ms in by_process.items())

@@ -12,7 +12,7 @@ import msgspec
 
 from vigie.contracts.names import CAMERA, INFERENCE
 from vigie_devkit.local.frame_folders import temporary_frames
-from vigie_devkit.local.metrics import Tally, fetch_metrics
+from vigie_devkit.local.metrics import MetricTotals, fetch_metrics
 from vigie_devkit.local.paths import RunPaths, frames_root
 from vigie_devkit.local.product import ProductError
 from vigie_devkit.local.programs import python
@@ -66,7 +66,7 @@ class _Module:
 async def _watch(pids: Mapping[str, int], run: RunPaths, begun: float) -> Booted:
     answered: dict[str, float] = {}
     capturing_s = serving_s = None
-    tally = Tally()
+    tally = MetricTotals()
     while time.monotonic() - begun < _WITHIN_S:
         for module, pid in pids.items():
             samples = await fetch_metrics(run.module(module), pid)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vigie.models import load_bundle
 from vigie.vision.boxes import iou_matrix
-from vigie_devkit.train.dataset import Picture
+from vigie_devkit.train.dataset import LabelledPicture
 from vigie_devkit.train.evaluate import detections
 
 HW: Final = (480, 640)
@@ -124,7 +124,7 @@ DRAWERS: Final[dict[str, tuple[Callable[[Image, Image, Chance], None], tuple[int
 LABELS: Final = tuple(DRAWERS)
 
 
-def draw_picture(chance: Chance) -> Picture:
+def draw_picture(chance: Chance) -> LabelledPicture:
     """One table with a few objects on it; what is more than half covered or outside is drawn again elsewhere."""
     frame = _table(chance)
     boxes: list[tuple[float, ...]] = []
@@ -145,7 +145,9 @@ def draw_picture(chance: Chance) -> Picture:
     light = np.linspace(chance.uniform(0.7, 1.05), chance.uniform(0.9, 1.15), HW[1], dtype=np.float32)[None, :, None]
     lit = frame * light + chance.normal(0, chance.uniform(2, 6), frame.shape)
     frame_bgr = np.clip(cv2.GaussianBlur(lit, (3, 3), chance.uniform(0.3, 1.0)), 0, 255).astype(np.uint8)
-    return Picture(frame_bgr, np.array(boxes, np.float64).reshape(-1, 4), np.array(labels), np.zeros(len(boxes), bool))
+    return LabelledPicture(
+        frame_bgr, np.array(boxes, np.float64).reshape(-1, 4), np.array(labels), np.zeros(len(boxes), bool)
+    )
 
 
 def _table(chance: Chance) -> NDArray[np.float32]:
@@ -204,7 +206,7 @@ def _apart(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return max(0.0, wide) * max(0.0, high) < 0.1 * smaller
 
 
-def write_yolo(folder: Path, pictures: list[Picture]) -> None:
+def write_yolo(folder: Path, pictures: list[LabelledPicture]) -> None:
     """As a labelling tool exports them."""
     for name in ("images", "labels"):
         (folder / name).mkdir(parents=True)
@@ -218,7 +220,7 @@ def write_yolo(folder: Path, pictures: list[Picture]) -> None:
         (folder / f"labels/{number:03}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def count(bundle_folder: Path, pictures: list[Picture]) -> Counted:
+def count(bundle_folder: Path, pictures: list[LabelledPicture]) -> Counted:
     """Detections at the card's score against the truth: each object is found at most once, the best first."""
     bundle = load_bundle(bundle_folder)
     right = extra = 0

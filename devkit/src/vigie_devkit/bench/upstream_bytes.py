@@ -38,7 +38,7 @@ BATCH_ITEMS, BATCH_S = 50, 1.0
 _BEGUN = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 
 
-class Cost(msgspec.Struct, frozen=True):
+class UpstreamCost(msgspec.Struct, frozen=True):
     """Of one way to tell it. ``units``: of IoT Hub S1, which one camera takes all day."""
 
     way: str
@@ -89,7 +89,7 @@ def items(frames: Iterator[NDArray[np.uint8]], fps: float, model: Any, camera: s
         )  # fmt: skip
 
 
-class Sent:
+class UpstreamCount:
     """Counts the messages of one way; items wait for a batch as in sync."""
 
     def __init__(
@@ -139,26 +139,28 @@ class Sent:
         self._pieces += pieces(size)
         self._waiting = []
 
-    def cost(self, seconds: float) -> Cost:
+    def cost(self, seconds: float) -> UpstreamCost:
         self.send()
         pieces = self._pieces * 3600 / seconds
-        return Cost(
+        return UpstreamCost(
             self._way, self._messages, round(self._bytes * 3600 / seconds / 1e6, 3), round(pieces),
             round(pieces * 24 / UNIT_PER_DAY, 4),
         )  # fmt: skip
 
 
-def measure(frames: Iterator[NDArray[np.uint8]], fps: float, model: Any, camera: str, seconds: float) -> list[Cost]:
+def measure(
+    frames: Iterator[NDArray[np.uint8]], fps: float, model: Any, camera: str, seconds: float
+) -> list[UpstreamCost]:
     """The ways for the same frames."""
-    naive = Sent("one message per frame", envelope.TELEMETRY, 1)
-    batches = Sent("boxes in batches", envelope.TELEMETRY, BATCH_ITEMS)
+    naive = UpstreamCount("one message per frame", envelope.TELEMETRY, 1)
+    batches = UpstreamCount("boxes in batches", envelope.TELEMETRY, BATCH_ITEMS)
     ways = [
-        Sent("every event at once", envelope.EVENTS, BATCH_ITEMS, brief_s=0.0),
-        Sent("events and counts", envelope.EVENTS, BATCH_ITEMS),
-        Sent("the same, gzip", envelope.EVENTS, BATCH_ITEMS, gzip=True),
-        Sent("10 s in a message", envelope.EVENTS, 1000, 10.0),
-        Sent("10 s, gzip", envelope.EVENTS, 1000, 10.0, gzip=True),
-        Sent("zones, lines, counts", envelope.EVENTS, BATCH_ITEMS, objects=False),
+        UpstreamCount("every event at once", envelope.EVENTS, BATCH_ITEMS, brief_s=0.0),
+        UpstreamCount("events and counts", envelope.EVENTS, BATCH_ITEMS),
+        UpstreamCount("the same, gzip", envelope.EVENTS, BATCH_ITEMS, gzip=True),
+        UpstreamCount("10 s in a message", envelope.EVENTS, 1000, 10.0),
+        UpstreamCount("10 s, gzip", envelope.EVENTS, 1000, 10.0, gzip=True),
+        UpstreamCount("zones, lines, counts", envelope.EVENTS, BATCH_ITEMS, objects=False),
     ]
     rules = Rules()
     for item in items(frames, fps, model, camera):

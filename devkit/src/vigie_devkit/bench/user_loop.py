@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime as ort
 
 
-class Detector:
+class UserDetector:
     """One session and what is around it: letterbox, layout, boxes."""
 
     def __init__(self, model: str, threads: int) -> None:
@@ -61,7 +61,7 @@ class Detector:
 
 
 def main(video: str, model: str, seconds: str, threads: str, workers: str = "0") -> None:
-    detector, capture = Detector(model, int(threads)), cv2.VideoCapture(video)
+    detector, capture = UserDetector(model, int(threads)), cv2.VideoCapture(video)
     waiting: deque[Future[str]] = deque()
     done = 0
     with ThreadPoolExecutor(max(1, int(workers))) as pool:

@@ -13,11 +13,11 @@ from vigie.thread_names import ENGINE
 from vigie_devkit.bench.report import Figure, quantile
 from vigie_devkit.local import summary
 from vigie_devkit.local.cpu import Used, used
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import MetricTotals
 from vigie_devkit.local.product import Product
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
+class MeasuredWindow(msgspec.Struct, frozen=True, kw_only=True):
     """Differences between two looks. ``model_s``: CPU inside the model, ``source_s``: of the cameras' threads."""
 
     begun_ns: int
@@ -56,7 +56,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def watch(product: Product, seconds: float) -> Window:
+def watch(product: Product, seconds: float) -> MeasuredWindow:
     """Let the product run for ``seconds`` and tell what happened. It is looked at twice only.
 
     Raises: ProductError, ValueError: something ended or was restarted meanwhile.
@@ -65,7 +65,7 @@ def watch(product: Product, seconds: float) -> Window:
     time.sleep(seconds)
     cpu_after, ended_ns, after = product.cpu(), time.monotonic_ns(), product.look()
     spent = {name: used(earlier, cpu_after[name]) for name, earlier in cpu_before.items()}
-    return Window(
+    return MeasuredWindow(
         begun_ns=begun_ns,
         seconds=(ended_ns - begun_ns) / 1e9,
         captured=summary.captured(after) - summary.captured(before),
@@ -95,7 +95,7 @@ def growth(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int
     return {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
 
 
-def inside(items: Iterable[DetectionsItem], window: Window) -> list[DetectionsItem]:
+def inside(items: Iterable[DetectionsItem], window: MeasuredWindow) -> list[DetectionsItem]:
     """Items captured in the window, by capture time."""
     end_ns = window.begun_ns + int(window.seconds * 1e9)
     return sorted(
@@ -153,5 +153,5 @@ def by_thread(spent: Used, frames: int, most: int = 4) -> str:
     return ", ".join(f"{name} {seconds / max(1, frames) * 1e3:.2f}" for name, seconds in ordered)
 
 
-def _seconds(tally: Tally, name: str) -> float:
+def _seconds(tally: MetricTotals, name: str) -> float:
     return sum(sample.value for sample in tally.values(name, INFERENCE))

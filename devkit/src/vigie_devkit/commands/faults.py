@@ -14,7 +14,7 @@ from vigie_devkit.local.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from vigie_devkit.faults.fault import Fault
-    from vigie_devkit.faults.machine import Load
+    from vigie_devkit.faults.machine import LoadAverage
     from vigie_devkit.faults.run import Start
 
 EXAMPLES = """examples:
@@ -112,15 +112,15 @@ class _Ground:
     faults: Sequence[Fault]
     start: Start
     machine: str
-    load: Load
+    load: LoadAverage
     cannot: Sequence[str]
 
 
 def _processes(chosen: Sequence[Fault]) -> _Ground:
-    from vigie_devkit.faults.machine import Load, cannot_do, machine_in_words
+    from vigie_devkit.faults.machine import LoadAverage, cannot_do, machine_in_words
     from vigie_devkit.faults.system import running
 
-    return _Ground(chosen, running, machine_in_words(), Load(), cannot_do())
+    return _Ground(chosen, running, machine_in_words(), LoadAverage(), cannot_do())
 
 
 def _containers(args: argparse.Namespace, chosen: Sequence[Fault]) -> _Ground:
@@ -130,7 +130,7 @@ def _containers(args: argparse.Namespace, chosen: Sequence[Fault]) -> _Ground:
     from vigie_devkit.faults.ability import Ability
     from vigie_devkit.faults.composed import HUB, Images, starting
     from vigie_devkit.faults.engine_abilities import missing_abilities, split
-    from vigie_devkit.faults.machine import Load, machine_in_words
+    from vigie_devkit.faults.machine import LoadAverage, machine_in_words
     from vigie_devkit.images.engine import default_program, open_engine
     from vigie_devkit.images.errors import ComposeError
 
@@ -143,7 +143,7 @@ def _containers(args: argparse.Namespace, chosen: Sequence[Fault]) -> _Ground:
     possible, cannot = split(chosen, missing)
     version = engine.ask("version", "--format", "{{.Server.Version}}").strip()
     machine = f"{machine_in_words()}, {engine.program} {version}"
-    return _Ground(possible, starting(engine, images), machine, Load(), cannot)
+    return _Ground(possible, starting(engine, images), machine, LoadAverage(), cannot)
 
 
 def _chosen(args: argparse.Namespace, known: Mapping[str, Fault]) -> list[Fault]:

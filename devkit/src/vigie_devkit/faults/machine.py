@@ -18,7 +18,7 @@ def machine_in_words() -> str:
 
 
 @dataclass
-class Load:
+class LoadAverage:
     """What else the machine did: its load average of a minute, whenever it was looked at."""
 
     seen: list[float] = field(default_factory=lambda: [os.getloadavg()[0]])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vigie_devkit.local.errors import NoModelError, UsageError
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import MetricTotals
 from vigie_devkit.local.twins import refusals
 
 # Desired property `models` of inference takes so many.
@@ -83,13 +83,13 @@ def releases(models: Iterable[Beside], folder: Path) -> dict[str, Any]:
     return wanted
 
 
-def phases(tally: Tally) -> dict[str, str]:
+def phases(tally: MetricTotals) -> dict[str, str]:
     """Of every release with a seat of its own: where it is on its way into service."""
     samples = tally.values("vigie_model_update_info", "inference")
     return {seat: one.label("phase") for one in samples if one.value and (seat := one.label("seat"))}
 
 
-def awaited(models: Iterable[Beside], tally: Tally) -> list[str]:
+def awaited(models: Iterable[Beside], tally: MetricTotals) -> list[str]:
     """Those that do not serve yet, each with its state."""
     told = phases(tally)
     return [

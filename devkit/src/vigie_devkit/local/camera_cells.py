@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import MetricTotals
 from vigie_devkit.local.rates import Rates
 from vigie_devkit.local.reasons import failure
 
@@ -25,7 +25,7 @@ class CameraCells:
         self._failed_last: dict[str, str] = {}
         self.captured = Rates()
 
-    def take(self, tally: Tally, now: float) -> None:
+    def take(self, tally: MetricTotals, now: float) -> None:
         """Count ``tally``. ``now``: seconds of a monotonic clock."""
         counts = tally.by("vigie_frames_captured_total", "camera", "camera")
         self.captured.add(now, counts)
@@ -37,13 +37,13 @@ class CameraCells:
                 self._failures[camera, cause] = one.value
                 self._failed_last[camera] = cause
 
-    def cells(self, tally: Tally) -> list[str]:
+    def cells(self, tally: MetricTotals) -> list[str]:
         """A cell per camera."""
         states = camera_states(tally)
         column = max((len(name) for name in self._cameras), default=0)
         return [f"{name:<{column}} {self._cell(name, states.get(name))}" for name in self._cameras]
 
-    def brief(self, tally: Tally) -> list[str]:
+    def brief(self, tally: MetricTotals) -> list[str]:
         """What is wrong with a camera now, for the one line."""
         return [
             f"{name} failed: {failure(self._failed_last[name])}"
@@ -62,7 +62,7 @@ class CameraCells:
         return ", ".join(parts)
 
 
-def camera_states(tally: Tally) -> dict[str, str]:
+def camera_states(tally: MetricTotals) -> dict[str, str]:
     """The present state of each camera that has one: connecting, streaming, failed or finished."""
     samples = tally.values("vigie_camera_state", "camera")
     return {sample.label("camera"): sample.label("state") for sample in samples if sample.value}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vigie_devkit.local import summary
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import MetricTotals
 
 # Two looks in a row: a message may be between two modules' counters at the moment of one.
 STABLE_LOOKS = 2
@@ -26,7 +26,7 @@ class Position:
     backlog: int
 
     @classmethod
-    def of(cls, tally: Tally) -> Position:
+    def of(cls, tally: MetricTotals) -> Position:
         lost = sum(summary.dropped(tally).values())
         return cls(
             captured=summary.captured(tally),
@@ -54,7 +54,7 @@ class Drain:
         self._still_captured_at = 0.0
         self.gave_up: str | None = None
 
-    def finished(self, tally: Tally, now: float, *, all_running: bool) -> bool:
+    def finished(self, tally: MetricTotals, now: float, *, all_running: bool) -> bool:
         """True once complete and stable, once nothing has moved for a while, or when capturing does not end.
 
         Args: now: seconds of a monotonic clock; all_running: False while a module restarts, which is no lack of

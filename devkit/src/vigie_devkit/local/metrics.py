@@ -95,7 +95,7 @@ async def _ask(state: Path, pid: int, path: str, timeout_s: float) -> tuple[int,
         return None
 
 
-class Tally:
+class MetricTotals:
     """What all modules counted in this run. Counters survive a module's restart, gauges are the latest."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ class PageError(LocalError):
     """The page cannot be asked for pictures."""
 
 
-class Head(msgspec.Struct, frozen=True):
+class PictureHead(msgspec.Struct, frozen=True):
     """What goes before the JPEG. ``boxes`` None: nobody looked for objects in this frame."""
 
     camera: str
@@ -91,7 +91,7 @@ def read_picture(message: bytes) -> PagePicture:
     """One binary message of the page: 4 bytes length, JSON, JPEG. Raises: PageError: it is not that."""
     length = int.from_bytes(message[:4], "big")
     try:
-        head = msgspec.json.decode(message[4 : 4 + length], type=Head)
+        head = msgspec.json.decode(message[4 : 4 + length], type=PictureHead)
         found = None if head.boxes is None else [_detection(box) for box in head.boxes]
         captured_at = datetime.fromisoformat(head.at)
     except (msgspec.MsgspecError, ValueError, IndexError) as error:

@@ -21,7 +21,7 @@ from vigie.contracts.envelope import Envelope
 from vigie.contracts.names import FLOW, SYNC
 from vigie_devkit.local.cpu import ProcessTime, read_process
 from vigie_devkit.local.endings import ENDS_WITH
-from vigie_devkit.local.metrics import Tally, fetch_metrics
+from vigie_devkit.local.metrics import MetricTotals, fetch_metrics
 from vigie_devkit.local.paths import RunPaths
 from vigie_devkit.local.programs import HUB
 from vigie_devkit.local.record import read_record
@@ -49,9 +49,9 @@ class Product:
         record = read_record(self.run.record)
         return {} if record is None else {name: one.pid for name, one in record.processes.items()}
 
-    def look(self) -> Tally:
+    def look(self) -> MetricTotals:
         """All modules' metrics now; a module that does not answer is missing."""
-        tally = Tally()
+        tally = MetricTotals()
         pids = self.pids()
 
         async def fetch() -> None:

@@ -25,7 +25,7 @@ _MILLISECOND = Fraction(1, 1000)
 _SERVED_WITHIN_S = 60.0
 
 
-class Video:
+class VideoWriter:
     """One MP4. Playable also if the process is killed: it is written in fragments."""
 
     def __init__(self, path: Path) -> None:
@@ -90,7 +90,7 @@ class Recording:
         """
         self.fps, self.width = FPS_MAX, WIDTH_MAX
         self.files = {camera: path if len(cameras) == 1 else named(path, camera) for camera in cameras}
-        self._videos = {camera: Video(file) for camera, file in self.files.items()}
+        self._videos = {camera: VideoWriter(file) for camera, file in self.files.items()}
         self._task: asyncio.Task[None] | None = None
         self._failed: PageError | None = None
 

@@ -23,7 +23,7 @@ from vigie_devkit.local.errors import Exit, HubFailedError, LocalError, ModuleFa
 from vigie_devkit.local.footprint import folder_bytes, pss_bytes
 from vigie_devkit.local.health_watch import HealthWatch
 from vigie_devkit.local.leftovers import clear_leftovers
-from vigie_devkit.local.metrics import Tally, fetch_metrics, is_ready
+from vigie_devkit.local.metrics import MetricTotals, fetch_metrics, is_ready
 from vigie_devkit.local.model_desk import serve_model_desk
 from vigie_devkit.local.page import page_url
 from vigie_devkit.local.paths import RunPaths, hub_says
@@ -80,7 +80,7 @@ class LocalRun:
     def __init__(self, plan: RunPlan, status: Status, recording: Recording | None = None) -> None:
         self._plan, self._run, self._status, self._recording = plan, plan.run, status, recording
         self._supervisor = Supervisor(plan.run.folder)
-        self._tally = Tally()
+        self._tally = MetricTotals()
         self._twins = TwinClient(plan.run.hub)
         self._watch = Watch(plan.cameras, plan.bundle, plan.beside)
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
@@ -333,7 +333,7 @@ class LocalRun:
         return Outcome(done, exit_code, complaint)
 
 
-def verdict(tally: Tally, gave_up: str | None, run: str) -> tuple[Exit, str | None]:
+def verdict(tally: MetricTotals, gave_up: str | None, run: str) -> tuple[Exit, str | None]:
     """Exit code and complaint of a run that ended by itself; figures of half a run must not pass for the whole.
 
     ``gave_up``: why the end came before every captured frame was accounted for.

@@ -16,7 +16,7 @@ from vigie.terminal import columns_of, is_terminal
 from vigie_devkit.local import summary
 from vigie_devkit.local.camera_cells import CameraCells
 from vigie_devkit.local.colours import BOLD, DIM, YELLOW, painted, takes_more, wants_colour
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import MetricTotals
 from vigie_devkit.local.rates import Rates
 from vigie_devkit.local.reasons import left_out
 
@@ -47,7 +47,7 @@ class Status:
         self._erase()
         self._write(f"{sentence}\n")
 
-    def show(self, tally: Tally, *, phase: str, seconds: float, troubles: Sequence[str]) -> None:
+    def show(self, tally: MetricTotals, *, phase: str, seconds: float, troubles: Sequence[str]) -> None:
         """Show what ``tally`` holds now. Args: phase: one word; seconds: since start; troubles: what is not well."""
         self.take(tally, time.monotonic())
         if self._live:
@@ -62,7 +62,7 @@ class Status:
             self._printed_at = time.monotonic()
             self._write(f"{self.line(tally, phase, seconds, troubles)}\n")
 
-    def take(self, tally: Tally, now: float) -> None:
+    def take(self, tally: MetricTotals, now: float) -> None:
         """Count ``tally`` for the rates. ``now``: seconds of a monotonic clock."""
         self._camera.take(tally, now)
         self._preprocessed.add(now, {"": tally.total("vigie_frames_preprocessed_total", names.PREPROCESS)})
@@ -75,7 +75,7 @@ class Status:
         """Leave the last block standing."""
         self._shown = 0
 
-    def block(self, tally: Tally, phase: str, seconds: float, troubles: Sequence[str], width: int) -> list[str]:
+    def block(self, tally: MetricTotals, phase: str, seconds: float, troubles: Sequence[str], width: int) -> list[str]:
         """The lines of the block, none wider than ``width``."""
         lines = [self._paint(BOLD, f"{phase}  {clock(seconds)}")]
         lines += self._row("cameras", self._camera.cells(tally), width, apart="   ")
@@ -98,7 +98,7 @@ class Status:
             lines += [self._paint(YELLOW, line) for line in wrapped(f"  ! {trouble}", "    ", width)]
         return lines
 
-    def line(self, tally: Tally, phase: str, seconds: float, troubles: Sequence[str]) -> str:
+    def line(self, tally: MetricTotals, phase: str, seconds: float, troubles: Sequence[str]) -> str:
         """The same in one line."""
         times = summary.latency_ms(tally)
         parts = [
@@ -115,7 +115,7 @@ class Status:
         ]
         return " | ".join(parts)
 
-    def _stage_cells(self, tally: Tally) -> list[str]:
+    def _stage_cells(self, tally: MetricTotals) -> list[str]:
         """Frames per second of each stage, and when its half of the frames is done, counted from the capture."""
         rates = {
             names.CAMERA: self._camera.captured.sum_per_second(),
@@ -129,7 +129,7 @@ class Status:
             cells.append(f"{stage} {rate:.1f}/s{'' if after is None else f' after {number(after)} ms'}")
         return cells
 
-    def _model_cells(self, tally: Tally) -> list[str]:
+    def _model_cells(self, tally: MetricTotals) -> list[str]:
         runs = summary.runtime_facts(tally)
         if not runs.get("provider"):
             return [f"{self._model or 'model'}: being loaded"]
@@ -139,7 +139,7 @@ class Status:
             cells.append(f"measuring what runs best here: {share:.0%}")
         return cells
 
-    def _further_cells(self, tally: Tally) -> list[list[str]]:
+    def _further_cells(self, tally: MetricTotals) -> list[list[str]]:
         """One list per model beside the main one, or on cameras of its own, with its frames per second."""
         return [
             [
@@ -207,7 +207,7 @@ def runtime_cells(runs: Mapping[str, str], name: str) -> list[str]:
     return [f"{serves} {runs['variant']}".strip(), f"{engine} on {on}"]
 
 
-def hub_cells(tally: Tally) -> list[str]:
+def hub_cells(tally: MetricTotals) -> list[str]:
     """How many modules have a link to the hub, and which have none."""
     connected, away = summary.hub_links(tally)
     if not connected and not away:

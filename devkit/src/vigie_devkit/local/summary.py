@@ -9,12 +9,12 @@ from vigie.contracts import names
 from vigie.histogram import quantile
 from vigie.plurals import counted
 from vigie_devkit.local.footprint import MEGABYTE
-from vigie_devkit.local.metrics import Tally, sums_by
+from vigie_devkit.local.metrics import MetricTotals, sums_by
 from vigie_devkit.local.reasons import left_out
 
 
 @dataclass(frozen=True)
-class Cost:
+class ModuleCost:
     """``pss_mb``: proportional memory without ring pages; ``cpu_s``: CPU time of all incarnations."""
 
     pss_mb: float
@@ -37,7 +37,7 @@ class Summary:
     latency_ms: dict[str, float | None]
     dropped: dict[str, int]
     runtime: dict[str, str | None]
-    modules: dict[str, Cost]
+    modules: dict[str, ModuleCost]
     rings_mb: float
     models: dict[str, int]
 
@@ -45,44 +45,44 @@ class Summary:
         return asdict(self)
 
 
-def captured(tally: Tally) -> int:
+def captured(tally: MetricTotals) -> int:
     return tally.total("vigie_frames_captured_total", "camera")
 
 
-def inferred(tally: Tally) -> int:
+def inferred(tally: MetricTotals) -> int:
     """What sync committed was inferred, whatever a killed inference module could no longer tell."""
     return max(tally.total("vigie_frames_inferred_total", "inference"), committed(tally))
 
 
-def committed(tally: Tally) -> int:
+def committed(tally: MetricTotals) -> int:
     return tally.total("vigie_items_committed_total", "sync")
 
 
-def upstream(tally: Tally) -> int:
+def upstream(tally: MetricTotals) -> int:
     return tally.total("vigie_upstream_messages_total", "sync")
 
 
-def backlog(tally: Tally) -> int:
+def backlog(tally: MetricTotals) -> int:
     return tally.total("vigie_ledger_backlog", "sync")
 
 
-def dropped(tally: Tally) -> dict[str, int]:
+def dropped(tally: MetricTotals) -> dict[str, int]:
     """Frames dropped, by reason. A camera's name holds no slash: what does is a message about messages, no frame."""
     frames = (one for one in tally.values("vigie_items_dropped_total") if "/" not in one.label("camera"))
     return sums_by(frames, "reason")
 
 
-def latency_ms(tally: Tally) -> dict[str, float | None]:
+def latency_ms(tally: MetricTotals) -> dict[str, float | None]:
     """Capture to sync, where rules see the frame, over the whole run, in milliseconds; None before the first."""
     return {name: delay_ms(tally, "sync", share) for name, share in (("p50", 0.5), ("p95", 0.95))}
 
 
-def delay_ms(tally: Tally, stage: str, share: float) -> float | None:
+def delay_ms(tally: MetricTotals, stage: str, share: float) -> float | None:
     """The delay from capture to the end of ``stage`` that ``share`` of the frames stay below."""
     return _ms(quantile(delay_buckets(tally, stage), share))
 
 
-def delay_buckets(tally: Tally, stage: str) -> dict[str, int]:
+def delay_buckets(tally: MetricTotals, stage: str) -> dict[str, int]:
     """Frames by the delay from capture to the end of ``stage``: cumulative, by upper bound in seconds."""
     buckets = (one for one in tally.values("vigie_delay_seconds_bucket", "sync") if one.label("stage") == stage)
     return {one.label("le"): round(one.value) for one in buckets}
@@ -92,23 +92,23 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1e3, 1)
 
 
-def runtime(tally: Tally) -> dict[str, str | None]:
+def runtime(tally: MetricTotals) -> dict[str, str | None]:
     facts = runtime_facts(tally)
     return {"provider": facts.get("provider"), "variant": facts.get("variant")}
 
 
-def runtime_facts(tally: Tally) -> dict[str, str]:
+def runtime_facts(tally: MetricTotals) -> dict[str, str]:
     """What runs the serving model: provider, variant, engine, device, threads; empty before there is one."""
     return runtimes(tally).get("", {})
 
 
-def runtimes(tally: Tally) -> dict[str, dict[str, str]]:
+def runtimes(tally: MetricTotals) -> dict[str, dict[str, str]]:
     """The same of every model that serves, by seat; the main model's is empty."""
     samples = tally.values("vigie_runtime_info", "inference")
     return {one.label("seat"): dict(one.labels) for one in samples if one.value}
 
 
-def by_model(tally: Tally) -> dict[str, int]:
+def by_model(tally: MetricTotals) -> dict[str, int]:
     """Frames inferred by each model, those beside a camera's own too; without the digest of its card."""
     counts: dict[str, int] = {}
     for metric in ("vigie_frames_inferred_total", "vigie_beside_frames_inferred_total"):
@@ -118,27 +118,27 @@ def by_model(tally: Tally) -> dict[str, int]:
     return counts
 
 
-def hub_links(tally: Tally) -> tuple[list[str], list[str]]:
+def hub_links(tally: MetricTotals) -> tuple[list[str], list[str]]:
     """Modules whose link to the hub is up, and those whose link is down; one that has told nothing is in neither."""
     links = {module: bool(one.value) for module in names.MODULES for one in tally.values("vigie_hub_connected", module)}
     return [module for module, up in links.items() if up], [module for module, up in links.items() if not up]
 
 
-def measured_share(tally: Tally) -> float | None:
+def measured_share(tally: MetricTotals) -> float | None:
     """How much of what may run the model has been measured, 0 to 1; None while nothing is said of it."""
     return next(
         (one.value for one in tally.values("vigie_runtime_measured_ratio", "inference") if not one.label("seat")), None
     )
 
 
-def flowed(tally: Tally) -> bool:
+def flowed(tally: MetricTotals) -> bool:
     """Frames went through all four modules and reached upstream."""
     preprocessed = tally.total("vigie_frames_preprocessed_total", "preprocess")
     return min(captured(tally), preprocessed, inferred(tally), committed(tally), upstream(tally)) > 0
 
 
 def summarise(
-    tally: Tally, *, seconds: float, pss_bytes: Mapping[str, int], cpu_s: Mapping[str, float], rings_bytes: int
+    tally: MetricTotals, *, seconds: float, pss_bytes: Mapping[str, int], cpu_s: Mapping[str, float], rings_bytes: int
 ) -> Summary:
     """Args: seconds: from the first frame captured to the last inferred; the mappings are by process name."""
     by_class = tally.by("vigie_detections_committed_total", "label", "sync")
@@ -153,7 +153,7 @@ def summarise(
         dropped=dropped(tally),
         runtime=runtime(tally),
         modules={
-            name: Cost(round(pss_bytes.get(name, 0) / MEGABYTE, 1), round(seconds_used, 2))
+            name: ModuleCost(round(pss_bytes.get(name, 0) / MEGABYTE, 1), round(seconds_used, 2))
             for name, seconds_used in cpu_s.items()
         },
         rings_mb=round(rings_bytes / MEGABYTE, 1),

@@ -10,7 +10,7 @@ from vigie_devkit.local import summary
 from vigie_devkit.local.beside import Beside, require_serving
 from vigie_devkit.local.camera_cells import camera_states
 from vigie_devkit.local.errors import NoModelError, SourceError
-from vigie_devkit.local.metrics import Tally
+from vigie_devkit.local.metrics import MetricTotals
 from vigie_devkit.local.sources import CameraSource
 from vigie_devkit.local.twins import refusals
 
@@ -44,7 +44,7 @@ class Watch:
             return 0.0
         return self._last_inferred_at - self.first_captured_at
 
-    def look(self, tally: Tally, now: float) -> None:
+    def look(self, tally: MetricTotals, now: float) -> None:
         """Take what ``tally`` holds at ``now`` (seconds, monotonic)."""
         states = camera_states(tally)
         if states and self._served_at is None:
@@ -72,7 +72,7 @@ class Watch:
         self._twins_at = now + ASK_TWINS_EVERY_S
         return True
 
-    def judge(self, tally: Tally, twins: Mapping[str, Mapping[str, Any]], now: float) -> None:
+    def judge(self, tally: MetricTotals, twins: Mapping[str, Mapping[str, Any]], now: float) -> None:
         """Say so if it cannot work. What an operator's edit asks for is refused to the operator and ends no run.
 
         Args: twins: ``desired`` and ``reported`` by module.

@@ -10,7 +10,7 @@ import msgspec
 
 from vigie_devkit.manifest.errors import ManifestError
 from vigie_devkit.manifest.json_text import parse_json
-from vigie_devkit.manifest.shapes import Agent, CreateOptions, check_shape
+from vigie_devkit.manifest.shapes import AgentProperties, CreateOptions, check_shape
 
 _CREATE_OPTIONS = re.compile(r"createOptions(\d*)", re.IGNORECASE)
 
@@ -60,7 +60,7 @@ def edge_modules(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "properties.desired.modules is not an object of modules",
             "write one per module",
         )
-    check_shape(desired, Agent, "$.modulesContent.$edgeAgent.properties.desired")
+    check_shape(desired, AgentProperties, "$.modulesContent.$edgeAgent.properties.desired")
     modules: dict[str, dict[str, Any]] = desired["modules"]
     return modules
 

@@ -28,7 +28,7 @@ class RouteVerdict(msgspec.Struct, frozen=True):
     why: str
 
 
-class Copy(msgspec.Struct, frozen=True):
+class RoutedCopy(msgspec.Struct, frozen=True):
     """One delivery. ``ttl_s`` None: kept for ever."""
 
     endpoint: str
@@ -39,7 +39,7 @@ class Copy(msgspec.Struct, frozen=True):
 
 class Explanation(msgspec.Struct, frozen=True):
     source: str
-    copies: list[Copy]
+    copies: list[RoutedCopy]
     verdicts: list[RouteVerdict]
     warnings: list[str]
 
@@ -87,7 +87,8 @@ def explain(config: HubConfig, modules: Sequence[str], message: RoutedMessage) -
     """What the hub does with ``message``."""
     winners = {str(endpoint): route for endpoint, route in RouteTable(config.routes).winners(message).items()}
     copies = [
-        Copy(name, route.name, route.priority, _ttl_s(route.ttl_s or config.ttl_s)) for name, route in winners.items()
+        RoutedCopy(name, route.name, route.priority, _ttl_s(route.ttl_s or config.ttl_s))
+        for name, route in winners.items()
     ]
     verdicts = [_verdict(route, message, winners) for route in config.routes]
     return Explanation(message.source_path, copies, verdicts, list(_warnings(message, copies, winners, modules)))
@@ -160,7 +161,7 @@ def _shown(value: Value) -> str:
 
 
 def _warnings(
-    message: RoutedMessage, copies: Sequence[Copy], winners: Mapping[str, Route], modules: Sequence[str]
+    message: RoutedMessage, copies: Sequence[RoutedCopy], winners: Mapping[str, Route], modules: Sequence[str]
 ) -> Iterator[str]:
     if not copies:
         yield "no route takes it: the sender is acknowledged, the message dropped"

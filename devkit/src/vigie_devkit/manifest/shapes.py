@@ -41,7 +41,7 @@ class Runtime(msgspec.Struct, frozen=True):
     settings: RuntimeSettings = RuntimeSettings()
 
 
-class Agent(msgspec.Struct, frozen=True):
+class AgentProperties(msgspec.Struct, frozen=True):
     """Desired properties of `$edgeAgent`."""
 
     modules: dict[str, AgentModule]
@@ -75,7 +75,7 @@ class PortBinding(msgspec.Struct, frozen=True, rename="pascal"):
     host_ip: str = ""
 
 
-class Device(msgspec.Struct, frozen=True, rename="pascal"):
+class DeviceMapping(msgspec.Struct, frozen=True, rename="pascal"):
     path_on_host: str
     path_in_container: str
     cgroup_permissions: str = "rwm"
@@ -93,7 +93,7 @@ class HostConfig(msgspec.Struct, frozen=True, rename="pascal"):
     security_opt: list[str] = []
     port_bindings: dict[str, list[PortBinding]] = {}
     log_config: LogConfig = LogConfig()
-    devices: list[Device] = []
+    devices: list[DeviceMapping] = []
 
 
 class CreateOptions(msgspec.Struct, frozen=True, rename="pascal"):

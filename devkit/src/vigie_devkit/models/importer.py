@@ -22,11 +22,11 @@ from vigie_devkit.models.evidence.trial import judge
 from vigie_devkit.models.fold import INPUT_NAME, feed_original, fold_input
 from vigie_devkit.models.given import read_given
 from vigie_devkit.models.labels import choose_labels, read_labels
-from vigie_devkit.models.look import Looking
 from vigie_devkit.models.normalise import bake_inputs, keep_outputs
 from vigie_devkit.models.parity import HALF, SINGLE, Answers, compare
+from vigie_devkit.models.photograph_check import PhotographCheck
 from vigie_devkit.models.pictures import parity_pictures, read_picture
-from vigie_devkit.models.prepare import Prepared, prepare
+from vigie_devkit.models.prepare import PreparedModel, prepare
 from vigie_devkit.models.recognise import recognise
 from vigie_devkit.models.recognition import Recognition
 from vigie_devkit.models.settle import settle_feed
@@ -63,9 +63,9 @@ def import_model(
     told = read_labels(labels) if isinstance(labels, Path) else None if labels is None else tuple(labels)
     prepared = prepare(Path(onnx_path), size_hw=size_hw, labels=told)
     reading = read_given(given) if given is not None else recognise(prepared.signature, family=family)
-    looking = Looking(prepared, told)
+    photographs = PhotographCheck(prepared, told)
     reading, concluded = settle_feed(
-        reading, prepared.signature, told=feed or {}, given=given is not None, trust=trust, look=looking.compare
+        reading, prepared.signature, told=feed or {}, given=given is not None, trust=trust, look=photographs.compare
     )
     names, labels_from = choose_labels(prepared.signature, reading, told)
     _check_reading(prepared, reading)
@@ -96,7 +96,7 @@ def import_model(
                 "or --trust to import it as this",
             )
         tried = [Concluded("trial", f"TRUSTED although {doubt}", "--trust was passed")]
-    tried += looking.names(reading, names, labels_from, trust=trust)
+    tried += photographs.names(reading, names, labels_from, trust=trust)
     compare(card, decoder, answers, HALF if _holds_half(prepared) else SINGLE)
     because = (*concluded, Concluded("labels", labels_from, _named(names, labels_from)), *tried)
     card = msgspec.structs.replace(card, source=msgspec.structs.replace(card.source, concluded=because))
@@ -114,7 +114,7 @@ def _named(names: tuple[str, ...], labels_from: str) -> str:
     return f"{len(names)} names: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
 
 
-def fold(prepared: Prepared, reading: Recognition) -> Folded:
+def fold(prepared: PreparedModel, reading: Recognition) -> Folded:
     """The graph as the device runs it: second inputs baked in, unread outputs cut, uint8 BGR in."""
     signature = prepared.signature
     shapes = {port.name: port.shape for port in signature.outputs}
@@ -139,12 +139,12 @@ def _misplaced(card: Card, decoder: Decoder, folded: Folded, pictures: Sequence[
     return exchanged(decoder, run, pictures, shares)
 
 
-def _holds_half(prepared: Prepared) -> bool:
+def _holds_half(prepared: PreparedModel) -> bool:
     """Weights in half precision; the picture's type does not tell, exporters leave it at float32."""
     return any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in prepared.model.graph.initializer)
 
 
-def _check_reading(prepared: Prepared, reading: Recognition) -> None:
+def _check_reading(prepared: PreparedModel, reading: Recognition) -> None:
     """A reading names outputs and inputs that are there; only a given one, or --family, can be wrong."""
     have = {port.name for port in prepared.signature.outputs}
     missing = [name for name in reading.outputs if name not in have]
@@ -162,7 +162,7 @@ def _check_reading(prepared: Prepared, reading: Recognition) -> None:
         )
 
 
-def _run_both(prepared: Prepared, reading: Recognition, folded: Folded, picture: NDArray[np.uint8]) -> Answers:
+def _run_both(prepared: PreparedModel, reading: Recognition, folded: Folded, picture: NDArray[np.uint8]) -> Answers:
     """Outputs in decoder order: of the file as it was given, and of the folded graph."""
     signature = prepared.signature
     image = signature.image

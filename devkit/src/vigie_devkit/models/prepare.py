@@ -26,7 +26,7 @@ _METADATA_BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedModel:
     """A checked model at a fixed size: ``model`` still wants its original input, ``signature`` describes it."""
 
     file: Path
@@ -36,7 +36,9 @@ class Prepared:
     steps: tuple[str, ...]
 
 
-def prepare(file: Path, *, size_hw: tuple[int, int] | None = None, labels: tuple[str, ...] | None = None) -> Prepared:
+def prepare(
+    file: Path, *, size_hw: tuple[int, int] | None = None, labels: tuple[str, ...] | None = None
+) -> PreparedModel:
     """Open, check, raise the opset, fix the shapes and look at the outside of a model.
 
     Args: labels: known to the user; recognition may need their number.
@@ -45,7 +47,7 @@ def prepare(file: Path, *, size_hw: tuple[int, int] | None = None, labels: tuple
     original = open_model(file)
     raised, opset_step = raise_opset(original)
     fixed, shape_step = fix_shapes(str(file), raised, size_hw or _size_from_metadata(original))
-    return Prepared(
+    return PreparedModel(
         file=file,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         model=fixed,

@@ -9,11 +9,11 @@ from typing import Any
 from vigie.errors import ModelUnrecognisedError
 from vigie.models.card import Concluded
 from vigie_devkit.models.evidence.feeding import conclude, contradiction, narrow, refuse
-from vigie_devkit.models.evidence.looking import Sight
+from vigie_devkit.models.evidence.looking import FeedComparison
 from vigie_devkit.models.recognition import Feed, Recognition
 from vigie_devkit.models.signature import Signature
 
-Look = Callable[[Recognition, Sequence[Feed]], Sight | None]
+Look = Callable[[Recognition, Sequence[Feed]], FeedComparison | None]
 
 
 def settle_feed(

@@ -15,7 +15,7 @@ from vigie_devkit.local.bundle import by_name
 from vigie_devkit.local.ownership import claim_part
 from vigie_devkit.local.paths import bundle_shelves, home_folder
 from vigie_devkit.models.labels import choose_labels, read_labels
-from vigie_devkit.models.look import Looking
+from vigie_devkit.models.photograph_check import PhotographCheck
 from vigie_devkit.models.prepare import prepare
 from vigie_devkit.models.recognise import recognise
 from vigie_devkit.models.settle import settle_feed
@@ -91,7 +91,7 @@ def describe_file(file: Path, *, labels: Path | None, family: str | None, size_h
     reading = recognise(signature, family=family)
     names, labels_from = choose_labels(signature, reading, told)
     reading, concluded = settle_feed(
-        reading, signature, told={}, given=False, trust=True, look=Looking(prepared, told).compare
+        reading, signature, told={}, given=False, trust=True, look=PhotographCheck(prepared, told).compare
     )
     feed = reading.feed
     ports = [f"  input      {port.name} {list(port.shape)} {port.dtype}" for port in signature.inputs]

@@ -20,7 +20,7 @@ from vigie.models.bundle import CARD_FILE, load_bundle
 from vigie.models.card import SCHEMA, Card, Reference, card_error, write_card
 from vigie.models.reference import ReferencePair, write_reference
 from vigie_devkit.models.fold import INPUT_NAME
-from vigie_devkit.models.prepare import Prepared
+from vigie_devkit.models.prepare import PreparedModel
 from vigie_devkit.models.recognition import Recognition
 
 VARIANT = {"float32": "fp32", "float16": "fp16"}
@@ -54,7 +54,7 @@ def quantized_form(model: onnx.ModelProto) -> str:
 
 
 def build_card(
-    prepared: Prepared,
+    prepared: PreparedModel,
     reading: Recognition,
     folded: Folded,
     *,

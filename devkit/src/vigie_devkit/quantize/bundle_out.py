@@ -22,7 +22,7 @@ from vigie_devkit.models.writer import REFERENCE_FILE, staged
 from vigie_devkit.quantize.qdq import opset
 from vigie_devkit.quantize.recipes import Recipe
 from vigie_devkit.quantize.report import Report
-from vigie_devkit.quantize.samples import Sample, spread
+from vigie_devkit.quantize.samples import TensorSample, spread
 from vigie_devkit.quantize.variants import Built
 from vigie_devkit.quantize.verdict import VariantVerdict
 from vigie_devkit.quantize.workbench import Workbench, file_run
@@ -147,14 +147,14 @@ def _form(recipe: Recipe) -> Literal["float", "qdq", "qoperator"]:
     return "qoperator" if recipe.dynamic else "qdq"
 
 
-def pick_frames(bench: Workbench) -> list[Sample]:
+def pick_frames(bench: Workbench) -> list[TensorSample]:
     """Judged frames that show something, spread over all of them; what was never calibrated on."""
     seen = [len(bench.final.decode(outputs)) for outputs in bench.final.float_outputs]
     full = [index for index, count in enumerate(seen) if count] or list(range(len(seen)))
     return [bench.final.samples[index] for index in spread(full, REFERENCE_FRAMES)]
 
 
-def _pair(bench: Workbench, sample: Sample) -> ReferencePair:
+def _pair(bench: Workbench, sample: TensorSample) -> ReferencePair:
     answers = run_reference(
         bench.network.model.SerializeToString(), {bench.card.input.name: sample.tensor_hwc[None]}, name=bench.card.name
     )

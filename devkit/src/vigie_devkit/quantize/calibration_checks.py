@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from vigie.errors import CalibrationError
 from vigie.models import Card
-from vigie_devkit.quantize.samples import Sample
+from vigie_devkit.quantize.samples import TensorSample
 
 FRAMES_MIN = 8
 FRAMES_ADVISED = 32
@@ -17,7 +17,7 @@ BLANK_DEVIATION = 3.0
 SMALL_SHARE = 0.5
 
 
-def check_calibration(source: str, samples: Sequence[Sample], card: Card) -> list[str]:
+def check_calibration(source: str, samples: Sequence[TensorSample], card: Card) -> list[str]:
     """Warnings in whole sentences; an empty list: nothing to say.
 
     Raises: CalibrationError: too few frames, or too few that show anything or differ from each other.
@@ -60,11 +60,11 @@ def check_calibration(source: str, samples: Sequence[Sample], card: Card) -> lis
     return warnings
 
 
-def without_blank(samples: Sequence[Sample]) -> list[Sample]:
+def without_blank(samples: Sequence[TensorSample]) -> list[TensorSample]:
     return [sample for sample in samples if not _is_blank(sample)]
 
 
-def _is_blank(sample: Sample) -> bool:
+def _is_blank(sample: TensorSample) -> bool:
     """Judged inside the frame: the padding of another colour is no content."""
     left, top = int(sample.transform.pad_x), int(sample.transform.pad_y)
     height = max(1, round(sample.frame_hw[0] * sample.transform.scale_y))

@@ -18,7 +18,7 @@ from vigie.vision.transform import inverse, points_to_frame
 from vigie_devkit.accuracy.agreement import ANOMALY_SCORE_WITHIN, Agreement, FrameMatch, agreement, match_frame
 from vigie_devkit.accuracy.side_by_side import jpeg, side_by_side
 from vigie_devkit.quantize.progress import bar
-from vigie_devkit.quantize.samples import Sample
+from vigie_devkit.quantize.samples import TensorSample
 from vigie_devkit.quantize.sources import read_source
 
 # Wider than any tensor: key points are clipped to their frame, and need no second edge.
@@ -37,7 +37,7 @@ class Side:
 class FrameDifference:
     """One frame. Boxes of both in the first model's tensor pixels, classes by the first model's labels."""
 
-    sample: Sample
+    sample: TensorSample
     first: Detections
     second: Detections
     match: FrameMatch
@@ -109,7 +109,11 @@ def compare_models(
 
 
 def _detect(
-    bundle: Bundle, variant: str | None, samples: Sequence[Sample], score_min: float | None, step: Callable[[], None]
+    bundle: Bundle,
+    variant: str | None,
+    samples: Sequence[TensorSample],
+    score_min: float | None,
+    step: Callable[[], None],
 ) -> list[Detections]:
     decode = make_decoder(bundle.card)
     # A classifier's first answer counts, however unsure it is, and the score of a good part.
@@ -129,7 +133,7 @@ def _detect(
 
 
 def _as_first(
-    found: Detections, theirs: Sequence[str], labels: Sequence[str], samples: tuple[Sample, Sample]
+    found: Detections, theirs: Sequence[str], labels: Sequence[str], samples: tuple[TensorSample, TensorSample]
 ) -> Detections:
     """The second model's detections in the first one's pixels and class numbers."""
     numbers = np.array([labels.index(label) for label in theirs], np.int32)

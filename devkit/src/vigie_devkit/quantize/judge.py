@@ -14,7 +14,7 @@ from vigie.vision.decoders import make_decoder
 from vigie.vision.detections import Detections
 from vigie_devkit.accuracy.agreement import ANOMALY_SCORE_WITHIN, agreement
 from vigie_devkit.accuracy.average_precision import FrameFound, found_in_frame, mean_average_precision
-from vigie_devkit.quantize.samples import Sample
+from vigie_devkit.quantize.samples import TensorSample
 
 Run = Callable[[NDArray[np.uint8]], Sequence[NDArray[Any]]]
 
@@ -84,7 +84,7 @@ class Judge:
     """
 
     def __init__(
-        self, card: Card, samples: Sequence[Sample], run: Run, *, score_min: float, step: Callable[[], None]
+        self, card: Card, samples: Sequence[TensorSample], run: Run, *, score_min: float, step: Callable[[], None]
     ) -> None:
         """``run`` is the float model; ``step`` is called after each frame."""
         self.card, self.samples = card, samples
@@ -177,6 +177,6 @@ class Judge:
         measured = mean_average_precision(truth, [found[index] for index in group], self.card.labels)
         return {f"{MEASURES[0]}{of_what}": measured.map50, f"{MEASURES[1]}{of_what}": measured.map50_95}
 
-    def _found(self, sample: Sample, outputs: Sequence[NDArray[Any]]) -> FrameFound:
+    def _found(self, sample: TensorSample, outputs: Sequence[NDArray[Any]]) -> FrameFound:
         detections = self._decode(outputs, score_min=CURVE_SCORE_MIN, iou_max=CURVE_IOU_MAX)
         return found_in_frame(detections, sample.transform, sample.frame_hw)

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from vigie_devkit.quantize.recipes import Recipe
-from vigie_devkit.quantize.samples import Sample
+from vigie_devkit.quantize.samples import TensorSample
 from vigie_devkit.quantize.sensitivity import Sensitivity
 from vigie_devkit.quantize.variants import Built
 from vigie_devkit.quantize.workbench import Workbench
@@ -82,7 +82,7 @@ def work_key(bench: Workbench, model_digest: str, score_min: float) -> str:
     return data.hexdigest()[:32]
 
 
-def _add_samples(data: hashlib._Hash, samples: Sequence[Sample]) -> None:
+def _add_samples(data: hashlib._Hash, samples: Sequence[TensorSample]) -> None:
     for sample in samples:
         data.update(f"{sample.source}\0{sample.class_id}\0".encode())
         data.update(sample.tensor_hwc.tobytes())

@@ -25,7 +25,7 @@ from vigie_devkit.quantize.recipes import A16W8, RECIPES, U8S8_8BIT, Recipe, Tar
 from vigie_devkit.quantize.report import Report
 from vigie_devkit.quantize.reporting import build_report
 from vigie_devkit.quantize.request import QuantizeRequest
-from vigie_devkit.quantize.samples import Sample, spread
+from vigie_devkit.quantize.samples import TensorSample, spread
 from vigie_devkit.quantize.sources import read_source
 from vigie_devkit.quantize.speed import Timing, time_files
 from vigie_devkit.quantize.variants import Built, build
@@ -163,10 +163,10 @@ def read_graph(variant: Variant) -> onnx.ModelProto:
         return onnx.load(str(Path(private) / variant.card.file))
 
 
-def gather(request: QuantizeRequest, bundle: Bundle) -> tuple[list[Sample], list[Sample], list[str]]:
+def gather(request: QuantizeRequest, bundle: Bundle) -> tuple[list[TensorSample], list[TensorSample], list[str]]:
     """Calibration frames, frames to judge on (never the same), warnings. Raises: CalibrationError."""
-    calibration: list[Sample] = []
-    judged: list[Sample] = []
+    calibration: list[TensorSample] = []
+    judged: list[TensorSample] = []
     warnings: list[str] = []
     each = _share(request.frames, len(request.calibrate))
     held_back = 0 if request.judge else _share(request.judge_frames, len(request.calibrate))
@@ -189,7 +189,7 @@ def gather(request: QuantizeRequest, bundle: Bundle) -> tuple[list[Sample], list
     return calibration, judged, warnings
 
 
-def deal(samples: Sequence[Sample], count: int) -> tuple[list[Sample], list[Sample]]:
+def deal(samples: Sequence[TensorSample], count: int) -> tuple[list[TensorSample], list[TensorSample]]:
     """``count`` evenly spread ones, and the rest."""
     picked = set(spread(range(len(samples)), count))
     return (

@@ -18,7 +18,7 @@ _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class TensorSample:
     """``tensor_hwc`` (H, W, 3) uint8 BGR. ``truth``: objects in frame pixels; ``class_id``: of a classified picture;
     both with the card's own class numbers, ``None`` where nobody labelled it. ``source``: as it was given.
     """
@@ -39,11 +39,11 @@ def fit(
     *,
     truth: FrameTruth | None = None,
     class_id: int | None = None,
-) -> Sample:
+) -> TensorSample:
     """Letterbox a frame as preprocess would for this card. Raises: ImageShapeError: it is no picture."""
     tensor = np.empty((card.input.height, card.input.width, 3), np.uint8)
     transform = letterbox_into(frame_bgr, tensor, align=card.input.align, pad_value=card.input.pad_value)
-    return Sample(name, tensor, transform, (frame_bgr.shape[0], frame_bgr.shape[1]), truth, class_id)
+    return TensorSample(name, tensor, transform, (frame_bgr.shape[0], frame_bgr.shape[1]), truth, class_id)
 
 
 def spread(items: Sequence[_Item], count: int) -> list[_Item]:

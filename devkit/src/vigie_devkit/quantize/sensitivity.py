@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vigie_devkit.quantize.float_nodes import float_nodes
 from vigie_devkit.quantize.layers import Network
-from vigie_devkit.quantize.samples import Sample
+from vigie_devkit.quantize.samples import TensorSample
 from vigie_devkit.quantize.simulator import Simulator
 from vigie_devkit.quantize.tails import Tail
 
@@ -35,7 +35,7 @@ def rank_layers(
     network: Network,
     tail: Tail,
     simulator: Simulator,
-    samples: Sequence[Sample],
+    samples: Sequence[TensorSample],
     outputs: Sequence[Sequence[NDArray[Any]]],
     *,
     step: Callable[[], None],

@@ -19,7 +19,7 @@ from vigie.synthetic import LABELS, open_scene
 from vigie.synthetic.url import SCHEME, parse_url
 from vigie_devkit.accuracy.average_precision import FrameTruth
 from vigie_devkit.accuracy.scene_truth import frame_truth
-from vigie_devkit.quantize.samples import Sample, fit, spread
+from vigie_devkit.quantize.samples import TensorSample, fit, spread
 from vigie_devkit.train.folders import NAME_FILES, PICTURES, open_folder
 
 VIDEOS = {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v"}
@@ -28,7 +28,7 @@ FRAMES_BETWEEN_LOOKS = 61
 LOOKS_PER_SCENE = 6
 
 
-def read_source(source: str, card: Card, count: int) -> list[Sample]:
+def read_source(source: str, card: Card, count: int) -> list[TensorSample]:
     """At most ``count`` samples, evenly spread, in a fixed order.
 
     Args: source: ``synthetic://..``, a video, a picture, a folder of pictures, a COCO or YOLO folder (truth by label),
@@ -47,7 +47,7 @@ def read_source(source: str, card: Card, count: int) -> list[Sample]:
     return [replace(sample, source=source) for sample in samples]
 
 
-def _from_path(source: str, path: Path, card: Card, count: int) -> list[Sample]:
+def _from_path(source: str, path: Path, card: Card, count: int) -> list[TensorSample]:
     if path.is_file() and path.suffix.lower() in VIDEOS:
         return list(_video(source, path, card, count))
     if path.is_file() and path.suffix.lower() in PICTURES:
@@ -68,7 +68,7 @@ def _from_path(source: str, path: Path, card: Card, count: int) -> list[Sample]:
     return [_picture(source, file, card) for file in spread(files, count)]
 
 
-def _rendered(source: str, card: Card, count: int) -> Iterator[Sample]:
+def _rendered(source: str, card: Card, count: int) -> Iterator[TensorSample]:
     spec = parse_url(source)
     # A model that knows none of the parts is only looked at for agreement.
     known = {LABELS.index(label): card.labels.index(label) for label in card.labels if label in LABELS}
@@ -82,7 +82,7 @@ def _rendered(source: str, card: Card, count: int) -> Iterator[Sample]:
         yield fit(card, f"{source}, scene {number + 1}, frame {index}", scene.render(index), truth=truth)
 
 
-def _video(source: str, path: Path, card: Card, count: int) -> Iterator[Sample]:
+def _video(source: str, path: Path, card: Card, count: int) -> Iterator[TensorSample]:
     capture = cv2.VideoCapture(str(path))
     try:
         total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
@@ -100,7 +100,7 @@ def _video(source: str, path: Path, card: Card, count: int) -> Iterator[Sample]:
         capture.release()
 
 
-def _labelled(folder: Path, card: Card, count: int) -> Iterator[Sample]:
+def _labelled(folder: Path, card: Card, count: int) -> Iterator[TensorSample]:
     labels, pictures, total = open_folder(folder)
     known = {index: card.labels.index(label) for index, label in enumerate(labels) if label in card.labels}
     wanted = set(spread(list(range(total)), count))
@@ -140,7 +140,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURES and file.is_file())
 
 
-def _picture(source: str, file: Path, card: Card, class_id: int | None = None) -> Sample:
+def _picture(source: str, file: Path, card: Card, class_id: int | None = None) -> TensorSample:
     frame_bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if frame_bgr is None:
         raise CalibrationError(source, f"{file.name} cannot be read as a picture by OpenCV; remove it or save it again")

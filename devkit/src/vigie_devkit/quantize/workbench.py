@@ -21,7 +21,7 @@ from vigie_devkit.quantize.progress import bar
 from vigie_devkit.quantize.qdq import write_qdq
 from vigie_devkit.quantize.ranges import observe, open_session
 from vigie_devkit.quantize.recipes import Recipe
-from vigie_devkit.quantize.samples import Sample, spread
+from vigie_devkit.quantize.samples import TensorSample, spread
 from vigie_devkit.quantize.sensitivity import Sensitivity, rank_layers
 from vigie_devkit.quantize.simulator import Simulator
 from vigie_devkit.quantize.tails import Tail, find_tail
@@ -49,7 +49,7 @@ class Workbench:
     network: Network
     tail: Tail
     histograms: Mapping[str, Histogram]
-    calibration: Sequence[Sample]
+    calibration: Sequence[TensorSample]
     tuning: Judge
     final: Judge
     budget: Budget
@@ -147,8 +147,8 @@ class Workbench:
 def prepare(
     card: Card,
     network: Network,
-    calibration: Sequence[Sample],
-    judged: Sequence[Sample],
+    calibration: Sequence[TensorSample],
+    judged: Sequence[TensorSample],
     *,
     budget: Budget,
     machine: Machine,

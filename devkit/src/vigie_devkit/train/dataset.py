@@ -18,7 +18,7 @@ PAD_VALUE = 114
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class LabelledPicture:
     """One picture and its truth, in its own pixels: ``boxes_xyxy`` (N, 4), ``class_ids`` (N,), ``ignore`` (N,)."""
 
     frame_bgr: NDArray[np.uint8]
@@ -33,7 +33,9 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """``images`` (N, H, W, 3) uint8 BGR, letterboxed to the top left; per image boxes in its pixels, as in Picture."""
+    """``images`` (N, H, W, 3) uint8 BGR, letterboxed to the top left; per image boxes in its pixels, as in
+    LabelledPicture.
+    """
 
     images: NDArray[np.uint8]
     boxes_xyxy: list[NDArray[np.float32]]
@@ -44,7 +46,7 @@ class Dataset:
         return len(self.images)
 
 
-def collect(pictures: Iterable[Picture], count: int, size_hw: tuple[int, int]) -> Dataset:
+def collect(pictures: Iterable[LabelledPicture], count: int, size_hw: tuple[int, int]) -> Dataset:
     """Fit ``count`` pictures; what is shorter than a pixel or two after fitting is ignored, not taught.
 
     Raises: ValueError: there are fewer pictures than ``count``.

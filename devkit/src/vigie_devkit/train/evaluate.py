@@ -17,18 +17,18 @@ from vigie_devkit.accuracy.average_precision import (
     found_in_frame,
     mean_average_precision,
 )
-from vigie_devkit.train.dataset import Picture
+from vigie_devkit.train.dataset import LabelledPicture
 
 # Low enough for the whole precision-recall curve, high enough that a frame stays cheap.
 SCORE_MIN = 0.01
 IOU_MAX = 0.6
 
 
-def evaluate(bundle: Bundle, pictures: Iterable[Picture], variant: str | None = None) -> Accuracy:
+def evaluate(bundle: Bundle, pictures: Iterable[LabelledPicture], variant: str | None = None) -> Accuracy:
     """Average precision over ``pictures``, in their own pixels."""
     truth: list[FrameTruth] = []
 
-    def noted() -> Iterator[Picture]:
+    def noted() -> Iterator[LabelledPicture]:
         for picture in pictures:
             truth.append(picture.truth())
             yield picture
@@ -37,7 +37,7 @@ def evaluate(bundle: Bundle, pictures: Iterable[Picture], variant: str | None = 
     return mean_average_precision(truth, found, bundle.card.labels)
 
 
-def detections(bundle: Bundle, pictures: Iterable[Picture], variant: str | None = None) -> Iterator[FrameFound]:
+def detections(bundle: Bundle, pictures: Iterable[LabelledPicture], variant: str | None = None) -> Iterator[FrameFound]:
     """What the bundle finds in each picture, in its own pixels, down to a low score."""
     card = bundle.card
     tensor = np.empty((card.input.height, card.input.width, 3), np.uint8)

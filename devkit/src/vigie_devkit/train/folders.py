@@ -14,7 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from vigie.errors import DatasetError
-from vigie_devkit.train.dataset import Picture
+from vigie_devkit.train.dataset import LabelledPicture
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 NAME_FILES = ("annotations.json", "data.yaml", "classes.txt")
@@ -30,7 +30,7 @@ class MarkedObject(NamedTuple):
     ignore: bool = False
 
 
-def open_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
+def open_folder(folder: Path) -> tuple[list[str], Iterator[LabelledPicture], int]:
     """Labels, pictures in a fixed order, and how many.
 
     ``annotations.json`` (COCO) beside ``images/``, or ``data.yaml`` or ``classes.txt`` (YOLO) beside ``images/`` and
@@ -56,12 +56,12 @@ def open_folder(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
     return labels, pictures, count
 
 
-def _coco(folder: Path) -> tuple[list[str], Iterator[Picture], int]:
+def _coco(folder: Path) -> tuple[list[str], Iterator[LabelledPicture], int]:
     file = folder / "annotations.json"
     labels, rows = _coco_tree(file)
     position = {label: index for index, label in enumerate(labels)}
 
-    def read() -> Iterator[Picture]:
+    def read() -> Iterator[LabelledPicture]:
         for name, own in rows.items():
             yield marked_picture(_read(folder / "images" / name), own, position)
 
@@ -111,12 +111,12 @@ def _coco_row(row: dict[str, Any], categories: dict[int, str], file: Path, where
     return MarkedObject(categories[category], box, bool(row.get("iscrowd")))
 
 
-def _yolo(folder: Path, names: Path) -> tuple[list[str], Iterator[Picture], int]:
+def _yolo(folder: Path, names: Path) -> tuple[list[str], Iterator[LabelledPicture], int]:
     labels = yolo_labels(names)
     position = {label: index for index, label in enumerate(labels)}
     pictures = sorted(path for path in (folder / "images").rglob("*") if path.suffix.lower() in PICTURES)
 
-    def read() -> Iterator[Picture]:
+    def read() -> Iterator[LabelledPicture]:
         for path in pictures:
             file = (folder / "labels" / path.relative_to(folder / "images")).with_suffix(".txt")
             frame_bgr = _read(path)
@@ -180,12 +180,14 @@ def yolo_labels(file: Path) -> list[str]:
     return [str(name) for name in names]
 
 
-def marked_picture(frame_bgr: NDArray[np.uint8], rows: Sequence[MarkedObject], position: Mapping[str, int]) -> Picture:
+def marked_picture(
+    frame_bgr: NDArray[np.uint8], rows: Sequence[MarkedObject], position: Mapping[str, int]
+) -> LabelledPicture:
     """``position``: the class number of each label."""
     height, width = frame_bgr.shape[:2]
     # Annotation tools round; what sticks out of the picture cannot be seen.
     boxes = np.array([row.box for row in rows], np.float64).reshape(-1, 4)
-    return Picture(
+    return LabelledPicture(
         frame_bgr,
         np.clip(boxes, 0, (width, height, width, height)),
         np.array([position[row.label] for row in rows], np.int64),

@@ -13,7 +13,7 @@ import numpy as np
 from vigie.errors import DatasetError
 from vigie.plurals import counted
 from vigie.synthetic import LABELS
-from vigie_devkit.train.dataset import Dataset, Picture, check_memory, collect
+from vigie_devkit.train.dataset import Dataset, LabelledPicture, check_memory, collect
 from vigie_devkit.train.folders import open_folder
 from vigie_devkit.train.rendered import AGAIN_SEED, TRAIN_SEED, VALID_SEED, rendered_pictures, training_pictures
 from vigie_devkit.train.request import VALID_SHARE, TrainingRequest
@@ -27,13 +27,13 @@ class Gathered(NamedTuple):
 
     labels: list[str]
     data: Dataset
-    valid: dict[str, Iterator[Picture]]
+    valid: dict[str, Iterator[LabelledPicture]]
 
 
 class _Source(NamedTuple):
     where: Path
     labels: list[str]
-    pictures: Iterator[Picture]
+    pictures: Iterator[LabelledPicture]
     size: int
 
 
@@ -69,7 +69,7 @@ def _rendered(request: TrainingRequest, say: Callable[[str], None]) -> Gathered:
     say(f"rendering {request.pictures} pictures")
     seed = TRAIN_SEED if request.start is None else AGAIN_SEED
     data = collect(training_pictures(seed, request.pictures), request.pictures, request.size_hw)
-    valid: dict[str, Iterator[Picture]] = {
+    valid: dict[str, Iterator[LabelledPicture]] = {
         split: islice(rendered_pictures(VALID_SEED, hard=split == "hard split"), request.valid_pictures)
         for split in ("normal scenes", "hard split")
     }
@@ -89,7 +89,7 @@ def _sources(request: TrainingRequest, known: Sequence[str], say: Callable[[str]
     return sources
 
 
-def _renumbered(source: _Source, labels: list[str]) -> Iterator[Picture]:
+def _renumbered(source: _Source, labels: list[str]) -> Iterator[LabelledPicture]:
     number = np.array([labels.index(label) for label in source.labels], np.int64)
     for picture in source.pictures:
         yield replace(picture, class_ids=number[picture.class_ids])

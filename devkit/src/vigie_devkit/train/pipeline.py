@@ -23,7 +23,7 @@ from vigie_devkit.accuracy.average_precision import Accuracy
 from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.importer import import_model
 from vigie_devkit.train.checkpoints import keep_checkpoint
-from vigie_devkit.train.dataset import Picture
+from vigie_devkit.train.dataset import LabelledPicture
 from vigie_devkit.train.evaluate import evaluate
 from vigie_devkit.train.evening import even_channels
 from vigie_devkit.train.export import to_onnx
@@ -31,7 +31,7 @@ from vigie_devkit.train.gather import gather
 from vigie_devkit.train.loop import Progress, train
 from vigie_devkit.train.network import Detector
 from vigie_devkit.train.request import TrainingRequest
-from vigie_devkit.train.start import read_start, start_network
+from vigie_devkit.train.starting_weights import read_start, start_network
 
 # What the card says of a detector that has seen nothing but rendered pictures.
 _RENDERED = {
@@ -42,18 +42,18 @@ _RENDERED = {
 }
 
 
-class Spent(NamedTuple):
+class TimeSpent(NamedTuple):
     """By the clock, and by all cores together: the second tells more of a machine that had other work as well."""
 
     minutes: float
     cpu_minutes: float
 
     @classmethod
-    def until_now(cls) -> Spent:
+    def until_now(cls) -> TimeSpent:
         return cls(time.monotonic() / 60, sum(os.times()[:4]) / 60)
 
-    def since(self, begun: Spent) -> Spent:
-        return Spent(self.minutes - begun.minutes, self.cpu_minutes - begun.cpu_minutes)
+    def since(self, begun: TimeSpent) -> TimeSpent:
+        return TimeSpent(self.minutes - begun.minutes, self.cpu_minutes - begun.cpu_minutes)
 
 
 def train_bundle(request: TrainingRequest, say: Callable[[str], None]) -> Path:
@@ -61,7 +61,7 @@ def train_bundle(request: TrainingRequest, say: Callable[[str], None]) -> Path:
 
     Raises: DatasetError: the user's folder cannot be read. ModelError: the trained graph is refused by the importer.
     """
-    begun = Spent.until_now()
+    begun = TimeSpent.until_now()
     start = None if request.start is None else read_start(request.start)
     labels, data, valid = gather(request, start.labels if start is not None and request.keep_labels else (), say)
     cut_px = request.recipe.cut_px
@@ -78,7 +78,7 @@ def train_bundle(request: TrainingRequest, say: Callable[[str], None]) -> Path:
 
     network = train(data, len(labels), request.recipe, said, network)
     even_channels(network, data.images)
-    return bundle_network(network, labels, request, valid=valid, spent=Spent.until_now().since(begun), say=say)
+    return bundle_network(network, labels, request, valid=valid, spent=TimeSpent.until_now().since(begun), say=say)
 
 
 def bundle_network(
@@ -86,8 +86,8 @@ def bundle_network(
     labels: list[str],
     request: TrainingRequest,
     *,
-    valid: dict[str, Iterator[Picture]],
-    spent: Spent,
+    valid: dict[str, Iterator[LabelledPicture]],
+    spent: TimeSpent,
     say: Callable[[str], None],
 ) -> Path:
     """Write, import and measure a trained network; the figures go into the card. ``spent``: what training took."""
@@ -121,7 +121,7 @@ def bundle_network(
     return bundle_folder
 
 
-def _write_pictures(folder: Path, pictures: Iterable[Picture]) -> list[Path]:
+def _write_pictures(folder: Path, pictures: Iterable[LabelledPicture]) -> list[Path]:
     """For the bundle's reference frames: what a device is judged by shows what the detector is for."""
     files = []
     for number, picture in enumerate(pictures):

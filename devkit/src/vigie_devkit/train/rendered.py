@@ -14,7 +14,7 @@ from vigie.synthetic import SceneSpec, open_scene
 from vigie.synthetic.layout import Style
 from vigie.synthetic.shot import Regime, Shot
 from vigie_devkit.accuracy.scene_truth import frame_truth, shot_truth
-from vigie_devkit.train.dataset import Picture
+from vigie_devkit.train.dataset import LabelledPicture
 
 # Far from what people type: the scenes of tests and demonstrations are never trained on.
 TRAIN_SEED = 1_000_000_000
@@ -30,7 +30,7 @@ FRAMES_PER_HARD_SHOT = 90
 TRAINING_LOOKS = 3
 
 
-class Kind(NamedTuple):
+class PictureKind(NamedTuple):
     """One kind of training picture: its share of them all, the trouble it shows, and how its belt is filled."""
 
     share: float
@@ -42,23 +42,23 @@ class Kind(NamedTuple):
 # measured: what a picture costs is its pixels, what it teaches is its parts. Small ones, which reach a little past the
 # hard split's sizes on both sides, lie close, as in the hard split, and alone: from packed belts only, the detector
 # learned that small parts have company (of those that lay alone it found a third).
-KINDS: Final[tuple[Kind, ...]] = (
-    Kind(0.12, "small", Style(34, (11.0, 18.0), filled=0.5, clutter=0.05, relative=False)),
-    Kind(0.26, "small", Style(44, (11.0, 18.0), filled=0.22, clutter=0.05, relative=False)),
-    Kind(0.14, "small", Style(64, (11.0, 18.0), filled=0.15, clutter=0.08, relative=False)),
-    Kind(0.23, "occluded", Style(96, (30.0, 104.0), filled=0.7, clutter=0.06, covered=True)),
-    Kind(0.15, "normal", Style(96, (26.0, 104.0), filled=0.6, clutter=0.2)),
-    Kind(0.10, "blurred", Style(96, (26.0, 104.0), filled=0.7, clutter=0.2)),
+KINDS: Final[tuple[PictureKind, ...]] = (
+    PictureKind(0.12, "small", Style(34, (11.0, 18.0), filled=0.5, clutter=0.05, relative=False)),
+    PictureKind(0.26, "small", Style(44, (11.0, 18.0), filled=0.22, clutter=0.05, relative=False)),
+    PictureKind(0.14, "small", Style(64, (11.0, 18.0), filled=0.15, clutter=0.08, relative=False)),
+    PictureKind(0.23, "occluded", Style(96, (30.0, 104.0), filled=0.7, clutter=0.06, covered=True)),
+    PictureKind(0.15, "normal", Style(96, (26.0, 104.0), filled=0.6, clutter=0.2)),
+    PictureKind(0.10, "blurred", Style(96, (26.0, 104.0), filled=0.7, clutter=0.2)),
 )
 
 
 class _Shoot(NamedTuple):
     seed: int
-    kind: Kind
+    kind: PictureKind
     offset: int
 
 
-def training_pictures(seed: int, count: int) -> Iterator[Picture]:
+def training_pictures(seed: int, count: int) -> Iterator[LabelledPicture]:
     """``count`` pictures of 640x480, rendered on all cores; the same, in the same order, for the same seed."""
     chance = np.random.default_rng(seed)
     shares = [kind.share for kind in KINDS]
@@ -75,7 +75,7 @@ def training_pictures(seed: int, count: int) -> Iterator[Picture]:
         yield from islice(pictures, count)
 
 
-def _shot_pictures(shoot: _Shoot) -> list[Picture]:
+def _shot_pictures(shoot: _Shoot) -> list[LabelledPicture]:
     shot = Shot(SceneSpec(seed=shoot.seed), 0, shoot.kind.regime, shoot.kind.style)
     pictures = []
     for look in range(TRAINING_LOOKS):
@@ -83,11 +83,11 @@ def _shot_pictures(shoot: _Shoot) -> list[Picture]:
         frame_bgr = np.empty((shot.spec.size_wh[1], shot.spec.size_wh[0], 3), np.uint8)
         shot.render_into(frame_bgr, index)
         truth = shot_truth(shot, index)
-        pictures.append(Picture(frame_bgr, truth.boxes_xyxy, truth.class_ids, truth.ignore))
+        pictures.append(LabelledPicture(frame_bgr, truth.boxes_xyxy, truth.class_ids, truth.ignore))
     return pictures
 
 
-def rendered_pictures(seed: int, *, hard: bool, size_wh: tuple[int, int] = (640, 480)) -> Iterator[Picture]:
+def rendered_pictures(seed: int, *, hard: bool, size_wh: tuple[int, int] = (640, 480)) -> Iterator[LabelledPicture]:
     """Endless, to measure on; the same for the same seed. ``hard``: the hard split, or none of it."""
     chance = np.random.default_rng(seed)
     scene_seed = seed
@@ -97,7 +97,7 @@ def rendered_pictures(seed: int, *, hard: bool, size_wh: tuple[int, int] = (640,
         yield from _looks(spec, int(chance.integers(0, FRAMES_BETWEEN_LOOKS)))
 
 
-def _looks(spec: SceneSpec, offset: int) -> Iterator[Picture]:
+def _looks(spec: SceneSpec, offset: int) -> Iterator[LabelledPicture]:
     scene = open_scene(spec)
     if spec.difficulty == "hard":
         indices = [shot * FRAMES_PER_HARD_SHOT + offset for shot in range(HARD_SHOTS_PER_SCENE)]
@@ -105,4 +105,4 @@ def _looks(spec: SceneSpec, offset: int) -> Iterator[Picture]:
         indices = [look * FRAMES_BETWEEN_LOOKS + offset for look in range(LOOKS_PER_SCENE)]
     for index in indices:
         truth = frame_truth(scene, index)
-        yield Picture(scene.render(index), truth.boxes_xyxy, truth.class_ids, truth.ignore)
+        yield LabelledPicture(scene.render(index), truth.boxes_xyxy, truth.class_ids, truth.ignore)

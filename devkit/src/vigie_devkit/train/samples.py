@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vigie.contracts.samples import MANIFEST, Sample
 from vigie.errors import DatasetError
-from vigie_devkit.train.dataset import Picture
+from vigie_devkit.train.dataset import LabelledPicture
 from vigie_devkit.train.folders import (
     NAME_FILES,
     MarkedObject,
@@ -48,7 +48,7 @@ class Samples(NamedTuple):
     unlabelled: int
     folder: Path
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Iterator[LabelledPicture]:
         """In the order of the manifest. Raises: DatasetError: a file is missing, or is not the one that was chosen."""
         position = {label: index for index, label in enumerate(self.labels)}
         for one in self.labelled:

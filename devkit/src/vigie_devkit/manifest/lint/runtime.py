@@ -17,7 +17,7 @@ DATES = Path(__file__).parents[1] / "runtime-releases.json"
 _IMAGE = re.compile(r"(?:.*/)?azureiotedge-(agent|hub):(\d+\.\d+)(?:[.-].*)?")
 
 
-class Release(msgspec.Struct, frozen=True):
+class RuntimeRelease(msgspec.Struct, frozen=True):
     """``serviced_until``: the last day with fixes; ``note``: what else is known of it."""
 
     serviced_until: date
@@ -30,7 +30,7 @@ class Releases(msgspec.Struct, frozen=True):
     source: str
     checked: date
     current: str
-    releases: dict[str, Release]
+    releases: dict[str, RuntimeRelease]
 
 
 @cache

@@ -20,7 +20,7 @@ from vigie.vision.decoding import Decoder, DecoderFacts
 from vigie.vision.detections import Detections
 from vigie.vision.letterbox import letterbox_into
 from vigie.vision.transform import plan_transform
-from vigie_devkit.models.evidence.photographs import PHOTOGRAPHS, Box, View, class_ids_of, views
+from vigie_devkit.models.evidence.photographs import PHOTOGRAPHS, Box, PhotographView, class_ids_of, views
 from vigie_devkit.models.evidence.spelling import spell
 from vigie_devkit.models.fold import feed_original
 from vigie_devkit.models.recognition import Feed, Recognition
@@ -37,7 +37,7 @@ Run = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Sight:
+class FeedComparison:
     """``sure`` (F, V): how sure each of ``feeds`` is of what is known to be in each view, 0..1; ``words``: of what."""
 
     feeds: tuple[Feed, ...]
@@ -78,7 +78,7 @@ class Looker:
             if port.name in reading.fixed_inputs
         }
 
-    def compare(self, feeds: Sequence[Feed]) -> Sight | None:
+    def compare(self, feeds: Sequence[Feed]) -> FeedComparison | None:
         """How sure each feed is of the known things; ``None`` where the model names none of them."""
         words, rows = [], []
         for photograph in PHOTOGRAPHS:
@@ -96,7 +96,7 @@ class Looker:
                     ]
                     for at, _, class_ids in wanted
                 ]
-        return Sight(tuple(feeds), np.array(rows, np.float64).T, tuple(words)) if rows else None
+        return FeedComparison(tuple(feeds), np.array(rows, np.float64).T, tuple(words)) if rows else None
 
     def name(self, feed: Feed) -> tuple[list[str], list[str]]:
         """What it calls the known things: rightly (``cat 0.62``), and by another name (``the cat 'dog' 0.90``)."""
@@ -119,7 +119,7 @@ class Looker:
                     wrong.append(f"the {known.word} '{label}' {there.scores[best]:.2f}")
         return right, wrong
 
-    def _see(self, view: View, feed: Feed) -> Detections:
+    def _see(self, view: PhotographView, feed: Feed) -> Detections:
         signature = self._signature
         tensor = np.empty((*signature.input_hw, 3), np.uint8)
         letterbox_into(view.frame_bgr, tensor, align=feed.align, pad_value=feed.pad_value)
@@ -128,7 +128,7 @@ class Looker:
         outputs = self._run({image.name: fed, **self._fixed})
         return self._decoder([outputs[name] for name in self._reading.outputs], score_min=_SCORE_LOW, iou_max=0.5)
 
-    def _sure(self, found: Detections, box: Box, class_ids: Sequence[int], feed: Feed, view: View) -> float:
+    def _sure(self, found: Detections, box: Box, class_ids: Sequence[int], feed: Feed, view: PhotographView) -> float:
         """The best score of these classes at this place of the view; 0 of a network that sees things everywhere."""
         if (found.scores >= _CROWD_SCORE).sum() > _CROWD:
             return 0.0
@@ -136,7 +136,7 @@ class Looker:
         named = there.scores[np.isin(there.class_ids, class_ids)]
         return float(named.max()) if len(named) else 0.0
 
-    def _there(self, found: Detections, box: Box, feed: Feed, view: View) -> Detections:
+    def _there(self, found: Detections, box: Box, feed: Feed, view: PhotographView) -> Detections:
         """What was found at this place; everything of a model whose boxes are the whole picture."""
         if self._reading.task in {"classification", "multilabel"} or not len(found):
             return found

@@ -20,7 +20,7 @@ _CUPS = frozenset({"cup", "mug", "coffee cup", "coffee mug", "espresso", "coffee
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownObject:
     """A thing in a photograph: what classes of it are called, and its box in the photograph's pixels."""
 
     word: str
@@ -33,7 +33,7 @@ class Photograph:
     """``file``: in the folder ``photographs`` beside this file, whose README says where it comes from."""
 
     file: str
-    shows: tuple[Known, ...]
+    shows: tuple[KnownObject, ...]
 
     def read(self) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 BGR."""
@@ -42,15 +42,16 @@ class Photograph:
 
 
 PHOTOGRAPHS = (
-    Photograph("cat.jpg", (Known("cat", _CATS, (0, 0, 451, 300)),)),
-    Photograph("cup.jpg", (Known("cup", _CUPS, (162, 16, 421, 295)),)),
+    Photograph("cat.jpg", (KnownObject("cat", _CATS, (0, 0, 451, 300)),)),
+    Photograph("cup.jpg", (KnownObject("cup", _CUPS, (162, 16, 421, 295)),)),
     Photograph(
-        "person.jpg", (Known("person", _PEOPLE, (11, 20, 385, 510)), Known("face", _FACES, (172, 72, 275, 190)))
+        "person.jpg",
+        (KnownObject("person", _PEOPLE, (11, 20, 385, 510)), KnownObject("face", _FACES, (172, 72, 275, 190))),
     ),
 )
 
 
-def class_ids_of(known: Known, labels: Sequence[str]) -> tuple[int, ...]:
+def class_ids_of(known: KnownObject, labels: Sequence[str]) -> tuple[int, ...]:
     """The classes that are called what is shown; of a label with commas, each part is a name."""
     return tuple(
         index
@@ -60,14 +61,14 @@ def class_ids_of(known: Known, labels: Sequence[str]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PhotographView:
     """One way to look at a photograph: its pixels (H, W, 3) uint8 BGR and where its known things are in them."""
 
     frame_bgr: NDArray[np.uint8]
     boxes_xyxy: tuple[Box, ...]
 
 
-def views(photograph: Photograph) -> list[View]:
+def views(photograph: Photograph) -> list[PhotographView]:
     """As it is, mirrored, cut at two corners, darker, and smaller: what a model finds in one it should find in all."""
     frame = photograph.read()
     height, width = frame.shape[:2]
@@ -76,15 +77,15 @@ def views(photograph: Photograph) -> list[View]:
     left, top = width // 4, height // 4
     padded = cv2.copyMakeBorder(frame, top, top, left, left, cv2.BORDER_REPLICATE)
     return [
-        View(frame, boxes),
-        View(np.ascontiguousarray(frame[:, ::-1]), tuple(_mirrored(box, width) for box in boxes)),
-        View(np.ascontiguousarray(frame[y:, x:]), tuple(_moved(box, -x, -y) for box in boxes)),
-        View(
+        PhotographView(frame, boxes),
+        PhotographView(np.ascontiguousarray(frame[:, ::-1]), tuple(_mirrored(box, width) for box in boxes)),
+        PhotographView(np.ascontiguousarray(frame[y:, x:]), tuple(_moved(box, -x, -y) for box in boxes)),
+        PhotographView(
             np.ascontiguousarray(frame[: height - y, : width - x][:, ::-1]),
             tuple(_mirrored(box, width - x) for box in boxes),
         ),
-        View(np.asarray(cv2.convertScaleAbs(frame, alpha=0.75, beta=10), np.uint8), boxes),
-        View(np.asarray(padded, np.uint8), tuple(_moved(box, left, top) for box in boxes)),
+        PhotographView(np.asarray(cv2.convertScaleAbs(frame, alpha=0.75, beta=10), np.uint8), boxes),
+        PhotographView(np.asarray(padded, np.uint8), tuple(_moved(box, left, top) for box in boxes)),
     ]
 
 

@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from vigie.errors import CardError, EngineError, ModelUnrecognisedError
 from vigie.models.card import Concluded
 from vigie.runtimes.engines.reference_run import open_reference
-from vigie_devkit.models.evidence.looking import Looker, Sight
+from vigie_devkit.models.evidence.looking import FeedComparison, Looker
 from vigie_devkit.models.labels import choose_labels
-from vigie_devkit.models.prepare import Prepared
+from vigie_devkit.models.prepare import PreparedModel
 from vigie_devkit.models.recognition import Feed, Recognition
 
 # Of so many known things, all of them found under another name: the names are wrong, not one answer.
 _MISNAMED_MIN = 2
 
 
-class Looking:
+class PhotographCheck:
     """Opens the model once, and only if somebody asks."""
 
-    def __init__(self, prepared: Prepared, told: tuple[str, ...] | None) -> None:
+    def __init__(self, prepared: PreparedModel, told: tuple[str, ...] | None) -> None:
         self._prepared, self._told = prepared, told
         self._looker: Looker | None = None
 
-    def compare(self, reading: Recognition, feeds: Sequence[Feed]) -> Sight | None:
+    def compare(self, reading: Recognition, feeds: Sequence[Feed]) -> FeedComparison | None:
         """See ``Looker.compare``; ``None`` also where class names or outputs are still in doubt."""
         try:
             labels, _ = choose_labels(self._prepared.signature, reading, self._told)

@@ -17,7 +17,7 @@ from vigie.runtimes import open_engine  # noqa: E402
 from vigie.synthetic import LABELS  # noqa: E402
 from vigie_devkit.train.dataset import Dataset, collect  # noqa: E402
 from vigie_devkit.train.rendered import VALID_SEED, rendered_pictures  # noqa: E402
-from vigie_devkit.train.start import read_start, start_network  # noqa: E402
+from vigie_devkit.train.starting_weights import read_start, start_network  # noqa: E402
 
 SHIPPED = Path(__file__).parents[3] / "shared/models/conveyor-parts"
 

@@ -29,7 +29,7 @@ VARIANCE_MIN = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartingWeights:
     """A trained detector: ``weights`` by initializer name, ``labels`` as its heads number them, ``name`` for people."""
 
     name: str
@@ -38,7 +38,7 @@ class Start:
     licence: str = "unknown"
 
 
-def read_start(path: Path) -> Start:
+def read_start(path: Path) -> StartingWeights:
     """The float weights of a bundle that ``models train`` made.
 
     Raises: ModelError: not a bundle. DatasetError: a bundle, but not of this network.
@@ -61,10 +61,10 @@ def read_start(path: Path) -> Start:
                 f"is not a detector that `models train` made: layer {layer.name} is missing or has another shape; "
                 "leave --from out, or name a bundle of that command",
             )
-    return Start(bundle.card.name, labels, weights, bundle.card.licence)
+    return StartingWeights(bundle.card.name, labels, weights, bundle.card.licence)
 
 
-def start_network(start: Start, labels: list[str], data: Dataset) -> Detector:
+def start_network(start: StartingWeights, labels: list[str], data: Dataset) -> Detector:
     """The network for ``labels`` with the weights of ``start``, and normalisation measured on pictures of ``data``.
 
     A label that ``start`` has as well keeps its row of the class layers; others begin fresh.
