@@ -245,10 +245,11 @@ def tensorflow_ssd(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
     )
 
 
-def torchvision_ssd(hw: tuple[int, int] = (64, 64)) -> onnx.ModelProto:
-    """As many rows as the picture has: cut by Compress where the score is low."""
+def torchvision_ssd(hw: tuple[int, int] = (64, 64), *, grey: bool = False) -> onnx.ModelProto:
+    """As many rows as the picture has: cut by Compress where the score is low. ``grey``: means of SSDlite."""
     g = Graph(11)
-    means, spread = g.constant([[[0.485]], [[0.456]], [[0.406]]]), g.constant([[[0.229]], [[0.224]], [[0.225]]])
+    shares = ([0.5] * 3, [0.5] * 3) if grey else ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    means, spread = (g.constant(np.reshape(part, (3, 1, 1))) for part in shares)
     normalised = g.add("Div", g.add("Sub", "image", means), spread)
     rows = g.features(g.add("Unsqueeze", normalised, g.constant([0], np.int64)), (8,), 8)
     flat = g.add("Squeeze", rows, g.constant([0], np.int64))

@@ -48,6 +48,7 @@ CASES: list[Any] = [
     ),
     ("ssd", models.tensorflow_ssd, {"labels": models.NAMES}, {**BYTES, "order": "rgb"}, slow.tensorflow, False),
     ("ssd", models.torchvision_ssd, {"labels": models.NAMES}, UNIT, slow.torchvision, False),
+    ("ssd", partial(models.torchvision_ssd, grey=True), {"labels": models.NAMES}, UNIT, slow.torchvision, False),
     ("ultraface", models.ultraface, {}, FACE, slow.ultraface, True),
     ("yunet", models.yunet, {}, BYTES, slow.yunet, True),
     ("nanodet", models.nanodet, {}, NANO, partial(slow.nanodet, strides=[8, 16, 32, 64], offset=0.0), True),
@@ -73,8 +74,8 @@ CASES: list[Any] = [
 ]
 IDS = [
     "yolox-raw", "yolox-decoded", "yolov5", "yolov8", "yolov8-open-input", "yolov8-by-labels", "end2end",
-    "detection-output", "tensorflow", "torchvision", "ultraface", "yunet", "nanodet-plus", "rtdetr", "rfdetr",
-    "rtdetr-ultralytics", "classifier-logits", "classifier-probabilities",
+    "detection-output", "tensorflow", "torchvision", "torchvision-grey", "ultraface", "yunet", "nanodet-plus", "rtdetr",
+    "rfdetr", "rtdetr-ultralytics", "classifier-logits", "classifier-probabilities",
 ]  # fmt: skip
 
 

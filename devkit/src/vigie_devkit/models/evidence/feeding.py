@@ -49,6 +49,10 @@ def narrow(reading: Recognition, signature: Signature, stem: Stem) -> Feeding:
         order: Channels = "rgb" if stem.order == "rgb" else "bgr"
         feeds = _unique(dataclasses.replace(feed, channels=order, **_UNIT) for feed in feeds)
         because.append(f"the graph subtracts ImageNet's means itself, in the order of {order}")
+    elif stem.centred and stem.scaled and (plain := tuple(feed for feed in feeds if not any(feed.mean))):
+        if len(plain) < len(feeds):
+            because.append("the graph subtracts a mean and scales pixels itself")
+        feeds = plain
     wants = stem.wants
     if wants is None:
         because.append(f"its weights do not say ({stem.why()})")

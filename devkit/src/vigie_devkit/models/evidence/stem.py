@@ -32,13 +32,15 @@ class Stem:
     """What was found between the picture and the first weights; ``None`` where it is not there or not plain.
 
     ``gain``: of the first weighted layer, for one step of the input. ``weights_mean``: mean |w| of that layer.
-    ``scaled``: the graph multiplies or divides the picture itself. ``order``: of the channels, by in-graph means.
-    ``levels``: the span of values that a quantized input can hold. ``layer``: its operator and name.
+    ``scaled``: the graph multiplies or divides the picture itself. ``centred``: it subtracts from it. ``order``: of the
+    channels, by in-graph means. ``levels``: the span of values that a quantized input can hold. ``layer``: its operator
+    and name.
     """
 
     gain: float | None = None
     weights_mean: float | None = None
     scaled: bool = False
+    centred: bool = False
     order: str | None = None
     levels: tuple[float, float] | None = None
     layer: str = ""
@@ -197,7 +199,7 @@ def _affine(operator: str, constant: NDArray[np.float64], scale: float, facts: S
     if operator in {"Mul", "Div"}:
         factor = size if operator == "Mul" else 1.0 / size if size else 1.0
         return scale * factor, replace(facts, scaled=facts.scaled or abs(factor - 1.0) > 1e-6)
-    return scale, replace(facts, order=facts.order or _order(constant))
+    return scale, replace(facts, centred=facts.centred or size > 0, order=facts.order or _order(constant))
 
 
 def _order(means: NDArray[np.float64]) -> str | None:
