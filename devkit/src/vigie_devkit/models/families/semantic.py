@@ -1,7 +1,7 @@
 """Semantic segmentation: one map of class scores or of class numbers; torchvision, Hugging Face, PaddleSeg, DeepLab.
 
 - ``logits`` [1, C, H/4, W/4] for ``pixel_values`` (SegFormer, UPerNet, BEiT by Hugging Face's exporters).
-- ``out`` [1, C, H, W], perhaps with ``aux`` (torchvision's DeepLab, FCN, LR-ASPP).
+- ``out`` and ``aux`` [1, C, H, W] (torchvision's DeepLab, FCN; LR-ASPP has no ``aux``: its ``out`` is a map like any).
 - [1, C, H, W] or [1, H, W, C], shares that add up to 1 at each place: no other network gives these.
 - Ultralytics' task 'semantic' by its metadata; RGB 0..1, centred, pad 114.
 - [1, H, W] or [1, 1, H, W] of whole numbers: classes, already chosen (PaddleSeg, TensorFlow).
