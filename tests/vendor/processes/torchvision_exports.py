@@ -1,4 +1,4 @@
-"""Run by a Python that has torchvision, never by ours: exports models and says what torchvision finds with them.
+"""Run by the Python of the vendor's own environment, never by ours: exports models and says what torchvision finds.
 
 Random weights; batch statistics are set on the picture and class scores are spread as in ``ultralytics_exports.py``.
 
@@ -13,11 +13,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torchvision_ops  # noqa: F401  before what imports torchvision
+
+# isort: split
 import numpy as np
 import torch
-from torchvision.models import detection, mobilenet_v3_small, resnet18
+from torchvision.models import detection, mobilenet_v3_small, resnet18, segmentation
 
 SCORE_MIN, DETECTIONS_MAX = 0.001, 300
+CLASSES = 7  # of semantic segmentation
 NONE: dict[str, Any] = {"weights": None, "weights_backbone": None}
 ONE_STAGE = NONE | {"score_thresh": SCORE_MIN, "detections_per_img": DETECTIONS_MAX}
 TWO_STAGES = NONE | {"box_score_thresh": SCORE_MIN, "box_detections_per_img": DETECTIONS_MAX}
@@ -30,6 +34,8 @@ CASES: dict[str, Any] = {
     "fcos": lambda: detection.fcos_resnet50_fpn(**ONE_STAGE, min_size=320, max_size=320),
     "resnet18": lambda: resnet18(weights=None),
     "mobilenet": lambda: mobilenet_v3_small(weights=None),
+    "lraspp": lambda: segmentation.lraspp_mobilenet_v3_large(**NONE, num_classes=CLASSES),
+    "deeplabv3": lambda: segmentation.deeplabv3_mobilenet_v3_large(**NONE, num_classes=CLASSES, aux_loss=True),
 }
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -42,7 +48,9 @@ def main(folder: Path, picture: Path, names: list[str]) -> None:
         started = time.monotonic()
         torch.manual_seed(7)
         network = CASES[name]()
-        if hasattr(network, "backbone"):
+        if "segmentation" in type(network).__module__:
+            export_semantic(network, tensor, folder / name)
+        elif hasattr(network, "backbone"):
             export_detector(network, tensor, folder / name)
         else:
             export_classifier(network, tensor, folder / name)
@@ -50,11 +58,33 @@ def main(folder: Path, picture: Path, names: list[str]) -> None:
 
 
 def export_classifier(network: Any, tensor: torch.Tensor, at: Path) -> None:
-    normal = (tensor - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
-    settle(network, normal[None])
-    network.eval()
-    torch.onnx.export(network, (normal[None],), str(at) + ".onnx", dynamo=False, input_names=["input"])
-    np.savez(str(at) + ".npz", scores=network(normal[None])[0].softmax(0).numpy())
+    shown = normalised(tensor)
+    settle(network, shown)
+    torch.onnx.export(network, (shown,), str(at) + ".onnx", dynamo=False, input_names=["input"])
+    np.savez(str(at) + ".npz", scores=network(shown)[0].softmax(0).numpy())
+
+
+def export_semantic(network: Any, tensor: torch.Tensor, at: Path) -> None:
+    """Classifiers drawn anew, each of whose classes is the greatest somewhere."""
+    shown = normalised(tensor)
+    settle(network, shown)
+    for layer in (part for part in network.modules() if isinstance(part, torch.nn.Conv2d) and part.bias is not None):
+        if layer.out_channels == CLASSES:
+            layer.weight.copy_(torch.randn_like(layer.weight))
+    last = (
+        network.classifier.high_classifier if hasattr(network.classifier, "high_classifier") else network.classifier[-1]
+    )
+    last.bias -= network(shown)["out"].mean(dim=(0, 2, 3))
+    seen = network(shown)
+    torch.onnx.export(
+        network, (shown,), str(at) + ".onnx", dynamo=False, opset_version=17,
+        input_names=["input"], output_names=list(seen),
+    )  # fmt: skip
+    np.savez(str(at) + ".npz", classes=seen["out"][0].argmax(0).numpy().astype(np.uint8))
+
+
+def normalised(tensor: torch.Tensor) -> torch.Tensor:
+    return ((tensor - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None])[None]
 
 
 def export_detector(network: Any, tensor: torch.Tensor, at: Path) -> None:
@@ -63,6 +93,8 @@ def export_detector(network: Any, tensor: torch.Tensor, at: Path) -> None:
     settle(network.backbone, shown.tensors)
     for layer in class_layers(network):
         spread(layer, lambda: network([tensor]))
+    if hasattr(network, "head") and hasattr(network.head.regression_head, "bbox_ctrness"):
+        network.head.regression_head.bbox_reg.bias += 1.0  # FCOS: as trained, no distance ends at zero
     found = network([tensor])[0]
     np.savez(
         str(at) + ".npz",
