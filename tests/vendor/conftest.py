@@ -25,7 +25,10 @@ def frame_bgr() -> np.ndarray:
 @pytest.fixture(scope="session")
 def detectors_python() -> Path:
     """The Python of the environment that several vendors share."""
-    probe = "import torch, onnx, pandas, pydantic, seaborn, supervision, transformers, ultralytics"
+    probe = (
+        f"import sys; sys.path.append({str(HERE / 'processes')!r}); import torchvision_ops, kornia, lightning, onnx, "
+        "onnxscript, pandas, pydantic, seaborn, supervision, timm, transformers, ultralytics"
+    )
     return vendor_python(DETECTORS, probe=probe)
 
 
