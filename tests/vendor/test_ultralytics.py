@@ -28,10 +28,11 @@ DETECTORS = [
     ("yolov5nu", RAW), ("yolov8n", RAW), ("yolov8n-three-classes", RAW), ("yolov8n-open-input", RAW),
     ("yolov8n-half", RAW), ("yolov8n-p2", RAW), ("yolov9t", RAW), ("yolov10n", DONE), ("yolov10n-raw", RAW),
     ("yolo11n", RAW), ("yolo12n", RAW), ("yolo26n", DONE), ("yolo26n-raw", RAW),
+    ("yolov8n-nms", DONE), ("yolo11n-nms", DONE),
 ]  # fmt: skip
-POSES = ["yolov8n-pose", "yolo11n-pose", "yolo26n-pose"]
-SEGMENTS = ["yolov8n-seg", "yolo11n-seg", "yolo26n-seg"]
-ORIENTED = ["yolov8n-obb", "yolo11n-obb", "yolo26n-obb"]
+POSES = ["yolov8n-pose", "yolo11n-pose", "yolo26n-pose", "yolov8n-pose-nms"]
+SEGMENTS = ["yolov8n-seg", "yolo11n-seg", "yolo26n-seg", "yolov8n-seg-nms"]
+ORIENTED = ["yolov8n-obb", "yolo11n-obb", "yolo26n-obb", "yolov8n-obb-nms"]
 
 
 def in_the_tensor(folder: Path, frame_bgr: np.ndarray) -> Detections:

@@ -32,6 +32,7 @@ SCORE_MIN, IOU_MAX = 0.001, 0.45
 SEEN, SEEN_OF_FEW = 330, 800  # anchors of the photograph above SCORE_MIN; few classes suppress more
 SCORE_MAX = 0.9  # of the best of all pictures: saturated scores are all alike
 NAMES = {0: "bolt", 1: "nut", 2: "washer"}
+SUPPRESSED: dict[str, Any] = {"nms": True, "conf": SCORE_MIN, "iou": IOU_MAX}
 
 # name: definition, (height, width), arguments of the export, number of classes (None: the definition's)
 CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any], int | None]] = {
@@ -59,6 +60,11 @@ CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any], int | None]] = {
     "yolov8n-obb": ("yolov8n-obb.yaml", (256, 320), {}, None),
     "yolo11n-obb": ("yolo11n-obb.yaml", (256, 256), {}, None),
     "yolo26n-obb": ("yolo26n-obb.yaml", (256, 256), {"nms": False}, None),
+    "yolov8n-nms": ("yolov8n.yaml", (256, 256), SUPPRESSED, None),
+    "yolo11n-nms": ("yolo11n.yaml", (256, 256), SUPPRESSED, None),
+    "yolov8n-pose-nms": ("yolov8n-pose.yaml", (256, 320), SUPPRESSED, None),
+    "yolov8n-seg-nms": ("yolov8n-seg.yaml", (256, 320), SUPPRESSED, None),
+    "yolov8n-obb-nms": ("yolov8n-obb.yaml", (256, 320), SUPPRESSED, None),
 }
 
 
@@ -84,7 +90,7 @@ def main(folder: Path, photograph: Path, drawn: Path, names: list[str]) -> None:
         both = torch.cat((tensor, *(fed(one, size_hw, stretch=True) for one in drawn_bgr)))
         if hasattr(model.model, "end2end"):  # which of its two heads answers
             model.model.end2end = options.get("nms") is False
-        spread(model.model, both)
+        spread(model.model, both, small=options.get("nms") is True)
         written: dict[str, Any] = {}
         if model.task in {"detect", "pose", "segment", "obb"}:
             written = detected(model.model, tensor, frame_bgr.shape[:2])
@@ -93,6 +99,8 @@ def main(folder: Path, photograph: Path, drawn: Path, names: list[str]) -> None:
             written = {"classes": ops.scale_masks(shown, frame_bgr.shape[:2])[0].argmax(0).numpy().astype(np.uint8)}
         elif model.task == "classify":
             written = {"scores": model.model.eval()(tensor)[0][0].numpy()}
+        if options.get("nms"):
+            import torchvision_ops  # noqa: F401  suppression in the graph is torchvision's
         exported = model.export(format="onnx", imgsz=list(size_hw), **options)
         (workplace / exported).rename(folder / f"{name}.onnx")
         np.savez(folder / f"{name}.npz", **written)
@@ -106,8 +114,12 @@ def fed(frame_bgr: np.ndarray, size_hw: tuple[int, int], *, stretch: bool) -> to
     return torch.from_numpy(planes)[None].float() / 255
 
 
-def spread(network: Any, pictures: torch.Tensor) -> None:
-    """Batch statistics of the pictures; class logits such that scores run from below SCORE_MIN to SCORE_MAX."""
+def spread(network: Any, pictures: torch.Tensor, *, small: bool) -> None:
+    """Batch statistics of the pictures; class logits such that scores run from below SCORE_MIN to SCORE_MAX.
+
+    ``small``: boxes of a few cells, as trained ones are. Of finished boxes larger than the picture import cannot tell
+    whether they are corners or centre and size.
+    """
     network.train()
     for norm in (part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)):
         norm.reset_running_stats()
@@ -140,6 +152,8 @@ def spread(network: Any, pictures: torch.Tensor) -> None:
                     rescale([layer], 2.5 / (middle - nearest), nearest, 0.5)
                 else:  # logits of a distribution over bins
                     rescale([layer], 2.0 / float(seen.std()), float(seen.mean()), 0.0)
+                    if small:
+                        layer.bias -= 0.8 * torch.arange(head.reg_max).repeat(4)
 
 
 def last(level: Any) -> Any:
