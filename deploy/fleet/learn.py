@@ -33,7 +33,7 @@ from vigie.contracts.samples import MANIFEST, Sample
 from vigie.models import load_bundle
 from vigie_devkit.cli import main
 from vigie_devkit.models.shelf import find_on_shelf
-from vigie_devkit.train.dataset import Picture
+from vigie_devkit.train.dataset import LabelledPicture
 from vigie_devkit.train.evaluate import evaluate
 from vigie_devkit.train.rendered import rendered_pictures
 
@@ -51,6 +51,7 @@ def learn(folder: Path, *, start: str, registry: str, version: str, sizes: tuple
     pictures = list(itertools.islice(dirty_lens(SEED), chosen))
     sample(pictures, samples, model=start)
     label(pictures, samples, labels)
+    print(f"samples    {len(pictures)} pictures in {samples}, labelled in COCO's format", flush=True)
 
     vigie("models", "train", "--from-samples", str(samples), "--from", str(before), "--name", before.name,
           "--version", version, "--output", str(folder / "trained"), "--epochs", str(epochs))  # fmt: skip
@@ -60,8 +61,11 @@ def learn(folder: Path, *, start: str, registry: str, version: str, sizes: tuple
     was, now = (evaluate(load_bundle(bundle), judged).map50 for bundle in (before, after))
     shown = folder / "held-back"
     write(judged, shown)
+    print(f"held back  {len(judged)} pictures: mAP50 {was:.3f} before, {now:.3f} after")
     if now <= was:
+        print("           not better: neither packed nor pushed; label more pictures, or train for longer")
         return 1
+    print(vigie("models", "compare", str(before), str(after), "--on", str(shown)), end="")
 
     archive = folder / f"{before.name}-{version}.zip"
     facts = told(vigie("models", "export", str(after), "--output", str(archive)))
@@ -77,20 +81,22 @@ def learn(folder: Path, *, start: str, registry: str, version: str, sizes: tuple
             "rollout": {"id": f"{before.name}-{version}", "commit": "after", "agreement_min": 0.5},
         }
     }
-    (folder / "rollout.json").write_text(json.dumps({"models": rollout}, indent=2) + "\n", encoding="utf-8")
+    asked = folder / "rollout.json"
+    asked.write_text(json.dumps({"models": rollout}, indent=2) + "\n", encoding="utf-8")
+    print(f"""rollout    {asked}: ./vigie twin set inference "$(cat {asked})\"""")
     return 0
 
 
-def dirty_lens(seed: int) -> Iterator[Picture]:
+def dirty_lens(seed: int) -> Iterator[LabelledPicture]:
     """The conveyor, dim, hazy, out of focus and noisy; the same for the same seed."""
     noise = np.random.default_rng(seed)
     for picture in rendered_pictures(seed, hard=False):
         hazy = cv2.GaussianBlur(picture.frame_bgr, (0, 0), 2.2).astype(np.float32) * 0.3 + 70
         seen = np.clip(hazy + noise.normal(0, 9, hazy.shape), 0, 255).astype(np.uint8)
-        yield Picture(seen, picture.boxes_xyxy, picture.class_ids, picture.ignore)
+        yield LabelledPicture(seen, picture.boxes_xyxy, picture.class_ids, picture.ignore)
 
 
-def write(pictures: list[Picture], folder: Path) -> list[Path]:
+def write(pictures: list[LabelledPicture], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{number:04}.png" for number in range(len(pictures))]
     for file, picture in zip(files, pictures, strict=True):
@@ -98,7 +104,7 @@ def write(pictures: list[Picture], folder: Path) -> list[Path]:
     return files
 
 
-def sample(pictures: list[Picture], folder: Path, *, model: str) -> None:
+def sample(pictures: list[LabelledPicture], folder: Path, *, model: str) -> None:
     """The folder as sampling fills it on a device and uploads it."""
     lines = []
     for number, (file, picture) in enumerate(zip(write(pictures, folder / "dock-1"), pictures, strict=True)):
@@ -119,7 +125,7 @@ def sample(pictures: list[Picture], folder: Path, *, model: str) -> None:
     (folder / MANIFEST).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def label(pictures: list[Picture], folder: Path, labels: tuple[str, ...] | list[str]) -> None:
+def label(pictures: list[LabelledPicture], folder: Path, labels: tuple[str, ...] | list[str]) -> None:
     """What a labelling tool writes: COCO's ``annotations.json`` beside the manifest."""
     boxes = []
     for number, picture in enumerate(pictures):
