@@ -20,10 +20,11 @@ from vigie_devkit.cli import main  # noqa: E402
 from vigie_devkit.train.dataset import Dataset  # noqa: E402
 from vigie_devkit.train.evening import REACH_MIN, even_channels  # noqa: E402
 from vigie_devkit.train.export import INPUT, OUTPUT, to_onnx  # noqa: E402
-from vigie_devkit.train.loop import Progress, TrainingRecipe, train  # noqa: E402
+from vigie_devkit.train.loop import Progress, train  # noqa: E402
 from vigie_devkit.train.loss import Targets, assign, detection_loss, generalised_iou, iou  # noqa: E402
 from vigie_devkit.train.network import Detector, cells, decode_boxes  # noqa: E402
 from vigie_devkit.train.pipeline import train_bundle  # noqa: E402
+from vigie_devkit.train.recipe import TrainingRecipe  # noqa: E402
 from vigie_devkit.train.request import training_request  # noqa: E402
 
 SIZE = (64, 96)

@@ -8,7 +8,7 @@ from typing import Final
 
 from vigie_devkit.models.writer import bundle_name
 from vigie_devkit.train.augment import Augment
-from vigie_devkit.train.loop import TrainingRecipe
+from vigie_devkit.train.recipe import TrainingRecipe
 
 RENDERED_NAME: Final = "conveyor-parts"
 VALID_SHARE: Final = 0.1
