@@ -23,7 +23,10 @@ FEED = Feed("rgb", "stretch", mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128
 
 def by_names(signature: Signature) -> Iterator[Recognition | Doubt]:
     scores, boxes = signature.output("scores"), signature.output("boxes")
-    if len(signature.outputs) == 2 and scores is not None and boxes is not None and _fit(scores, boxes):
+    if len(signature.outputs) != 2 or scores is None or boxes is None or not _fit(scores, boxes):
+        return
+    # With another number of rows the names say nothing: detectors of two classes have them too (PP-YOLOE by libreyolo).
+    if scores.shape[1] == prior_count(signature.input_hw):
         yield _reading(signature, scores, boxes, "outputs scores, boxes")
 
 
