@@ -18,6 +18,7 @@ import pytest
 
 from fuzz.parsers.requests import Requests
 from fuzz.registry import Target, all_targets
+from support.engines import needs
 from support.mutation import Draft
 
 TARGETS = all_targets()
@@ -30,10 +31,21 @@ CPU_S_MAX = 3.0
 # A parser's turn: long enough that making its seeds, or starting its hub, is the smaller part of it.
 ROUNDS = max(1, int(SECONDS / len(TARGETS) / 10))
 TURNS = [(target, number) for number in range(ROUNDS) for target in TARGETS]
+# The schema of .tflite files comes with LiteRT.
+MARKS = {"tflite_files": needs("litert")}
 
 
 @pytest.mark.parametrize(
-    ("target", "number"), TURNS, ids=[f"{target.name}-{number}" if number else target.name for target, number in TURNS]
+    ("target", "number"),
+    [
+        pytest.param(
+            target,
+            number,
+            id=f"{target.name}-{number}" if number else target.name,
+            marks=[MARKS[target.name]] if target.name in MARKS else [],
+        )
+        for target, number in TURNS
+    ],
 )
 def test_a_parser_answers_or_refuses_in_its_own_words(
     target: Target, number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -91,7 +91,7 @@ def as_onnx(weights: Weights) -> onnx.ModelProto:
 
 
 @dataclass
-class _Writer:
+class Writer:
     """One subgraph; a tensor is its number."""
 
     model: Any = field(default_factory=schema.ModelT)
@@ -109,6 +109,7 @@ class _Writer:
         data: Any = None,
         scales: Any = None,
         zero: int = 0,
+        axis: int = 0,
     ) -> int:
         one = schema.TensorT()
         one.name, one.shape, one.type, one.buffer = name.encode(), list(shape), kind, 0
@@ -121,15 +122,20 @@ class _Writer:
             one.quantization = schema.QuantizationParametersT()
             one.quantization.scale = np.atleast_1d(np.asarray(scales, np.float32))
             one.quantization.zeroPoint = np.full(len(one.quantization.scale), zero, np.int64)
-            one.quantization.quantizedDimension = 0
+            one.quantization.quantizedDimension = axis
         self.tensors.append(one)
         return len(self.tensors) - 1
+
+    def custom(self, name: str, inputs: list[int], outputs: list[int], options: bytes) -> None:
+        self.operator(schema.BuiltinOperator.CUSTOM, 1, inputs, outputs)
+        self.codes[-1].customCode = name.encode()
+        self.operators[-1].customOptions = np.frombuffer(options, np.uint8)
 
     def operator(
         self, code: int, version: int, inputs: list[int], outputs: list[int], options: Any = None, kind: int = 0
     ) -> None:
         named = schema.OperatorCodeT()
-        named.builtinCode = named.deprecatedBuiltinCode = code
+        named.builtinCode, named.deprecatedBuiltinCode = code, min(code, 127)
         named.version = version
         self.codes.append(named)
         one = schema.OperatorT()
@@ -184,9 +190,9 @@ class _Writer:
         self.operator(schema.BuiltinOperator.CONCATENATION, 1, parts, [result], options, kind)
         return result
 
-    def finish(self, source: int, result: int) -> bytes:
+    def finish(self, sources: list[int], results: list[int]) -> bytes:
         graph = schema.SubGraphT()
-        graph.tensors, graph.operators, graph.inputs, graph.outputs = self.tensors, self.operators, [source], [result]
+        graph.tensors, graph.operators, graph.inputs, graph.outputs = self.tensors, self.operators, sources, results
         self.model.version, self.model.subgraphs = 3, [graph]
         self.model.operatorCodes, self.model.buffers = self.codes, self.buffers
         builder = flatbuffers.Builder(1024)
@@ -201,14 +207,16 @@ def as_tflite(
     unit_boxes: bool = False,
     int8: bool = False,
     weights_only: bool = False,
+    int8_out: bool = False,
 ) -> bytes:
     """(1, cells, 4 + classes) of a picture in 0..1, as converters leave it: channels last, rows and columns turned.
 
     ``int8``: the input and both convolutions are in 8 bits, and their answers are dequantized. ``weights_only``: the
-    weights are in 8 bits, and everything that is computed is float.
+    weights are in 8 bits, and everything that is computed is float. ``int8_out``: the answer is in 8 bits, which asks
+    for ``unit_boxes``.
     """
     kinds, built = schema.TensorType, schema.BuiltinOperator
-    writer = _Writer()
+    writer = Writer()
     fed: dict[str, Any] = {"scales": _PICTURE_SCALE, "zero": -128} if int8 else {}
     source = writer.tensor("serving_default_images:0", (1, SIDE, SIDE, 3), kinds.INT8 if int8 else kinds.FLOAT32, **fed)
     share = SIDE if unit_boxes else 1
@@ -236,7 +244,11 @@ def as_tflite(
     scores = writer.tensor("scores", (1, CELLS, len(CLASSES)), kinds.FLOAT32)
     writer.operator(built.LOGISTIC, 1, [raw], [scores])
     result = writer.joined("StatefulPartitionedCall:0", [boxes, scores], (1, CELLS, 4 + len(CLASSES)), axis=2)
-    return writer.finish(source, result)
+    if int8_out:
+        shares = writer.tensor("Identity", (1, CELLS, 4 + len(CLASSES)), kinds.INT8, scales=1 / 128, zero=-100)
+        writer.operator(built.QUANTIZE, 1, [result], [shares])
+        result = shares
+    return writer.finish([source], [result])
 
 
 def _convolution(stride: int) -> Any:

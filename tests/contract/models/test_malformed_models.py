@@ -182,7 +182,6 @@ MALFORMED = [
     ("zip-bomb", zipped, "is a zip archive (a PyTorch checkpoint is one), not ONNX"),
     ("gzip", lambda folder: write(folder, b"\x1f\x8b\x08" + bytes(99)), "is gzip-compressed, not ONNX"),
     ("pickle", lambda folder: write(folder, b"\x80\x04\x95" + bytes(99)), "is a Python pickle, not ONNX"),
-    ("tflite", lambda folder: write(folder, b"\x1c\0\0\0TFL3" + bytes(99)), "models attach"),
     ("lfs", lambda folder: write(folder, b"version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"),
     ("no-nodes", graph(no_nodes), "holds no graph"),
     ("no-input", graph(no_input), "has no input"),

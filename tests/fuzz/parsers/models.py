@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import yaml
 
 from fuzz.registry import ROOT, Call, target
@@ -171,5 +172,39 @@ def text_files_of_people(folder: Path) -> tuple[Mutations, Call]:
             for read in (read_labels, read_dotenv, read_catalogue, read_given):
                 with contextlib.suppress(VigieError, ManifestError):
                     read(file)
+
+    return Mutations(seeds), call
+
+
+@target
+def tflite_files(folder: Path) -> tuple[Mutations, Call]:
+    """Up to the conversion: what LiteRT makes of a file is a process's own affair."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    from support import tflite_graphs as graphs
+    from support import tflite_models as twin
+    from vigie.errors import VigieError
+    from vigie_devkit.models.checks import check_model
+    from vigie_devkit.models.tflite.convert import convert
+    from vigie_devkit.models.tflite.flatbuffer import read_network
+    from vigie_devkit.models.tflite.metadata import read_metadata
+
+    seeds = [
+        twin.as_tflite(twin.Weights.drawn(), int8=True, unit_boxes=True, int8_out=True),
+        graphs.ssd(classes=2),
+        graphs.Chain().classifier(weights_only=True),
+    ]
+    small = graphs.Case("CONV_2D", (np.ones((5, 3, 3, 3), np.float32), np.zeros(5, np.float32)), shapes=((1, 8, 6, 5),))
+    # The small ones oftener: there an edit meets the structure, in the others weights.
+    seeds += 5 * [graphs.as_file(graphs.Case("RELU")), graphs.as_file(small)]
+    file = folder / "fuzzed.tflite"
+
+    def call(data: bytes) -> None:
+        read_metadata(data, 3)
+        with contextlib.suppress(VigieError):
+            network = read_network(file, data, schema)
+            if network.inputs:
+                check_model(file, convert(file, network).model)
+                convert(file, network, apart=True)
 
     return Mutations(seeds), call

@@ -25,7 +25,7 @@ from vigie_devkit.models.evidence.spelling import input_fields
 from vigie_devkit.models.writer import staged
 
 # Those of files that are in use.
-_RANGES_TRIED = ("0..1", "-1..1", "0..255", "imagenet")
+RANGES_TRIED = ("0..1", "-1..1", "0..255", "imagenet")
 # The right way of feeding a file is far better than the next; a tie is not for us to break.
 _LEAD_DB = 3.0
 _SQNR_MIN_DB = 6.0
@@ -153,7 +153,7 @@ def _ways(
         raise ModelFileError(
             file, f"gives {found}, the bundle's outputs are {promised}: another model, or another export"
         )
-    for words in _RANGES_TRIED:
+    for words in RANGES_TRIED:
         for order in ("rgb", "bgr"):
             if (range_ and words != range_) or (channels and order != channels):
                 continue

@@ -30,12 +30,6 @@ _OTHER_FORMATS = (
     (0, b"\x80\x02", "a Python pickle", _EXPORT),
     (0, b"\x80\x04", "a Python pickle", _EXPORT),
     (0, b"\x89HDF", "an HDF5 file (Keras)", _EXPORT),
-    (
-        4,
-        b"TFL3",
-        "a TensorFlow Lite model",
-        "import its .onnx export, then add this file by './vigie models attach'",
-    ),
     (0, b"<?xml", "XML (an OpenVINO model)", _EXPORT),
     (0, b"\x7fELF", "a program", _EXPORT),
     (0, b"version https://git-lfs", "a Git LFS pointer", "get the file itself with 'git lfs pull'"),
@@ -48,7 +42,13 @@ def open_model(path: Path) -> onnx.ModelProto:
     Raises: ModelFileError: no such file, too large, not ONNX, truncated, empty, custom operators, an opset out of
         range, impossible shapes, weights that are not numbers, external data outside its folder or too short.
     """
-    model = _parse(path, _read(path))
+    model = _parse(path, read_model_file(path))
+    check_model(path, model)
+    return model
+
+
+def check_model(path: Path, model: onnx.ModelProto) -> None:
+    """Check a parsed model; external data is read into it. Raises: as ``open_model``."""
     if not model.graph.node:
         raise ModelFileError(str(path), "holds no graph; it is empty or no ONNX model")
     _check_opsets(path, model)
@@ -58,10 +58,10 @@ def open_model(path: Path) -> onnx.ModelProto:
     _load_external(path, model)
     _check_weights(path, model)
     _check_structure(path, model)
-    return model
 
 
-def _read(path: Path) -> bytes:
+def read_model_file(path: Path) -> bytes:
+    """Raises: ModelFileError: no such file, too large, or empty."""
     try:
         if not path.is_file():
             raise ModelFileError(

@@ -174,7 +174,7 @@ def _run_both(prepared: PreparedModel, reading: Recognition, folded: Folded, pic
     for port in signature.inputs:
         if port.name in reading.fixed_inputs:
             feeds[port.name] = np.array(reading.fixed_inputs[port.name], port.dtype).reshape(port.shape)
-    before: Mapping[str, NDArray[Any]] = run_reference(str(prepared.file), feeds, name=prepared.file.name)
+    before: Mapping[str, NDArray[Any]] = run_reference(prepared.original, feeds, name=prepared.file.name)
     after = run_reference(folded.content, {INPUT_NAME: picture[None]}, name="the folded graph")
     return Answers(
         flat=bool(picture.min() == picture.max()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping
@@ -17,19 +18,24 @@ from numpy.typing import NDArray
 from vigie.errors import EngineError, ModelFileError
 from vigie.runtimes.engines.reference_run import run_reference
 from vigie_devkit.models.checks import open_model
-from vigie_devkit.models.evidence.stem import read_stem
+from vigie_devkit.models.evidence.stem import Stem, read_stem
 from vigie_devkit.models.normalise import fix_shapes, graph_inputs, image_input, output_shapes, raise_opset
 from vigie_devkit.models.pictures import parity_pictures
 from vigie_devkit.models.signature import Port, Signature, metadata_labels, read_literal, unread_names
+from vigie_devkit.models.tflite.opening import LEVELS, is_tflite, open_tflite
 
 _METADATA_BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedModel:
-    """A checked model at a fixed size: ``model`` still wants its original input, ``signature`` describes it."""
+    """A checked model at a fixed size: ``model`` still wants its original input, ``signature`` describes it.
+
+    ``original``: what runs it as it came: the file's path, or the bytes of a converted graph that is proven to be it.
+    """
 
     file: Path
+    original: str | bytes
     sha256: str
     model: onnx.ModelProto
     signature: Signature
@@ -42,17 +48,19 @@ def prepare(
     """Open, check, raise the opset, fix the shapes and look at the outside of a model.
 
     Args: labels: known to the user; recognition may need their number.
-    Raises: ModelFileError, ModelUnrecognisedError.
+    Raises: ModelFileError, ModelUnrecognisedError. ProviderError: a .tflite file, and LiteRT is not installed.
     """
-    original = open_model(file)
+    converted = open_tflite(file, labels) if is_tflite(file) else None
+    original = open_model(file) if converted is None else converted.model
     raised, opset_step = raise_opset(original)
     fixed, shape_step = fix_shapes(str(file), raised, size_hw or _size_from_metadata(original))
     return PreparedModel(
         file=file,
+        original=str(file) if converted is None else original.SerializeToString(),
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         model=fixed,
         signature=_signature(file, fixed, labels),
-        steps=(opset_step, shape_step),
+        steps=(*(() if converted is None else converted.steps), opset_step, shape_step),
     )
 
 
@@ -95,9 +103,18 @@ def _signature(file: Path, model: onnx.ModelProto, labels: tuple[str, ...] | Non
         probe=measured,
         labels=labels if labels is not None else metadata_labels(metadata),
         unread_names="" if labels is not None else unread_names(metadata),
-        stem=read_stem(model, image.name),
+        stem=_stem(model, image.name, metadata),
         anomaly=_anomaly_facts(file, metadata),
     )
+
+
+def _stem(model: onnx.ModelProto, image: str, metadata: Mapping[str, str]) -> Stem:
+    """As the graph shows it, and as the steps of a .tflite file's quantized input say."""
+    stem = read_stem(model, image)
+    levels = read_literal(metadata.get(LEVELS, ""))
+    if isinstance(levels, list) and len(levels) == 2 and all(isinstance(one, float) for one in levels):
+        return dataclasses.replace(stem, levels=(levels[0], levels[1]), exact=True)
+    return stem
 
 
 def _anomaly_facts(file: Path, metadata: Mapping[str, str]) -> dict[str, float]:

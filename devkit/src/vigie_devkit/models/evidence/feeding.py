@@ -59,6 +59,8 @@ def narrow(reading: Recognition, signature: Signature, stem: Stem) -> Feeding:
         return Feeding(feeds, tuple(because), _tie(feeds, "its weights do not say which"))
     because.append(f"its weights want {'0..255' if wants == 'bytes' else 'normalised pixels'} ({stem.why()})")
     fitting = tuple(feed for feed in feeds if kind_of(feed) == wants)
+    if stem.exact and (spanning := tuple(feed for feed in fitting if _spans(feed, stem))):
+        fitting = spanning
     if not fitting and wants == "bytes" and stem.scaled:
         fitting = _unique(dataclasses.replace(feed, **_BARE) for feed in feeds)
         because.append("the graph scales pixels itself")
@@ -116,6 +118,16 @@ def _by_image_metadata(feeds: tuple[Feed, ...], signature: Signature) -> tuple[t
         feeds = _unique(dataclasses.replace(feed, **known[span]) for feed in feeds)
         said.append(f"its metadata say Image.NominalPixelRange {span}")
     return feeds, said
+
+
+def _spans(feed: Feed, stem: Stem) -> bool:
+    """Whether pixels of 0 and 255 are about what the quantized input can hold at its ends."""
+    if stem.levels is None:
+        return False
+    least = min((0 - mean) / std for mean, std in zip(feed.mean, feed.std, strict=True))
+    most = max((255 - mean) / std for mean, std in zip(feed.mean, feed.std, strict=True))
+    near = 0.1 * (most - least)
+    return abs(least - stem.levels[0]) <= near and abs(most - stem.levels[1]) <= near
 
 
 def _tie(feeds: tuple[Feed, ...], why: str) -> str:

@@ -33,8 +33,8 @@ class Stem:
 
     ``gain``: of the first weighted layer, for one step of the input. ``weights_mean``: mean |w| of that layer.
     ``scaled``: the graph multiplies or divides the picture itself. ``centred``: it subtracts from it. ``order``: of the
-    channels, by in-graph means. ``levels``: the span of values that a quantized input can hold. ``layer``: its operator
-    and name.
+    channels, by in-graph means. ``levels``: the span of values that a quantized input can hold; ``exact``: they are the
+    picture's own, from the least pixel to the largest. ``layer``: its operator and name.
     """
 
     gain: float | None = None
@@ -43,6 +43,7 @@ class Stem:
     centred: bool = False
     order: str | None = None
     levels: tuple[float, float] | None = None
+    exact: bool = False
     layer: str = ""
 
     @property

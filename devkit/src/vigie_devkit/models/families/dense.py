@@ -14,10 +14,36 @@ import numpy as np
 from vigie_devkit.models.evidence.spelling import feed_of
 from vigie_devkit.models.evidence.values import are_shares, grid_format
 from vigie_devkit.models.recognition import Doubt, Recognition
-from vigie_devkit.models.signature import Port, Signature
+from vigie_devkit.models.signature import Port, Signature, read_literal
 
+# The metadata that import writes; see ``tflite.opening``.
+SUPPRESSED = "tflite.suppressed"
 STRIDES = ((8, 16, 32), (8, 16, 32, 64), (32, 16, 8))
 FEEDS = tuple(feed_of(text, "stretch") for text in ("rgb/0..1", "rgb/imagenet", "bgr/0..1", "rgb/0..255", "bgr/0..255"))
+
+
+# TensorFlow's object detection trains on -1..1; what a quantized input holds says when it is otherwise.
+_SSD_FEEDS = tuple(feed_of(text, "stretch") for text in ("rgb/-1..1", "rgb/0..1", "rgb/0..255"))
+
+
+def by_metadata(signature: Signature) -> Iterator[Recognition | Doubt]:
+    """An SSD in a .tflite file, whose suppression import has cut: what was cut says what is left."""
+    told = read_literal(signature.metadata.get(SUPPRESSED, ""))
+    if not isinstance(told, dict) or not isinstance(told.get("classes"), int):
+        return
+    iou_max = told.get("iou_max")
+    yield Recognition(
+        family="dense",
+        decoder="dense",
+        params={"boxes": "xyxy", "units": "share", "turned": False},
+        feed=_SSD_FEEDS[0],
+        other_feeds=_SSD_FEEDS[1:],
+        outputs=("boxes", "scores"),
+        class_count=told["classes"],
+        iou_max=iou_max if isinstance(iou_max, float) and 0 < iou_max <= 1 else 0.45,
+        vouched=True,
+        why="boxes and scores that TFLite_Detection_PostProcess suppresses",
+    )
 
 
 def by_shape(signature: Signature) -> Iterator[Recognition | Doubt]:

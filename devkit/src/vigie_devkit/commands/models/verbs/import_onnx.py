@@ -1,4 +1,4 @@
-"""``vigie models import``: an ONNX export becomes a bundle."""
+"""``vigie models import``: an ONNX or TFLite export becomes a bundle."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ EXAMPLE = "./vigie models import best.onnx --labels names.txt --output bundles/b
 
 
 def add_verb(verbs: Any) -> None:
-    verb = add_verb_parser(verbs, "import", "turn an ONNX export into a bundle", EXAMPLE, _import)
-    verb.add_argument("model", type=Path, help="an .onnx file, or the .zip that Azure Custom Vision or AutoML exports")
+    verb = add_verb_parser(verbs, "import", "turn an ONNX or TFLite export into a bundle", EXAMPLE, _import)
+    verb.add_argument(
+        "model",
+        type=Path,
+        help="an .onnx or .tflite file, or the .zip that Azure Custom Vision or AutoML exports; a .tflite file is "
+        "converted, compared with LiteRT, and kept beside its conversion",
+    )
     verb.add_argument("--output", type=Path, help="the bundle's folder (default: in the state folder, by name)")
     verb.add_argument("--name", help="name of the bundle (default: the file's)")
     add_version_option(verb)
@@ -61,6 +66,8 @@ def add_verb(verbs: Any) -> None:
 def _import(args: argparse.Namespace) -> int:
     from vigie_devkit.models import import_model
     from vigie_devkit.models.shelf import shelf_folder, summary
+    from vigie_devkit.models.tflite.opening import is_tflite
+    from vigie_devkit.models.tflite.serving import attach_original
     from vigie_devkit.models.unpack import unpacked
     from vigie_devkit.models.writer import bundle_name
 
@@ -86,7 +93,10 @@ def _import(args: argparse.Namespace) -> int:
             trust=args.trust,
             version=args.bundle_version,
         )
+        original = attach_original(folder, onnx_file) if is_tflite(onnx_file) else None
     show_text(summary(folder))
+    if original is not None:
+        show_text(f"  {'attached  ' if original[0] else 'left out  '} the file itself: {original[1]}")
     if args.show is not None:
         from vigie_devkit.models.show import show_bundle
 
