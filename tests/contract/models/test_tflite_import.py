@@ -228,7 +228,14 @@ def hostile() -> dict[str, tuple[bytes, str]]:
     one, two = (writer.tensor(name, cycle.source, 0) for name in ("one", "two"))
     writer.operator(0, 1, [source, two], [one])
     writer.operator(0, 1, [source, one], [two])
+    shared = twin.Writer()
+    source = shared.tensor("in", (1, 8, 6, 3), 0)
+    weights = shared.tensor("weights", (1 << 20,), 9, data=np.zeros(1 << 20, np.int8))
+    held = shared.tensors[weights].buffer
+    for index in range(2100):  # each reads the one buffer of a MiB anew
+        shared.tensors[shared.tensor(f"again{index}", (1 << 18,), 0)].buffer = held
     return {
+        "a buffer that 2100 weights share": (shared.finish([source], [source]), "at most 536870912 are read"),
         "cut": (whole[: len(whole) // 2], "is not a whole .tflite file"),
         "nothing behind the mark": (b"\x1c\0\0\0TFL3", "is not a whole .tflite file"),
         "zeros": (b"\x1c\0\0\0TFL3" + bytes(99), "holds 0 graphs"),

@@ -19,6 +19,7 @@ if not pytestmark.args[0]:
 
     from support.tflite_cases import cases
     from support.tflite_graphs import Case, as_file, feed_of, run_litert
+    from support.tflite_models import Writer
     from vigie_devkit.models.tflite.convert import convert
     from vigie_devkit.models.tflite.flatbuffer import read_network
     from vigie_devkit.models.tflite.operators import OPERATORS
@@ -63,6 +64,47 @@ def test_an_operator_in_8_bits_answers_within_two_steps(case: Case, turned: bool
     spans = [(float(one.min()), float(one.max())) for one in found]
     content = as_file(case, turned=turned, spans=spans)
     judged(content, feed_of(case, int8=True), tmp_path / "one.tflite", spans=True)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16"])
+def test_other_integers_answer_within_two_steps(kind: str, tmp_path: Path) -> None:
+    """uint8 as TensorFlow 1 wrote it, weights off zero too; int16 between layers, with weights in 8 bits."""
+    writer, rng = Writer(), np.random.default_rng(6)
+    types = schema.TensorType
+    wide = kind == "int16"
+    number = types.INT16 if wide else types.UINT8
+    fed, given = ({"scales": 1 / 8000}, {"scales": 1 / 2000}) if wide else (
+        {"scales": 1 / 100, "zero": 120}, {"scales": 1 / 25, "zero": 131}
+    )  # fmt: skip
+    source = writer.tensor("source", (1, 8, 6, 3), number, **fed)
+    steps = rng.integers(-127, 128, (5, 3, 3, 3)) if wide else rng.integers(1, 256, (5, 3, 3, 3))
+    told = {"scales": np.full(5, 1 / 300)} if wide else {"scales": 1 / 300, "zero": 121}
+    kernel = writer.tensor(
+        "kernel",
+        steps.shape,
+        types.INT8 if wide else types.UINT8,
+        data=steps.astype(np.int8 if wide else np.uint8),
+        **told,
+    )
+    per_step = fed["scales"] / 300
+    bias = writer.tensor(
+        "bias", (5,), types.INT64 if wide else types.INT32,
+        data=np.arange(-2, 3).astype(np.int64 if wide else np.int32) * 1000,
+        scales=np.full(5, per_step) if wide else per_step,
+    )  # fmt: skip
+    result = writer.tensor("result", (1, 8, 6, 5), number, **given)
+    options = schema.Conv2DOptionsT()
+    options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
+    form = schema.BuiltinOptions.Conv2DOptions
+    writer.operator(schema.BuiltinOperator.CONV_2D, 4, [source, kernel, bias], [result], options, form)
+    shown = (
+        rng.integers(-32768, 32768, (1, 8, 6, 3), np.int16) if wide else rng.integers(0, 256, (1, 8, 6, 3), np.uint8)
+    )
+    content = writer.finish([source], [result])
+    judged(content, shown, tmp_path / "one.tflite", spans=True)
+    file = tmp_path / "one.tflite"
+    network = read_network(file, content, schema)
+    assert "steps" in prove(file, content, network, convert(file, network), convert(file, network, apart=True))
 
 
 def test_the_proof_itself_finds_an_operator_that_is_converted_wrongly(

@@ -17,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigie.errors import ModelFileError
+from vigie.models.bundle import MODEL_BYTES_MAX
 from vigie_devkit.models.checks import ELEMENTS_MAX
 
 TENSORS_MAX = OPERATORS_MAX = 20_000
 _RANK_MAX = 8
-_PORTS_MAX = 4096
+_PORTS_MAX = 400_000
+_SCALES_MAX = 1 << 24
 _OPTIONS_BYTES_MAX = 1 << 16
+_TEXT_BYTES_MAX = 1 << 26
 _TEXT_MAX = 500
 # What a flatbuffer's accessors raise where a position, a length or a text in it is not one.
 BROKEN = (struct.error, IndexError, ValueError, TypeError, OverflowError, AttributeError, KeyError, RecursionError)
@@ -124,6 +127,7 @@ class _Reader:
         self._options_2 = _by_number(schema.BuiltinOptions2)
         self._types = _by_number(schema.TensorType)
         self._model = schema.Model.GetRootAs(content, 0)
+        self._spent: dict[str, int] = {}
 
     def network(self) -> Network:
         graphs = self._model.SubgraphsLength()
@@ -133,9 +137,8 @@ class _Reader:
         self._bounded(graph.TensorsLength(), TENSORS_MAX, "tensors")
         self._bounded(graph.OperatorsLength(), OPERATORS_MAX, "operators")
         self._bounded(self._model.OperatorCodesLength(), OPERATORS_MAX, "operator codes")
-        self._bounded(graph.InputsLength() + graph.OutputsLength(), _PORTS_MAX, "inputs and outputs")
+        self._spend("inputs and outputs", graph.InputsLength() + graph.OutputsLength(), _PORTS_MAX)
         tensors = tuple(self._tensor(graph.Tensors(index)) for index in range(graph.TensorsLength()))
-        self._check_sizes(tensors)
         codes = [self._model.OperatorCodes(index) for index in range(self._model.OperatorCodesLength())]
         operators = tuple(
             self._operator(graph.Operators(index), codes, len(tensors)) for index in range(graph.OperatorsLength())
@@ -145,19 +148,21 @@ class _Reader:
             operators,
             self._ports([graph.Inputs(index) for index in range(graph.InputsLength())], len(tensors)),
             self._ports([graph.Outputs(index) for index in range(graph.OutputsLength())], len(tensors)),
-            _text(self._model.Description()),
+            self._text(self._model.Description()),
         )
         self._check_order(network)
         return network
 
     def _tensor(self, found: Any) -> Tensor:
-        name = _text(found.Name())
+        name = self._text(found.Name())
         rank = found.ShapeLength()
         if rank > _RANK_MAX:
             raise self._refuse(f"tensor '{name}' has {rank} axes; at most {_RANK_MAX} are read")
         shape = tuple(int(found.Shape(index)) for index in range(rank))
         if any(side < 0 for side in shape) or math.prod(shape) > ELEMENTS_MAX:
             raise self._refuse(f"tensor '{name}' has the shape {list(shape)}; at most {ELEMENTS_MAX} elements")
+        # All of them together are what the proof keeps of one run.
+        self._spend("elements in its tensors", math.prod(shape), ELEMENTS_MAX)
         kind = self._types.get(found.Type(), f"number {found.Type()}")
         if kind not in _TYPES:
             raise self._refuse(f"tensor '{name}' is of type {kind}, which is not read; export the model to .onnx")
@@ -173,6 +178,7 @@ class _Reader:
         if found is None or not found.ScaleLength():
             return np.zeros(0, np.float32), np.zeros(0, np.int64), 0
         count, axis = found.ScaleLength(), int(found.QuantizedDimension())
+        self._spend("scales", count + found.ZeroPointLength(), _SCALES_MAX)
         if count > 1 and not (0 <= axis < len(shape) and shape[axis] == count):
             raise self._refuse(f"tensor '{name}' of shape {list(shape)} has {count} scales along axis {axis}")
         scales = np.asarray(found.ScaleAsNumpy(), np.float32)
@@ -199,6 +205,7 @@ class _Reader:
             raise self._refuse(
                 f"weight '{name}' of shape {list(shape)} needs {needed} bytes and has {stored.size}; it is damaged"
             )
+        self._spend("bytes of weights", needed, MODEL_BYTES_MAX)
         values = stored.astype(np.bool_) if dtype == np.bool_ else stored.copy().view(dtype)
         if dtype.kind == "f" and np.isnan(values).any():
             raise self._refuse(f"weight '{name}' holds NaN; the training diverged or the file is damaged")
@@ -208,7 +215,7 @@ class _Reader:
         code = codes[found.OpcodeIndex()]
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         name = self._operators.get(number, f"number {number}")
-        self._bounded(found.InputsLength() + found.OutputsLength(), _PORTS_MAX, f"inputs and outputs of {name}")
+        self._spend("inputs and outputs", found.InputsLength() + found.OutputsLength(), _PORTS_MAX)
         inputs = tuple(int(found.Inputs(index)) for index in range(found.InputsLength()))
         outputs = self._ports([found.Outputs(index) for index in range(found.OutputsLength())], tensors)
         if any(not -1 <= index < tensors for index in inputs):
@@ -216,9 +223,9 @@ class _Reader:
         if name != "CUSTOM":
             return Operator(name, inputs, outputs, self._table(found))
         # Compiled operators (those of the Edge TPU) hold megabytes: they are refused by name, and nothing reads them.
-        length = min(found.CustomOptionsLength(), _OPTIONS_BYTES_MAX)
-        custom = bytes(found.CustomOptions(index) for index in range(length))
-        return Operator(_text(code.CustomCode()), inputs, outputs, custom=custom)
+        length = found.CustomOptionsLength()
+        custom = found.CustomOptionsAsNumpy()[:_OPTIONS_BYTES_MAX].tobytes() if length else b""
+        return Operator(self._text(code.CustomCode()), inputs, outputs, custom=custom)
 
     def _table(self, found: Any) -> Any:
         for kinds, number, table in (
@@ -236,12 +243,6 @@ class _Reader:
         if any(not 0 <= one < tensors for one in numbers):
             raise self._refuse("names a tensor that is missing; the file is damaged")
         return numbers
-
-    def _check_sizes(self, tensors: tuple[Tensor, ...]) -> None:
-        """All of them together: what the proof keeps of one run."""
-        total = sum(math.prod(one.shape) for one in tensors)
-        if total > ELEMENTS_MAX:
-            raise self._refuse(f"its tensors have {total} elements together; at most {ELEMENTS_MAX} are read")
 
     def _check_order(self, network: Network) -> None:
         """Operators stand in the order of running, and write each tensor once: no cycle can be written so."""
@@ -266,16 +267,21 @@ class _Reader:
         if not 0 <= count <= limit:
             raise self._refuse(f"has {count} {what}; at most {limit} are read")
 
+    def _spend(self, what: str, count: int, limit: int) -> None:
+        """Add to what the file has of a kind: its parts may share one long vector, each of them read anew."""
+        self._spent[what] = self._spent.get(what, 0) + count
+        self._bounded(self._spent[what], limit, what)
+
+    def _text(self, found: bytes | None) -> str:
+        self._spend("bytes of names", len(found or b""), _TEXT_BYTES_MAX)
+        return (found or b"")[:_TEXT_MAX].decode("utf-8", "replace")
+
     def _refuse(self, why: str) -> ModelFileError:
         return ModelFileError(str(self._file), why)
 
 
 def _by_number(names: Any) -> dict[int, str]:
     return {value: name for name, value in vars(names).items() if isinstance(value, int)}
-
-
-def _text(found: bytes | None) -> str:
-    return (found or b"")[:_TEXT_MAX].decode("utf-8", "replace")
 
 
 def _single(values: NDArray[Any]) -> NDArray[Any]:

@@ -166,7 +166,10 @@ def _finished(
         raise refuse("LiteRT keeps no finished boxes")
     boxes, classes, scores = (np.asarray(one, np.float32) for one in there)
     boxes, classes, scores = boxes.reshape(-1, 4), classes.reshape(-1), scores.reshape(-1)
-    seen = np.flatnonzero((scores > max(suppression.score_min, 1e-6)) & np.isfinite(boxes).all(axis=1))
+    # Rows behind the number of boxes are not written: they hold whatever the memory held before.
+    count = tensors.get(suppression.outputs[3]) if len(suppression.outputs) > 3 else None
+    written = len(scores) if count is None or not np.isfinite(count).all() else int(np.asarray(count).reshape(-1)[0])
+    seen = np.flatnonzero(scores[: max(written, 0)] > max(suppression.score_min, 1e-6))
     if not seen.size:
         raise refuse("LiteRT finds nothing in a drawn scene, so that its boxes cannot be compared")
     for at in seen:
