@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from support import models, strangers
+from support import by_stride, models
 from support.vendor_agreement import Found, agreement, note, requirement
 from support.vendor_env import run_vendor, vendor_python
 from vigie import open_model
@@ -21,9 +21,9 @@ HERE = Path(__file__).parent
 SCORE_MIN, IOU_MAX = 0.35, 1.0
 BEST = 250  # of a thousand faces; ours ends at 300, and who is the 250th a rounding may decide
 CASES = {
-    "scrfd": partial(strangers.scrfd, landmarks=False, hw=(256, 256), scale=0.15),
-    "scrfd-landmarks": partial(strangers.scrfd, hw=(256, 256), scale=0.15),
-    "scrfd-five-levels": partial(strangers.scrfd, hw=(256, 256), strides=(8, 16, 32, 64, 128), scale=0.15),
+    "scrfd": partial(by_stride.scrfd, landmarks=False, hw=(256, 256), scale=0.15),
+    "scrfd-landmarks": partial(by_stride.scrfd, hw=(256, 256), scale=0.15),
+    "scrfd-five-levels": partial(by_stride.scrfd, hw=(256, 256), strides=(8, 16, 32, 64, 128), scale=0.15),
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from contract.models.test_import_of_every_family import assert_same, run_original
-from support import models, strangers
+from support import by_stride, models, strangers
 from support import reference_decode as slow
 from vigie.errors import ModelUnrecognisedError
 from vigie.models import load_bundle
@@ -113,7 +113,7 @@ def by_level(
 
 PLUS = (8, 16, 32, 64)
 SOFTMAXED, LOGITS = partial(retinaface, softmax=False), partial(retinaface, softmax=True)
-NUMBERED = partial(strangers.levels_of_bins, named=False)
+NUMBERED = partial(by_stride.levels_of_bins, named=False)
 RGB = {"feed": input_fields("rgb/imagenet")}
 AS_NANO = {"feed": input_fields("bgr/imagenet")}
 # what it is, graph, what is passed, how the original is fed, second decoder, task
@@ -121,12 +121,19 @@ RIGHT: list[Any] = [
     ("retinaface", strangers.retinaface, {}, BGR_MEANS, SOFTMAXED, "pose"),
     ("retinaface-logits", partial(strangers.retinaface, softmax=False), {}, BGR_MEANS, LOGITS, "pose"),
     ("retinaface-boxes", partial(strangers.retinaface, landmarks=False), {}, BGR_MEANS, SOFTMAXED, "detection"),
-    ("scrfd-landmarks", strangers.scrfd, {}, SCRFD, scrfd, "pose"),
-    ("scrfd-unsure", partial(strangers.scrfd, scale=2.0, unsure=0.3), {}, SCRFD, scrfd, "pose"),
-    ("scrfd", partial(strangers.scrfd, landmarks=False), {}, SCRFD, scrfd, "detection"),
+    ("scrfd-landmarks", by_stride.scrfd, {}, SCRFD, scrfd, "pose"),
+    ("scrfd-unsure", partial(by_stride.scrfd, scale=2.0, unsure=0.3), {}, SCRFD, scrfd, "pose"),
+    ("scrfd", partial(by_stride.scrfd, landmarks=False), {}, SCRFD, scrfd, "detection"),
     ("yunet-landmarks", partial(models.yunet, hw=HW), {}, BGR, yunet, "pose"),
     ("yolov5-face", strangers.yolov5_face, {}, UNIT, yolov5_face, "pose"),
-    ("nanodet-levels", strangers.levels_of_bins, {}, NANO, partial(by_level, strides=(8, 16, 32)), "detection"),
+    (
+        "nanodet-levels",
+        by_stride.levels_of_bins,
+        {},
+        NANO,
+        partial(by_level, strides=(8, 16, 32)),
+        "detection",
+    ),
     (
         "nanodet-first",
         partial(NUMBERED, batch=False),
@@ -167,8 +174,13 @@ REFUSED: list[Any] = [
     ("retinaface-shares", partial(strangers.retinaface, boxes="shares"), {}, "its boxes are not offsets from priors"),
     ("retinaface-unfed", partial(strangers.retinaface, reach=1.0), {}, r"looks like retinaface .*pass --input"),
     ("levels-unfed", NUMBERED, {}, r"looks like nanodet .*pass --input"),
-    ("levels-logits", partial(strangers.levels_of_bins, shares=False), {}, "the scores are not in 0..1"),
-    ("levels-named", strangers.levels_of_bins, {"labels": ["a"]}, "1 names were passed; pass 3 with --labels"),
+    ("levels-logits", partial(by_stride.levels_of_bins, shares=False), {}, "the scores are not in 0..1"),
+    (
+        "levels-named",
+        by_stride.levels_of_bins,
+        {"labels": ["a"]},
+        "1 names were passed; pass 3 with --labels",
+    ),
 ]
 
 

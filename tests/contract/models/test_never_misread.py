@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto
 
 from contract.models.test_import_of_every_family import BYTES, FACE, IMAGENET, UNIT, assert_same, run_original
-from support import models, strangers
+from support import by_stride, models, strangers
 from support import reference_decode as slow
 from vigie.errors import ModelUnrecognisedError
 from vigie.models import load_bundle
@@ -193,7 +193,7 @@ RIGHT: list[Any] = [
     ("yolo-nas-flat", partial(strangers.seven_columns, nas=True), UNIT_NAMED, UNIT, NAS, False),
     ("paddle-rtdetr", strangers.paddle, NAMED, UNIT, PADDLE, False),
     ("mmdeploy", strangers.mmdeploy, UNIT_NAMED, UNIT, dets, False),
-    ("scrfd", strangers.scrfd, {}, {"order": "rgb", "mean": (127.5,) * 3, "std": (128,) * 3}, faces_of_scrfd, True),
+    ("scrfd", by_stride.scrfd, {}, {"order": "rgb", "mean": (127.5,) * 3, "std": (128,) * 3}, faces_of_scrfd, True),
     ("dense-pair", partial(strangers.pair, 3, 84), UNIT_NAMED, UNIT, pairs, True),
     ("detr-softmax", strangers.hugging_face, UNIT_NAMED, UNIT, queries, False),
     ("d-fine-raw", raw_queries, UNIT_FED, UNIT, sigmoid_queries, False),
