@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from support.engines import needs
+from vigie import open_model
 from vigie.errors import ModelFileError, ProviderError
 from vigie.models import load_bundle
 from vigie.models.reference import read_reference
@@ -98,6 +99,16 @@ def test_the_very_file_is_attached_and_the_command_says_how_it_is_fed(
     assert bundle.variant("tflite-int8").read().graph == content
     assert "rows and columns turned" in bundle.card.source.steps
     assert "boxes multiplied by the input's sides" in bundle.card.source.steps
+
+
+def test_the_library_opens_it_as_it_opens_an_onnx_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VIGIE_LIBRARY_CACHE", str(tmp_path / "cache"))
+    content = appended(twin.as_tflite(twin.Weights.drawn(), int8=True), metadata_json=ultralytics(twin.CLASSES))
+    file, _ = told(tmp_path, content)
+    with open_model(file) as model:
+        assert model.labels == twin.CLASSES
+        assert model.card.source.file == "x.tflite"
 
 
 @pytest.mark.parametrize("int8", [False, True], ids=["floats", "int8 in"])

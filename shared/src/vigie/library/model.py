@@ -46,10 +46,10 @@ def open_model(
 ) -> Model:
     """Load, verify and choose; close the model, or use it as a context manager.
 
-    Args: model: a bundle's folder, its name in ``bundles``, or an ``.onnx`` file (imported first: needs vigie-devkit).
-        objective: what is best. measure: time every candidate of this machine first, unless ``cache`` knows them; takes
-        minutes, once. require, forbid: engines, providers, devices or variants that must, or must not, serve.
-        variant: short for requiring one. threads: of one run; ``None`` = what affinity and quota allow.
+    Args: model: a bundle's folder, its name in ``bundles``, or an ``.onnx`` or ``.tflite`` file (imported first: needs
+        vigie-devkit). objective: what is best. measure: time every candidate of this machine first, unless ``cache``
+        knows them; takes minutes, once. require, forbid: engines, providers, devices or variants that must, or must
+        not, serve. variant: short for requiring one. threads: of one run; ``None`` = what affinity and quota allow.
         runs: how many frames are inferred at the same time by ``map`` and by threads of yours; each has its own engine.
         bundles: where names are looked up; ``None`` = ``.vigie/bundles`` of this folder. cache: of measurements.
     Raises: BundleError, BundleIntegrityError, CardError: the bundle; ModelFileError, ModelUnrecognisedError,
@@ -199,7 +199,7 @@ def _folder(model: str | Path, bundles: Path | None) -> Path:
     path = Path(model)
     if (path / CARD_FILE).is_file():
         return path
-    if path.suffix.lower() == ".onnx":
+    if path.suffix.lower() in {".onnx", ".tflite"}:
         return _imported(path)
     return BundleStore(bundles or Path(".vigie/bundles")).find(str(model))
 
@@ -208,7 +208,7 @@ def _imported(file: Path) -> Path:
     importers = importlib.metadata.entry_points(group=_IMPORTERS)
     if not importers:
         raise ModelFileError(
-            str(file), "is not a bundle; install vigie-devkit to open .onnx files, or run './vigie models import' once"
+            str(file), "is not a bundle; install vigie-devkit to open model files, or run './vigie models import' once"
         )
     importer = next(iter(importers))
     try:
