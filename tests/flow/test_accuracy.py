@@ -84,12 +84,15 @@ def through_the_system(folder: Path, sources: list[str], frames: int, *options: 
     words = ("--pace", "max", "--frames", str(frames), "--score", str(SCORE), *options)
     done = home.up(*sources, *words, timeout_s=500)
     assert done.code == 0, done.stderr[-3000:]
-    assert done.summary["frames_captured"] == frames * len(cameras)
+    captured, inferred, dropped = (done.summary[name] for name in ("frames_captured", "frames_inferred", "dropped"))
+    assert captured == frames * len(cameras)
+    assert inferred + sum(dropped.values()) == captured, done.summary
     scenes = {name: open_scene(source) for name, source in cameras.items()}
     items = {(item["camera"], item["seq"]): item for item in home.items()}
     # seq numbers captured frames; at pace max the n-th captured frame is frame n of the scene.
     assert set(items) <= {(name, seq) for name in cameras for seq in range(frames)}
-    assert len(items) >= 0.99 * frames * len(cameras)
+    assert len(items) == inferred, done.summary
+    assert inferred >= 0.99 * captured, done.summary
     truth = [frame_truth(scenes[name], seq) for name, seq in items]
     return mean_average_precision(truth, [frame_found(item) for item in items.values()], LABELS)
 
