@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,15 @@ def test_a_name_works_where_a_folder_does(tmp_path: Path) -> None:
     assert bundle.find_bundle("bolts", (own, shipped)) == shipped / "bolts"
     with pytest.raises(NoModelError, match="did you mean 'bolts'"):
         bundle.find_bundle("bolt", (own, shipped))
+
+
+def test_a_file_whose_reader_is_not_installed_is_not_sent_to_import_it_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIGIE_HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    file = tmp_path / "best.tflite"
+    file.write_bytes(b"\x1c\0\0\0TFL3" + bytes(64))
+    with pytest.raises(NoModelError, match=r"ai-edge-litert is not installed.*docs/hardware.md") as refused:
+        bundle.import_once(file)
+    assert "what to pass" not in str(refused.value)

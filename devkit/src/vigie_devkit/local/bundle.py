@@ -62,7 +62,7 @@ def by_name(shelves: Sequence[Path]) -> dict[str, Path]:
 
 
 def import_once(onnx_file: Path) -> Path:
-    """Import an ONNX file into the state folder, once per content and importer.
+    """Import a model file into the state folder, once per content and importer.
 
     Raises: NoModelError: it cannot be read, or is no model that the importer knows; the text says why.
         StrangeFolderError: the state folder is not Vigie's.
@@ -76,7 +76,7 @@ def import_once(onnx_file: Path) -> Path:
     done = [card.parent for card in (*folder.glob(CARD), *folder.glob(f"*/{CARD}"))]
     if done:
         return done[0]
-    from vigie.errors import VigieError
+    from vigie.errors import ProviderError, VigieError
     from vigie_devkit.models import import_model
 
     # Imported beside and renamed when complete: an import that was cut off must not be taken for a bundle.
@@ -88,6 +88,8 @@ def import_once(onnx_file: Path) -> Path:
         inside = Path(bundle).relative_to(beside)
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
+    except ProviderError as error:  # what reads the file is not installed: nothing to pass
+        raise NoModelError(str(error)) from error
     except VigieError as error:
         raise NoModelError(f"{error} (what to pass goes to './vigie models import {onnx_file}')") from error
     except OSError as error:

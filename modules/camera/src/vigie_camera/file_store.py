@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from vigie.config.atomic import sync_folder
+from vigie.config.atomic import sync_path
 from vigie.contracts.evidence import FACTS_SUFFIX
 from vigie.sealing import Seals
 from vigie_camera.config import ClipStore, EvidenceStore
@@ -87,6 +87,6 @@ class FileStore(ABC):
                 self._make_room(length, time.time())
             part.replace(path)
             # What its asker is told of survives a power loss under its name, too.
-            sync_folder(path.parent)
+            sync_path(path.parent)
         finally:
             part.unlink(missing_ok=True)

@@ -70,7 +70,7 @@ def _schema(file: Path) -> ModuleType:
         raise ProviderError(
             file.name,
             "ai-edge-litert is not installed here, which reads .tflite files and proves their conversion",
-            "install ai-edge-litert (vigie[litert])",
+            "install ai-edge-litert (vigie[litert]); in a checkout: docs/hardware.md, 'Engines on a laptop'",
         ) from error
     return schema_py_generated  # type: ignore[no-any-return]  # it may not be installed
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from vigie.config.atomic import write_atomically
+from vigie.config.atomic import sync_path, write_atomically
 from vigie.errors import BundleError, BundlePathError
 from vigie.log import get_logger
 from vigie.models import Bundle, load_bundle
@@ -133,7 +133,7 @@ class ReleaseStore:
             if target.exists():
                 shutil.rmtree(target)
             staging.rename(target)
-            _sync(self.root)
+            sync_path(self.root)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
@@ -166,13 +166,5 @@ def _sync_all(folder: Path) -> None:
     """After a power loss a renamed folder must not hold files that were never written."""
     for directory, _, files in os.walk(folder):
         for name in files:
-            _sync(Path(directory) / name)
-        _sync(Path(directory))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync_path(Path(directory) / name)
+        sync_path(Path(directory))
